@@ -1,0 +1,53 @@
+"""Score-entropy discrete diffusion on text: load a checkpoint, generate, watch it denoise.
+
+Everything public is importable from here and loaded on first use, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sedd_cli.errors import NotLoadableError, SeddError, UsageError
+    from sedd_cli.generation.engine import Run, Sample, Step, generate, stream
+    from sedd_cli.generation.request import Request
+    from sedd_cli.models.checkpoint import Checkpoint, load_checkpoint
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Checkpoint": "models.checkpoint",
+    "NotLoadableError": "errors",
+    "Request": "generation.request",
+    "Run": "generation.engine",
+    "Sample": "generation.engine",
+    "SeddError": "errors",
+    "Step": "generation.engine",
+    "UsageError": "errors",
+    "generate": "generation.engine",
+    "load_checkpoint": "models.checkpoint",
+    "stream": "generation.engine",
+}
+
+__all__ = [
+    "Checkpoint",
+    "NotLoadableError",
+    "Request",
+    "Run",
+    "Sample",
+    "SeddError",
+    "Step",
+    "UsageError",
+    "generate",
+    "load_checkpoint",
+    "stream",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,90 @@
+"""Exact draws of tokens: float64 softmax, cumulative sum, inverse.
+
+Gumbel noise from float32 uniforms cannot reach a token rarer than 2^-24 (arXiv 2409.02908, section 4), and
+nucleus-like truncation comes in unasked. Here a token comes from one 53-bit uniform by inversion.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sedd_cli.errors import UsageError
+
+
+class Drawn(NamedTuple):
+    """Tokens (n,), the probability that the network gave each (n,), and its entropy in nats there (n,)."""
+
+    token: Tensor
+    probability: Tensor
+    entropy: Tensor
+
+
+@dataclass(frozen=True)
+class Shaping:
+    """How the conditional is bent before a draw; the default leaves it as it is.
+
+    `temperature` divides the logits, then `top_k` keeps the k likeliest tokens and `top_p` the smallest set of
+    likeliest tokens that holds that much probability. `forbidden` tokens are never drawn. Each changes the law
+    of the samples. Raises `UsageError` for a value out of range.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    forbidden: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < float("inf"):
+            raise UsageError(f"temperature must be a number above 0, not {self.temperature}")
+        if self.top_k is not None and self.top_k < 1:
+            raise UsageError(f"top-k must be at least 1, not {self.top_k}")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise UsageError(f"top-p must be above 0 and at most 1, not {self.top_p}")
+
+    @property
+    def changes_law(self) -> bool:
+        return self.temperature != 1.0 or self.top_k is not None or (self.top_p is not None and self.top_p < 1)
+
+    def apply(self, logits: Tensor) -> Tensor:
+        """(n, V) float64 -> (n, V), excluded tokens at -inf. Never excludes every token."""
+        if self.forbidden:
+            logits = logits.index_fill(-1, torch.tensor(self.forbidden, device=logits.device), -torch.inf)
+        if self.temperature != 1.0:
+            logits = logits / self.temperature
+        if self.top_k is not None and self.top_k < logits.shape[-1]:
+            kept = logits.topk(self.top_k, dim=-1)
+            logits = torch.full_like(logits, -torch.inf).scatter_(-1, kept.indices, kept.values)
+        if self.top_p is not None and self.top_p < 1:
+            ordered, order = logits.sort(dim=-1, descending=True)
+            p = ordered.softmax(-1)
+            outside = p.cumsum(-1) - p >= self.top_p
+            logits = logits.masked_fill(torch.zeros_like(outside).scatter_(-1, order, outside), -torch.inf)
+        return logits
+
+
+def invert(weights: Tensor, u: Tensor) -> Tensor:
+    """The index at which the cumulative weight first exceeds `u` of the total: (n, V), (n,) -> (n,).
+
+    `weights` are float64, nonnegative, not all zero; u in [0, 1). Never returns an index of weight zero.
+    """
+    cumulative = weights.cumsum(-1)
+    total = cumulative[:, -1:]
+    below = torch.nextafter(total, torch.zeros_like(total))
+    return torch.searchsorted(cumulative, torch.minimum(u[:, None] * total, below), right=True).squeeze(-1)
+
+
+def draw(logits: Tensor, u: Tensor, shaping: Shaping) -> Drawn:
+    """Draw one token a row from `softmax(shaping(logits))` by inversion of u: (n, V), (n,) -> (n,).
+
+    Probability and entropy are those of `softmax(logits)`, before any shaping.
+    """
+    # MPS has no float64.
+    exact = (logits.cpu() if logits.device.type == "mps" else logits).double()
+    conditional = exact.softmax(-1)
+    shaped = shaping.apply(exact)
+    weights = conditional if shaped is exact else shaped.softmax(-1)
+    token = invert(weights, u.to(weights.device))
+    probability = conditional.gather(-1, token[:, None]).squeeze(-1)
+    return Drawn(token, probability, torch.special.entr(conditional).sum(-1))

@@ -1,0 +1,230 @@
+"""How likely a network finds token ids: bounds on `-log p(x0)` by Monte Carlo, and exact fixed-order values.
+
+Forms, all in nats:
+- `lambda`: lambda-DCE over all of [0, 1] (RADD, 2406.03736, equation 3.10), a bound for the absorbing process;
+- `ao`: any-order autoregressive (RADD, equation 3.13), the same bound with the number of masks drawn;
+- `elbo`: `DWDSE + KL(p_1|0 || prior) + E[-log p(x0 | x_{t=0})]` (SEDD, 2310.16834, theorem 3.6), for the uniform
+  process (for the absorbing one its KL is infinite: use the two above);
+- `dwdse`: the diffusion-weighted score entropy alone, the papers' figure, which is not a bound by itself.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sedd_cli.diffusion.network import Network, Scored
+from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
+from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
+from sedd_cli.diffusion.schedules import Schedule
+from sedd_cli.errors import UsageError
+
+Form = Literal["lambda", "ao", "elbo", "dwdse"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A Monte Carlo estimate of N canvases of L tokens."""
+
+    form: Form
+    replicates: Tensor
+    """(R, N) float64: nats of each canvas in each independent replicate."""
+    per_token: Tensor
+    """(N, L) float64: contribution of each token, averaged over replicates; sums to `nats`."""
+
+    @property
+    def nats(self) -> Tensor:
+        """(N,) nats of each canvas."""
+        return self.replicates.mean(0)
+
+    @property
+    def standard_error(self) -> float:
+        """Monte Carlo error of the total over canvases, from the spread of the replicates' totals."""
+        totals = self.replicates.sum(1)
+        return float(totals.std() / len(totals) ** 0.5)
+
+    @property
+    def data_error(self) -> float:
+        """Error of the total as an estimate for more such canvases: it does not shrink with replicates."""
+        return float(self.nats.std() * len(self.nats) ** 0.5)
+
+
+class _Noised(NamedTuple):
+    """N noised canvases: what the network sees, where its scores count, and the factor of each contribution."""
+
+    x: Tensor
+    sigma: Tensor
+    where: Tensor
+    weight: Tensor
+
+
+def estimate(
+    network: Network,
+    process: Process,
+    noise: Schedule,
+    x0: Tensor,
+    *,
+    form: Form,
+    where: Tensor | None = None,
+    replicates: int = 8,
+    draws: int = 1,
+    seed: int = 0,
+    batch_size: int = 8,
+) -> Estimate:
+    """Estimate the bound (or DWDSE) of `x0` (N, L).
+
+    Only the tokens `where` (N, L) bool count; the others are given, never noised (default: all count). Each of
+    `replicates` independent replicates noises every canvas `draws` times, with times stratified over draws and
+    canvases. The result does not depend on `batch_size`. Raises `UsageError` if the form does not fit the process.
+    """
+    if replicates < 2:
+        raise UsageError(f"replicates must be at least 2 (their spread is the error), not {replicates}")
+    counted = torch.ones_like(x0, dtype=torch.bool) if where is None else where
+    noised, contribution = _form(form, process, noise)
+    per_replicate = torch.zeros(replicates, *x0.shape, dtype=torch.float64)
+    for r in range(replicates):
+        u = _Uniforms(seed, r, x0.shape)
+        for d in range(draws):
+            times = u.times(d, draws)
+            for rows in torch.arange(len(x0)).split(batch_size):
+                batch = noised(x0[rows], counted[rows], times[rows], u.positions(d)[rows])
+                for scored in network.log_scores(batch.x, batch.sigma, batch.where):
+                    at = (rows[scored.row], scored.position)
+                    value = contribution(scored, batch.sigma[scored.row], batch.x[scored[:2]], x0[at])
+                    per_replicate[r][at] += batch.weight[scored.row] * value / draws
+    if form == "elbo":
+        assert isinstance(process, Uniform)
+        per_replicate += _ends(network, process, noise, x0, replicates, seed, batch_size) * counted
+    return Estimate(form, per_replicate.sum(-1), per_replicate.mean(0))
+
+
+class _Uniforms:
+    """The random numbers of one replicate, drawn for all canvases at once so that batching changes nothing."""
+
+    def __init__(self, seed: int, replicate: int, shape: torch.Size) -> None:
+        self.seed, self.replicate, self.shape = seed, replicate, shape
+
+    def positions(self, draw: int) -> Tensor:
+        flat = uniforms(self.seed, self.replicate, MONTE_CARLO, draw, 0, size=self.shape.numel())
+        return flat.view(self.shape)
+
+    def times(self, draw: int, draws: int) -> Tensor:
+        """(N,) in (0, 1): stratum `draw` of `draws`, itself cut in N, one part a canvas, in random order."""
+        N = self.shape[0]
+        order, jitter = uniforms(self.seed, self.replicate, MONTE_CARLO, draw, 1, size=2 * N).view(2, N)
+        times: Tensor = (draw + (order.argsort() + (1 - jitter)) / N) / draws
+        return times
+
+
+Noise = Callable[[Tensor, Tensor, Tensor, Tensor], _Noised]
+Contribution = Callable[[Scored, Tensor, Tensor, Tensor], Tensor]
+
+
+def _form(form: Form, process: Process, noise: Schedule) -> tuple[Noise, Contribution]:
+    """How a form noises canvases (x0, counted, times, uniforms), and what a position contributes."""
+    if form in ("lambda", "ao"):
+        if not isinstance(process, Absorbing):
+            raise UsageError(f"the form {form!r} needs the absorbing process", "Use 'elbo' or 'dwdse'.")
+        return _masking(form, process, noise), _cross_entropy
+    if form == "elbo" and not isinstance(process, Uniform):
+        raise UsageError("the form 'elbo' is infinite for the absorbing process", "Use 'lambda' or 'ao'.")
+
+    def perturb(x0: Tensor, counted: Tensor, times: Tensor, u: Tensor) -> _Noised:
+        sigma = noise.total(times)
+        x = torch.where(counted, process.perturb(x0, sigma, u), x0)
+        where = counted & (x == process.mask_id) if isinstance(process, Absorbing) else counted
+        return _Noised(x, sigma, where, noise.rate(times))
+
+    def entropy(scored: Scored, sigma: Tensor, x: Tensor, x0: Tensor) -> Tensor:
+        log_score = scored.log_score.cpu().double()[:, None]
+        return process.score_entropy(log_score, sigma, x[:, None], x0[:, None]).squeeze(1)
+
+    return perturb, entropy
+
+
+def _cross_entropy(scored: Scored, sigma: Tensor, x: Tensor, x0: Tensor) -> Tensor:
+    log_c = scored.log_score - scored.log_score.logsumexp(-1, keepdim=True)
+    return -log_c.gather(-1, x0.to(log_c.device)[:, None]).squeeze(-1).cpu().double()
+
+
+def sigma_of_masked(noise: Schedule, fraction: Tensor) -> Tensor:
+    """What a time-conditioned network is fed when this fraction is masked: `min(-log(1 - m), sigma_bar(1))`."""
+    return torch.minimum(-torch.log1p(-fraction), noise.total(torch.ones_like(fraction)))
+
+
+def _masking(form: Form, process: Absorbing, noise: Schedule) -> Noise:
+    def mask(x0: Tensor, counted: Tensor, times: Tensor, u: Tensor) -> _Noised:
+        count, L = counted.sum(1), x0.shape[1]
+        if form == "lambda":
+            masked = counted & (u < times[:, None])
+            weight, fraction = 1 / times, times * count / L
+        else:
+            k = (times * count).ceil().clamp(min=1)
+            rank = torch.where(counted, u, 2.0).argsort(1).argsort(1)
+            masked = counted & (rank < k[:, None])
+            weight, fraction = count / k, k / L
+        x = torch.where(masked, process.mask_id, x0)
+        return _Noised(x, sigma_of_masked(noise, fraction), masked, weight)
+
+    return mask
+
+
+def _ends(
+    network: Network,
+    process: Uniform,
+    noise: Schedule,
+    x0: Tensor,
+    replicates: int,
+    seed: int,
+    batch_size: int,
+) -> Tensor:
+    """The elbo's other two terms, a token: KL(p_1|0 || uniform) and E[-log p(x0 | x_{t=0})]; (R, N, L)."""
+    V = process.tokens
+    zero, one = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    spread = -torch.expm1(-noise.total(one)) / V
+    keep = 1 - (V - 1) * spread
+    prior = torch.xlogy(keep, keep * V) + (V - 1) * torch.xlogy(spread, spread * V)
+    terms = prior.expand(replicates, *x0.shape).clone()
+    sigma = noise.total(zero)
+    if float(sigma) == 0:
+        return terms
+    for r in range(replicates):
+        u = uniforms(seed, r, MONTE_CARLO, 0, 2, size=x0.numel()).view(x0.shape)
+        for rows in torch.arange(len(x0)).split(batch_size):
+            first = sigma.expand(len(rows))
+            x = process.perturb(x0[rows], first, u[rows])
+            for scored in network.log_scores(x, first, torch.ones_like(x, dtype=torch.bool)):
+                log_score = scored.log_score.cpu().double()[:, None]
+                here = x[scored[:2]][:, None]
+                noise_here = sigma.expand(len(here))
+                weights = process.tweedie_weights(log_score, here, noise_here, noise_here * 0).clamp(min=0)
+                p = (weights / weights.sum(-1, keepdim=True)).squeeze(1)
+                at = (rows[scored.row], scored.position)
+                terms[r][at] -= p.gather(-1, x0[at][:, None]).squeeze(-1).log()
+    return terms
+
+
+def in_order(
+    network: Network,
+    process: Absorbing,
+    noise: Schedule,
+    x0: Tensor,
+    order: Tensor,
+    *,
+    batch_size: int = 8,
+) -> Tensor:
+    """Exact `-log p` of each token when they are revealed in `order`: (L,), (K,) -> (L,) float64.
+
+    `order` lists the positions that count, first revealed first; the others are given. K network calls.
+    """
+    L, K = len(x0), len(order)
+    rank = torch.full((L,), -1).index_copy(0, order, torch.arange(K))
+    nats = torch.zeros(L, dtype=torch.float64)
+    for first in torch.arange(K).split(batch_size):
+        x = torch.where(rank >= first[:, None], process.mask_id, x0)
+        sigma = sigma_of_masked(noise, (K - first).double() / L)
+        for scored in network.log_scores(x, sigma, rank == first[:, None]):
+            nats[scored.position] = _cross_entropy(scored, sigma, x[scored[:2]], x0[scored.position])
+    return nats

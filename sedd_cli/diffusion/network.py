@@ -1,0 +1,29 @@
+"""What the mathematics asks of a network: log scores at chosen positions, and at no others."""
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+
+class Scored(NamedTuple):
+    """Log scores of n positions: `row` (n,), `position` (n,), `log_score` (n, tokens) in float32 or float64.
+
+    Columns are the real tokens (no MASK). At a position of the uniform process the column of the token that
+    stands there is 0.
+    """
+
+    row: Tensor
+    position: Tensor
+    log_score: Tensor
+
+
+class Network(Protocol):
+    """A score network, or an oracle that stands in for one."""
+
+    def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
+        """Log scores at the positions `where`, in chunks small enough to hold, in row-major order.
+
+        x (B, L) int64, sigma (B,), where (B, L) bool. One network call, however many chunks.
+        """
+        ...

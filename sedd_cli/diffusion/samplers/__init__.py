@@ -1,0 +1,55 @@
+"""Samplers: from noise to tokens, one network call at a time."""
+
+from typing import Literal, get_args
+
+from sedd_cli.diffusion.draws import Shaping
+from sedd_cli.diffusion.grid import make_grid
+from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
+from sedd_cli.diffusion.samplers.raw import RawScore
+from sedd_cli.diffusion.samplers.reveal_first import FirstHitting, RevealFirst
+from sedd_cli.diffusion.samplers.state import Change, Sampler, State
+from sedd_cli.diffusion.samplers.uniform import UniformSteps
+from sedd_cli.diffusion.schedules import Schedule
+from sedd_cli.errors import UsageError
+
+SamplerName = Literal["tweedie", "euler", "first-hitting"]
+ScoreUse = Literal["normalised", "raw"]
+
+__all__ = ["Change", "Sampler", "SamplerName", "ScoreUse", "State", "make_sampler"]
+
+
+def make_sampler(
+    process: Process,
+    noise: Schedule,
+    *,
+    name: SamplerName = "tweedie",
+    score: ScoreUse = "normalised",
+    steps: int = 256,
+    free: int,
+    length: int,
+    shaping: Shaping | None = None,
+) -> Sampler:
+    """The sampler for a canvas of `length` positions of which `free` are to be written.
+
+    Raises `UsageError` for an unknown name, a sampler that the process does not have, or steps < 1.
+    """
+    if name not in get_args(SamplerName):
+        raise UsageError(f"unknown sampler {name!r}", f"Choose one of {', '.join(get_args(SamplerName))}.")
+    if score not in get_args(ScoreUse):
+        raise UsageError(f"unknown score {score!r}", f"Choose one of {', '.join(get_args(ScoreUse))}.")
+    shaping = shaping or Shaping()
+    if isinstance(process, Uniform):
+        if name == "first-hitting":
+            raise UsageError("first-hitting needs the absorbing process; this checkpoint's is uniform", "Use tweedie.")
+        return UniformSteps(process, make_grid(noise, steps), name, shaping)
+    if not isinstance(process, Absorbing):
+        raise TypeError(f"no sampler for {process}")
+    mask_id = process.mask_id
+    if name == "first-hitting":
+        if score == "raw":
+            raise UsageError("first-hitting reads the score as normalised", "Leave out --score raw.")
+        return FirstHitting(mask_id, shaping, noise, free / length, free)
+    if score == "raw":
+        return RawScore(mask_id, shaping, make_grid(noise, steps), name)
+    grid = make_grid(noise, steps, masked_fraction=free / length)
+    return RevealFirst(mask_id, shaping, grid, name, grid.survival(name))

@@ -1,0 +1,86 @@
+"""What the samplers of the absorbing process share: 2L uniforms up front, tokens drawn where they are revealed."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from sedd_cli.diffusion.draws import Shaping, draw
+from sedd_cli.diffusion.network import Scored
+from sedd_cli.diffusion.randomness import REMASK, START, uniforms
+from sedd_cli.diffusion.samplers.state import Change, Sampler, State
+
+Select = Callable[[Scored], Tensor]
+
+
+class Call:
+    """One network call for several states: the tokens that it writes, gathered chunk by chunk."""
+
+    def __init__(self, states: Sequence[State]) -> None:
+        self.ids = torch.stack([s.ids for s in states])
+        self.written = torch.zeros_like(self.ids, dtype=torch.bool)
+        self.probability = torch.zeros(self.ids.shape, dtype=torch.float64)
+        self.entropy = torch.zeros(self.ids.shape, dtype=torch.float64)
+        self._token_uniform = torch.stack([s.token_uniform for s in states])
+
+    def write(self, scored: Scored, shaping: Shaping) -> None:
+        """Draw a token for every position of a chunk and write it."""
+        at = (scored.row, scored.position)
+        drawn = draw(scored.log_score, self._token_uniform[at], shaping)
+        self.ids[at] = drawn.token.cpu()
+        self.probability[at] = drawn.probability.cpu()
+        self.entropy[at] = drawn.entropy.cpu()
+        self.written[at] = True
+
+    def change(self, row: int, step: int, t: float, sigma: float) -> Change:
+        positions = self.written[row].nonzero().squeeze(-1)
+        return Change(step, t, sigma, positions, self.probability[row, positions], self.entropy[row, positions])
+
+
+def take(scored: Scored, chosen: Tensor) -> Scored:
+    """The chosen positions of a chunk; chosen (n,) bool on the CPU."""
+    if bool(chosen.all()):
+        return scored
+    return Scored(*(part[chosen.to(part.device)] for part in scored))
+
+
+@dataclass(frozen=True)
+class MaskedSampler(Sampler):
+    """A sampler of the absorbing process with this mask_id; draws follow `shaping`."""
+
+    mask_id: int
+    shaping: Shaping
+
+    def start(self, ids: Tensor, free: Tensor, seed: int, row: int) -> State:
+        L = len(ids)
+        u = uniforms(seed, row, START, size=2 * L)
+        return State(
+            seed=seed,
+            row=row,
+            ids=torch.where(free, self.mask_id, ids),
+            free=free,
+            level=u[:L],
+            token_uniform=u[L:],
+            visits=torch.zeros(L, dtype=torch.int64),
+            survival=torch.ones(L, dtype=torch.float64),
+        )
+
+    def masked(self, state: State) -> Tensor:
+        """(L,) bool: positions still to be revealed."""
+        return state.free & (state.ids == self.mask_id)
+
+    def remask(self, state: State, positions: Tensor) -> State:
+        ids = state.ids.index_fill(0, positions, self.mask_id)
+        free = state.free.index_fill(0, positions, True)
+        visits = state.visits.index_add(0, positions, torch.ones_like(positions))
+        level, token_uniform = state.level.clone(), state.token_uniform.clone()
+        for i in positions.tolist():
+            level[i], token_uniform[i] = uniforms(state.seed, state.row, REMASK, i, int(visits[i]), size=2)
+        fresh = replace(state, ids=ids, free=free, visits=visits, level=level, token_uniform=token_uniform)
+        return self.reenter(fresh, positions, float((ids == self.mask_id).double().mean()))
+
+    @abstractmethod
+    def reenter(self, state: State, positions: Tensor, masked_fraction: float) -> State:
+        """Put just remasked positions, with fresh uniforms in `level`, at `m = max(m(t), masked / L)`."""

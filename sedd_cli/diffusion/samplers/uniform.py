@@ -1,0 +1,92 @@
+"""The uniform process, step by step: every free position can move at every step (SEDD, 2310.16834, algorithm 1)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from sedd_cli.diffusion.draws import Shaping
+from sedd_cli.diffusion.grid import Grid, Method
+from sedd_cli.diffusion.network import Network, Scored
+from sedd_cli.diffusion.processes import Uniform
+from sedd_cli.diffusion.randomness import MOVE, START, uniforms
+from sedd_cli.diffusion.samplers.masked import Call, take
+from sedd_cli.diffusion.samplers.state import Change, Sampler, State
+
+
+@dataclass(frozen=True)
+class UniformSteps(Sampler):
+    """Tweedie or Euler; states of one call stand at the same step.
+
+    Clamped tokens are read by the network as if they were noised, so conditioning is approximate, as in the
+    original.
+    """
+
+    process: Uniform
+    grid: Grid
+    method: Method
+    shaping: Shaping
+
+    @property
+    def steps(self) -> int:
+        return self.grid.steps + 1
+
+    def start(self, ids: Tensor, free: Tensor, seed: int, row: int) -> State:
+        L = len(ids)
+        noise = (uniforms(seed, row, START, size=L) * self.process.tokens).long()
+        unused = torch.ones(L, dtype=torch.float64)
+        return State(
+            seed=seed,
+            row=row,
+            ids=torch.where(free, noise, ids),
+            free=free,
+            level=unused,
+            token_uniform=unused,
+            visits=torch.zeros(L, dtype=torch.int64),
+            survival=unused,
+        )
+
+    def calls_left(self, state: State) -> int:
+        return self.steps - state.step if bool(state.free.any()) else 0
+
+    def advance(self, states: Sequence[State], network: Network) -> list[tuple[State, Change]]:
+        (step,) = {s.step for s in states}
+        L = len(states[0].ids)
+        u = torch.stack([uniforms(s.seed, s.row, MOVE, step, size=2 * L) for s in states])
+        call = Call([replace(s, token_uniform=u[i, L:]) for i, s in enumerate(states)])
+        before = call.ids.clone()
+        sigma = self.grid.sigma[step].expand(len(states))
+        for scored in network.log_scores(before, sigma, torch.stack([s.free for s in states])):
+            at = (scored.row, scored.position)
+            others, leave = self.leaving(step, scored, before[at])
+            moves = u[at] < leave
+            if bool(moves.any()):
+                call.write(take(Scored(*at, others), moves), self.shaping)
+        t, noise = float(self.grid.t[step]), float(self.grid.sigma[step])
+        reached = 1 - (step + 1) / self.steps
+        return [
+            (replace(s, ids=call.ids[i], step=step + 1, reached=reached), call.change(i, step, t, noise))
+            for i, s in enumerate(states)
+        ]
+
+    def leaving(self, step: int, scored: Scored, here: Tensor) -> tuple[Tensor, Tensor]:
+        """Log weights of the tokens other than `here`, (n, V) float64, and the chance of leaving, (n,) on the CPU."""
+        score = scored.log_score
+        score = (score.cpu() if score.device.type == "mps" else score).double()
+        here = here.to(score.device)[:, None]
+        weights = self._weights(step, score[:, None], here).squeeze(1).clamp_(min=0)
+        stay = weights.gather(-1, here).squeeze(-1)
+        others = weights.scatter_(-1, here, 0.0)
+        leave = others.sum(-1)
+        return others.log_(), (leave / (leave + stay)).cpu()
+
+    def _weights(self, step: int, log_score: Tensor, x: Tensor) -> Tensor:
+        """Transition weights of n canvases of one token each: (n, 1, V), (n, 1) -> (n, 1, V)."""
+        if self.method == "euler" and step < self.grid.steps:
+            return self.process.euler_weights(log_score, x, self.grid.rate_dt[step].to(x.device).expand(len(x)))
+        sigma = self.grid.sigma[step]
+        after = sigma - self.grid.jump(step)
+        return self.process.tweedie_weights(
+            log_score, x, sigma.to(x.device).expand(len(x)), after.to(x.device).expand(len(x))
+        )

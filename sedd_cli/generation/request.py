@@ -1,0 +1,78 @@
+"""What is asked for: one frozen record that the command, the interface and the library fill in alike."""
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from sedd_cli.diffusion.draws import Shaping
+from sedd_cli.diffusion.samplers import SamplerName, ScoreUse
+from sedd_cli.errors import UsageError
+
+
+class Options(TypedDict, total=False):
+    """Keyword arguments of `generate` and `stream`; see `Request`."""
+
+    length: int | None
+    steps: int
+    seed: int | None
+    num_samples: int
+    row: int
+    prompt: str | None
+    suffix: str | None
+    sampler: SamplerName
+    score: ScoreUse
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    batch_size: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Samples to draw: rows `row ... row + num_samples - 1` of `seed`.
+
+    `length`: the canvas in tokens, prompt and suffix included (None: the checkpoint's). `seed`: None for a fresh
+    one. `score`: `normalised` reads the network's score as `p(x_i | unmasked)`, `raw` as the original code does.
+    `temperature`, `top_k`, `top_p` change the law of the samples. `batch_size`: rows in one network call (None: one
+    on a CPU, 16 elsewhere); it changes no sample on a CPU. Raises `UsageError` for a value out of range.
+    """
+
+    length: int | None = None
+    steps: int = 256
+    seed: int | None = None
+    num_samples: int = 1
+    row: int = 0
+    prompt: str | None = None
+    suffix: str | None = None
+    sampler: SamplerName = "tweedie"
+    score: ScoreUse = "normalised"
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("steps", self.steps, 1),
+            ("length", self.length, 1),
+            ("the number of samples", self.num_samples, 1),
+            ("batch size", self.batch_size, 1),
+            ("seed", self.seed, 0),
+            ("row", self.row, 0),
+        ):
+            if value is not None and value < least:
+                raise UsageError(f"{name} must be at least {least}, not {value}")
+        for name, text in (("prompt", self.prompt), ("suffix", self.suffix)):
+            _check_text(name, text or "")
+        self.shaping()
+
+    def shaping(self, forbidden: tuple[int, ...] = ()) -> Shaping:
+        return Shaping(self.temperature, self.top_k, self.top_p, forbidden)
+
+
+def _check_text(name: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the {name} is not valid UTF-8 (at character {error.start})", "Give it as UTF-8 text."
+        ) from None

@@ -1,0 +1,193 @@
+"""Checkpoints on disk: a folder with `config.json`, weights, and a tokenizer when it is not GPT-2's."""
+
+import hashlib
+import json
+import pickle
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from sedd_cli.diffusion.processes import Process
+from sedd_cli.diffusion.schedules import Schedule
+from sedd_cli.errors import NotLoadableError
+from sedd_cli.models.config import Config
+from sedd_cli.models.device import resolve_autocast, resolve_device
+from sedd_cli.models.names import find_checkpoint
+from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.models.transformer import inverse_frequencies
+from sedd_cli.text.tokenizer import Tokenizer
+
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded network with all that its config says. `tokenizer` is None where the folder has none."""
+
+    name: str
+    folder: Path
+    config: Config
+    model: ScoreNetwork
+    tokenizer: Tokenizer | None
+
+    @cached_property
+    def process(self) -> Process:
+        return self.config.process()
+
+    @cached_property
+    def noise(self) -> Schedule:
+        return self.config.schedule()
+
+    @property
+    def length(self) -> int:
+        """The canvas that it was trained on, in tokens."""
+        return self.config.model.length
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def form(self) -> str:
+        return "SEDD" if self.config.model.time_conditioned else "RADD"
+
+    @property
+    def parameters(self) -> int:
+        return sum(p.numel() for p in self.model.parameters())
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the weights file, hexadecimal."""
+        with _weights_file(self.folder).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu", dtype: str = "auto") -> Checkpoint:
+    """Load a checkpoint by built-in name (None: the default) or folder; public SEDD and RADD folders as they are.
+
+    Weights of any precision become float32; `dtype` (auto, float32, bfloat16, float16) is that of the blocks'
+    products on an accelerator. Raises `NotLoadableError` if the folder is missing, incomplete, unsafe or
+    inconsistent, `UsageError` for a device or dtype that cannot be had.
+    """
+    where = resolve_device(device)
+    autocast = resolve_autocast(dtype, where)
+    folder = find_checkpoint(None if name_or_path is None else str(name_or_path))
+    config = read_config(folder)
+    model = build_network(config, read_weights(folder), autocast, folder)
+    return Checkpoint(
+        name=config.model.name or folder.resolve().name,
+        folder=folder,
+        config=config,
+        model=model.to(where),
+        tokenizer=read_tokenizer(folder, config),
+    )
+
+
+def read_config(folder: Path) -> Config:
+    path = folder / "config.json"
+    try:
+        return Config.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise NotLoadableError(
+            f"{folder} has no config.json", "A checkpoint is a folder with config.json and model.safetensors."
+        ) from None
+    except OSError as error:
+        raise NotLoadableError(f"cannot read {path}: {error.strerror}") from error
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()[:5]
+        )
+        raise NotLoadableError(
+            f"{path} is not the config of a SEDD or RADD checkpoint: {faults}",
+            "Compare it with the config.json of a public checkpoint.",
+        ) from None
+
+
+def _weights_file(folder: Path) -> Path:
+    for name in WEIGHTS:
+        if (folder / name).is_file():
+            return folder / name
+    raise NotLoadableError(f"{folder} has no weights", f"Expected {' or '.join(WEIGHTS)} beside config.json.")
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Tensors of `model.safetensors`, else of `pytorch_model.bin`, of which no code is ever run."""
+    path = _weights_file(folder)
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise NotLoadableError(
+            f"{path} was not opened: it holds more than tensors, or is damaged ({str(error).splitlines()[0]})",
+            "A pickle can run code. Ask its author for model.safetensors.",
+        ) from error
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise NotLoadableError(
+            f"cannot read {path}: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            "The file is damaged or cut short: fetch it again.",
+        ) from error
+    if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
+        raise NotLoadableError(f"{path} is not a plain table of named tensors", "Save it as model.safetensors.")
+    return weights
+
+
+def build_network(
+    config: Config, weights: dict[str, Tensor], autocast: torch.dtype | None, folder: Path
+) -> ScoreNetwork:
+    """The network of `config` with these weights, which it takes over (no second copy is made)."""
+    with torch.device("meta"):
+        model = ScoreNetwork(config, autocast)
+    # A buffer of the original code that newer folders leave out: it follows from the config.
+    weights.setdefault("rotary_emb.inv_freq", inverse_frequencies(config.model.hidden_size // config.model.n_heads))
+    expected = model.transformer.state_dict()
+    faults = [
+        *(f"{name} is missing" for name in expected.keys() - weights.keys()),
+        *(f"{name} is not part of it" for name in weights.keys() - expected.keys()),
+        *(
+            f"{name} has shape {tuple(weights[name].shape)} instead of {tuple(tensor.shape)}"
+            for name, tensor in expected.items()
+            if name in weights and weights[name].shape != tensor.shape
+        ),
+    ]
+    if faults:
+        more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
+        raise NotLoadableError(
+            f"config.json and weights in {folder} disagree: {'; '.join(sorted(faults)[:3])}{more}",
+            "One of the two files is from another checkpoint.",
+        )
+    for name in weights:
+        weights[name] = weights[name].float()
+        if not bool(weights[name].isfinite().all()):
+            raise NotLoadableError(
+                f"the weights in {folder} hold NaN or infinity: {name}",
+                "The training run diverged; take an earlier one.",
+            )
+    model.transformer.load_state_dict(weights, assign=True)
+    return model.eval().requires_grad_(False)
+
+
+def read_tokenizer(folder: Path, config: Config) -> Tokenizer | None:
+    """`tokenizer.json`, else GPT-2's files where the folder has them; None without either."""
+    try:
+        if (folder / "tokenizer.json").is_file():
+            tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
+        elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+            tokenizer = Tokenizer.from_gpt2(folder / "vocab.json", folder / "merges.txt")
+        else:
+            return None
+    except (ValueError, json.JSONDecodeError) as error:
+        raise NotLoadableError(f"cannot read the tokenizer in {folder}: {error}") from error
+    if tokenizer.size > config.tokens:
+        raise NotLoadableError(
+            f"the tokenizer in {folder} has {tokenizer.size} tokens, config.json says {config.tokens}",
+            "One of the two files is from another checkpoint.",
+        )
+    return tokenizer

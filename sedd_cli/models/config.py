@@ -1,0 +1,75 @@
+"""`config.json` of a checkpoint: the nested training configuration of the public SEDD and RADD folders.
+
+Only the keys that define the network, the process and the schedule are read; the others are left alone.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
+from sedd_cli.diffusion.schedules import Cosine, Geometric, LogLinear, Schedule
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+
+
+class NoiseConfig(_Section):
+    type: Literal["loglinear", "geometric", "cosine"]
+    sigma_min: float = Field(default=1e-4, gt=0)
+    sigma_max: float = Field(default=20.0, gt=0)
+    eps: float = Field(default=1e-3, gt=0, lt=1)
+
+
+class GraphConfig(_Section):
+    type: Literal["absorb", "uniform"] = "absorb"
+
+
+class NetworkConfig(_Section):
+    """`type` is `ddit` (SEDD form: time-conditioned) or `ddit_wot` (RADD form: without time)."""
+
+    name: str = ""
+    type: Literal["ddit", "ddit_wot"] = "ddit"
+    hidden_size: int = Field(gt=0)
+    cond_dim: int = Field(default=128, gt=0)
+    length: int = Field(gt=0)
+    n_blocks: int = Field(gt=0)
+    n_heads: int = Field(gt=0)
+    scale_by_sigma: bool = True
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> "NetworkConfig":
+        if self.hidden_size % (2 * self.n_heads):
+            raise ValueError(f"hidden_size {self.hidden_size} is not an even multiple of n_heads {self.n_heads}")
+        return self
+
+    @property
+    def time_conditioned(self) -> bool:
+        return self.type == "ddit"
+
+
+class Config(_Section):
+    """What a checkpoint is. A missing `graph` means absorbing, as in the public RADD folders."""
+
+    tokens: int = Field(gt=1)
+    graph: GraphConfig = GraphConfig()
+    noise: NoiseConfig
+    model: NetworkConfig
+    provenance: dict[str, object] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _form_fits_process(self) -> "Config":
+        if self.graph.type == "uniform" and not self.model.time_conditioned:
+            raise ValueError("model.type ddit_wot (RADD form) needs the absorbing process, but graph.type is uniform")
+        if self.graph.type == "uniform" and self.model.scale_by_sigma:
+            raise ValueError("model.scale_by_sigma is defined for graph.type absorb only")
+        return self
+
+    def process(self) -> Process:
+        return Uniform(self.tokens) if self.graph.type == "uniform" else Absorbing(self.tokens)
+
+    def schedule(self) -> Schedule:
+        if self.noise.type == "geometric":
+            return Geometric(self.noise.sigma_min, self.noise.sigma_max)
+        return Cosine(self.noise.eps) if self.noise.type == "cosine" else LogLinear(self.noise.eps)

@@ -1,0 +1,112 @@
+"""What the transformer's logits mean: log scores, in SEDD form or in RADD form."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from sedd_cli.diffusion.network import Scored
+from sedd_cli.diffusion.processes import Absorbing
+from sedd_cli.models.config import Config
+from sedd_cli.models.transformer import Transformer
+
+HEAD_CHUNK = 64
+"""Positions of which the vocabulary head's output is held at once."""
+PAD = 16
+"""On a CPU chosen positions are padded to a multiple of this: a matrix product of one row takes another path."""
+
+
+class ScoreNetwork(nn.Module):
+    """A transformer read as log scores of its process (SEDD, 2310.16834, section 4; RADD, 2406.03736, theorem 1).
+
+    `autocast` is the dtype of the blocks on an accelerator; scores are float32 in any case.
+    """
+
+    def __init__(self, config: Config, autocast: torch.dtype | None = None) -> None:
+        super().__init__()
+        self.process = config.process()
+        self.time_conditioned = config.model.time_conditioned
+        self.scale_by_sigma = self.time_conditioned and config.model.scale_by_sigma
+        self.autocast = autocast
+        self.transformer = Transformer(config.model, self.process.states)
+
+    @property
+    def device(self) -> torch.device:
+        return self.transformer.vocab_embed.embedding.device
+
+    def log_score(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Log scores of every state everywhere: (B, L) int64, (B,) -> (B, L, V) float32.
+
+        SEDD form: the network's own output at every position, 0 at `x_i`. RADD form: `log c - log(e^sigma - 1)`
+        at masked positions, 0 in the MASK column; elsewhere 0 at `x_i` and -inf.
+        """
+        x, sigma = x.to(self.device), sigma.to(self.device, torch.float32)
+        with self._autocast():
+            features = self.transformer.features(x, sigma)
+        logits = self.transformer.head(features.float())
+        if self.time_conditioned:
+            out = self._scaled(logits, sigma[:, None])
+            return out.scatter(-1, x.unsqueeze(-1), 0.0)
+        real = logits[..., : self.process.tokens].log_softmax(-1) - torch.expm1(sigma).log()[:, None, None]
+        at_mask = torch.cat([real, torch.zeros_like(real[..., :1])], dim=-1)
+        stay = torch.full_like(at_mask, -torch.inf).scatter_(-1, x.unsqueeze(-1), 0.0)
+        return torch.where((x == self.process.tokens).unsqueeze(-1), at_mask, stay)
+
+    def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
+        """`diffusion.network.Network`: the same log scores of the real tokens, at the positions `where` alone.
+
+        On a CPU canvases run one at a time, so that no result depends on what else is in the batch.
+        """
+        if self.device.type != "cpu":
+            yield from self._log_scores(x, sigma, where, first_row=0)
+            return
+        for row in where.any(1).nonzero().squeeze(1).tolist():
+            yield from self._log_scores(x[row : row + 1], sigma[row : row + 1], where[row : row + 1], first_row=row)
+
+    @torch.no_grad()
+    def _features(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
+        """Features at the positions `where` (B, L): (N, D) in row-major order."""
+        counts = where.sum(1)
+        width = -(-int(counts.max()) // PAD) * PAD
+        # Chosen positions first, in order; the padding repeats others, and is dropped below.
+        at = where.int().argsort(dim=1, descending=True, stable=True)[:, :width]
+        kept = torch.arange(at.shape[1]) < counts[:, None]
+        with self._autocast():
+            features = self.transformer.features(x.to(self.device), sigma.to(self.device), at.to(self.device))
+        return features.float()[kept.to(self.device)]
+
+    def _log_scores(self, x: Tensor, sigma: Tensor, where: Tensor, first_row: int) -> Iterator[Scored]:
+        sigma = sigma.float()
+        features = self._features(x, sigma, where)
+        row, position = where.nonzero().unbind(1)
+        here = x[row, position]
+        for chunk in torch.arange(len(row)).split(HEAD_CHUNK):
+            yield Scored(
+                row[chunk] + first_row,
+                position[chunk],
+                self._head(features[chunk], sigma[row[chunk]], here[chunk]),
+            )
+
+    @torch.no_grad()
+    def _head(self, features: Tensor, sigma: Tensor, here: Tensor) -> Tensor:
+        """Log scores of the real tokens: (n, D), (n,), tokens that stand there (n,) -> (n, tokens)."""
+        n, sigma = len(features), sigma.to(self.device)
+        if self.device.type == "cpu" and n % PAD:
+            features = torch.cat([features, features.new_zeros(PAD - n % PAD, features.shape[1])])
+        logits = self.transformer.head(features, self.process.tokens)[:n]
+        if not self.time_conditioned:
+            return logits.log_softmax(-1).sub_(torch.expm1(sigma).log()[:, None])
+        out = self._scaled(logits, sigma)
+        if isinstance(self.process, Absorbing):
+            return out
+        return out.scatter_(-1, here.to(self.device)[:, None], 0.0)
+
+    def _scaled(self, logits: Tensor, sigma: Tensor) -> Tensor:
+        """SEDD's `scale_by_sigma`: minus `log(e^sigma - 1)` and `log(V - 1)`; sigma broadcasts over the states."""
+        if not self.scale_by_sigma:
+            return logits
+        return logits - (torch.expm1(sigma).log() + math.log(self.process.states - 1)).unsqueeze(-1)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None)

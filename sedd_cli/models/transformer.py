@@ -1,0 +1,183 @@
+"""The diffusion transformer of SEDD and RADD: one network for both forms.
+
+Parameter names are exactly those of the public checkpoints. The SEDD form is conditioned on the total noise through
+adaptive layer norms (DDiT); the RADD form has no time, and biases in its layer norms instead.
+
+Shapes: B canvases of L tokens, D features, H heads, V states.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sedd_cli.models.config import NetworkConfig
+
+
+class LayerNorm(nn.Module):
+    def __init__(self, dim: int, bias: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.bias = nn.Parameter(torch.zeros(dim)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x.float(), self.weight.shape, self.weight, self.bias)
+
+
+def inverse_frequencies(head_dim: int, base: float = 10_000) -> Tensor:
+    return 1.0 / base ** (torch.arange(0, head_dim, 2).float() / head_dim)
+
+
+class Rotary(nn.Module):
+    """Rotary position embedding, halves rotated against each other (arXiv 2104.09864)."""
+
+    inv_freq: Tensor
+
+    def __init__(self, head_dim: int) -> None:
+        super().__init__()
+        self.register_buffer("inv_freq", inverse_frequencies(head_dim))
+
+    def angles(self, length: int) -> tuple[Tensor, Tensor]:
+        """(cos, sin) for positions 0 ... length - 1: (L, 1, D/H/2) each."""
+        angle = torch.arange(length, device=self.inv_freq.device).float()[:, None] * self.inv_freq.float()
+        return angle.cos()[:, None], angle.sin()[:, None]
+
+
+def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn (B, L, H, D/H) by the angles of its positions, (L, 1, D/H/2) or (B, L, 1, D/H/2)."""
+    cos, sin = (a.to(x.dtype) for a in angles)
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+
+
+class TimestepEmbedder(nn.Module):
+    """The total noise as sines and cosines, then a small MLP: (B,) -> (B, cond_dim)."""
+
+    def __init__(self, cond_dim: int, frequencies: int = 256) -> None:
+        super().__init__()
+        self.frequencies = frequencies
+        self.mlp = nn.Sequential(nn.Linear(frequencies, cond_dim), nn.SiLU(), nn.Linear(cond_dim, cond_dim))
+
+    def forward(self, sigma: Tensor) -> Tensor:
+        half = self.frequencies // 2
+        ramp = torch.arange(half, device=sigma.device, dtype=torch.float32) / half
+        angle = sigma[:, None].float() * torch.exp(-math.log(10_000) * ramp)
+        out: Tensor = self.mlp(torch.cat([angle.cos(), angle.sin()], dim=-1))
+        return out
+
+
+def modulate(x: Tensor, shift: Tensor | None, scale: Tensor | None) -> Tensor:
+    """`x (1 + scale) + shift`, or x where there is no time."""
+    return x if shift is None or scale is None else torch.addcmul(shift, x, 1 + scale)
+
+
+def add_gated(x: Tensor, out: Tensor, gate: Tensor | None) -> Tensor:
+    return x + out if gate is None else torch.addcmul(x, gate, out)
+
+
+class Block(nn.Module):
+    """Attention and MLP, each with its residual."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        D, timed = config.hidden_size, config.time_conditioned
+        self.n_heads = config.n_heads
+        self.norm1 = LayerNorm(D, bias=not timed)
+        self.attn_qkv = nn.Linear(D, 3 * D, bias=False)
+        self.attn_out = nn.Linear(D, D, bias=False)
+        self.norm2 = LayerNorm(D, bias=not timed)
+        self.mlp = nn.Sequential(nn.Linear(D, 4 * D), nn.GELU(approximate="tanh"), nn.Linear(4 * D, D))
+        self.adaLN_modulation = nn.Linear(config.cond_dim, 6 * D) if timed else None
+
+    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], c: Tensor | None, at: Tensor | None = None) -> Tensor:
+        """x (B, L, D) and condition c (B, cond_dim) -> (B, L, D), or (B, K, D) at the positions `at` (B, K).
+
+        With `at`, keys and values are computed everywhere, all else at those positions alone.
+        """
+        shift1, scale1, gate1, shift2, scale2, gate2 = self._modulations(c)
+        h = modulate(self.norm1(x), shift1, scale1)
+        if at is None:
+            q, k, v = self._heads(self.attn_qkv(h), 3)
+            q = rotate(q, angles)
+        else:
+            D = x.shape[-1]
+            q_weight, kv_weight = self.attn_qkv.weight.split([D, 2 * D])
+            pick = at.unsqueeze(-1).expand(-1, -1, D)
+            x = x.gather(1, pick)
+            (q,) = self._heads(F.linear(h.gather(1, pick), q_weight), 1)
+            k, v = self._heads(F.linear(h, kv_weight), 2)
+            q = rotate(q, (angles[0][at], angles[1][at]))
+        k = rotate(k, angles)
+        attended = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
+        x = add_gated(x, self.attn_out(attended.transpose(1, 2).flatten(2)), gate1)
+        return add_gated(x, self.mlp(modulate(self.norm2(x), shift2, scale2)), gate2)
+
+    def _heads(self, qkv: Tensor, parts: int) -> tuple[Tensor, ...]:
+        B, L, _ = qkv.shape
+        return qkv.view(B, L, parts, self.n_heads, -1).unbind(2)
+
+    def _modulations(self, c: Tensor | None) -> Sequence[Tensor | None]:
+        if c is None or self.adaLN_modulation is None:
+            return (None,) * 6
+        parts: tuple[Tensor, ...] = self.adaLN_modulation(c)[:, None].chunk(6, dim=-1)
+        return parts
+
+
+class Embedding(nn.Module):
+    def __init__(self, states: int, dim: int) -> None:
+        super().__init__()
+        self.embedding = nn.Parameter(torch.empty(states, dim))
+        nn.init.kaiming_uniform_(self.embedding, a=math.sqrt(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.embedding[x]
+
+
+class OutputLayer(nn.Module):
+    def __init__(self, config: NetworkConfig, states: int) -> None:
+        super().__init__()
+        D, timed = config.hidden_size, config.time_conditioned
+        self.norm_final = LayerNorm(D, bias=not timed)
+        self.linear = nn.Linear(D, states)
+        self.adaLN_modulation = nn.Linear(config.cond_dim, 2 * D) if timed else None
+
+    def features(self, x: Tensor, c: Tensor | None) -> Tensor:
+        """What the vocabulary head is applied to: (B, L, D) -> (B, L, D)."""
+        h: Tensor = self.norm_final(x)
+        if c is None or self.adaLN_modulation is None:
+            return h
+        shift, scale = self.adaLN_modulation(c)[:, None].chunk(2, dim=-1)
+        return modulate(h, shift, scale)
+
+
+class Transformer(nn.Module):
+    """Tokens and total noise to one logit a state; what a logit means is `ScoreNetwork`'s to say."""
+
+    def __init__(self, config: NetworkConfig, states: int) -> None:
+        super().__init__()
+        self.vocab_embed = Embedding(states, config.hidden_size)
+        self.sigma_map = TimestepEmbedder(config.cond_dim) if config.time_conditioned else None
+        self.rotary_emb = Rotary(config.hidden_size // config.n_heads)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_blocks))
+        self.output_layer = OutputLayer(config, states)
+
+    def features(self, x: Tensor, sigma: Tensor, at: Tensor | None = None) -> Tensor:
+        """The features that the head reads: (B, L), (B,) -> (B, L, D), or (B, K, D) at positions `at` (B, K)."""
+        c = None if self.sigma_map is None else F.silu(self.sigma_map(sigma))
+        angles = self.rotary_emb.angles(x.shape[1])
+        h = self.vocab_embed(x)
+        last = len(self.blocks) - 1
+        for i, block in enumerate(self.blocks):
+            h = block(h, angles, c, at if i == last else None)
+        return self.output_layer.features(h, c)
+
+    def head(self, features: Tensor, states: int | None = None) -> Tensor:
+        """Logits (..., V) of features (..., D), or of the first `states` states alone."""
+        linear = self.output_layer.linear
+        return F.linear(features, linear.weight[:states], linear.bias[:states])
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """(B, L), (B,) -> (B, L, V)."""
+        return self.head(self.features(x, sigma))

@@ -1,0 +1,1 @@
+"""Text: the tokenizer, and canvases (what the network sees)."""

@@ -1,0 +1,48 @@
+"""A canvas: the tokens that are kept and the positions that are to be written."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sedd_cli.errors import UsageError
+from sedd_cli.text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """`ids` (L,) int64, 0 where `free` (L,) bool; `prompt` and `suffix` are the texts at its two ends."""
+
+    ids: Tensor
+    free: Tensor
+    prompt: str = ""
+    suffix: str = ""
+
+
+def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suffix: str = "") -> Canvas:
+    """A canvas of `length` tokens that begins with the prompt and ends with the suffix.
+
+    Raises `UsageError` if the two leave no room, or if there is text and no tokenizer.
+    """
+    if length < 1:
+        raise UsageError(f"length must be at least 1, not {length}")
+    if tokenizer is None and (prompt or suffix):
+        raise UsageError(
+            "this checkpoint has no tokenizer, so it takes no prompt and no suffix",
+            "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
+        )
+    head = tokenizer.encode(prompt) if tokenizer else []
+    tail = tokenizer.encode(suffix) if tokenizer else []
+    room = length - len(head) - len(tail)
+    if room < 1:
+        parts = " and ".join(
+            f"a {name} of {len(ids)} tokens" for name, ids in (("prompt", head), ("suffix", tail)) if ids
+        )
+        raise UsageError(
+            f"{parts} leave{'s' * (not (head and tail))} no room on a canvas of {length}",
+            f"Shorten the text or raise --length (at least {len(head) + len(tail) + 1}).",
+        )
+    ids = torch.tensor([*head, *[0] * room, *tail])
+    free = torch.zeros(length, dtype=torch.bool)
+    free[len(head) : len(head) + room] = True
+    return Canvas(ids, free, prompt, suffix)
