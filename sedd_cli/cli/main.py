@@ -1,1 +1,68 @@
-def main(): ...
+"""The `sedd` command: its commands, and the one place where errors become exit codes."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+import sedd_cli
+from sedd_cli.cli.generate import generate
+from sedd_cli.cli.terminal import Terminal
+from sedd_cli.errors import SeddError
+
+app = typer.Typer(
+    name="sedd",
+    help="Score-entropy discrete diffusion on text: write by denoising, and watch it happen.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Switches:
+    """What holds for every command."""
+
+    debug = False
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"sedd {sedd_cli.__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    context.obj.debug = debug
+
+
+app.command()(generate)
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 usage, 3 not found or not loadable, 130 interrupted."""
+    switches = Switches()
+    try:
+        app(prog_name="sedd", obj=switches)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except SeddError as error:
+        if switches.debug:
+            raise
+        Terminal().error(error)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if switches.debug:
+            raise
+        Terminal().error(
+            SeddError(
+                f"{type(error).__name__}: {error}", "This should not happen. sedd --debug ... shows where it did."
+            )
+        )
+        sys.exit(1)

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Unpack
 
-import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import Change, State, make_sampler
 from sedd_cli.generation.request import Options, Request
@@ -116,11 +114,6 @@ class Run:
         """Every row begun, as it stands; `full_canvas`: with what follows the end-of-text token."""
         return [self._sample(state, nfe, full_canvas) for _, (state, nfe) in sorted(self._latest.items())]
 
-    def masked(self, ids: Tensor) -> Tensor:
-        """(L,) bool: positions that hold MASK."""
-        process = self.checkpoint.process
-        return ids == process.mask_id if isinstance(process, Absorbing) else torch.zeros_like(ids, dtype=torch.bool)
-
     def _sample(self, state: State, nfe: int, full_canvas: bool) -> Sample:
         return Sample(
             text=self._text(state.ids, full_canvas),
@@ -135,8 +128,8 @@ class Run:
         tokenizer = self.checkpoint.tokenizer
         if tokenizer is None:
             return ""
-        free = self.canvas.free
-        written = [None if m else i for i, m in zip(ids[free].tolist(), self.masked(ids)[free].tolist(), strict=True)]
+        mask_id = self.checkpoint.mask_id
+        written = [None if i == mask_id else i for i in ids[self.canvas.free].tolist()]
         text = tokenizer.compose(written, whole=full_canvas, at_start=not self.canvas.prompt)
         return f"{self.canvas.prompt}{text}{self.canvas.suffix}"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from sedd_cli.diffusion.draws import Shaping
-from sedd_cli.diffusion.samplers import SamplerName, ScoreUse
+from sedd_cli.diffusion.names import SamplerName, ScoreUse
 from sedd_cli.errors import UsageError
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from sedd_cli.diffusion.processes import Process
+from sedd_cli.diffusion.processes import Absorbing, Process
 from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
@@ -43,6 +44,18 @@ class Checkpoint:
     @cached_property
     def noise(self) -> Schedule:
         return self.config.schedule()
+
+    @property
+    def mask_id(self) -> int | None:
+        """The state that is no token; None for the uniform process."""
+        return self.process.mask_id if isinstance(self.process, Absorbing) else None
+
+    @property
+    def validation_bound(self) -> float | None:
+        """Nats a token on its own validation text, as its provenance says; None where that is not known."""
+        bound = self.config.provenance.get("bound")
+        value = bound.get("nats_per_token") if isinstance(bound, dict) else None
+        return float(value) if isinstance(value, int | float) and value > 0 else None
 
     @property
     def length(self) -> int:
@@ -98,7 +111,7 @@ def read_config(folder: Path) -> Config:
             f"{folder} has no config.json", "A checkpoint is a folder with config.json and model.safetensors."
         ) from None
     except OSError as error:
-        raise NotLoadableError(f"cannot read {path}: {error.strerror}") from error
+        raise NotLoadableError(f"cannot read {path}: {error.strerror}", "Check its permissions.") from error
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg'].removeprefix('Value error, ')}"
@@ -123,7 +136,10 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # It warns of unusual pickles that it then refuses; the refusal says enough.
+            warnings.simplefilter("ignore")
+            weights = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise NotLoadableError(
             f"{path} was not opened: it holds more than tensors, or is damaged ({str(error).splitlines()[0]})",
@@ -184,7 +200,9 @@ def read_tokenizer(folder: Path, config: Config) -> Tokenizer | None:
         else:
             return None
     except (ValueError, json.JSONDecodeError) as error:
-        raise NotLoadableError(f"cannot read the tokenizer in {folder}: {error}") from error
+        raise NotLoadableError(
+            f"cannot read the tokenizer in {folder}: {error}", "Fetch the file again, or take the checkpoint's own."
+        ) from error
     if tokenizer.size > config.tokens:
         raise NotLoadableError(
             f"the tokenizer in {folder} has {tokenizer.size} tokens, config.json says {config.tokens}",

@@ -1,9 +1,10 @@
 """Samplers: from noise to tokens, one network call at a time."""
 
-from typing import Literal, get_args
+from typing import get_args
 
 from sedd_cli.diffusion.draws import Shaping
 from sedd_cli.diffusion.grid import make_grid
+from sedd_cli.diffusion.names import SamplerName, ScoreUse
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.diffusion.samplers.raw import RawScore
 from sedd_cli.diffusion.samplers.reveal_first import FirstHitting, RevealFirst
@@ -12,10 +13,7 @@ from sedd_cli.diffusion.samplers.uniform import UniformSteps
 from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.errors import UsageError
 
-SamplerName = Literal["tweedie", "euler", "first-hitting"]
-ScoreUse = Literal["normalised", "raw"]
-
-__all__ = ["Change", "Sampler", "SamplerName", "ScoreUse", "State", "make_sampler"]
+__all__ = ["Change", "Sampler", "State", "make_sampler"]
 
 
 def make_sampler(

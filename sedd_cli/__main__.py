@@ -1,0 +1,3 @@
+from sedd_cli.cli.main import main
+
+main()

@@ -1,0 +1,164 @@
+"""`sedd generate`: from all-MASK to text."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sedd_cli.cli import options
+from sedd_cli.cli.output import Output, as_json, as_lines, read_prompt
+from sedd_cli.cli.terminal import Terminal
+from sedd_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from sedd_cli.generation.engine import Run, Sample
+
+
+def generate(
+    prompt: Annotated[
+        str | None, typer.Argument(help="How the text begins; '-' reads it from stdin.", show_default=False)
+    ] = None,
+    suffix: Annotated[
+        str, typer.Option(help="How the text ends.", rich_help_panel=options.SAMPLING, show_default=False)
+    ] = "",
+    steps: options.Steps = 256,
+    seed: options.Seed = None,
+    row: options.Row = 0,
+    num: options.Num = 1,
+    length: options.Length = None,
+    sampler: options.Sampler = "tweedie",
+    score: options.Score = "normalised",
+    temperature: options.Temperature = 1.0,
+    top_k: options.TopK = None,
+    top_p: options.TopP = None,
+    output: options.OutputFile = None,
+    json: options.Json = False,
+    full_canvas: Annotated[
+        bool,
+        typer.Option("--full-canvas", help="Do not stop at the end-of-text token.", rich_help_panel=options.OUTPUT),
+    ] = False,
+    trace: options.Trace = None,
+    live: options.Live = None,
+    color: options.ColorChoice = "auto",
+    quiet: options.Quiet = False,
+    model: options.Model = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    batch_size: options.BatchSize = None,
+) -> None:
+    """Write text by denoising a canvas of MASK.
+
+    The text goes to stdout and nothing else does. Ctrl-C prints what is there, with [[N]] for N tokens still masked.
+    """
+    terminal = Terminal(quiet=quiet, color=color, live=live)
+    prompt = read_prompt(prompt)
+    with Output(output) as out:
+        from sedd_cli.generation.engine import Run
+        from sedd_cli.generation.request import Request
+        from sedd_cli.models.checkpoint import load_checkpoint
+
+        request = Request(
+            length=length,
+            steps=steps,
+            seed=seed,
+            num_samples=num,
+            row=row,
+            prompt=prompt,
+            suffix=suffix,
+            sampler=sampler,
+            score=score,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            batch_size=batch_size,
+        )
+        run = Run(load_checkpoint(model, device, dtype), request)
+        if run.checkpoint.tokenizer is None and not json:
+            raise UsageError(
+                "this checkpoint has no tokenizer, so it writes ids, not text",
+                "Use --json, or put its tokenizer.json beside config.json.",
+            )
+        if not quiet:
+            _warn(run, terminal)
+        started = time.monotonic()
+        finished = _carry_out(run, terminal, trace)
+        samples = run.samples(full_canvas)
+        out.write(_as_json(run, samples) if json else as_lines([s.text for s in samples]))
+        calls = sum(s.nfe for s in samples)
+        terminal.note(
+            f"seed {run.seed}, {calls} network calls, {time.monotonic() - started:.1f} s, {run.checkpoint.name}"
+        )
+    if not finished:
+        raise typer.Exit(130)
+
+
+def _warn(run: "Run", terminal: Terminal) -> None:
+    from sedd_cli.diffusion.processes import Uniform
+    from sedd_cli.generation.familiarity import surprise
+
+    checkpoint, canvas = run.checkpoint, run.canvas
+    if len(canvas.ids) > checkpoint.length:
+        terminal.warn(
+            f"a canvas of {len(canvas.ids)} tokens, but {checkpoint.name} was trained on {checkpoint.length}: "
+            "the text may fall apart"
+        )
+    if run.request.shaping().changes_law:
+        terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
+    if isinstance(checkpoint.process, Uniform) and (canvas.prompt or canvas.suffix):
+        terminal.warn("with the uniform process a prompt is only approximately taken into account")
+    foreign = surprise(checkpoint, canvas.prompt)
+    if foreign is not None and foreign > 2:
+        terminal.warn(
+            f"this prompt is unlike what {checkpoint.name} was trained on: its bound is "
+            f"{foreign:.1f} times that of its own validation text"
+        )
+
+
+def _carry_out(run: "Run", terminal: Terminal, trace: Path | None) -> bool:
+    """Run to the end, watched and recorded as asked. False if interrupted."""
+    from sedd_cli.cli.watch import frame_of, title_of
+    from sedd_cli.generation.trace import TraceWriter
+    from sedd_cli.render.live import LiveView
+
+    needed = run.calls_needed()
+    writer = None if trace is None else TraceWriter(trace, run)
+    try:
+        with terminal.watching(LiveView(title_of(run), needed, run.sampler.exact_calls)) as watched:
+            for calls, step in enumerate(run.steps(), start=1):
+                if writer is not None:
+                    writer.add(step)
+                if watched is not None:
+                    watched.show(frame_of(run, step, calls))
+        finished = True
+    except KeyboardInterrupt:
+        finished = False
+    except BaseException:
+        if writer is not None:
+            writer.discard()
+        raise
+    if writer is not None:
+        writer.close()
+    return finished
+
+
+def _as_json(run: "Run", samples: "list[Sample]") -> str:
+    checkpoint = run.checkpoint
+    return as_json(
+        {
+            "model": {"name": checkpoint.name, "sha256": checkpoint.hash},
+            "settings": {**asdict(run.request), "seed": run.seed, "length": len(run.canvas.ids)},
+            "samples": [
+                {
+                    "row": s.row,
+                    "seed": s.seed,
+                    "nfe": s.nfe,
+                    "complete": s.complete,
+                    "text": s.text,
+                    "ids": s.ids.tolist(),
+                }
+                for s in samples
+            ],
+        }
+    )

@@ -1,0 +1,81 @@
+"""Data in and out: stdout or a file, byte for byte the same; prompts from arguments or stdin."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sedd_cli.atomic import AtomicFile
+from sedd_cli.errors import SeddError, UsageError
+
+SEPARATOR = "<|endoftext|>"
+
+
+class Output:
+    """Where the data goes. A file is checked at once and appears, whole, when something is written.
+
+    Raises `SeddError` if it cannot be written.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        if path is None and sys.stdout is None:
+            raise SeddError("stdout is closed", "Give a file with -o.")
+        self._file = None if path is None else AtomicFile(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.discard()
+
+    def write(self, text: str) -> None:
+        """Write all the data there is, as UTF-8."""
+        if self._file is not None:
+            self._file.write(text.encode())
+            self._file.commit()
+            return
+        if sys.stdout.isatty():
+            from sedd_cli.render.inert import inert
+
+            text = inert(text)
+        try:
+            sys.stdout.buffer.write(text.encode())
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            # Whoever read has enough. Python would complain again when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as error:
+            raise SeddError(f"cannot write to stdout: {error.strerror}", "Give a file with -o.") from error
+
+
+def as_lines(texts: list[str]) -> str:
+    """One text and a newline; several are separated by a line `<|endoftext|>`."""
+    return f"{SEPARATOR}\n".join(f"{text}\n" for text in texts)
+
+
+def as_json(record: dict[str, object]) -> str:
+    return json.dumps({"schema_version": 1, **record}, ensure_ascii=False, indent=2) + "\n"
+
+
+def read_prompt(prompt: str | None) -> str | None:
+    """The prompt as given; `-` reads stdin, of which one final newline is dropped.
+
+    Raises `UsageError` if stdin is closed or not UTF-8.
+    """
+    if prompt != "-":
+        return prompt
+    if sys.stdin is None:
+        raise UsageError("the prompt is '-', but stdin is closed", "Pipe a text in, or give the prompt itself.")
+    data = sys.stdin.buffer.read()
+    try:
+        return data.decode().removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"stdin is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}",
+            "Convert it first, for example with iconv -t UTF-8.",
+        ) from None

@@ -1,0 +1,6 @@
+"""Names by which samplers are chosen; here, so that they can be listed without importing torch."""
+
+from typing import Literal
+
+SamplerName = Literal["tweedie", "euler", "first-hitting"]
+ScoreUse = Literal["normalised", "raw"]

@@ -1,0 +1,78 @@
+"""Traces: a run as JSON lines, from which it can be shown again without the model.
+
+First a header; then, for each row, a line with its canvas at the start, and a line for each of its steps. Tokens are
+written both as ids and as the vocabulary spells them (`Ġthe`), so that no tokenizer is needed; MASK is null.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import sedd_cli
+from sedd_cli.atomic import AtomicFile
+from sedd_cli.generation.engine import Run, Step
+
+FORMAT = "sedd-trace"
+VERSION = 1
+
+
+class TraceWriter:
+    """Records a run into a file that appears when it is closed. Raises `SeddError` if it cannot be written."""
+
+    def __init__(self, path: Path, run: Run) -> None:
+        self._file = AtomicFile(path)
+        self._run = run
+        self._rows: set[int] = set()
+        self._line(self._header())
+
+    def add(self, step: Step) -> None:
+        if step.row not in self._rows:
+            self._rows.add(step.row)
+            start = self._run.start(step.row)
+            self._line({"row": step.row, "ids": start.ids.tolist(), "pieces": self._pieces(start.ids.tolist())})
+        ids = step.ids[step.changed].tolist()
+        self._line(
+            {
+                "row": step.row,
+                "step": step.step,
+                "t": step.t,
+                "sigma": step.sigma,
+                "nfe": step.nfe,
+                "positions": step.changed.tolist(),
+                "ids": ids,
+                "pieces": self._pieces(ids),
+                "probability": step.probability.tolist(),
+                "entropy": step.entropy.tolist(),
+            }
+        )
+
+    def close(self) -> None:
+        """Put the file in its place, whole as far as the run went."""
+        self._file.commit()
+
+    def discard(self) -> None:
+        self._file.discard()
+
+    def _header(self) -> dict[str, object]:
+        run, checkpoint = self._run, self._run.checkpoint
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "sedd": sedd_cli.__version__,
+            "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.hash},
+            "settings": asdict(run.request),
+            "seed": run.seed,
+            "rows": list(run.rows),
+            "length": len(run.canvas.ids),
+            "steps": run.sampler.steps,
+            "mask_id": checkpoint.mask_id,
+            "end_of_text_id": checkpoint.tokenizer.end_of_text_id if checkpoint.tokenizer else None,
+            "free": run.canvas.free.nonzero().squeeze(-1).tolist(),
+        }
+
+    def _pieces(self, ids: list[int]) -> list[str | None]:
+        tokenizer, mask_id = self._run.checkpoint.tokenizer, self._run.checkpoint.mask_id
+        return [None if i == mask_id or tokenizer is None else tokenizer.piece(i) for i in ids]
+
+    def _line(self, record: dict[str, object]) -> None:
+        self._file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")

@@ -1,0 +1,1 @@
+"""What people see: rich renderables of canvases, in which text is inert."""

@@ -1,0 +1,105 @@
+"""The live view: a canvas turning from MASK into text, in place."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.progress_bar import ProgressBar
+from rich.segment import Segment
+from rich.text import Text
+
+from sedd_cli.render.inert import inert
+
+MASK = " ░░░"
+ASCII_MASK = " ___"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A canvas after a step: `pieces` (None: MASK), positions `kept` from the user and `changed` by the step."""
+
+    pieces: Sequence[str | None]
+    kept: frozenset[int]
+    changed: frozenset[int]
+    end: int
+    """Positions from here on belong to another document."""
+    row: str
+    step: int
+    steps: int
+    t: float
+    calls: int
+
+    @property
+    def masks(self) -> int:
+        return sum(piece is None for piece in self.pieces)
+
+
+class LiveView:
+    """Fills the terminal: what runs, the canvas, progress. Show frames with `show`; drawn when the screen asks."""
+
+    def __init__(self, title: str, calls_needed: int, exact: bool) -> None:
+        self._title = title
+        self._needed, self._exact = calls_needed, exact
+        self._frame: Frame | None = None
+        self._started = time.monotonic()
+
+    def show(self, frame: Frame) -> None:
+        self._frame = frame
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        frame, height = self._frame, options.height or console.height
+        yield Text(self._title, style="bold", no_wrap=True, overflow="ellipsis")
+        if frame is None:
+            return
+        unicode = options.encoding.startswith("utf")
+        canvas = console.render_lines(canvas_text(frame, MASK if unicode else ASCII_MASK), options.update(height=None))
+        room = max(1, height - 4)
+        hidden = len(canvas) - room
+        if hidden > 0:
+            canvas = canvas[: room - 1]
+        yield Segment.line()
+        for line in canvas:
+            yield from line
+            yield Segment.line()
+        if hidden > 0:
+            yield Text(f"and {hidden + 1} more lines below", style="dim", no_wrap=True)
+        for _ in range(room - len(canvas) - (hidden > 0)):
+            yield Segment.line()
+        yield ProgressBar(total=self._needed, completed=frame.calls, width=options.max_width, complete_style="cyan")
+        yield Segment.line()
+        yield Text(self._status(frame), no_wrap=True, overflow="ellipsis", end="")
+
+    def _status(self, frame: Frame) -> str:
+        elapsed = time.monotonic() - self._started
+        left = elapsed / max(1, frame.calls) * (self._needed - frame.calls)
+        step = f"step {frame.step}/{frame.steps - 1}" if frame.step < frame.steps else "denoising step"
+        parts = [
+            step,
+            f"t {frame.t:.3f}",
+            f"masks {frame.masks}/{len(frame.pieces)}",
+            f"calls {frame.calls}/{'' if self._exact else 'at most '}{self._needed}",
+            f"{left:.0f} s left",
+        ]
+        return "  ".join([frame.row, *parts] if frame.row else parts)
+
+
+def canvas_text(frame: Frame, mask: str = MASK) -> Text:
+    """The canvas as text: MASK dim, what this step wrote reversed, kept text bold, what is past the end dim."""
+    text = Text()
+    for i, piece in enumerate(frame.pieces):
+        if piece is None:
+            text.append(mask, style="bright_black")
+        else:
+            word = piece.lstrip(" ")
+            text.append(" " * (len(piece) - len(word)))
+            text.append(inert(word), style=_style(frame, i))
+    return text
+
+
+def _style(frame: Frame, position: int) -> str:
+    if position in frame.changed:
+        return "reverse"
+    if position in frame.kept:
+        return "bold"
+    return "dim" if position >= frame.end else ""

@@ -1,0 +1,155 @@
+"""`sedd generate`, run in this process: what goes to stdout, what to stderr, and the exit code."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sedd_cli import Checkpoint, generate
+from tests.conftest import PARITY, Sedd
+
+QUICK = ("--length", "24", "--steps", "8", "--seed", "7")
+
+
+def test_stdout_is_the_text_and_nothing_else(sedd: Sedd, built_in: Checkpoint) -> None:
+    (sample,) = generate(built_in, length=24, steps=8, seed=7)
+    result = sedd("generate", *QUICK)
+    assert result.code == 0
+    assert result.stdout == f"{sample.text}\n".encode()
+    assert "seed 7" in result.stderr and "\x1b" not in result.stderr
+
+
+def test_output_file_holds_what_stdout_would(sedd: Sedd, tmp_path: Path) -> None:
+    expected = sedd("generate", "-n", "3", *QUICK).stdout
+    result = sedd("generate", "-n", "3", *QUICK, "-o", str(tmp_path / "out.txt"))
+    assert result.stdout == b""
+    assert (tmp_path / "out.txt").read_bytes() == expected
+    assert expected.count(b"\n<|endoftext|>\n") == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_row_is_the_text_of_that_row(sedd: Sedd) -> None:
+    texts = sedd("generate", "-n", "3", *QUICK).stdout.split(b"<|endoftext|>\n")
+    assert sedd("generate", "--row", "2", *QUICK).stdout == texts[2]
+
+
+def test_json(sedd: Sedd, built_in: Checkpoint) -> None:
+    record = json.loads(sedd("generate", "Once", "--json", "-n", "2", *QUICK).stdout)
+    assert record["schema_version"] == 1
+    assert record["model"] == {"name": "tinystories-reference", "sha256": built_in.hash}
+    assert record["settings"]["steps"] == 8 and record["settings"]["seed"] == 7
+    assert [(s["row"], s["seed"], s["complete"]) for s in record["samples"]] == [(0, 7, True), (1, 7, True)]
+    for sample in record["samples"]:
+        assert sample["text"].startswith("Once") and len(sample["ids"]) == 24 and 0 < sample["nfe"] <= 9
+
+
+def test_a_seed_that_was_not_given_is_told_and_repeats(sedd: Sedd) -> None:
+    result = sedd("generate", "--length", "24", "--steps", "8")
+    seed = result.stderr.split("seed ")[1].split(",")[0]
+    assert sedd("generate", "--length", "24", "--steps", "8", "--seed", seed).stdout == result.stdout
+
+
+def test_prompt_from_stdin(sedd: Sedd) -> None:
+    given = sedd("generate", "Once upon", *QUICK).stdout
+    assert sedd("generate", "-", *QUICK, stdin=b"Once upon\n").stdout == given
+
+
+def test_end_of_text_ends_the_text_unless_the_full_canvas_is_wanted(sedd: Sedd) -> None:
+    options = ("generate", "They lived happily ever after.", "--seed", "1", "--steps", "32", "--length", "64")
+    story = sedd(*options).stdout
+    whole = sedd(*options, "--full-canvas").stdout
+    assert b"<|endoftext|>" not in story
+    assert whole.startswith(story.rstrip(b"\n") + b"\n<|endoftext|>\n")
+
+
+def test_hostile_prompt_is_copied_to_a_pipe_and_inert_in_messages(sedd: Sedd) -> None:
+    prompt = "[/red]\x1b]0;owned\x07 [bold]"
+    result = sedd("generate", prompt, *QUICK)
+    assert result.code == 0 and result.stdout.startswith(prompt.encode())
+    assert "\x1b" not in result.stderr
+    refused = sedd("generate", "-m", "no\x1b[31m[/red]such")
+    assert refused.code == 3 and "\x1b" not in refused.stderr and "\\x1b[31m[/red]such" in refused.stderr
+
+
+def test_trace_tells_the_whole_run(sedd: Sedd, tmp_path: Path, built_in: Checkpoint) -> None:
+    path = tmp_path / "run.jsonl"
+    result = sedd("generate", "A 🌍", "--json", "-n", "2", "--trace", str(path), *QUICK)
+    header, *lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert header["format"] == "sedd-trace" and header["checkpoint"]["sha256"] == built_in.hash
+    for sample in json.loads(result.stdout)["samples"]:
+        start, *steps = [line for line in lines if line["row"] == sample["row"]]
+        canvas, pieces = start["ids"], start["pieces"]
+        assert [p is None for p in pieces] == [i == header["mask_id"] for i in canvas]
+        assert [i for i, p in enumerate(pieces) if p is None] == header["free"]
+        for step in steps:
+            for position, token, piece in zip(step["positions"], step["ids"], step["pieces"], strict=True):
+                canvas[position], pieces[position] = token, piece
+        assert canvas == sample["ids"] and len(steps) == sample["nfe"] == steps[-1]["nfe"]
+        assert built_in.tokenizer is not None
+        assert pieces == [built_in.tokenizer.piece(i) for i in canvas]
+
+
+def test_a_long_canvas_earns_a_warning(sedd: Sedd) -> None:
+    result = sedd("generate", "--length", "300", "--steps", "4", "--seed", "1")
+    assert result.code == 0 and "was trained on 256" in result.stderr
+    assert "warning" not in sedd("generate", "--length", "300", "--steps", "4", "-q").stderr
+
+
+def test_a_foreign_prompt_earns_a_warning(sedd: Sedd) -> None:
+    foreign = sedd("generate", "The quarterly revenue report shows an operating margin of 12%.", "--steps", "4")
+    at_home = sedd("generate", "Once upon a time there was a little dog named Max.", "--steps", "4")
+    assert "unlike what tinystories-reference was trained on" in foreign.stderr
+    assert "warning" not in at_home.stderr
+
+
+def test_a_changed_law_is_told(sedd: Sedd) -> None:
+    assert "change the law" in sedd("generate", *QUICK, "--top-p", "0.9").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--steps", "0"], 2, "steps must be at least 1, not 0"),
+        (["--length", "0"], 2, "length must be at least 1, not 0"),
+        (["--sampler", "ddim"], 2, "ddim"),
+        (["--device", "tpu"], 2, "unknown device 'tpu'"),
+        (["--dtype", "float16"], 2, "CUDA and MPS only"),
+        (["word " * 300], 2, "no room on a canvas of 256"),
+        (["-m", "gpt5"], 3, "no checkpoint 'gpt5'"),
+        (["-m", str(PARITY / "absorb")], 2, "has no tokenizer"),
+        (["-o", "/no/such/folder/out.txt"], 1, "cannot write /no/such/folder/out.txt: No such file"),
+        (["-o", "."], 1, "it is a folder"),
+        (["--trace", "/no/such/folder/trace"], 1, "cannot write"),
+    ],
+)
+def test_errors_say_what_and_exit(sedd: Sedd, arguments: list[str], code: int, message: str) -> None:
+    result = sedd("generate", *arguments)
+    assert (result.code, result.stdout) == (code, b"")
+    assert message in result.stderr and "Traceback" not in result.stderr
+
+
+def test_stdin_that_is_closed_or_not_utf8(sedd: Sedd) -> None:
+    assert sedd("generate", *QUICK, stdin=None).code == 0
+    closed = sedd("generate", "-", stdin=None)
+    assert closed.code == 2 and "stdin is closed" in closed.stderr
+    garbled = sedd("generate", "-", stdin=b"caf\xe9 au lait")
+    assert garbled.code == 2 and "byte 0xe9 at offset 3" in garbled.stderr
+
+
+def test_a_read_only_target_is_left_alone(sedd: Sedd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Tests may run as root, for whom every file is writable: say what the system would say to others.
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    target = tmp_path / "out.txt"
+    target.write_text("mine")
+    result = sedd("generate", *QUICK, "-o", str(target))
+    assert result.code == 1 and "it is read-only" in result.stderr
+    assert target.read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_debug_shows_the_traceback(sedd: Sedd) -> None:
+    with pytest.raises(Exception, match="no checkpoint"):
+        sedd("--debug", "generate", "-m", "gpt5")
+
+
+def test_version(sedd: Sedd) -> None:
+    assert sedd("--version").stdout == b"sedd 0.1.0\n"

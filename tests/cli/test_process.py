@@ -1,0 +1,75 @@
+"""The command as a process of its own: imports, signals, closed pipes."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SEDD = [sys.executable, "-m", "sedd_cli"]
+LONG = ["generate", "--steps", "256", "--seed", "1", "--sampler", "first-hitting"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["generate", "--help"], ["--show-completion", "bash"]]
+)
+def test_no_torch_and_no_textual_without_need(arguments: list[str]) -> None:
+    code = (
+        "import sys; sys.argv = ['sedd', *sys.argv[1:]]\n"
+        "from sedd_cli.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'textual', 'numpy', 'tokenizers', 'safetensors'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = "import sedd_cli, sys; sys.exit(bool({'torch', 'rich', 'typer'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_shell_completion_offers_choices() -> None:
+    environment = {**os.environ, "_SEDD_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "sedd generate --sampler "}
+    done = subprocess.run([*SEDD], capture_output=True, text=True, env=environment)
+    assert "first-hitting" in done.stdout
+
+
+def test_a_reader_that_has_enough_ends_it_quietly() -> None:
+    with subprocess.Popen([*SEDD, *LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        errors = process.stderr.read().decode()
+    assert process.returncode == 0
+    assert "Traceback" not in errors and "Broken" not in errors
+
+
+def test_control_c_prints_what_is_there(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.jsonl"
+    # Live although stderr is a pipe would be wrong; so wait for the trace's first lines to know that it runs.
+    process = subprocess.Popen(
+        [*SEDD, *LONG, "--length", "2000", "-q", "--trace", str(trace)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while process.poll() is None and not any(p.stat().st_size > 30_000 for p in tmp_path.iterdir()):
+        os.sched_yield()
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate()
+    assert process.returncode == 130
+    assert b"[[" in out and out.endswith(b"\n") and errors == b""
+    assert [p.name for p in tmp_path.iterdir()] == ["trace.jsonl"]
+
+
+def test_one_module_alone_writes_to_stderr() -> None:
+    package = Path(__file__).parents[2] / "sedd_cli"
+    writers = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if any(word in path.read_text() for word in ("sys.stderr", "stderr=True", "print("))
+        and not all("console.print(" in line for line in path.read_text().splitlines() if "print(" in line)
+    }
+    assert writers <= {"cli/terminal.py"}
+    assert "sys.stderr" in (package / "cli" / "terminal.py").read_text()

@@ -1,0 +1,182 @@
+"""Folders that load, and folders that are refused with a reason."""
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sedd_cli import Checkpoint, NotLoadableError, UsageError, load_checkpoint
+from sedd_cli.models.names import built_in_names
+
+
+def edit_config(folder: Path, change: Callable[[dict], None]) -> None:  # type: ignore[type-arg]
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    change(config)
+    path.write_text(json.dumps(config))
+
+
+def refused(folder: Path | str) -> str:
+    with pytest.raises(NotLoadableError) as caught:
+        load_checkpoint(folder)
+    assert caught.value.hint
+    return caught.value.message
+
+
+def test_built_in(built_in: Checkpoint) -> None:
+    assert built_in_names() == ["tinystories"]
+    assert built_in.form == "RADD" and built_in.length == 256
+    assert built_in.process.tokens == 4096 and built_in.mask_id == 4096
+    assert built_in.tokenizer is not None
+    assert all(p.dtype == torch.float32 for p in built_in.model.parameters())
+    assert built_in.validation_bound == 3.016
+
+
+def test_bin_loads_the_same_as_safetensors(folder: Path) -> None:
+    expected = load_checkpoint(folder).model.state_dict()
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    loaded = load_checkpoint(folder).model.state_dict()
+    assert all(torch.equal(loaded[name], expected[name]) for name in expected)
+
+
+def test_inverse_frequencies_may_be_absent(folder: Path) -> None:
+    expected = load_checkpoint(folder).model.transformer.rotary_emb.inv_freq
+    weights = load_file(folder / "model.safetensors")
+    del weights["rotary_emb.inv_freq"]
+    save_file(weights, folder / "model.safetensors")
+    torch.testing.assert_close(load_checkpoint(folder).model.transformer.rotary_emb.inv_freq, expected)
+
+
+def test_half_precision_on_disk_is_float32_in_memory(folder: Path) -> None:
+    weights = {name: tensor.half() for name, tensor in load_file(folder / "model.safetensors").items()}
+    save_file(weights, folder / "model.safetensors")
+    assert all(p.dtype == torch.float32 for p in load_checkpoint(folder).model.parameters())
+
+
+def test_no_graph_key_means_absorbing(folder: Path) -> None:
+    edit_config(folder, lambda c: c.pop("graph"))
+    assert load_checkpoint(folder).mask_id == 60
+
+
+def test_gpt2_pair_of_files_is_a_tokenizer(folder: Path) -> None:
+    (folder / "vocab.json").write_text(json.dumps({"a": 0, "b": 1, "Ġ": 2, "ab": 3, "<|endoftext|>": 4}))
+    (folder / "merges.txt").write_text("#version: 0.2\na b\n")
+    tokenizer = load_checkpoint(folder).tokenizer
+    assert tokenizer is not None and tokenizer.end_of_text_id == 4
+    assert tokenizer.encode("ab a") == [3, 2, 0]
+
+
+def test_no_tokenizer_is_none(folder: Path) -> None:
+    assert load_checkpoint(folder).tokenizer is None
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(NotLoadableError, match="neither built in nor a folder") as caught:
+        load_checkpoint("tinystorys")
+    assert "Did you mean 'tinystories'?" in caught.value.hint
+
+
+def test_a_file_is_no_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").touch()
+    assert "is a file" in refused(tmp_path / "model.safetensors")
+
+
+def test_folder_without_config(tmp_path: Path) -> None:
+    assert "has no config.json" in refused(tmp_path)
+
+
+def test_folder_without_weights(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    assert "has no weights" in refused(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"tokens": 60}', '{"tokens": "many"}'])
+def test_config_that_is_none(folder: Path, text: str) -> None:
+    (folder / "config.json").write_text(text)
+    assert "config.json is not the config of a SEDD or RADD checkpoint" in refused(folder)
+
+
+def test_config_names_the_faulty_key(folder: Path) -> None:
+    edit_config(folder, lambda c: c["model"].update(hidden_size=-1))
+    assert "model.hidden_size" in refused(folder)
+    edit_config(folder, lambda c: c["model"].update(hidden_size=30))
+    assert "not an even multiple of n_heads" in refused(folder)
+    edit_config(folder, lambda c: (c["model"].update(hidden_size=32), c["noise"].update(type="linear")))
+    assert "noise.type" in refused(folder)
+
+
+def test_radd_form_needs_absorbing(folder: Path) -> None:
+    edit_config(folder, lambda c: (c["model"].update(type="ddit_wot"), c["graph"].update(type="uniform")))
+    assert "needs the absorbing process" in refused(folder)
+
+
+def test_config_and_weights_that_disagree(folder: Path) -> None:
+    edit_config(folder, lambda c: c["model"].update(n_blocks=3))
+    assert "blocks.2.adaLN_modulation.bias is missing" in refused(folder)
+    edit_config(folder, lambda c: (c["model"].update(n_blocks=2), c.update(tokens=61)))
+    assert "has shape (61," in refused(folder) and "instead of (62," in refused(folder)
+
+
+def test_weights_with_nan(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["vocab_embed.embedding"][3, 3] = torch.nan
+    save_file(weights, folder / "model.safetensors")
+    assert "NaN or infinity: vocab_embed.embedding" in refused(folder)
+
+
+def test_damaged_weights(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    assert "cannot read" in refused(folder)
+
+
+class Malicious:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.path,))
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_pickle_that_wants_to_run_code(folder: Path, tmp_path: Path, legacy: bool) -> None:
+    (folder / "model.safetensors").unlink()
+    victim = tmp_path / "ran"
+    path = folder / "pytorch_model.bin"
+    if legacy:
+        path.write_bytes(pickle.dumps(Malicious(victim)))
+    else:
+        torch.save({"vocab_embed.embedding": Malicious(victim)}, path)
+    assert "holds more than tensors" in refused(folder)
+    assert not victim.exists()
+
+
+def test_pickle_of_something_else(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    torch.save([1, 2, 3], folder / "pytorch_model.bin")
+    assert "not a plain table of named tensors" in refused(folder)
+
+
+def test_tokenizer_that_is_too_large_or_none(folder: Path, built_in: Checkpoint) -> None:
+    (folder / "tokenizer.json").write_bytes((built_in.folder / "tokenizer.json").read_bytes())
+    assert "the tokenizer in" in refused(folder) and "4096 tokens" in refused(folder)
+    (folder / "tokenizer.json").write_text("{}")
+    assert "cannot read the tokenizer" in refused(folder)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cpu:1", "cuda:99", ""])
+def test_device_that_is_not_there(device: str) -> None:
+    with pytest.raises(UsageError, match="device"):
+        load_checkpoint(device=device)
+
+
+def test_half_precision_is_not_for_a_cpu() -> None:
+    with pytest.raises(UsageError, match="CUDA and MPS only"):
+        load_checkpoint(dtype="bfloat16")
+    with pytest.raises(UsageError, match="unknown dtype"):
+        load_checkpoint(dtype="float8")

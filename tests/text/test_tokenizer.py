@@ -1,0 +1,49 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sedd_cli import Checkpoint
+from sedd_cli.text.tokenizer import Tokenizer, piece_bytes
+
+
+@pytest.fixture(scope="module")
+def tokenizer(built_in: Checkpoint) -> Tokenizer:
+    assert built_in.tokenizer is not None
+    return built_in.tokenizer
+
+
+@given(text=st.text())
+def test_every_text_decodes_to_itself(tokenizer: Tokenizer, text: str) -> None:
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(ids) == text
+    assert "".join(tokenizer.spell(ids)) == text
+    assert b"".join(piece_bytes(tokenizer.piece(i)) for i in ids) == text.encode()
+
+
+@given(ids=st.lists(st.one_of(st.none(), st.integers(0, 4095))))
+def test_any_tokens_make_valid_text(tokenizer: Tokenizer, ids: list[int | None]) -> None:
+    text = "".join(tokenizer.spell(ids)) + tokenizer.decode(i for i in ids if i is not None)
+    assert "\ufffd" not in text
+    text.encode()
+
+
+def test_end_of_text_in_a_text_is_thirteen_characters(tokenizer: Tokenizer) -> None:
+    assert tokenizer.end_of_text_id == 0
+    ids = tokenizer.encode("a<|endoftext|>b")
+    assert 0 not in ids and tokenizer.decode(ids) == "a<|endoftext|>b"
+
+
+def test_a_character_over_several_tokens_belongs_to_the_last(tokenizer: Tokenizer) -> None:
+    ids = tokenizer.encode("🌍")
+    assert len(ids) > 1
+    assert tokenizer.spell(ids) == [""] * (len(ids) - 1) + ["🌍"]
+    assert tokenizer.spell([*ids[:-1], None, *ids]) == [""] * len(ids) + [""] * (len(ids) - 1) + ["🌍"]
+
+
+def test_compose_ends_at_the_end_of_text_and_marks_masks(tokenizer: Tokenizer) -> None:
+    a, b = tokenizer.encode("a") + tokenizer.encode("b")
+    assert tokenizer.compose([a, 0, b], whole=False, at_start=True) == "a"
+    assert tokenizer.compose([a, 0, b], whole=True, at_start=True) == "a\n<|endoftext|>\nb"
+    assert tokenizer.compose([0, a, 0, b], whole=False, at_start=True) == "a"
+    assert tokenizer.compose([0, a], whole=False, at_start=False) == ""
+    assert tokenizer.compose([None, None, a, None], whole=False, at_start=True) == "[[2]]a[[1]]"
