@@ -52,7 +52,8 @@ class Shaping:
         if self.forbidden:
             logits = logits.index_fill(-1, torch.tensor(self.forbidden, device=logits.device), -torch.inf)
         if self.temperature != 1.0:
-            logits = logits / self.temperature
+            # Relative to the largest, which then stays finite however low the temperature.
+            logits = (logits - logits.amax(-1, keepdim=True)) / self.temperature
         if self.top_k is not None and self.top_k < logits.shape[-1]:
             kept = logits.topk(self.top_k, dim=-1)
             logits = torch.full_like(logits, -torch.inf).scatter_(-1, kept.indices, kept.values)

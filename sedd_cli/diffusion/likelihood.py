@@ -96,7 +96,7 @@ def estimate(
                     per_replicate[r][at] += batch.weight[scored.row] * value / draws
     if form == "elbo":
         assert isinstance(process, Uniform)
-        per_replicate += _ends(network, process, noise, x0, replicates, seed, batch_size) * counted
+        per_replicate += _ends(network, process, noise, x0, counted, replicates, seed, batch_size)
     return Estimate(form, per_replicate.sum(-1), per_replicate.mean(0))
 
 
@@ -176,6 +176,7 @@ def _ends(
     process: Uniform,
     noise: Schedule,
     x0: Tensor,
+    counted: Tensor,
     replicates: int,
     seed: int,
     batch_size: int,
@@ -186,7 +187,7 @@ def _ends(
     spread = -torch.expm1(-noise.total(one)) / V
     keep = 1 - (V - 1) * spread
     prior = torch.xlogy(keep, keep * V) + (V - 1) * torch.xlogy(spread, spread * V)
-    terms = prior.expand(replicates, *x0.shape).clone()
+    terms = (prior * counted).expand(replicates, *x0.shape).clone()
     sigma = noise.total(zero)
     if float(sigma) == 0:
         return terms
@@ -194,8 +195,8 @@ def _ends(
         u = uniforms(seed, r, MONTE_CARLO, 0, 2, size=x0.numel()).view(x0.shape)
         for rows in torch.arange(len(x0)).split(batch_size):
             first = sigma.expand(len(rows))
-            x = process.perturb(x0[rows], first, u[rows])
-            for scored in network.log_scores(x, first, torch.ones_like(x, dtype=torch.bool)):
+            x = torch.where(counted[rows], process.perturb(x0[rows], first, u[rows]), x0[rows])
+            for scored in network.log_scores(x, first, counted[rows]):
                 log_score = scored.log_score.cpu().double()[:, None]
                 here = x[scored[:2]][:, None]
                 noise_here = sigma.expand(len(here))

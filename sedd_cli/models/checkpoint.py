@@ -181,7 +181,8 @@ def build_network(
         )
     for name in weights:
         weights[name] = weights[name].float()
-        if not bool(weights[name].isfinite().all()):
+        # The extremes tell, without the copies that isfinite() makes of a large tensor.
+        if not all(bool(extreme.isfinite()) for extreme in weights[name].aminmax()):
             raise NotLoadableError(
                 f"the weights in {folder} hold NaN or infinity: {name}",
                 "The training run diverged; take an earlier one.",

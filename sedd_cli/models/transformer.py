@@ -22,8 +22,26 @@ class LayerNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(dim))
         self.bias = nn.Parameter(torch.zeros(dim)) if bias else None
 
+    def forward(self, x: Tensor, shift: Tensor | None = None, scale: Tensor | None = None) -> Tensor:
+        """(B, L, D) -> (B, L, D), then `x (1 + scale) + shift` where there is time: (B, 1, D) each."""
+        shape = self.weight.shape
+        if shift is None or scale is None:
+            return F.layer_norm(x.float(), shape, self.weight, self.bias)
+        shift, scale = shift.float(), scale.float()
+        if len(scale) == 1:
+            # One noise level for all rows: the modulation is one more affine map, and costs no pass over x.
+            return F.layer_norm(x.float(), shape, self.weight * (1 + scale.view(shape)), shift.view(shape))
+        return torch.addcmul(shift, F.layer_norm(x.float(), shape, self.weight), 1 + scale)
+
+
+class Gelu(nn.Module):
+    """GELU by tanh, in place where no gradient will ask for the input: new memory costs more than the arithmetic."""
+
     def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x.float(), self.weight.shape, self.weight, self.bias)
+        if torch.is_grad_enabled():
+            return F.gelu(x, approximate="tanh")
+        out: Tensor = torch.ops.aten.gelu_(x, approximate="tanh")
+        return out
 
 
 def inverse_frequencies(head_dim: int, base: float = 10_000) -> Tensor:
@@ -45,11 +63,16 @@ class Rotary(nn.Module):
         return angle.cos()[:, None], angle.sin()[:, None]
 
 
-def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn (B, L, H, D/H) by the angles of its positions, (L, 1, D/H/2) or (B, L, 1, D/H/2)."""
+def rotate_(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn (B, L, ..., H, D/H) in place by the angles of its positions, broadcast against (B, L, ..., 1, D/H/2)."""
     cos, sin = (a.to(x.dtype) for a in angles)
-    a, b = x.chunk(2, dim=-1)
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+    half = x.shape[-1] // 2
+    # Slices, not chunk(): autograd forbids writing into the outputs of a split.
+    a, b = x[..., :half], x[..., half:]
+    before = a.clone()
+    a.mul_(cos).addcmul_(b, sin, value=-1)
+    b.mul_(cos).addcmul_(before, sin)
+    return x
 
 
 class TimestepEmbedder(nn.Module):
@@ -68,13 +91,9 @@ class TimestepEmbedder(nn.Module):
         return out
 
 
-def modulate(x: Tensor, shift: Tensor | None, scale: Tensor | None) -> Tensor:
-    """`x (1 + scale) + shift`, or x where there is no time."""
-    return x if shift is None or scale is None else torch.addcmul(shift, x, 1 + scale)
-
-
 def add_gated(x: Tensor, out: Tensor, gate: Tensor | None) -> Tensor:
-    return x + out if gate is None else torch.addcmul(x, gate, out)
+    """The residual plus what a layer made, which it may overwrite."""
+    return out.add_(x) if gate is None else torch.addcmul(x, gate, out)
 
 
 class Block(nn.Module):
@@ -88,7 +107,7 @@ class Block(nn.Module):
         self.attn_qkv = nn.Linear(D, 3 * D, bias=False)
         self.attn_out = nn.Linear(D, D, bias=False)
         self.norm2 = LayerNorm(D, bias=not timed)
-        self.mlp = nn.Sequential(nn.Linear(D, 4 * D), nn.GELU(approximate="tanh"), nn.Linear(4 * D, D))
+        self.mlp = nn.Sequential(nn.Linear(D, 4 * D), Gelu(), nn.Linear(4 * D, D))
         self.adaLN_modulation = nn.Linear(config.cond_dim, 6 * D) if timed else None
 
     def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], c: Tensor | None, at: Tensor | None = None) -> Tensor:
@@ -97,26 +116,28 @@ class Block(nn.Module):
         With `at`, keys and values are computed everywhere, all else at those positions alone.
         """
         shift1, scale1, gate1, shift2, scale2, gate2 = self._modulations(c)
-        h = modulate(self.norm1(x), shift1, scale1)
+        h = self.norm1(x, shift1, scale1)
+        cos, sin = angles
         if at is None:
-            q, k, v = self._heads(self.attn_qkv(h), 3)
-            q = rotate(q, angles)
+            qkv = self._heads(self.attn_qkv(h), 3)
+            rotate_(qkv[:, :, :2], (cos[:, None], sin[:, None]))
+            q, k, v = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
         else:
             D = x.shape[-1]
             q_weight, kv_weight = self.attn_qkv.weight.split([D, 2 * D])
             pick = at.unsqueeze(-1).expand(-1, -1, D)
             x = x.gather(1, pick)
-            (q,) = self._heads(F.linear(h.gather(1, pick), q_weight), 1)
-            k, v = self._heads(F.linear(h, kv_weight), 2)
-            q = rotate(q, (angles[0][at], angles[1][at]))
-        k = rotate(k, angles)
+            q = rotate_(self._heads(F.linear(h.gather(1, pick), q_weight), 1).squeeze(2), (cos[at], sin[at]))
+            kv = self._heads(F.linear(h, kv_weight), 2)
+            k, v = rotate_(kv[:, :, 0], angles), kv[:, :, 1]
         attended = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
         x = add_gated(x, self.attn_out(attended.transpose(1, 2).flatten(2)), gate1)
-        return add_gated(x, self.mlp(modulate(self.norm2(x), shift2, scale2)), gate2)
+        return add_gated(x, self.mlp(self.norm2(x, shift2, scale2)), gate2)
 
-    def _heads(self, qkv: Tensor, parts: int) -> tuple[Tensor, ...]:
+    def _heads(self, qkv: Tensor, parts: int) -> Tensor:
+        """(B, L, parts * D) -> (B, L, parts, H, D/H)."""
         B, L, _ = qkv.shape
-        return qkv.view(B, L, parts, self.n_heads, -1).unbind(2)
+        return qkv.view(B, L, parts, self.n_heads, -1)
 
     def _modulations(self, c: Tensor | None) -> Sequence[Tensor | None]:
         if c is None or self.adaLN_modulation is None:
@@ -145,11 +166,11 @@ class OutputLayer(nn.Module):
 
     def features(self, x: Tensor, c: Tensor | None) -> Tensor:
         """What the vocabulary head is applied to: (B, L, D) -> (B, L, D)."""
-        h: Tensor = self.norm_final(x)
-        if c is None or self.adaLN_modulation is None:
-            return h
-        shift, scale = self.adaLN_modulation(c)[:, None].chunk(2, dim=-1)
-        return modulate(h, shift, scale)
+        shift = scale = None
+        if c is not None and self.adaLN_modulation is not None:
+            shift, scale = self.adaLN_modulation(c)[:, None].chunk(2, dim=-1)
+        out: Tensor = self.norm_final(x, shift, scale)
+        return out
 
 
 class Transformer(nn.Module):

@@ -100,3 +100,37 @@ def test_radd_form_at_visible_positions_stays_where_it_is() -> None:
     assert torch.equal(visible.exp().sum(-1), torch.ones(len(visible)))
     assert torch.equal(visible.argmax(-1), x[x != ckpt.config.tokens])
     assert torch.equal(log_score[x == ckpt.config.tokens][:, -1], torch.zeros(int((x == ckpt.config.tokens).sum())))
+
+
+def test_a_batch_gives_the_scores_of_its_rows() -> None:
+    """What an accelerator runs: rows together, with as many positions each as the fullest has."""
+    for name in ("absorb", "uniform", "radd"):
+        ckpt, its = case(name)
+        x, sigma = its["x"], its["sigma"]
+        where = torch.zeros_like(x, dtype=torch.bool)
+        where[0, :20], where[2, 5] = True, True
+        (together,) = ckpt.model._log_scores(x, sigma, where, first_row=0)
+        alone = torch.cat([scored.log_score for scored in ckpt.model.log_scores(x, sigma, where)])
+        torch.testing.assert_close(together.log_score, alone, rtol=1e-4, atol=1e-4)
+        assert together.row.tolist() == [0] * 20 + [2] and together.position.tolist() == [*range(20), 5]
+
+
+@pytest.mark.parametrize("name", ["absorb", "radd"])
+def test_gradients_are_those_of_finite_differences(name: str) -> None:
+    ckpt, its = case(name)
+    network = ckpt.model.transformer
+    network.requires_grad_(True)
+    weight = network.blocks[0].attn_qkv.weight
+
+    def loss() -> Tensor:
+        return network(its["x"], its["sigma"]).square().mean()
+
+    loss().backward()
+    direction = torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
+    expected = float((weight.grad * direction).sum())
+    with torch.no_grad():
+        weight += 1e-3 * direction
+        above = float(loss())
+        weight -= 2e-3 * direction
+        below = float(loss())
+    assert (above - below) / 2e-3 == pytest.approx(expected, rel=2e-2)
