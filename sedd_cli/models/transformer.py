@@ -45,7 +45,8 @@ class Gelu(nn.Module):
 
 
 def inverse_frequencies(head_dim: int, base: float = 10_000) -> Tensor:
-    return 1.0 / base ** (torch.arange(0, head_dim, 2).float() / head_dim)
+    # On the CPU even where a network is laid out on the meta device: arithmetic there imports torch's compiler (1 s).
+    return 1.0 / base ** (torch.arange(0, head_dim, 2, device="cpu").float() / head_dim)
 
 
 class Rotary(nn.Module):
