@@ -26,8 +26,8 @@ class Shaping:
     """How the conditional is bent before a draw; the default leaves it as it is.
 
     `temperature` divides the logits, then `top_k` keeps the k likeliest tokens and `top_p` the smallest set of
-    likeliest tokens that holds that much probability. `forbidden` tokens are never drawn. Each changes the law
-    of the samples. Raises `UsageError` for a value out of range.
+    likeliest tokens that holds that much probability. `forbidden` tokens (not all of them) are never drawn.
+    Each changes the law of the samples. Raises `UsageError` for a value out of range.
     """
 
     temperature: float = 1.0
@@ -48,7 +48,7 @@ class Shaping:
         return self.temperature != 1.0 or self.top_k is not None or (self.top_p is not None and self.top_p < 1)
 
     def apply(self, logits: Tensor) -> Tensor:
-        """(n, V) float64 -> (n, V), excluded tokens at -inf. Never excludes every token."""
+        """(n, V) float64 -> (n, V), excluded tokens at -inf; the likeliest allowed token is never excluded."""
         if self.forbidden:
             logits = logits.index_fill(-1, torch.tensor(self.forbidden, device=logits.device), -torch.inf)
         if self.temperature != 1.0:

@@ -180,12 +180,12 @@ def kernel(weights: Tensor) -> Tensor:
     return out
 
 
-def chain_law(process: Process, network: Oracle, grid: Grid, method: Method, start: Tensor) -> Tensor:
-    """The law of the step-by-step chain and its denoising step: (states^L,) -> (tokens^L,)."""
+def chain_law(process: Process, network: Oracle, grid: Grid, method: Method, start: Tensor, first: int = 0) -> Tensor:
+    """The law of the step-by-step chain from step `first` on, denoising included: (states^L,) -> (tokens^L,)."""
     L, V, n = network.space.length, process.states, grid.steps
     x = all_states(V, L)
     law = start
-    for k in range(n + 1):
+    for k in range(first, n + 1):
         sigma = grid.sigma[k].expand(len(x))
         log_score = network.full(x, sigma)
         if k == n:

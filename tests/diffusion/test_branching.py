@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.branching import remask, write
+from sedd_cli.diffusion.grid import make_grid
 from sedd_cli.diffusion.processes import Absorbing, Uniform
 from sedd_cli.diffusion.samplers import Sampler, State, make_sampler
 from sedd_cli.diffusion.schedules import LogLinear, mask_probability
@@ -15,9 +16,11 @@ from tests.diffusion.oracle import (
     UNLIKELY,
     Oracle,
     Space,
+    chain_law,
     chi_square_p,
     counts_of,
     ids_of,
+    one_hot,
     rand,
     run_states,
     start_states,
@@ -223,6 +226,23 @@ def test_a_token_rewritten_after_the_end_follows_the_rest(name: str) -> None:
             given = torch.tensor([a, MASK, b])
             law = SPACE.conditional(given[None])[0, 1]
             assert chi_square_p(torch.bincount(after[rest, 1], minlength=TOKENS), law) > UNLIKELY
+
+
+def test_raw_goes_back_to_the_last_step_with_as_much_noise() -> None:
+    """And runs from there as the chain does."""
+    sampler, network, states = ended("raw")
+    grid, positions = make_grid(LogLinear(), 6), torch.tensor([0, 2])
+    edited = [remask(sampler, s, positions) for s in states]
+    (step,) = {s.step for s in edited}
+    m = mask_probability(grid.sigma)
+    assert m[step] >= 2 / 3 > m[step + 1]
+    for before, after in zip(states, edited, strict=True):
+        assert after.survival[positions].tolist() == [1, 1] and after.survival[1] == before.survival[1]
+    ids = ids_of(run_states(sampler, network, edited))
+    for b in range(TOKENS):
+        start = one_hot(torch.tensor([MASK, b, MASK]), MASK + 1)
+        law = chain_law(ABSORBING, network, grid, "tweedie", start, first=step)
+        assert chi_square_p(counts_of(ids[ids[:, 1] == b], TOKENS), law) > UNLIKELY
 
 
 def test_rewriting_leaves_p0_as_it_is() -> None:

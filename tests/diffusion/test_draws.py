@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -114,6 +114,7 @@ in_unit = st.one_of(st.sampled_from([0.0, 2.0**-53, 1 - 2.0**-53, 0.5]), st.floa
 
 
 @fixed
+@example(weights=[5e-324], zeros=1, u=1 - 2.0**-53)
 @given(weights=weights_with_zeros.filter(any), zeros=st.integers(0, 5), u=in_unit)
 def test_invert_never_returns_what_weighs_nothing(weights: list[float], zeros: int, u: float) -> None:
     w = torch.tensor([[*weights, *[0.0] * zeros]], dtype=torch.float64)

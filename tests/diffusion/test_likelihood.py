@@ -1,6 +1,7 @@
 """Bounds on -log p(x0) against the enumerated truth: with the true score they are met, with a worse one exceeded."""
 
 import math
+from collections.abc import Iterator
 from itertools import permutations
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.likelihood import Estimate, Form, estimate, in_order
+from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.diffusion.schedules import Cosine, Geometric, LogLinear, Schedule, mask_probability
 from sedd_cli.errors import UsageError
@@ -115,28 +117,33 @@ def test_an_unnormalised_score_is_read_as_normalised(form: Form) -> None:
 
 
 @forms
+@pytest.mark.parametrize("counted", [[True, True, True], [True, False, True]], ids=["all", "some"])
 @pytest.mark.parametrize("noise", SCHEDULES, ids=lambda n: type(n).__name__)
-def test_the_network_is_fed_the_noise_of_what_is_masked(form: Form, noise: Schedule) -> None:
-    """At most sigma_bar(1): a time-conditioned network knows no more. For AO k of L are masked, exactly."""
+def test_the_network_is_fed_the_noise_of_what_is_masked(form: Form, noise: Schedule, counted: list[bool]) -> None:
+    """At most sigma_bar(1): a time-conditioned network knows no more. What is given counts as never masked."""
     end = float(noise.total(torch.ones((), dtype=torch.float64)))
     fed = []
 
     class Recording(Oracle):
-        def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor):  # type: ignore[no-untyped-def]
+        def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
             assert torch.equal(where, x == MASK)
             fed.append((sigma, where))
             return super().log_scores(x, sigma, where)
 
-    estimate(Recording(SPACE, ABSORBING), ABSORBING, noise, SPACE.canvases(), form=form, batch_size=100)
+    x0 = SPACE.canvases()
+    where = torch.tensor(counted).expand(len(x0), -1)
+    estimate(Recording(SPACE, ABSORBING), ABSORBING, noise, x0, form=form, where=where, replicates=20, batch_size=100)
     sigma = torch.cat([s for s, _ in fed])
-    fraction = torch.cat([w for _, w in fed]).double().mean(1)
     assert float(sigma.max()) <= end and float(sigma.min()) > 0
-    if form == "ao":
-        expected = (-torch.log1p(-fraction)).clamp(max=end)
-        torch.testing.assert_close(sigma, expected)
-    else:
-        below = mask_probability(sigma)[sigma < end]
-        assert len(below.unique()) == len(below)
+    if form == "ao":  # exactly k of L are masked
+        fraction = torch.cat([w for _, w in fed]).double().mean(1)
+        torch.testing.assert_close(sigma, (-torch.log1p(-fraction)).clamp(max=end))
+    else:  # lambda is uniform, and masks each counted position with its own chance
+        share, most = sum(counted) / L, float(mask_probability(torch.tensor(end)))
+        even = (torch.arange(len(sigma)) + 0.5) / len(sigma) * share
+        torch.testing.assert_close(
+            mask_probability(sigma).sort().values, even.double().clamp(max=most), rtol=0, atol=0.02
+        )
 
 
 @forms
