@@ -8,6 +8,7 @@ import typer
 import sedd_cli
 from sedd_cli.cli.generate import generate
 from sedd_cli.cli.terminal import Terminal
+from sedd_cli.cli.train import train
 from sedd_cli.errors import SeddError
 
 app = typer.Typer(
@@ -43,6 +44,7 @@ def root(
 
 
 app.command()(generate)
+app.command()(train)
 
 
 def main() -> None:
@@ -57,6 +59,9 @@ def main() -> None:
             raise
         Terminal().error(error)
         sys.exit(error.exit_code)
+    except MemoryError:
+        Terminal().error(SeddError("not enough memory", "Lower --length, --steps, --num or --batch-size."))
+        sys.exit(1)
     except Exception as error:
         if switches.debug:
             raise

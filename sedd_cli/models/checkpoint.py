@@ -19,6 +19,7 @@ from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
 from sedd_cli.models.device import resolve_autocast, resolve_device
+from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2
 from sedd_cli.models.names import find_checkpoint
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.models.transformer import inverse_frequencies
@@ -161,8 +162,8 @@ def build_network(
     """The network of `config` with these weights, which it takes over (no second copy is made)."""
     with torch.device("meta"):
         model = ScoreNetwork(config, autocast)
-    # A buffer of the original code that newer folders leave out: it follows from the config.
-    weights.setdefault("rotary_emb.inv_freq", inverse_frequencies(config.model.hidden_size // config.model.n_heads))
+    # A buffer of the original code. It follows from the config, and half precision on disk would have spoilt it.
+    weights["rotary_emb.inv_freq"] = inverse_frequencies(config.model.hidden_size // config.model.n_heads)
     expected = model.transformer.state_dict()
     faults = [
         *(f"{name} is missing" for name in expected.keys() - weights.keys()),
@@ -192,19 +193,25 @@ def build_network(
 
 
 def read_tokenizer(folder: Path, config: Config) -> Tokenizer | None:
-    """`tokenizer.json`, else GPT-2's files where the folder has them; None without either."""
+    """`tokenizer.json`, else `vocab.json` with `merges.txt`, else GPT-2's where the tokens are as many as its own.
+
+    None where there is none: GPT-2's is read from the hub's cache, never fetched here.
+    """
+    tokenizer: Tokenizer | None
     try:
         if (folder / "tokenizer.json").is_file():
             tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
         elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
             tokenizer = Tokenizer.from_gpt2(folder / "vocab.json", folder / "merges.txt")
+        elif config.tokens == GPT2_TOKENS:
+            tokenizer = cached_gpt2()
         else:
             return None
     except (ValueError, json.JSONDecodeError) as error:
         raise NotLoadableError(
             f"cannot read the tokenizer in {folder}: {error}", "Fetch the file again, or take the checkpoint's own."
         ) from error
-    if tokenizer.size > config.tokens:
+    if tokenizer is not None and tokenizer.size > config.tokens:
         raise NotLoadableError(
             f"the tokenizer in {folder} has {tokenizer.size} tokens, config.json says {config.tokens}",
             "One of the two files is from another checkpoint.",

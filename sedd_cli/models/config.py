@@ -27,7 +27,10 @@ class GraphConfig(_Section):
 
 
 class NetworkConfig(_Section):
-    """`type` is `ddit` (SEDD form: time-conditioned) or `ddit_wot` (RADD form: without time)."""
+    """`type` is `ddit` (SEDD form: time-conditioned) or `ddit_wot` (RADD form: without time).
+
+    `use_checkpoint`: training computes each block again on the way back, for less memory.
+    """
 
     name: str = ""
     type: Literal["ddit", "ddit_wot"] = "ddit"
@@ -37,6 +40,8 @@ class NetworkConfig(_Section):
     n_blocks: int = Field(gt=0)
     n_heads: int = Field(gt=0)
     scale_by_sigma: bool = True
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    use_checkpoint: bool = False
 
     @model_validator(mode="after")
     def _heads_fit(self) -> "NetworkConfig":

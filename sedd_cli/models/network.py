@@ -58,13 +58,26 @@ class ScoreNetwork(nn.Module):
 
         On a CPU canvases run one at a time, so that no result depends on what else is in the batch.
         """
-        if self.device.type != "cpu":
-            yield from self._log_scores(x, sigma, where, first_row=0)
-            return
-        for row in where.any(1).nonzero().squeeze(1).tolist():
-            yield from self._log_scores(x[row : row + 1], sigma[row : row + 1], where[row : row + 1], first_row=row)
+        rows = where.any(1).nonzero().squeeze(1)
+        for batch in rows.split(1 if self.device.type == "cpu" else max(1, len(rows))):
+            yield from self._log_scores(x, sigma, where, batch)
 
-    @torch.no_grad()
+    def log_score_at(self, x: Tensor, sigma: Tensor, where: Tensor) -> Scored:
+        """As `log_scores`, all at once and differentiable: for training. x, where on the network's device."""
+        with self._autocast():
+            features = self.transformer.features(x, sigma)
+        row, position = where.nonzero().unbind(1)
+        return Scored(row, position, self._head(features[where].float(), sigma[row], x[where]))
+
+    def next_token_logits(self, x: Tensor) -> Tensor:
+        """Read as a causal model: logits of the token after each position, (B, L) -> (B, L, tokens).
+
+        What an autoregressive start trains; a time-conditioned network is fed sigma = 0.
+        """
+        with self._autocast():
+            features = self.transformer.features(x, torch.zeros(len(x), device=x.device), causal=True)
+        return self.transformer.head(features.float(), self.process.tokens)
+
     def _features(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
         """Features at the positions `where` (B, L): (N, D) in row-major order."""
         counts = where.sum(1)
@@ -76,31 +89,33 @@ class ScoreNetwork(nn.Module):
             features = self.transformer.features(x.to(self.device), sigma.to(self.device), at.to(self.device))
         return features.float()[kept.to(self.device)]
 
-    def _log_scores(self, x: Tensor, sigma: Tensor, where: Tensor, first_row: int) -> Iterator[Scored]:
+    @torch.no_grad()
+    def _log_scores(self, x: Tensor, sigma: Tensor, where: Tensor, rows: Tensor) -> Iterator[Scored]:
+        """Run the canvases `rows` together; every one of them has a position to score."""
         sigma = sigma.float()
-        features = self._features(x, sigma, where)
-        row, position = where.nonzero().unbind(1)
+        features = self._features(x[rows], sigma[rows], where[rows])
+        place, position = where[rows].nonzero().unbind(1)
+        row = rows[place]
         here = x[row, position]
         for chunk in torch.arange(len(row)).split(HEAD_CHUNK):
             yield Scored(
-                row[chunk] + first_row,
+                row[chunk],
                 position[chunk],
                 self._head(features[chunk], sigma[row[chunk]], here[chunk]),
             )
 
-    @torch.no_grad()
     def _head(self, features: Tensor, sigma: Tensor, here: Tensor) -> Tensor:
         """Log scores of the real tokens: (n, D), (n,), tokens that stand there (n,) -> (n, tokens)."""
-        n, sigma = len(features), sigma.to(self.device)
+        n, sigma = len(features), sigma.to(self.device, torch.float32)
         if self.device.type == "cpu" and n % PAD:
             features = torch.cat([features, features.new_zeros(PAD - n % PAD, features.shape[1])])
         logits = self.transformer.head(features, self.process.tokens)[:n]
         if not self.time_conditioned:
-            return logits.log_softmax(-1).sub_(torch.expm1(sigma).log()[:, None])
+            return logits.log_softmax(-1) - torch.expm1(sigma).log()[:, None]
         out = self._scaled(logits, sigma)
         if isinstance(self.process, Absorbing):
             return out
-        return out.scatter_(-1, here.to(self.device)[:, None], 0.0)
+        return out.scatter(-1, here.to(self.device)[:, None], 0.0)
 
     def _scaled(self, logits: Tensor, sigma: Tensor) -> Tensor:
         """SEDD's `scale_by_sigma`: minus `log(e^sigma - 1)` and `log(V - 1)`; sigma broadcasts over the states."""

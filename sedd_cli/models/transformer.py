@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from sedd_cli.models.config import NetworkConfig
 
@@ -88,13 +89,14 @@ class TimestepEmbedder(nn.Module):
         half = self.frequencies // 2
         ramp = torch.arange(half, device=sigma.device, dtype=torch.float32) / half
         angle = sigma[:, None].float() * torch.exp(-math.log(10_000) * ramp)
-        out: Tensor = self.mlp(torch.cat([angle.cos(), angle.sin()], dim=-1))
+        # Never in half precision: the noise decides what the whole network computes.
+        with torch.autocast(sigma.device.type, enabled=False):
+            out: Tensor = self.mlp(torch.cat([angle.cos(), angle.sin()], dim=-1))
         return out
 
 
 def add_gated(x: Tensor, out: Tensor, gate: Tensor | None) -> Tensor:
-    """The residual plus what a layer made, which it may overwrite."""
-    return out.add_(x) if gate is None else torch.addcmul(x, gate, out)
+    return x + out if gate is None else torch.addcmul(x, gate, out)
 
 
 class Block(nn.Module):
@@ -103,7 +105,7 @@ class Block(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         D, timed = config.hidden_size, config.time_conditioned
-        self.n_heads = config.n_heads
+        self.n_heads, self.dropout = config.n_heads, config.dropout
         self.norm1 = LayerNorm(D, bias=not timed)
         self.attn_qkv = nn.Linear(D, 3 * D, bias=False)
         self.attn_out = nn.Linear(D, D, bias=False)
@@ -111,10 +113,18 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(D, 4 * D), Gelu(), nn.Linear(4 * D, D))
         self.adaLN_modulation = nn.Linear(config.cond_dim, 6 * D) if timed else None
 
-    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], c: Tensor | None, at: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        angles: tuple[Tensor, Tensor],
+        c: Tensor | None,
+        at: Tensor | None = None,
+        causal: bool = False,
+    ) -> Tensor:
         """x (B, L, D) and condition c (B, cond_dim) -> (B, L, D), or (B, K, D) at the positions `at` (B, K).
 
-        With `at`, keys and values are computed everywhere, all else at those positions alone.
+        With `at`, keys and values are computed everywhere, all else at those positions alone. `causal`: positions
+        see those before them only.
         """
         shift1, scale1, gate1, shift2, scale2, gate2 = self._modulations(c)
         h = self.norm1(x, shift1, scale1)
@@ -131,9 +141,14 @@ class Block(nn.Module):
             q = rotate_(self._heads(F.linear(h.gather(1, pick), q_weight), 1).squeeze(2), (cos[at], sin[at]))
             kv = self._heads(F.linear(h, kv_weight), 2)
             k, v = rotate_(kv[:, :, 0], angles), kv[:, :, 1]
-        attended = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
-        x = add_gated(x, self.attn_out(attended.transpose(1, 2).flatten(2)), gate1)
-        return add_gated(x, self.mlp(self.norm2(x, shift2, scale2)), gate2)
+        attended = F.scaled_dot_product_attention(
+            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=causal
+        )
+        x = add_gated(x, self._drop(self.attn_out(attended.transpose(1, 2).flatten(2))), gate1)
+        return add_gated(x, self._drop(self.mlp(self.norm2(x, shift2, scale2))), gate2)
+
+    def _drop(self, out: Tensor) -> Tensor:
+        return F.dropout(out, self.dropout, self.training) if self.training and self.dropout else out
 
     def _heads(self, qkv: Tensor, parts: int) -> Tensor:
         """(B, L, parts * D) -> (B, L, parts, H, D/H)."""
@@ -184,15 +199,18 @@ class Transformer(nn.Module):
         self.rotary_emb = Rotary(config.hidden_size // config.n_heads)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_blocks))
         self.output_layer = OutputLayer(config, states)
+        self.recompute = config.use_checkpoint
 
-    def features(self, x: Tensor, sigma: Tensor, at: Tensor | None = None) -> Tensor:
+    def features(self, x: Tensor, sigma: Tensor, at: Tensor | None = None, causal: bool = False) -> Tensor:
         """The features that the head reads: (B, L), (B,) -> (B, L, D), or (B, K, D) at positions `at` (B, K)."""
         c = None if self.sigma_map is None else F.silu(self.sigma_map(sigma))
         angles = self.rotary_emb.angles(x.shape[1])
         h = self.vocab_embed(x)
         last = len(self.blocks) - 1
         for i, block in enumerate(self.blocks):
-            h = block(h, angles, c, at if i == last else None)
+            inputs = (h, angles, c, at if i == last else None, causal)
+            recompute = self.recompute and self.training
+            h = checkpoint(block, *inputs, use_reentrant=False) if recompute else block(*inputs)
         return self.output_layer.features(h, c)
 
     def head(self, features: Tensor, states: int | None = None) -> Tensor:

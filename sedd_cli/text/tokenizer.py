@@ -35,17 +35,22 @@ class Tokenizer:
     """A byte-level BPE vocabulary. Raises `ValueError` if the file holds another kind."""
 
     def __init__(self, inner: tokenizers.Tokenizer, end_of_text: str = END_OF_TEXT) -> None:
-        decoder = json.loads(inner.to_str()).get("decoder") or {}
-        if decoder.get("type") != "ByteLevel":
-            raise ValueError("only byte-level BPE tokenizers are supported")
+        description = json.loads(inner.to_str())
+        if (description.get("decoder") or {}).get("type") != "ByteLevel" or description.get("normalizer"):
+            raise ValueError("only byte-level BPE tokenizers without a normaliser are supported")
+        # Files from the hub may ask for these; a prompt is neither cut nor padded.
+        inner.no_truncation()
+        inner.no_padding()
         # `<|endoftext|>` typed by a user is 13 characters, not an instruction.
         inner.encode_special_tokens = True
         self._inner = inner
-        self.size: int = inner.get_vocab_size()
+        self.size: int = max(inner.get_vocab().values(), default=-1) + 1
         self.end_of_text_id: int | None = inner.token_to_id(end_of_text)
-        self._special = {i for i, token in inner.get_added_tokens_decoder().items() if token.special}
+        self._added = {
+            i: b"" if token.special else token.content.encode() for i, token in inner.get_added_tokens_decoder().items()
+        }
         if self.end_of_text_id is not None:
-            self._special.add(self.end_of_text_id)
+            self._added[self.end_of_text_id] = b""
 
     @classmethod
     def from_file(cls, path: Path) -> "Tokenizer":
@@ -69,6 +74,13 @@ class Tokenizer:
         """Token ids of a text; every text can be encoded, and decodes to itself."""
         return list(self._inner.encode(text, add_special_tokens=False).ids)
 
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        return [list(e.ids) for e in self._inner.encode_batch(texts, add_special_tokens=False)]
+
+    def save(self) -> bytes:
+        """The contents of a tokenizer.json."""
+        return self._inner.to_str(pretty=True).encode()
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of token ids; bytes that are not UTF-8 are left out, special tokens too."""
         return b"".join(self.bytes_of(i) for i in ids).decode(errors="ignore")
@@ -83,7 +95,7 @@ class Tokenizer:
 
     @cached_property
     def _pieces(self) -> list[bytes]:
-        return [b"" if i in self._special else piece_bytes(self.piece(i)) for i in range(self.size)]
+        return [self._added[i] if i in self._added else piece_bytes(self.piece(i)) for i in range(self.size)]
 
     def spell(self, ids: Sequence[int | None]) -> list[str]:
         """The characters that each token completes; None (MASK) has none.

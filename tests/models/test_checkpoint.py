@@ -10,7 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sedd_cli import Checkpoint, NotLoadableError, UsageError, load_checkpoint
+from sedd_cli.models.checkpoint import read_config, read_tokenizer
 from sedd_cli.models.names import built_in_names
+from sedd_cli.training.vocabulary import make_tokenizer
 
 
 def edit_config(folder: Path, change: Callable[[dict], None]) -> None:  # type: ignore[type-arg]
@@ -69,6 +71,23 @@ def test_gpt2_pair_of_files_is_a_tokenizer(folder: Path) -> None:
     tokenizer = load_checkpoint(folder).tokenizer
     assert tokenizer is not None and tokenizer.end_of_text_id == 4
     assert tokenizer.encode("ab a") == [3, 2, 0]
+
+
+def test_gpt2_comes_from_the_hubs_cache(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    commit = "0" * 40
+    repository = tmp_path / "hub" / "models--gpt2"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    snapshot = repository / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (snapshot / "tokenizer.json").write_bytes(make_tokenizer("bytes", []).save())
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    config = read_config(folder)
+    assert read_tokenizer(folder, config) is None
+    tokenizer = read_tokenizer(folder, config.model_copy(update={"tokens": 50257}))
+    assert tokenizer is not None and tokenizer.size == 257
 
 
 def test_no_tokenizer_is_none(folder: Path) -> None:
@@ -169,7 +188,7 @@ def test_tokenizer_that_is_too_large_or_none(folder: Path, built_in: Checkpoint)
     assert "cannot read the tokenizer" in refused(folder)
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cpu:1", "cuda:99", ""])
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cpu:1", "cpu:", "cuda:99", ""])
 def test_device_that_is_not_there(device: str) -> None:
     with pytest.raises(UsageError, match="device"):
         load_checkpoint(device=device)

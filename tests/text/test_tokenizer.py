@@ -1,4 +1,7 @@
+from pathlib import Path
+
 import pytest
+import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +41,20 @@ def test_a_character_over_several_tokens_belongs_to_the_last(tokenizer: Tokenize
     assert len(ids) > 1
     assert tokenizer.spell(ids) == [""] * (len(ids) - 1) + ["🌍"]
     assert tokenizer.spell([*ids[:-1], None, *ids]) == [""] * len(ids) + [""] * (len(ids) - 1) + ["🌍"]
+
+
+def test_what_a_file_asks_for_beyond_pieces_is_not_done(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    inner = tokenizers.Tokenizer.from_str(tokenizer.save().decode())
+    inner.enable_truncation(2)
+    inner.enable_padding(length=9)
+    inner.add_tokens(["two words"])
+    (tmp_path / "tokenizer.json").write_text(inner.to_str())
+    loaded = Tokenizer.from_file(tmp_path / "tokenizer.json")
+    assert loaded.decode(loaded.encode("Once upon a time two words")) == "Once upon a time two words"
+    inner.normalizer = tokenizers.normalizers.Lowercase()
+    (tmp_path / "tokenizer.json").write_text(inner.to_str())
+    with pytest.raises(ValueError, match="without a normaliser"):
+        Tokenizer.from_file(tmp_path / "tokenizer.json")
 
 
 def test_compose_ends_at_the_end_of_text_and_marks_masks(tokenizer: Tokenizer) -> None:

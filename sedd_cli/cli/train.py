@@ -1,0 +1,141 @@
+"""`sedd train`: from a text or a recipe to a checkpoint."""
+
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sedd_cli.cli import options
+from sedd_cli.cli.output import Output
+from sedd_cli.cli.terminal import Terminal
+from sedd_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from sedd_cli.training.loop import Report
+    from sedd_cli.training.recipe import Recipe
+    from sedd_cli.training.session import Prepared, Session, Validated
+
+
+def train(
+    source: Annotated[Path, typer.Argument(help="A text, a folder of texts, or a recipe (.toml).", show_default=False)],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The run's folder.", show_default=False, readable=False)
+    ] = None,
+    minutes: Annotated[float, typer.Option(help="How long to train on a text (recipes say it themselves).")] = 15.0,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="bpe:N, bytes, gpt2, or a folder with tokenizer.json.", show_default=False)
+    ] = None,
+    separator: Annotated[str | None, typer.Option(help="The line between documents.", show_default=False)] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="key=value of the recipe, e.g. model.length=128.", show_default=False),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in -o.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole recipe, and train nothing.")] = False,
+    device: options.Device = "auto",
+    color: options.ColorChoice = "auto",
+    quiet: options.Quiet = False,
+) -> None:
+    """Make a checkpoint. `sedd generate -m RUN` takes it, from the first save on.
+
+    Ctrl-C stops after the step under way and saves; --resume goes on from there, bit for bit.
+    """
+    terminal = Terminal(quiet=quiet, color=color)
+    from sedd_cli.models.device import resolve_device
+
+    where = resolve_device(device)
+    recipe = _recipe(source, minutes, tokenizer, separator, change or [], where.type == "cpu")
+    if dry_run:
+        with Output(None) as out:
+            out.write(_as_toml(recipe))
+        return
+    if output is None:
+        raise UsageError("train needs a folder to write to", "Give one with -o RUN.")
+    from sedd_cli.training.session import Session
+
+    session = Session(recipe, output, where, resume=resume)
+    if not _carry_out(session, terminal):
+        terminal.note(f"stopped and saved; go on with: sedd train {source} -o {output} --resume")
+        raise typer.Exit(130)
+    terminal.note(f"done: sedd generate -m {output}")
+
+
+def _recipe(
+    source: Path, minutes: float, tokenizer: str | None, separator: str | None, changes: list[str], on_cpu: bool
+) -> "Recipe":
+    from sedd_cli.training.automatic import recipe_for
+    from sedd_cli.training.recipe import make_recipe, read_recipe
+
+    if tokenizer is not None:
+        changes = [f"tokenizer={tokenizer}", *changes]
+    if separator is not None:
+        changes = [f"data.separator={separator}", *changes]
+    if source.suffix == ".toml":
+        return read_recipe(source, changes)
+    if not minutes > 0:
+        raise UsageError(f"minutes must be above 0, not {minutes}", "Give at least a few.")
+    return make_recipe(recipe_for(source, minutes, on_cpu), changes, str(source))
+
+
+def _as_toml(recipe: "Recipe") -> str:
+    import tomlkit
+
+    return tomlkit.dumps(recipe.model_dump(mode="json", exclude_none=True))
+
+
+def _carry_out(session: "Session", terminal: Terminal) -> bool:
+    """Train, telling what happens. False if it was stopped."""
+    from sedd_cli.training.loop import Report
+    from sedd_cli.training.session import Prepared, Sampled, Validated
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if session.stop.is_set():
+            sys.exit(130)
+        session.stop.set()
+        terminal.note("stopping after this step (once more: at once, unsaved)")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    told = 0.0
+    try:
+        for event in session.events():
+            if isinstance(event, Prepared):
+                terminal.note(_prepared(event))
+            elif isinstance(event, Validated):
+                terminal.note(_validated(event))
+            elif isinstance(event, Sampled):
+                terminal.note(f"a sample: {event.text[:300]}")
+            elif isinstance(event, Report) and time.monotonic() - told > 10:
+                told = time.monotonic()
+                terminal.note(_report(event))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return not session.stop.is_set()
+
+
+def _prepared(event: "Prepared") -> str:
+    resumed = f", resumed at step {event.resumed_at}" if event.resumed_at else ""
+    return (
+        f"{event.tokens:,} tokens in {event.documents:,} documents ({event.canvases:,} canvases a pass), "
+        f"{event.validation_tokens:,} held out, vocabulary {event.vocabulary:,}, "
+        f"{event.parameters / 1e6:.2f}M parameters{resumed}"
+    )
+
+
+def _validated(event: "Validated") -> str:
+    return (
+        f"step {event.step}: validation bound {event.nats_per_token:.3f} +- {event.standard_error:.3f} nats a token, "
+        f"{event.bits_per_byte:.3f} bits a byte"
+    )
+
+
+def _report(event: "Report") -> str:
+    left = "" if event.left_seconds is None else f", {event.left_seconds / 60:.1f} min left"
+    return (
+        f"step {event.progress.step} {event.objective}: loss {event.progress.smoothed:.3f}, "
+        f"{event.tokens_per_second:,.0f} tokens/s{left}"
+    )

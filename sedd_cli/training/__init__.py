@@ -1,0 +1,1 @@
+"""Making checkpoints: recipes, corpora, objectives, optimisers, and a loop that loses nothing."""

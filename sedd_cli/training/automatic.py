@@ -1,0 +1,34 @@
+"""A recipe for a text nobody wrote one for: sizes from the amount of text, the machine's time as given."""
+
+from pathlib import Path
+from typing import Any
+
+from sedd_cli.training.corpus import corpus_files
+
+SIZES = [
+    # bytes of text up to, vocabulary, width, blocks, heads, canvas
+    (300_000, "bytes", 128, 4, 4, 128),
+    (3_000_000, "bpe:1024", 192, 4, 4, 128),
+    (40_000_000, "bpe:4096", 256, 6, 4, 256),
+    (float("inf"), "bpe:8192", 384, 8, 6, 256),
+]
+"""Small enough that a text is passed over many times in minutes on two cores; NOTES of the built-in checkpoint."""
+
+
+def recipe_for(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
+    """The table of a recipe: an autoregressive start for a quarter of the time, then lambda-DCE."""
+    size = sum(file.stat().st_size for file in corpus_files(source))
+    tokenizer, width, blocks, heads, length = next(row[1:] for row in SIZES if size <= row[0])
+    batch = 16 if on_cpu else 64
+    return {
+        "name": source.stem or source.resolve().name,
+        "tokenizer": tokenizer,
+        "batch_size": batch,
+        "micro_batch": batch,
+        "data": {"train": str(source)},
+        "model": {"hidden_size": width, "n_blocks": blocks, "n_heads": heads, "length": length},
+        "phases": [
+            {"objective": "autoregressive", "max_minutes": minutes / 4},
+            {"objective": "lambda-dce", "max_minutes": minutes * 3 / 4, "decay": 0.35},
+        ],
+    }

@@ -1,0 +1,92 @@
+"""Reading corpora: files and folders to documents, one at a time, whatever the size."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from sedd_cli.errors import NotLoadableError, UsageError
+from sedd_cli.text.tokenizer import END_OF_TEXT
+
+SUFFIXES = (".txt", ".text", ".md", ".jsonl")
+
+
+def corpus_files(path: Path) -> list[Path]:
+    """The file itself, or the text files of a folder in order. Raises `NotLoadableError` if there is none."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise NotLoadableError(f"there is no corpus at {path}", "Give a text file, a .jsonl file or a folder of them.")
+    files = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+    if not files:
+        raise NotLoadableError(f"{path} holds no text", f"A corpus folder holds {', '.join(SUFFIXES)} files.")
+    return files
+
+
+def read_documents(path: Path, separator: str | None = None) -> Iterator[str]:
+    """The documents of a corpus, in order, without their separators; empty ones are left out.
+
+    Text is split at lines that read `separator`; by default at `<|endoftext|>` lines where a file has one, else at
+    blank lines. A .jsonl file has one document a line, in its "text". Raises `NotLoadableError` for a file that
+    cannot be read or is not UTF-8.
+    """
+    for file in corpus_files(path):
+        if file.suffix == ".jsonl":
+            yield from _jsonl(file)
+        else:
+            mark = separator if separator is not None else _separator_of(file)
+            yield from _split(file, mark)
+
+
+def _lines(file: Path) -> Iterator[str]:
+    offset = 0
+    try:
+        with file.open("rb") as stream:
+            for line in stream:
+                yield line.decode()
+                offset += len(line)
+    except UnicodeDecodeError as error:
+        raise NotLoadableError(
+            f"{file} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {offset + error.start}",
+            "Convert it first, for example with iconv -t UTF-8.",
+        ) from None
+    except OSError as error:
+        raise NotLoadableError(
+            f"cannot read {file}: {error.strerror}", "Check the path and its permissions."
+        ) from error
+
+
+def _separator_of(file: Path) -> str:
+    return END_OF_TEXT if any(line.rstrip("\r\n") == END_OF_TEXT for line in _lines(file)) else ""
+
+
+def _split(file: Path, separator: str) -> Iterator[str]:
+    document: list[str] = []
+    for line in _lines(file):
+        if line.strip("\r\n" if separator else None) == separator:
+            yield from _finished(document)
+            document = []
+        else:
+            document.append(line)
+    yield from _finished(document)
+
+
+def _finished(lines: list[str]) -> Iterator[str]:
+    text = "".join(lines).strip("\r\n")
+    if text.strip():
+        yield text
+
+
+def _jsonl(file: Path) -> Iterator[str]:
+    for number, line in enumerate(_lines(file), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UsageError(
+                f"{file}:{number} is not JSON: {error.msg}", "A .jsonl file has one object a line."
+            ) from None
+        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+            raise UsageError(f'{file}:{number} has no "text"', 'Each line reads like {"text": "..."}.')
+        if record["text"].strip():
+            yield record["text"]

@@ -1,0 +1,228 @@
+"""The training loop: a recipe's phases, step by step, resumable at every one of them.
+
+All random numbers of a step come from (seed, step), and its canvases from their number in an endless shuffled
+sequence, so that a state needs no generator to go on bit for bit.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sedd_cli.diffusion.likelihood import Estimate, Form, estimate
+from sedd_cli.diffusion.processes import Absorbing
+from sedd_cli.diffusion.randomness import uniforms
+from sedd_cli.errors import SeddError
+from sedd_cli.models.device import resolve_autocast
+from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.training.objectives import OBJECTIVES, Noising
+from sedd_cli.training.optimisers import Average, make_optimisers, rate_factor
+from sedd_cli.training.packed import Packed
+from sedd_cli.training.recipe import Phase, Recipe
+
+INITIAL_STD = 0.05
+DIVERGED = 1.5
+"""A smoothed loss this many times the smallest so far has diverged."""
+
+
+def make_network(recipe: Recipe, tokens: int, device: torch.device) -> ScoreNetwork:
+    """A fresh network: normal weights, nothing in the residual outputs, the head and the modulations."""
+    config = recipe.config(tokens)
+    network = ScoreNetwork(config, resolve_autocast("auto", device))
+    generator = torch.Generator().manual_seed(recipe.seed)
+    for name, p in network.named_parameters():
+        if p.ndim == 2:
+            silent = name.endswith(("attn_out.weight", "mlp.2.weight", "linear.weight")) or "adaLN" in name
+            nn.init.zeros_(p) if silent else nn.init.normal_(p, std=INITIAL_STD, generator=generator)
+        elif name.endswith(".bias"):
+            nn.init.zeros_(p)
+    if config.model.time_conditioned:
+        # A gate of zero would keep a zero residual output from ever learning: open the gates instead.
+        for name, p in network.named_parameters():
+            if "blocks." in name and name.endswith("adaLN_modulation.bias"):
+                gates = p.data.view(6, -1)
+                gates[2] = gates[5] = 1.0
+    return network.to(device)
+
+
+@dataclass
+class Progress:
+    """Where a run stands: step in all, phase, step and seconds in it, canvases seen, the smoothed loss."""
+
+    step: int = 0
+    phase: int = 0
+    phase_step: int = 0
+    phase_seconds: float = 0.0
+    seconds: float = 0.0
+    canvases: int = 0
+    smoothed: float = math.nan
+    smallest: float = math.inf
+
+
+@dataclass(frozen=True)
+class Report:
+    """One step: its loss in nats a token, the share of the full learning rate, tokens a second."""
+
+    progress: Progress
+    objective: str
+    loss: float
+    rate: float
+    grad_norm: float
+    tokens_per_second: float
+    left_seconds: float | None
+
+
+class Trainer:
+    """A network, its average and its optimisers, carried through the phases of a recipe."""
+
+    def __init__(self, recipe: Recipe, network: ScoreNetwork, data: Packed) -> None:
+        self.recipe, self.network, self.data = recipe, network, data
+        self.noise = recipe.config(network.process.tokens).schedule()
+        self.progress = Progress()
+        self._enter(0)
+
+    def steps(self, clock: Callable[[], float] = time.monotonic) -> Iterator[Report]:
+        """Train to the end, one report a step. Raises `SeddError` when the loss is no number, or diverges."""
+        self.network.train()
+        while self.progress.phase < len(self.recipe.phases):
+            phase = self.recipe.phases[self.progress.phase]
+            while (done := _share(phase, self.progress)) < 1:
+                started = clock()
+                loss, norm, factor = self._step(phase, done)
+                taken = clock() - started
+                self._advance(loss, taken)
+                yield self._report(phase, loss, norm, factor, taken)
+            self._next_phase()
+
+    def _step(self, phase: Phase, done: float) -> tuple[float, float, float]:
+        recipe, network = self.recipe, self.network
+        factor = rate_factor(phase, self.progress.phase_step, done)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = factor * group["base_lr"]
+            optimiser.zero_grad(set_to_none=True)
+        x0 = self.data.batch(recipe.seed, self.progress.canvases, recipe.batch_size)
+        noising = self._noising(x0)
+        objective = OBJECTIVES[phase.objective]
+        torch.manual_seed(self.progress.step)  # dropout
+        total = 0.0
+        for part in torch.arange(recipe.batch_size).split(recipe.micro_batch):
+            some = Noising(self._to(noising.times[part]), self._to(noising.uniforms[part]))
+            loss = objective(network, self.noise, x0[part].to(network.device), some).sum() / recipe.batch_size
+            loss.backward()
+            total += float(loss.detach())
+        if not math.isfinite(total):
+            raise self._stop(f"the loss became {total}")
+        norm = float(nn.utils.clip_grad_norm_(network.parameters(), recipe.optimiser.clip))
+        for optimiser in self.optimisers:
+            optimiser.step()
+        self.average.update(network)
+        return total, norm, factor
+
+    def _to(self, numbers: Tensor) -> Tensor:
+        device = self.network.device
+        return numbers.to(device, torch.float32) if device.type == "mps" else numbers.to(device)
+
+    def _noising(self, x0: Tensor) -> Noising:
+        """Times stratified over the batch, in order of no account; uniforms for every position."""
+        B = len(x0)
+        u = uniforms(self.recipe.seed, self.progress.step, size=B + x0.numel())
+        return Noising((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(x0.shape))
+
+    def _advance(self, loss: float, taken: float) -> None:
+        p = self.progress
+        p.step, p.phase_step, p.canvases = p.step + 1, p.phase_step + 1, p.canvases + self.recipe.batch_size
+        p.seconds, p.phase_seconds = p.seconds + taken, p.phase_seconds + taken
+        weight = max(0.02, 1 / p.phase_step)
+        p.smoothed = loss if p.phase_step == 1 else p.smoothed + weight * (loss - p.smoothed)
+        if p.phase_step > 100:
+            p.smallest = min(p.smallest, p.smoothed)
+            if p.smoothed > DIVERGED * p.smallest:
+                raise self._stop(f"the loss diverges: {p.smoothed:.3f} after {p.smallest:.3f}")
+
+    def _stop(self, what: str) -> SeddError:
+        return SeddError(
+            f"{what} at step {self.progress.step}",
+            "The last saved state is good. Resume it with a lower optimiser.learning_rate or matrix_rate in a new run, "
+            "a longer warmup, or a smaller optimiser.clip.",
+        )
+
+    def _report(self, phase: Phase, loss: float, norm: float, factor: float, taken: float) -> Report:
+        tokens = self.recipe.batch_size * self.data.length
+        done = _share(phase, self.progress)
+        return Report(
+            self.progress, phase.objective, loss, factor, norm, tokens / taken if taken else math.inf, self._left(done)
+        )
+
+    def _left(self, done: float) -> float | None:
+        """Seconds left, if every phase still to come says so in minutes, or this one can be extrapolated."""
+        p = self.progress
+        left = p.phase_seconds * (1 - done) / done if done > 0 else 0.0
+        per_step = p.phase_seconds / p.phase_step
+        for phase in self.recipe.phases[p.phase + 1 :]:
+            left += 60 * phase.max_minutes if phase.max_minutes else per_step * (phase.steps or 0)
+        return left
+
+    def _enter(self, phase: int) -> None:
+        """Fresh optimisers and a fresh average; after an autoregressive start MASK begins as the mean token."""
+        phases = self.recipe.phases
+        if 0 < phase < len(phases) and phases[phase - 1].objective == "autoregressive":
+            embedding = self.network.transformer.vocab_embed.embedding
+            if isinstance(self.network.process, Absorbing):
+                with torch.no_grad():
+                    embedding[self.network.process.mask_id] = embedding[: self.network.process.tokens].mean(0)
+        self._renew()
+
+    def _renew(self) -> None:
+        self.optimisers = make_optimisers(self.network, self.recipe.optimiser)
+        self.average = Average(self.network, self.recipe.optimiser.ema)
+
+    def _next_phase(self) -> None:
+        p = self.progress
+        p.phase, p.phase_step, p.phase_seconds, p.smallest = p.phase + 1, 0, 0.0, math.inf
+        if p.phase < len(self.recipe.phases):
+            self._enter(p.phase)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "progress": dict(vars(self.progress)),
+            "network": self.network.state_dict(),
+            "average": self.average.weights,
+            "updates": self.average.updates,
+            "optimisers": [o.state_dict() for o in self.optimisers],
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.progress = Progress(**state["progress"])
+        self.network.load_state_dict(state["network"])
+        self._renew()
+        self.average.updates = state["updates"]
+        for name, tensor in state["average"].items():
+            self.average.weights[name].copy_(tensor)
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+
+    def averaged(self) -> dict[str, Tensor]:
+        """The averaged weights by the names of the public checkpoints, buffers included."""
+        weights = {**dict(self.network.named_buffers()), **self.average.weights}
+        return {name.removeprefix("transformer."): tensor for name, tensor in weights.items()}
+
+
+def _share(phase: Phase, progress: Progress) -> float:
+    """How much of the phase is done, 0 to 1."""
+    if phase.steps is not None:
+        return progress.phase_step / phase.steps
+    assert phase.max_minutes is not None
+    return min(1.0, progress.phase_seconds / (60 * phase.max_minutes))
+
+
+def validation_bound(trainer: Trainer, network: ScoreNetwork, data: Packed) -> Estimate:
+    """The bound of `network` on the first canvases of the validation text, by common random numbers."""
+    report = trainer.recipe.report
+    x0 = data.first(report.canvases)
+    form: Form = "ao" if isinstance(network.process, Absorbing) else "elbo"
+    return estimate(network, network.process, trainer.noise, x0, form=form, replicates=report.replicates)

@@ -1,0 +1,88 @@
+"""AdamW, Muon, the learning rate over a phase, and the moving average of the weights."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from sedd_cli.training.recipe import Optimiser, Phase
+
+
+def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
+    """The nearest (semi-)orthogonal matrix, roughly: five quintic Newton-Schulz steps (Muon, K. Jordan, 2024).
+
+    In bfloat16 on CUDA, in float32 elsewhere, where bfloat16 has no fast kernel.
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = matrix.bfloat16() if matrix.is_cuda else matrix.float()
+    wide = x.shape[0] <= x.shape[1]
+    x = x if wide else x.T
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    out: Tensor = (x if wide else x.T).to(matrix.dtype)
+    return out
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum (Nesterov) whose update is orthogonalised, scaled by 0.2 sqrt(max dim) to AdamW's size
+    (arXiv 2502.16982), with decoupled weight decay. For matrices."""
+
+    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if not state:
+                    state["momentum"] = torch.zeros_like(p)
+                buffer = state["momentum"].lerp_(p.grad, 1 - group["momentum"])
+                update = orthogonalise(p.grad.lerp(buffer, group["momentum"]))
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(update, alpha=-group["lr"] * 0.2 * max(p.shape) ** 0.5)
+
+
+def make_optimisers(network: nn.Module, settings: Optimiser) -> list[torch.optim.Optimizer]:
+    """One or two optimisers over the parameters; each group keeps its full rate as `base_lr`."""
+    named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    matrices = [p for name, p in named if settings.name == "muon" and "blocks." in name and p.ndim == 2]
+    embedding = [p for name, p in named if "vocab_embed" in name and settings.name == "muon"]
+    taken = {id(p) for p in (*matrices, *embedding)}
+    rest = [p for _, p in named if id(p) not in taken]
+    groups = [{"params": rest, "lr": settings.learning_rate}]
+    if embedding:
+        groups.append({"params": embedding, "lr": settings.embedding_rate})
+    optimisers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(groups, betas=settings.betas, eps=settings.eps, weight_decay=settings.weight_decay)
+    ]
+    if matrices:
+        optimisers.append(Muon(matrices, settings.matrix_rate, weight_decay=settings.matrix_decay))
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["base_lr"] = group["lr"]
+    return optimisers
+
+
+def rate_factor(phase: Phase, step: int, progress: float) -> float:
+    """The share of the full rate: a linear warm-up by steps, then stable, then linear to 0 over the last part."""
+    warm = min(1.0, (step + 1) / phase.warmup) if phase.warmup else 1.0
+    return warm * (min(1.0, (1 - progress) / phase.decay) if phase.decay else 1.0)
+
+
+class Average:
+    """An exponential moving average of the weights; young ones forget faster, so that it starts at once."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay, self.updates = decay, 0
+        self.weights = {name: p.detach().clone() for name, p in network.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        self.updates += 1
+        decay = min(self.decay, self.updates / (10 + self.updates))
+        torch._foreach_lerp_(list(self.weights.values()), [p.detach() for p in network.parameters()], 1 - decay)

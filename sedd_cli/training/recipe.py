@@ -1,0 +1,239 @@
+"""Recipes: all that decides a training run, typed, in TOML."""
+
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sedd_cli.errors import NotLoadableError, UsageError
+from sedd_cli.models.config import Config, GraphConfig, NetworkConfig, NoiseConfig
+from sedd_cli.training.objectives import ABSORBING_ONLY
+
+ObjectiveName = Literal["autoregressive", "lambda-dce", "ao", "t-dce", "dwdse"]
+
+FREE_ON_RESUME = {"save", "report", "data", "phases"}
+"""Sections that may change on --resume; of the phases, only how long they last."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class Data(_Section):
+    """Where the text is. `separator`: the line between documents (None: found out). `held_out`: the share of
+    documents kept for validation where no `validation` path is given."""
+
+    train: str = ""
+    validation: str = ""
+    separator: str | None = None
+    held_out: float = Field(default=0.01, gt=0, lt=1)
+
+
+class Model(_Section):
+    """The network: `form` radd (no time) or sedd (time-conditioned); `checkpointing` trades time for memory."""
+
+    form: Literal["radd", "sedd"] = "radd"
+    process: Literal["absorb", "uniform"] = "absorb"
+    hidden_size: int = Field(default=256, gt=0)
+    n_blocks: int = Field(default=6, gt=0)
+    n_heads: int = Field(default=4, gt=0)
+    cond_dim: int = Field(default=128, gt=0)
+    length: int = Field(default=256, gt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    scale_by_sigma: bool = True
+    checkpointing: bool = False
+
+
+class Noise(_Section):
+    type: Literal["loglinear", "geometric", "cosine"] = "loglinear"
+    sigma_min: float = Field(default=1e-4, gt=0)
+    sigma_max: float = Field(default=20.0, gt=0)
+
+
+class Optimiser(_Section):
+    """`muon` steps the blocks' matrices with Muon and the rest with AdamW; `adamw` all with AdamW.
+
+    Rates: `learning_rate` (AdamW), `matrix_rate` (Muon), `embedding_rate` (AdamW, the embedding).
+    """
+
+    name: Literal["adamw", "muon"] = "muon"
+    learning_rate: float = Field(default=3e-3, gt=0)
+    embedding_rate: float = Field(default=1e-2, gt=0)
+    matrix_rate: float = Field(default=7e-3, gt=0)
+    betas: tuple[float, float] = (0.9, 0.98)
+    eps: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    matrix_decay: float = Field(default=0.1, ge=0)
+    clip: float = Field(default=1.0, gt=0)
+    ema: float = Field(default=0.999, ge=0, lt=1)
+
+
+class Phase(_Section):
+    """Part of a run: an objective for `steps` or for `max_minutes`, its rate warmed up over `warmup` steps and
+    brought to zero over the last `decay` of the phase."""
+
+    objective: ObjectiveName
+    steps: int | None = Field(default=None, gt=0)
+    max_minutes: float | None = Field(default=None, gt=0)
+    warmup: int = Field(default=50, ge=0)
+    decay: float = Field(default=0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Phase":
+        if (self.steps is None) == (self.max_minutes is None):
+            raise ValueError("give either steps or max_minutes")
+        return self
+
+
+class Save(_Section):
+    """A checkpoint every so many minutes; the newest `keep` states stay."""
+
+    minutes: float = Field(default=5.0, gt=0)
+    keep: int = Field(default=2, gt=0)
+
+
+class Report(_Section):
+    """Metrics every `steps` steps; every `minutes` the validation bound on `canvases` canvases
+    and, with `sample`, a text."""
+
+    steps: int = Field(default=10, gt=0)
+    minutes: float = Field(default=3.0, gt=0)
+    canvases: int = Field(default=64, gt=0)
+    replicates: int = Field(default=4, ge=2)
+    sample: bool = True
+
+
+class Recipe(_Section):
+    """`batch_size` canvases a step, computed `micro_batch` at a time; `tokenizer` bpe:N, bytes, gpt2 or a folder."""
+
+    name: str = "run"
+    seed: int = Field(default=0, ge=0)
+    tokenizer: str = "bpe:4096"
+    batch_size: int = Field(default=16, gt=0)
+    micro_batch: int = Field(default=16, gt=0)
+    data: Data = Data()
+    model: Model = Model()
+    noise: Noise = Noise()
+    optimiser: Optimiser = Optimiser()
+    phases: list[Phase] = Field(min_length=1)
+    save: Save = Save()
+    report: Report = Report()
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Recipe":
+        if self.batch_size % self.micro_batch:
+            raise ValueError(f"batch_size {self.batch_size} is no multiple of micro_batch {self.micro_batch}")
+        if self.model.process == "uniform":
+            if self.model.form == "radd":
+                raise ValueError("model.form radd needs model.process absorb")
+            for phase in self.phases:
+                if phase.objective in ABSORBING_ONLY:
+                    raise ValueError(f"the objective {phase.objective} needs model.process absorb; use dwdse")
+        self.config(tokens=2)
+        return self
+
+    def config(self, tokens: int, provenance: dict[str, object] | None = None) -> Config:
+        """The checkpoint's config, in the layout of the public folders."""
+        m = self.model
+        return Config(
+            tokens=tokens,
+            graph=GraphConfig(type=m.process),
+            noise=NoiseConfig(**self.noise.model_dump()),
+            model=NetworkConfig(
+                name=self.name,
+                type="ddit" if m.form == "sedd" else "ddit_wot",
+                hidden_size=m.hidden_size,
+                cond_dim=m.cond_dim,
+                length=m.length,
+                n_blocks=m.n_blocks,
+                n_heads=m.n_heads,
+                scale_by_sigma=m.scale_by_sigma and m.process == "absorb",
+                dropout=m.dropout,
+                use_checkpoint=m.checkpointing,
+            ),
+            provenance=provenance or {},
+        )
+
+
+def read_recipe(path: Path, changes: list[str]) -> Recipe:
+    """A recipe file with `--set key=value` changes. Raises `NotLoadableError` or `UsageError` with what to mend."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise NotLoadableError(f"cannot read {path}: {error.strerror}", "Give a recipe (.toml) or a text.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise NotLoadableError(f"{path} is not TOML: {error}", "See train/*.toml for recipes.") from error
+    return make_recipe(table, changes, str(path))
+
+
+def make_recipe(table: dict[str, Any], changes: list[str], source: str) -> Recipe:
+    for change in changes:
+        _set(table, change)
+    try:
+        return Recipe.model_validate(table)
+    except ValidationError as error:
+        faults = [_fault(e["loc"], e["type"], e["msg"]) for e in error.errors()[:5]]
+        raise UsageError(f"{source}: {'; '.join(faults)}", "See train/*.toml for recipes.") from None
+
+
+def _fault(where: tuple[int | str, ...], kind: str, message: str) -> str:
+    name = ".".join(map(str, where)) or "the recipe"
+    if kind != "extra_forbidden":
+        return f"{name}: {message.removeprefix('Value error, ')}"
+    close = get_close_matches(str(where[-1]), _keys_at(where[:-1]), n=1)
+    return f"unknown key {name}" + (f", did you mean {close[0]}?" if close else "")
+
+
+def _keys_at(where: tuple[int | str, ...]) -> list[str]:
+    section: type[BaseModel] = Recipe
+    for part in where:
+        if part == "phases":
+            section = Phase
+        elif isinstance(part, str):
+            annotation = section.model_fields[part].annotation
+            assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+            section = annotation
+    return list(section.model_fields)
+
+
+def _set(table: dict[str, Any], change: str) -> None:
+    """Apply `model.length=128` or `phases.0.steps=100`; the value is TOML, else a string."""
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--set takes key=value, not {change!r}", "For example --set model.length=128.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *path, last = key.split(".")
+    place: Any = table
+    try:
+        for part in path:
+            place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
+        place[int(last) if isinstance(place, list) else last] = value
+    except (ValueError, IndexError, AttributeError, TypeError):
+        raise UsageError(f"--set {change}: there is no {key}", "Phases are numbered from 0: phases.0.steps.") from None
+
+
+def differing_keys(old: Recipe, new: Recipe) -> list[str]:
+    """Keys that a resumed run must not change, and does."""
+    before, after = (_fixed(r.model_dump(mode="json")) for r in (old, new))
+    return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+
+
+def _fixed(recipe: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                walk(f"{prefix}.{name}" if prefix else name, inner)
+        else:
+            flat[prefix] = value
+
+    walk("", {k: v for k, v in recipe.items() if k not in FREE_ON_RESUME})
+    for i, phase in enumerate(recipe["phases"]):
+        walk(f"phases.{i}", {k: v for k, v in phase.items() if k not in ("steps", "max_minutes")})
+    return flat

@@ -1,0 +1,123 @@
+"""A run's folder: `config.json`, `model.safetensors` (the averaged weights), `tokenizer.json`, `recipe.json`,
+`metrics.jsonl`, `data/` and `state/`. Whatever moment a run dies at, what is there is whole."""
+
+import json
+import os
+import pickle
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from sedd_cli.atomic import AtomicFile
+from sedd_cli.errors import NotLoadableError, SeddError, UsageError
+from sedd_cli.models.config import Config
+from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.training.recipe import Recipe, differing_keys
+
+
+def write_file(path: Path, data: bytes) -> None:
+    file = AtomicFile(path)
+    file.write(data)
+    file.commit()
+
+
+class RunFolder:
+    """Paths of a run, and how its parts are written and read back."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.data, self.states = path / "data", path / "state"
+
+    def create(self) -> None:
+        """Make the folder. Raises `SeddError` if it cannot be made, `UsageError` if a run is in it already."""
+        if (self.path / "recipe.json").exists():
+            raise UsageError(
+                f"there is a run in {self.path} already", "Go on with it by --resume, or choose another -o."
+            )
+        try:
+            self.data.mkdir(parents=True, exist_ok=True)
+            self.states.mkdir(exist_ok=True)
+        except OSError as error:
+            raise SeddError(f"cannot make {self.path}: {error.strerror}", "Choose another place with -o.") from error
+
+    def save_recipe(self, recipe: Recipe) -> None:
+        write_file(self.path / "recipe.json", (recipe.model_dump_json(indent=2) + "\n").encode())
+
+    def load_recipe(self) -> Recipe:
+        """The recipe of the run. Raises `NotLoadableError` if there is no run."""
+        try:
+            return Recipe.model_validate_json((self.path / "recipe.json").read_bytes())
+        except (OSError, ValueError) as error:
+            raise NotLoadableError(
+                f"there is no run to resume in {self.path}", "Start one without --resume."
+            ) from error
+
+    def check_resume(self, recipe: Recipe) -> None:
+        """Raises `UsageError` with the keys in which `recipe` differs from the run's, where they must not."""
+        if keys := differing_keys(self.load_recipe(), recipe):
+            raise UsageError(
+                f"this run was made by another recipe: {', '.join(keys)}",
+                "On --resume the length of phases, save, report and data may change. Start a new run for the rest.",
+            )
+
+    def save_tokenizer(self, tokenizer: Tokenizer) -> None:
+        write_file(self.path / "tokenizer.json", tokenizer.save())
+
+    def load_tokenizer(self) -> Tokenizer:
+        return Tokenizer.from_file(self.path / "tokenizer.json")
+
+    def save_checkpoint(self, config: Config, weights: dict[str, Tensor]) -> None:
+        """What `-m RUN` loads: weights first, so that a config never stands without them."""
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+        write_file(self.path / "model.safetensors", save_tensors(tensors))
+        write_file(self.path / "config.json", (config.model_dump_json(indent=2) + "\n").encode())
+
+    def save_state(self, state: dict[str, Any], step: int, keep: int) -> None:
+        """Write all that resuming needs; the newest `keep` states stay."""
+        buffer = BytesIO()
+        torch.save(state, buffer)
+        write_file(self.states / f"{step:010d}.pt", buffer.getvalue())
+        for old in sorted(self.states.glob("*.pt"))[:-keep]:
+            old.unlink()
+        for left in self.states.glob(".*.part"):
+            left.unlink()
+
+    def load_state(self) -> dict[str, Any]:
+        """The newest state. Raises `NotLoadableError` if there is none that can be read."""
+        for path in sorted(self.states.glob("*.pt"), reverse=True):
+            try:
+                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            except (pickle.UnpicklingError, RuntimeError, EOFError, OSError):
+                continue
+            return state
+        raise NotLoadableError(f"{self.states} holds no state that can be read", "Start a new run.")
+
+
+class Metrics:
+    """`metrics.jsonl`: one object a line, appended; on resume, lines past the state's step are dropped."""
+
+    def __init__(self, path: Path, step: int | None = None) -> None:
+        self._path = path
+        if step is not None and path.exists():
+            kept = [line for line in path.read_bytes().splitlines(keepends=True) if _step_of(line) <= step]
+            write_file(path, b"".join(kept))
+
+    def add(self, record: dict[str, object]) -> None:
+        try:
+            with self._path.open("ab") as file:
+                file.write(json.dumps(record).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise SeddError(f"cannot write {self._path}: {error.strerror}", "Make room there.") from error
+
+
+def _step_of(line: bytes) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

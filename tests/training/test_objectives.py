@@ -1,0 +1,107 @@
+"""Objectives: what they agree on, and that each can be learnt to its minimum."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from sedd_cli import load_checkpoint
+from sedd_cli.diffusion.randomness import uniforms
+from sedd_cli.diffusion.schedules import LogLinear, mask_probability
+from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.training.loop import make_network
+from sedd_cli.training.objectives import OBJECTIVES, T_MIN, Noising, dwdse, lambda_dce
+from sedd_cli.training.optimisers import make_optimisers, orthogonalise
+from sedd_cli.training.recipe import Recipe, make_recipe
+from tests.conftest import PARITY
+
+
+def noising(B: int, L: int, seed: int) -> Noising:
+    u = uniforms(seed, 0, size=B + B * L)
+    return Noising((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(B, L))
+
+
+def small(form: str = "radd", process: str = "absorb", noise: str = "loglinear") -> Recipe:
+    return make_recipe(
+        {
+            "model": {"form": form, "process": process, "hidden_size": 64, "n_blocks": 2, "n_heads": 2, "length": 32},
+            "noise": {"type": noise, "sigma_max": 20.0},
+            "optimiser": {"matrix_rate": 0.02, "matrix_decay": 0.0},
+            "phases": [{"objective": "dwdse", "steps": 1}],
+        },
+        [],
+        "test",
+    )
+
+
+def test_dwdse_in_radd_form_is_lambda_dce_in_value_and_gradient() -> None:
+    """At the same masks, `DWDSE(t) = lambda-DCE(m(t)) dm/dt` (RADD, theorem 2)."""
+    network = load_checkpoint(PARITY / "radd").model.requires_grad_(True)
+    noise, x0 = LogLinear(), torch.randint(60, (4, 24), generator=torch.Generator().manual_seed(1))
+    numbers = noising(4, 24, seed=3)
+    t = T_MIN + (1 - T_MIN) * numbers.times
+    sigma = noise.total(t)
+    entropy = dwdse(network, noise, x0, numbers)
+    bound = lambda_dce(network, noise, x0, Noising(mask_probability(sigma), numbers.uniforms))
+    speed = (noise.rate(t) * (-sigma).exp()).float()
+    torch.testing.assert_close(entropy, bound * speed, rtol=1e-4, atol=1e-5)
+    weights = list(network.parameters())[:-1]
+    (ours,) = [torch.autograd.grad(entropy.sum(), weights, retain_graph=True, allow_unused=True)]
+    (theirs,) = [torch.autograd.grad((bound * speed).sum(), weights, allow_unused=True)]
+    for a, b in zip(ours, theirs, strict=True):
+        if b is not None:
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+
+
+def learn(network: ScoreNetwork, recipe: Recipe, objective: str, x0: Tensor, steps: int) -> list[float]:
+    optimisers = make_optimisers(network, recipe.optimiser)
+    noise, losses = recipe.config(network.process.tokens).schedule(), []
+    for step in range(steps):
+        loss = OBJECTIVES[objective](network, noise, x0, noising(*x0.shape, seed=step)).mean()
+        loss.backward()
+        for optimiser in optimisers:
+            optimiser.step()
+            optimiser.zero_grad()
+        losses.append(float(loss.detach()))
+    return losses
+
+
+@pytest.mark.parametrize(
+    ("objective", "form", "process"),
+    [
+        ("lambda-dce", "radd", "absorb"),
+        ("ao", "radd", "absorb"),
+        ("t-dce", "radd", "absorb"),
+        ("dwdse", "radd", "absorb"),
+        ("dwdse", "sedd", "absorb"),
+        ("ao", "sedd", "absorb"),
+        ("dwdse", "sedd", "uniform"),
+        ("autoregressive", "radd", "absorb"),
+    ],
+)
+def test_one_text_is_learnt_by_heart(objective: str, form: str, process: str) -> None:
+    """To near `log(32) / 32 = 0.11`: on an all-MASK canvas rotary positions, which are relative, tell no place from
+    another, so the first of 32 different tokens cannot be known. The uniform process is far slower: it need only
+    have begun."""
+    recipe = small(form, process, "geometric" if process == "uniform" else "loglinear")
+    network = make_network(recipe, 32, torch.device("cpu"))
+    x0 = torch.randperm(32, generator=torch.Generator().manual_seed(0)).expand(32 if process == "uniform" else 16, 32)
+    losses = learn(network, recipe, objective, x0, 140)
+    first, last = losses[0], sum(losses[-20:]) / 20
+    assert first > 3 and last < (2.9 if process == "uniform" else 0.5), (first, last)
+
+
+def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
+    for shape in ((24, 40), (40, 24)):
+        out = orthogonalise(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
+        values = torch.linalg.svdvals(out)
+        assert float(values.min()) > 0.6 and float(values.max()) < 1.3
+
+
+def test_muon_takes_the_blocks_matrices_and_adamw_the_rest() -> None:
+    network = make_network(small(), 16, torch.device("cpu"))
+    adamw, muon = make_optimisers(network, small().optimiser)
+    names = {id(p): name for name, p in network.named_parameters()}
+    matrices = {names[id(p)] for group in muon.param_groups for p in group["params"]}
+    assert all("blocks." in name and name.endswith(".weight") for name in matrices) and len(matrices) == 8
+    rest = {names[id(p)] for group in adamw.param_groups for p in group["params"]}
+    assert matrices | rest == set(names.values()) and not matrices & rest

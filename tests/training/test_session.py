@@ -1,0 +1,193 @@
+"""Runs: what they leave, and that nothing is lost on the way."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sedd_cli import NotLoadableError, SeddError, UsageError, generate, load_checkpoint
+from sedd_cli.training.loop import Report
+from sedd_cli.training.recipe import Recipe, make_recipe
+from sedd_cli.training.session import Session
+from tests.conftest import Sedd
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    words = random.Random(0)
+    path = tmp_path / "corpus.txt"
+    path.write_text("\n\n".join(" ".join(words.choices(["a", "cat", "dog", "ran", "sat"], k=12)) for _ in range(60)))
+    return path
+
+
+def recipe(text: Path, *changes: str) -> Recipe:
+    table = {
+        "tokenizer": "bytes",
+        "batch_size": 4,
+        "micro_batch": 2,
+        "data": {"train": str(text)},
+        "model": {"hidden_size": 16, "n_blocks": 1, "n_heads": 2, "length": 16, "dropout": 0.1},
+        "phases": [
+            {"objective": "autoregressive", "steps": 6, "warmup": 2},
+            {"objective": "lambda-dce", "steps": 14, "warmup": 2, "decay": 0.5},
+        ],
+        "report": {"steps": 1, "canvases": 4, "replicates": 2},
+    }
+    return make_recipe(table, list(changes), "test")
+
+
+def finish(session: Session, stop_at: int | None = None) -> list[object]:
+    events = []
+    for event in session.events():
+        events.append(event)
+        if isinstance(event, Report) and event.progress.step == stop_at:
+            session.stop.set()
+    return events
+
+
+def tensors(run: Path) -> dict[str, torch.Tensor]:
+    state = torch.load(sorted((run / "state").glob("*.pt"))[-1], weights_only=True)
+    flat = {f"network.{k}": v for k, v in state["network"].items()} | load_file(run / "model.safetensors")
+    for i, optimiser in enumerate(state["optimisers"]):
+        for key, values in optimiser["state"].items():
+            flat |= {f"{i}.{key}.{name}": value for name, value in values.items()}
+    return flat
+
+
+def same(a: Path, b: Path) -> bool:
+    left, right = tensors(a), tensors(b)
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_a_run_leaves_a_checkpoint_that_generates(text: Path, tmp_path: Path) -> None:
+    finish(Session(recipe(text), tmp_path / "run", CPU))
+    checkpoint = load_checkpoint(tmp_path / "run")
+    assert checkpoint.form == "RADD" and checkpoint.length == 16 and checkpoint.tokenizer is not None
+    (sample,) = generate(checkpoint, seed=1, steps=8)
+    assert len(sample.ids) == 16
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in lines if r["kind"] == "train"] == list(range(1, 21))
+    (validation,) = [r for r in lines if r["kind"] == "validation"]
+    assert validation["standard_error"] > 0
+    assert checkpoint.validation_bound == pytest.approx(validation["nats_per_token"])
+    assert checkpoint.config.provenance["steps"] == 20
+
+
+@pytest.mark.parametrize("stop_at", [3, 6, 13])
+def test_resume_goes_on_bit_for_bit(text: Path, tmp_path: Path, stop_at: int) -> None:
+    finish(Session(recipe(text), tmp_path / "whole", CPU))
+    finish(Session(recipe(text), tmp_path / "parts", CPU), stop_at=stop_at)
+    assert not same(tmp_path / "whole", tmp_path / "parts")
+    finish(Session(recipe(text), tmp_path / "parts", CPU, resume=True))
+    assert same(tmp_path / "whole", tmp_path / "parts")
+    steps = [json.loads(line)["step"] for line in (tmp_path / "parts" / "metrics.jsonl").read_text().splitlines()]
+    assert sorted(set(steps)) == list(range(1, 21))
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_moment_loses_nothing(text: Path, tmp_path: Path) -> None:
+    """SIGKILL, twenty times, with a save at every step so that many fall into one."""
+    changes = ["--set", "phases.1.steps=400", "--set", "save.minutes=0.0000001", "--set", "report.sample=false"]
+    path = tmp_path / "recipe.toml"
+    import tomlkit
+
+    path.write_text(tomlkit.dumps(recipe(text).model_dump(mode="json", exclude_none=True)))
+    command = [sys.executable, "-m", "sedd_cli", "train", str(path), "--device", "cpu", *changes]
+    subprocess.run([*command, "-o", str(tmp_path / "whole")], check=True, capture_output=True)
+    moments, killed = random.Random(1), 0
+    run = tmp_path / "run"
+    for _ in range(60):
+        resume = ["--resume"] if (run / "recipe.json").exists() else []
+        process = subprocess.Popen([*command, "-o", str(run), *resume], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            process.communicate(timeout=moments.uniform(2.5, 6) if killed < 20 else None)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            killed += 1
+        else:
+            break
+    assert killed >= 5 and process.returncode == 0
+    assert same(tmp_path / "whole", run)
+    assert not list((run / "state").glob(".*.part"))
+
+
+def test_resume_refuses_another_recipe_and_names_the_keys(text: Path, tmp_path: Path) -> None:
+    finish(Session(recipe(text), tmp_path / "run", CPU), stop_at=2)
+    other = recipe(text, "model.hidden_size=32", "optimiser.clip=2.0", "phases.1.steps=99")
+    with pytest.raises(UsageError, match=r"model\.hidden_size, optimiser\.clip\n"):
+        Session(other, tmp_path / "run", CPU, resume=True)
+    with pytest.raises(UsageError, match="there is a run in"):
+        Session(recipe(text), tmp_path / "run", CPU)
+    with pytest.raises(NotLoadableError, match="no run to resume"):
+        Session(recipe(text), tmp_path / "none", CPU, resume=True)
+
+
+def test_a_damaged_state_falls_back_to_the_one_before(text: Path, tmp_path: Path) -> None:
+    finish(Session(recipe(text), tmp_path / "whole", CPU))
+    finish(Session(recipe(text), tmp_path / "run", CPU), stop_at=9)
+    newest = sorted((tmp_path / "run" / "state").glob("*.pt"))[-1]
+    newest.write_bytes(newest.read_bytes()[:500])
+    finish(Session(recipe(text), tmp_path / "run", CPU, resume=True))
+    assert same(tmp_path / "whole", tmp_path / "run")
+
+
+def test_a_loss_that_is_no_number_stops_with_the_last_good_state(text: Path, tmp_path: Path) -> None:
+    wild = recipe(text, "optimiser.learning_rate=1e37", "optimiser.name=adamw")
+    with pytest.raises(SeddError, match="the loss became nan at step") as caught:
+        finish(Session(wild, tmp_path / "run", CPU))
+    assert "learning_rate" in caught.value.hint
+    assert all(bool(t.isfinite().all()) for t in load_file(tmp_path / "run" / "model.safetensors").values())
+
+
+def test_the_command(text: Path, tmp_path: Path, sedd: Sedd) -> None:
+    recipe_file = tmp_path / "r.toml"
+    dry = sedd("train", str(text), "--dry-run", "--minutes", "2", "--set", "model.length=16")
+    recipe_file.write_bytes(dry.stdout)
+    assert sedd("train", str(recipe_file), "--dry-run").stdout == dry.stdout
+    changes = ["--set", "phases.0={objective='ao', steps=3}", "--set", "phases.1={objective='ao', steps=3}"]
+    done = sedd("train", str(recipe_file), "-o", str(tmp_path / "run"), *changes)
+    assert done.code == 0 and done.stdout == b"" and "bits a byte" in done.stderr
+    assert sedd("generate", "-m", str(tmp_path / "run"), "--seed", "1").code == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "code", "message"),
+    [
+        ("", [], 2, "holds no text"),
+        ("one line and no more", [], 2, "is a single document"),
+        ("a\n\nb\n\nc", [], 2, "fewer than one canvas"),
+        ("caf\xe9\n\nau lait", [], 3, "is not UTF-8: byte 0xe9 at offset 3"),
+        ("a\n\nb", ["--tokenizer", "bpe:9"], 2, "a BPE vocabulary has"),
+        ("a\n\nb", ["--set", "modle.length=3"], 2, "unknown key modle, did you mean model?"),
+        ("a\n\nb", ["--set", "model.lenght=3"], 2, "unknown key model.lenght, did you mean length?"),
+        ("a\n\nb", ["--set", "model.length"], 2, "--set takes key=value"),
+        ("a\n\nb", ["--set", "model.n_heads=7"], 2, "not an even multiple of n_heads 7"),
+        ("a\n\nb", ["--set", "phases.0.objective=magic"], 2, "phases.0.objective"),
+        ("a\n\nb", ["--set", "phases.9.steps=1"], 2, "there is no phases.9.steps"),
+        ("a\n\nb", ["--set", "model.process=uniform"], 2, "model.form radd needs model.process absorb"),
+        ("a\n\nb", ["--minutes", "0"], 2, "minutes must be above 0"),
+    ],
+)
+def test_bad_input_says_what_to_do(
+    content: str, changes: list[str], code: int, message: str, tmp_path: Path, sedd: Sedd
+) -> None:
+    (tmp_path / "text.txt").write_bytes(content.encode("latin-1"))
+    result = sedd("train", str(tmp_path / "text.txt"), "-o", str(tmp_path / "run"), *changes)
+    assert (result.code, result.stdout) == (code, b"") and message in result.stderr
+
+
+def test_places_that_cannot_be_written_or_read(text: Path, tmp_path: Path, sedd: Sedd) -> None:
+    assert "cannot make /proc/run" in sedd("train", str(text), "-o", "/proc/run").stderr
+    assert sedd("train", str(tmp_path / "none.txt"), "-o", str(tmp_path / "run")).code == 3
+    assert sedd("train", str(text)).code == 2
+    (tmp_path / "bad.toml").write_text("name = [")
+    assert "is not TOML" in sedd("train", str(tmp_path / "bad.toml"), "-o", str(tmp_path / "run")).stderr
