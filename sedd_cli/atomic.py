@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,17 +18,21 @@ class AtomicFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        target = path.resolve()
-        direct = target.exists() and not target.is_file() and not target.is_dir()
-        self._target = target
-        self._temporary = None if direct else target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        self._temporary: Path | None = None
         try:
-            if target.is_dir():
+            if path.exists() and not path.is_file() and not path.is_dir():
+                self._file: BinaryIO = path.open("wb")
+                return
+            self._target = path.resolve()
+            if self._target.is_dir():
                 raise IsADirectoryError(21, "it is a folder")
-            if target.is_file() and not os.access(target, os.W_OK):
+            if self._target.is_file() and not os.access(self._target, os.W_OK):
                 raise PermissionError(13, "it is read-only")
-            self._file: BinaryIO = (self._temporary or target).open("wb" if direct else "xb")
-        except OSError as error:
+            temporary = self._target.with_name(f".{self._target.name[:100]}.{secrets.token_hex(4)}.part")
+            self._file = temporary.open("xb")
+            self._temporary = temporary
+        except (OSError, RuntimeError) as error:
+            # A loop of symlinks is a RuntimeError.
             raise self._failed(error) from error
 
     def write(self, data: bytes) -> None:
@@ -43,26 +48,26 @@ class AtomicFile:
             self._file.flush()
             if self._temporary is not None:
                 os.fsync(self._file.fileno())
-                self._file.close()
                 if self._target.exists():
                     self._temporary.chmod(self._target.stat().st_mode)
                 self._temporary.replace(self._target)
-            else:
-                self._file.close()
+                self._temporary = None
+            self._file.close()
         except OSError as error:
             self.discard()
             raise self._failed(error) from error
+        except BaseException:
+            self.discard()
+            raise
 
     def discard(self) -> None:
-        """Leave no trace of it; the target is as it was."""
-        try:
+        """Leave no trace of it; the target is as it was. Does nothing after `commit`."""
+        # Closing flushes, which fails again where writing did.
+        with suppress(OSError):
             self._file.close()
-        finally:
-            if self._temporary is not None:
-                self._temporary.unlink(missing_ok=True)
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)
 
-    def _failed(self, error: OSError) -> SeddError:
-        return SeddError(
-            f"cannot write {self.path}: {error.strerror or error}",
-            "Choose another place, or make room there.",
-        )
+    def _failed(self, error: OSError | RuntimeError) -> SeddError:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        return SeddError(f"cannot write {self.path}: {reason}", "Choose another place, or make room there.")

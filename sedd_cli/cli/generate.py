@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,11 +13,13 @@ from sedd_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from sedd_cli.generation.engine import Run, Sample
+    from sedd_cli.generation.trace import TraceWriter
 
 
 def generate(
-    prompt: Annotated[
-        str | None, typer.Argument(help="How the text begins; '-' reads it from stdin.", show_default=False)
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PROMPT", help="How the text begins; '-' reads it from stdin.", show_default=False),
     ] = None,
     suffix: Annotated[
         str, typer.Option(help="How the text ends.", rich_help_panel=options.SAMPLING, show_default=False)
@@ -51,12 +52,17 @@ def generate(
     """Write text by denoising a canvas of MASK.
 
     The text goes to stdout and nothing else does. Ctrl-C prints what is there, with [[N]] for N tokens still masked.
+
+    For example: sedd generate "Once upon a time" --seed 1 (a prompt that begins with a dash goes after --)
     """
     terminal = Terminal(quiet=quiet, color=color, live=live)
-    prompt = read_prompt(prompt)
+    prompt = read_prompt(" ".join(words) if words else None)
+    if trace is not None and output is not None and trace.resolve() == output.resolve():
+        raise UsageError(f"-o and --trace both write to {output}", "Give each its own file.")
     with Output(output) as out:
         from sedd_cli.generation.engine import Run
         from sedd_cli.generation.request import Request
+        from sedd_cli.generation.trace import TraceWriter
         from sedd_cli.models.checkpoint import load_checkpoint
 
         request = Request(
@@ -83,9 +89,16 @@ def generate(
         if not quiet:
             _warn(run, terminal)
         started = time.monotonic()
-        finished = _carry_out(run, terminal, trace)
-        samples = run.samples(full_canvas)
-        out.write(_as_json(run, samples) if json else as_lines([s.text for s in samples]))
+        writer = TraceWriter(trace, run) if trace else None
+        try:
+            finished = _carry_out(run, terminal, writer)
+            samples = run.samples(full_canvas)
+            out.write(_as_json(run, samples) if json else as_lines([s.text for s in samples]))
+            if writer:
+                writer.close()
+        finally:
+            if writer:
+                writer.discard()
         calls = sum(s.nfe for s in samples)
         terminal.note(
             f"seed {run.seed}, {calls} network calls, {time.monotonic() - started:.1f} s, {run.checkpoint.name}"
@@ -106,6 +119,8 @@ def _warn(run: "Run", terminal: Terminal) -> None:
         )
     if run.request.shaping().changes_law:
         terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
+    if run.excludes_end_of_text:
+        terminal.note("between prompt and suffix the end-of-text token is left out")
     if isinstance(checkpoint.process, Uniform) and (canvas.prompt or canvas.suffix):
         terminal.warn("with the uniform process a prompt is only approximately taken into account")
     foreign = surprise(checkpoint, canvas.prompt)
@@ -116,14 +131,12 @@ def _warn(run: "Run", terminal: Terminal) -> None:
         )
 
 
-def _carry_out(run: "Run", terminal: Terminal, trace: Path | None) -> bool:
+def _carry_out(run: "Run", terminal: Terminal, writer: "TraceWriter | None") -> bool:
     """Run to the end, watched and recorded as asked. False if interrupted."""
     from sedd_cli.cli.watch import frame_of, title_of
-    from sedd_cli.generation.trace import TraceWriter
     from sedd_cli.render.live import LiveView
 
-    needed = run.calls_needed()
-    writer = None if trace is None else TraceWriter(trace, run)
+    needed = run.calls_needed() if terminal.live else 0
     try:
         with terminal.watching(LiveView(title_of(run), needed, run.sampler.exact_calls)) as watched:
             for calls, step in enumerate(run.steps(), start=1):
@@ -131,16 +144,9 @@ def _carry_out(run: "Run", terminal: Terminal, trace: Path | None) -> bool:
                     writer.add(step)
                 if watched is not None:
                     watched.show(frame_of(run, step, calls))
-        finished = True
     except KeyboardInterrupt:
-        finished = False
-    except BaseException:
-        if writer is not None:
-            writer.discard()
-        raise
-    if writer is not None:
-        writer.close()
-    return finished
+        return False
+    return True
 
 
 def _as_json(run: "Run", samples: "list[Sample]") -> str:
@@ -148,7 +154,12 @@ def _as_json(run: "Run", samples: "list[Sample]") -> str:
     return as_json(
         {
             "model": {"name": checkpoint.name, "sha256": checkpoint.hash},
-            "settings": {**asdict(run.request), "seed": run.seed, "length": len(run.canvas.ids)},
+            "settings": {
+                **asdict(run.request),
+                "seed": run.seed,
+                "length": len(run.canvas.ids),
+                "excludes_end_of_text": run.excludes_end_of_text,
+            },
             "samples": [
                 {
                     "row": s.row,

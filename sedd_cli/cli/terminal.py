@@ -21,15 +21,17 @@ class Terminal:
         from rich.console import Console
 
         self._quiet = quiet
+        stream = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123 - lives as long as the process
         self._console: Console = Console(
-            file=sys.stderr or open(os.devnull, "w"),  # noqa: SIM115, PTH123 - lives as long as the process
+            file=stream,
             force_terminal=True if color == "always" else None,
             no_color=True if color == "never" else None,
             markup=False,
             highlight=False,
             emoji=False,
         )
-        self._live = not quiet and self._console.is_terminal if live is None else live
+        # Not the console's word for it: that is also true where colour is forced into a pipe.
+        self.live = stream.isatty() and not self._console.is_dumb_terminal and (not quiet if live is None else live)
 
     def note(self, text: str) -> None:
         if not self._quiet:
@@ -47,7 +49,7 @@ class Terminal:
     @contextmanager
     def watching(self, view: "LiveView") -> Iterator["LiveView | None"]:
         """Show a view until the block ends, then leave no trace of it. Gives None where nobody would see it."""
-        if not (self._live and self._console.is_terminal and not self._console.is_dumb_terminal):
+        if not self.live:
             yield None
             return
         from rich.live import Live

@@ -25,8 +25,14 @@ def frame_of(run: Run, step: Step, calls: int) -> Frame:
         changed=frozenset(step.changed.tolist()),
         end=ids.index(end_id) if end_id in ids else len(ids),
         row=f"text {step.row - run.rows.start + 1}/{len(run.rows)}" if len(run.rows) > 1 else "",
-        step=step.step,
-        steps=run.sampler.steps,
+        step=_label(run, step),
         t=step.t,
         calls=calls,
     )
+
+
+def _label(run: Run, step: Step) -> str:
+    if run.request.sampler == "first-hitting":
+        return f"token {step.step}/{run.sampler.steps}"
+    steps = run.request.steps
+    return f"step {step.step}/{steps}" if step.step <= steps else "denoising step"

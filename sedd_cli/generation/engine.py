@@ -6,6 +6,7 @@ from typing import Unpack
 
 from torch import Tensor
 
+from sedd_cli.diffusion.names import SamplerName, ScoreUse
 from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import Change, State, make_sampler
 from sedd_cli.generation.request import Options, Request
@@ -73,7 +74,11 @@ class Run:
             shaping=request.shaping(self._forbidden()),
         )
         self._batch_size = request.batch_size or (1 if checkpoint.device.type == "cpu" else 16)
-        self._latest: dict[int, tuple[State, int]] = {}
+        self._latest: dict[int, tuple[Tensor, int, bool]] = {}
+
+    @property
+    def excludes_end_of_text(self) -> bool:
+        return bool(self._forbidden())
 
     def _forbidden(self) -> tuple[int, ...]:
         """Between a prompt and a suffix the document goes on: the end-of-text token has no place there."""
@@ -96,42 +101,50 @@ class Run:
             yield from self.resume([self.start(row) for row in batch])
 
     def resume(self, states: list[State], nfe: int = 0) -> Iterator[Step]:
-        """Carry states to their end together, whether they are fresh, went back, or were edited.
+        """Carry states of different rows to their end, whether they are fresh, went back, or were edited.
 
-        Edit a state with `self.sampler.remask` or with `branching.write`. `nfe` counts calls made before.
+        Edit a state with `diffusion.branching`. `nfe` counts calls made before.
         """
+        made = {state.row: nfe for state in states}
         for state in states:
-            self._latest[state.row] = (state, nfe)
+            self._keep(state, nfe)
         while states := [s for s in states if self.sampler.calls_left(s)]:
-            nfe += 1
-            advanced = self.sampler.advance(states, self.checkpoint.model)
-            states = [state for state, _ in advanced]
+            ready = self.sampler.ready(states)
+            waiting = [s for s in states if s not in ready]
+            advanced = self.sampler.advance(ready, self.checkpoint.model)
+            states = [*waiting, *(state for state, _ in advanced)]
             for state, change in advanced:
-                self._latest[state.row] = (state, nfe)
-                yield _step(state, change, nfe)
+                made[state.row] += 1
+                self._keep(state, made[state.row])
+                yield _step(state, change, made[state.row])
+
+    def _keep(self, state: State, nfe: int) -> None:
+        self._latest[state.row] = (state.ids, nfe, self.sampler.calls_left(state) == 0)
 
     def samples(self, full_canvas: bool = False) -> list[Sample]:
         """Every row begun, as it stands; `full_canvas`: with what follows the end-of-text token."""
-        return [self._sample(state, nfe, full_canvas) for _, (state, nfe) in sorted(self._latest.items())]
-
-    def _sample(self, state: State, nfe: int, full_canvas: bool) -> Sample:
-        return Sample(
-            text=self._text(state.ids, full_canvas),
-            ids=state.ids,
-            nfe=nfe,
-            seed=self.seed,
-            row=state.row,
-            complete=self.sampler.calls_left(state) == 0,
-        )
+        return [
+            Sample(self._text(ids, full_canvas), ids, nfe, self.seed, row, complete)
+            for row, (ids, nfe, complete) in sorted(self._latest.items())
+        ]
 
     def _text(self, ids: Tensor, full_canvas: bool) -> str:
-        tokenizer = self.checkpoint.tokenizer
+        """Prompt and suffix are copied, unless their tokens were edited; what is written is decoded."""
+        tokenizer, canvas = self.checkpoint.tokenizer, self.canvas
         if tokenizer is None:
             return ""
-        mask_id = self.checkpoint.mask_id
-        written = [None if i == mask_id else i for i in ids[self.canvas.free].tolist()]
-        text = tokenizer.compose(written, whole=full_canvas, at_start=not self.canvas.prompt)
-        return f"{self.canvas.prompt}{text}{self.canvas.suffix}"
+        first, last = int(canvas.free.nonzero()[0]), int(canvas.free.nonzero()[-1])
+        known = [None if i == self.checkpoint.mask_id else i for i in ids.tolist()]
+        as_given = ids == canvas.ids
+        prompt, suffix, written = canvas.prompt, canvas.suffix, known[first : last + 1]
+        if not bool(as_given[:first].all()):
+            prompt, written = "", known[:first] + written
+        if not bool(as_given[last + 1 :].all()):
+            suffix, written = "", written + known[last + 1 :]
+        if suffix:
+            # The uniform process can start from it: between a prompt and a suffix it ends nothing.
+            written = [i for i in written if i is None or i != tokenizer.end_of_text_id]
+        return f"{prompt}{tokenizer.compose(written, whole=full_canvas, at_start=not prompt)}{suffix}"
 
 
 def _step(state: State, change: Change, nfe: int) -> Step:
@@ -148,18 +161,49 @@ def _step(state: State, change: Change, nfe: int) -> Step:
     )
 
 
-def stream(checkpoint: Checkpoint, **options: Unpack[Options]) -> Iterator[Step]:
-    """Generate and watch: every step of every row, as it happens. Options are the fields of `Request`."""
-    yield from Run(checkpoint, Request(**options)).steps()
+def stream(ckpt: Checkpoint, **options: Unpack[Options]) -> Iterator[Step]:
+    """Generate and watch: every step of every row, as it happens. Options are those of `generate`."""
+    yield from Run(ckpt, Request(**options)).steps()
 
 
-def generate(checkpoint: Checkpoint, **options: Unpack[Options]) -> list[Sample]:
-    """Draw samples. Options are the fields of `Request`.
+def generate(
+    ckpt: Checkpoint,
+    *,
+    length: int | None = None,
+    steps: int = 256,
+    seed: int | None = None,
+    num_samples: int = 1,
+    row: int = 0,
+    prompt: str | None = None,
+    suffix: str | None = None,
+    sampler: SamplerName = "tweedie",
+    score: ScoreUse = "normalised",
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    batch_size: int | None = None,
+) -> list[Sample]:
+    """Draw samples; see `Request` for what the options mean.
 
     A sample depends on the checkpoint, the settings, the seed and its row alone, in CPU float32 at one thread count;
     elsewhere rounding may differ. Raises `UsageError` for a request that cannot be carried out.
     """
-    run = Run(checkpoint, Request(**options))
+    request = Request(
+        length=length,
+        steps=steps,
+        seed=seed,
+        num_samples=num_samples,
+        row=row,
+        prompt=prompt,
+        suffix=suffix,
+        sampler=sampler,
+        score=score,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        batch_size=batch_size,
+    )
+    run = Run(ckpt, request)
     for _ in run.steps():
         pass
     return run.samples()

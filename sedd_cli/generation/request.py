@@ -59,6 +59,8 @@ class Request:
             ("seed", self.seed, 0),
             ("row", self.row, 0),
         ):
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+                raise UsageError(f"{name} must be a whole number, not {value!r}")
             if value is not None and value < least:
                 raise UsageError(f"{name} must be at least {least}, not {value}")
         for name, text in (("prompt", self.prompt), ("suffix", self.suffix)):
@@ -70,6 +72,8 @@ class Request:
 
 
 def _check_text(name: str, text: str) -> None:
+    if not isinstance(text, str):
+        raise UsageError(f"the {name} must be a text, not {text!r}")
     try:
         text.encode()
     except UnicodeEncodeError as error:

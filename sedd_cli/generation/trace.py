@@ -20,10 +20,11 @@ class TraceWriter:
     """Records a run into a file that appears when it is closed. Raises `SeddError` if it cannot be written."""
 
     def __init__(self, path: Path, run: Run) -> None:
-        self._file = AtomicFile(path)
         self._run = run
         self._rows: set[int] = set()
-        self._line(self._header())
+        header = self._header()
+        self._file = AtomicFile(path)
+        self._line(header)
 
     def add(self, step: Step) -> None:
         if step.row not in self._rows:
@@ -67,6 +68,7 @@ class TraceWriter:
             "steps": run.sampler.steps,
             "mask_id": checkpoint.mask_id,
             "end_of_text_id": checkpoint.tokenizer.end_of_text_id if checkpoint.tokenizer else None,
+            "excludes_end_of_text": run.excludes_end_of_text,
             "free": run.canvas.free.nonzero().squeeze(-1).tolist(),
         }
 

@@ -25,8 +25,7 @@ class Frame:
     end: int
     """Positions from here on belong to another document."""
     row: str
-    step: int
-    steps: int
+    step: str
     t: float
     calls: int
 
@@ -54,11 +53,12 @@ class LiveView:
             return
         unicode = options.encoding.startswith("utf")
         canvas = console.render_lines(canvas_text(frame, MASK if unicode else ASCII_MASK), options.update(height=None))
-        room = max(1, height - 4)
-        hidden = len(canvas) - room
-        if hidden > 0:
-            canvas = canvas[: room - 1]
-        yield Segment.line()
+        cramped = height < 8
+        room = max(1, height - (3 if cramped else 4))
+        hidden = 0 if cramped else max(0, len(canvas) - room)
+        canvas = canvas[: room - (hidden > 0)]
+        if not cramped:
+            yield Segment.line()
         for line in canvas:
             yield from line
             yield Segment.line()
@@ -73,9 +73,8 @@ class LiveView:
     def _status(self, frame: Frame) -> str:
         elapsed = time.monotonic() - self._started
         left = elapsed / max(1, frame.calls) * (self._needed - frame.calls)
-        step = f"step {frame.step}/{frame.steps - 1}" if frame.step < frame.steps else "denoising step"
         parts = [
-            step,
+            frame.step,
             f"t {frame.t:.3f}",
             f"masks {frame.masks}/{len(frame.pieces)}",
             f"calls {frame.calls}/{'' if self._exact else 'at most '}{self._needed}",

@@ -120,6 +120,9 @@ def test_a_changed_law_is_told(sedd: Sedd) -> None:
         (["-o", "/no/such/folder/out.txt"], 1, "cannot write /no/such/folder/out.txt: No such file"),
         (["-o", "."], 1, "it is a folder"),
         (["--trace", "/no/such/folder/trace"], 1, "cannot write"),
+        (["-o", "x" * 300], 1, "File name too long"),
+        (["-o", "both", "--trace", "./both"], 2, "-o and --trace both write to both"),
+        (["--device", "cpu:"], 2, "unknown device 'cpu:'"),
     ],
 )
 def test_errors_say_what_and_exit(sedd: Sedd, arguments: list[str], code: int, message: str) -> None:
@@ -144,6 +147,24 @@ def test_a_read_only_target_is_left_alone(sedd: Sedd, tmp_path: Path, monkeypatc
     result = sedd("generate", *QUICK, "-o", str(target))
     assert result.code == 1 and "it is read-only" in result.stderr
     assert target.read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("option", ["-o", "--trace"])
+def test_a_full_disk_is_told_and_a_failed_trace_spares_the_text(sedd: Sedd, option: str) -> None:
+    result = sedd("generate", *QUICK, option, "/dev/full")
+    assert result.code == 1 and "cannot write /dev/full: No space left on device" in result.stderr
+    assert (result.stdout != b"") == (option == "--trace")
+
+
+def test_forced_colour_in_a_pipe_shows_no_live_view(sedd: Sedd, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\x1b[?1049h" not in sedd("generate", *QUICK, "--color", "always").stderr
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[?1049h" not in sedd("generate", *QUICK).stderr
+
+
+def test_words_of_a_prompt_need_no_quotes(sedd: Sedd) -> None:
+    assert sedd("generate", "Once", "upon", *QUICK).stdout == sedd("generate", "Once upon", *QUICK).stdout
 
 
 def test_debug_shows_the_traceback(sedd: Sedd) -> None:

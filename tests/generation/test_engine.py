@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from sedd_cli import Checkpoint, Request, Run, UsageError, generate, stream
+from sedd_cli import Checkpoint, Request, Run, UsageError, generate, load_checkpoint, stream
 from sedd_cli.diffusion.branching import remask, write
+from tests.conftest import PARITY
 
 SETTINGS = [
     {"sampler": "tweedie"},
@@ -108,8 +109,6 @@ def test_a_branch_without_edits_is_the_original(built_in: Checkpoint, settings: 
 
 
 def test_a_branch_of_the_uniform_process_goes_on_as_it_did() -> None:
-    from sedd_cli import load_checkpoint
-    from tests.conftest import PARITY
 
     ckpt, request = load_checkpoint(PARITY / "uniform"), Request(steps=6, seed=1)
     steps = list(Run(ckpt, request).steps())
@@ -131,6 +130,27 @@ def test_a_remasked_word_is_written_anew_and_the_rest_kept(built_in: Checkpoint,
     assert torch.equal(resumed[kept], end.ids[kept]) and built_in.mask_id not in resumed.tolist()
 
 
+def test_an_edited_prompt_is_not_pasted_over(built_in: Checkpoint) -> None:
+    run = Run(built_in, Request(length=16, steps=4, seed=1, prompt="Once upon a time", suffix=" end"))
+    assert built_in.tokenizer is not None
+    (token,) = built_in.tokenizer.encode("N")
+    edited = write(run.start(0), torch.tensor([0]), torch.tensor([token]))
+    list(run.resume([edited]))
+    (sample,) = run.samples()
+    assert sample.text.startswith("N upon a time") and sample.text.endswith(" end")
+
+
+@pytest.mark.parametrize("name", ["raw", "uniform"])
+def test_states_at_different_steps_go_on_together(name: str, built_in: Checkpoint) -> None:
+    ckpt = built_in if name == "raw" else load_checkpoint(PARITY / "uniform")
+    run = Run(ckpt, Request(length=16, steps=5, seed=1, num_samples=2, score="raw" if name == "raw" else "normalised"))
+    steps = list(run.steps())
+    first = [s for s in steps if s.row == 0]
+    again = list(run.resume([first[2].state, run.start(1)]))
+    for row in (0, 1):
+        assert torch.equal([s for s in again if s.row == row][-1].ids, [s for s in steps if s.row == row][-1].ids)
+
+
 def test_a_chosen_word_stays(built_in: Checkpoint) -> None:
     run = Run(built_in, Request(length=32, steps=12, seed=9))
     chosen = write(run.start(0), torch.tensor([5]), torch.tensor([77]))
@@ -140,6 +160,8 @@ def test_a_chosen_word_stays(built_in: Checkpoint) -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
+        ({"steps": 2.5}, "steps must be a whole number"),
+        ({"prompt": 5}, "the prompt must be a text"),
         ({"steps": 0}, "steps must be at least 1, not 0"),
         ({"length": 0}, "length must be at least 1"),
         ({"num_samples": 0}, "number of samples must be at least 1"),

@@ -1,7 +1,7 @@
 """What the samplers of the absorbing process share: 2L uniforms up front, tokens drawn where they are revealed."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,8 +11,6 @@ from sedd_cli.diffusion.draws import Shaping, draw
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.randomness import REMASK, START, uniforms
 from sedd_cli.diffusion.samplers.state import Change, Sampler, State
-
-Select = Callable[[Scored], Tensor]
 
 
 class Call:

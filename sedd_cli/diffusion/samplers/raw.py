@@ -47,6 +47,10 @@ class RawScore(MaskedSampler):
         total_score = scored.log_score.logsumexp(-1).cpu().double().exp()
         return 1 - (gain * total_score).clamp(max=1.0)
 
+    def ready(self, states: Sequence[State]) -> list[State]:
+        first = min(s.step for s in states)
+        return [s for s in states if s.step == first]
+
     def advance(self, states: Sequence[State], network: Network) -> list[tuple[State, Change]]:
         (step,) = {s.step for s in states}
         call = Call(states)

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.network import Network
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class State:
     """All that the rest of a run depends on. Immutable: going back is keeping an old one. Tensors are (L,), CPU."""
 
@@ -66,15 +65,14 @@ class Sampler(ABC):
         """Whether `calls_left` is exact; otherwise it is the most that can be needed."""
         return True
 
+    def ready(self, states: Sequence[State]) -> list[State]:
+        """Those of the states that one call can advance together."""
+        return list(states)
+
     @abstractmethod
     def advance(self, states: Sequence[State], network: Network) -> list[tuple[State, Change]]:
-        """One network call for states that are not done, each at its own step."""
+        """One network call for states that are `ready` and not done."""
 
     def remask(self, state: State, positions: Tensor) -> State:
         """Give positions (k,) back to the process (see `branching`)."""
         raise TypeError("only the absorbing process has a MASK to go back to")
-
-
-def bools_at(positions: Tensor, length: int) -> Tensor:
-    """(k,) indices -> (length,) bool."""
-    return torch.zeros(length, dtype=torch.bool).index_fill(0, positions, True)

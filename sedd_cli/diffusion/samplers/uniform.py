@@ -50,6 +50,10 @@ class UniformSteps(Sampler):
     def calls_left(self, state: State) -> int:
         return self.steps - state.step if bool(state.free.any()) else 0
 
+    def ready(self, states: Sequence[State]) -> list[State]:
+        first = min(s.step for s in states)
+        return [s for s in states if s.step == first]
+
     def advance(self, states: Sequence[State], network: Network) -> list[tuple[State, Change]]:
         (step,) = {s.step for s in states}
         L = len(states[0].ids)
