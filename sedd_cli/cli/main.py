@@ -59,12 +59,13 @@ def main() -> None:
             raise
         Terminal().error(error)
         sys.exit(error.exit_code)
-    except MemoryError:
-        Terminal().error(SeddError("not enough memory", "Lower --length, --steps, --num or --batch-size."))
-        sys.exit(1)
     except Exception as error:
         if switches.debug:
             raise
+        # torch says it in words: on a CPU there is no class for it.
+        if isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error):
+            Terminal().error(SeddError("not enough memory", "Lower --length, --steps, --num or --batch-size."))
+            sys.exit(1)
         Terminal().error(
             SeddError(
                 f"{type(error).__name__}: {error}", "This should not happen. sedd --debug ... shows where it did."

@@ -15,6 +15,8 @@ from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    import torch
+
     from sedd_cli.training.loop import Report
     from sedd_cli.training.recipe import Recipe
     from sedd_cli.training.session import Prepared, Session, Validated
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 def train(
     source: Annotated[Path, typer.Argument(help="A text, a folder of texts, or a recipe (.toml).", show_default=False)],
+    run: Annotated[
+        Path | None, typer.Argument(metavar="", help="After `plot`: the run to draw.", show_default=False)
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The run's folder.", show_default=False, readable=False)
     ] = None,
@@ -42,9 +47,13 @@ def train(
 ) -> None:
     """Make a checkpoint. `sedd generate -m RUN` takes it, from the first save on.
 
-    Ctrl-C stops after the step under way and saves; --resume goes on from there, bit for bit.
+    Ctrl-C stops after the step under way and saves; --resume goes on from there, bit for bit. `sedd train plot RUN`
+    draws the curves of a run.
     """
     terminal = Terminal(quiet=quiet, color=color)
+    if str(source) == "plot":
+        _plot(run, terminal)
+        return
     from sedd_cli.models.device import resolve_device
 
     where = resolve_device(device)
@@ -52,11 +61,14 @@ def train(
     if dry_run:
         with Output(None) as out:
             out.write(_as_toml(recipe))
+        terminal.note(_planned(recipe, where))
         return
     if output is None:
         raise UsageError("train needs a folder to write to", "Give one with -o RUN.")
     from sedd_cli.training.session import Session
 
+    if not resume:
+        terminal.note(_planned(recipe, where))
     session = Session(recipe, output, where, resume=resume)
     if not _carry_out(session, terminal):
         terminal.note(f"stopped and saved; go on with: sedd train {source} -o {output} --resume")
@@ -79,6 +91,28 @@ def _recipe(
     if not minutes > 0:
         raise UsageError(f"minutes must be above 0, not {minutes}", "Give at least a few.")
     return make_recipe(recipe_for(source, minutes, on_cpu), changes, str(source))
+
+
+def _plot(run: Path | None, terminal: Terminal) -> None:
+    from sedd_cli.training.plot import plot_run
+
+    if run is None:
+        raise UsageError("which run is to be drawn?", "sedd train plot RUN")
+    terminal.note(f"drawn: {plot_run(run)}")
+
+
+def _planned(recipe: "Recipe", device: "torch.device") -> str:
+    from sedd_cli.training.plan import plan
+
+    cost = plan(recipe, device)
+    phases = ", ".join(
+        f"{phase.objective} {work / 1e9:,.0f} GFLOP a step, {seconds / 3600:,.1f} h"
+        for phase, work, seconds in zip(recipe.phases, cost.flops, cost.seconds, strict=True)
+    )
+    return (
+        f"{cost.parameters / 1e6:.2f}M parameters, vocabulary {cost.tokens:,}, "
+        f"about {cost.bytes / 1e9:.1f} GB in training; on this {device.type}: {phases}"
+    )
 
 
 def _as_toml(recipe: "Recipe") -> str:

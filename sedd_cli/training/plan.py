@@ -1,0 +1,84 @@
+"""What a recipe will cost, before it is carried out: parameters, work a step, memory, time."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sedd_cli.models.gpt2 import GPT2_TOKENS
+from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.training.recipe import Phase, Recipe
+from sedd_cli.training.vocabulary import BYTES
+
+SHARE_OF_PEAK = 0.6
+"""What a step reaches of a plain product's rate; an estimate for the plan alone."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`flops`: executed multiplications and additions of one step of each phase; `bytes`: what training holds;
+    `seconds`: of each phase, by the clock where it says so, else from this machine's matrix products."""
+
+    tokens: int
+    parameters: int
+    flops: list[float]
+    bytes: int
+    seconds: list[float]
+
+
+def plan(recipe: Recipe, device: torch.device) -> Plan:
+    """Count without training. For `bpe:N` the vocabulary is taken to be N, of which a small text may fall short."""
+    tokens = _tokens(recipe.tokenizer)
+    with torch.device("meta"):
+        network = ScoreNetwork(recipe.config(tokens))
+    parameters = sum(p.numel() for p in network.parameters())
+    flops = [_flops(recipe, network, phase) for phase in recipe.phases]
+    rate = SHARE_OF_PEAK * _product_rate(device)
+    seconds = [
+        60 * phase.max_minutes if phase.max_minutes else (phase.steps or 0) * work / rate
+        for phase, work in zip(recipe.phases, flops, strict=True)
+    ]
+    return Plan(tokens, parameters, flops, _bytes(recipe, parameters, tokens), seconds)
+
+
+def _tokens(wanted: str) -> int:
+    kind, _, size = wanted.partition(":")
+    if kind == "bpe" and size.isdecimal():
+        return int(size)
+    if wanted in ("bytes", "gpt2"):
+        return BYTES + 1 if wanted == "bytes" else GPT2_TOKENS
+    file = Path(wanted)
+    return Tokenizer.from_file(file / "tokenizer.json" if file.is_dir() else file).size
+
+
+def _flops(recipe: Recipe, network: ScoreNetwork, phase: Phase) -> float:
+    """Forward, and twice that backward (thrice with checkpointing): 2 a weight and token, attention, the head."""
+    model = recipe.model
+    canvases, L, D = recipe.batch_size, model.length, model.hidden_size
+    weights = sum(p.numel() for name, p in network.named_parameters() if "blocks." in name and p.ndim == 2)
+    everywhere = phase.objective == "autoregressive" or model.process == "uniform"
+    head = (1.0 if everywhere else 0.5) * network.process.states * D
+    attention = 2 * model.n_blocks * L * D
+    return (4 if model.checkpointing else 3) * 2.0 * canvases * L * (weights + attention + head)
+
+
+def _bytes(recipe: Recipe, parameters: int, tokens: int) -> int:
+    """Float32 weights, gradients, average and optimiser state, and what a micro-batch keeps for the way back."""
+    model = recipe.model
+    held = parameters * (5 if recipe.optimiser.name == "adamw" else 4)
+    positions = recipe.micro_batch * model.length
+    kept = positions * model.hidden_size * (2 if model.checkpointing else 18) * model.n_blocks
+    return 4 * (held + kept + 3 * positions * tokens)
+
+
+def _product_rate(device: torch.device, size: int = 1024) -> float:
+    """Operations a second of a plain float32 product on this device, the best of three."""
+    a = torch.randn(size, size, device=device)
+    best = float("inf")
+    for _ in range(4):
+        started = time.perf_counter()
+        float((a @ a)[0, 0])
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best

@@ -1,0 +1,57 @@
+"""The recipes that come with the program, and what they are said to cost."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from sedd_cli import NotLoadableError
+from sedd_cli.training.loop import make_network
+from sedd_cli.training.optimisers import rate_factor
+from sedd_cli.training.plan import plan
+from sedd_cli.training.plot import plot_run
+from sedd_cli.training.recipe import Phase, read_recipe
+
+RECIPES = sorted((Path(__file__).parents[2] / "train").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipes_are_valid_and_name_no_data(path: Path) -> None:
+    recipe = read_recipe(path, ["data.train=text.txt"])
+    assert recipe.name == path.stem and recipe.data.train == "text.txt"
+    assert read_recipe(path, []).data.train == ""
+
+
+def test_published_sizes() -> None:
+    """424M is the paper's SEDD-medium with its embeddings; small as its checkpoint counts."""
+    sizes = {p.stem: plan(read_recipe(p, []), torch.device("cpu")).parameters for p in RECIPES}
+    assert sizes["sedd-medium"] == pytest.approx(424e6, rel=0.01)
+    assert sizes["sedd-small"] == pytest.approx(170e6, rel=0.01)
+
+
+def test_a_plan_counts_what_is_made() -> None:
+    recipe = read_recipe(next(p for p in RECIPES if p.stem == "shakespeare"), [])
+    cost = plan(recipe, torch.device("cpu"))
+    network = make_network(recipe, cost.tokens, torch.device("cpu"))
+    assert cost.parameters == sum(p.numel() for p in network.parameters())
+    assert cost.seconds == [75, 225] and cost.flops[0] > cost.flops[1]
+
+
+def test_the_rate_warms_up_stays_and_decays() -> None:
+    phase = Phase(objective="ao", steps=100, warmup=10, decay=0.25)
+    rates = [rate_factor(phase, step, step / 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1) and rates[9:75] == pytest.approx([1.0] * 66)
+    assert rates[76:] == sorted(rates[76:], reverse=True) and rates[-1] == pytest.approx(0.04)
+
+
+def test_curves_are_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    with pytest.raises(NotLoadableError, match="no metrics"):
+        plot_run(tmp_path)
+    lines = [
+        {"kind": "train", "step": 1, "objective": "ao", "smoothed": 3.0},
+        {"kind": "validation", "step": 1, "nats_per_token": 2.5, "standard_error": 0.1},
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    assert "validation bound" in plot_run(tmp_path).read_text()
