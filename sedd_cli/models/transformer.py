@@ -96,7 +96,10 @@ class TimestepEmbedder(nn.Module):
 
 
 def add_gated(x: Tensor, out: Tensor, gate: Tensor | None) -> Tensor:
-    return x + out if gate is None else torch.addcmul(x, gate, out)
+    """`x + gate * out`, into x itself where no gradient will ask for it (and half precision would not widen)."""
+    if torch.is_grad_enabled() or x.dtype != out.dtype:
+        return x + out if gate is None else torch.addcmul(x, gate, out)
+    return x.add_(out) if gate is None else x.addcmul_(gate, out)
 
 
 class Block(nn.Module):
