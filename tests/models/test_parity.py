@@ -17,7 +17,7 @@ def case(name: str) -> tuple[Checkpoint, dict[str, Tensor]]:
     return load_checkpoint(PARITY / name), load_file(PARITY / name / "cases.safetensors")
 
 
-def agree(ours: Tensor, theirs: Tensor) -> None:
+def check_agree(ours: Tensor, theirs: Tensor) -> None:
     error = (ours.double() - theirs.double()).abs() / theirs.double().abs().clamp(min=1)
     assert float(error.max()) <= 1e-4
 
@@ -26,28 +26,28 @@ def agree(ours: Tensor, theirs: Tensor) -> None:
 def test_sedd_code(name: str) -> None:
     ckpt, its = case(name)
     x, x0, sigma, t = its["x"], its["x0"], its["sigma"], its["t"]
-    agree(ckpt.noise.total(t), sigma)
-    agree(ckpt.noise.rate(t), its["dsigma"])
+    check_agree(ckpt.noise.total(t), sigma)
+    check_agree(ckpt.noise.rate(t), its["dsigma"])
     log_score = ckpt.model.log_score(x, sigma)
-    agree(log_score, its["log_score"])
+    check_agree(log_score, its["log_score"])
     entropy = ckpt.process.score_entropy(log_score, sigma, x, x0)
-    agree(entropy, its["score_entropy"])
-    agree((its["dsigma"][:, None] * entropy).sum(1), its["loss"])
+    check_agree(entropy, its["score_entropy"])
+    check_agree((its["dsigma"][:, None] * entropy).sum(1), its["loss"])
     after = ckpt.noise.total(t - its["dt"])
-    agree(ckpt.process.tweedie_weights(log_score, x, sigma, after), its["tweedie_probs"])
-    agree(ckpt.process.euler_weights(log_score, x, its["dsigma"] * its["dt"]), its["euler_probs"])
+    check_agree(ckpt.process.tweedie_weights(log_score, x, sigma, after), its["tweedie_probs"])
+    check_agree(ckpt.process.euler_weights(log_score, x, its["dsigma"] * its["dt"]), its["euler_probs"])
     last = ckpt.noise.total(torch.full((len(x),), 1e-5))
     denoised = ckpt.process.tweedie_weights(ckpt.model.log_score(x, last), x, last, torch.zeros_like(last))
-    agree(denoised[..., : ckpt.config.tokens], its["denoise_probs"])
+    check_agree(denoised[..., : ckpt.config.tokens], its["denoise_probs"])
 
 
 @pytest.mark.parametrize("name", ["absorb", "uniform"])
 def test_sampling_grid(name: str) -> None:
     ckpt, its = case(name)
     grid = make_grid(ckpt.noise, steps=16)
-    agree(grid.t.flip(0), its["grid_t"])
-    agree(grid.sigma.flip(0), its["grid_sigma"])
-    agree(ckpt.noise.rate(grid.t).flip(0), its["grid_dsigma"])
+    check_agree(grid.t.flip(0), its["grid_t"])
+    check_agree(grid.sigma.flip(0), its["grid_sigma"])
+    check_agree(ckpt.noise.rate(grid.t).flip(0), its["grid_dsigma"])
 
 
 def test_radd_code() -> None:
@@ -55,25 +55,25 @@ def test_radd_code() -> None:
     x, x0, sigma, dsigma, t, k = (its[name] for name in ("x", "x0", "sigma", "dsigma", "t", "k"))
     tokens, L = ckpt.config.tokens, x.shape[1]
     logits = ckpt.model.transformer(x, sigma)
-    agree(logits[..., :tokens].log_softmax(-1), its["log_condition"][..., :tokens])
-    agree(logits[..., tokens], its["log_condition"][..., tokens])
+    check_agree(logits[..., :tokens].log_softmax(-1), its["log_condition"][..., :tokens])
+    check_agree(logits[..., tokens], its["log_condition"][..., tokens])
 
     log_score = ckpt.model.log_score(x, sigma)
     masked = x == tokens
-    agree((dsigma[:, None] * ckpt.process.score_entropy(log_score, sigma, x, x0)).sum(1), its["t_dse"])
+    check_agree((dsigma[:, None] * ckpt.process.score_entropy(log_score, sigma, x, x0)).sum(1), its["t_dse"])
     target = torch.where(masked, log_score.gather(-1, x0[..., None]).squeeze(-1), 0.0)
-    agree(dsigma / torch.expm1(sigma) * -target.sum(1), its["t_dce"])
+    check_agree(dsigma / torch.expm1(sigma) * -target.sum(1), its["t_dce"])
     nll = -torch.where(masked, target + torch.expm1(sigma).log()[:, None], 0.0).sum(1)
-    agree(nll / t, its["lambda_dce"])
-    agree(nll * L / k, its["ao"])
+    check_agree(nll / t, its["lambda_dce"])
+    check_agree(nll * L / k, its["ao"])
 
 
 @pytest.mark.parametrize("method", ["tweedie", "euler"])
 def test_radd_reveal_chances(method: str) -> None:
     ckpt, its = case("radd")
     grid = make_grid(ckpt.noise, steps=8)
-    agree(grid.t[:-1], its["grid_t"])
-    agree(grid.reveal_chance(method), its[f"{method}_update_rate_8_steps"])  # type: ignore[arg-type]
+    check_agree(grid.t[:-1], its["grid_t"])
+    check_agree(grid.reveal_chance(method), its[f"{method}_update_rate_8_steps"])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["absorb", "uniform", "radd"])
