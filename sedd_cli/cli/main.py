@@ -28,7 +28,7 @@ class Switches:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"sedd {sedd_cli.__version__}\n")
+        typer.echo(f"sedd {sedd_cli.__version__}")
         raise typer.Exit
 
 

@@ -1,9 +1,11 @@
 """The curves of a run, drawn from its `metrics.jsonl`. Needs the extra `plot`."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 from sedd_cli.errors import NotLoadableError, SeddError
+from sedd_cli.training.run import write_file
 
 
 def plot_run(run: Path) -> Path:
@@ -38,6 +40,8 @@ def plot_run(run: Path) -> Path:
     axes.set(xlabel="step", ylabel="nats a token", title=run.resolve().name)
     axes.legend()
     target = run / "curves.svg"
-    figure.savefig(target)
+    picture = BytesIO()
+    figure.savefig(picture, format="svg")
+    write_file(target, picture.getvalue())
     pyplot.close(figure)
     return target
