@@ -64,10 +64,16 @@ class ScoreNetwork(nn.Module):
 
     def log_score_at(self, x: Tensor, sigma: Tensor, where: Tensor) -> Scored:
         """As `log_scores`, all at once and differentiable: for training. x, where on the network's device."""
-        with self._autocast():
-            features = self.transformer.features(x, sigma)
         row, position = where.nonzero().unbind(1)
-        return Scored(row, position, self._head(features[where].float(), sigma[row], x[where]))
+        return Scored(row, position, self._head(self._features_at(x, sigma, where), sigma[row], x[where]))
+
+    def logits_at(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
+        """Differentiable logits of `c = p(x_i | unmasked tokens)` at masked positions `where`: (N, tokens)."""
+        return self.transformer.head(self._features_at(x, sigma, where), self.process.tokens)
+
+    def _features_at(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
+        with self._autocast():
+            return self.transformer.features(x, sigma, where=where).float()
 
     def next_token_logits(self, x: Tensor) -> Tensor:
         """Read as a causal model: logits of the token after each position, (B, L) -> (B, L, tokens).

@@ -8,6 +8,7 @@ Shapes: B canvases of L tokens, D features, H heads, V states.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -68,13 +69,31 @@ class Rotary(nn.Module):
 def rotate_(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
     """Turn (B, L, ..., H, D/H) in place by the angles of its positions, broadcast against (B, L, ..., 1, D/H/2)."""
     cos, sin = (a.to(x.dtype) for a in angles)
-    half = x.shape[-1] // 2
-    # Slices, not chunk(): autograd forbids writing into the outputs of a split.
-    a, b = x[..., :half], x[..., half:]
+    a, b = x.chunk(2, dim=-1)
     before = a.clone()
     a.mul_(cos).addcmul_(b, sin, value=-1)
     b.mul_(cos).addcmul_(before, sin)
     return x
+
+
+class TurnedHeads(torch.autograd.Function):
+    """Queries, keys and values of (B, L, 3, H, D/H), the first two turned; what training uses.
+
+    Autograd's own way back from slices fills and adds up a zeroed copy of the whole for each of them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, ...]:
+        ctx.save_for_backward(cos, sin)
+        turned = rotate_(qkv[:, :, :2].clone(), (cos[:, None], sin[:, None]))
+        return turned[:, :, 0], turned[:, :, 1], qkv[:, :, 2].clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        cos, sin = ctx.saved_tensors
+        grad = torch.stack(grads, dim=2)
+        rotate_(grad[:, :, :2], (cos[:, None], -sin[:, None]))
+        return grad, None, None
 
 
 class TimestepEmbedder(nn.Module):
@@ -102,6 +121,11 @@ def add_gated(x: Tensor, out: Tensor, gate: Tensor | None) -> Tensor:
     return x.add_(out) if gate is None else x.addcmul_(gate, out)
 
 
+def spread(modulation: Tensor | None, where: Tensor) -> Tensor | None:
+    """A row's modulation (B, 1, D) at each of its positions `where` (B, L): (N, D)."""
+    return None if modulation is None else modulation.expand(*where.shape, -1)[where]
+
+
 class Block(nn.Module):
     """Attention and MLP, each with its residual."""
 
@@ -123,19 +147,19 @@ class Block(nn.Module):
         c: Tensor | None,
         at: Tensor | None = None,
         causal: bool = False,
+        where: Tensor | None = None,
     ) -> Tensor:
-        """x (B, L, D) and condition c (B, cond_dim) -> (B, L, D), or (B, K, D) at the positions `at` (B, K).
+        """x (B, L, D) and condition c (B, cond_dim) -> (B, L, D).
 
-        With `at`, keys and values are computed everywhere, all else at those positions alone. `causal`: positions
-        see those before them only.
+        With `at` (B, K), keys and values are computed everywhere, all else at those positions alone: (B, K, D).
+        With `where` (B, L) of N positions, any number in a row, attention is computed everywhere: (N, D).
+        `causal`: positions see those before them only.
         """
-        shift1, scale1, gate1, shift2, scale2, gate2 = self._modulations(c)
+        shift1, scale1, *modulations = self._modulations(c)
         h = self.norm1(x, shift1, scale1)
         cos, sin = angles
         if at is None:
-            qkv = self._heads(self.attn_qkv(h), 3)
-            rotate_(qkv[:, :, :2], (cos[:, None], sin[:, None]))
-            q, k, v = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
+            q, k, v = self._turned(self._heads(self.attn_qkv(h), 3), angles)
         else:
             D = x.shape[-1]
             q_weight, kv_weight = self.attn_qkv.weight.split([D, 2 * D])
@@ -147,11 +171,24 @@ class Block(nn.Module):
         attended = F.scaled_dot_product_attention(
             q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=causal
         )
-        x = add_gated(x, self._drop(self.attn_out(attended.transpose(1, 2).flatten(2))), gate1)
+        attended = attended.transpose(1, 2).flatten(2)
+        if where is not None:
+            x, attended = x[where], attended[where]
+            modulations = [spread(m, where) for m in modulations]
+        gate1, shift2, scale2, gate2 = modulations
+        x = add_gated(x, self._drop(self.attn_out(attended)), gate1)
         return add_gated(x, self._drop(self.mlp(self.norm2(x, shift2, scale2))), gate2)
 
     def _drop(self, out: Tensor) -> Tensor:
         return F.dropout(out, self.dropout, self.training) if self.training and self.dropout else out
+
+    def _turned(self, qkv: Tensor, angles: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
+        if torch.is_grad_enabled():
+            turned: tuple[Tensor, ...] = TurnedHeads.apply(qkv, *angles)  # type: ignore[no-untyped-call]
+            return turned
+        cos, sin = angles
+        rotate_(qkv[:, :, :2], (cos[:, None], sin[:, None]))
+        return qkv.unbind(2)
 
     def _heads(self, qkv: Tensor, parts: int) -> Tensor:
         """(B, L, parts * D) -> (B, L, parts, H, D/H)."""
@@ -183,11 +220,13 @@ class OutputLayer(nn.Module):
         self.linear = nn.Linear(D, states)
         self.adaLN_modulation = nn.Linear(config.cond_dim, 2 * D) if timed else None
 
-    def features(self, x: Tensor, c: Tensor | None) -> Tensor:
-        """What the vocabulary head is applied to: (B, L, D) -> (B, L, D)."""
+    def features(self, x: Tensor, c: Tensor | None, where: Tensor | None = None) -> Tensor:
+        """What the vocabulary head is applied to: (B, L, D), or (N, D) at positions `where`, as it was."""
         shift = scale = None
         if c is not None and self.adaLN_modulation is not None:
             shift, scale = self.adaLN_modulation(c)[:, None].chunk(2, dim=-1)
+            if where is not None:
+                shift, scale = spread(shift, where), spread(scale, where)
         out: Tensor = self.norm_final(x, shift, scale)
         return out
 
@@ -204,17 +243,27 @@ class Transformer(nn.Module):
         self.output_layer = OutputLayer(config, states)
         self.recompute = config.use_checkpoint
 
-    def features(self, x: Tensor, sigma: Tensor, at: Tensor | None = None, causal: bool = False) -> Tensor:
-        """The features that the head reads: (B, L), (B,) -> (B, L, D), or (B, K, D) at positions `at` (B, K)."""
+    def features(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        at: Tensor | None = None,
+        causal: bool = False,
+        where: Tensor | None = None,
+    ) -> Tensor:
+        """The features that the head reads: (B, L), (B,) -> (B, L, D).
+
+        (B, K, D) at positions `at` (B, K); (N, D), row by row, at positions `where` (B, L).
+        """
         c = None if self.sigma_map is None else F.silu(self.sigma_map(sigma))
         angles = self.rotary_emb.angles(x.shape[1])
         h = self.vocab_embed(x)
         last = len(self.blocks) - 1
         for i, block in enumerate(self.blocks):
-            inputs = (h, angles, c, at if i == last else None, causal)
+            inputs = (h, angles, c, at if i == last else None, causal, where if i == last else None)
             recompute = self.recompute and self.training
             h = checkpoint(block, *inputs, use_reentrant=False) if recompute else block(*inputs)
-        return self.output_layer.features(h, c)
+        return self.output_layer.features(h, c, where)
 
     def head(self, features: Tensor, states: int | None = None) -> Tensor:
         """Logits (..., V) of features (..., D), or of the first `states` states alone."""

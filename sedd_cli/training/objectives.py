@@ -35,8 +35,7 @@ Objective = Callable[[ScoreNetwork, Schedule, Tensor, Noising], Tensor]
 def _cross_entropy(network: ScoreNetwork, sigma: Tensor, x0: Tensor, masked: Tensor) -> Tensor:
     """`-log c` of the true token at masked positions, 0 elsewhere: (B, L)."""
     x = torch.where(masked, network.process.tokens, x0)
-    scored = network.log_score_at(x, sigma, masked)
-    nll = F.cross_entropy(scored.log_score, x0[masked], reduction="none")
+    nll = F.cross_entropy(network.logits_at(x, sigma, masked), x0[masked], reduction="none")
     return torch.zeros(x0.shape, device=x0.device, dtype=nll.dtype).masked_scatter(masked, nll)
 
 

@@ -11,16 +11,23 @@ from sedd_cli.training.recipe import Optimiser, Phase
 def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
     """The nearest (semi-)orthogonal matrix, roughly: five quintic Newton-Schulz steps (Muon, K. Jordan, 2024).
 
-    In bfloat16 on CUDA, in float32 elsewhere, where bfloat16 has no fast kernel.
+    The steps `x <- p(x x^T) x` are carried out on the Gram matrix of the shorter side alone, about half the work for
+    a wide matrix, and applied once at the end. In float32 on every device: in bfloat16 the Gram matrix's smallest
+    eigenvalues turn negative, and grow.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix.bfloat16() if matrix.is_cuda else matrix.float()
-    wide = x.shape[0] <= x.shape[1]
-    x = x if wide else x.T
+    wide = matrix.shape[0] <= matrix.shape[1]
+    x = (matrix if wide else matrix.T).float()
     x = x / (x.norm() + 1e-7)
-    for _ in range(steps):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+    gram = x @ x.T
+    polynomials = []
+    for step in range(steps):
+        p = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        p.diagonal().add_(a)
+        polynomials.append(p)
+        if step < steps - 1:
+            gram = p @ gram @ p
+    x = torch.linalg.multi_dot([*reversed(polynomials), x])
     out: Tensor = (x if wide else x.T).to(matrix.dtype)
     return out
 

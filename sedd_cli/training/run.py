@@ -83,7 +83,10 @@ class RunFolder:
         write_file(self.states / f"{step:010d}.pt", buffer.getvalue())
         for old in sorted(self.states.glob("*.pt"))[:-keep]:
             old.unlink()
-        for left in self.states.glob(".*.part"):
+
+    def sweep(self) -> None:
+        """Remove what a killed run left half-written."""
+        for left in self.path.glob("**/.*.part"):
             left.unlink()
 
     def load_state(self) -> dict[str, Any]:

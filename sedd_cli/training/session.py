@@ -74,6 +74,7 @@ class Session:
         self._resume = resume
         if resume:
             self.folder.check_resume(recipe)
+            self.folder.sweep()
         else:
             self.folder.create()
 

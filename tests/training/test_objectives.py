@@ -92,9 +92,21 @@ def test_one_text_is_learnt_by_heart(objective: str, form: str, process: str) ->
 
 def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
     for shape in ((24, 40), (40, 24)):
-        out = orthogonalise(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
-        values = torch.linalg.svdvals(out)
+        matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        values = torch.linalg.svdvals(orthogonalise(matrix))
         assert float(values.min()) > 0.6 and float(values.max()) < 1.3
+        u, _, vh = torch.linalg.svd(matrix, full_matrices=False)
+        assert float((orthogonalise(matrix) * (u @ vh)).sum()) > 0.9 * min(shape) * float(values.mean())
+
+
+def test_the_orthogonalisation_is_newton_schulz() -> None:
+    """By the textbook iteration in float64, on a matrix with singular values from 1 to 1e-6."""
+    matrix = torch.randn(32, 64, generator=torch.Generator().manual_seed(0)) @ torch.diag(torch.logspace(0, -6, 64))
+    x = matrix.double() / matrix.double().norm()
+    for _ in range(5):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    torch.testing.assert_close(orthogonalise(matrix).double(), x, rtol=0, atol=1e-3)
 
 
 def test_muon_takes_the_blocks_matrices_and_adamw_the_rest() -> None:

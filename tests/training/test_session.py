@@ -2,12 +2,13 @@
 
 import json
 import random
-import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import tomlkit
 import torch
 from safetensors.torch import load_file
 
@@ -94,30 +95,39 @@ def test_resume_goes_on_bit_for_bit(text: Path, tmp_path: Path, stop_at: int) ->
 
 @pytest.mark.slow
 def test_a_run_killed_at_any_moment_loses_nothing(text: Path, tmp_path: Path) -> None:
-    """SIGKILL, twenty times, with a save at every step so that many fall into one."""
-    changes = ["--set", "phases.1.steps=400", "--set", "save.minutes=0.0000001", "--set", "report.sample=false"]
+    """SIGKILL twenty times, with a save at every step: ten times at a random moment of training, ten times as soon
+    as a file of a save is seen under way."""
+    changes = ["--set", "phases.1.steps=2500", "--set", "save.minutes=0.0000001", "--set", "report.sample=false"]
     path = tmp_path / "recipe.toml"
-    import tomlkit
-
     path.write_text(tomlkit.dumps(recipe(text).model_dump(mode="json", exclude_none=True)))
     command = [sys.executable, "-m", "sedd_cli", "train", str(path), "--device", "cpu", *changes]
     subprocess.run([*command, "-o", str(tmp_path / "whole")], check=True, capture_output=True)
-    moments, killed = random.Random(1), 0
-    run = tmp_path / "run"
-    for _ in range(60):
+    run, moments, in_a_save = tmp_path / "run", random.Random(1), 0
+    for number in range(20):
         resume = ["--resume"] if (run / "recipe.json").exists() else []
-        process = subprocess.Popen([*command, "-o", str(run), *resume], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        try:
-            process.communicate(timeout=moments.uniform(2.5, 6) if killed < 20 else None)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            killed += 1
-        else:
-            break
-    assert killed >= 5 and process.returncode == 0
+        with subprocess.Popen([*command, "-o", str(run), *resume], stderr=subprocess.PIPE) as process:
+            assert process.stderr is not None
+            # Some lines of stderr tell of the plan; then training is about to begin.
+            while b"documents" not in process.stderr.readline():
+                assert process.poll() is None
+            if number % 2:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(moments.uniform(0, 0.3))
+            else:
+                while not under_way(run) and process.poll() is None:
+                    pass
+            assert process.poll() is None, "the run ended before it was killed"
+            process.kill()
+        in_a_save += bool(under_way(run))
+    assert in_a_save >= 5
+    subprocess.run([*command, "-o", str(run), "--resume"], check=True, capture_output=True)
     assert same(tmp_path / "whole", run)
-    assert not list((run / "state").glob(".*.part"))
+    assert not under_way(run)
+
+
+def under_way(run: Path) -> list[Path]:
+    """Files of a save that are not in their place yet."""
+    return list(run.glob("**/.*.part"))
 
 
 def test_resume_refuses_another_recipe_and_names_the_keys(text: Path, tmp_path: Path) -> None:
