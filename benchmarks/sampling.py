@@ -253,7 +253,7 @@ def machine() -> str:
     load = os.getloadavg()[0]
     busy = " (BUSY: times and ratios below are not to be trusted)" if load > 0.5 else ""
     return (
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads, {name}, float32, batch 1, seed {SEED}\n"
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads, {name}, float32\n"
         f"load average before the start: {load:.2f}{busy}"
     )
 
@@ -282,7 +282,7 @@ def show_memory(answers: dict[str, dict[str, int]]) -> None:
 
 
 def show_results(results: Sequence[Result]) -> None:
-    print("\nWhole runs: ours (tweedie, score normalised) against the original's way")
+    print(f"\nWhole runs: ours (tweedie, score normalised) against the original's way; batch 1, seed {SEED}")
     head = ("network/L/steps", "NFE", "orig", "s/call", "orig", "s/run", "orig", "ratio", "timed: ours", "orig")
     rows = [
         (

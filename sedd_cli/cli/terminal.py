@@ -10,6 +10,7 @@ from sedd_cli.errors import SeddError
 
 if TYPE_CHECKING:
     from sedd_cli.render.live import LiveView
+    from sedd_cli.render.training import TrainingView
 
 Color = Literal["auto", "always", "never"]
 
@@ -56,6 +57,17 @@ class Terminal:
 
         # On the alternate screen: a resize cannot smear it, and what was on the terminal before comes back.
         with Live(view, console=self._console, screen=True, refresh_per_second=15):
+            yield view
+
+    @contextmanager
+    def at_foot(self, view: "TrainingView") -> Iterator["TrainingView | None"]:
+        """Keep a view below the notes until the block ends. Gives None where nobody would see it."""
+        if not self.live:
+            yield None
+            return
+        from rich.live import Live
+
+        with Live(view, console=self._console, transient=True, refresh_per_second=4):
             yield view
 
     def _print(self, text: str, style: str) -> None:

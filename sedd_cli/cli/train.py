@@ -1,5 +1,6 @@
 """`sedd train`: from a text or a recipe to a checkpoint."""
 
+import math
 import signal
 import sys
 import time
@@ -123,8 +124,6 @@ def _as_toml(recipe: "Recipe") -> str:
 
 def _carry_out(session: "Session", terminal: Terminal) -> bool:
     """Train, telling what happens. False if it was stopped."""
-    from sedd_cli.training.loop import Report
-    from sedd_cli.training.session import Prepared, Sampled, Validated
 
     def stop(number: int, frame: FrameType | None) -> None:
         if session.stop.is_set():
@@ -133,22 +132,34 @@ def _carry_out(session: "Session", terminal: Terminal) -> bool:
         terminal.note("stopping after this step (once more: at once, unsaved)")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    told = 0.0
     try:
+        _tell(session, terminal)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return not session.stop.is_set()
+
+
+def _tell(session: "Session", terminal: Terminal) -> None:
+    """Train, with progress at the foot of a terminal; elsewhere a line every ten seconds."""
+    from sedd_cli.render.training import TrainingView
+    from sedd_cli.training.loop import Report
+    from sedd_cli.training.session import Prepared, Sampled, Validated
+
+    told = -math.inf
+    with terminal.at_foot(TrainingView([phase.objective for phase in session.recipe.phases])) as view:
         for event in session.events():
+            if view is not None and isinstance(event, Report | Validated):
+                view.show(event)
             if isinstance(event, Prepared):
                 terminal.note(_prepared(event))
             elif isinstance(event, Validated):
                 terminal.note(_validated(event))
             elif isinstance(event, Sampled):
                 terminal.note(f"a sample: {event.text[:300]}")
-            elif isinstance(event, Report) and time.monotonic() - told > 10:
+            elif isinstance(event, Report) and view is None and time.monotonic() - told > 10:
                 told = time.monotonic()
                 terminal.note(_report(event))
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return not session.stop.is_set()
 
 
 def _prepared(event: "Prepared") -> str:
@@ -168,7 +179,9 @@ def _validated(event: "Validated") -> str:
 
 
 def _report(event: "Report") -> str:
-    left = "" if event.left_seconds is None else f", {event.left_seconds / 60:.1f} min left"
+    from sedd_cli.render.training import duration
+
+    left = "" if event.left_seconds is None else f", {duration(event.left_seconds)} left"
     return (
         f"step {event.progress.step} {event.objective}: loss {event.progress.smoothed:.3f}, "
         f"{event.tokens_per_second:,.0f} tokens/s{left}"

@@ -1,10 +1,11 @@
 """What the transformer's logits mean: log scores, in SEDD form or in RADD form."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing
@@ -13,8 +14,13 @@ from sedd_cli.models.transformer import Transformer
 
 HEAD_CHUNK = 64
 """Positions of which the vocabulary head's output is held at once."""
+LOSS_CHUNK = 512
+"""The same in training, where fewer and larger products are faster."""
 PAD = 16
 """On a CPU chosen positions are padded to a multiple of this: a matrix product of one row takes another path."""
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(logits (n, tokens), which positions they are of (n,)) -> (n,)."""
 
 
 class ScoreNetwork(nn.Module):
@@ -62,27 +68,22 @@ class ScoreNetwork(nn.Module):
         for batch in rows.split(1 if self.device.type == "cpu" else max(1, len(rows))):
             yield from self._log_scores(x, sigma, where, batch)
 
-    def log_score_at(self, x: Tensor, sigma: Tensor, where: Tensor) -> Scored:
-        """As `log_scores`, all at once and differentiable: for training. x, where on the network's device."""
-        row, position = where.nonzero().unbind(1)
-        return Scored(row, position, self._head(self._features_at(x, sigma, where), sigma[row], x[where]))
+    def losses_at(self, x: Tensor, sigma: Tensor, where: Tensor, loss: Loss, *, causal: bool = False) -> Tensor:
+        """Differentiable losses at the positions `where` (B, L), row by row: (N,). For training.
 
-    def logits_at(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
-        """Differentiable logits of `c = p(x_i | unmasked tokens)` at masked positions `where`: (N, tokens)."""
-        return self.transformer.head(self._features_at(x, sigma, where), self.process.tokens)
-
-    def _features_at(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
-        with self._autocast():
-            return self.transformer.features(x, sigma, where=where).float()
-
-    def next_token_logits(self, x: Tensor) -> Tensor:
-        """Read as a causal model: logits of the token after each position, (B, L) -> (B, L, tokens).
-
-        What an autoregressive start trains; a time-conditioned network is fed sigma = 0.
+        `loss` is given the logits of some of them (n, tokens), and which of the N they are (n,). They are computed
+        by chunks, and again on the way back, so that logits of all N are never held. In a `causal` reading
+        positions see those before them only, and what they score is the next token.
         """
         with self._autocast():
-            features = self.transformer.features(x, torch.zeros(len(x), device=x.device), causal=True)
-        return self.transformer.head(features.float(), self.process.tokens)
+            features = self.transformer.features(x, sigma, causal=causal, where=where).float()
+
+        def of_chunk(features: Tensor, chunk: Tensor) -> Tensor:
+            return loss(self.transformer.head(features, self.process.tokens), chunk)
+
+        chunks = torch.arange(len(features), device=features.device).split(LOSS_CHUNK)
+        losses = [checkpoint(of_chunk, features[chunk], chunk, use_reentrant=False) for chunk in chunks]
+        return torch.cat(losses) if losses else features.new_zeros(0)
 
     def _features(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
         """Features at the positions `where` (B, L): (N, D) in row-major order."""
@@ -115,7 +116,10 @@ class ScoreNetwork(nn.Module):
         n, sigma = len(features), sigma.to(self.device, torch.float32)
         if self.device.type == "cpu" and n % PAD:
             features = torch.cat([features, features.new_zeros(PAD - n % PAD, features.shape[1])])
-        logits = self.transformer.head(features, self.process.tokens)[:n]
+        return self.read(self.transformer.head(features, self.process.tokens)[:n], sigma, here)
+
+    def read(self, logits: Tensor, sigma: Tensor, here: Tensor) -> Tensor:
+        """Logits of the real tokens as log scores: (n, tokens), (n,) float32, tokens that stand there (n,)."""
         if not self.time_conditioned:
             return logits.log_softmax(-1) - torch.expm1(sigma).log()[:, None]
         out = self._scaled(logits, sigma)

@@ -14,7 +14,7 @@ from torch import Tensor
 from sedd_cli.diffusion.likelihood import sigma_of_masked
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.schedules import Schedule
-from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.models.network import Loss, ScoreNetwork
 
 T_MIN = 1e-3
 """Objectives in t draw it from [T_MIN, 1], as the original code does."""
@@ -35,8 +35,16 @@ Objective = Callable[[ScoreNetwork, Schedule, Tensor, Noising], Tensor]
 def _cross_entropy(network: ScoreNetwork, sigma: Tensor, x0: Tensor, masked: Tensor) -> Tensor:
     """`-log c` of the true token at masked positions, 0 elsewhere: (B, L)."""
     x = torch.where(masked, network.process.tokens, x0)
-    nll = F.cross_entropy(network.logits_at(x, sigma, masked), x0[masked], reduction="none")
-    return torch.zeros(x0.shape, device=x0.device, dtype=nll.dtype).masked_scatter(masked, nll)
+    return _placed(network.losses_at(x, sigma, masked, _cross_entropy_to(x0[masked])), masked)
+
+
+def _cross_entropy_to(targets: Tensor) -> Loss:
+    return lambda logits, chunk: F.cross_entropy(logits, targets[chunk], reduction="none")
+
+
+def _placed(losses: Tensor, where: Tensor) -> Tensor:
+    """Losses (N,) at their positions `where` (B, L), 0 elsewhere: (B, L)."""
+    return torch.zeros(where.shape, device=where.device, dtype=losses.dtype).masked_scatter(where, losses)
 
 
 def lambda_dce(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
@@ -74,20 +82,24 @@ def dwdse(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) 
     sigma = noise.total(t)
     x = process.perturb(x0, sigma, noising.uniforms)
     where = x == process.tokens if isinstance(process, Absorbing) else torch.ones_like(x, dtype=torch.bool)
-    scored = network.log_score_at(x, sigma, where)
-    entropy = process.score_entropy(
-        scored.log_score[:, None], sigma[scored.row].float(), x[where][:, None], x0[where][:, None]
-    ).squeeze(1)
-    total = torch.zeros(x0.shape, device=x0.device, dtype=entropy.dtype).masked_scatter(where, entropy).sum(1)
+    here, target, level = x[where], x0[where], sigma[where.nonzero()[:, 0]].float()
+
+    def entropy(logits: Tensor, chunk: Tensor) -> Tensor:
+        log_score = network.read(logits, level[chunk], here[chunk])
+        of = process.score_entropy(log_score[:, None], level[chunk], here[chunk, None], target[chunk, None])
+        return of.squeeze(1)
+
+    total = _placed(network.losses_at(x, sigma, where, entropy), where).sum(1)
     return (noise.rate(t) * total).float() / x0.shape[1]
 
 
 def next_token(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
-    """Causal next-token cross entropy: the autoregressive start of the same network."""
-    # The last position predicts nothing; computed all the same, since an odd length is slower than one more token.
-    logits = network.next_token_logits(x0)[:, :-1]
-    nll = F.cross_entropy(logits.flatten(0, 1), x0[:, 1:].flatten(), reduction="none")
-    return nll.view(len(x0), -1).mean(1)
+    """Causal next-token cross entropy: the autoregressive start of the same network, at sigma = 0 where it has time."""
+    where = torch.ones_like(x0, dtype=torch.bool)
+    where[:, -1] = False  # nothing follows the last
+    loss = _cross_entropy_to(x0[:, 1:].flatten())
+    losses = network.losses_at(x0, torch.zeros(len(x0), device=x0.device), where, loss, causal=True)
+    return losses.view(len(x0), -1).mean(1)
 
 
 OBJECTIVES: dict[str, Objective] = {

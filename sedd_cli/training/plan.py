@@ -30,7 +30,7 @@ class Plan:
 
 def plan(recipe: Recipe, device: torch.device) -> Plan:
     """Count without training. For `bpe:N` the vocabulary is taken to be N, of which a small text may fall short."""
-    tokens = _tokens(recipe.tokenizer)
+    tokens = tokens_of(recipe.tokenizer)
     with torch.device("meta"):
         network = ScoreNetwork(recipe.config(tokens))
     parameters = sum(p.numel() for p in network.parameters())
@@ -43,7 +43,8 @@ def plan(recipe: Recipe, device: torch.device) -> Plan:
     return Plan(tokens, parameters, flops, _bytes(recipe, parameters, tokens), seconds)
 
 
-def _tokens(wanted: str) -> int:
+def tokens_of(wanted: str) -> int:
+    """The vocabulary that a recipe's `tokenizer` stands for, before it is made."""
     kind, _, size = wanted.partition(":")
     if kind == "bpe" and size.isdecimal():
         return int(size)

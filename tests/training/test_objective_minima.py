@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.diffusion.schedules import Cosine, Geometric, LogLinear, Schedule, mask_probability
+from sedd_cli.models.network import Loss
 from sedd_cli.training.objectives import OBJECTIVES, T_MIN, Noising
 from tests.diffusion.oracle import Oracle, Space, all_states, index_of
 
@@ -31,24 +31,22 @@ class Table:
         self.process, self.conditional = process, conditional
         self.entries = torch.zeros(process.states**LENGTH, LENGTH, TOKENS, dtype=torch.float64, requires_grad=True)
 
-    def logits_at(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
+    def logits(self, x: Tensor, where: Tensor) -> Tensor:
         return self.entries[index_of(x, self.process.states)][where]
 
-    def log_score_at(self, x: Tensor, sigma: Tensor, where: Tensor) -> Scored:
-        row, position = where.nonzero().unbind(1)
-        out = self.logits_at(x, sigma, where)
+    def read(self, logits: Tensor, sigma: Tensor, here: Tensor) -> Tensor:
         if self.conditional:
-            out = out.log_softmax(-1) - torch.expm1(sigma[row]).log()[:, None]
-        elif isinstance(self.process, Uniform):
-            out = out.scatter(-1, x[where][:, None], 0.0)
-        return Scored(row, position, out)
+            return logits.log_softmax(-1) - torch.expm1(sigma).log()[:, None]
+        return logits.scatter(-1, here[:, None], 0.0) if isinstance(self.process, Uniform) else logits
 
-    def next_token_logits(self, x: Tensor) -> Tensor:
-        """After a prefix: the entry of the canvas of which the rest is masked, at its first masked position."""
-        ahead = torch.arange(LENGTH)[None] > torch.arange(LENGTH)[:, None]
-        prefixes = torch.where(ahead, TOKENS, x[:, None, :])
-        following = (torch.arange(LENGTH) + 1).clamp(max=LENGTH - 1)
-        return self.entries[index_of(prefixes, TOKENS + 1)][:, torch.arange(LENGTH), following]
+    def losses_at(self, x: Tensor, sigma: Tensor, where: Tensor, loss: Loss, *, causal: bool = False) -> Tensor:
+        if causal:
+            # After a prefix: the entry of the canvas of which the rest is masked, at its first masked position.
+            row, position = where.nonzero().unbind(1)
+            x = torch.where(torch.arange(LENGTH) > position[:, None], TOKENS, x[row])
+            where = torch.arange(LENGTH) == position[:, None] + 1
+        logits = self.logits(x, where)
+        return loss(logits, torch.arange(len(logits)))
 
 
 Case = tuple[float, list[float], float]
@@ -146,6 +144,6 @@ def test_score_entropys_minimum_is_the_true_score(process: Process, time: float)
     minimise("dwdse", table, noise, [(time, u, p) for t, u, p in cases if t == time])
     x = all_states(process.states, LENGTH)
     where = x == TOKENS if isinstance(process, Absorbing) else torch.ones_like(x, dtype=torch.bool)
-    found = table.log_score_at(x, sigma.expand(len(x)), where).log_score.detach().exp()
+    found = table.read(table.logits(x, where), sigma, x[where]).detach().exp()
     true = Oracle(SPACE, process).real(x, sigma.expand(len(x)))[where].exp()
     torch.testing.assert_close(found, true, rtol=5e-3, atol=0)

@@ -1,0 +1,82 @@
+"""Training under way, in two lines: how far it is, and how well it does."""
+
+from collections import deque
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from sedd_cli.training.loop import Report
+from sedd_cli.training.session import Validated
+
+BARS = "▁▂▃▄▅▆▇█"
+CURVE = 24
+"""Losses that the curve shows: each the smoothed one after another 1 / CURVE of what was done so far, or nearly."""
+
+
+class TrainingView:
+    """Two lines that stay at the foot of the terminal; shown from the reports and bounds given to it."""
+
+    def __init__(self, phases: list[str]) -> None:
+        self._phases = phases
+        self._report: Report | None = None
+        self._bound: Validated | None = None
+        self._losses: deque[float] = deque(maxlen=2 * CURVE)
+        self._every = 1
+
+    def show(self, event: Report | Validated) -> None:
+        if isinstance(event, Validated):
+            self._bound = event
+            return
+        if self._report is not None and event.progress.phase_step == 1:
+            self._losses.clear()
+            self._every = 1
+        self._report = event
+        if event.progress.phase_step % self._every == 0:
+            self._losses.append(event.progress.smoothed)
+        if len(self._losses) == 2 * CURVE:
+            # Half of them make room: the curve always spans the phase.
+            kept = list(self._losses)[1::2]
+            self._losses.clear()
+            self._losses.extend(kept)
+            self._every *= 2
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        report = self._report
+        if report is None:
+            return
+        done = report.progress.seconds
+        total = done + (report.left_seconds or 0.0)
+        yield ProgressBar(total=max(total, 1e-9), completed=done, width=options.max_width, complete_style="cyan")
+        yield Text("\n" + self._status(report, options.encoding.startswith("utf")), no_wrap=True, overflow="ellipsis")
+
+    def _status(self, report: Report, unicode: bool) -> str:
+        progress = report.progress
+        number = f" ({progress.phase + 1} of {len(self._phases)})" if len(self._phases) > 1 else ""
+        parts = [
+            f"{report.objective}{number}",
+            f"step {progress.step:,}",
+            f"loss {progress.smoothed:.3f}" + (f" {curve(list(self._losses))}" if unicode else ""),
+            f"{report.tokens_per_second:,.0f} tokens/s",
+        ]
+        if report.left_seconds is not None:
+            parts.append(f"{duration(report.left_seconds)} left")
+        if self._bound is not None:
+            parts.append(f"bound {self._bound.nats_per_token:.3f}")
+        return "  ".join(parts)
+
+
+def curve(values: list[float]) -> str:
+    """Values as bars, the smallest lowest."""
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    step = (high - low) / (len(BARS) - 1) or 1.0
+    return "".join(BARS[round((value - low) / step)] for value in values)
+
+
+def duration(seconds: float) -> str:
+    """As a person says it: 40 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
