@@ -82,6 +82,9 @@ class Trainer:
     def __init__(self, recipe: Recipe, network: ScoreNetwork, data: Packed) -> None:
         self.recipe, self.network, self.data = recipe, network, data
         self.noise = recipe.config(network.process.tokens).schedule()
+        if recipe.model.compile:
+            for block in network.transformer.blocks:
+                block.compile()
         self.progress = Progress()
         self._enter(0)
 

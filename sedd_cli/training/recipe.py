@@ -14,7 +14,8 @@ from sedd_cli.training.objectives import ABSORBING_ONLY
 ObjectiveName = Literal["autoregressive", "lambda-dce", "ao", "t-dce", "dwdse"]
 
 FREE_ON_RESUME = {"save", "report", "data", "phases"}
-"""Sections that may change on --resume; of the phases, only how long they last."""
+"""Sections that may change on --resume; of the phases, only how long they last and how they end."""
+FREE_OF_A_PHASE = {"steps", "max_minutes", "decay"}
 
 
 class _Section(BaseModel):
@@ -32,7 +33,8 @@ class Data(_Section):
 
 
 class Model(_Section):
-    """The network: `form` radd (no time) or sedd (time-conditioned); `checkpointing` trades time for memory."""
+    """The network: `form` radd (no time) or sedd (time-conditioned); `checkpointing` trades time for memory;
+    `compile` has torch compile the blocks, which needs a C++ compiler and pays on accelerators only."""
 
     form: Literal["radd", "sedd"] = "radd"
     process: Literal["absorb", "uniform"] = "absorb"
@@ -44,6 +46,7 @@ class Model(_Section):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     scale_by_sigma: bool = True
     checkpointing: bool = False
+    compile: bool = False
 
 
 class Noise(_Section):
@@ -235,5 +238,5 @@ def _fixed(recipe: dict[str, Any]) -> dict[str, Any]:
 
     walk("", {k: v for k, v in recipe.items() if k not in FREE_ON_RESUME})
     for i, phase in enumerate(recipe["phases"]):
-        walk(f"phases.{i}", {k: v for k, v in phase.items() if k not in ("steps", "max_minutes")})
+        walk(f"phases.{i}", {k: v for k, v in phase.items() if k not in FREE_OF_A_PHASE})
     return flat

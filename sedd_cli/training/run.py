@@ -61,7 +61,7 @@ class RunFolder:
         if keys := differing_keys(self.load_recipe(), recipe):
             raise UsageError(
                 f"this run was made by another recipe: {', '.join(keys)}",
-                "On --resume the length of phases, save, report and data may change. Start a new run for the rest.",
+                "On --resume a phase's length and decay, save, report and data may change; for the rest start anew.",
             )
 
     def save_tokenizer(self, tokenizer: Tokenizer) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import resource
 import subprocess
 import sys
 from contextlib import suppress
@@ -130,6 +131,16 @@ def under_way(run: Path) -> list[Path]:
     return list(run.glob("**/.*.part"))
 
 
+@pytest.mark.slow
+def test_compiled_blocks_learn_the_same(text: Path, tmp_path: Path) -> None:
+    losses = []
+    for compiled in ("false", "true"):
+        changes = (f"model.compile={compiled}", "model.dropout=0.0")
+        events = finish(Session(recipe(text, *changes), tmp_path / compiled, CPU))
+        losses.append([event.loss for event in events if isinstance(event, Report)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
 def test_resume_refuses_another_recipe_and_names_the_keys(text: Path, tmp_path: Path) -> None:
     finish(Session(recipe(text), tmp_path / "run", CPU), stop_at=2)
     other = recipe(text, "model.hidden_size=32", "optimiser.clip=2.0", "phases.1.steps=99")
@@ -148,6 +159,39 @@ def test_a_damaged_state_falls_back_to_the_one_before(text: Path, tmp_path: Path
     newest.write_bytes(newest.read_bytes()[:500])
     finish(Session(recipe(text), tmp_path / "run", CPU, resume=True))
     assert same(tmp_path / "whole", tmp_path / "run")
+
+
+def test_a_full_disk_stops_with_what_was_saved(text: Path, tmp_path: Path) -> None:
+    """No room for another state, as a limit on the size of files: what was there stays, and goes on elsewhere."""
+    finish(Session(recipe(text), tmp_path / "whole", CPU))
+    finish(Session(recipe(text), tmp_path / "run", CPU), stop_at=9)
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    room = 10_000
+    assert max(map(len, before.values())) > room
+    table = tmp_path / "recipe.toml"
+    table.write_text(tomlkit.dumps(recipe(text).model_dump(mode="json", exclude_none=True)))
+    command = [sys.executable, "-m", "sedd_cli", "train", str(table), "--device", "cpu", "--resume"]
+    full = subprocess.run(
+        [*command, "-o", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+    )
+    assert full.returncode == 1 and "cannot write" in full.stderr and "Traceback" not in full.stderr
+    for path, content in before.items():
+        assert path.read_bytes()[: len(content)] == content, path
+    assert not under_way(tmp_path / "run")
+    finish(Session(recipe(text), tmp_path / "run", CPU, resume=True))
+    assert same(tmp_path / "whole", tmp_path / "run")
+
+
+def test_a_phase_may_be_made_to_end_on_resume(text: Path, tmp_path: Path) -> None:
+    """The stable part of a run is copied, and the copy decays: how a snapshot is taken without ending the run."""
+    finish(Session(recipe(text, "phases.1.decay=0.0"), tmp_path / "run", CPU), stop_at=12)
+    ending = recipe(text, "phases.1.decay=0.5", "phases.1.steps=12")
+    events = finish(Session(ending, tmp_path / "run", CPU, resume=True))
+    rates = [event.rate for event in events if isinstance(event, Report)]
+    assert rates == pytest.approx([1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6])
 
 
 def test_a_loss_that_is_no_number_stops_with_the_last_good_state(text: Path, tmp_path: Path) -> None:
