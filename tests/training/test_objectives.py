@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from sedd_cli import load_checkpoint
+from sedd_cli.diffusion.likelihood import Form, estimate
 from sedd_cli.diffusion.randomness import uniforms
 from sedd_cli.diffusion.schedules import LogLinear, mask_probability
 from sedd_cli.models.network import ScoreNetwork
@@ -20,12 +21,11 @@ def noising(B: int, L: int, seed: int) -> Noising:
     return Noising((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(B, L))
 
 
-def small(form: str = "radd", process: str = "absorb", noise: str = "loglinear") -> Recipe:
+def small(form: str = "radd", process: str = "absorb") -> Recipe:
     return make_recipe(
         {
             "model": {"form": form, "process": process, "hidden_size": 64, "n_blocks": 2, "n_heads": 2, "length": 32},
-            "noise": {"type": noise, "sigma_max": 20.0},
-            "optimiser": {"matrix_rate": 0.02, "matrix_decay": 0.0},
+            "optimiser": {"matrix_rate": 0.01, "matrix_decay": 0.0},
             "phases": [{"objective": "dwdse", "steps": 1}],
         },
         [],
@@ -53,11 +53,15 @@ def test_dwdse_in_radd_form_is_lambda_dce_in_value_and_gradient() -> None:
 
 
 def learn(network: ScoreNetwork, recipe: Recipe, objective: str, x0: Tensor, steps: int) -> list[float]:
+    """The loss of each step, the rate falling to 0 over the second half."""
     optimisers = make_optimisers(network, recipe.optimiser)
     noise, losses = recipe.config(network.process.tokens).schedule(), []
     for step in range(steps):
+        for group in (group for optimiser in optimisers for group in optimiser.param_groups):
+            group["lr"] = group["base_lr"] * min(1, 2 * (1 - step / steps))
         loss = OBJECTIVES[objective](network, noise, x0, noising(*x0.shape, seed=step)).mean()
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         for optimiser in optimisers:
             optimiser.step()
             optimiser.zero_grad()
@@ -66,7 +70,7 @@ def learn(network: ScoreNetwork, recipe: Recipe, objective: str, x0: Tensor, ste
 
 
 @pytest.mark.parametrize(
-    ("objective", "form", "process"),
+    ("objective", "parameters", "process"),
     [
         ("lambda-dce", "radd", "absorb"),
         ("ao", "radd", "absorb"),
@@ -78,16 +82,21 @@ def learn(network: ScoreNetwork, recipe: Recipe, objective: str, x0: Tensor, ste
         ("autoregressive", "radd", "absorb"),
     ],
 )
-def test_one_text_is_learnt_by_heart(objective: str, form: str, process: str) -> None:
-    """To near `log(32) / 32 = 0.11`: on an all-MASK canvas rotary positions, which are relative, tell no place from
-    another, so the first of 32 different tokens cannot be known. The uniform process is far slower: it need only
-    have begun."""
-    recipe = small(form, process, "geometric" if process == "uniform" else "loglinear")
-    network = make_network(recipe, 32, torch.device("cpu"))
-    x0 = torch.randperm(32, generator=torch.Generator().manual_seed(0)).expand(32 if process == "uniform" else 16, 32)
-    losses = learn(network, recipe, objective, x0, 140)
-    first, last = losses[0], sum(losses[-20:]) / 20
-    assert first > 3 and last < (2.9 if process == "uniform" else 0.5), (first, last)
+def test_one_text_is_learnt_by_heart(objective: str, parameters: str, process: str) -> None:
+    """To near `log(4) / 32 = 0.04`: on an all-MASK canvas rotary positions, which are relative, tell no place from
+    another, so the first of four different tokens cannot be known. The uniform process learns far slower, and is on
+    its way."""
+    recipe = small(parameters, process)
+    network = make_network(recipe, 8, torch.device("cpu"))
+    x0 = torch.tensor([3, 1, 4, 2]).repeat(8).expand(16, 32)
+    losses = learn(network, recipe, objective, x0, 300 if process == "uniform" else 200)
+    if objective == "autoregressive":
+        assert losses[-1] < 0.1
+        return
+    noise = recipe.config(8).schedule()
+    form: Form = "elbo" if process == "uniform" else "ao"
+    bound = estimate(network.eval(), network.process, noise, x0[:1], form=form, replicates=32, draws=8)
+    assert losses[0] > 1.5 and float(bound.nats.sum()) / 32 < (1.0 if process == "uniform" else 0.15)
 
 
 def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
