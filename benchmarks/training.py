@@ -1,10 +1,11 @@
 """A training step on this machine: `sedd train`'s against the original code's way, side by side in one run.
 
-    python benchmarks/training.py [--recipe train/tinystories.toml] [--canvases 16] [--steps 12]
+    python benchmarks/training.py [--recipe train/tinystories.toml] [--micro-batch 8] [--steps 12]
 
-Steps of the sides alternate, each after a plain matrix product whose rate tells what the machine gave at that
-moment. A step is noising, loss, gradients, clipping and the optimiser. Random canvases: what a step costs does not
-depend on which tokens stand on them. Needs Linux (/proc).
+A step is the recipe's batch: noising, loss, gradients, clipping and the optimiser. Ours computes `micro_batch` canvases
+at a time, as the recipe says; the original, as in its published settings, all at once (so does ours with --micro-batch
+of the batch size). Steps of the sides alternate, each after a plain matrix product whose rate tells what the machine
+gave at that moment. Random canvases: what a step costs does not depend on which tokens stand on them. Needs Linux.
 """
 
 import argparse
@@ -58,8 +59,8 @@ CPU_ATTENTION = {
 class Side:
     """One way to train a network of the recipe's size, step by step."""
 
-    def __init__(self, name: str, recipe: Recipe, canvases: int) -> None:
-        self.name, self.canvases = name, canvases
+    def __init__(self, name: str, recipe: Recipe) -> None:
+        self.name = name
         form = "radd" if name in (SHIPPED, AUTOREGRESSIVE) else "sedd"
         optimiser = recipe.optimiser if form == "radd" else recipe.optimiser.model_copy(update={"name": "adamw"})
         model = recipe.model.model_copy(update={"form": form})
@@ -71,12 +72,13 @@ class Side:
         self.count = 0
 
     def step(self) -> None:
-        B, L = self.canvases, self.recipe.model.length
+        B, L = self.recipe.batch_size, self.recipe.model.length
         u = uniforms(0, self.count, size=B + B * L)
         times, u = (torch.arange(B) + 1 - u[:B]) / B, u[B:].view(B, L)
         generator = torch.Generator().manual_seed(self.count)
         x0 = torch.randint(self.network.process.tokens, (B, L), generator=generator)
-        self._loss(self.network, x0, times, u).mean().backward()
+        for part in torch.arange(B).split(B if self.name == ORIGINAL else self.recipe.micro_batch):
+            (self._loss(self.network, x0[part], times[part], u[part]).sum() / B).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimiser.clip)
         for optimiser in self.optimisers:
             optimiser.step()
@@ -115,8 +117,8 @@ def product_rate() -> float:
     return float(2 * PRODUCT**3 / min(seconds(multiply) for _ in range(5)))
 
 
-def measure(recipe: Recipe, canvases: int, steps: int) -> dict[str, Times]:
-    sides = [Side(name, recipe, canvases) for name in SIDES]
+def measure(recipe: Recipe, steps: int) -> dict[str, Times]:
+    sides = [Side(name, recipe) for name in SIDES]
     times = {}
     for side in sides:
         side.step()
@@ -128,10 +130,10 @@ def measure(recipe: Recipe, canvases: int, steps: int) -> dict[str, Times]:
     return times
 
 
-def memory_of(name: str, recipe: Recipe, canvases: int) -> None:
+def memory_of(name: str, recipe: Recipe) -> None:
     """In a process of its own: what two steps of one side need, and what the libraries need before. Prints JSON."""
     before = resident_bytes()
-    side = Side(name, recipe, canvases)
+    side = Side(name, recipe)
     side.step()
     side.step()
     print(json.dumps({"before": before, "peak": peak_bytes()}))
@@ -172,19 +174,23 @@ def show(times: dict[str, Times], memory: dict[str, dict[str, int]], tokens: int
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", type=Path, default=TINYSTORIES)
-    parser.add_argument("--canvases", type=int, help="a step's, at once (the recipe's micro_batch)")
+    parser.add_argument("--micro-batch", type=int, help="canvases that our side computes at once")
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--memory-of", choices=SIDES, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    recipe = read_recipe(args.recipe, [])
-    canvases = args.canvases or recipe.micro_batch
+    changes = [f"micro_batch={args.micro_batch}"] if args.micro_batch else []
+    recipe = read_recipe(args.recipe, changes)
     if args.memory_of:
-        memory_of(args.memory_of, recipe, canvases)
+        memory_of(args.memory_of, recipe)
         return
     print(machine())
-    print(f"{recipe.name}: {canvases} canvases of {recipe.model.length} a step, vocabulary {recipe.tokenizer}")
-    memory = {name: ask_memory(name, ["--recipe", str(args.recipe), "--canvases", str(canvases)]) for name in SIDES}
-    show(measure(recipe, canvases, args.steps), memory, canvases * recipe.model.length)
+    print(
+        f"{recipe.name}: {recipe.batch_size} canvases of {recipe.model.length} a step, of ours {recipe.micro_batch} "
+        f"at once; {recipe.tokenizer}"
+    )
+    same = ["--recipe", str(args.recipe), "--micro-batch", str(recipe.micro_batch)]
+    memory = {name: ask_memory(name, same) for name in SIDES}
+    show(measure(recipe, args.steps), memory, recipe.batch_size * recipe.model.length)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`sedd train`: from a text or a recipe to a checkpoint."""
 
 import math
+import shlex
 import signal
 import sys
 import time
@@ -72,7 +73,8 @@ def train(
         terminal.note(_planned(recipe, where))
     session = Session(recipe, output, where, resume=resume)
     if not _carry_out(session, terminal):
-        terminal.note(f"stopped and saved; go on with: sedd train {source} -o {output} --resume")
+        again = [*sys.argv[1:], *([] if resume else ["--resume"])]
+        terminal.note(f"stopped and saved; go on with: sedd {shlex.join(again)}")
         raise typer.Exit(130)
     terminal.note(f"done: sedd generate -m {output}")
 
@@ -103,11 +105,12 @@ def _plot(run: Path | None, terminal: Terminal) -> None:
 
 
 def _planned(recipe: "Recipe", device: "torch.device") -> str:
+    from sedd_cli.render.training import duration
     from sedd_cli.training.plan import plan
 
     cost = plan(recipe, device)
     phases = ", ".join(
-        f"{phase.objective} {work / 1e9:,.0f} GFLOP a step, {seconds / 3600:,.1f} h"
+        f"{phase.objective} {work / 1e9:,.0f} GFLOP a step, {duration(seconds)}"
         for phase, work, seconds in zip(recipe.phases, cost.flops, cost.seconds, strict=True)
     )
     return (

@@ -11,7 +11,7 @@ from sedd_cli.training.session import Validated
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE = 24
-"""Losses that the curve shows: each the smoothed one after another 1 / CURVE of what was done so far, or nearly."""
+"""So many losses the curve shows at most, evenly spread over the phase."""
 
 
 class TrainingView:
@@ -48,22 +48,24 @@ class TrainingView:
         done = report.progress.seconds
         total = done + (report.left_seconds or 0.0)
         yield ProgressBar(total=max(total, 1e-9), completed=done, width=options.max_width, complete_style="cyan")
-        yield Text("\n" + self._status(report, options.encoding.startswith("utf")), no_wrap=True, overflow="ellipsis")
+        unicode = options.encoding.startswith("utf")
+        status = self._status(report)
+        room = min(CURVE, options.max_width - len(status) - 2) if unicode else 0
+        yield Text(f"\n{status}  {self._curve(room)}", no_wrap=True, overflow="ellipsis")
 
-    def _status(self, report: Report, unicode: bool) -> str:
+    def _status(self, report: Report) -> str:
         progress = report.progress
         number = f" ({progress.phase + 1} of {len(self._phases)})" if len(self._phases) > 1 else ""
-        parts = [
-            f"{report.objective}{number}",
-            f"step {progress.step:,}",
-            f"loss {progress.smoothed:.3f}" + (f" {curve(list(self._losses))}" if unicode else ""),
-            f"{report.tokens_per_second:,.0f} tokens/s",
-        ]
-        if report.left_seconds is not None:
-            parts.append(f"{duration(report.left_seconds)} left")
+        parts = [f"{report.objective}{number}", f"step {progress.step:,}", f"loss {progress.smoothed:.3f}"]
         if self._bound is not None:
             parts.append(f"bound {self._bound.nats_per_token:.3f}")
-        return "  ".join(parts)
+        if report.left_seconds is not None:
+            parts.append(f"{duration(report.left_seconds)} left")
+        return "  ".join([*parts, f"{report.tokens_per_second:,.0f} tokens/s"])
+
+    def _curve(self, room: int) -> str:
+        losses = list(self._losses)
+        return curve(losses[:: max(1, -(-len(losses) // room))]) if room > 0 else ""
 
 
 def curve(values: list[float]) -> str:
