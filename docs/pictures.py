@@ -15,7 +15,7 @@ PROMPT, SEED, HALFWAY = "Once upon a time", 0, 0.55
 
 def main() -> None:
     run = Run(load_checkpoint(), Request(prompt=PROMPT, seed=SEED))
-    view = LiveView(title_of(run), needed := run.calls_needed(), run.sampler.exact_calls)
+    view = LiveView(title_of(run), needed := run.calls_needed(), run.exact_calls)
     for calls, step in enumerate(run.steps(), start=1):
         view.show(frame_of(run, step, calls))
         if calls >= HALFWAY * needed:

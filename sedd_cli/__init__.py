@@ -8,37 +8,50 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sedd_cli.errors import NotLoadableError, SeddError, UsageError
+    from sedd_cli.evaluation.score import Score, score
     from sedd_cli.generation.engine import Run, Sample, Step, generate, stream
+    from sedd_cli.generation.infill import Filling, infill
     from sedd_cli.generation.request import Request
     from sedd_cli.models.checkpoint import Checkpoint, load_checkpoint
+    from sedd_cli.text.gaps import Gap
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Checkpoint": "models.checkpoint",
+    "Filling": "generation.infill",
+    "Gap": "text.gaps",
     "NotLoadableError": "errors",
     "Request": "generation.request",
     "Run": "generation.engine",
     "Sample": "generation.engine",
+    "Score": "evaluation.score",
     "SeddError": "errors",
     "Step": "generation.engine",
     "UsageError": "errors",
     "generate": "generation.engine",
+    "infill": "generation.infill",
     "load_checkpoint": "models.checkpoint",
+    "score": "evaluation.score",
     "stream": "generation.engine",
 }
 
 __all__ = [
     "Checkpoint",
+    "Filling",
+    "Gap",
     "NotLoadableError",
     "Request",
     "Run",
     "Sample",
+    "Score",
     "SeddError",
     "Step",
     "UsageError",
     "generate",
+    "infill",
     "load_checkpoint",
+    "score",
     "stream",
 ]
 

@@ -13,7 +13,6 @@ from sedd_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from sedd_cli.generation.engine import Run, Sample
-    from sedd_cli.generation.trace import TraceWriter
 
 
 def generate(
@@ -60,6 +59,7 @@ def generate(
     if trace is not None and output is not None and trace.resolve() == output.resolve():
         raise UsageError(f"-o and --trace both write to {output}", "Give each its own file.")
     with Output(output) as out:
+        from sedd_cli.cli.watch import carry_out
         from sedd_cli.generation.engine import Run
         from sedd_cli.generation.request import Request
         from sedd_cli.generation.trace import TraceWriter
@@ -91,7 +91,7 @@ def generate(
         started = time.monotonic()
         writer = TraceWriter(trace, run) if trace else None
         try:
-            finished = _carry_out(run, terminal, writer)
+            finished = carry_out(run, terminal, writer)
             samples = run.samples(full_canvas)
             out.write(_as_json(run, samples) if json else as_lines([s.text for s in samples]))
             if writer:
@@ -129,24 +129,6 @@ def _warn(run: "Run", terminal: Terminal) -> None:
             f"this prompt is unlike what {checkpoint.name} was trained on: its bound is "
             f"{foreign:.1f} times that of its own validation text"
         )
-
-
-def _carry_out(run: "Run", terminal: Terminal, writer: "TraceWriter | None") -> bool:
-    """Run to the end, watched and recorded as asked. False if interrupted."""
-    from sedd_cli.cli.watch import frame_of, title_of
-    from sedd_cli.render.live import LiveView
-
-    needed = run.calls_needed() if terminal.live else 0
-    try:
-        with terminal.watching(LiveView(title_of(run), needed, run.sampler.exact_calls)) as watched:
-            for calls, step in enumerate(run.steps(), start=1):
-                if writer is not None:
-                    writer.add(step)
-                if watched is not None:
-                    watched.show(frame_of(run, step, calls))
-    except KeyboardInterrupt:
-        return False
-    return True
 
 
 def _as_json(run: "Run", samples: "list[Sample]") -> str:

@@ -7,6 +7,8 @@ import typer
 
 import sedd_cli
 from sedd_cli.cli.generate import generate
+from sedd_cli.cli.infill import infill
+from sedd_cli.cli.score import score
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.cli.train import train
 from sedd_cli.errors import SeddError
@@ -44,6 +46,8 @@ def root(
 
 
 app.command()(generate)
+app.command()(infill)
+app.command()(score)
 app.command()(train)
 
 

@@ -1,14 +1,18 @@
 """Data in and out: stdout or a file, byte for byte the same; prompts from arguments or stdin."""
 
+import io
 import json
 import os
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sedd_cli.atomic import AtomicFile
 from sedd_cli.errors import SeddError, UsageError
+
+if TYPE_CHECKING:
+    from sedd_cli.cli.terminal import Color
 
 SEPARATOR = "<|endoftext|>"
 
@@ -43,6 +47,25 @@ class Output:
             from sedd_cli.render.inert import inert
 
             text = inert(text)
+        self._to_stdout(text)
+
+    def show(self, parts: list[tuple[str, str]], color: "Color" = "auto") -> None:
+        """Write parts of text, each with its style: in colour on a terminal, or where that is always wanted."""
+        plain = "".join(part for part, _ in parts)
+        if self._file is not None or color == "never" or not (sys.stdout.isatty() or color == "always"):
+            self.write(plain)
+            return
+        from rich.console import Console
+        from rich.text import Text
+
+        from sedd_cli.render.inert import inert
+
+        drawn = io.StringIO()
+        console = Console(file=drawn, force_terminal=True, markup=False, highlight=False)
+        console.print(Text.assemble(*((inert(part), style) for part, style in parts)), end="", soft_wrap=True)
+        self._to_stdout(drawn.getvalue())
+
+    def _to_stdout(self, text: str) -> None:
         try:
             sys.stdout.buffer.write(text.encode())
             sys.stdout.buffer.flush()

@@ -1,38 +1,56 @@
-"""Steps of a run as frames of the live view."""
+"""A job carried out, watched and recorded: its steps as frames of the live view."""
 
-from sedd_cli.generation.engine import Run, Step
-from sedd_cli.render.live import Frame
+from sedd_cli.cli.terminal import Terminal
+from sedd_cli.generation.engine import Step
+from sedd_cli.generation.job import Job
+from sedd_cli.generation.trace import TraceWriter
+from sedd_cli.render.live import Frame, LiveView
 
 
-def title_of(run: Run) -> str:
-    checkpoint, request = run.checkpoint, run.request
+def carry_out(job: Job, terminal: Terminal, writer: TraceWriter | None) -> bool:
+    """Carry a job to its end, watched and recorded as asked. False if interrupted."""
+    needed = job.calls_needed() if terminal.live else 0
+    try:
+        with terminal.watching(LiveView(title_of(job), needed, job.exact_calls)) as watched:
+            for calls, step in enumerate(job.steps(), start=1):
+                if writer is not None:
+                    writer.add(step)
+                if watched is not None:
+                    watched.show(frame_of(job, step, calls))
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+def title_of(job: Job) -> str:
+    checkpoint, request = job.checkpoint, job.request
     size = (
         f"{checkpoint.parameters / 1e6:.1f}M" if checkpoint.parameters < 1e8 else f"{checkpoint.parameters / 1e6:.0f}M"
     )
-    return f"sedd  {checkpoint.name}, {checkpoint.form} {size}  {request.sampler} {request.steps}  seed {run.seed}"
+    return f"sedd  {checkpoint.name}, {checkpoint.form} {size}  {request.sampler} {request.steps}  seed {job.seed}"
 
 
-def frame_of(run: Run, step: Step, calls: int) -> Frame:
+def frame_of(job: Job, step: Step, calls: int) -> Frame:
     """The canvas after `step`, of which `calls` calls have been made in all."""
-    checkpoint, ids = run.checkpoint, step.ids.tolist()
+    checkpoint, ids = job.checkpoint, step.ids.tolist()
     tokenizer, mask_id = checkpoint.tokenizer, checkpoint.mask_id
     end_id = tokenizer.end_of_text_id if tokenizer else None
     known = [None if i == mask_id else i for i in ids]
     spelled = tokenizer.spell(known) if tokenizer else [f" {i}" for i in ids]
     return Frame(
         pieces=[None if i is None else "¶" if i == end_id else text for i, text in zip(known, spelled, strict=True)],
-        kept=frozenset((~run.canvas.free).nonzero().squeeze(-1).tolist()),
+        kept=frozenset((~step.state.free).nonzero().squeeze(-1).tolist()),
         changed=frozenset(step.changed.tolist()),
         end=ids.index(end_id) if end_id in ids else len(ids),
-        row=f"text {step.row - run.rows.start + 1}/{len(run.rows)}" if len(run.rows) > 1 else "",
-        step=_label(run, step),
+        row=job.label_of(step.row),
+        step=_label(job, step),
         t=step.t,
         calls=calls,
     )
 
 
-def _label(run: Run, step: Step) -> str:
-    if run.request.sampler == "first-hitting":
-        return f"token {step.step}/{run.sampler.steps}"
-    steps = run.request.steps
+def _label(job: Job, step: Step) -> str:
+    if job.request.sampler == "first-hitting":
+        return f"token {step.step}/{job.sampler_of(step.row).steps}"
+    steps = job.request.steps
     return f"step {step.step}/{steps}" if step.step <= steps else "denoising step"

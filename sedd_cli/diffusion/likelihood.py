@@ -218,14 +218,39 @@ def in_order(
 ) -> Tensor:
     """Exact `-log p` of each token when they are revealed in `order`: (L,), (K,) -> (L,) float64.
 
-    `order` lists the positions that count, first revealed first; the others are given. K network calls.
+    `order` lists the positions that count, first revealed first; the others are given, MASK among them too: what
+    stands there is then summed out. K network calls.
     """
     L, K = len(x0), len(order)
     rank = torch.full((L,), -1).index_copy(0, order, torch.arange(K))
     nats = torch.zeros(L, dtype=torch.float64)
     for first in torch.arange(K).split(batch_size):
         x = torch.where(rank >= first[:, None], process.mask_id, x0)
-        sigma = sigma_of_masked(noise, (K - first).double() / L)
+        sigma = sigma_of_masked(noise, (x == process.mask_id).sum(1).double() / L)
         for scored in network.log_scores(x, sigma, rank == first[:, None]):
+            nats[scored.position] = _cross_entropy(scored, sigma, x[scored[:2]], x0[scored.position])
+    return nats
+
+
+def pseudo(
+    network: Network,
+    process: Absorbing,
+    noise: Schedule,
+    x0: Tensor,
+    positions: Tensor,
+    *,
+    batch_size: int = 8,
+) -> Tensor:
+    """`-log p(x_i | all other tokens)` for each i of `positions`: (L,), (K,) -> (L,) float64, 0 elsewhere.
+
+    The terms of the pseudo-likelihood (Besag, 1975): their sum is neither `-log p(x0)` nor a bound on it. MASK among
+    the others is summed out. K network calls.
+    """
+    nats = torch.zeros(len(x0), dtype=torch.float64)
+    for some in positions.split(batch_size):
+        where = torch.arange(len(x0)) == some[:, None]
+        x = torch.where(where, process.mask_id, x0)
+        sigma = sigma_of_masked(noise, (x == process.mask_id).double().mean(1))
+        for scored in network.log_scores(x, sigma, where):
             nats[scored.position] = _cross_entropy(scored, sigma, x[scored[:2]], x0[scored.position])
     return nats

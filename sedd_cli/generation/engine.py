@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sedd_cli.diffusion.names import SamplerName, ScoreUse
 from sedd_cli.diffusion.randomness import fresh_seed
-from sedd_cli.diffusion.samplers import Change, State, make_sampler
+from sedd_cli.diffusion.samplers import Change, Sampler, State, make_sampler
 from sedd_cli.generation.request import Options, Request
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas, make_canvas
@@ -55,49 +55,67 @@ class Sample:
 
 
 class Run:
-    """A request bound to a checkpoint. Iterate `steps()`; what has been written so far is in `samples()`."""
+    """A request bound to a checkpoint. Iterate `steps()`; what has been written so far is in `samples()`.
 
-    def __init__(self, checkpoint: Checkpoint, request: Request) -> None:
+    `canvas`: what to write on; by default one with the request's length, prompt and suffix.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, request: Request, canvas: Canvas | None = None) -> None:
         self.checkpoint, self.request = checkpoint, request
         self.seed = fresh_seed() if request.seed is None else request.seed
         self.rows = range(request.row, request.row + request.num_samples)
-        length = checkpoint.length if request.length is None else request.length
-        self.canvas: Canvas = make_canvas(checkpoint.tokenizer, length, request.prompt or "", request.suffix or "")
+        if canvas is None:
+            length = checkpoint.length if request.length is None else request.length
+            canvas = make_canvas(checkpoint.tokenizer, length, request.prompt or "", request.suffix or "")
+        self.canvas: Canvas = canvas
         self.sampler = make_sampler(
             checkpoint.process,
             checkpoint.noise,
             name=request.sampler,
             score=request.score,
             steps=request.steps,
-            free=int(self.canvas.free.sum()),
-            length=length,
-            shaping=request.shaping(self._forbidden()),
+            free=int(canvas.free.sum()),
+            length=len(canvas.ids),
+            shaping=request.shaping(canvas.forbidden),
         )
-        self._batch_size = request.batch_size or (1 if checkpoint.device.type == "cpu" else 16)
+        self.batch_size = request.batch_size or (1 if checkpoint.device.type == "cpu" else 16)
         self._latest: dict[int, tuple[Tensor, int, bool]] = {}
 
     @property
     def excludes_end_of_text(self) -> bool:
-        return bool(self._forbidden())
+        return bool(self.canvas.forbidden)
 
-    def _forbidden(self) -> tuple[int, ...]:
-        """Between a prompt and a suffix the document goes on: the end-of-text token has no place there."""
-        tokenizer = self.checkpoint.tokenizer
-        if not self.canvas.suffix or tokenizer is None or tokenizer.end_of_text_id is None:
-            return ()
-        return (tokenizer.end_of_text_id,)
+    @property
+    def exact_calls(self) -> bool:
+        return self.sampler.exact_calls
+
+    def sampler_of(self, row: int) -> Sampler:
+        return self.sampler
+
+    def label_of(self, row: int) -> str:
+        return f"text {row - self.rows.start + 1}/{len(self.rows)}" if len(self.rows) > 1 else ""
+
+    def header(self) -> dict[str, object]:
+        """What a trace says of this run (`Job`)."""
+        return {
+            "rows": list(self.rows),
+            "length": len(self.canvas.ids),
+            "steps": self.sampler.steps,
+            "excludes_end_of_text": self.excludes_end_of_text,
+            "free": self.canvas.free.nonzero().squeeze(-1).tolist(),
+        }
 
     def start(self, row: int) -> State:
         return self.sampler.start(self.canvas.ids, self.canvas.free, self.seed, row)
 
     def calls_needed(self) -> int:
-        """Network calls of all rows, known before the first; an upper bound unless `sampler.exact_calls`."""
+        """Network calls of all rows, known before the first; an upper bound unless `exact_calls`."""
         return sum(self.sampler.calls_left(self.start(row)) for row in self.rows)
 
     def steps(self) -> Iterator[Step]:
         """Carry every row to its end, batch by batch."""
-        for first in range(0, len(self.rows), self._batch_size):
-            batch = self.rows[first : first + self._batch_size]
+        for first in range(0, len(self.rows), self.batch_size):
+            batch = self.rows[first : first + self.batch_size]
             yield from self.resume([self.start(row) for row in batch])
 
     def resume(self, states: list[State], nfe: int = 0) -> Iterator[Step]:

@@ -1,7 +1,8 @@
 """Traces: a run as JSON lines, from which it can be shown again without the model.
 
-First a header; then, for each row, a line with its canvas at the start, and a line for each of its steps. Tokens are
-written both as ids and as the vocabulary spells them (`Ġthe`), so that no tokenizer is needed; MASK is null.
+First a header; then, for each row, a line with its canvas at the start, and a line for each of its steps. Where a
+document of several windows is filled, row `r W + w` of the trace is window w of candidate r. Tokens are written both as
+ids and as the vocabulary spells them (`Ġthe`), so that no tokenizer is needed; MASK is null.
 """
 
 import json
@@ -10,17 +11,18 @@ from pathlib import Path
 
 import sedd_cli
 from sedd_cli.atomic import AtomicFile
-from sedd_cli.generation.engine import Run, Step
+from sedd_cli.generation.engine import Step
+from sedd_cli.generation.job import Job
 
 FORMAT = "sedd-trace"
 VERSION = 1
 
 
 class TraceWriter:
-    """Records a run into a file that appears when it is closed. Raises `SeddError` if it cannot be written."""
+    """Records a job into a file that appears when it is closed. Raises `SeddError` if it cannot be written."""
 
-    def __init__(self, path: Path, run: Run) -> None:
-        self._run = run
+    def __init__(self, path: Path, job: Job) -> None:
+        self._job = job
         self._rows: set[int] = set()
         header = self._header()
         self._file = AtomicFile(path)
@@ -29,7 +31,7 @@ class TraceWriter:
     def add(self, step: Step) -> None:
         if step.row not in self._rows:
             self._rows.add(step.row)
-            start = self._run.start(step.row)
+            start = self._job.start(step.row)
             self._line({"row": step.row, "ids": start.ids.tolist(), "pieces": self._pieces(start.ids.tolist())})
         ids = step.ids[step.changed].tolist()
         self._line(
@@ -55,25 +57,21 @@ class TraceWriter:
         self._file.discard()
 
     def _header(self) -> dict[str, object]:
-        run, checkpoint = self._run, self._run.checkpoint
+        job, checkpoint = self._job, self._job.checkpoint
         return {
             "format": FORMAT,
             "version": VERSION,
             "sedd": sedd_cli.__version__,
             "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.hash},
-            "settings": asdict(run.request),
-            "seed": run.seed,
-            "rows": list(run.rows),
-            "length": len(run.canvas.ids),
-            "steps": run.sampler.steps,
+            "settings": asdict(job.request),
+            "seed": job.seed,
             "mask_id": checkpoint.mask_id,
             "end_of_text_id": checkpoint.tokenizer.end_of_text_id if checkpoint.tokenizer else None,
-            "excludes_end_of_text": run.excludes_end_of_text,
-            "free": run.canvas.free.nonzero().squeeze(-1).tolist(),
+            **job.header(),
         }
 
     def _pieces(self, ids: list[int]) -> list[str | None]:
-        tokenizer, mask_id = self._run.checkpoint.tokenizer, self._run.checkpoint.mask_id
+        tokenizer, mask_id = self._job.checkpoint.tokenizer, self._job.checkpoint.mask_id
         return [None if i == mask_id or tokenizer is None else tokenizer.piece(i) for i in ids]
 
     def _line(self, record: dict[str, object]) -> None:

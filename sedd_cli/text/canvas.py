@@ -11,12 +11,16 @@ from sedd_cli.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Canvas:
-    """`ids` (L,) int64, 0 where `free` (L,) bool; `prompt` and `suffix` are the texts at its two ends."""
+    """`ids` (L,) int64, 0 where `free` (L,) bool; `prompt` and `suffix` are the texts at its two ends.
+
+    `forbidden`: tokens that may not be written on it.
+    """
 
     ids: Tensor
     free: Tensor
     prompt: str = ""
     suffix: str = ""
+    forbidden: tuple[int, ...] = ()
 
 
 def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suffix: str = "") -> Canvas:
@@ -45,4 +49,8 @@ def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suff
     ids = torch.tensor([*head, *[0] * room, *tail])
     free = torch.zeros(length, dtype=torch.bool)
     free[len(head) : len(head) + room] = True
-    return Canvas(ids, free, prompt, suffix)
+    forbidden: tuple[int, ...] = ()
+    if suffix and tokenizer is not None and tokenizer.end_of_text_id is not None:
+        # Between a prompt and a suffix the document goes on: the end-of-text token has no place there.
+        forbidden = (tokenizer.end_of_text_id,)
+    return Canvas(ids, free, prompt, suffix, forbidden)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import Estimate, Form, estimate, in_order
+from sedd_cli.diffusion.likelihood import Estimate, Form, estimate, in_order, pseudo
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.diffusion.schedules import Cosine, Geometric, LogLinear, Schedule, mask_probability
@@ -212,6 +212,28 @@ def test_in_order_makes_one_canvas_a_token_and_batches_change_nothing() -> None:
         seen = torch.cat(network.seen)
         assert (seen == MASK).int().tolist() == [[1, 1, 1], [1, 1, 0], [0, 1, 0]]
     assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
+
+
+# --- One token at a time
+
+
+def test_pseudo_is_each_token_given_all_others() -> None:
+    canvases = SPACE.canvases()
+    for x0 in canvases[:: len(canvases) // 7]:
+        for batch_size in (1, 2, 8):
+            network = Oracle(SPACE, ABSORBING, chunk=batch_size)
+            result = pseudo(network, ABSORBING, LogLinear(), x0, torch.arange(L), batch_size=batch_size)
+            truth = [nats(SPACE, x0) - nats(SPACE, x0.index_fill(0, torch.tensor(i), MASK)) for i in range(L)]
+            torch.testing.assert_close(result, torch.tensor(truth, dtype=torch.float64), rtol=1e-9, atol=1e-12)
+            assert bool(((torch.cat(network.seen) == MASK).int() == torch.eye(L)).all())
+
+
+def test_pseudo_counts_the_positions_asked_for_and_sums_mask_out() -> None:
+    x0 = SPACE.canvases()[7].index_fill(0, torch.tensor(1), MASK)
+    result = pseudo(Oracle(SPACE, ABSORBING), ABSORBING, LogLinear(), x0, torch.tensor([2]))
+    assert result[:2].tolist() == [0, 0]
+    truth = nats(SPACE, x0) - nats(SPACE, x0.index_fill(0, torch.tensor(2), MASK))
+    assert float(result[2]) == pytest.approx(truth, rel=1e-12)
 
 
 # --- The uniform process, and DWDSE

@@ -1,0 +1,92 @@
+"""Does the ranking know a right sentence from a wrong one?
+
+    python benchmarks/infilling.py VALIDATION.txt [-m CHECKPOINT] [--stories 100]
+
+Of each story (documents end at lines `<|endoftext|>`) a middle sentence is cut out. In its place the ranking score of
+`sedd infill`, the any-order bound over common noise, is taken of the true sentence, of one from the middle of another
+story with as many tokens, give or take two, and of what our sampler writes there (seed 0, as many
+tokens as stood there).
+"""
+
+import argparse
+import re
+from pathlib import Path
+from statistics import mean
+
+import torch
+
+from sedd_cli import Checkpoint, Request, load_checkpoint
+from sedd_cli.generation.infill import Filling, Infilling
+from sedd_cli.text.gaps import Gap
+from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.text.windows import Site, make_windows
+
+TOLERANCE = 2
+
+
+def middle_sentence(story: str) -> tuple[int, int] | None:
+    """The span of the sentence nearest to the middle, the space before it included; None if there are too few."""
+    ends = [found.end() for found in re.finditer(r"[.!?]\"?(?=\s)", story)]
+    if len(ends) < 3:
+        return None
+    k = min(range(1, len(ends) - 1), key=lambda k: abs(ends[k - 1] + ends[k] - len(story)))
+    return ends[k - 1], ends[k]
+
+
+def nats_of(checkpoint: Checkpoint, story: str, span: tuple[int, int], sentence: str) -> float:
+    """The ranking score of a sentence in the place of the span."""
+    tokenizer = checkpoint.tokenizer
+    assert tokenizer is not None
+    ids = tokenizer.encode(sentence)
+    (window,) = make_windows(tokenizer, story, [Site(*span, len(ids))], checkpoint.length)
+    run = Infilling(checkpoint, Request(seed=0), story, [Gap(*span, len(ids))])
+    state = run.start(0)
+    state.ids[state.free] = torch.tensor(ids)
+    assert torch.equal(state.free, window.canvas.free)
+    return Filling("", [], 0, 0, 0, 0, True, [state], checkpoint).nats
+
+
+def another(tokenizer: Tokenizer, sentences: list[str], i: int) -> str | None:
+    """The next story's sentence, or that of one further on, of as many tokens."""
+    wanted = len(tokenizer.encode(sentences[i]))
+    for k in range(1, len(sentences)):
+        other = sentences[(i + k) % len(sentences)]
+        if other != sentences[i] and abs(len(tokenizer.encode(other)) - wanted) <= TOLERANCE:
+            return other
+    return None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("-m", "--model")
+    parser.add_argument("--stories", type=int, default=100)
+    args = parser.parse_args()
+    checkpoint = load_checkpoint(args.model)
+    assert checkpoint.tokenizer is not None
+    stories = [text.strip() for text in args.corpus.read_text().split("<|endoftext|>")]
+    cut = [(story, span) for story in stories if (span := middle_sentence(story))]
+    sentences = [story[slice(*span)] for story, span in cut]
+    true, wrong, ours = [], [], []
+    for i, (story, span) in enumerate(cut):
+        other = another(checkpoint.tokenizer, sentences, i)
+        if other is None:
+            continue
+        true.append(nats_of(checkpoint, story, span, sentences[i]))
+        wrong.append(nats_of(checkpoint, story, span, other))
+        run = Infilling(checkpoint, Request(seed=0), story, [Gap(*span)])
+        for _ in run.steps():
+            pass
+        ours.append(run.fillings()[0].nats)
+        if len(true) == args.stories:
+            break
+    n = len(true)
+    print(f"{checkpoint.name}, {n} stories of {args.corpus.name}, mean nats of the sentence given the rest:")
+    print(f"  true {mean(true):.1f}   ours {mean(ours):.1f}   another story's {mean(wrong):.1f}")
+    for name, these in (("true", true), ("ours", ours)):
+        print(f"  {name} above another story's: {sum(a < b for a, b in zip(these, wrong, strict=True))} of {n}")
+    print(f"  ours above the true one: {sum(a < b for a, b in zip(ours, true, strict=True))} of {n}")
+
+
+if __name__ == "__main__":
+    main()

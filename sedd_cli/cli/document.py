@@ -1,0 +1,51 @@
+"""A user's document: read strictly, so that it can be written back byte for byte."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from sedd_cli.errors import NotLoadableError, UsageError
+
+
+@dataclass(frozen=True)
+class Document:
+    """`text` is the decoded UTF-8, newlines and a BOM as they stand: `text.encode()` is `data`. `path` None: stdin."""
+
+    path: Path | None
+    data: bytes
+    text: str
+
+    @property
+    def name(self) -> str:
+        return "stdin" if self.path is None else str(self.path)
+
+
+def read_document(source: str) -> Document:
+    """The document at a path, or on stdin for `-`.
+
+    Raises `NotLoadableError` if it cannot be read, `UsageError` if it is empty, binary or not UTF-8.
+    """
+    if source == "-":
+        if sys.stdin is None:
+            raise UsageError("the document is '-', but stdin is closed", "Pipe a text in, or name a file.")
+        path, data = None, sys.stdin.buffer.read()
+    else:
+        path = Path(source)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise NotLoadableError(
+                f"cannot read {path}: {error.strerror}", "Name a text file, or - for stdin."
+            ) from None
+    name = "stdin" if path is None else str(path)
+    if not data:
+        raise UsageError(f"{name} is empty", "There is nothing to read in it.")
+    if b"\0" in data:
+        raise UsageError(f"{name} is a binary file: byte 0x00 at offset {data.index(0)}", "Give a text in UTF-8.")
+    try:
+        return Document(path, data, data.decode())
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}",
+            "Convert it first, for example with iconv -t UTF-8.",
+        ) from None

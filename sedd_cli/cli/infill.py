@@ -1,0 +1,261 @@
+"""`sedd infill`: parts of a document written anew, in the light of what stands before and after them."""
+
+import time
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sedd_cli.cli import options
+from sedd_cli.cli.document import Document, read_document
+from sedd_cli.cli.in_place import InPlace
+from sedd_cli.cli.output import Output, as_json
+from sedd_cli.cli.terminal import Terminal
+from sedd_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from sedd_cli.generation.infill import Filling, Infilling
+    from sedd_cli.models.checkpoint import Checkpoint
+    from sedd_cli.text.gaps import Gap
+
+GAPS = "Gaps"
+
+
+def infill(
+    file: Annotated[str, typer.Argument(help="The document; '-' is stdin.", show_default=False)],
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A span to rewrite, as a Python slice: 10:40, :40, -20:. Repeatable.",
+            rich_help_panel=GAPS,
+            show_default=False,
+        ),
+    ] = None,
+    unit: Annotated[
+        str, typer.Option(help="What --mask counts: chars, words, lines or tokens.", rich_help_panel=GAPS)
+    ] = "chars",
+    regex: Annotated[
+        str | None,
+        typer.Option(help="Rewrite what this pattern matches.", rich_help_panel=GAPS, show_default=False),
+    ] = None,
+    marker: Annotated[
+        tuple[str, str],
+        typer.Option(
+            metavar="OPEN CLOSE",
+            help="Without --mask and --regex: rewrite [[...]], [[12]] and [[5-20]] (tokens).",
+            rich_help_panel=GAPS,
+        ),
+    ] = ("[[", "]]"),
+    tokens: Annotated[
+        str | None,
+        typer.Option(
+            help="How many to write in each gap: N, LO-HI or auto. Default: as many as stood there.",
+            rich_help_panel=GAPS,
+            show_default=False,
+        ),
+    ] = None,
+    num: Annotated[
+        int, typer.Option("-n", "--num", help="Candidates; the best is printed.", rich_help_panel=options.SAMPLING)
+    ] = 1,
+    steps: options.Steps = 256,
+    seed: options.Seed = None,
+    row: options.Row = 0,
+    length: options.Length = None,
+    sampler: options.Sampler = "tweedie",
+    score: options.Score = "normalised",
+    temperature: options.Temperature = 1.0,
+    top_k: options.TopK = None,
+    top_p: options.TopP = None,
+    output: options.OutputFile = None,
+    in_place: Annotated[
+        bool,
+        typer.Option(
+            "-i", "--in-place", help="Write to FILE itself; FILE~ keeps what it was.", rich_help_panel=options.OUTPUT
+        ),
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Print what changed, as a unified diff.", rich_help_panel=options.OUTPUT)
+    ] = False,
+    json: options.Json = False,
+    trace: options.Trace = None,
+    live: options.Live = None,
+    color: options.ColorChoice = "auto",
+    quiet: options.Quiet = False,
+    model: options.Model = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    batch_size: options.BatchSize = None,
+) -> None:
+    """Rewrite parts of a document; outside them not one byte changes.
+
+    The document goes to stdout and nothing else does. Several candidates (-n) are ranked by how likely what they
+    wrote is, given the rest.
+
+    For example: sedd infill story.txt --mask 10:40 --diff
+    """
+    terminal = Terminal(quiet=quiet, color=color, live=live)
+    if in_place and output is not None:
+        raise UsageError("-o and --in-place are two places for one document", "Leave one of them out.")
+    if json and diff:
+        raise UsageError("--json and --diff both go to stdout", "Leave one of them out.")
+    document = read_document(file)
+    for place in (output, Path(file)):
+        if trace is not None and place is not None and trace.resolve() == place.resolve():
+            raise UsageError(f"--trace would write over {place}", "Give it a file of its own.")
+    with ExitStack() as stack:
+        home = stack.enter_context(InPlace(document)) if in_place else None
+        out = stack.enter_context(Output(output)) if not in_place or json or diff else None
+        from sedd_cli.cli.watch import carry_out
+        from sedd_cli.generation.infill import Infilling, ranked
+        from sedd_cli.generation.request import Request
+        from sedd_cli.generation.trace import TraceWriter
+        from sedd_cli.models.checkpoint import load_checkpoint
+
+        request = Request(
+            length=length,
+            steps=steps,
+            seed=seed,
+            num_samples=num,
+            row=row,
+            sampler=sampler,
+            score=score,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            batch_size=batch_size,
+        )
+        checkpoint = load_checkpoint(model, device, dtype)
+        gaps = _gaps(checkpoint, document, mask or [], unit, regex, marker, tokens, terminal)
+        infilling = Infilling(checkpoint, request, document.text, gaps)
+        _tell(infilling, terminal, quiet)
+        started = time.monotonic()
+        writer = TraceWriter(trace, infilling) if trace else None
+        if writer:
+            stack.callback(writer.discard)
+        finished = carry_out(infilling, terminal, writer)
+        fillings = ranked(infilling.fillings())
+        if writer:
+            writer.close()
+        if fillings:
+            best = fillings[0]
+            if out is not None and json:
+                out.write(_as_json(infilling, fillings))
+            elif out is not None and diff:
+                from sedd_cli.render.diff import diff_parts
+
+                changes = [
+                    ((site.start, site.end), span) for site, span in zip(infilling.sites, best.spans, strict=True)
+                ]
+                out.show(diff_parts(document.text, best.text, changes, document.name), color)
+            elif out is not None:
+                out.write(best.text)
+            if home is not None and finished:
+                terminal.note(f"{file} written; what it was is in {home.write(best.text)}")
+        _summarise(infilling, fillings, time.monotonic() - started, terminal)
+    if not finished:
+        raise typer.Exit(130)
+
+
+def _gaps(
+    checkpoint: "Checkpoint",
+    document: Document,
+    spans: list[str],
+    unit: str,
+    pattern: str | None,
+    brackets: tuple[str, str],
+    tokens: str | None,
+    terminal: Terminal,
+) -> "list[Gap]":
+    """The gaps asked for: spans and matches, or else the markers that stand in the text."""
+    from sedd_cli.text.gaps import Unit, gap_at, markers, matches, parse_length, place_of, spans_of
+
+    length = None if tokens is None else parse_length(tokens)
+    gaps = []
+    if spans:
+        if checkpoint.tokenizer is None:
+            raise UsageError("this checkpoint has no tokenizer, so it reads no documents", "Choose another with -m.")
+        known: Unit = unit  # type: ignore[assignment]  # spans_of refuses others
+        units = spans_of(document.text, known, checkpoint.tokenizer)
+        gaps += [gap_at(span, units, len(document.text), length, unit) for span in spans]
+    if pattern is not None:
+        gaps += matches(document.text, pattern, length)
+    if spans or pattern is not None:
+        return gaps
+    gaps = markers(document.text, brackets, length)
+    for gap in gaps:
+        line, column = place_of(document.text, gap.start)
+        terminal.note(f"{line}:{column}: {document.text[gap.start : gap.end]}")
+    if not gaps:
+        raise UsageError(
+            f"{document.name} has no gap", "Name one with --mask 10:40 or --regex PATTERN, or write [[12]] in the text."
+        )
+    return gaps
+
+
+def _tell(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
+    from sedd_cli.diffusion.processes import Uniform
+    from sedd_cli.generation.familiarity import surprise
+
+    for choice in infilling.choices:
+        tried = ", ".join(f"{n} ({nats:.1f})" for n, nats in choice.nats.items())
+        terminal.note(
+            f"gap {choice.gap.start}:{choice.gap.end} gets {choice.tokens} tokens; nats of the text beside it: {tried}"
+        )
+    checkpoint = infilling.checkpoint
+    if infilling.request.shaping().changes_law:
+        terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
+    if isinstance(checkpoint.process, Uniform):
+        terminal.warn("with the uniform process the rest of the document is only approximately taken into account")
+    if quiet or not infilling.sites:
+        return
+    first = infilling.sites[0]
+    before, after = infilling.document[max(0, first.start - 400) : first.start], infilling.document[first.end :][:400]
+    foreign = surprise(checkpoint, max(before, after, key=len))
+    if foreign is not None and foreign > 2:
+        terminal.warn(
+            f"this document is unlike what {checkpoint.name} was trained on: its bound is "
+            f"{foreign:.1f} times that of its own validation text"
+        )
+
+
+def _summarise(infilling: "Infilling", fillings: "list[Filling]", seconds: float, terminal: Terminal) -> None:
+    if len(fillings) > 1:
+        for filling in fillings:
+            what = f"{filling.nats:.1f} nats" if filling.complete else "not finished"
+            terminal.note(f"row {filling.row}: {what}")
+    calls, redrawn = sum(f.nfe for f in fillings), sum(f.redrawn for f in fillings)
+    again = f" ({redrawn} of them to redraw bytes that were no text)" if redrawn else ""
+    terminal.note(f"seed {infilling.seed}, {calls} network calls{again}, {seconds:.1f} s, {infilling.checkpoint.name}")
+
+
+def _as_json(infilling: "Infilling", fillings: "list[Filling]") -> str:
+    checkpoint = infilling.checkpoint
+    return as_json(
+        {
+            "model": {"name": checkpoint.name, "sha256": checkpoint.hash},
+            "settings": {**asdict(infilling.request), "seed": infilling.seed},
+            "gaps": [
+                {"start": site.start, "end": site.end, "tokens": site.tokens, "window": number}
+                for number, window in enumerate(infilling.windows)
+                for site in infilling.sites[window.first : window.first + len(window.places)]
+            ],
+            "lengths_compared": [
+                {"start": c.gap.start, "end": c.gap.end, "tokens": c.tokens, "nats": c.nats} for c in infilling.choices
+            ],
+            "candidates": [
+                {
+                    "row": filling.row,
+                    "seed": filling.seed,
+                    "nfe": filling.nfe,
+                    "redrawn": filling.redrawn,
+                    "complete": filling.complete,
+                    "nats": filling.nats if filling.complete else None,
+                    "spans": filling.spans,
+                    "text": filling.text,
+                }
+                for filling in fillings
+            ],
+        }
+    )

@@ -1,0 +1,282 @@
+"""`sedd score`: how likely the checkpoint finds a document."""
+
+import io
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from sedd_cli.cli import options
+from sedd_cli.cli.document import read_document
+from sedd_cli.cli.output import Output, as_json
+from sedd_cli.cli.terminal import Color, Terminal
+from sedd_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sedd_cli.evaluation.score import Score, Scoring
+
+SCORING = "Scoring"
+MEANING = {
+    "ao": "the any-order bound: -log p is at most this, up to the standard error",
+    "elbo": "the evidence bound: -log p is at most this, up to the standard error",
+    "left-to-right": "exact for this order",
+}
+LONG = 10
+"""Seconds; what takes longer is said beforehand."""
+
+
+def score(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The document; '-' reads stdin.", show_default=False)],
+    order: Annotated[
+        Literal["any", "left-to-right"],
+        typer.Option(help="any: a bound over all orders. left-to-right: exact.", rich_help_panel=SCORING),
+    ] = "any",
+    pseudo: Annotated[
+        bool,
+        typer.Option("--pseudo", help="Each token given all others, as well.", rich_help_panel=SCORING),
+    ] = False,
+    until_error: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NATS",
+            help="Add replicates until the standard error is at most this, in nats a token.",
+            rich_help_panel=SCORING,
+            show_default=False,
+        ),
+    ] = None,
+    replicates: Annotated[
+        int, typer.Option(help="Independent estimates; their spread is the error.", rich_help_panel=SCORING)
+    ] = 8,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            help="Tokens of a window; the checkpoint's by default.", rich_help_panel=SCORING, show_default=False
+        ),
+    ] = None,
+    overlap: Annotated[
+        int | None,
+        typer.Option(
+            help="Tokens that a window is given by the one before; half by default.",
+            rich_help_panel=SCORING,
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same figures.", rich_help_panel=SCORING)] = 0,
+    output: options.OutputFile = None,
+    json: options.Json = False,
+    heat: Annotated[
+        bool | None,
+        typer.Option(
+            "--heat/--no-heat",
+            help="The text, each token coloured by its nats. Default: if stdout is a terminal with colours.",
+            rich_help_panel=options.OUTPUT,
+            show_default=False,
+        ),
+    ] = None,
+    color: Annotated[
+        Color, typer.Option(help="Colour of the heat, and on stderr.", rich_help_panel=options.OUTPUT)
+    ] = "auto",
+    quiet: options.Quiet = False,
+    model: options.Model = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    batch_size: options.BatchSize = None,
+) -> None:
+    """Say how likely a document is: a bound on its -log p, in nats and bits, and what each token contributes.
+
+    Ctrl-C reports what is known by then.
+
+    For example: sedd score story.txt --until-error 0.01
+    """
+    terminal = Terminal(quiet=quiet, color=color)
+    if json and heat:
+        raise UsageError("--json and --heat cannot both be printed", "JSON holds each token's nats already.")
+    document = read_document(file)
+    with Output(output) as out:
+        from sedd_cli.evaluation.score import ScoreRequest, Scoring
+        from sedd_cli.models.checkpoint import load_checkpoint
+
+        request = ScoreRequest(
+            order=order,
+            pseudo=pseudo,
+            replicates=replicates,
+            seed=seed,
+            until_error=until_error,
+            length=length,
+            overlap=overlap,
+            batch_size=batch_size,
+        )
+        scoring = Scoring(load_checkpoint(model, device, dtype), document.text, request)
+        if not quiet:
+            _tell(scoring, document.text, terminal)
+        started = time.monotonic()
+        result, finished = _carry_out(scoring, terminal)
+        if result is None:
+            terminal.note("stopped before there was anything to report")
+            raise typer.Exit(130)
+        if json:
+            out.write(_as_json(scoring, result, finished))
+        else:
+            console = _console(heat, color, aside=output is not None)
+            shown = None if console is None else (console, _pieces(scoring, result))
+            _print(out, result, shown)
+        _conclude(scoring, result, time.monotonic() - started, terminal)
+    if not finished:
+        raise typer.Exit(130)
+
+
+def _tell(scoring: "Scoring", text: str, terminal: Terminal) -> None:
+    from sedd_cli.generation.familiarity import surprise
+
+    checkpoint, windows = scoring.checkpoint, scoring.windows
+    if windows.length > checkpoint.length:
+        terminal.warn(
+            f"windows of {windows.length} tokens, but {checkpoint.name} was trained on {checkpoint.length}: "
+            "the figures may be poor"
+        )
+    cut = f" in {len(windows)} windows of {windows.length}" if len(windows) > 1 else ""
+    at_least = "at least " if scoring.request.until_error and scoring.goal else ""
+    terminal.note(f"{len(scoring.ids)} tokens{cut}, {at_least}{scoring.calls_needed} network calls")
+    if cut:
+        terminal.note(f"each window but the first is given {windows.overlap} tokens or more by the one before")
+    # So much holds all the tokens that it looks at, and a long document need not be tokenised again.
+    foreign = surprise(checkpoint, text[:4096])
+    if foreign is not None and foreign > 2:
+        terminal.warn(
+            f"this text is unlike what {checkpoint.name} was trained on: its bound is "
+            f"{foreign:.1f} times that of its own validation text"
+        )
+
+
+def _carry_out(scoring: "Scoring", terminal: Terminal) -> "tuple[Score | None, bool]":
+    """The last score there is, and whether it is all that was asked for."""
+    from sedd_cli.render.training import duration
+
+    result: Score | None = None
+    started, told = time.monotonic(), 0
+    try:
+        for result in scoring.rounds():
+            if scoring.goal > told:
+                told = scoring.goal
+                left = (time.monotonic() - started) * (told / result.replicates - 1)
+                if left > LONG:
+                    terminal.note(
+                        f"{told} replicates, about {duration(left)} left; Ctrl-C reports what is known by then"
+                    )
+    except KeyboardInterrupt:
+        return result, False
+    return result, True
+
+
+def _conclude(scoring: "Scoring", result: "Score", seconds: float, terminal: Terminal) -> None:
+    made = f"seed {scoring.request.seed}, {result.replicates} replicates, " if result.replicates else ""
+    error = f"standard error {result.error_per_token:.2g} nats a token, " if result.replicates else ""
+    terminal.note(f"{result.form}: {MEANING[result.form]}")
+    terminal.note(f"{error}{made}{seconds:.1f} s, {scoring.checkpoint.name}")
+
+
+def _figures(result: "Score") -> dict[str, float | int | str | None]:
+    return {
+        "nats": result.nats,
+        "standard_error": result.standard_error,
+        "form": result.form,
+        "bits_per_byte": result.bits_per_byte,
+        "perplexity": result.perplexity,
+        "num_tokens": result.num_tokens,
+        "num_bytes": result.num_bytes,
+        "pseudo_nats": None if result.pseudo is None else float(result.pseudo.sum()),
+    }
+
+
+def _as_lines(result: "Score") -> str:
+    return "".join(
+        f"{name:<15}{value:.6g}\n" if isinstance(value, float) else f"{name:<15}{value}\n"
+        for name, value in _figures(result).items()
+        if value is not None
+    )
+
+
+def _console(heat: bool | None, color: Color, *, aside: bool) -> "Console | None":
+    """Where the heat is drawn: on the terminal that stdout is, else (`aside`, or in a pipe) in memory, or nowhere."""
+    from rich.console import Console
+
+    no_color = True if color == "never" else None
+    if not aside and sys.stdout.isatty():
+        console = Console(file=sys.stdout, no_color=no_color, highlight=False)
+        coloured = console.color_system is not None and not console.no_color
+        return console if heat or (heat is None and coloured) else None
+    if not heat:
+        return None
+    return Console(
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="256",
+        no_color=no_color,
+        highlight=False,
+        legacy_windows=False,
+    )
+
+
+def _pieces(scoring: "Scoring", result: "Score") -> list[str]:
+    assert scoring.checkpoint.tokenizer is not None
+    return scoring.checkpoint.tokenizer.spell(result.ids.tolist())
+
+
+def _print(out: Output, result: "Score", shown: "tuple[Console, list[str]] | None") -> None:
+    """The figures, then the heat. On a terminal the heat goes past `out`, which would make its colours inert."""
+    figures = _as_lines(result)
+    if shown is None:
+        out.write(figures)
+        return
+    console, pieces = shown
+    if isinstance(console.file, io.StringIO):
+        _draw(console, result, pieces)
+        out.write(figures + console.file.getvalue())
+    else:
+        out.write(figures)
+        _draw(console, result, pieces)
+
+
+def _draw(console: "Console", result: "Score", pieces: list[str]) -> None:
+    from sedd_cli.render.heat import heat, legend
+
+    title = "nats a token"
+    if result.token_error:
+        title = f"nats a token, each give or take {result.token_error:.2g}"
+    blocks = [(title, result.per_token)]
+    if result.pseudo is not None:
+        blocks.append(("nats a token given all others", result.pseudo))
+    for heading, nats in blocks:
+        console.print()
+        console.print(legend(heading))
+        console.print(heat(pieces, nats.tolist()))
+
+
+def _as_json(scoring: "Scoring", result: "Score", finished: bool) -> str:
+    checkpoint, request = scoring.checkpoint, scoring.request
+    pseudo = [None] * result.num_tokens if result.pseudo is None else result.pseudo.tolist()
+    tokens = zip(result.ids.tolist(), _pieces(scoring, result), result.per_token.tolist(), pseudo, strict=True)
+    return as_json(
+        {
+            "model": {"name": checkpoint.name, "sha256": checkpoint.hash},
+            "settings": {
+                "order": request.order,
+                "seed": request.seed,
+                "until_error": request.until_error,
+                "length": scoring.windows.length,
+            },
+            **_figures(result),
+            "token_error": result.token_error,
+            "replicates": result.replicates,
+            "complete": finished,
+            "windows": result.windows,
+            "overlap": result.overlap,
+            "tokens": [
+                {"id": id_, "text": text, "nats": nats, **({} if given is None else {"pseudo": given})}
+                for id_, text, nats, given in tokens
+            ],
+        }
+    )

@@ -1,0 +1,359 @@
+"""How likely a checkpoint finds a text: a bound with its error or an exact fixed-order value, token by token."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sedd_cli.diffusion.likelihood import estimate, in_order
+from sedd_cli.diffusion.likelihood import pseudo as pseudo_likelihood
+from sedd_cli.diffusion.processes import Absorbing
+from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
+from sedd_cli.errors import UsageError
+from sedd_cli.models.checkpoint import Checkpoint
+
+Order = Literal["any", "left-to-right"]
+Form = Literal["ao", "elbo", "left-to-right"]
+
+NOISED = 8
+"""Canvases a replicate noises at least: a text of few windows is noised several times, at stratified times."""
+ROUND = 2
+"""Replicates between two looks at the clock and the keyboard: the fewest that have a spread."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRequest:
+    """What to find out about a text.
+
+    `order`: `any` bounds `-log p` over all orders, `left-to-right` is exact for that order. `pseudo`: each token
+    given all others, as well. `until_error`: replicates are added until the standard error is at most so many nats a
+    token. `length`: tokens of a window (None: the checkpoint's), of which at least `overlap` are given by the window
+    before (None: half). Raises `UsageError` for a value out of range.
+    """
+
+    order: Order = "any"
+    pseudo: bool = False
+    replicates: int = 8
+    seed: int = 0
+    until_error: float | None = None
+    length: int | None = None
+    overlap: int | None = None
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.order not in ("any", "left-to-right"):
+            raise UsageError(f"unknown order {self.order!r}", "Choose any or left-to-right.")
+        for name, value, least, why in (
+            ("replicates", self.replicates, 2, " (their spread is the error)"),
+            ("length", self.length, 1, ""),
+            ("overlap", self.overlap, 0, ""),
+            ("batch size", self.batch_size, 1, ""),
+            ("seed", self.seed, 0, ""),
+        ):
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+                raise UsageError(f"{name} must be a whole number, not {value!r}")
+            if value is not None and value < least:
+                raise UsageError(f"{name} must be at least {least}{why}, not {value}")
+        if self.until_error is not None and not 0 < self.until_error < math.inf:
+            raise UsageError(f"until_error must be above 0, not {self.until_error}", "It is in nats a token: try 0.01.")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """N canvases of L tokens over a document: `starts` (N,); each holds at least `overlap` tokens of the last one."""
+
+    starts: Tensor
+    length: int
+    overlap: int
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def positions(self) -> Tensor:
+        """(N, L): where in the document each place of each window stands."""
+        return self.starts[:, None] + torch.arange(self.length)
+
+    @property
+    def unseen(self) -> Tensor:
+        """(N, L) bool: tokens that no window before holds. Given those before, they make the chain rule's factors."""
+        ends = self.starts + self.length
+        return self.positions >= torch.cat([self.starts[:1], ends[:-1]])[:, None]
+
+    @property
+    def central(self) -> Tensor:
+        """(N, L) bool: every token once too, where it has most on either side: overlaps are cut in the middle."""
+        ends = self.starts + self.length
+        cuts = (self.starts[1:] + ends[:-1] + 1) // 2
+        begin, end = torch.cat([self.starts[:1], cuts]), torch.cat([cuts, ends[-1:]])
+        return (self.positions >= begin[:, None]) & (self.positions < end[:, None])
+
+
+def make_windows(tokens: int, length: int, overlap: int | None = None) -> Windows:
+    """Windows over a document of so many tokens, all of one size; the last is moved back to its end.
+
+    Raises `UsageError` if windows overlap (None: by half) so much that they do not advance.
+    """
+    overlap = length // 2 if overlap is None else overlap
+    if overlap >= length:
+        raise UsageError(
+            f"windows of {length} tokens cannot overlap by {overlap}", f"Give an overlap of at most {length - 1}."
+        )
+    length_used = min(length, tokens)
+    last = tokens - length_used
+    return Windows(torch.tensor([*range(0, last, length - overlap), last]), length_used, overlap)
+
+
+@dataclass(frozen=True)
+class Score:
+    """How likely a text of n tokens is, in nats.
+
+    `form`: `ao`, the any-order bound on `-log p` (RADD, 2406.03736, equation 3.13); `elbo`, the bound for the
+    uniform process (SEDD, 2310.16834, theorem 3.6); `left-to-right`, exact for that order. `per_token` (n,) float64
+    is what each token contributes. `standard_error` is the Monte Carlo error of the total, `token_error` that of one
+    token's contribution (root mean square; None if that cannot be told yet); of an exact value both are 0. `pseudo`
+    (n,) float64 or None: `-log p(x_i | all others)`, whose sum is no bound on anything.
+    """
+
+    form: Form
+    per_token: Tensor
+    standard_error: float
+    token_error: float | None
+    replicates: int
+    ids: Tensor
+    """(n,) int64: the text's tokens."""
+    num_bytes: int
+    """Of the text in UTF-8."""
+    windows: int
+    overlap: int
+    pseudo: Tensor | None = None
+
+    @property
+    def nats(self) -> float:
+        return float(self.per_token.sum())
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.per_token)
+
+    @property
+    def error_per_token(self) -> float:
+        """The standard error, in nats a token."""
+        return self.standard_error / self.num_tokens
+
+    @property
+    def bits_per_byte(self) -> float:
+        return self.nats / math.log(2) / self.num_bytes
+
+    @property
+    def perplexity(self) -> float:
+        """`exp` of the nats a token."""
+        return math.exp(self.nats / self.num_tokens)
+
+
+class Scoring:
+    """A text being scored: `rounds()` carries it out. `ids` (n,) are its tokens, cut in `windows`.
+
+    `goal`: the replicates planned; with `until_error` it grows once there is something to tell by.
+    Raises `UsageError` for a text that cannot be scored, or not in the way asked for.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, text: str, request: ScoreRequest) -> None:
+        self.checkpoint, self.request = checkpoint, request
+        if not isinstance(checkpoint.process, Absorbing) and (request.order != "any" or request.pseudo):
+            asked = "the pseudo-likelihood" if request.order == "any" else f"the order {request.order}"
+            raise UsageError(
+                f"{asked} needs a checkpoint of the absorbing process: {checkpoint.name} is of the uniform one, "
+                "which has no MASK to give tokens by",
+                "Its bound, the default, can be had.",
+            )
+        self.num_bytes = _bytes(text)
+        self.ids = _ids(checkpoint, text)
+        self.windows = make_windows(len(self.ids), request.length or checkpoint.length, request.overlap)
+        self.goal = 0 if request.order == "left-to-right" else request.replicates
+        self._draws = -(-NOISED // len(self.windows))
+        self._batch_size = request.batch_size or 8
+
+    @property
+    def calls_needed(self) -> int:
+        """Network calls, each of one canvas, as far as planned."""
+        exact = (self.request.order == "left-to-right") + self.request.pseudo
+        return self.goal * self._draws * len(self.windows) + exact * len(self.ids)
+
+    def rounds(self) -> Iterator[Score]:
+        """The score after each round of replicates, ever more exact; the pseudo-likelihood, if wanted, at the end."""
+        for score in self._left_to_right() if self.request.order == "left-to-right" else self._bounds():
+            yield score
+        if self.request.pseudo:
+            yield replace(score, pseudo=self._pseudo())
+
+    def _score(self, form: Form, per_token: Tensor, error: float, token_error: float | None, replicates: int) -> Score:
+        return Score(
+            form=form,
+            per_token=per_token,
+            standard_error=error,
+            token_error=token_error,
+            replicates=replicates,
+            ids=self.ids,
+            num_bytes=self.num_bytes,
+            windows=len(self.windows),
+            overlap=self.windows.overlap,
+        )
+
+    def _bounds(self) -> Iterator[Score]:
+        checkpoint, request = self.checkpoint, self.request
+        x0, where = self.ids[self.windows.positions], self.windows.unseen
+        form: Literal["ao", "elbo"] = "ao" if isinstance(checkpoint.process, Absorbing) else "elbo"
+        pool = _Pool()
+        while pool.replicates < self.goal:
+            while (left := self.goal - pool.replicates) > 0:
+                size = left if left <= ROUND + 1 else ROUND
+                result = estimate(
+                    checkpoint.model,
+                    checkpoint.process,
+                    checkpoint.noise,
+                    x0,
+                    form=form,
+                    where=where,
+                    replicates=size,
+                    draws=self._draws,
+                    seed=_seed_of_round(request.seed, pool.rounds),
+                    batch_size=self._batch_size,
+                )
+                pool.add(result.replicates.sum(1), result.per_token[where])
+                yield self._score(form, pool.per_token, pool.error, pool.token_error, pool.replicates)
+            self.goal = self._goal(pool)
+
+    def _goal(self, pool: "_Pool") -> int:
+        """Replicates that the error asked for takes, as far as those made can tell.
+
+        They are all made before the error is looked at again: stopping at the first low value seen would be too early.
+        """
+        target = self.request.until_error
+        if target is None or pool.error / len(self.ids) <= target:
+            return pool.replicates
+        needed = math.ceil(pool.replicates * (pool.error / len(self.ids) / target) ** 2)
+        return max(needed, pool.replicates + ROUND)
+
+    def _left_to_right(self) -> Iterator[Score]:
+        checkpoint, windows = self.checkpoint, self.windows
+        assert isinstance(checkpoint.process, Absorbing)
+        parts = []
+        for x0, new in zip(self.ids[windows.positions], windows.unseen, strict=True):
+            order = new.nonzero().squeeze(1)
+            nats = in_order(
+                checkpoint.model, checkpoint.process, checkpoint.noise, x0, order, batch_size=self._batch_size
+            )
+            parts.append(nats[new])
+        yield self._score("left-to-right", torch.cat(parts), 0.0, 0.0, 0)
+
+    def _pseudo(self) -> Tensor:
+        checkpoint, windows = self.checkpoint, self.windows
+        assert isinstance(checkpoint.process, Absorbing)
+        parts = []
+        for x0, here in zip(self.ids[windows.positions], windows.central, strict=True):
+            positions = here.nonzero().squeeze(1)
+            nats = pseudo_likelihood(
+                checkpoint.model, checkpoint.process, checkpoint.noise, x0, positions, batch_size=self._batch_size
+            )
+            parts.append(nats[here])
+        return torch.cat(parts)
+
+
+class _Pool:
+    """Replicates of several rounds, taken together."""
+
+    def __init__(self) -> None:
+        self.totals = torch.zeros(0, dtype=torch.float64)
+        self.rounds = 0
+        self._sum = self._squares = self._weighted = torch.zeros(())
+
+    def add(self, totals: Tensor, per_token: Tensor) -> None:
+        """A round's totals (R,) and its per-token means (n,)."""
+        self.totals = torch.cat([self.totals, totals])
+        self.rounds += 1
+        self._weighted = self._weighted + len(totals) * per_token
+        self._sum = self._sum + per_token
+        self._squares = self._squares + per_token.square()
+
+    @property
+    def replicates(self) -> int:
+        return len(self.totals)
+
+    @property
+    def per_token(self) -> Tensor:
+        return self._weighted / self.replicates
+
+    @property
+    def error(self) -> float:
+        return float(self.totals.std() / self.replicates**0.5)
+
+    @property
+    def token_error(self) -> float | None:
+        """From the spread of the rounds (as if all were of one size)."""
+        if self.rounds < 2:
+            return None
+        variance = (self._squares - self._sum.square() / self.rounds) / (self.rounds - 1)
+        return float((variance.mean().clamp(min=0) / self.rounds).sqrt())
+
+
+def _seed_of_round(seed: int, number: int) -> int:
+    """Rounds are independent, and the first ones are the same however many follow."""
+    return int(uniforms(seed, number, MONTE_CARLO, size=1) * 2**53)
+
+
+def _bytes(text: str) -> int:
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the text is not valid UTF-8 (at character {error.start})", "Give it as UTF-8 text."
+        ) from None
+
+
+def _ids(checkpoint: Checkpoint, text: str) -> Tensor:
+    if checkpoint.tokenizer is None:
+        raise UsageError(
+            "this checkpoint has no tokenizer, so it reads no text",
+            "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
+        )
+    if not text:
+        raise UsageError("the text is empty", "There is nothing to score in it.")
+    return torch.tensor(checkpoint.tokenizer.encode(text))
+
+
+def score(
+    ckpt: Checkpoint,
+    text: str,
+    *,
+    order: Order = "any",
+    pseudo: bool = False,
+    replicates: int = 8,
+    seed: int = 0,
+    until_error: float | None = None,
+    length: int | None = None,
+    overlap: int | None = None,
+    batch_size: int | None = None,
+) -> Score:
+    """How likely a checkpoint finds a text; see `ScoreRequest` for what the options mean.
+
+    A text of more tokens than `length` is scored in windows. Every token counts in one of them, given the window's
+    tokens before it, so that by the chain rule the total bounds `-log p` of the text under that reading. (For
+    `pseudo` a token stands where it has most on either side.) A score depends on the checkpoint, the text, the seed
+    and the settings, on a CPU not on `batch_size`. Raises `UsageError` for a request that cannot be carried out.
+    """
+    request = ScoreRequest(
+        order=order,
+        pseudo=pseudo,
+        replicates=replicates,
+        seed=seed,
+        until_error=until_error,
+        length=length,
+        overlap=overlap,
+        batch_size=batch_size,
+    )
+    *_, result = Scoring(ckpt, text, request).rounds()
+    return result

@@ -1,0 +1,97 @@
+"""How many tokens a gap gets: as many as it had, as asked, or as the text around it suggests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from sedd_cli.diffusion.likelihood import in_order
+from sedd_cli.diffusion.processes import Absorbing
+from sedd_cli.errors import UsageError
+from sedd_cli.models.checkpoint import Checkpoint
+from sedd_cli.text.gaps import Gap
+from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.text.windows import Site, make_windows
+
+NEIGHBOURS = 4
+"""Kept tokens on either side of a gap that lengths are compared by."""
+CANDIDATES = 12
+"""Lengths that are compared at most, evenly spread."""
+UNKNOWN = 32
+"""Where nothing stood in a gap, up to so many tokens are considered."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The length found for a gap; `nats` of the kept neighbours for each length compared (the lowest won)."""
+
+    gap: Gap
+    tokens: int
+    nats: dict[int, float]
+
+
+def settle(checkpoint: Checkpoint, document: str, gaps: Sequence[Gap], length: int) -> tuple[list[Site], list[Choice]]:
+    """The gaps with a number of tokens each, and how those to be found out were chosen, one after another.
+
+    A filling of more tokens is always less likely itself, so lengths are compared by how well the kept neighbours
+    are explained with so many MASKs between: their likelihood, what stands in the gap summed out. Gaps in which
+    nothing stands and nothing is asked for are left out. Raises `UsageError` where nothing is kept to compare by.
+    """
+    tokenizer = checkpoint.tokenizer
+    assert tokenizer is not None
+    stood = [len(tokenizer.encode(document[gap.start : gap.end])) for gap in gaps]
+    lengths = [_lengths(gap, count, length) for gap, count in zip(gaps, stood, strict=True)]
+    sites = [
+        Site(gap.start, gap.end, min(max(count, some[0]), some[-1]))
+        for gap, count, some in zip(gaps, stood, lengths, strict=True)
+    ]
+    pending = [(i, some) for i, some in enumerate(lengths) if len(some) > 1]
+    choices = []
+    for i, some in pending:
+        nats = {n: _neighbours(checkpoint, document, sites, i, n, length) for n in some}
+        best = min(nats, key=lambda n: nats[n])
+        sites[i] = replace(sites[i], tokens=best)
+        choices.append(Choice(gaps[i], best, nats))
+    return [site for site in sites if site.tokens], choices
+
+
+def _lengths(gap: Gap, stood: int, most: int) -> list[int]:
+    """Lengths to compare, ascending; one where there is nothing to find out."""
+    if gap.tokens is None:
+        return [stood]
+    if isinstance(gap.tokens, int):
+        return [gap.tokens]
+    if gap.tokens == "auto":
+        low, high = (max(1, stood // 2), 2 * stood) if stood else (1, UNKNOWN)
+    else:
+        low, high = gap.tokens
+    high = min(high, most)
+    if high - low < CANDIDATES:
+        return list(range(low, max(low, high) + 1))
+    # Evenly by ratio: one token more or less matters to a short gap only.
+    spread = torch.logspace(0, 1, CANDIDATES, base=high / low, dtype=torch.float64) * low
+    return sorted({round(n) for n in spread.tolist()})
+
+
+def _neighbours(
+    checkpoint: Checkpoint, document: str, sites: Sequence[Site], which: int, tokens: int, length: int
+) -> float:
+    """`-log p` of the kept tokens nearest to a site if it had so many tokens: right and left in turn."""
+    process = checkpoint.process
+    if not isinstance(process, Absorbing):
+        raise UsageError("lengths cannot be compared with the uniform process", "Give one: --tokens 12.")
+    tokenizer: Tokenizer | None = checkpoint.tokenizer
+    assert tokenizer is not None
+    tried = [*sites]
+    tried[which] = replace(tried[which], tokens=tokens)
+    windows = make_windows(tokenizer, document, tried, length)
+    window = next(w for w in windows if w.first <= which < w.first + len(w.places))
+    place, canvas = window.places[which - window.first], window.canvas
+    after = [i for i in range(place.stop, place.stop + NEIGHBOURS) if i < len(canvas.ids) and not canvas.free[i]]
+    before = [i for i in range(place.start - 1, place.start - 1 - NEIGHBOURS, -1) if i >= 0 and not canvas.free[i]]
+    order = [i for k in range(NEIGHBOURS) for side in (after, before) for i in side[k : k + 1]]
+    if not order:
+        raise UsageError("nothing is kept beside the gap that lengths could be compared by", "Give one: --tokens 12.")
+    x0 = torch.where(canvas.free, process.mask_id, canvas.ids)
+    nats = in_order(checkpoint.model, process, checkpoint.noise, x0, torch.tensor(order))
+    return float(nats.sum())

@@ -1,0 +1,55 @@
+"""Heat: a text in which each token is coloured by what it costs."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from sedd_cli.render.inert import inert
+
+EDGES = (1, 2, 4, 8)
+"""Nats at which the next band begins."""
+BANDS = (
+    ("under 1", ""),
+    ("1 to 2", "black on color(229)"),
+    ("2 to 4", "black on color(222)"),
+    ("4 to 8", "bold black on color(209)"),
+    ("8 or more", "bold underline white on color(160)"),
+)
+"""What each band is called and looks like; the dearest two are told apart without colours too."""
+
+
+def heat(pieces: Sequence[str], nats: Sequence[float]) -> Text:
+    """The text of `pieces`, each coloured by its nats; newlines show as ↵, other control characters as signs.
+
+    A piece without characters holds a part of one: it counts with the piece that completes it.
+    """
+    text = Text(overflow="fold")
+    for piece, cost in _visible(pieces, nats):
+        word = piece.lstrip(" ")
+        style = style_of(cost)
+        text.append(" " * (len(piece) - len(word)), style="" if word else style)
+        text.append(inert(word).replace("\n", "↵\n"), style=style)
+    return text
+
+
+def legend(title: str) -> Text:
+    """One line: what is shown, and the look of each band."""
+    text = Text()
+    text.append(f"{title}:", style="bold")
+    for name, style in BANDS:
+        text.append("  ").append(name, style=style)
+    return text
+
+
+def style_of(nats: float) -> str:
+    return BANDS[bisect_right(EDGES, nats)][1]
+
+
+def _visible(pieces: Sequence[str], nats: Sequence[float]) -> Iterator[tuple[str, float]]:
+    pending = 0.0
+    for piece, cost in zip(pieces, nats, strict=True):
+        pending += cost
+        if piece:
+            yield piece, pending
+            pending = 0.0

@@ -1,0 +1,168 @@
+"""Gaps: which characters of a document are to be written anew, and with how many tokens."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, get_args
+
+import numpy as np
+
+from sedd_cli.errors import UsageError
+from sedd_cli.text.tokenizer import Tokenizer
+
+Unit = Literal["chars", "words", "lines", "tokens"]
+Length = int | tuple[int, int] | Literal["auto"] | None
+"""How many tokens: a number, from the least to the most, found out ("auto"), or as many as stood there (None)."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Characters `start ... end - 1` of a document, in code points."""
+
+    start: int
+    end: int
+    tokens: Length = None
+
+
+def check_gaps(gaps: Iterable[Gap], size: int) -> list[Gap]:
+    """Gaps of a document of `size` characters in order, those that overlap or touch as one.
+
+    A merged gap keeps its number of tokens where its parts agree on it, and has it found out otherwise. Raises
+    `UsageError` for a gap out of range, reversed, or with an impossible number of tokens.
+    """
+    merged: list[Gap] = []
+    for gap in sorted(gaps, key=lambda gap: (gap.start, gap.end)):
+        _check(gap, size)
+        if merged and gap.start <= merged[-1].end:
+            last = merged[-1]
+            tokens = gap.tokens if gap.tokens == last.tokens else "auto"
+            merged[-1] = Gap(last.start, max(gap.end, last.end), tokens)
+        else:
+            merged.append(gap)
+    return merged
+
+
+def _check(gap: Gap, size: int) -> None:
+    if gap.start > gap.end:
+        raise UsageError(f"the gap {gap.start}:{gap.end} is reversed", "The start comes first: --mask 10:40.")
+    if gap.start < 0 or gap.end > size:
+        raise UsageError(
+            f"the gap {gap.start}:{gap.end} is out of range: the document has {size} characters",
+            f"Choose between 0 and {size}.",
+        )
+    bounds = gap.tokens if isinstance(gap.tokens, tuple) else (gap.tokens, gap.tokens)
+    least, most = bounds
+    if isinstance(least, int) and isinstance(most, int) and not 1 <= least <= most:
+        raise UsageError(f"a gap cannot have {least} to {most} tokens", "Write --tokens 12 or --tokens 5-20.")
+
+
+def parse_length(text: str) -> Length:
+    """`12`, `5-20` or `auto`. Raises `UsageError` for anything else."""
+    if text == "auto":
+        return "auto"
+    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text, re.ASCII)
+    if not found:
+        raise UsageError(f"{text!r} is no number of tokens", "Write --tokens 12, --tokens 5-20 or --tokens auto.")
+    least, most = int(found[1]), found[2]
+    return least if most is None else (least, int(most))
+
+
+def gap_at(span: str, units: Sequence[tuple[int, int]], size: int, tokens: Length, unit: str) -> Gap:
+    """The gap of a Python slice such as `10:40`, `:40` or `-20:` over the units of a document of `size` characters.
+
+    Raises `UsageError` for what is no slice, reversed or out of range.
+    """
+    found = re.fullmatch(r"(-?\d+)?:(-?\d+)?", span, re.ASCII)
+    if not found:
+        raise UsageError(f"{span!r} is no span", "Write START:END as in --mask 10:40, --mask :40 or --mask=-20:.")
+    count = len(units)
+    first, last = (
+        default if text is None else int(text) + (count if text.startswith("-") else 0)
+        for text, default in ((found[1], 0), (found[2], count))
+    )
+    if not (0 <= first <= count and 0 <= last <= count):
+        raise UsageError(f"the span {span} is out of range: the document has {count} {unit}", "See --unit.")
+    if first > last:
+        raise UsageError(f"the span {span} is reversed", "The start comes first: --mask 10:40.")
+    start = units[first][0] if first < count else size
+    return Gap(start, units[last - 1][1] if last > first else start, tokens)
+
+
+def spans_of(document: str, unit: Unit, tokenizer: Tokenizer) -> Sequence[tuple[int, int]]:
+    """Where each unit of the document stands: words are runs of non-space, lines have their ending.
+
+    Raises `UsageError` for an unknown unit.
+    """
+    if unit == "chars":
+        return _Characters(len(document))
+    if unit == "words":
+        return [found.span() for found in re.finditer(r"\S+", document)]
+    if unit == "lines":
+        return [found.span() for found in re.finditer(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z", document)]
+    if unit == "tokens":
+        return _token_spans(document, tokenizer)
+    raise UsageError(f"unknown unit {unit!r}", f"Choose one of {', '.join(get_args(Unit))}.")
+
+
+class _Characters(Sequence[tuple[int, int]]):
+    """Every character of a document, without a list of them."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, i: int) -> tuple[int, int]:  # type: ignore[override]
+        if not -self._count <= i < self._count:
+            raise IndexError(i)
+        return i % self._count, i % self._count + 1
+
+
+def _token_spans(document: str, tokenizer: Tokenizer) -> list[tuple[int, int]]:
+    """The characters that each token has a byte of."""
+    ends = np.cumsum([len(character.encode()) for character in document])
+    bounds = np.cumsum([0, *(len(tokenizer.bytes_of(i)) for i in tokenizer.encode(document))]).tolist()
+    return [
+        (int(np.searchsorted(ends, start, "right")), int(np.searchsorted(ends, end, "left")) + 1)
+        for start, end in pairwise(bounds)
+    ]
+
+
+def matches(document: str, pattern: str, tokens: Length) -> list[Gap]:
+    """A gap for each match of a regular expression; empty ones count where a number of tokens is asked for.
+
+    Raises `UsageError` for a pattern that is no expression or matches nothing.
+    """
+    try:
+        found = [m.span() for m in re.finditer(pattern, document, re.MULTILINE)]
+    except re.error as error:
+        raise UsageError(f"{pattern!r} is no regular expression: {error}", "See Python's re module.") from None
+    gaps = [Gap(start, end, tokens) for start, end in found if end > start or tokens is not None]
+    if not gaps:
+        raise UsageError(f"{pattern!r} matches nothing in the document", "Try it with grep first.")
+    return gaps
+
+
+def markers(document: str, brackets: tuple[str, str] = ("[[", "]]"), tokens: Length = None) -> list[Gap]:
+    """A gap in the place of each marker: `[[12]]`, `[[5-20]]`, or `[[...]]` for `tokens` (found out if None).
+
+    Anything else between such brackets is text. Raises `UsageError` for a marker that ends with its line.
+    """
+    opening, closing = map(re.escape, brackets)
+    body = r"(\.\.\.|\d+(?:-\d+)?)"
+    unclosed = re.search(rf"{opening}{body}\s*?$", document, re.MULTILINE | re.ASCII)
+    if unclosed:
+        line, column = place_of(document, unclosed.start())
+        raise UsageError(f"the marker at {line}:{column} is never closed", f"Write {brackets[0]}12{brackets[1]}.")
+    gaps = []
+    for found in re.finditer(f"{opening}{body}{closing}", document, re.ASCII):
+        length: Length = (tokens or "auto") if found[1] == "..." else parse_length(found[1])
+        gaps.append(Gap(*found.span(), length))
+    return gaps
+
+
+def place_of(document: str, position: int) -> tuple[int, int]:
+    """Line and column of a character, both from 1."""
+    return document.count("\n", 0, position) + 1, position - document.rfind("\n", 0, position)

@@ -1,0 +1,110 @@
+"""What the network sees of a document: canvases around its gaps."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from sedd_cli.errors import UsageError
+from sedd_cli.text.canvas import Canvas
+from sedd_cli.text.tokenizer import Tokenizer
+
+CHARACTERS = 8
+"""So many characters a token of the canvas are looked at on either side; of those tokens the nearest fit."""
+JOINT = 0.75
+"""Gaps of a long document are filled jointly while they and what stands between them take no more of a canvas."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A gap whose number of tokens is known."""
+
+    start: int
+    end: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """A canvas, and where on it its gaps stand: sites `first ... first + len(places) - 1` of the document."""
+
+    canvas: Canvas
+    first: int
+    places: tuple[range, ...]
+
+
+def make_windows(tokenizer: Tokenizer, document: str, sites: Sequence[Site], length: int) -> list[Window]:
+    """Canvases of at most `length` tokens that hold every site with tokens to write, nearby ones together.
+
+    Kept text is tokenised on its own, so that no token straddles a gap's edge; a canvas that reaches the end of
+    the document says so by an end-of-text token. The work depends on the sites, not on the document's length.
+    Raises `UsageError` for a site longer than the canvas.
+    """
+    return [_window(tokenizer, document, sites, group, length) for group in _groups(tokenizer, document, sites, length)]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Sites `first ... last`, with the kept tokens between each and the next."""
+
+    first: int
+    last: int
+    between: tuple[list[int], ...]
+
+
+def _groups(tokenizer: Tokenizer, document: str, sites: Sequence[Site], length: int) -> Iterator[_Group]:
+    group: _Group | None = None
+    taken, most = 0, _most_taken(tokenizer, document, sites, length)
+    for i, site in enumerate(sites):
+        if site.tokens > length:
+            raise UsageError(
+                f"a gap of {site.tokens} tokens does not fit on a canvas of {length}",
+                f"The largest possible is {length} tokens: choose a shorter span, or fewer with --tokens.",
+            )
+        if group is not None:
+            between = document[sites[i - 1].end : site.start]
+            if len(between) <= CHARACTERS * length:
+                kept = tokenizer.encode(between)
+                if taken + len(kept) + site.tokens <= most:
+                    group = _Group(group.first, i, (*group.between, kept))
+                    taken += len(kept) + site.tokens
+                    continue
+            yield group
+        group, taken = _Group(i, i, ()), site.tokens
+    if group is not None:
+        yield group
+
+
+def _most_taken(tokenizer: Tokenizer, document: str, sites: Sequence[Site], length: int) -> float:
+    """Tokens of a canvas that gaps filled jointly may take: all of them where the document fits as a whole."""
+    if len(document) <= CHARACTERS * length:
+        edges = [0, *(edge for site in sites for edge in (site.start, site.end)), len(document)]
+        kept = sum(len(tokenizer.encode(document[a:b])) for a, b in zip(edges[::2], edges[1::2], strict=True))
+        if kept + sum(site.tokens for site in sites) <= length:
+            return length
+    return JOINT * length
+
+
+def _window(tokenizer: Tokenizer, document: str, sites: Sequence[Site], group: _Group, length: int) -> Window:
+    inside = sites[group.first : group.last + 1]
+    begin, end = inside[0].start, inside[-1].end
+    # Another window's gap is no context: what stands in it is about to go.
+    before = sites[group.first - 1].end if group.first else 0
+    after = sites[group.last + 1].start if group.last + 1 < len(sites) else len(document)
+    reach = CHARACTERS * length
+    left = tokenizer.encode(document[max(before, begin - reach) : begin])
+    right = tokenizer.encode(document[end : min(after, end + reach)])
+    if min(after, end + reach) == len(document) and tokenizer.end_of_text_id is not None:
+        right.append(tokenizer.end_of_text_id)
+    room = length - sum(site.tokens for site in inside) - sum(map(len, group.between))
+    on_left = min(len(left), max(room // 2, room - len(right)))
+    ids = left[len(left) - on_left :]
+    places = []
+    for site, kept in zip(inside, (*group.between, right[: room - on_left]), strict=True):
+        places.append(range(len(ids), len(ids) + site.tokens))
+        ids += [0] * site.tokens + kept
+    free = torch.zeros(len(ids), dtype=torch.bool)
+    for place in places:
+        free[place.start : place.stop] = True
+    ends = () if tokenizer.end_of_text_id is None else (tokenizer.end_of_text_id,)
+    return Window(Canvas(torch.tensor(ids), free, forbidden=ends), group.first, tuple(places))

@@ -1,0 +1,190 @@
+"""`sedd infill`, run in this process: what goes where, files written back, and every way to ask wrongly."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sedd_cli import Checkpoint, Gap, infill
+from tests.conftest import Result, Sedd
+
+STORY = "\ufeffOnce upon a time, there was a little dog.\r\nHe ran to the park\tand saw a cat. \r\nThey were happy."
+QUICK = ("--steps", "8", "--seed", "7")
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Path:
+    path = tmp_path / "story.txt"
+    path.write_bytes(STORY.encode())
+    return path
+
+
+def test_stdout_is_the_document_and_nothing_else(sedd: Sedd, story: Path, built_in: Checkpoint) -> None:
+    (filling,) = infill(built_in, STORY, [(53, 66)], seed=7, steps=8)
+    result = sedd("infill", str(story), "--mask", "53:66", *QUICK)
+    assert (result.code, result.stdout) == (0, filling.text.encode())
+    assert "seed 7" in result.stderr and story.read_bytes() == STORY.encode()
+    piped = sedd("infill", "-", "--mask", "53:66", *QUICK, stdin=STORY.encode())
+    assert piped.stdout == result.stdout
+    assert sedd("infill", str(story), "--mask", "9:9", *QUICK).stdout == STORY.encode()
+
+
+def test_spans_by_unit_and_patterns(sedd: Sedd, story: Path) -> None:
+    lines = sedd("infill", str(story), "--unit", "lines", "--mask", "1:2", *QUICK).stdout.decode()
+    assert lines.startswith(STORY.split("He")[0]) and lines.endswith("They were happy.")
+    words = sedd("infill", str(story), "--unit", "words", "--mask=-1:", "--mask", "1:2", *QUICK).stdout.decode()
+    assert words.startswith("\ufeffOnce ") and STORY[10:-6] in words
+    found = sedd("infill", str(story), "--regex", r"\b(dog|cat)\b", "--tokens", "2", *QUICK).stdout.decode()
+    assert "dog" not in STORY.replace("dog", "") and " a time, there was a little " in found
+
+
+def test_markers_are_read_and_told(sedd: Sedd, tmp_path: Path) -> None:
+    path = tmp_path / "notes.md"
+    path.write_text("See [[Home]].\nOnce upon [[3]] there was a dog. He [[2-4]] ran. [[...]] They were happy.\n")
+    result = sedd("infill", str(path), *QUICK)
+    assert result.code == 0 and result.stdout.startswith(b"See [[Home]].\nOnce upon ")
+    assert b"[[3]]" not in result.stdout and result.stdout.endswith(b" They were happy.\n")
+    assert "2:11: [[3]]" in result.stderr and "2:37: [[2-4]]" in result.stderr
+    assert result.stderr.count("nats of the text beside it") == 2
+    other = sedd("infill", "-", "--marker", "<", ">", *QUICK, stdin=b"Once upon <2> there was a dog [[3]].")
+    assert other.stdout.endswith(b" there was a dog [[3]].") and b"<2>" not in other.stdout
+
+
+def test_json(sedd: Sedd, story: Path, built_in: Checkpoint) -> None:
+    options = ("-n", "3", "--mask", "53:66", "--mask", "60:70", "--tokens", "3-6")
+    record = json.loads(sedd("infill", str(story), "--json", *options, *QUICK).stdout)
+    assert record["schema_version"] == 1 and record["model"]["sha256"] == built_in.hash
+    (gap,) = record["gaps"]
+    assert (gap["start"], gap["end"]) == (53, 70) and 3 <= gap["tokens"] <= 6
+    assert sorted(map(int, record["lengths_compared"][0]["nats"])) == [3, 4, 5, 6]
+    candidates = record["candidates"]
+    assert sorted(c["row"] for c in candidates) == [0, 1, 2]
+    assert [c["nats"] for c in candidates] == sorted(c["nats"] for c in candidates)
+    for candidate in candidates:
+        ((start, end),) = candidate["spans"]
+        assert candidate["text"] == STORY[:53] + candidate["text"][start:end] + STORY[70:]
+        assert candidate["seed"] == 7 and 0 < candidate["nfe"] - candidate["redrawn"] <= min(gap["tokens"], 9)
+    best = sedd("infill", str(story), *options, *QUICK)
+    assert best.stdout.decode() == candidates[0]["text"] and best.stderr.count(" nats") >= 3
+
+
+def test_diff(sedd: Sedd, story: Path) -> None:
+    lines = sedd("infill", str(story), "--mask", "53:66", "--diff", *QUICK).stdout.decode().split("\n")
+    assert lines[:3] == [f"--- {story}", f"+++ {story}", "@@ -1,3 +1,3 @@"]
+    assert "-He ran to the park\tand saw a cat. \r" in lines and " They were happy." in lines
+    coloured = sedd("infill", str(story), "--mask", "53:66", "--diff", "--color", "always", *QUICK)
+    assert b"\x1b[31m-He ran" in coloured.stdout
+
+
+def test_in_place_keeps_what_was(sedd: Sedd, story: Path) -> None:
+    story.chmod(0o640)
+    link = story.with_name("link.txt")
+    link.symlink_to(story)
+    expected = sedd("infill", str(story), "--mask", "53:66", *QUICK).stdout
+    result = sedd("infill", str(link), "--mask", "53:66", "--in-place", *QUICK)
+    assert (result.code, result.stdout) == (0, b"")
+    assert story.read_bytes() == expected != STORY.encode() and link.is_symlink()
+    backup = story.with_name("story.txt~")
+    assert backup.read_bytes() == STORY.encode() and str(backup) in result.stderr
+    assert (story.stat().st_mode & 0o777, backup.stat().st_mode & 0o777) == (0o640, 0o640)
+    sedd("infill", str(story), "--mask", "3:9", "-i", "--diff", *QUICK)
+    assert backup.read_bytes() == STORY.encode() and story.with_name("story.txt~2").read_bytes() == expected
+    assert sorted(p.name for p in story.parent.iterdir()) == ["link.txt", "story.txt", "story.txt~", "story.txt~2"]
+
+
+def test_a_file_that_changed_meanwhile_is_left_alone(sedd: Sedd, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sedd_cli.generation.infill import Infilling
+
+    steps = Infilling.steps
+
+    def meddled(self: Infilling):  # type: ignore[no-untyped-def]
+        yield from steps(self)
+        story.write_text("someone else's")
+
+    monkeypatch.setattr(Infilling, "steps", meddled)
+    result = sedd("infill", str(story), "--mask", "53:66", "--in-place", *QUICK)
+    assert result.code == 1 and "changed by someone else meanwhile" in result.stderr
+    assert story.read_text() == "someone else's" and [p.name for p in story.parent.iterdir()] == ["story.txt"]
+
+
+def test_a_stopped_run_prints_markers_and_writes_nothing_in_place(
+    sedd: Sedd, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sedd_cli.generation.infill import Infilling
+
+    steps = Infilling.steps
+
+    def stopped(self: Infilling):  # type: ignore[no-untyped-def]
+        yield next(iter(steps(self)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Infilling, "steps", stopped)
+    result = sedd("infill", str(story), "--mask", "50:80", "--steps", "64", "--seed", "7")
+    assert result.code == 130 and b"[[" in result.stdout and result.stdout.startswith(STORY[:50].encode())
+    assert sedd("infill", str(story), "--mask", "50:80", "--steps", "64", "-i").code == 130
+    assert story.read_bytes() == STORY.encode() and [p.name for p in story.parent.iterdir()] == ["story.txt"]
+
+
+def test_trace(sedd: Sedd, story: Path, tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    sedd("infill", str(story), "--mask", "53:66", "-n", "2", "--trace", str(path), *QUICK)
+    header, *lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert header["gaps"] == [{"start": 53, "end": 66, "tokens": len(header["windows"][0]["free"])}]
+    assert header["rows"] == [0, 1]
+    for row in (0, 1):
+        written = [i for line in lines if line["row"] == row and "step" in line for i in line["positions"]]
+        assert sorted(written) == header["windows"][0]["free"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        ([], 2, "has no gap"),
+        (["--mask", "5"], 2, "'5' is no span"),
+        (["--mask", "9:5"], 2, "reversed"),
+        (["--mask", "5:9000"], 2, "out of range: the document has"),
+        (["--mask", "5:9", "--unit", "pages"], 2, "unknown unit 'pages'"),
+        (["--mask", "5:9", "--tokens", "none"], 2, "no number of tokens"),
+        (["--mask", "5:9", "--tokens", "0"], 2, "cannot have 0"),
+        (["--mask", "5:9", "--tokens", "300"], 2, "largest possible is 256"),
+        (["--mask", "5:9", "--json", "--diff"], 2, "both go to stdout"),
+        (["--mask", "5:9", "-i", "-o", "x"], 2, "two places"),
+        (["--regex", "("], 2, "no regular expression"),
+        (["--regex", "zebra"], 2, "matches nothing"),
+        (["--mask", "5:9", "-n", "0"], 2, "must be at least 1"),
+        (["--mask", "5:9", "--steps", "0"], 2, "steps must be at least 1"),
+        (["--mask", "5:9", "-o", "/no/such/folder/x"], 1, "cannot write"),
+    ],
+)
+def test_what_cannot_be_done_is_told(sedd: Sedd, story: Path, options: list[str], code: int, message: str) -> None:
+    result = sedd("infill", str(story), *options)
+    assert (result.code, result.stdout) == (code, b"") and message in result.stderr
+    assert story.read_bytes() == STORY.encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "message"),
+    [
+        (b"", 2, "is empty"),
+        (b"a\0b", 2, "binary file: byte 0x00 at offset 1"),
+        (b"caf\xe9", 2, "is not UTF-8: byte 0xe9 at offset 3"),
+        (b"one [[12\ntwo", 2, "the marker at 1:5 is never closed"),
+        (None, 3, "cannot read"),
+    ],
+)
+def test_documents_that_are_none(sedd: Sedd, tmp_path: Path, content: bytes | None, code: int, message: str) -> None:
+    path = tmp_path / "document"
+    if content is not None:
+        path.write_bytes(content)
+    result: Result = sedd("infill", str(path))
+    assert (result.code, result.stdout) == (code, b"") and message in result.stderr
+
+
+def test_a_target_that_cannot_be_written_is_refused_before_any_work(sedd: Sedd, story: Path) -> None:
+    assert "document is on stdin" in sedd("infill", "-", "--mask", "0:1", "-i", stdin=b"a dog").stderr
+    result = sedd("infill", "/proc/version", "--mask", "0:4", "-i")
+    assert result.code == 1 and "cannot write /proc/version" in result.stderr
+
+
+def test_gap_is_importable() -> None:
+    assert Gap(1, 2).tokens is None

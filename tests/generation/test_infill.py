@@ -1,0 +1,166 @@
+"""Filling gaps: the right law, nothing outside them touched, text that is text."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+import tokenizers
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedd_cli import Checkpoint, Gap, Request, UsageError, infill
+from sedd_cli.diffusion.names import SamplerName
+from sedd_cli.diffusion.processes import Absorbing
+from sedd_cli.generation.infill import Infilling
+from sedd_cli.models.config import Config
+from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.text.tokenizer import Tokenizer
+from tests.diffusion.oracle import UNLIKELY, Oracle, Space, chi_square_p, index_of
+
+STORY = "Once upon a time, there was a little dog. He ran to the park and saw a cat. They were happy.\n"
+
+
+def rest_of(text: str, spans: list[tuple[int, int]]) -> list[str]:
+    edges = [0, *(edge for span in spans for edge in span), len(text)]
+    return [text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    document=st.text(alphabet="aé🌍\u0301 \t\r\n\ufeff.b", min_size=1, max_size=40) | st.text(min_size=1, max_size=30),
+    data=st.data(),
+)
+def test_outside_the_gaps_nothing_changes(document: str, data: st.DataObject, built_in: Checkpoint) -> None:
+    document = document.encode(errors="ignore").decode() or "a"
+    edges = sorted(data.draw(st.lists(st.integers(0, len(document)), min_size=2, max_size=6, unique=True)))
+    gaps = [Gap(a, b, data.draw(st.sampled_from([None, 1, 3]))) for a, b in zip(edges[::2], edges[1::2], strict=False)]
+    # At this temperature any token comes, bytes that are no text among them.
+    run = Infilling(built_in, Request(steps=4, seed=1, temperature=50.0), document, gaps)
+    steps = list(run.steps())
+    (filling,) = run.fillings()
+    assert filling.complete and rest_of(filling.text, filling.spans) == rest_of(
+        document, [(gap.start, gap.end) for gap in gaps]
+    )
+    assert filling.text.encode().decode() == filling.text and "\N{REPLACEMENT CHARACTER}" not in "".join(
+        filling.text[slice(*span)] for span in filling.spans
+    )
+    most = sum(min(int(w.canvas.free.sum()), 5) for w in run.windows)
+    assert len(steps) == filling.nfe and filling.nfe - filling.redrawn <= most
+    assert "<|endoftext|>" not in filling.text
+
+
+def test_bytes_that_are_no_text_are_drawn_again(built_in: Checkpoint) -> None:
+    request = Request(steps=8, seed=3, num_samples=3, temperature=1000.0)
+    run = Infilling(built_in, request, STORY, [Gap(20, 60, 60)])
+    list(run.steps())
+    fillings = run.fillings()
+    assert any(filling.redrawn for filling in fillings)
+    for filling in fillings:
+        assert filling.text.encode().decode() == filling.text
+        assert filling.complete and filling.text.startswith(STORY[:20]) and filling.text.endswith(STORY[60:])
+
+
+def test_an_empty_gap_is_the_identity_and_with_tokens_an_insertion(built_in: Checkpoint) -> None:
+    (same,) = infill(built_in, STORY, [(10, 10)], seed=1)
+    assert (same.text, same.nfe, same.nats) == (STORY, 0, 0.0)
+    (more,) = infill(built_in, STORY, [Gap(17, 17, 4)], seed=1)
+    assert more.text[:17] == STORY[:17] and more.text.endswith(STORY[17:]) and len(more.text) > len(STORY)
+
+
+def test_candidates_are_ranked_and_depend_on_seed_and_row_alone(built_in: Checkpoint) -> None:
+    gaps = [(42, 60), (76, 90)]
+    several = infill(built_in, STORY, gaps, seed=5, num_samples=4, steps=16)
+    assert [f.nats for f in several] == sorted(f.nats for f in several)
+    assert len({f.text for f in several}) > 1
+    for filling in several:
+        (alone,) = infill(built_in, STORY, gaps, seed=5, row=filling.row, steps=16)
+        assert (alone.text, alone.nfe, alone.nats) == (filling.text, filling.nfe, filling.nats)
+
+
+def test_windows_of_a_long_document_are_filled_each_with_numbers_of_its_own(built_in: Checkpoint) -> None:
+    document = STORY * 30
+    at = [k * len(STORY) for k in (2, 15, 28)]
+    run = Infilling(built_in, Request(steps=8, seed=2, length=64), document, [Gap(i + 42, i + 60) for i in at])
+    list(run.steps())
+    (filling,) = run.fillings()
+    assert len(run.windows) == 3
+    written = [filling.text[slice(*span)] for span in filling.spans]
+    assert len(set(written)) > 1
+    assert rest_of(filling.text, filling.spans) == rest_of(document, [(i + 42, i + 60) for i in at])
+
+
+def test_a_stopped_run_shows_what_is_masked_as_markers(built_in: Checkpoint) -> None:
+    run = Infilling(built_in, Request(steps=64, seed=2), STORY, [Gap(42, 60)])
+    next(iter(run.steps()))
+    (filling,) = run.fillings()
+    assert not filling.complete and "[[" in filling.text[slice(*filling.spans[0])]
+
+
+def test_lengths_are_told_by_the_text_beside_the_gap(built_in: Checkpoint) -> None:
+    """Nothing fits between these two halves of a phrase that the checkpoint knows by heart but what was there."""
+    document = "Once upon a time, there was a little girl named Lily. She loved to play."
+    start, end = document.index(" time"), document.index(" a little")
+    run = Infilling(built_in, Request(steps=8, seed=2), document, [Gap(start, end, (1, 12))])
+    (choice,) = run.choices
+    assert choice.tokens == run.sites[0].tokens == 4  # " time", ",", " there", " was"
+    assert set(choice.nats) == set(range(1, 13)) and min(choice.nats, key=lambda n: choice.nats[n]) == 4
+    with pytest.raises(UsageError, match="nothing is kept beside the gap"):
+        letters(Space(3, 2)).infilling("ab", [Gap(0, 2, (1, 2))])
+
+
+class letters:  # noqa: N801 - reads as what it is where it is used
+    """A checkpoint of three letters whose network knows the true law."""
+
+    def __init__(self, space: Space) -> None:
+        vocabulary = {letter: i for i, letter in enumerate("abc")}
+        inner = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, []))
+        inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+        inner.decoder = tokenizers.decoders.ByteLevel()
+        config = Config.model_validate(
+            {
+                "tokens": 3,
+                "noise": {"type": "loglinear"},
+                "model": {"type": "ddit_wot", "hidden_size": 4, "length": space.length, "n_blocks": 1, "n_heads": 1},
+            }
+        )
+        network = Oracle(space, Absorbing(3))
+        network.device = torch.device("cpu")  # type: ignore[attr-defined]
+        self.checkpoint = Checkpoint("letters", Path(), config, cast(ScoreNetwork, network), Tokenizer(inner))
+
+    def infilling(self, document: str, gaps: list[Gap], **options: object) -> Infilling:
+        return Infilling(self.checkpoint, replace(Request(), **options), document, gaps)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("sampler", "steps"), [("first-hitting", 1), ("tweedie", 400)])
+@pytest.mark.parametrize("gaps", [[(1, 3)], [(0, 1), (2, 4)], [(0, 2), (3, 4)]])
+def test_gaps_are_filled_by_the_exact_conditional(
+    sampler: SamplerName, steps: int, gaps: list[tuple[int, int]]
+) -> None:
+    """`p_0(gaps | the rest)`; the law of tweedie at 400 steps differs from it by less than these samples can tell."""
+    space, rows = Space(3, 4, seed=2), 1500
+    document = "abca"
+    run = letters(space).infilling(
+        document, [Gap(a, b) for a, b in gaps], seed=1, num_samples=rows, steps=steps, sampler=sampler
+    )
+    assert len(run.windows) == 1
+    list(run.steps())
+    texts = [filling.text for filling in run.fillings()]
+    ids = torch.tensor([["abc".index(letter) for letter in text] for text in texts])
+    known = torch.tensor([0, 1, 2, 0])
+    for a, b in gaps:
+        known[a:b] = 3
+    counts = torch.bincount(index_of(ids, 3), minlength=81)
+    assert chi_square_p(counts, space.given(known)) > UNLIKELY
+
+
+def test_the_bound_of_a_filling_is_its_exact_surprise() -> None:
+    """With the true score the any-order bound is exact on average over orders."""
+    space = Space(3, 4, seed=2)
+    run = letters(space).infilling("abca", [Gap(1, 3)], seed=1, num_samples=3, sampler="first-hitting")
+    list(run.steps())
+    law = space.given(torch.tensor([0, 3, 3, 0]))
+    for filling in run.fillings():
+        ids = torch.tensor(["abc".index(letter) for letter in filling.text])
+        assert filling.nats == pytest.approx(-float(law[index_of(ids, 3)].log()), abs=0.05)

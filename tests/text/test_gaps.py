@@ -1,0 +1,144 @@
+"""Spans, patterns and markers: which characters are asked for."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sedd_cli import Gap, UsageError, load_checkpoint
+from sedd_cli.text.gaps import Length, Unit, check_gaps, gap_at, markers, matches, parse_length, spans_of
+from sedd_cli.text.tokenizer import Tokenizer
+
+UNITS: list[Unit] = ["chars", "words", "lines", "tokens"]
+DOCUMENT = st.text(alphabet="aé🌍\u0301 \t\r\n\ufeff.b", max_size=30) | st.text(max_size=30)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    built_in = load_checkpoint().tokenizer
+    assert built_in is not None
+    return built_in
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@given(document=DOCUMENT, data=st.data())
+def test_a_span_takes_what_a_slice_of_the_units_would(
+    document: str, unit: Unit, data: st.DataObject, tokenizer: Tokenizer
+) -> None:
+    units = spans_of(document, unit, tokenizer)
+    n = len(units)
+    if unit != "words":
+        assert sum(end - start for start, end in units) >= len(document)
+    i = data.draw(st.integers(0, n))
+    j = data.draw(st.integers(i, n))
+    gap = gap_at(f"{i}:{j}", units, len(document), None, unit)
+    if i < n and j < n:
+        assert gap == gap_at(f"{i - n}:{j - n}", units, len(document), None, unit)
+    if i < j:
+        assert (gap.start, gap.end) == (units[i][0], units[j - 1][1])
+    else:
+        assert gap.start == gap.end
+
+
+def test_units() -> None:
+    text = "\ufeffOne two\r\n\n  three\rend"
+    tokenizer = load_checkpoint().tokenizer
+    assert tokenizer is not None
+    assert [text[slice(*s)] for s in spans_of(text, "words", tokenizer)] == ["\ufeffOne", "two", "three", "end"]
+    assert [text[slice(*s)] for s in spans_of(text, "lines", tokenizer)] == [
+        "\ufeffOne two\r\n",
+        "\n",
+        "  three\r",
+        "end",
+    ]
+    # Tokens that share a character of four bytes all stand on it.
+    assert set(spans_of("🌍", "tokens", tokenizer)) == {(0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("span", "message"),
+    [
+        ("5", "is no span"),
+        ("1:2:3", "is no span"),
+        ("a:b", "is no span"),
+        ("3:1", "reversed"),
+        ("0:6", "out of range: the document has 5 chars"),
+        ("-6:", "out of range"),
+    ],
+)
+def test_spans_that_are_none(span: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        gap_at(span, [(i, i + 1) for i in range(5)], 5, None, "chars")
+
+
+LENGTHS = st.integers(1, 99) | st.tuples(st.integers(1, 9), st.integers(10, 99)) | st.none()
+
+
+def written(length: Length) -> str:
+    if length is None:
+        return "[[...]]"
+    return f"[[{length}]]" if isinstance(length, int) else f"[[{length[0]}-{length[1]}]]"  # type: ignore[index]
+
+
+@given(parts=st.lists(st.tuples(st.text(alphabet="ab \n[]1", max_size=8), LENGTHS), max_size=5))
+def test_markers_are_found_where_they_were_written(parts: list[tuple[str, Length]]) -> None:
+    # A bracket at either side of a marker would be read with it.
+    parts = [(f"a{text}a".replace("[[", "").replace("]]", ""), length) for text, length in parts]
+    document, expected = "", []
+    for text, length in parts:
+        marker = written(length)
+        document += text
+        expected.append(Gap(len(document), len(document) + len(marker), "auto" if length is None else length))
+        document += marker
+    assert markers(f"{document}a") == expected
+
+
+def test_what_is_no_marker_is_text() -> None:
+    assert markers("See [[Home]], [[3 apples]], [[]], [[1, 2], [3, 4]], [ [5] ] and m[[1]") == []
+    assert markers("a <5> b [[6]]", ("<", ">")) == [Gap(2, 5, 5)]
+    assert markers("a [[...]] b", tokens=(2, 3)) == [Gap(2, 9, (2, 3))]
+    for text in ("one\ntwo [[12\nthree", "[[...", "two [[3-4\r\n"):
+        with pytest.raises(UsageError, match=r"the marker at \d:\d is never closed"):
+            markers(text)
+
+
+def test_matches() -> None:
+    assert matches("a1b22", r"\d+", None) == [Gap(1, 2), Gap(3, 5)]
+    assert matches("ab", r"(?=b)", 3) == [Gap(1, 1, 3)]
+    with pytest.raises(UsageError, match="matches nothing"):
+        matches("ab", r"(?=b)", None)
+    with pytest.raises(UsageError, match="no regular expression"):
+        matches("ab", "(", None)
+
+
+def test_lengths() -> None:
+    assert [parse_length(t) for t in ("12", "5-20", "auto")] == [12, (5, 20), "auto"]
+    for text in ("", "-3", "5-", "many", "1.5"):
+        with pytest.raises(UsageError, match="no number of tokens"):
+            parse_length(text)
+
+
+@given(spans=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), max_size=6))
+def test_overlapping_gaps_become_one(spans: list[tuple[int, int]]) -> None:
+    gaps = check_gaps([Gap(start, start + size, 3) for start, size in spans], 25)
+    assert all(a.end < b.start for a, b in pairwise(gaps))
+    assert {i for start, size in spans for i in range(start, start + size)} == {
+        i for gap in gaps for i in range(gap.start, gap.end)
+    }
+    assert all(gap.tokens == 3 for gap in gaps)
+
+
+@pytest.mark.parametrize(
+    ("gap", "message"),
+    [
+        (Gap(3, 2), "reversed"),
+        (Gap(0, 9), "out of range"),
+        (Gap(-1, 2), "out of range"),
+        (Gap(0, 2, 0), "cannot have 0"),
+        (Gap(0, 2, (5, 3)), "5 to 3 tokens"),
+    ],
+)
+def test_gaps_that_cannot_be(gap: Gap, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        check_gaps([gap], 5)
