@@ -12,15 +12,22 @@ from sedd_cli.cli.document import Document
 from sedd_cli.errors import SeddError, UsageError
 
 
+def check_in_place(source: str) -> None:
+    """Raises `UsageError` for what has no place to go back to, before it is read: stdin, pipes, devices, folders."""
+    if source == "-":
+        raise UsageError("--in-place has no file to write to: the document is on stdin", "Leave it out.")
+    if Path(source).exists() and not Path(source).is_file():
+        raise UsageError(f"{source} is no file that could be written back", "Leave out --in-place.")
+
+
 class InPlace:
     """A document's own file as the place of the result. Follows symlinks, and keeps the file's mode.
 
-    Raises `UsageError` for stdin, and `SeddError`, before any work is done, if the file cannot be written.
+    Raises `SeddError`, before any work is done, if the file cannot be written.
     """
 
     def __init__(self, document: Document) -> None:
-        if document.path is None:
-            raise UsageError("--in-place has no file to write to: the document is on stdin", "Leave it out.")
+        assert document.path is not None
         self._document, self._target = document, document.path.resolve()
         self._file = AtomicFile(self._target)
 
@@ -52,17 +59,28 @@ class InPlace:
         for number in count(1):
             backup = self._target.with_name(f"{self._target.name}~{'' if number == 1 else number}")
             try:
-                with backup.open("xb") as file:
+                # Nobody else's to read before it has the mode of what it keeps.
+                descriptor = os.open(backup, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise self._no_backup(backup, error) from error
+            try:
+                with open(descriptor, "wb") as file:  # noqa: PTH123 - opened above
                     file.write(self._document.data)
                     file.flush()
                     os.fsync(file.fileno())
                 shutil.copymode(self._target, backup)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise SeddError(
-                    f"cannot keep a backup at {backup}: {error.strerror}; the file was left as it is",
-                    "Make room there, or write elsewhere with -o.",
-                ) from error
+            except BaseException as error:
+                backup.unlink(missing_ok=True)
+                if isinstance(error, OSError):
+                    raise self._no_backup(backup, error) from error
+                raise
             return backup
         raise AssertionError
+
+    def _no_backup(self, backup: Path, error: OSError) -> SeddError:
+        return SeddError(
+            f"cannot keep a backup at {backup}: {error.strerror}; the file was left as it is",
+            "Make room there, or write elsewhere with -o.",
+        )

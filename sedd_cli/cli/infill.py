@@ -10,7 +10,7 @@ import typer
 
 from sedd_cli.cli import options
 from sedd_cli.cli.document import Document, read_document
-from sedd_cli.cli.in_place import InPlace
+from sedd_cli.cli.in_place import InPlace, check_in_place
 from sedd_cli.cli.output import Output, as_json
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
@@ -100,7 +100,11 @@ def infill(
         raise UsageError("-o and --in-place are two places for one document", "Leave one of them out.")
     if json and diff:
         raise UsageError("--json and --diff both go to stdout", "Leave one of them out.")
+    if in_place:
+        check_in_place(file)
     document = read_document(file)
+    if output is not None and document.path is not None and output.resolve() == document.path.resolve():
+        raise UsageError(f"-o would write over {file}", "Use --in-place, which keeps what it was.")
     for place in (output, Path(file)):
         if trace is not None and place is not None and trace.resolve() == place.resolve():
             raise UsageError(f"--trace would write over {place}", "Give it a file of its own.")
@@ -135,13 +139,19 @@ def infill(
         if writer:
             stack.callback(writer.discard)
         finished = carry_out(infilling, terminal, writer)
-        fillings = ranked(infilling.fillings())
+        fillings = infilling.fillings()
+        try:
+            fillings = ranked(fillings) if finished else fillings
+        except KeyboardInterrupt:
+            finished = False
         if writer:
             writer.close()
-        if fillings:
+        if not finished and (in_place or (output is not None and output.exists())):
+            terminal.note(f"stopped: {file if in_place else output} was left as it is")
+        elif fillings:
             best = fillings[0]
             if out is not None and json:
-                out.write(_as_json(infilling, fillings))
+                out.write(_as_json(infilling, fillings, finished))
             elif out is not None and diff:
                 from sedd_cli.render.diff import diff_parts
 
@@ -151,9 +161,11 @@ def infill(
                 out.show(diff_parts(document.text, best.text, changes, document.name), color)
             elif out is not None:
                 out.write(best.text)
-            if home is not None and finished:
+            if home is not None and best.text == document.text:
+                terminal.note(f"{file} was left as it is: nothing changed")
+            elif home is not None:
                 terminal.note(f"{file} written; what it was is in {home.write(best.text)}")
-        _summarise(infilling, fillings, time.monotonic() - started, terminal)
+        _summarise(infilling, fillings, finished, time.monotonic() - started, terminal)
     if not finished:
         raise typer.Exit(130)
 
@@ -204,6 +216,12 @@ def _tell(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
             f"gap {choice.gap.start}:{choice.gap.end} gets {choice.tokens} tokens; nats of the text beside it: {tried}"
         )
     checkpoint = infilling.checkpoint
+    longest = max((len(window.canvas.ids) for window in infilling.windows), default=0)
+    if longest > checkpoint.length:
+        terminal.warn(
+            f"a canvas of {longest} tokens, but {checkpoint.name} was trained on {checkpoint.length}: "
+            "the text may fall apart"
+        )
     if infilling.request.shaping().changes_law:
         terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
     if isinstance(checkpoint.process, Uniform):
@@ -220,17 +238,21 @@ def _tell(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
         )
 
 
-def _summarise(infilling: "Infilling", fillings: "list[Filling]", seconds: float, terminal: Terminal) -> None:
-    if len(fillings) > 1:
+def _summarise(
+    infilling: "Infilling", fillings: "list[Filling]", finished: bool, seconds: float, terminal: Terminal
+) -> None:
+    if len(fillings) > 1 and finished:
         for filling in fillings:
-            what = f"{filling.nats:.1f} nats" if filling.complete else "not finished"
-            terminal.note(f"row {filling.row}: {what}")
+            terminal.note(f"row {filling.row}: {filling.nats:.1f} nats")
     calls, redrawn = sum(f.nfe for f in fillings), sum(f.redrawn for f in fillings)
     again = f" ({redrawn} of them to redraw bytes that were no text)" if redrawn else ""
-    terminal.note(f"seed {infilling.seed}, {calls} network calls{again}, {seconds:.1f} s, {infilling.checkpoint.name}")
+    ranking = ", then the ranking" if len(fillings) > 1 and finished else ""
+    terminal.note(
+        f"seed {infilling.seed}, {calls} network calls{again}{ranking}, {seconds:.1f} s, {infilling.checkpoint.name}"
+    )
 
 
-def _as_json(infilling: "Infilling", fillings: "list[Filling]") -> str:
+def _as_json(infilling: "Infilling", fillings: "list[Filling]", finished: bool) -> str:
     checkpoint = infilling.checkpoint
     return as_json(
         {
@@ -251,7 +273,7 @@ def _as_json(infilling: "Infilling", fillings: "list[Filling]") -> str:
                     "nfe": filling.nfe,
                     "redrawn": filling.redrawn,
                     "complete": filling.complete,
-                    "nats": filling.nats if filling.complete else None,
+                    "nats": filling.nats if finished else None,
                     "spans": filling.spans,
                     "text": filling.text,
                 }

@@ -1,6 +1,5 @@
 """Data in and out: stdout or a file, byte for byte the same; prompts from arguments or stdin."""
 
-import io
 import json
 import os
 import sys
@@ -55,15 +54,14 @@ class Output:
         if self._file is not None or color == "never" or not (sys.stdout.isatty() or color == "always"):
             self.write(plain)
             return
-        from rich.console import Console
-        from rich.text import Text
+        from rich.console import COLOR_SYSTEMS, Console
 
         from sedd_cli.render.inert import inert
 
-        drawn = io.StringIO()
-        console = Console(file=drawn, force_terminal=True, markup=False, highlight=False)
-        console.print(Text.assemble(*((inert(part), style) for part, style in parts)), end="", soft_wrap=True)
-        self._to_stdout(drawn.getvalue())
+        console = Console(file=sys.stdout, force_terminal=True if color == "always" else None)
+        # Part by part, not printed: rich would make spaces of tabs.
+        system = COLOR_SYSTEMS.get(console.color_system or "") if not console.no_color else None
+        self._to_stdout("".join(console.get_style(s).render(inert(p), color_system=system) for p, s in parts))
 
     def _to_stdout(self, text: str) -> None:
         try:

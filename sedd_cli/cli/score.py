@@ -87,7 +87,7 @@ def score(
 ) -> None:
     """Say how likely a document is: a bound on its -log p, in nats and bits, and what each token contributes.
 
-    Ctrl-C reports what is known by then.
+    Ctrl-C reports the bound as far as it is known by then.
 
     For example: sedd score story.txt --until-error 0.01
     """
@@ -123,6 +123,8 @@ def score(
             console = _console(heat, color, aside=output is not None)
             shown = None if console is None else (console, _pieces(scoring, result))
             _print(out, result, shown)
+        if not finished:
+            terminal.note("stopped early: the figures are of what was done by then")
         _conclude(scoring, result, time.monotonic() - started, terminal)
     if not finished:
         raise typer.Exit(130)

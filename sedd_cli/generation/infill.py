@@ -15,13 +15,13 @@ from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import Sampler, State
 from sedd_cli.errors import UsageError
 from sedd_cli.generation.engine import Run, Step
-from sedd_cli.generation.lengths import Choice, settle
-from sedd_cli.generation.request import Options, Request
+from sedd_cli.generation.lengths import settle
+from sedd_cli.generation.request import Options, Request, check_text
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import Gap, check_gaps
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.text.windows import Site, Window, make_windows
+from sedd_cli.text.windows import Window, make_windows
 
 REPLICATES, DRAWS = 4, 16
 """The ranking's network calls a window: enough to tell a right sentence from a wrong one (benchmarks/infilling.py)."""
@@ -84,21 +84,21 @@ class Infilling:
                 "this checkpoint has no tokenizer, so it reads no documents",
                 "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
             )
+        check_text("document", document)
+        if request.prompt or request.suffix:
+            raise UsageError("a document has no prompt and no suffix beside its own text", "Leave them out.")
         self.checkpoint, self.request, self.document = checkpoint, request, document
         self.seed = fresh_seed() if request.seed is None else request.seed
         self.rows = range(request.row, request.row + request.num_samples)
         length = request.length or checkpoint.length
-        self.sites, self.choices = self._settle(check_gaps(gaps, len(document)), length)
+        if not gaps:
+            raise UsageError("the document has no gap", "Name one, for example with --mask 10:40.")
+        self.sites, self.choices = settle(checkpoint, document, check_gaps(gaps, len(document)), length)
         self.windows = make_windows(checkpoint.tokenizer, document, self.sites, length)
         self._runs: dict[tuple[int, int], Run] = {}
         self._state: dict[int, State] = {}
         self._nfe: dict[int, int] = defaultdict(int)
         self._redrawn: dict[int, int] = defaultdict(int)
-
-    def _settle(self, gaps: list[Gap], length: int) -> tuple[list[Site], list[Choice]]:
-        if not gaps:
-            raise UsageError("the document has no gap", "Name one, for example with --mask 10:40.")
-        return settle(self.checkpoint, self.document, gaps, length)
 
     def run_of(self, window: Window) -> Run:
         """The run that fills windows of this size; those of one size share it, and so network calls."""
@@ -226,7 +226,7 @@ class Infilling:
             start = sum(map(len, parts)) - len(text)
             spans.append((start, start + len(text)))
             at = site.end
-        states = [self._state.get(key) or self.start(key) for key in keys]
+        states = [self._now(key) for key in keys]
         complete = all(self.sampler_of(s.row).calls_left(s) == 0 and not len(self._broken_of(s)) for s in states)
         return Filling(
             "".join([*parts, self.document[at:]]),
@@ -240,6 +240,9 @@ class Infilling:
             self.checkpoint,
         )
 
+    def _now(self, key: int) -> State:
+        return self._state.get(key) or self.start(key)
+
     def _broken_of(self, state: State) -> Tensor:
         if not isinstance(self.checkpoint.process, Absorbing):
             return torch.tensor([])
@@ -247,7 +250,7 @@ class Infilling:
 
     def _written(self, key: int) -> list[str]:
         """What stands in each gap of a window."""
-        state = self._state.get(key) or self.start(key)
+        state = self._now(key)
         tokenizer, mask_id = self._tokenizer, self.checkpoint.mask_id
         texts = []
         for place in self.window_of(key).places:

@@ -9,16 +9,14 @@ from sedd_cli.diffusion.likelihood import in_order
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.errors import UsageError
 from sedd_cli.models.checkpoint import Checkpoint
-from sedd_cli.text.gaps import Gap
-from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.text.canvas import Canvas
+from sedd_cli.text.gaps import UNKNOWN, Gap
 from sedd_cli.text.windows import Site, make_windows
 
 NEIGHBOURS = 4
 """Kept tokens on either side of a gap that lengths are compared by."""
 CANDIDATES = 12
 """Lengths that are compared at most, evenly spread."""
-UNKNOWN = 32
-"""Where nothing stood in a gap, up to so many tokens are considered."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,7 @@ def settle(checkpoint: Checkpoint, document: str, gaps: Sequence[Gap], length: i
     """
     tokenizer = checkpoint.tokenizer
     assert tokenizer is not None
+    gaps = [gap for gap in gaps if gap.start < gap.end or gap.tokens is not None]
     stood = [len(tokenizer.encode(document[gap.start : gap.end])) for gap in gaps]
     lengths = [_lengths(gap, count, length) for gap, count in zip(gaps, stood, strict=True)]
     sites = [
@@ -48,11 +47,11 @@ def settle(checkpoint: Checkpoint, document: str, gaps: Sequence[Gap], length: i
     pending = [(i, some) for i, some in enumerate(lengths) if len(some) > 1]
     choices = []
     for i, some in pending:
-        nats = {n: _neighbours(checkpoint, document, sites, i, n, length) for n in some}
+        nats = _compare(checkpoint, document, sites, i, some, length)
         best = min(nats, key=lambda n: nats[n])
         sites[i] = replace(sites[i], tokens=best)
         choices.append(Choice(gaps[i], best, nats))
-    return [site for site in sites if site.tokens], choices
+    return sites, choices
 
 
 def _lengths(gap: Gap, stood: int, most: int) -> list[int]:
@@ -62,10 +61,11 @@ def _lengths(gap: Gap, stood: int, most: int) -> list[int]:
     if isinstance(gap.tokens, int):
         return [gap.tokens]
     if gap.tokens == "auto":
-        low, high = (max(1, stood // 2), 2 * stood) if stood else (1, UNKNOWN)
+        low, high = (max(1, stood // 2), 2 * stood) if stood else UNKNOWN
     else:
         low, high = gap.tokens
-    high = min(high, most)
+    # Room for the neighbours that lengths are compared by.
+    high = min(high, most - 2 * NEIGHBOURS)
     if high - low < CANDIDATES:
         return list(range(low, max(low, high) + 1))
     # Evenly by ratio: one token more or less matters to a short gap only.
@@ -73,14 +73,31 @@ def _lengths(gap: Gap, stood: int, most: int) -> list[int]:
     return sorted({round(n) for n in spread.tolist()})
 
 
-def _neighbours(
-    checkpoint: Checkpoint, document: str, sites: Sequence[Site], which: int, tokens: int, length: int
-) -> float:
-    """`-log p` of the kept tokens nearest to a site if it had so many tokens: right and left in turn."""
+def _compare(
+    checkpoint: Checkpoint, document: str, sites: Sequence[Site], which: int, lengths: Sequence[int], most: int
+) -> dict[int, float]:
+    """`-log p` of the kept tokens nearest to a site, right and left in turn, for each length that it could have."""
     process = checkpoint.process
     if not isinstance(process, Absorbing):
         raise UsageError("lengths cannot be compared with the uniform process", "Give one: --tokens 12.")
-    tokenizer: Tokenizer | None = checkpoint.tokenizer
+    seen = {n: _neighbours(checkpoint, document, sites, which, n, most) for n in lengths}
+    # Only what every length leaves on the canvas can be compared.
+    shared = min(len(order) for _, order in seen.values())
+    if not shared:
+        raise UsageError("nothing is kept beside the gap that lengths could be compared by", "Give one: --tokens 12.")
+    nats = {}
+    for n, (canvas, order) in seen.items():
+        x0 = torch.where(canvas.free, process.mask_id, canvas.ids)
+        each = in_order(checkpoint.model, process, checkpoint.noise, x0, torch.tensor(order[:shared]))
+        nats[n] = float(each.sum())
+    return nats
+
+
+def _neighbours(
+    checkpoint: Checkpoint, document: str, sites: Sequence[Site], which: int, tokens: int, length: int
+) -> tuple[Canvas, list[int]]:
+    """The canvas if a site had so many tokens, and the positions of its neighbours."""
+    tokenizer = checkpoint.tokenizer
     assert tokenizer is not None
     tried = [*sites]
     tried[which] = replace(tried[which], tokens=tokens)
@@ -89,9 +106,4 @@ def _neighbours(
     place, canvas = window.places[which - window.first], window.canvas
     after = [i for i in range(place.stop, place.stop + NEIGHBOURS) if i < len(canvas.ids) and not canvas.free[i]]
     before = [i for i in range(place.start - 1, place.start - 1 - NEIGHBOURS, -1) if i >= 0 and not canvas.free[i]]
-    order = [i for k in range(NEIGHBOURS) for side in (after, before) for i in side[k : k + 1]]
-    if not order:
-        raise UsageError("nothing is kept beside the gap that lengths could be compared by", "Give one: --tokens 12.")
-    x0 = torch.where(canvas.free, process.mask_id, canvas.ids)
-    nats = in_order(checkpoint.model, process, checkpoint.noise, x0, torch.tensor(order))
-    return float(nats.sum())
+    return canvas, [i for k in range(NEIGHBOURS) for side in (after, before) for i in side[k : k + 1]]

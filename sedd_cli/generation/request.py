@@ -64,14 +64,15 @@ class Request:
             if value is not None and value < least:
                 raise UsageError(f"{name} must be at least {least}, not {value}")
         for name, text in (("prompt", self.prompt), ("suffix", self.suffix)):
-            _check_text(name, text or "")
+            check_text(name, text or "")
         self.shaping()
 
     def shaping(self, forbidden: tuple[int, ...] = ()) -> Shaping:
         return Shaping(self.temperature, self.top_k, self.top_p, forbidden)
 
 
-def _check_text(name: str, text: str) -> None:
+def check_text(name: str, text: str) -> None:
+    """Raises `UsageError` for what is no text, or none that UTF-8 can hold."""
     if not isinstance(text, str):
         raise UsageError(f"the {name} must be a text, not {text!r}")
     try:

@@ -81,9 +81,10 @@ class ScoreNetwork(nn.Module):
         def of_chunk(features: Tensor, chunk: Tensor) -> Tensor:
             return loss(self.transformer.head(features, self.process.tokens), chunk)
 
+        # split(), not indexing: on the way back each index would fill a zeroed copy of all features.
         chunks = torch.arange(len(features), device=features.device).split(LOSS_CHUNK)
-        losses = [checkpoint(of_chunk, features[chunk], chunk, use_reentrant=False) for chunk in chunks]
-        return torch.cat(losses) if losses else features.new_zeros(0)
+        parts = zip(features.split(LOSS_CHUNK), chunks, strict=True)
+        return torch.cat([checkpoint(of_chunk, part, chunk, use_reentrant=False) for part, chunk in parts])
 
     def _features(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
         """Features at the positions `where` (B, L): (N, D) in row-major order."""

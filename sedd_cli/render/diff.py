@@ -1,7 +1,7 @@
 """What was changed in a document, as a unified diff."""
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate
@@ -38,6 +38,8 @@ class _Lines:
     def __init__(self, text: str) -> None:
         self.lines = re.findall(r"[^\n]*\n|[^\n]+", text)
         self.ends = list(accumulate(map(len, self.lines)))
+        if text and not text.endswith("\n"):
+            self.ends.pop()
 
     def at(self, position: int) -> int:
         """The line in which a character stands; one more than there are, at the end."""
@@ -45,7 +47,8 @@ class _Lines:
 
     def begins(self, position: int) -> bool:
         """Whether a line begins there."""
-        return position == 0 or self.ends[bisect_left(self.ends, position)] == position
+        line = self.at(position)
+        return position == 0 or (line > 0 and self.ends[line - 1] == position)
 
 
 class _Known(SequenceMatcher[str]):

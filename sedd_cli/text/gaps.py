@@ -14,6 +14,8 @@ from sedd_cli.text.tokenizer import Tokenizer
 Unit = Literal["chars", "words", "lines", "tokens"]
 Length = int | tuple[int, int] | Literal["auto"] | None
 """How many tokens: a number, from the least to the most, found out ("auto"), or as many as stood there (None)."""
+UNKNOWN = (1, 32)
+"""Where nothing stood in a gap whose length is to be found out: from the least to the most tokens."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +30,27 @@ class Gap:
 def check_gaps(gaps: Iterable[Gap], size: int) -> list[Gap]:
     """Gaps of a document of `size` characters in order, those that overlap or touch as one.
 
-    A merged gap keeps its number of tokens where its parts agree on it, and has it found out otherwise. Raises
-    `UsageError` for a gap out of range, reversed, or with an impossible number of tokens.
+    Of gaps that touch, numbers of tokens are added up; of those that overlap, they are kept where they agree, and
+    found out otherwise. Raises `UsageError` for a gap out of range, reversed, or with an impossible number of tokens.
     """
     merged: list[Gap] = []
     for gap in sorted(gaps, key=lambda gap: (gap.start, gap.end)):
         _check(gap, size)
         if merged and gap.start <= merged[-1].end:
             last = merged[-1]
-            tokens = gap.tokens if gap.tokens == last.tokens else "auto"
+            tokens = _joined(last, gap)
             merged[-1] = Gap(last.start, max(gap.end, last.end), tokens)
         else:
             merged.append(gap)
     return merged
+
+
+def _joined(left: Gap, right: Gap) -> Length:
+    a, b = left.tokens, right.tokens
+    if left.start < left.end == right.start < right.end and isinstance(a, int | tuple) and isinstance(b, int | tuple):
+        (least, most), (less, more) = (x if isinstance(x, tuple) else (x, x) for x in (a, b))
+        return least + less if (least, less) == (most, more) else (least + less, most + more)
+    return a if a == b else "auto"
 
 
 def _check(gap: Gap, size: int) -> None:
@@ -148,8 +158,11 @@ def matches(document: str, pattern: str, tokens: Length) -> list[Gap]:
 def markers(document: str, brackets: tuple[str, str] = ("[[", "]]"), tokens: Length = None) -> list[Gap]:
     """A gap in the place of each marker: `[[12]]`, `[[5-20]]`, or `[[...]]` for `tokens` (found out if None).
 
-    Anything else between such brackets is text. Raises `UsageError` for a marker that ends with its line.
+    Anything else between such brackets is text. Raises `UsageError` for a marker that ends with its line or asks for
+    what cannot be, and for brackets that are empty.
     """
+    if not all(brackets):
+        raise UsageError("a marker's brackets cannot be empty", "Write --marker '<<' '>>'.")
     opening, closing = map(re.escape, brackets)
     body = r"(\.\.\.|\d+(?:-\d+)?)"
     unclosed = re.search(rf"{opening}{body}\s*?$", document, re.MULTILINE | re.ASCII)
@@ -158,7 +171,14 @@ def markers(document: str, brackets: tuple[str, str] = ("[[", "]]"), tokens: Len
         raise UsageError(f"the marker at {line}:{column} is never closed", f"Write {brackets[0]}12{brackets[1]}.")
     gaps = []
     for found in re.finditer(f"{opening}{body}{closing}", document, re.ASCII):
-        length: Length = (tokens or "auto") if found[1] == "..." else parse_length(found[1])
+        length: Length = (tokens or UNKNOWN) if found[1] == "..." else parse_length(found[1])
+        least, most = length if isinstance(length, tuple) else (length, length)
+        if isinstance(least, int) and isinstance(most, int) and not 1 <= least <= most:
+            line, column = place_of(document, found.start())
+            raise UsageError(
+                f"the marker {found[0]} at {line}:{column} asks for an impossible number of tokens",
+                "If it is none, name the gaps by --mask, or choose other brackets by --marker.",
+            )
         gaps.append(Gap(*found.span(), length))
     return gaps
 

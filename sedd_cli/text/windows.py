@@ -94,7 +94,8 @@ def _window(tokenizer: Tokenizer, document: str, sites: Sequence[Site], group: _
     reach = CHARACTERS * length
     left = tokenizer.encode(document[max(before, begin - reach) : begin])
     right = tokenizer.encode(document[end : min(after, end + reach)])
-    if min(after, end + reach) == len(document) and tokenizer.end_of_text_id is not None:
+    ends = group.last + 1 == len(sites) and end + reach >= len(document)
+    if ends and tokenizer.end_of_text_id is not None:
         right.append(tokenizer.end_of_text_id)
     room = length - sum(site.tokens for site in inside) - sum(map(len, group.between))
     on_left = min(len(left), max(room // 2, room - len(right)))
@@ -106,5 +107,5 @@ def _window(tokenizer: Tokenizer, document: str, sites: Sequence[Site], group: _
     free = torch.zeros(len(ids), dtype=torch.bool)
     for place in places:
         free[place.start : place.stop] = True
-    ends = () if tokenizer.end_of_text_id is None else (tokenizer.end_of_text_id,)
-    return Window(Canvas(torch.tensor(ids), free, forbidden=ends), group.first, tuple(places))
+    forbidden = () if tokenizer.end_of_text_id is None else (tokenizer.end_of_text_id,)
+    return Window(Canvas(torch.tensor(ids), free, forbidden=forbidden), group.first, tuple(places))

@@ -1,6 +1,7 @@
 """`sedd infill`, run in this process: what goes where, files written back, and every way to ask wrongly."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def test_diff(sedd: Sedd, story: Path) -> None:
     assert lines[:3] == [f"--- {story}", f"+++ {story}", "@@ -1,3 +1,3 @@"]
     assert "-He ran to the park\tand saw a cat. \r" in lines and " They were happy." in lines
     coloured = sedd("infill", str(story), "--mask", "53:66", "--diff", "--color", "always", *QUICK)
-    assert b"\x1b[31m-He ran" in coloured.stdout
+    assert b"\x1b[31m-He ran to the park\tand" in coloured.stdout
 
 
 def test_in_place_keeps_what_was(sedd: Sedd, story: Path) -> None:
@@ -123,6 +124,29 @@ def test_a_stopped_run_prints_markers_and_writes_nothing_in_place(
     assert result.code == 130 and b"[[" in result.stdout and result.stdout.startswith(STORY[:50].encode())
     assert sedd("infill", str(story), "--mask", "50:80", "--steps", "64", "-i").code == 130
     assert story.read_bytes() == STORY.encode() and [p.name for p in story.parent.iterdir()] == ["story.txt"]
+    other = story.with_name("other.txt")
+    other.write_text("kept")
+    result = sedd("infill", str(story), "--mask", "50:80", "--steps", "64", "-o", str(other))
+    assert result.code == 130 and other.read_text() == "kept" and "other.txt was left as it is" in result.stderr
+
+
+def test_a_ranking_that_is_stopped_spares_the_candidates(
+    sedd: Sedd, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sedd_cli.generation import infill as module
+
+    def stopped(fillings: list[module.Filling]) -> list[module.Filling]:
+        raise KeyboardInterrupt
+
+    first = sedd("infill", str(story), "--mask", "53:66", *QUICK).stdout
+    monkeypatch.setattr(module, "ranked", stopped)
+    result = sedd("infill", str(story), "--mask", "53:66", "-n", "2", *QUICK)
+    assert (result.code, result.stdout) == (130, first)
+
+
+def test_nothing_changed_is_not_written(sedd: Sedd, story: Path) -> None:
+    assert "nothing changed" in sedd("infill", str(story), "--mask", "3:3", "-i", *QUICK).stderr
+    assert [p.name for p in story.parent.iterdir()] == ["story.txt"]
 
 
 def test_trace(sedd: Sedd, story: Path, tmp_path: Path) -> None:
@@ -184,6 +208,10 @@ def test_a_target_that_cannot_be_written_is_refused_before_any_work(sedd: Sedd, 
     assert "document is on stdin" in sedd("infill", "-", "--mask", "0:1", "-i", stdin=b"a dog").stderr
     result = sedd("infill", "/proc/version", "--mask", "0:4", "-i")
     assert result.code == 1 and "cannot write /proc/version" in result.stderr
+    assert "would write over" in sedd("infill", str(story), "--mask", "0:1", "-o", str(story)).stderr
+    pipe = story.with_name("pipe")
+    os.mkfifo(pipe)
+    assert "is no file that could be written back" in sedd("infill", str(pipe), "--mask", "0:1", "-i").stderr
 
 
 def test_gap_is_importable() -> None:

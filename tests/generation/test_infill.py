@@ -62,6 +62,16 @@ def test_bytes_that_are_no_text_are_drawn_again(built_in: Checkpoint) -> None:
         assert filling.complete and filling.text.startswith(STORY[:20]) and filling.text.endswith(STORY[60:])
 
 
+def test_what_the_library_does_not_take(built_in: Checkpoint) -> None:
+    for options, message in (({"prompt": "a"}, "no prompt"), ({"suffix": "a"}, "no suffix")):
+        with pytest.raises(UsageError, match=message):
+            infill(built_in, STORY, [(1, 2)], **options)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="not valid UTF-8"):
+        infill(built_in, "a \ud800 b", [(0, 1)])
+    with pytest.raises(UsageError, match="no gap"):
+        infill(built_in, STORY, [])
+
+
 def test_an_empty_gap_is_the_identity_and_with_tokens_an_insertion(built_in: Checkpoint) -> None:
     (same,) = infill(built_in, STORY, [(10, 10)], seed=1)
     assert (same.text, same.nfe, same.nats) == (STORY, 0, 0.0)
@@ -106,8 +116,12 @@ def test_lengths_are_told_by_the_text_beside_the_gap(built_in: Checkpoint) -> No
     (choice,) = run.choices
     assert choice.tokens == run.sites[0].tokens == 4  # " time", ",", " there", " was"
     assert set(choice.nats) == set(range(1, 13)) and min(choice.nats, key=lambda n: choice.nats[n]) == 4
+    # Near the canvas' size fewer neighbours are left: all lengths are compared by the same ones.
+    run = Infilling(built_in, Request(steps=8, seed=2, length=64), document * 9, [Gap(start, end, (50, 90))])
+    (choice,) = run.choices
+    assert max(choice.nats) == 56 and max(choice.nats.values()) < 2 * min(choice.nats.values())
     with pytest.raises(UsageError, match="nothing is kept beside the gap"):
-        letters(Space(3, 2)).infilling("ab", [Gap(0, 2, (1, 2))])
+        letters(Space(3, 2)).infilling("ab", [Gap(0, 2, (1, 2))], length=64)
 
 
 class letters:  # noqa: N801 - reads as what it is where it is used

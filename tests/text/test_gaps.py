@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedd_cli import Gap, UsageError, load_checkpoint
-from sedd_cli.text.gaps import Length, Unit, check_gaps, gap_at, markers, matches, parse_length, spans_of
+from sedd_cli.text.gaps import UNKNOWN, Length, Unit, check_gaps, gap_at, markers, matches, parse_length, spans_of
 from sedd_cli.text.tokenizer import Tokenizer
 
 UNITS: list[Unit] = ["chars", "words", "lines", "tokens"]
@@ -89,7 +89,7 @@ def test_markers_are_found_where_they_were_written(parts: list[tuple[str, Length
     for text, length in parts:
         marker = written(length)
         document += text
-        expected.append(Gap(len(document), len(document) + len(marker), "auto" if length is None else length))
+        expected.append(Gap(len(document), len(document) + len(marker), length or UNKNOWN))
         document += marker
     assert markers(f"{document}a") == expected
 
@@ -97,7 +97,13 @@ def test_markers_are_found_where_they_were_written(parts: list[tuple[str, Length
 def test_what_is_no_marker_is_text() -> None:
     assert markers("See [[Home]], [[3 apples]], [[]], [[1, 2], [3, 4]], [ [5] ] and m[[1]") == []
     assert markers("a <5> b [[6]]", ("<", ">")) == [Gap(2, 5, 5)]
+    assert markers("a [[...]] b") == [Gap(2, 9, UNKNOWN)]
     assert markers("a [[...]] b", tokens=(2, 3)) == [Gap(2, 9, (2, 3))]
+    for text in ("a\n b [[0]]", "a\n b [[5-2]]"):
+        with pytest.raises(UsageError, match=r"at 2:4 asks for an impossible number of tokens"):
+            markers(text)
+    with pytest.raises(UsageError, match="cannot be empty"):
+        markers("a 1", ("", ""))
     for text in ("one\ntwo [[12\nthree", "[[...", "two [[3-4\r\n"):
         with pytest.raises(UsageError, match=r"the marker at \d:\d is never closed"):
             markers(text)
@@ -119,6 +125,18 @@ def test_lengths() -> None:
             parse_length(text)
 
 
+def test_tokens_of_gaps_that_touch_are_added_up() -> None:
+    def tokens(*gaps: Gap) -> Length:
+        (gap,) = check_gaps(gaps, 99)
+        return gap.tokens
+
+    assert tokens(Gap(0, 3, 2), Gap(3, 6, 3)) == 5
+    assert tokens(Gap(0, 3, (2, 4)), Gap(3, 6, 3)) == (5, 7)
+    assert tokens(Gap(0, 4, 2), Gap(3, 6, 2)) == 2
+    assert tokens(Gap(0, 4, 2), Gap(3, 6, 3)) == tokens(Gap(0, 3, "auto"), Gap(3, 6, 3)) == "auto"
+    assert tokens(Gap(0, 3), Gap(3, 6)) is None
+
+
 @given(spans=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), max_size=6))
 def test_overlapping_gaps_become_one(spans: list[tuple[int, int]]) -> None:
     gaps = check_gaps([Gap(start, start + size, 3) for start, size in spans], 25)
@@ -126,7 +144,7 @@ def test_overlapping_gaps_become_one(spans: list[tuple[int, int]]) -> None:
     assert {i for start, size in spans for i in range(start, start + size)} == {
         i for gap in gaps for i in range(gap.start, gap.end)
     }
-    assert all(gap.tokens == 3 for gap in gaps)
+    assert all(isinstance(gap.tokens, int) and gap.tokens % 3 == 0 for gap in gaps if gap.tokens != "auto")
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,9 @@ def test_a_canvas_at_the_end_says_that_the_document_ends(tokenizer: Tokenizer) -
     assert window.canvas.ids[-1] == tokenizer.end_of_text_id
     (window,) = make_windows(tokenizer, "One dog ran. " * 100, [Site(4, 7, 1)], 64)
     assert tokenizer.end_of_text_id not in window.canvas.ids[~window.canvas.free]
+    document = "One dog ran. " * 8
+    first, _ = make_windows(tokenizer, document, [Site(10, 40, 45), Site(len(document), len(document), 30)], 64)
+    assert tokenizer.end_of_text_id not in first.canvas.ids[~first.canvas.free]
 
 
 def test_a_gap_longer_than_the_canvas(tokenizer: Tokenizer) -> None:
