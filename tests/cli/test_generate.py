@@ -36,7 +36,7 @@ def test_row_is_the_text_of_that_row(sedd: Sedd) -> None:
 def test_json(sedd: Sedd, built_in: Checkpoint) -> None:
     record = json.loads(sedd("generate", "Once", "--json", "-n", "2", *QUICK).stdout)
     assert record["schema_version"] == 1
-    assert record["model"] == {"name": "tinystories-reference", "sha256": built_in.hash}
+    assert record["model"] == {"name": built_in.name, "sha256": built_in.hash}
     assert record["settings"]["steps"] == 8 and record["settings"]["seed"] == 7
     assert [(s["row"], s["seed"], s["complete"]) for s in record["samples"]] == [(0, 7, True), (1, 7, True)]
     for sample in record["samples"]:
@@ -95,10 +95,10 @@ def test_a_long_canvas_earns_a_warning(sedd: Sedd) -> None:
     assert "warning" not in sedd("generate", "--length", "300", "--steps", "4", "-q").stderr
 
 
-def test_a_foreign_prompt_earns_a_warning(sedd: Sedd) -> None:
+def test_a_foreign_prompt_earns_a_warning(sedd: Sedd, built_in: Checkpoint) -> None:
     foreign = sedd("generate", "The quarterly revenue report shows an operating margin of 12%.", "--steps", "4")
     at_home = sedd("generate", "Once upon a time there was a little dog named Max.", "--steps", "4")
-    assert "unlike what tinystories-reference was trained on" in foreign.stderr
+    assert f"unlike what {built_in.name} was trained on" in foreign.stderr
     assert "warning" not in at_home.stderr
 
 

