@@ -3,6 +3,7 @@
 import json
 import random
 import resource
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -132,6 +133,8 @@ def under_way(run: Path) -> list[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch compiles with c++")
+@pytest.mark.filterwarnings("ignore")  # torch warns of its own compiler
 def test_compiled_blocks_learn_the_same(text: Path, tmp_path: Path) -> None:
     losses = []
     for compiled in ("false", "true"):
