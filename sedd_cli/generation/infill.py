@@ -24,7 +24,7 @@ from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.text.windows import Window, make_windows
 
 REPLICATES, DRAWS = 4, 16
-"""The ranking's network calls a window: enough to tell a right sentence from a wrong one (benchmarks/infilling.py)."""
+"""The ranking makes so many network calls of each window: replicates times draws."""
 REDRAWS = 16
 """Times that bytes which are no text are drawn again, before tokens that are whole characters are asked for."""
 
