@@ -149,25 +149,43 @@ def infill(
         if not finished and (in_place or (output is not None and output.exists())):
             terminal.note(f"stopped: {file if in_place else output} was left as it is")
         elif fillings:
-            best = fillings[0]
-            if out is not None and json:
-                out.write(_as_json(infilling, fillings, finished))
-            elif out is not None and diff:
-                from sedd_cli.render.diff import diff_parts
-
-                changes = [
-                    ((site.start, site.end), span) for site, span in zip(infilling.sites, best.spans, strict=True)
-                ]
-                out.show(diff_parts(document.text, best.text, changes, document.name), color)
-            elif out is not None:
-                out.write(best.text)
-            if home is not None and best.text == document.text:
-                terminal.note(f"{file} was left as it is: nothing changed")
-            elif home is not None:
-                terminal.note(f"{file} written; what it was is in {home.write(best.text)}")
+            if out is not None:
+                _print(out, infilling, fillings, document, finished, json=json, diff=diff, color=color)
+            if home is not None:
+                _put_back(home, fillings[0].text, document, terminal)
         _summarise(infilling, fillings, finished, time.monotonic() - started, terminal)
     if not finished:
         raise typer.Exit(130)
+
+
+def _print(
+    out: Output,
+    infilling: "Infilling",
+    fillings: "list[Filling]",
+    document: Document,
+    finished: bool,
+    *,
+    json: bool,
+    diff: bool,
+    color: options.ColorChoice,
+) -> None:
+    best = fillings[0]
+    if json:
+        out.write(_as_json(infilling, fillings, finished))
+    elif diff:
+        from sedd_cli.render.diff import diff_parts
+
+        changes = [((site.start, site.end), span) for site, span in zip(infilling.sites, best.spans, strict=True)]
+        out.show(diff_parts(document.text, best.text, changes, document.name), color)
+    else:
+        out.write(best.text)
+
+
+def _put_back(home: InPlace, text: str, document: Document, terminal: Terminal) -> None:
+    if text == document.text:
+        terminal.note(f"{document.name} was left as it is: nothing changed")
+    else:
+        terminal.note(f"{document.name} written; what it was is in {home.write(text)}")
 
 
 def _gaps(
