@@ -4,8 +4,9 @@
 
 Of each story (documents end at lines `<|endoftext|>`) a middle sentence is cut out. In its place the ranking score of
 `sedd infill`, the any-order bound over common noise, is taken of the true sentence, of one from the middle of another
-story with as many tokens, give or take two, and of what our sampler writes there (seed 0, as many
-tokens as stood there).
+story, and of what our sampler writes there (seed 0, as many tokens as stood there). The score is a total, in which
+every token costs nats, and candidates of one request are equally long: so the other story is the next whose sentence
+has as many tokens, or if there is none one more or less, or two.
 """
 
 import argparse
@@ -47,13 +48,11 @@ def nats_of(checkpoint: Checkpoint, story: str, span: tuple[int, int], sentence:
 
 
 def another(tokenizer: Tokenizer, sentences: list[str], i: int) -> str | None:
-    """The next story's sentence, or that of one further on, of as many tokens."""
+    """The sentence of another story whose number of tokens is nearest, of those the next."""
     wanted = len(tokenizer.encode(sentences[i]))
-    for k in range(1, len(sentences)):
-        other = sentences[(i + k) % len(sentences)]
-        if other != sentences[i] and abs(len(tokenizer.encode(other)) - wanted) <= TOLERANCE:
-            return other
-    return None
+    others = [other for other in sentences[i + 1 :] + sentences[:i] if other != sentences[i]]
+    nearest = min(others, key=lambda other: abs(len(tokenizer.encode(other)) - wanted))
+    return nearest if abs(len(tokenizer.encode(nearest)) - wanted) <= TOLERANCE else None
 
 
 def main() -> None:
