@@ -3,6 +3,7 @@
 import os
 import secrets
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,11 +13,12 @@ from sedd_cli.errors import SeddError
 class AtomicFile:
     """A file under way. Nothing is at `path` (or what was there stays) until `commit`.
 
-    Follows symlinks and keeps an existing file's mode; what is no regular file (a pipe, /dev/null) is written to
-    directly. Raises `SeddError` where the target cannot be written, as early as here.
+    Follows symlinks and keeps an existing file's mode; `mode`, less the umask, is that of a new one. What is no
+    regular file (a pipe, /dev/null) is written to directly. Raises `SeddError` where the target cannot be written,
+    as early as here.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: int = 0o666) -> None:
         self.path = path
         self._temporary: Path | None = None
         try:
@@ -26,10 +28,13 @@ class AtomicFile:
             self._target = path.resolve()
             if self._target.is_dir():
                 raise IsADirectoryError(21, "it is a folder")
-            if self._target.is_file() and not os.access(self._target, os.W_OK):
-                raise PermissionError(13, "it is read-only")
-            temporary = self._target.with_name(f".{self._target.name[:100]}.{secrets.token_hex(4)}.part")
-            self._file = temporary.open("xb")
+            if self._target.is_file():
+                if not os.access(self._target, os.W_OK):
+                    raise PermissionError(13, "it is read-only")
+                # What few may read, few may read while it is under way.
+                mode = self._target.stat().st_mode & 0o777
+            temporary = self._target.with_name(f".{self._target.name[:50]}.{secrets.token_hex(4)}.part")
+            self._file = open(temporary, "xb", opener=partial(os.open, mode=mode))  # noqa: SIM115 - has an opener
             self._temporary = temporary
         except (OSError, RuntimeError) as error:
             # A loop of symlinks is a RuntimeError.
@@ -71,3 +76,13 @@ class AtomicFile:
     def _failed(self, error: OSError | RuntimeError) -> SeddError:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         return SeddError(f"cannot write {self.path}: {reason}", "Choose another place, or make room there.")
+
+
+def write_file(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Make a file of these bytes, all or nothing. Raises `SeddError` if it cannot be written."""
+    file = AtomicFile(path, mode)
+    try:
+        file.write(data)
+        file.commit()
+    finally:
+        file.discard()

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedd_cli.cli import options
-from sedd_cli.cli.document import Document, read_document
-from sedd_cli.cli.in_place import InPlace, check_in_place
 from sedd_cli.cli.output import Output, as_json
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
+from sedd_cli.text.document import Document, read_document
+from sedd_cli.text.in_place import check_writable, save_with_backup
 
 if TYPE_CHECKING:
     from sedd_cli.generation.infill import Filling, Infilling
@@ -101,7 +101,7 @@ def infill(
     if json and diff:
         raise UsageError("--json and --diff both go to stdout", "Leave one of them out.")
     if in_place:
-        check_in_place(file)
+        _check_in_place(file)
     document = read_document(file)
     if output is not None and document.path is not None and output.resolve() == document.path.resolve():
         raise UsageError(f"-o would write over {file}", "Use --in-place, which keeps what it was.")
@@ -109,7 +109,8 @@ def infill(
         if trace is not None and place is not None and trace.resolve() == place.resolve():
             raise UsageError(f"--trace would write over {place}", "Give it a file of its own.")
     with ExitStack() as stack:
-        home = stack.enter_context(InPlace(document)) if in_place else None
+        if in_place:
+            check_writable(document)
         out = stack.enter_context(Output(output)) if not in_place or json or diff else None
         from sedd_cli.cli.watch import carry_out
         from sedd_cli.generation.infill import Infilling, ranked
@@ -151,11 +152,19 @@ def infill(
         elif fillings:
             if out is not None:
                 _print(out, infilling, fillings, document, finished, json=json, diff=diff, color=color)
-            if home is not None:
-                _put_back(home, fillings[0].text, document, terminal)
+            if in_place:
+                _put_back(fillings[0].text, document, terminal)
         _summarise(infilling, fillings, finished, time.monotonic() - started, terminal)
     if not finished:
         raise typer.Exit(130)
+
+
+def _check_in_place(source: str) -> None:
+    """Raises `UsageError` for what has no place to go back to, before it is read: stdin, pipes, devices, folders."""
+    if source == "-":
+        raise UsageError("--in-place has no file to write to: the document is on stdin", "Leave it out.")
+    if Path(source).exists() and not Path(source).is_file():
+        raise UsageError(f"{source} is no file that could be written back", "Leave out --in-place.")
 
 
 def _print(
@@ -181,11 +190,12 @@ def _print(
         out.write(best.text)
 
 
-def _put_back(home: InPlace, text: str, document: Document, terminal: Terminal) -> None:
+def _put_back(text: str, document: Document, terminal: Terminal) -> None:
     if text == document.text:
         terminal.note(f"{document.name} was left as it is: nothing changed")
     else:
-        terminal.note(f"{document.name} written; what it was is in {home.write(text)}")
+        _, backup = save_with_backup(document, text)
+        terminal.note(f"{document.name} written; what it was is in {backup}")
 
 
 def _gaps(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sedd_cli.cli import options
-from sedd_cli.cli.document import read_document
 from sedd_cli.cli.output import Output, as_json
 from sedd_cli.cli.terminal import Color, Terminal
 from sedd_cli.errors import UsageError
+from sedd_cli.text.document import read_document
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,1 +1,1 @@
-"""Text: the tokenizer, and canvases (what the network sees)."""
+"""Text: the tokenizer, documents, gaps (what is masked), and canvases (what the network sees)."""

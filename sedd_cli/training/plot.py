@@ -4,8 +4,8 @@ import json
 from io import BytesIO
 from pathlib import Path
 
+from sedd_cli.atomic import write_file
 from sedd_cli.errors import NotLoadableError, SeddError
-from sedd_cli.training.run import write_file
 
 
 def plot_run(run: Path) -> Path:

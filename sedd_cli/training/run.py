@@ -12,17 +12,11 @@ import torch
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from sedd_cli.atomic import AtomicFile
+from sedd_cli.atomic import write_file
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.models.config import Config
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.training.recipe import Recipe, differing_keys
-
-
-def write_file(path: Path, data: bytes) -> None:
-    file = AtomicFile(path)
-    file.write(data)
-    file.commit()
 
 
 class RunFolder:

@@ -9,7 +9,9 @@ from sedd_cli.errors import NotLoadableError, UsageError
 
 @dataclass(frozen=True)
 class Document:
-    """`text` is the decoded UTF-8, newlines and a BOM as they stand: `text.encode()` is `data`. `path` None: stdin."""
+    """`text` is the decoded UTF-8, newlines and a BOM as they stand: `text.encode()` is `data`. `path` None: stdin,
+    or a text that has no file yet.
+    """
 
     path: Path | None
     data: bytes
@@ -28,18 +30,28 @@ def read_document(source: str) -> Document:
     if source == "-":
         if sys.stdin is None:
             raise UsageError("the document is '-', but stdin is closed", "Pipe a text in, or name a file.")
-        path, data = None, sys.stdin.buffer.read()
+        document = _decoded(None, sys.stdin.buffer.read())
     else:
-        path = Path(source)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise NotLoadableError(
-                f"cannot read {path}: {error.strerror}", "Name a text file, or - for stdin."
-            ) from None
+        document = read_file(Path(source))
+    if not document.data:
+        raise UsageError(f"{document.name} is empty", "There is nothing to read in it.")
+    return document
+
+
+def read_file(path: Path) -> Document:
+    """The document in a file, which may be empty.
+
+    Raises `NotLoadableError` if it cannot be read, `UsageError` if it is binary or not UTF-8.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise NotLoadableError(f"cannot read {path}: {error.strerror}", "Name a text file that you can read.") from None
+    return _decoded(path, data)
+
+
+def _decoded(path: Path | None, data: bytes) -> Document:
     name = "stdin" if path is None else str(path)
-    if not data:
-        raise UsageError(f"{name} is empty", "There is nothing to read in it.")
     if b"\0" in data:
         raise UsageError(f"{name} is a binary file: byte 0x00 at offset {data.index(0)}", "Give a text in UTF-8.")
     try:

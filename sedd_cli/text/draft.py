@@ -1,0 +1,138 @@
+"""A document being worked on: its text, and the marks on parts that are to be written, or were and await a verdict."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sedd_cli.text.gaps import Gap, Length
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Characters `start ... end - 1` of a draft.
+
+    `masked`: they are to be written anew, with so many `tokens`. Otherwise they have been, and `original` stood
+    there before.
+    """
+
+    start: int
+    end: int
+    original: str
+    tokens: Length = None
+    masked: bool = True
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A text and its marks, in order, which neither overlap nor touch where both are masked. Immutable."""
+
+    text: str = ""
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def masked(self) -> tuple[Mark, ...]:
+        return tuple(mark for mark in self.marks if mark.masked)
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """What is to be written, for the filler of gaps."""
+        return [Gap(mark.start, mark.end, mark.tokens) for mark in self.masked]
+
+    def mask(self, start: int, end: int, tokens: Length = None) -> "Draft":
+        """Mark characters to be written anew; marks that this touches become one with it.
+
+        An empty range asks for `tokens` where nothing stands.
+        """
+        touched = [mark for mark in self.marks if mark.start <= end and start <= mark.end and _joins(mark, start, end)]
+        low = min([start, *(mark.start for mark in touched)])
+        high = max([end, *(mark.end for mark in touched)])
+        original, at = "", low
+        for mark in touched:
+            original += self.text[at : mark.start] + mark.original
+            at = mark.end
+        original += self.text[at:high]
+        if touched and tokens is None:
+            tokens = touched[0].tokens if (touched[0].start, touched[0].end) == (low, high) else None
+        if low == high and tokens is None:
+            return self
+        others = [mark for mark in self.marks if mark not in touched]
+        return replace(self, marks=_sorted(*others, Mark(low, high, original, tokens)))
+
+    def settle(self, mark: Mark, *, tokens: Length) -> "Draft":
+        """Ask for another number of tokens in a mark."""
+        return self._put(mark, replace(mark, tokens=tokens))
+
+    def keep(self, mark: Mark) -> "Draft":
+        """Take a mark away; its text stays as it stands."""
+        return replace(self, marks=tuple(other for other in self.marks if other != mark))
+
+    def restore(self, mark: Mark) -> "Draft":
+        """Take a mark away and put back what stood there."""
+        return self._splice(mark, mark.original).keep(self._moved(mark, mark.original))
+
+    def fill(self, texts: Mapping[Mark, str]) -> "Draft":
+        """Write texts in the place of masked marks, each to be accepted (`keep`) or rejected (`restore`)."""
+        draft = self
+        for mark in sorted(texts, key=lambda mark: mark.start, reverse=True):
+            draft = draft._splice(mark, texts[mark])
+            moved = draft._moved(mark, texts[mark])
+            draft = draft._put(moved, replace(moved, masked=False))
+        return draft
+
+    def edit(self, start: int, end: int, new: str) -> "Draft":
+        """Replace characters `start ... end - 1`, as typing does.
+
+        Marks move along; what is typed inside a mark belongs to it, at its edges not; a mark all of whose text is
+        replaced is gone.
+        """
+        shift = len(new) - (end - start)
+        marks = []
+        for mark in self.marks:
+            if end <= mark.start:
+                # Typed right where nothing stands to be written, or before it: the mark moves on.
+                marks.append(replace(mark, start=mark.start + shift, end=mark.end + shift))
+            elif start >= mark.end:
+                marks.append(mark)
+            elif start > mark.start or end < mark.end:
+                low = mark.start if start >= mark.start else start + len(new)
+                high = mark.end + shift if end <= mark.end else start
+                marks.append(replace(mark, start=low, end=high))
+        return Draft(self.text[:start] + new + self.text[end:], tuple(mark for mark in marks if _has_place(mark)))
+
+    def at(self, offset: int) -> Mark | None:
+        """The mark in which a character stands, or that is empty and right before it."""
+        for mark in self.marks:
+            if mark.start <= offset < mark.end or mark.start == mark.end == offset:
+                return mark
+        return None
+
+    def _splice(self, mark: Mark, text: str) -> "Draft":
+        """Put a text in a mark's place; the mark spans it, later ones move."""
+        shift = len(text) - (mark.end - mark.start)
+        marks = [
+            self._moved(mark, text)
+            if other == mark
+            else replace(other, start=other.start + shift, end=other.end + shift)
+            if (other.start, other.end) > (mark.start, mark.end)
+            else other
+            for other in self.marks
+        ]
+        return Draft(self.text[: mark.start] + text + self.text[mark.end :], tuple(marks))
+
+    def _moved(self, mark: Mark, text: str) -> Mark:
+        return replace(mark, end=mark.start + len(text))
+
+    def _put(self, mark: Mark, new: Mark) -> "Draft":
+        return replace(self, marks=tuple(new if other == mark else other for other in self.marks))
+
+
+def _joins(mark: Mark, start: int, end: int) -> bool:
+    """Marks that only touch stay apart where one of them is not masked: its verdict is another."""
+    return mark.masked or (mark.start < end and start < mark.end)
+
+
+def _has_place(mark: Mark) -> bool:
+    return mark.end > mark.start or (mark.masked and mark.tokens is not None)
+
+
+def _sorted(*marks: Mark) -> tuple[Mark, ...]:
+    return tuple(sorted(marks, key=lambda mark: (mark.start, mark.end)))

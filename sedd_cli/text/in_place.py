@@ -1,0 +1,139 @@
+"""Writing a text to a file of the user's: all of it or nothing, what stood there kept, never over a later change.
+
+Symlinks are followed, and a file keeps its mode.
+"""
+
+import filecmp
+import os
+import shutil
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+from sedd_cli.atomic import AtomicFile, write_file
+from sedd_cli.errors import SeddError
+from sedd_cli.text.document import Document
+
+
+def check_writable(document: Document) -> None:
+    """Raises `SeddError` if a document's file cannot be written: to be asked before the work, not after it."""
+    AtomicFile(_place(document)).discard()
+
+
+def changed_on_disk(document: Document) -> bool:
+    """Whether a document's file, if it has one, is gone or holds anything else than what was read."""
+    if document.path is None:
+        return False
+    try:
+        if not document.path.is_file():
+            return True
+        with document.path.open("rb") as file:
+            # One byte more shows whether there is more, however much that be.
+            return file.read(len(document.data) + 1) != document.data
+    except OSError:
+        return True
+
+
+def save(document: Document, text: str) -> Document:
+    """Put a text in the place of a document that is our own writing: what stood there is not kept.
+
+    Raises `SeddError` if the file was changed meanwhile or cannot be written; it is then left as it is.
+    """
+    _refuse_changed(document)
+    return _write(_place(document), text)
+
+
+def save_with_backup(document: Document, text: str) -> tuple[Document, Path]:
+    """Put a text in the place of a document; gives what is there now, and where what stood there was kept.
+
+    Raises `SeddError` if the file was changed meanwhile, or it or the backup cannot be written; it is then left as it
+    is.
+    """
+    _refuse_changed(document)
+    return write_over(_place(document), text)
+
+
+def write_new(path: Path, text: str) -> Document:
+    """Write a text where no file is yet. Raises `SeddError` if there is one or it cannot be written."""
+    if os.path.exists(path):  # noqa: PTH110 - a name too long is told by what writes
+        raise SeddError(f"there is something at {path} already; it was left as it is", "Choose another name.")
+    return _write(path, text)
+
+
+def write_over(path: Path, text: str) -> tuple[Document, Path]:
+    """Put a text in the place of a file, whatever is in it; gives what is there now, and where that was kept.
+
+    Raises `SeddError` if it is no regular file, or it or the backup cannot be written; it is then left as it is.
+    """
+    if not os.path.isfile(path):  # noqa: PTH113 - never raises
+        raise SeddError(f"{path} is no file that could be kept as a backup", "Choose another place.")
+    data, file = text.encode(), AtomicFile(path)
+    try:
+        file.write(data)
+        backup = _back_up(path.resolve())
+        try:
+            file.commit()
+        except SeddError:
+            # Backups of what was never replaced would pile up with each attempt.
+            with suppress(OSError):
+                if filecmp.cmp(path, backup, shallow=False):
+                    backup.unlink()
+            raise
+    finally:
+        file.discard()
+    return Document(path, data, text), backup
+
+
+def _place(document: Document) -> Path:
+    assert document.path is not None, "a document without a file has no place to go back to"
+    return document.path
+
+
+def _write(path: Path, text: str) -> Document:
+    data = text.encode()
+    write_file(path, data)
+    return Document(path, data, text)
+
+
+def _refuse_changed(document: Document) -> None:
+    if not changed_on_disk(document):
+        return
+    path = _place(document)
+    if not os.path.exists(path):  # noqa: PTH110 - never raises
+        raise SeddError(
+            f"{path} is no longer there; nothing was written", "Find out where it went, or use another name."
+        )
+    raise SeddError(f"{path} was changed by someone else meanwhile; it was left as it is", "Begin again from it.")
+
+
+def _back_up(target: Path) -> Path:
+    for number in count(1):
+        backup = target.with_name(f"{target.name}~{'' if number == 1 else number}")
+        try:
+            # Nobody else's to read before it has the mode of what it keeps.
+            descriptor = os.open(backup, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise _no_backup(backup, error) from error
+        try:
+            # Copied from the disk: it may be no text, and what is replaced is what is kept.
+            with open(descriptor, "wb") as copy, target.open("rb") as file:  # noqa: PTH123 - opened above
+                shutil.copyfileobj(file, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+            shutil.copymode(target, backup)
+        except BaseException as error:
+            backup.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise _no_backup(backup, error) from error
+            raise
+        return backup
+    raise AssertionError
+
+
+def _no_backup(backup: Path, error: OSError) -> SeddError:
+    return SeddError(
+        f"cannot keep a backup at {backup}: {error.strerror}; the file was left as it is",
+        "Make room there, or write to another place.",
+    )
