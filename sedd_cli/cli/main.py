@@ -11,6 +11,7 @@ from sedd_cli.cli.infill import infill
 from sedd_cli.cli.score import score
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.cli.train import train
+from sedd_cli.cli.tui import tui
 from sedd_cli.errors import SeddError
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ app.command()(generate)
 app.command()(infill)
 app.command()(score)
 app.command()(train)
+app.command()(tui)
 
 
 def main() -> None:

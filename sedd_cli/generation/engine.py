@@ -1,6 +1,6 @@
 """The engine: a request in, a stream of steps out, one step a network call and row."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -118,7 +118,10 @@ class Run:
             batch = self.rows[first : first + self.batch_size]
             yield from self.resume([self.start(row) for row in batch])
 
-    def resume(self, states: list[State], nfe: int = 0) -> Iterator[Step]:
+    def rows_of(self, number: int) -> range:
+        return range(number, number + 1)
+
+    def resume(self, states: Sequence[State], nfe: int = 0) -> Iterator[Step]:
         """Carry states of different rows to their end, whether they are fresh, went back, or were edited.
 
         Edit a state with `diffusion.branching`. `nfe` counts calls made before.
@@ -142,12 +145,12 @@ class Run:
     def samples(self, full_canvas: bool = False) -> list[Sample]:
         """Every row begun, as it stands; `full_canvas`: with what follows the end-of-text token."""
         return [
-            Sample(self._text(ids, full_canvas), ids, nfe, self.seed, row, complete)
+            Sample(self.text_of(ids, full_canvas), ids, nfe, self.seed, row, complete)
             for row, (ids, nfe, complete) in sorted(self._latest.items())
         ]
 
-    def _text(self, ids: Tensor, full_canvas: bool) -> str:
-        """Prompt and suffix are copied, unless their tokens were edited; what is written is decoded."""
+    def text_of(self, ids: Tensor, full_canvas: bool = False) -> str:
+        """The text of a canvas (L,): what is written is decoded, prompt and suffix copied unless they were edited."""
         tokenizer, canvas = self.checkpoint.tokenizer, self.canvas
         if tokenizer is None:
             return ""

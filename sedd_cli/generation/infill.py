@@ -53,23 +53,27 @@ class Filling:
 
         Every candidate of a request is noised alike, so that their differences are not noise.
         """
-        checkpoint = self._checkpoint
-        form: Form = "ao" if isinstance(checkpoint.process, Absorbing) else "elbo"
-        return sum(
-            float(
-                estimate(
-                    checkpoint.model,
-                    checkpoint.process,
-                    checkpoint.noise,
-                    state.ids[None],
-                    form=form,
-                    where=state.free[None],
-                    replicates=REPLICATES,
-                    draws=DRAWS,
-                ).nats
-            )
-            for state in self._states
+        return nats_of(self._checkpoint, self._states)
+
+
+def nats_of(checkpoint: Checkpoint, states: Sequence[State]) -> float:
+    """What `Filling.nats` says of the windows of one candidate, in the states that they are in."""
+    form: Form = "ao" if isinstance(checkpoint.process, Absorbing) else "elbo"
+    return sum(
+        float(
+            estimate(
+                checkpoint.model,
+                checkpoint.process,
+                checkpoint.noise,
+                state.ids[None],
+                form=form,
+                where=state.free[None],
+                replicates=REPLICATES,
+                draws=DRAWS,
+            ).nats
         )
+        for state in states
+    )
 
 
 class Infilling:
@@ -151,18 +155,26 @@ class Infilling:
         W = len(self.windows)
         return range(self.rows.start * W, self.rows.stop * W)
 
+    def rows_of(self, number: int) -> range:
+        """The rows of the random numbers that make up a candidate (`Job`)."""
+        return range(number * len(self.windows), (number + 1) * len(self.windows))
+
     def steps(self) -> Iterator[Step]:
         """Fill every window of every candidate."""
-        groups: dict[int, list[int]] = defaultdict(list)
-        for row in self._keys():
-            groups[id(self.run_of(self.window_of(row)))].append(row)
-        for rows in groups.values():
-            run = self.run_of(self.window_of(rows[0]))
-            for first in range(0, len(rows), run.batch_size):
-                batch = rows[first : first + run.batch_size]
-                yield from self._carry(run, [self.start(row) for row in batch])
-                for row in batch:
-                    yield from self._mend(run, row)
+        yield from self.resume([self.start(row) for row in self._keys()])
+
+    def resume(self, states: Sequence[State]) -> Iterator[Step]:
+        """Carry windows of candidates to their end, whether they are fresh, went back, or were edited."""
+        groups: dict[int, list[State]] = defaultdict(list)
+        for state in states:
+            groups[id(self.run_of(self.window_of(state.row)))].append(state)
+        for group in groups.values():
+            run = self.run_of(self.window_of(group[0].row))
+            for first in range(0, len(group), run.batch_size):
+                batch = group[first : first + run.batch_size]
+                yield from self._carry(run, batch)
+                for state in batch:
+                    yield from self._mend(run, state.row)
 
     def _carry(self, run: Run, states: list[State], redraw: bool = False) -> Iterator[Step]:
         for state in states:
@@ -192,7 +204,7 @@ class Infilling:
         for place in window.places:
             pieces = [self._tokenizer.bytes_of(int(state.ids[i])) for i in place]
             if not _is_text(b"".join(pieces)):
-                broken += [i for i, piece in zip(place, pieces, strict=True) if not _is_text(piece)]
+                broken += [i for i, piece in zip(place, pieces, strict=True) if state.free[i] and not _is_text(piece)]
         return torch.tensor(broken, dtype=torch.long)
 
     def _whole_characters(self, canvas: Canvas) -> Run:
@@ -212,15 +224,12 @@ class Infilling:
         return [self._filling(row) for row in self.rows if self._begun(row)]
 
     def _begun(self, row: int) -> bool:
-        return not self.windows or any(key in self._state for key in self._keys_of(row))
-
-    def _keys_of(self, row: int) -> range:
-        return range(row * len(self.windows), (row + 1) * len(self.windows))
+        return not self.windows or any(key in self._state for key in self.rows_of(row))
 
     def _filling(self, row: int) -> Filling:
         parts, spans, at = [], [], 0
-        keys = self._keys_of(row)
-        written = [text for key in keys for text in self._written(key)]
+        keys = self.rows_of(row)
+        written = [text for key in keys for text in self.written(self._now(key))]
         for site, text in zip(self.sites, written, strict=True):
             parts += [self.document[at : site.start], text]
             start = sum(map(len, parts)) - len(text)
@@ -248,12 +257,11 @@ class Infilling:
             return torch.tensor([])
         return self._broken(state, self.window_of(state.row))
 
-    def _written(self, key: int) -> list[str]:
-        """What stands in each gap of a window."""
-        state = self._now(key)
+    def written(self, state: State) -> list[str]:
+        """What stands in each gap of a window; a run of N MASKs reads `[[N]]`."""
         tokenizer, mask_id = self._tokenizer, self.checkpoint.mask_id
         texts = []
-        for place in self.window_of(key).places:
+        for place in self.window_of(state.row).places:
             ids = [int(i) for i in state.ids[place.start : place.stop]]
             # The uniform process can start from an end-of-text token: inside a document it ends nothing.
             known = [None if i == mask_id else i for i in ids if i != tokenizer.end_of_text_id]

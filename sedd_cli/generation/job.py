@@ -1,6 +1,6 @@
 """What a run of the generator and the filling of a document have in common, for those who watch or record them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sedd_cli.diffusion.samplers import Sampler, State
@@ -23,6 +23,12 @@ class Job(Protocol):
 
     def steps(self) -> "Iterator[Step]":
         """Carry every row to its end."""
+
+    def resume(self, states: Sequence[State]) -> "Iterator[Step]":
+        """Carry states of different rows to their end, whether they are fresh, went back, or were edited."""
+
+    def rows_of(self, number: int) -> Sequence[int]:
+        """The rows that make up text `number`."""
 
     def calls_needed(self) -> int:
         """Network calls of all rows, known before the first; an upper bound unless `exact_calls`."""

@@ -1,6 +1,7 @@
 """Traces: a run as JSON lines, from which it can be shown again without the model.
 
-First a header; then, for each row, a line with its canvas at the start, and a line for each of its steps. Where a
+First a header; then, for each row, a line with its canvas at the start, and a line for each of its steps, or with its
+canvas again after each edit by hand. Where a
 document of several windows is filled, row `r W + w` of the trace is window w of candidate r. Tokens are written both as
 ids and as the vocabulary spells them (`Ġthe`), so that no tokenizer is needed; MASK is null.
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import sedd_cli
 from sedd_cli.atomic import AtomicFile
+from sedd_cli.diffusion.samplers import State
 from sedd_cli.generation.engine import Step
 from sedd_cli.generation.job import Job
 
@@ -29,10 +31,7 @@ class TraceWriter:
         self._line(header)
 
     def add(self, step: Step) -> None:
-        if step.row not in self._rows:
-            self._rows.add(step.row)
-            start = self._job.start(step.row)
-            self._line({"row": step.row, "ids": start.ids.tolist(), "pieces": self._pieces(start.ids.tolist())})
+        self._begin(step.row)
         ids = step.ids[step.changed].tolist()
         self._line(
             {
@@ -48,6 +47,18 @@ class TraceWriter:
                 "entropy": step.entropy.tolist(),
             }
         )
+
+    def edit(self, state: State, what: str) -> None:
+        """A canvas as it stands after it was changed by hand, and which positions are free."""
+        self._begin(state.row)
+        ids, free = state.ids.tolist(), state.free.nonzero().squeeze(-1).tolist()
+        self._line({"row": state.row, "edit": what, "ids": ids, "pieces": self._pieces(ids), "free": free})
+
+    def _begin(self, row: int) -> None:
+        if row not in self._rows:
+            self._rows.add(row)
+            ids = self._job.start(row).ids.tolist()
+            self._line({"row": row, "ids": ids, "pieces": self._pieces(ids)})
 
     def close(self) -> None:
         """Put the file in its place, whole as far as the run went."""

@@ -7,6 +7,8 @@ from difflib import SequenceMatcher
 from itertools import accumulate
 
 Span = tuple[int, int]
+COMPARED = 4_000_000
+"""Where more pairs of lines than this would have to be compared, all between the ends is one change."""
 
 
 def diff_parts(before: str, after: str, changes: Sequence[tuple[Span, Span]], name: str) -> list[tuple[str, str]]:
@@ -30,6 +32,24 @@ def diff_parts(before: str, after: str, changes: Sequence[tuple[Span, Span]], na
                 parts += _signed("-", old.lines[a:b], "red")
                 parts += _signed("+", new.lines[c:d], "green")
     return parts
+
+
+def changes_between(before: str, after: str) -> list[tuple[Span, Span]]:
+    """Spans of whole lines that differ, for `diff_parts`, where it is not known what was changed."""
+    old, new = re.findall(r"[^\n]*\n|[^\n]+", before), re.findall(r"[^\n]*\n|[^\n]+", after)
+    same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    behind = next(
+        (i for i, (a, b) in enumerate(zip(old[:same:-1], new[:same:-1], strict=False)) if a != b),
+        min(len(old[:same:-1]), len(new[:same:-1])),
+    )
+    middle, fresh = old[same : len(old) - behind], new[same : len(new) - behind]
+    if len(middle) * len(fresh) > COMPARED:
+        blocks = [(0, len(middle), 0, len(fresh))]
+    else:
+        codes = SequenceMatcher(None, middle, fresh, autojunk=False).get_opcodes()
+        blocks = [code[1:] for code in codes if code[0] != "equal"]
+    ends, new_ends = [0, *accumulate(map(len, old))], [0, *accumulate(map(len, new))]
+    return [((ends[same + a], ends[same + b]), (new_ends[same + c], new_ends[same + d])) for a, b, c, d in blocks]
 
 
 class _Lines:

@@ -1,0 +1,37 @@
+"""`sedd tui`: the interactive session."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sedd_cli.cli import options
+from sedd_cli.errors import UsageError
+
+
+def tui(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="A document to work on; without one, begin from nothing.", show_default=False
+        ),
+    ] = None,
+    model: options.Model = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SEDD_DEVICE",
+            help="auto, cpu, cuda, cuda:N or mps. Default: the settings'.",
+            rich_help_panel=options.MACHINE,
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Watch a text being written, stop, go back, lock or remask a word, go on; in your own document too."""
+    if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()):
+        raise UsageError("sedd tui needs a terminal", "In a pipe, use sedd generate or sedd infill.")
+    from sedd_cli.tui.app import run
+
+    raise typer.Exit(run(file, model, device, context.obj.debug))

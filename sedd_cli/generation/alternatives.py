@@ -1,0 +1,56 @@
+"""What else could stand at a position, from one network call."""
+
+from dataclasses import dataclass
+
+import torch
+
+from sedd_cli.diffusion.likelihood import sigma_of_masked
+from sedd_cli.diffusion.processes import Absorbing, Uniform
+from sedd_cli.diffusion.samplers import State
+from sedd_cli.models.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """The likeliest tokens of a position, best first, with their probabilities; `entropy` in nats of all of them.
+
+    `here`: the probability of the token that stands there, None for MASK.
+    """
+
+    tokens: list[int]
+    probability: list[float]
+    entropy: float
+    here: float | None
+
+
+def alternatives(checkpoint: Checkpoint, state: State, position: int, count: int = 20) -> Alternatives:
+    """The law of the token at a position of a canvas, given all others as they stand; one network call.
+
+    Absorbing: the position is read as MASK, the others that are MASK are summed out (SEDD, 2310.16834, section 5.2).
+    Uniform: the denoising step's law at the state's noise (tweedie with sigma_next = 0).
+    """
+    process, noise = checkpoint.process, checkpoint.noise
+    x = state.ids[None].clone()
+    where = torch.zeros_like(x, dtype=torch.bool)
+    where[0, position] = True
+    here = int(x[0, position])
+    if isinstance(process, Absorbing):
+        x[0, position] = process.mask_id
+        sigma = sigma_of_masked(noise, (x == process.mask_id).double().mean(1))
+    else:
+        sigma = noise.total(torch.tensor([max(state.reached, 1e-5)], dtype=torch.float64))
+    (scored,) = checkpoint.model.log_scores(x, sigma, where)
+    log_score = scored.log_score.cpu().double()
+    if isinstance(process, Uniform):
+        weights = process.tweedie_weights(log_score[:, None], x[:, [position]], sigma, torch.zeros_like(sigma))
+        p = weights[0, 0].clamp(min=0)
+        p = p / p.sum()
+    else:
+        p = log_score[0].softmax(-1)
+    best = p.topk(min(count, len(p)))
+    return Alternatives(
+        best.indices.tolist(),
+        best.values.tolist(),
+        float(torch.special.entr(p).sum()),
+        float(p[here]) if here < len(p) else None,
+    )

@@ -1,0 +1,159 @@
+"""Branches: every moment of a run kept, so that one can go back, change something, and go on (DESIGN section 2).
+
+Going back is exact and runs no network: a moment holds the states themselves.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from sedd_cli.diffusion.samplers import State
+from sedd_cli.generation.engine import Step
+from sedd_cli.generation.job import Job
+from sedd_cli.generation.trace import TraceWriter
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The canvases of a text after a step or an edit. Tuples hold one entry a canvas; tensors are (L,).
+
+    `confidence` float64: the probability that the network gave each token when it wrote it, NaN where it did not;
+    `revealed` int64: the moment at which it did, -1 where it did not.
+    """
+
+    states: tuple[State, ...]
+    confidence: tuple[Tensor, ...]
+    revealed: tuple[Tensor, ...]
+    masked: int
+    """Positions still MASK, of all canvases."""
+    step: Step | None = None
+    canvases: frozenset[int] = frozenset()
+    """Those that the step or edit was on."""
+    edit: str = ""
+    """What was changed by hand; "" for a step of the run."""
+
+
+class Branch:
+    """A text on its way: moments from all-MASK on. Moments are only ever added.
+
+    `parent` and `forked_at`: the branch and moment it left, if it was not begun anew.
+    """
+
+    def __init__(
+        self, job: Job, number: int, moments: Sequence[Moment], parent: "Branch | None" = None, forked_at: int = 0
+    ) -> None:
+        self.job, self.number, self.parent, self.forked_at = job, number, parent, forked_at
+        self.moments = list(moments)
+        self._calls = [0]
+        for moment in self.moments[1:]:
+            self._calls.append(self._calls[-1] + (moment.step is not None))
+        self.nats: float | None = None
+        """The bound that ranks candidates, once it is known."""
+
+    @classmethod
+    def begin(cls, job: Job, number: int) -> "Branch":
+        """Text `number` of a job, before its first network call."""
+        states = tuple(job.start(row) for row in job.rows_of(number))
+        unknown = tuple(torch.full((len(s.ids),), torch.nan, dtype=torch.float64) for s in states)
+        never = tuple(torch.full((len(s.ids),), -1) for s in states)
+        return cls(job, number, [Moment(states, unknown, never, _masked(job, states))])
+
+    @property
+    def tip(self) -> Moment:
+        return self.moments[-1]
+
+    @property
+    def last(self) -> int:
+        return len(self.moments) - 1
+
+    def add(self, step: Step) -> None:
+        """What a network call did, as the next moment."""
+        before = self.tip
+        canvas = next(i for i, state in enumerate(before.states) if state.row == step.row)
+        here = torch.full_like(step.changed, len(self.moments))
+        states = _with(before.states, canvas, step.state)
+        # Bytes that were no text turn to MASK between two steps, to be drawn again.
+        gone = before.states[canvas].ids != step.state.ids
+        self._append(
+            Moment(
+                states,
+                _with(
+                    before.confidence,
+                    canvas,
+                    before.confidence[canvas]
+                    .masked_fill(gone, torch.nan)
+                    .index_copy(0, step.changed, step.probability),
+                ),
+                _with(
+                    before.revealed,
+                    canvas,
+                    before.revealed[canvas].masked_fill(gone, -1).index_copy(0, step.changed, here),
+                ),
+                _masked(self.job, states),
+                step,
+                frozenset({canvas}),
+            )
+        )
+
+    def edited(self, at: int, states: Mapping[int, State], edit: str) -> "Branch":
+        """A new branch that leaves this one at a moment, with states of some canvases changed by hand."""
+        fork = Branch(self.job, self.number, self.moments[: at + 1], self, at)
+        now, confidence, revealed = list(fork.tip.states), list(fork.tip.confidence), list(fork.tip.revealed)
+        for canvas, state in states.items():
+            changed = now[canvas].ids != state.ids
+            now[canvas] = state
+            confidence[canvas] = confidence[canvas].masked_fill(changed, torch.nan)
+            revealed[canvas] = revealed[canvas].masked_fill(changed, -1)
+        masked = _masked(self.job, now)
+        fork._append(Moment(tuple(now), tuple(confidence), tuple(revealed), masked, None, frozenset(states), edit))
+        return fork
+
+    def _append(self, moment: Moment) -> None:
+        # The count first: whoever sees the moment finds it.
+        self._calls.append(self._calls[-1] + (moment.step is not None))
+        self.moments.append(moment)
+
+    def calls_made(self, at: int) -> int:
+        """Network calls up to a moment."""
+        return self._calls[at]
+
+    def calls_left(self, at: int) -> int:
+        """Network calls that a moment still needs; see `Job.exact_calls`."""
+        return sum(self.job.sampler_of(state.row).calls_left(state) for state in self.moments[at].states)
+
+    @property
+    def finished(self) -> bool:
+        return self.calls_left(self.last) == 0
+
+    def carry_on(self) -> Iterator[Step]:
+        """The steps that the tip still needs, one network call each; `add` them."""
+        return self.job.resume(self.tip.states)
+
+    def write_trace(self, path: Path) -> None:
+        """Every step and edit as a trace. Raises `SeddError` if it cannot be written."""
+        writer = TraceWriter(path, self.job)
+        try:
+            for i, moment in enumerate(self.moments[1:], start=1):
+                if moment.step is not None:
+                    writer.add(replace(moment.step, nfe=self._calls[i]))
+                else:
+                    for canvas in sorted(moment.canvases):
+                        writer.edit(moment.states[canvas], moment.edit)
+            writer.close()
+        finally:
+            writer.discard()
+
+
+def _masked(job: Job, states: Sequence[State]) -> int:
+    mask_id = job.checkpoint.mask_id
+    return 0 if mask_id is None else sum(state.ids.tolist().count(mask_id) for state in states)
+
+
+def _with(items: tuple[T, ...], i: int, item: T) -> tuple[T, ...]:
+    return (*items[:i], item, *items[i + 1 :])

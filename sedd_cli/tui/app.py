@@ -1,0 +1,91 @@
+"""The interactive session (`sedd tui`)."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from sedd_cli.errors import SeddError
+from sedd_cli.text.document import Document, read_file
+from sedd_cli.tui.main import MainScreen
+from sedd_cli.tui.recovery import RecoveryStore
+from sedd_cli.tui.settings import Settings, read_settings, settings_path, write_settings
+
+
+class SeddApp(App[None]):
+    """Opens the main screen on a document. `settings_file` and `store`: by default the user's."""
+
+    CSS_PATH = "sedd.tcss"
+    TITLE = "sedd"
+    COMMAND_PALETTE_BINDING: ClassVar[str] = "ctrl+p"
+
+    def __init__(
+        self,
+        document: Document,
+        settings: Settings,
+        settings_file: Path | None = None,
+        store: RecoveryStore | None = None,
+        debug: bool = False,
+    ) -> None:
+        super().__init__()
+        self._tracebacks = debug
+        self.fault: SeddError | None = None
+        self.settings = settings
+        self.settings_file = settings_file
+        self.desk = MainScreen(document, settings, store or RecoveryStore())
+
+    def on_mount(self) -> None:
+        self.set_keymap(self.settings.keys)
+        if self.settings.theme in self.available_themes:
+            self.theme = self.settings.theme
+        self.push_screen(self.desk)
+        self.theme_changed_signal.subscribe(self, lambda theme: self._theme_chosen(theme.name))
+
+    def remember(self, settings: Settings) -> None:
+        """Use settings from now on, and in the next session."""
+        self.settings = settings
+        if settings.theme != self.theme and settings.theme in self.available_themes:
+            self.theme = settings.theme
+        self.desk.use(settings)
+        if self.settings_file is not None:
+            file = self.settings_file
+            self.desk.trying(lambda: write_settings(file, settings))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        if screen is self.desk:
+            yield from self.desk.system_commands()
+        yield from (c for c in super().get_system_commands(screen) if c.title not in ("Quit", "Keys", "Screenshot"))
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A fault of ours: unsaved work is kept, and the terminal is given back."""
+        self.desk.keep_for_later()
+        if self._tracebacks or self.is_headless:
+            super()._handle_exception(error)
+        else:
+            self.exit(return_code=1)
+            self.fault = SeddError(
+                f"{type(error).__name__}: {error}",
+                "This should not happen; unsaved work is offered at the next start. sedd --debug tui shows where.",
+            )
+
+    def _theme_chosen(self, name: str) -> None:
+        if name != self.settings.theme:
+            self.remember(self.settings.model_copy(update={"theme": name}))
+
+
+def run(path: Path | None, model: str | None, device: str | None, debug: bool = False) -> int:
+    """Open the session in this terminal until the user leaves; the exit code.
+
+    Raises `SeddError` for a document or settings that cannot be read.
+    """
+    document = Document(None, b"", "") if path is None else read_file(path)
+    file = settings_path()
+    settings = read_settings(file)
+    chosen = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
+    app = SeddApp(document, settings.model_copy(update=chosen), file, debug=debug)
+    app.run()
+    if app.fault is not None:
+        raise app.fault
+    return app.return_code or 0

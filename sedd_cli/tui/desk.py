@@ -1,0 +1,198 @@
+"""The main screen's core: what it shows, and how that is brought up to date. Its commands are in the modules beside."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal
+from textual.screen import Screen
+from textual.widgets import Label
+
+from sedd_cli.errors import SeddError
+from sedd_cli.render.inert import inert
+from sedd_cli.text.document import Document
+from sedd_cli.tui.commands import BY_ID, FRESH, GAPS, PLAIN, RUN, key_name
+from sedd_cli.tui.engine import Engine
+from sedd_cli.tui.look import Painter, clock_of, title_of
+from sedd_cli.tui.page import Page
+from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.session import Session
+from sedd_cli.tui.settings import Settings
+from sedd_cli.tui.widgets.canvas import Canvas
+from sedd_cli.tui.widgets.hints import Hint, Hints
+from sedd_cli.tui.widgets.inspector import Inspector
+from sedd_cli.tui.widgets.timeline import Timeline
+
+if TYPE_CHECKING:
+    from sedd_cli.generation.alternatives import Alternatives
+    from sedd_cli.models.checkpoint import Checkpoint
+
+FRAMES = 30
+"""The screen follows a run at most so many times a second."""
+SPEEDS: tuple[float | None, ...] = (1, 2, 5, 10, 20, 50, None)
+"""Moments a second when playing; None: as fast as they come, or `FRAMES`."""
+
+
+class Desk(Screen[None]):
+    """State and view. Every change ends in `refresh_view`."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012 - Textual types it so
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (12, "-high")]  # noqa: RUF012 - Textual types it so
+    AUTO_FOCUS = "#canvas"
+
+    def __init__(self, document: Document, settings: Settings) -> None:
+        super().__init__()
+        self.session = Session(document)
+        self.settings = settings
+        self.checkpoint: Checkpoint | None = None
+        self.stage = "loading"
+        self.playing = False
+        self.running: int | None = None
+        """The generation of the run under way."""
+        self.speed: float | None = None
+        self.editing = False
+        self.asked: tuple[object, ...] | None = None
+        self.answer: Alternatives | None = None
+        self._dirty = False
+        self._played_at = 0.0
+        self._stepped_at = 0.0
+        self.rate = 0.0
+        """Seconds that a network call takes, smoothed."""
+        self.engine: Engine = Engine(self.post_message)
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="head"):
+            yield Label("", id="title", markup=False)
+            yield Label("", id="file", markup=False)
+        with Container(id="body"):
+            yield Canvas(Page(self.scene.draft.text, [], [], 80), id="canvas")
+            yield Inspector(id="inspector")
+        yield Timeline(id="timeline")
+        with Horizontal(id="foot"):
+            yield Label("COMMAND", id="mode", markup=False)
+            yield Hints(id="hints")
+
+    @property
+    def scene(self) -> Scene:
+        return self.session.scene
+
+    @property
+    def canvas(self) -> Canvas:
+        return self.query_one("#canvas", Canvas)
+
+    @property
+    def painter(self) -> Painter:
+        return Painter(self.checkpoint.tokenizer if self.checkpoint else None, self.settings.heat)
+
+    def on_mount(self) -> None:
+        self.canvas.border_title = "canvas"
+        self.query_one(Inspector).border_title = "token"
+        self.refresh_view()
+        self.set_interval(1 / FRAMES, self._tick)
+        self.call_after_refresh(self.load)
+
+    def load(self) -> None:
+        """Load the checkpoint of the settings, behind what is on screen."""
+        self.checkpoint, self.stage = None, "loading"
+        self.engine.load(self.settings.model, self.settings.device)
+        self.refresh_head()
+
+    def do(self, scene: Scene) -> bool:
+        """Make a change that can be undone, and show it. False if there was none."""
+        changed = self.session.do(scene)
+        if changed:
+            self.refresh_view()
+        return changed
+
+    def refresh_view(self) -> None:
+        """Bring all that is on screen up to date."""
+        self._dirty = False
+        canvas = self.canvas
+        ended = canvas.cursor == canvas.page.end
+        canvas.show(self.painter.page(self.scene, canvas.page_width))
+        if ended and self.scene.at == 0 and self.scene.run is not None:
+            # What has just begun is read from its beginning.
+            canvas.place(canvas.page.address(0, 0))
+        self.query_one(Hints).show(self.hints())
+        self.refresh_clock()
+        self.refresh_head()
+        self.refresh_inspector()
+
+    def hints(self) -> list[Hint]:
+        """Which keys to name at the foot."""
+        if self.editing:
+            return [("esc", "leaves edit mode", "command"), *self._hints_of("session.save", "session.help")]
+        scene = self.scene
+        if scene.run is not None:
+            return self._hints_of(*RUN)
+        if scene.draft.marks:
+            return self._hints_of(*GAPS)
+        return self._hints_of(*(PLAIN if scene.draft.text else FRESH))
+
+    def _hints_of(self, *ids: str) -> list[Hint]:
+        """Keys as they are bound."""
+        return [(self.key_of(id), BY_ID[id].label, BY_ID[id].action) for id in ids]
+
+    def key_of(self, id: str) -> str:
+        """The first of the keys that a command is bound to."""
+        return key_name(self.settings.keys.get(id, BY_ID[id].keys).split(",")[0])
+
+    def later(self) -> None:
+        """Bring the screen up to date with the next frame."""
+        self._dirty = True
+
+    def refresh_clock(self) -> None:
+        speed = "" if self.speed is None else f"{self.speed:g}/s"
+        self.query_one(Timeline).show(clock_of(self.scene, self.playing, self.rate, speed))
+
+    def refresh_head(self) -> None:
+        scene = self.scene
+        title = title_of(self.checkpoint, self.stage, scene, self.settings.sampler, self.settings.steps)
+        document = self.session.document
+        name = document.path.name if document.path else "untitled"
+        branch = f"   branch {scene.current + 1}/{len(scene.branches)}" if scene.branches else ""
+        self.query_one("#title", Label).update(inert(title))
+        self.query_one("#file", Label).update(inert(f"{name}{' *' if self.session.unsaved else ''}{branch}"))
+
+    def refresh_inspector(self) -> None:
+        self.query_one(Inspector).show(self)
+
+    def tell(self, text: str, severity: str = "information") -> None:
+        """Say something in passing."""
+        self.notify(inert(text), severity=severity, markup=False)  # type: ignore[arg-type]
+
+    def tell_error(self, error: SeddError) -> None:
+        self.tell(f"{error}\n{error.hint}" if error.hint else str(error), "error")
+
+    def trying(self, work: Callable[[], None]) -> bool:
+        """Do something that may fail with a `SeddError`, and say so if it does; whether it went well."""
+        try:
+            work()
+        except SeddError as error:
+            self.tell_error(error)
+            return False
+        return True
+
+    def on_canvas_resized(self) -> None:
+        if self.canvas.page.width != self.canvas.page_width:
+            self.refresh_view()
+
+    def _tick(self) -> None:
+        """A frame: play on, and show what has come."""
+        now = time.monotonic()
+        branch = self.scene.branch
+        if self.playing and branch is not None:
+            if self.speed is None and self.running is not None:
+                due = branch.last - self.scene.at
+            else:
+                due = 1 if now - self._played_at >= 1 / (self.speed or FRAMES) - 1e-3 else 0
+            if due and self.scene.at < branch.last:
+                self._played_at = now
+                self.session.seek(self.scene.at + due)
+                self._dirty = True
+            if self.scene.at == branch.last and self.running is None:
+                self.playing = False
+                self._dirty = True
+        if self._dirty:
+            self.refresh_view()

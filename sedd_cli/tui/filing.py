@@ -1,0 +1,180 @@
+"""Commands on files: save, compare, export, copy, leave."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.text import Text
+
+from sedd_cli.atomic import write_file
+from sedd_cli.render.diff import changes_between, diff_parts
+from sedd_cli.text.document import Document
+from sedd_cli.text.in_place import changed_on_disk, save, save_with_backup, write_new, write_over
+from sedd_cli.tui.screens.ask import Ask
+from sedd_cli.tui.screens.choose import Choose
+from sedd_cli.tui.screens.confirm import Confirm
+from sedd_cli.tui.screens.diff import DiffScreen
+from sedd_cli.tui.writing import Writing
+
+Then = Callable[[], None]
+
+
+class Filing(Writing):
+    """What is saved is what the text says now; gaps that are not full keep what stood there."""
+
+    def action_save(self) -> None:
+        self.save(lambda: None)
+
+    def action_save_as(self) -> None:
+        self.save_as(lambda: None)
+
+    def save(self, then: Then) -> None:
+        """Save, asking where and whether if need be; `then` is done only once it is saved."""
+        document = self.session.document
+        if document.path is None:
+            self.save_as(then)
+        elif changed_on_disk(document):
+            self._ask_over(document.path, f"{document.path.name} was changed on disk", then)
+        else:
+            self._saving(self._save_ours, then)
+
+    def save_as(self, then: Then) -> None:
+        def answered(name: str | None) -> None:
+            if name is None:
+                return
+            path = Path(name).expanduser()
+            if path.exists():
+                self._ask_over(path, f"There is a file {path.name} already", then)
+            else:
+                self._saving(lambda: self._saved(write_new(path, self.scene.text)), then)
+
+        path = self.session.document.path
+        hint = "The name of a file; ~ is your home."
+        self.app.push_screen(
+            Ask("Save as", str(path or "text.txt"), hint, lambda name: None if name.strip() else "a name"), answered
+        )
+
+    def action_diff(self) -> None:
+        """What was changed since the file was read or saved."""
+        before, after = self.session.saved, self.scene.text
+        name = self.session.document.path.name if self.session.document.path else "untitled"
+        self.app.push_screen(DiffScreen(diff_parts(before, after, changes_between(before, after), name)))
+
+    def action_copy(self) -> None:
+        """Copy the selection, or the whole text."""
+        selected = self._selected()
+        self.app.copy_to_clipboard(selected or self.scene.text)
+        self.tell("Copied the selection." if selected else "Copied the text.")
+
+    def action_export(self) -> None:
+        """Write the run or the screen to a file."""
+        branch = self.scene.branch
+        options = [Text("Picture of the screen (SVG)"), Text("Trace of this branch: every step and edit (JSON lines)")]
+
+        def chosen(number: int | None) -> None:
+            if number == 0:
+                # The picture is of what is under the question.
+                picture = self.app.export_screenshot(title="sedd tui")
+                self._export("sedd.svg", lambda path: write_file(path, picture.encode()))
+            elif number == 1 and branch is not None:
+                self._export("sedd.jsonl", branch.write_trace)
+
+        self.app.push_screen(Choose("Export", options[: 1 + (branch is not None)]), chosen)
+
+    def action_leave(self) -> None:
+        """Quit, asking first if something is unsaved."""
+        if not self.session.unsaved:
+            self.app.exit()
+            return
+
+        def answered(choice: str | None) -> None:
+            if choice == "save":
+                self.save(self.app.exit)
+            elif choice == "discard":
+                self.app.exit()
+
+        name = self.session.document.path.name if self.session.document.path else "This text"
+        choices = [("s", "Save", "save"), ("d", "Discard", "discard"), ("c", "Cancel", "cancel")]
+        self.app.push_screen(Confirm("Quit?", f"{name} has changes that are not saved.", choices), answered)
+
+    def _export(self, name: str, write: Callable[[Path], None]) -> None:
+        def answered(name: str | None) -> None:
+            if name is None:
+                return
+            path = Path(name).expanduser()
+
+            def put() -> None:
+                if self.trying(lambda: write(path)):
+                    self.tell(f"{path} written.")
+
+            if path.exists():
+                choices = [("o", "Overwrite", "over"), ("c", "Cancel", "cancel")]
+                self.app.push_screen(
+                    Confirm("Overwrite?", f"There is a file {path.name} already.", choices),
+                    lambda choice: put() if choice == "over" else None,
+                )
+            else:
+                put()
+
+        self.app.push_screen(Ask("Export to", name, "", lambda name: None if name.strip() else "a name"), answered)
+
+    def _ask_over(self, path: Path, why: str, then: Then) -> None:
+        """Before what someone else wrote is replaced: it is kept beside it in any case."""
+
+        def answered(choice: str | None) -> None:
+            if choice == "over":
+                self._saving(lambda: self._save_over(path), then)
+            elif choice == "as":
+                self.save_as(then)
+
+        if not path.exists():
+            choices = [("w", "Write it again", "again"), ("a", "Save as", "as"), ("c", "Cancel", "cancel")]
+            self.app.push_screen(
+                Confirm("Save?", f"{path.name} is no longer there.", choices),
+                lambda choice: (
+                    self._saving(lambda: self._saved(write_new(path, self.scene.text)), then)
+                    if choice == "again"
+                    else answered(choice)
+                ),
+            )
+            return
+        choices = [("o", "Overwrite, keeping a backup", "over"), ("a", "Save as", "as"), ("c", "Cancel", "cancel")]
+        self.app.push_screen(Confirm("Save?", f"{why}.", choices), answered)
+
+    def _saving(self, work: Then, then: Then) -> None:
+        if self.trying(work):
+            then()
+
+    def _save_ours(self) -> None:
+        session = self.session
+        if session.backed_up:
+            self._saved(save(session.document, self.scene.text))
+            self.tell("Saved.")
+        else:
+            document, backup = save_with_backup(session.document, self.scene.text)
+            self._saved(document)
+            self.tell(f"Saved; what it was is in {backup.name}.")
+
+    def _save_over(self, path: Path) -> None:
+        document, backup = write_over(path, self.scene.text)
+        self._saved(document)
+        self.tell(f"Saved; what it was is in {backup.name}.")
+
+    def _saved(self, document: Document) -> None:
+        self.session.document, self.session.saved, self.session.backed_up = document, document.text, True
+        self.forget()
+        self.refresh_head()
+
+    def forget(self) -> None:
+        """There is nothing to be recovered any more."""
+
+    def _selected(self) -> str:
+        """The text that is selected, as it is shown."""
+        canvas = self.canvas
+        if canvas.selection is None:
+            return ""
+        first, last = (canvas.page.locate(address)[0] for address in canvas.selection)
+        parts = []
+        for y in range(first, last + 1):
+            low, high = canvas.page.cells(y, *canvas.selection)
+            parts.append(canvas.page.text_of(y)[low:high])
+        return "".join(parts)

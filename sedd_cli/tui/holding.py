@@ -1,0 +1,143 @@
+"""Commands on tokens: look at one, choose another, lock, remask."""
+
+from rich.text import Text
+
+from sedd_cli.tui import hold, messages
+from sedd_cli.tui.page import Address
+from sedd_cli.tui.running import Running
+from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.screens.ask import Ask
+from sedd_cli.tui.screens.choose import Choose
+from sedd_cli.tui.widgets.canvas import Canvas
+from sedd_cli.tui.widgets.inspector import name_of
+
+
+class Holding(Running):
+    """What is changed at a moment leaves the branch there; `g` goes on from the change."""
+
+    def refresh_view(self) -> None:
+        super().refresh_view()
+        self._ask()
+
+    def on_canvas_moved(self, message: Canvas.Moved) -> None:
+        self._ask()
+        self.refresh_inspector()
+
+    def on_answered(self, message: messages.Answered) -> None:
+        if self.asked == (message.branch, message.at, message.place):
+            self.answer = message.alternatives
+            self.refresh_inspector()
+
+    def action_remask(self) -> None:
+        """Give the selection, or the token under the cursor, back to the process."""
+        self._remask(self._held(), "That is locked (l unlocks it), or MASK already.")
+
+    def action_remask_word(self) -> None:
+        """Give the tokens of the word under the cursor back."""
+        first, last = self._word(self.canvas.cursor)
+        self._remask(hold.places_between(self.scene, first, last), "That is locked (l unlocks it), or MASK already.")
+
+    def action_remask_all(self) -> None:
+        """Give all that is not locked back."""
+        self._remask(hold.all_places(self.scene), "Nothing here can be given back.")
+
+    def action_remask_doubtful(self) -> None:
+        """Give all tokens back that were written with less than some confidence."""
+        if self.scene.branch is None:
+            self.tell("Nothing is written yet: g writes.")
+            return
+
+        def wrong(value: str) -> str | None:
+            try:
+                return None if 0 < float(value) <= 1 else "a number above 0, at most 1"
+            except ValueError:
+                return "a number such as 0.5"
+
+        def answered(value: str | None) -> None:
+            if value is not None:
+                doubtful = hold.doubtful(self.scene, hold.all_places(self.scene), float(value))
+                self._remask(doubtful, f"No loose token was written with less than {value}.")
+
+        hint = "Tokens that were written with less than this probability are written anew."
+        self.app.push_screen(Ask("Remask below which confidence?", "0.1", hint, wrong), answered)
+
+    def action_lock(self) -> None:
+        """Lock the selection or the token under the cursor; or unlock it."""
+        if places := self._held():
+            self._hold(hold.toggle_lock(self.scene, places), "MASK cannot be locked.")
+
+    def action_alternatives(self) -> None:
+        """Choose another token for the one under the cursor."""
+        scene = self.scene
+        place = hold.place_of(scene, self.canvas.cursor)
+        if place is None or self.answer is None or self.asked != (scene.branch, scene.at, place):
+            self.tell("Move to a token first." if place is None else "Its alternatives are not known yet.")
+            return
+        assert scene.branch is not None
+        job, answer = scene.branch.job, self.answer
+        forbidden = scene.forbidden(place[0])
+        known = [
+            (token, p) for token, p in zip(answer.tokens, answer.probability, strict=True) if token not in forbidden
+        ]
+        options = [Text(f"{p:.3f}  {name_of(job.checkpoint.tokenizer, token)}") for token, p in known]
+
+        def chosen(i: int | None) -> None:
+            if i is not None:
+                self._hold(hold.choose(scene, place, known[i][0]), "")
+
+        hint = "enter writes and locks it · esc closes"
+        self.app.push_screen(Choose("What else could stand here", options, 0, hint), chosen)
+
+    def _remask(self, places: list[hold.Place], otherwise: str) -> None:
+        if self.scene.branch is None:
+            self.tell("Nothing is written yet: g writes.")
+            return
+        if places and self.scene.branch.job.checkpoint.mask_id is None:
+            self.tell("The uniform process has no MASK to go back to: l locks, enter chooses.")
+            return
+        self._hold(hold.remask(self.scene, places), otherwise)
+
+    def _hold(self, scene: Scene, otherwise: str) -> None:
+        if scene is self.scene:
+            self.tell(otherwise)
+            return
+        self.halt()
+        self.do(scene)
+
+    def _held(self) -> list[hold.Place]:
+        """The tokens that a command is about."""
+        canvas = self.canvas
+        first, last = canvas.selection or (canvas.cursor, canvas.cursor)
+        places = hold.places_between(self.scene, first, last)
+        if not places:
+            self.tell(
+                "There is no token: move to one that was written." if self.scene.branch else "Nothing is written yet."
+            )
+        return places
+
+    def _word(self, address: Address) -> tuple[Address, Address]:
+        """The tokens around one that make up a word: a word begins at a token that begins with a blank."""
+        page = self.canvas.page
+        first = last = address
+
+        def begins(at: Address) -> bool:
+            y, _ = page.locate(at)
+            low, high = page.cells(y, at, at)
+            return page.text_of(y)[low:high][:1].isspace()
+
+        while not begins(first) and (before := page.move(first, -1)) != first and before[1] < 0:
+            first = before
+        while (after := page.move(last, 1)) != last and after[1] < 0 and not begins(after):
+            last = after
+        return first, last
+
+    def _ask(self) -> None:
+        """Have the engine look at the token under the cursor, unless a run is under way."""
+        scene = self.scene
+        place = hold.place_of(scene, self.canvas.cursor) if scene.branch is not None else None
+        if place is None or self.playing:
+            return
+        question = (scene.branch, scene.at, place)
+        if question != self.asked and scene.branch is not None:
+            self.asked, self.answer = question, None
+            self.engine.ask(scene.branch, scene.at, place)

@@ -1,0 +1,97 @@
+"""Text as rows of cells: where lines break, and which character stands at which column.
+
+All is measured in terminal cells by graphemes, as Textual measures what it draws: a character can be two cells wide,
+or none.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from rich.cells import split_graphemes
+
+from sedd_cli.render.inert import inert
+
+_UNUSUAL = re.compile(r"[^\x20-\x7e\n]")
+_DRAWN = str.maketrans({"\t": "　", "\n": " "})
+"""A tab is shown as a blank of two cells, the end of a line as one blank."""
+
+_JOINERS = ("\u200d", "\ufe0f")
+
+Span = tuple[int, int, int]
+"""Start and end in characters, width in cells."""
+
+
+def drawn(text: str) -> str:
+    """What the screen shows of (part of) a row: as many characters, none of them obeyed by a terminal.
+
+    The return of a Windows line ending is not shown; any other is a visible sign.
+    """
+    if text.endswith("\r\n"):
+        return drawn(text[:-2]) + " "
+    if text.startswith(_JOINERS):
+        # With nothing before it that it could join.
+        text = "\N{SYMBOL FOR SUBSTITUTE FORM TWO}" + text[1:]
+    return inert(text).translate(_DRAWN)
+
+
+@lru_cache(maxsize=4096)
+def graphemes(row: str) -> tuple[Span, ...]:
+    """The graphemes of a row with their widths; `\\r\\n` is one."""
+    if row.endswith("\r\n"):
+        n = len(row) - 2
+        return (*graphemes(row[:-2]), (n, n + 2, 1))
+    if not _UNUSUAL.search(row):
+        return tuple((i, i + 1, 1) for i in range(len(row)))
+    return tuple((start, end, width) for start, end, width in split_graphemes(drawn(row))[0])
+
+
+def width_of(row: str) -> int:
+    return sum(width for _, _, width in graphemes(row))
+
+
+def breaks(text: str, width: int) -> list[int]:
+    """Where each row of a text begins, if rows take at most `width` cells; rows end at newlines and after blanks.
+
+    A last newline begins no row.
+    """
+    starts: list[int] = []
+    plain = not _UNUSUAL.search(text)
+    at = 0
+    while at < len(text):
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        line = end - at
+        if plain or not _UNUSUAL.search(text, at, end):
+            starts += _plain_breaks(text, at, end, width) if line > width else [at]
+        else:
+            starts += [at + start for start in _wide_breaks(text[at:end], width)]
+        at = end + 1
+    return starts or [0]
+
+
+def _plain_breaks(text: str, at: int, end: int, width: int) -> Iterator[int]:
+    """One cell a character: jump from break to break."""
+    yield at
+    while end - at > width:
+        blank = text.rfind(" ", at, at + width)
+        at = blank + 1 if blank > at else at + width
+        yield at
+
+
+def _wide_breaks(line: str, width: int) -> Iterator[int]:
+    yield 0
+    row = used = 0
+    blank, used_there = 0, 0
+    for start, end, cells in graphemes(line):
+        if used + cells > width:
+            if blank > row:
+                row, used = blank, used - used_there
+            else:
+                row, used = start, 0
+            blank = row
+            yield row
+        used += cells
+        # Wide characters are words of their own: Chinese and Japanese have no blanks.
+        if line[start] in " \t" or cells == 2:
+            blank, used_there = end, used

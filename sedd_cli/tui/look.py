@@ -1,0 +1,173 @@
+"""How a scene looks: its page, its place on the timeline, its header."""
+
+import math
+from typing import TYPE_CHECKING
+
+from sedd_cli.text.draft import Mark
+from sedd_cli.tui.page import Page, Stretch, Token
+from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.widgets.canvas import HEATS
+from sedd_cli.tui.widgets.timeline import Clock
+
+if TYPE_CHECKING:
+    from sedd_cli.generation.branches import Branch
+    from sedd_cli.models.checkpoint import Checkpoint
+    from sedd_cli.text.tokenizer import Tokenizer
+
+MASK, ASCII_MASK = " ▒▒▒", " ___"
+END = "¶"
+HALF = "◌"
+"""Bytes that are part of a character of which the rest is missing."""
+
+
+class Painter:
+    """Makes pages. `heat`: whether confidence is shown; `mask`: how MASK looks."""
+
+    def __init__(self, tokenizer: "Tokenizer | None", heat: bool, mask: str = MASK) -> None:
+        self.tokenizer, self.heat, self.mask = tokenizer, heat, mask
+
+    def page(self, scene: Scene, width: int) -> Page:
+        text, marks = scene.draft.text, scene.draft.marks
+        looks = [(m.start, m.end, "pending") for m in marks if not m.masked and m.end > m.start]
+        if scene.run is not None:
+            return Page(text, [Stretch(0, len(text), self._canvas(scene, 0, None, grow=True))], [], width)
+        stretches = [
+            Stretch(mark.start, mark.end, _beside(text, mark.start, self._gap(scene, gap, mark)))
+            for gap, mark in enumerate(scene.draft.masked)
+        ]
+        return Page(text, stretches, looks, width)
+
+    def _gap(self, scene: Scene, gap: int, mark: Mark) -> tuple[Token, ...]:
+        if scene.infilling is None:
+            return (Token(self.mask, "mask"),) * self._tokens(scene, mark)
+        if gap in scene.verdicts:
+            return (Token(scene.verdicts[gap], "decided"),)
+        canvas, place = scene.canvas_of(gap)
+        return self._canvas(scene, canvas, place, grow=False)
+
+    def _tokens(self, scene: Scene, mark: Mark) -> int:
+        """How many MASKs stand for a mark that no run has begun to write."""
+        if isinstance(mark.tokens, int):
+            return mark.tokens
+        if isinstance(mark.tokens, tuple):
+            return mark.tokens[0]
+        there = scene.draft.text[mark.start : mark.end]
+        # Until there is a tokenizer to ask: of English, about four characters a token.
+        return max(1, len(self.tokenizer.encode(there)) if self.tokenizer else len(there) // 4)
+
+    def _canvas(self, scene: Scene, canvas: int, place: range | None, *, grow: bool) -> tuple[Token, ...]:
+        """The tokens of a canvas, or those at `place`; `grow`: the text may end before the canvas does."""
+        assert scene.moment is not None and scene.branch is not None
+        moment, mask_id = scene.moment, scene.branch.job.checkpoint.mask_id
+        state = moment.states[canvas]
+        begun = scene.branch.moments[0].states[canvas].free.tolist()
+        free, ids = state.free.tolist(), state.ids.tolist()
+        confidence = moment.confidence[canvas].tolist()
+        changed = set(moment.step.changed.tolist()) if moment.step and canvas in moment.canvases else set()
+        end_id = self.tokenizer.end_of_text_id if self.tokenizer else None
+        over = ids.index(end_id) if grow and end_id in ids else len(ids)
+        shown = place or range(len(ids))
+        tokens = []
+        for i, text in zip(shown, self._spelled([ids[i] for i in shown], mask_id), strict=True):
+            if ids[i] == mask_id:
+                look = "mask"
+            elif not begun[i]:
+                look = "kept"
+            elif not free[i]:
+                look = "locked"
+            elif i > over:
+                look = "past"
+            else:
+                look = f"revealed{self._heat_of(confidence[i])}"
+            tokens.append(Token(text, f"{look} changed" if i in changed else look))
+        return tuple(tokens)
+
+    def _spelled(self, ids: list[int], mask_id: int | None) -> list[str]:
+        tokenizer = self.tokenizer
+        if tokenizer is None:
+            return [self.mask if i == mask_id else f" {i}" for i in ids]
+        texts = tokenizer.spell([None if i == mask_id else i for i in ids])
+        for k, (i, text) in enumerate(zip(ids, texts, strict=True)):
+            if i == mask_id:
+                texts[k] = self.mask
+            elif i == tokenizer.end_of_text_id:
+                texts[k] = END
+            elif not text and (k + 1 == len(ids) or not texts[k + 1] or ids[k + 1] == mask_id):
+                texts[k] = HALF
+        return texts
+
+    def _heat_of(self, confidence: float) -> str:
+        # NaN, where the network wrote nothing, compares as False.
+        if not self.heat or not confidence > 0:
+            return ""
+        # Each step stands for half the probability of the one before.
+        return f" heat{min(HEATS - 1, int(-math.log2(confidence)))}"
+
+
+def _beside(text: str, start: int, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+    """The tokens of a gap; a MASK that follows a blank of the text shows none of its own."""
+    if not tokens or not tokens[0].look.startswith("mask") or (start and not text[start - 1].isspace()):
+        return tokens
+    return (Token(tokens[0].text.lstrip(), tokens[0].look), *tokens[1:])
+
+
+def clock_of(scene: Scene, playing: bool, rate: float, speed: str) -> Clock:
+    """The timeline of a scene; `rate`: seconds a network call takes, 0 while that is not known."""
+    branch = scene.branch
+    if branch is None or scene.moment is None:
+        return Clock(label="nothing written yet")
+    moment, at = scene.moment, scene.at
+    left = branch.calls_left(branch.last)
+    made, needed = branch.calls_made(at), branch.calls_made(branch.last) + left
+    size = sum(int(state.free.sum()) for state in branch.moments[0].states)
+    status = [f"masks {moment.masked}/{size}", f"calls {made}/{'' if branch.job.exact_calls else '≤'}{needed}"]
+    if moment.step is not None:
+        status.insert(0, f"t {moment.step.t:.2f}")
+    if left and rate:
+        status.append(f"{left * rate:.0f} s left")
+    if speed:
+        status.append(speed)
+    masks = tuple(m.masked for m in branch.moments)
+    return Clock(at, branch.last, branch.last + left, playing, label_of(branch, at), tuple(status), masks)
+
+
+def label_of(branch: "Branch", at: int) -> str:
+    """What a moment is, in words."""
+    moment = branch.moments[at]
+    if moment.edit:
+        return moment.edit
+    if moment.step is None:
+        return "start"
+    steps = branch.job.request.steps
+    if branch.job.request.sampler == "first-hitting":
+        return f"token {moment.step.step}"
+    return f"step {moment.step.step}/{steps}" if moment.step.step <= steps else "denoising step"
+
+
+def branch_name(branch: "Branch") -> str:
+    """A branch in the list of them."""
+    parts = [f"candidate {branch.number - branch.job.request.row + 1}"]
+    edits = [moment.edit for moment in branch.moments if moment.edit]
+    if edits:
+        parts.append(", ".join(edits[-3:]))
+    if branch.parent is not None:
+        parts.append(f"left another at moment {branch.forked_at}")
+    if branch.nats is not None:
+        parts.append(f"{branch.nats:.1f} nats")
+    left = branch.calls_left(branch.last)
+    return " · ".join([*parts, f"{left} calls to go" if left else "done"])
+
+
+def title_of(checkpoint: "Checkpoint | None", stage: str, scene: Scene, sampler: str, steps: int) -> str:
+    """What runs: checkpoint, its form and size, sampler, seed."""
+    if checkpoint is None:
+        return f"sedd  {stage}"
+    size = checkpoint.parameters / 1e6
+    parts = [checkpoint.name, f"{checkpoint.form} {size:.1f}M" if size < 100 else f"{checkpoint.form} {size:.0f}M"]
+    if scene.branch is not None:
+        request = scene.branch.job.request
+        sampler, steps = request.sampler, request.steps
+    parts.append(sampler if sampler == "first-hitting" else f"{sampler} {steps}")
+    if scene.branch is not None:
+        parts.append(f"seed {scene.branch.job.seed}")
+    return "sedd  " + " · ".join(parts)

@@ -1,0 +1,228 @@
+"""The main screen: commands and keys, and what the engine says."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import SystemCommand
+from textual.binding import BindingType
+
+from sedd_cli.errors import SeddError
+from sedd_cli.text.document import Document
+from sedd_cli.text.draft import Draft, Mark
+from sedd_cli.text.in_place import changed_on_disk
+from sedd_cli.tui import messages
+from sedd_cli.tui.commands import ALWAYS, COMMANDS, bindings, key_name
+from sedd_cli.tui.filing import Filing
+from sedd_cli.tui.look import END, HALF, MASK
+from sedd_cli.tui.recovery import Recovery, RecoveryStore
+from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.screens.confirm import Confirm
+from sedd_cli.tui.screens.help import HelpScreen
+from sedd_cli.tui.screens.settings import SettingsScreen
+from sedd_cli.tui.settings import Settings
+
+WATCH = 2.0
+"""Seconds between looks at the file on disk, and between safekeepings of unsaved work."""
+EXIT_WITHIN = 1.5
+"""Seconds that the engine is given to finish its step when the screen closes."""
+
+
+class MainScreen(Filing):
+    """Everything that a person does in a session."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings()
+
+    def __init__(self, document: Document, settings: Settings, store: RecoveryStore) -> None:
+        super().__init__(document, settings)
+        self.store = store
+        self._kept: Scene | None = None
+        self._unsafe = False
+        self._warned: Document | None = None
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.set_interval(WATCH, self._watch)
+        for name in ("SIGHUP", "SIGTERM"):
+            if hasattr(signal, name):
+                asyncio.get_running_loop().add_signal_handler(getattr(signal, name), self._hung_up)
+        self._offer_recovery()
+
+    def on_unmount(self) -> None:
+        self.engine.close(EXIT_WITHIN)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Single keys are text in edit mode."""
+        if self.editing and any(c.action.split("(")[0] == action for cs in COMMANDS.values() for c in cs):
+            return action in ALWAYS
+        return True
+
+    def on_loading(self, message: messages.Loading) -> None:
+        self.stage = message.stage
+        self.refresh_head()
+
+    def on_loaded(self, message: messages.Loaded) -> None:
+        self.checkpoint = message.checkpoint
+        if message.checkpoint.tokenizer is None:
+            self.tell("This checkpoint has no tokenizer: it generates token ids, and reads no documents.", "warning")
+        self.refresh_view()
+
+    def on_not_loaded(self, message: messages.NotLoaded) -> None:
+        self.stage = "no checkpoint"
+        self.tell_error(message.error)
+        self.refresh_head()
+
+    def action_heat(self) -> None:
+        self.app.remember(self.settings.model_copy(update={"heat": not self.settings.heat}))  # type: ignore[attr-defined]
+
+    def action_settings(self) -> None:
+        def answered(settings: Settings | None) -> None:
+            if settings is not None:
+                self.app.remember(settings)  # type: ignore[attr-defined]
+
+        self.app.push_screen(SettingsScreen(self.settings), answered)
+
+    def use(self, settings: Settings) -> None:
+        """Go on with other settings; what is being written is not touched by them."""
+        before, self.settings = self.settings, settings
+        if (settings.model, settings.device) != (before.model, before.device):
+            self.halt()
+            self.load()
+        self.refresh_view()
+
+    def action_help(self) -> None:
+        sections = [
+            (title, [(self._keys(c.id, c.keys), c.does) for c in commands]) for title, commands in COMMANDS.items()
+        ]
+        moving = [
+            ("← → ↑ ↓", "Move; with ctrl by words, with shift select"),
+            ("mouse", "Click, drag to select, double click a word; drag the timeline"),
+            ("esc", "Leave edit mode; drop the selection"),
+        ]
+        self.app.push_screen(HelpScreen([("Cursor", moving), *sections], _legend(self.settings.heat)))
+
+    def system_commands(self) -> Iterable[SystemCommand]:
+        """All commands, for the palette."""
+        for commands in COMMANDS.values():
+            for c in commands:
+                if c.action != "app.command_palette":
+                    yield SystemCommand(c.does, f"{self._keys(c.id, c.keys)}", self._runner(c.action))
+
+    def forget(self) -> None:
+        self._kept = None
+        self.trying(self.store.drop)
+
+    def _runner(self, action: str) -> Any:
+        async def run() -> None:
+            await self.run_action(action)
+
+        return run
+
+    def _keys(self, id: str, keys: str) -> str:
+        return key_name(self.settings.keys.get(id, keys))
+
+    def _watch(self) -> None:
+        """Keep unsaved work safe, and see whether the file is still what was read."""
+        self._keep_safe()
+        document = self.session.document
+        if document.path is not None and document is not self._warned and changed_on_disk(document):
+            self._warned = document
+            self.tell(f"{document.path.name} was changed on disk. Saving will ask.", "warning")
+
+    def _keep_safe(self) -> None:
+        scene = self.scene
+        if scene is self._kept:
+            return
+        self._kept = scene
+        try:
+            if self.session.unsaved or scene.draft.marks:
+                self.store.keep(self._record())
+            else:
+                self.store.drop()
+            self._unsafe = False
+        except SeddError as error:
+            if not self._unsafe:
+                self.tell_error(error)
+            self._unsafe = True
+
+    def keep_for_later(self) -> None:
+        """Whatever ends the session now: unsaved work is there for the next one."""
+        if self.session.unsaved or self.scene.draft.marks:
+            with suppress(SeddError):
+                self.store.keep(self._record())
+
+    def _record(self) -> Recovery:
+        draft = self.scene.settled.draft
+        gaps = [
+            {"start": m.start, "end": m.end, "original": m.original, "tokens": m.tokens, "masked": m.masked}
+            for m in draft.marks
+        ]
+        return Recovery.of(self.session.document, draft.text, gaps)
+
+    def _hung_up(self) -> None:
+        """The terminal is gone, or we are told to go."""
+        self.keep_for_later()
+        self.app.exit(return_code=1)
+
+    def _offer_recovery(self) -> None:
+        found = self.store.found(self.session.document.path)
+        if not found:
+            return
+        newest = found[0]
+
+        def answered(choice: str | None) -> None:
+            if choice == "recover":
+                self.session.do(Scene(_recovered(newest)))
+                self.refresh_view()
+                # Kept as ours before the other's copy goes.
+                self._keep_safe()
+                self.trying(lambda: self.store.remove(newest))
+            elif choice == "discard":
+                self.trying(lambda: self.store.remove(newest))
+
+        when = time.strftime("%Y-%m-%d %H:%M", newest.time.astimezone().timetuple())
+        changed = "" if newest.began_from(self.session.document) else " The file was changed since."
+        choices = [("r", "Recover", "recover"), ("d", "Discard", "discard"), ("l", "Later", "later")]
+        name = self.session.document.path.name if self.session.document.path else "a text without a file"
+        self.app.push_screen(Confirm("Unsaved work was found", f"Of {name}, from {when}.{changed}", choices), answered)
+
+
+def _recovered(recovery: Recovery) -> Draft:
+    """The draft that was kept; marks that do not fit its text are dropped."""
+    marks = []
+    for gap in recovery.gaps:
+        tokens = gap.get("tokens")
+        mark = Mark(
+            int(gap["start"]),
+            int(gap["end"]),
+            str(gap["original"]),
+            tuple(tokens) if isinstance(tokens, list) else tokens,
+            bool(gap["masked"]),
+        )
+        if 0 <= mark.start <= mark.end <= len(recovery.text):
+            marks.append(mark)
+    return Draft(recovery.text, tuple(marks))
+
+
+def _legend(heat: bool) -> Text:
+    """What is seen on the canvas."""
+    text = Text()
+    for sign, style, meaning in (
+        (MASK.strip(), "", "MASK: not written yet"),
+        ("reversed", "reverse", "written in this very step"),
+        ("bold", "bold", "yours: kept as it is"),
+        ("underlined", "underline", "locked, or written and awaiting your verdict"),
+        (END, "", "the end of the text; what follows is another one"),
+        (HALF, "", "part of a character of which the rest is missing"),
+    ):
+        text.append(f"{sign:<11}", style=style)
+        text.append(f" {meaning}\n")
+    colours = (
+        "The colour behind a token: how sure the network was of it, each of 8 steps half as sure as the one before."
+    )
+    text.append(colours if heat else "h shows how sure the network was of each token.")
+    return text

@@ -1,0 +1,150 @@
+"""Unsaved work, kept in files of its own: whatever ends a session, the next one finds it."""
+
+import json
+import os
+import secrets
+import sys
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self
+
+import platformdirs
+
+from sedd_cli.atomic import write_file
+from sedd_cli.errors import SeddError
+from sedd_cli.text.document import Document
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Work on a document that was not saved. `path` None: one that has no file yet.
+
+    `sha256` is that of the bytes that were read from the file; `gaps` is JSON data that only the editor looks into.
+    """
+
+    path: str | None
+    sha256: str
+    text: str
+    gaps: list[dict[str, Any]]
+    time: datetime = field(default_factory=lambda: datetime.now(UTC))
+    pid: int = field(default_factory=os.getpid)
+    version: int = VERSION
+
+    @classmethod
+    def of(cls, document: Document, text: str, gaps: list[dict[str, Any]]) -> Self:
+        """Work that began from `document`, as it is now."""
+        return cls(_absolute(document.path), sha256(document.data).hexdigest(), text, gaps)
+
+    def began_from(self, document: Document) -> bool:
+        """Whether a document's file holds what this work began from."""
+        return self.sha256 == sha256(document.data).hexdigest()
+
+
+class RecoveryStore:
+    """The unsaved work of one session, and what others left behind in the same folder (by default the user's)."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = platformdirs.user_state_path("sedd") / "recovery" if folder is None else folder
+        # A process's number is given again: by itself it could name, and so destroy, what another one left.
+        self._token = secrets.token_hex(4)
+        self._own: set[Path] = set()
+
+    def keep(self, recovery: Recovery) -> None:
+        """Keep work, in the place of what this session kept of the same document. Raises `SeddError` if it cannot."""
+        recovery = replace(recovery, path=_absolute(recovery.path))
+        file = self.folder / f"{_key(recovery.path)}.{recovery.pid}.{self._token}.json"
+        # ASCII holds all of Unicode exactly, and names of files that are no Unicode at all.
+        data = json.dumps({**asdict(recovery), "time": recovery.time.isoformat()}).encode("ascii")
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._own.add(file)
+            write_file(file, data, 0o600)
+        except (OSError, SeddError) as error:
+            reason = error.message if isinstance(error, SeddError) else f"cannot make {self.folder}: {error.strerror}"
+            raise SeddError(f"unsaved work is not safe: {reason}", "Save it, or make room there.") from error
+
+    def drop(self) -> None:
+        """Forget what this session kept: it is saved, or not wanted. Raises `SeddError` if it cannot be removed."""
+        while self._own:
+            _unlink(next(iter(self._own)))
+            self._own.pop()
+
+    def found(self, path: Path | str | None) -> list[Recovery]:
+        """What sessions that ended left of a document (None: of such as have no file), the newest first."""
+        place = _absolute(path)
+        kept = [recovery for _, recovery in self._kept(place) if recovery.path == place and not _in_use(recovery)]
+        return sorted(kept, key=lambda recovery: recovery.time, reverse=True)
+
+    def remove(self, recovery: Recovery) -> None:
+        """Forget what was found. Raises `SeddError` if it cannot be removed."""
+        for file, kept in self._kept(recovery.path):
+            if kept == recovery:
+                _unlink(file)
+
+    def _kept(self, path: str | None) -> list[tuple[Path, Recovery]]:
+        files = self.folder.glob(f"{_key(path)}.*.json")
+        return [(file, recovery) for file in files if (recovery := _read(file)) is not None]
+
+
+def _absolute(path: Path | str | None) -> str | None:
+    return None if path is None else os.path.realpath(path)
+
+
+def _key(path: str | None) -> str:
+    return "untitled" if path is None else sha256(os.fsencode(path)).hexdigest()[:16]
+
+
+def _read(file: Path) -> Recovery | None:
+    """What is in a file; None if it is damaged, or of a version that we do not know."""
+    try:
+        fields = json.loads(file.read_bytes())
+        recovery = Recovery(**{**fields, "time": datetime.fromisoformat(fields["time"])})
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    sound = (
+        recovery.version == VERSION
+        and isinstance(recovery.path, str | None)
+        and isinstance(recovery.sha256, str)
+        and isinstance(recovery.text, str)
+        and isinstance(recovery.gaps, list)
+        and all(isinstance(gap, dict) for gap in recovery.gaps)
+        and recovery.time.tzinfo is not None
+        and isinstance(recovery.pid, int)
+        and recovery.pid > 0
+    )
+    return recovery if sound else None
+
+
+def _unlink(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise SeddError(
+            f"cannot remove {file}: {error.strerror}", "It holds unsaved work; remove it yourself."
+        ) from error
+
+
+def _in_use(recovery: Recovery) -> bool:
+    """Whether the session that kept it still runs, as far as the system tells."""
+    if sys.platform == "win32":
+        # There os.kill(pid, 0) is no question: it interrupts.
+        return recovery.pid == os.getpid()
+    try:
+        os.kill(recovery.pid, 0)
+    except PermissionError:
+        pass
+    except (ProcessLookupError, OverflowError):
+        return False
+    try:
+        stat = Path(f"/proc/{recovery.pid}/stat").read_bytes().rpartition(b")")[2].split()
+        lines = Path("/proc/stat").read_bytes().splitlines()
+        booted = next(int(line.split()[1]) for line in lines if line.startswith(b"btime "))
+    except (OSError, StopIteration):
+        return True
+    state, started = stat[0], booted + int(stat[19]) / os.sysconf("SC_CLK_TCK")
+    # Numbers are given again, after a reboot or in a container: a process younger than the work did not keep it.
+    return state != b"Z" and started <= recovery.time.timestamp()

@@ -1,0 +1,198 @@
+"""Commands on runs: go, pause, step, go back, look at another branch."""
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from sedd_cli.tui import messages
+from sedd_cli.tui.desk import SPEEDS, Desk
+from sedd_cli.tui.look import branch_name
+from sedd_cli.tui.screens.choose import Choose
+from sedd_cli.tui.widgets.timeline import Timeline
+
+if TYPE_CHECKING:
+    from sedd_cli.generation.branches import Branch
+    from sedd_cli.generation.job import Job
+    from sedd_cli.generation.request import Request
+
+
+class Running(Desk):
+    """A run is begun from a draft, carried on from a branch's tip, and followed as it comes."""
+
+    def action_go(self) -> None:
+        """Write what is masked, or go on with what was begun."""
+        branch = self.scene.branch
+        if self.checkpoint is None:
+            self.tell(
+                "The checkpoint is still loading." if self.stage != "no checkpoint" else "There is no checkpoint."
+            )
+        elif branch is None:
+            self._begin()
+        elif branch.finished and self.scene.at == branch.last:
+            self.tell("All is written. r gives a token back, n shows another candidate, G writes one more.")
+        else:
+            self._play(branch)
+
+    def action_again(self) -> None:
+        """One more candidate, from the next row of the same seed."""
+        scene = self.scene
+        if scene.branch is None:
+            return self.action_go()
+        from sedd_cli.generation.branches import Branch
+
+        job = scene.branch.job
+        new = Branch.begin(job, 1 + max(branch.number for branch in scene.branches))
+        self.halt()
+        self.do(replace(scene, branches=(*scene.branches, new), current=len(scene.branches), at=0))
+        return self._play(new)
+
+    def action_pause(self) -> None:
+        """Stop what runs or plays; or go on."""
+        if self.playing or self.running is not None:
+            self.halt()
+            self.refresh_view()
+        elif self.scene.branch is None:
+            self.action_go()
+        elif not self._over():
+            self._play(self.scene.branch)
+
+    def action_step(self, by: int) -> None:
+        """A moment back or forth; beyond the last one, one network call."""
+        branch = self.scene.branch
+        if branch is None:
+            return
+        self.halt()
+        if by > 0 and self.scene.at == branch.last:
+            if not branch.finished:
+                self.playing = True
+                self.running = self.engine.carry_on([branch], limit=1)
+        else:
+            self.session.seek(self.scene.at + by)
+        self.refresh_view()
+
+    def action_seek(self, where: str) -> None:
+        """To the first or the last moment."""
+        if self.scene.branch is not None:
+            self.playing = False
+            self.session.seek(0 if where == "first" else self.scene.branch.last)
+            self.refresh_view()
+
+    def action_speed(self, by: int) -> None:
+        """Slower or faster."""
+        self.speed = SPEEDS[max(0, min(len(SPEEDS) - 1, SPEEDS.index(self.speed) + by))]
+        self.refresh_clock()
+
+    def action_branch(self, by: int) -> None:
+        """Another branch: the next candidate, or one that was left."""
+        if len(self.scene.branches) < 2:
+            self.tell("There is one branch. G writes another candidate; a change at any moment leaves this one.")
+            return
+        self.session.switch(self.scene.current + by)
+        self.refresh_view()
+
+    def action_branches(self) -> None:
+        """A list of the branches, to switch to one."""
+        if not self.scene.branches:
+            self.tell("There is no branch yet: g writes one.")
+            return
+        options = [Text(branch_name(branch)) for branch in self.scene.branches]
+
+        def chosen(number: int | None) -> None:
+            if number is not None:
+                self.session.switch(number)
+                self.refresh_view()
+
+        self.app.push_screen(Choose("Branches", options, self.scene.current, "enter shows it · esc closes"), chosen)
+
+    def halt(self) -> None:
+        """Stop the engine and the playing; what is there stays."""
+        self.engine.stop()
+        self.running, self.playing = None, False
+
+    def on_timeline_sought(self, message: Timeline.Sought) -> None:
+        self.playing = False
+        self.session.seek(message.at)
+        self.refresh_view()
+
+    def on_begun(self, message: messages.Begun) -> None:
+        if message.generation == self.running:
+            self.session.begin(self.scene, message.branches)
+            # A seed is for one run, unless it is locked.
+            seed = message.branches[0].job.seed if self.settings.lock_seed else None
+            self.settings = self.settings.model_copy(update={"seed": seed})
+            self.refresh_view()
+
+    def on_advanced(self, message: messages.Advanced) -> None:
+        if message.generation != self.running:
+            return
+        now = time.monotonic()
+        taken, self._stepped_at = now - self._stepped_at, now
+        self.rate = taken if not self.rate else 0.9 * self.rate + 0.1 * taken
+        self.later()
+
+    def on_ranked(self, message: messages.Ranked) -> None:
+        branches = self.scene.branches
+        known = [(branch.nats, i) for i, branch in enumerate(branches) if branch.nats is not None]
+        if known:
+            self.tell(f"Candidate {min(known)[1] + 1} of {len(branches)} fits best: {min(known)[0]:.1f} nats.")
+
+    def on_stopped(self, message: messages.Stopped) -> None:
+        if message.generation == self.running:
+            self.running = None
+            self.later()
+
+    def on_failed(self, message: messages.Failed) -> None:
+        self.tell_error(message.error)
+
+    def _over(self) -> bool:
+        branch = self.scene.branch
+        return branch is not None and branch.finished and self.scene.at == branch.last
+
+    def _play(self, branch: "Branch") -> None:
+        self.playing = True
+        if not branch.finished and self.running is None:
+            self._stepped_at = time.monotonic()
+            self.running = self.engine.carry_on([branch])
+        self.refresh_view()
+
+    def _begin(self) -> None:
+        """Fill the gaps of the draft; or, where it has none, go on from its text on a canvas."""
+        scene, checkpoint = self.scene, self.checkpoint
+        assert checkpoint is not None
+        if not scene.draft.masked and self.session.document.path is not None and scene.draft.text:
+            self.tell("Nothing is masked: select something and press m, or t to write where the cursor is.")
+            return
+        filling = bool(scene.draft.masked)
+        count = self.settings.candidates if filling else 1
+
+        def make() -> "Job":
+            from sedd_cli.generation.engine import Run
+            from sedd_cli.generation.infill import Infilling
+
+            if filling:
+                return Infilling(checkpoint, self._request(count), scene.draft.text, scene.draft.gaps)
+            return Run(checkpoint, self._request(1, scene.draft.text))
+
+        self.halt()
+        self.playing, self.rate = True, 0.0
+        self._stepped_at = time.monotonic()
+        self.running = self.engine.begin(make, range(count))
+        self.refresh_view()
+
+    def _request(self, count: int, prompt: str = "") -> "Request":
+        from sedd_cli.generation.request import Request
+
+        s = self.settings
+        return Request(
+            length=s.length,
+            steps=s.steps,
+            seed=s.seed,
+            num_samples=count,
+            prompt=prompt or None,
+            sampler=s.sampler,
+            temperature=s.temperature,
+            top_k=s.top_k,
+            top_p=s.top_p,
+        )

@@ -1,0 +1,147 @@
+"""What is on screen, as values: a draft, the branches written for it, and the verdicts on its gaps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sedd_cli.text.draft import Draft, Mark
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sedd_cli.generation.branches import Branch, Moment
+    from sedd_cli.generation.engine import Run
+    from sedd_cli.generation.infill import Infilling
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A draft and what was written for it. Immutable but for its branches, which grow.
+
+    `branches` write the draft's masked marks (an `Infilling`), or a canvas that begins with its text (a `Run`).
+    `verdicts`: what the gaps that were accepted or rejected say now, by number.
+    """
+
+    draft: Draft = field(default_factory=Draft)
+    branches: tuple["Branch", ...] = ()
+    current: int = 0
+    at: int = 0
+    verdicts: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def branch(self) -> "Branch | None":
+        return self.branches[self.current] if self.branches else None
+
+    @property
+    def moment(self) -> "Moment | None":
+        return None if self.branch is None else self.branch.moments[self.at]
+
+    @property
+    def run(self) -> "Run | None":
+        """The job, where it writes a canvas of its own."""
+        from sedd_cli.generation.engine import Run
+
+        return self.branch.job if self.branch is not None and isinstance(self.branch.job, Run) else None
+
+    @property
+    def infilling(self) -> "Infilling | None":
+        """The job, where it fills the gaps of the draft."""
+        if self.branch is None:
+            return None
+        from sedd_cli.generation.infill import Infilling
+
+        return self.branch.job if isinstance(self.branch.job, Infilling) else None
+
+    def forbidden(self, canvas: int) -> tuple[int, ...]:
+        """Tokens that may not be written on a canvas."""
+        if self.run is not None:
+            return self.run.canvas.forbidden
+        assert self.infilling is not None
+        return self.infilling.windows[canvas].canvas.forbidden
+
+    def canvas_of(self, gap: int) -> tuple[int, range]:
+        """The canvas on which a gap stands, and its positions there."""
+        assert self.infilling is not None
+        for number, window in enumerate(self.infilling.windows):
+            if window.first <= gap < window.first + len(window.places):
+                return number, window.places[gap - window.first]
+        raise IndexError(gap)
+
+    def ids_of(self, gap: int) -> "Tensor":
+        """The tokens of a gap at this moment."""
+        assert self.moment is not None
+        canvas, place = self.canvas_of(gap)
+        return self.moment.states[canvas].ids[place.start : place.stop]
+
+    def filled(self, gap: int) -> bool:
+        """Whether no MASK is left in a gap."""
+        assert self.infilling is not None
+        return self.infilling.checkpoint.mask_id not in self.ids_of(gap).tolist()
+
+    def written(self, gap: int) -> str:
+        """What stands in a gap at this moment."""
+        assert self.infilling is not None and self.moment is not None
+        canvas, _ = self.canvas_of(gap)
+        first = self.infilling.windows[canvas].first
+        return self.infilling.written(self.moment.states[canvas])[gap - first]
+
+    @property
+    def text(self) -> str:
+        """The document as it would be saved: what is written counts, a gap that is not full keeps what stood there."""
+        if self.run is not None:
+            assert self.moment is not None
+            return self.run.text_of(self.moment.states[0].ids)
+        return self.settled.draft.text
+
+    @property
+    def settled(self) -> "Scene":
+        """The same without branches: gaps that were decided are text, full ones await a verdict, others stay masked."""
+        if self.branch is None:
+            return self
+        if self.run is not None:
+            return Scene(self._as_draft())
+        draft = self.draft
+        marks = draft.masked
+        full = {i for i in range(len(marks)) if i in self.verdicts or self.filled(i)}
+        texts = {marks[i]: self.verdicts[i] if i in self.verdicts else self.written(i) for i in full}
+        filled = draft.fill(texts)
+        # Filling moves marks, but keeps their order.
+        gaps = [new for new, old in zip(filled.marks, draft.marks, strict=True) if old.masked]
+        for i in self.verdicts:
+            filled = filled.keep(gaps[i])
+        return Scene(filled)
+
+    def settle_at(self, offset: int) -> tuple["Scene", int]:
+        """The settled scene, and where a character of this one's text is in its."""
+        settled = self.settled
+        if self.infilling is None:
+            return settled, min(offset, len(settled.draft.text))
+        shift = 0
+        for gap, mark in enumerate(self.draft.masked):
+            if mark.end <= offset and (gap in self.verdicts or self.filled(gap)):
+                new = self.verdicts[gap] if gap in self.verdicts else self.written(gap)
+                shift += len(new) - (mark.end - mark.start)
+        return settled, offset + shift
+
+    def _as_draft(self) -> Draft:
+        """A canvas as a document: runs of MASK are gaps of so many tokens."""
+        assert self.run is not None and self.moment is not None
+        run, ids = self.run, self.moment.states[0].ids
+        tokenizer, mask_id = run.checkpoint.tokenizer, run.checkpoint.mask_id
+        if tokenizer is None or mask_id not in ids.tolist():
+            return Draft(run.text_of(ids))
+        pieces: list[int] = []
+        marks: list[Mark] = []
+        masks = 0
+        for token in [*ids.tolist(), tokenizer.end_of_text_id]:
+            if token == mask_id:
+                masks += 1
+                continue
+            if masks:
+                at = len(tokenizer.decode(pieces))
+                marks.append(Mark(at, at, "", masks))
+                masks = 0
+            if token == tokenizer.end_of_text_id:
+                break
+            pieces.append(token)
+        return Draft(tokenizer.decode(pieces), tuple(marks))

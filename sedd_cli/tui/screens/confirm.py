@@ -1,0 +1,79 @@
+"""A question with a few answers."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Button, Static
+
+from sedd_cli.tui.screens.dialog import Dialog, Shown, safe
+
+
+class Confirm(Dialog[str | None]):
+    """Answers with the result of the choice that was made: by its key, by its button; None for Escape.
+
+    `choices` are (key, label, result); the first is the one that Enter takes.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,up", "app.focus_previous", "Previous", show=False, id="confirm.previous"),
+        Binding("right,down", "app.focus_next", "Next", show=False, id="confirm.next"),
+    ]
+    AUTO_FOCUS = "Button"
+
+    DEFAULT_CSS = """
+    Confirm {
+        #choices {
+            height: auto;
+            margin-top: 1;
+            align-horizontal: right;
+        }
+        &.-stacked #choices {
+            layout: vertical;
+        }
+        &.-stacked #choices Button {
+            width: 100%;
+            margin-left: 0;
+        }
+        &.-low #choices {
+            margin-top: 0;
+        }
+    }
+    """
+
+    def __init__(self, title: Shown, body: Shown, choices: Sequence[tuple[str, str, str]]) -> None:
+        super().__init__(title)
+        self._text = safe(body)
+        self._choices = choices
+
+    def body(self) -> ComposeResult:
+        if self._text.plain:
+            yield Static(self._text, markup=False)
+        with Horizontal(id="choices"):
+            for i, (key, label, _) in enumerate(self._choices):
+                name = Content.assemble(safe(label), (f" {key}", "not bold"))
+                yield Button(name, id=f"choice-{i}", compact=True)
+
+    def on_mount(self) -> None:
+        # The first button has the focus, but the question is read first.
+        self.call_after_refresh(self.query_one("#box").scroll_home, animate=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        # Border and padding of the box, then label, key, padding and margin of each button.
+        needed = 4 + sum(safe(label).cell_length + len(key) + 6 for key, label, _ in self._choices)
+        self.set_class(needed > min(event.size.width, 64), "-stacked")
+
+    def on_key(self, event: events.Key) -> None:
+        for key, _, result in self._choices:
+            if key in (event.character, event.key):
+                event.stop()
+                self.answer(result)
+                return
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.answer(self._choices[int(str(event.button.id).removeprefix("choice-"))][2])

@@ -1,0 +1,143 @@
+"""What all dialogs share: a box in the middle, a title, a line of keys, and text that is shown and never obeyed."""
+
+from typing import ClassVar, TypeVar
+
+from rich.highlighter import Highlighter
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from sedd_cli.render.inert import inert
+
+Result = TypeVar("Result")
+Shown = str | Text | Content
+
+LOW = 10
+"""Below this many lines a terminal keeps them for what matters."""
+
+
+def safe(text: Shown) -> Content:
+    """A text as it is, in its styles: no markup is read in it, and control characters become signs."""
+    if isinstance(text, Text):
+        text = Content.from_rich_text(text)
+    elif isinstance(text, str):
+        text = Content(text)
+    # Character for character, so that the spans still fit.
+    return Content(inert(text.plain), spans=list(text.spans))
+
+
+class Inert(Highlighter):
+    """For an Input, which would send an ESC that was pasted into it to the terminal."""
+
+    def highlight(self, text: Text) -> None:
+        text.plain = inert(text.plain)
+
+
+class Dialog(ModalScreen[Result]):
+    """A modal screen with one box, which scrolls where the terminal is too small for it.
+
+    A subclass gives the `body` and tells its keys in `hint`; with `fixed`, title and hint stay where they are and
+    something in the body scrolls. Escape answers with None.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close", id="dialog.close")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-mid"), (22, "-high")]  # noqa: RUF012 - Textual types it so
+
+    DEFAULT_CSS = """
+    Dialog {
+        align: center middle;
+
+        & > #box {
+            width: 100%;
+            max-width: 64;
+            height: auto;
+            max-height: 100%;
+            padding: 0 1;
+            border: round $primary;
+            background: $surface;
+            color: $foreground;
+        }
+        &.-low > #box {
+            border: none;
+        }
+        #box, #page, #form, OptionList, DiffLines {
+            scrollbar-size: 1 1;
+        }
+        .title {
+            height: auto;
+            text-style: bold;
+            color: $text-primary;
+        }
+        &.-high .title {
+            margin-bottom: 1;
+        }
+        .hint {
+            height: auto;
+            margin-top: 1;
+            color: $text-muted;
+        }
+        &.-low .hint {
+            display: none;
+        }
+        .fault {
+            height: auto;
+            color: $text-error;
+        }
+        #box Button {
+            min-width: 0;
+            margin-left: 1;
+            background: $panel;
+        }
+        #box Button:hover {
+            background: $block-hover-background;
+        }
+        #box Button:focus {
+            color: $block-cursor-foreground;
+            background: $block-cursor-background;
+            background-tint: $surface 0%;
+            text-style: bold;
+        }
+        &.-fixed > #box {
+            overflow: hidden;
+        }
+        &.-fixed .title {
+            dock: top;
+            max-height: 4;
+        }
+        &.-fixed.-low .title {
+            max-height: 1;
+            text-wrap: nowrap;
+            text-overflow: ellipsis;
+        }
+        &.-fixed .hint {
+            dock: bottom;
+        }
+    }
+    """
+
+    def __init__(self, title: Shown, hint: Shown = "", fixed: bool = False) -> None:
+        super().__init__(classes="-fixed" if fixed else None)
+        self._heading = safe(title)
+        self._hint = safe(hint)
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="box", can_focus=False):
+            yield Static(self._heading, classes="title", markup=False)
+            yield from self.body()
+            if self._hint.plain:
+                yield Static(self._hint, classes="hint", markup=False)
+
+    def body(self) -> ComposeResult:
+        raise NotImplementedError
+
+    def answer(self, result: Result | None) -> None:
+        """Close with a result. Once: a key that is pressed twice at once would close the screen below too."""
+        if self.is_current:
+            self.dismiss(result)
+
+    def action_close(self) -> None:
+        self.answer(None)

@@ -1,0 +1,105 @@
+"""What was changed, as a diff to look through."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widgets import Static
+
+from sedd_cli.render.inert import inert
+from sedd_cli.tui.screens.dialog import Dialog, Shown, safe
+
+KINDS = {"red": "diff--removed", "green": "diff--added", "cyan": "diff--place", "bold": "diff--name"}
+"""The styles that `diff_parts` gives, as classes that follow the theme."""
+
+
+class DiffScreen(Dialog[None]):
+    """Shows the parts that `sedd_cli.render.diff.diff_parts` makes."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,d", "close", "Close", show=False, id="diff.close")]
+    AUTO_FOCUS = "DiffLines"
+
+    DEFAULT_CSS = """
+    DiffScreen > #box {
+        max-width: 160;
+    }
+    """
+
+    def __init__(self, parts: Sequence[tuple[str, str]], title: Shown = "Changes") -> None:
+        self._lines = list(_lines(parts))
+        added, removed = (sum(kind == f"diff--{k}" for _, kind in self._lines) for k in ("added", "removed"))
+        counts = [(f"  +{added}", "$text-success"), (f" -{removed}", "$text-error")] if parts else []
+        super().__init__(Content.assemble(safe(title), *counts), "↑ ↓ ← → scroll · esc closes", fixed=True)
+
+    def body(self) -> ComposeResult:
+        if self._lines:
+            yield DiffLines(self._lines)
+        else:
+            yield Static("There is no difference.", markup=False)
+
+
+class DiffLines(ScrollView):
+    """Lines of text (inert, no tabs) with their kinds; only those in sight are drawn."""
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(KINDS.values())
+
+    DEFAULT_CSS = """
+    DiffLines {
+        height: auto;
+        max-height: 100%;
+        & > .diff--removed {
+            color: $foreground;
+            background: $error-muted;
+        }
+        & > .diff--added {
+            color: $foreground;
+            background: $success-muted;
+        }
+        &:ansi > .diff--removed {
+            color: $text-error;
+            background: $surface;
+        }
+        &:ansi > .diff--added {
+            color: $text-success;
+            background: $surface;
+        }
+        & > .diff--place {
+            color: $text-accent;
+        }
+        & > .diff--name {
+            text-style: bold;
+        }
+    }
+    """
+
+    def __init__(self, lines: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def on_mount(self) -> None:
+        width = max(len(text) if text.isascii() else cell_len(text) for text, _ in self._lines)
+        self.virtual_size = Size(width, len(self._lines))
+
+    def render_line(self, y: int) -> Strip:
+        left, top = self.scroll_offset
+        text, kind = self._lines[top + y] if top + y < len(self._lines) else ("", "")
+        style = self.get_component_rich_style(kind) if kind else self.rich_style
+        # Scrolled aside, the signs stay, and so do the lines that say where one is.
+        fixed = len(text) if kind in ("diff--place", "diff--name") else 1
+        rest = Strip([Segment(text[fixed:], style)]).crop(left)
+        return Strip([Segment(text[:fixed], style), *rest]).crop_extend(0, self.size.width, style)
+
+
+def _lines(parts: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for text, style in parts:
+        for line in inert(text).removesuffix("\n").split("\n"):
+            # The sign in front takes no part in the tab stops.
+            yield (line[:1] + line[1:].expandtabs(4) if "\t" in line else line), KINDS.get(style, "")

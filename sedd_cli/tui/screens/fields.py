@@ -1,0 +1,75 @@
+"""The settings as a form shows them: what each is called and does, and what a typed text means."""
+
+from typing import Any, NamedTuple, get_args
+
+from sedd_cli.diffusion.names import SamplerName
+from sedd_cli.tui.settings import Settings, fault
+
+SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
+WHOLE = {"steps", "length", "top_k", "seed", "candidates"}
+NUMBERS = {"temperature", "top_p"}
+SEEN = {"sampler", "lock_seed", "theme", "heat"}
+"""Those whose control shows what there is to choose from."""
+
+
+class Field(NamedTuple):
+    """A setting in the form; `blank` is what an empty one means where there is no default to name."""
+
+    name: str
+    about: str
+    blank: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.name.replace("_", " ")
+
+    @property
+    def placeholder(self) -> str:
+        return self.blank or str(Settings.model_fields[self.name].default)
+
+    @property
+    def typed(self) -> bool:
+        return self.name not in SEEN
+
+    @property
+    def help(self) -> str:
+        if not self.typed:
+            return self.about
+        return f"{self.about} Takes {Settings.model_fields[self.name].description}. Empty: {self.placeholder}."
+
+
+FIELDS = (
+    Field("model", "The checkpoint that writes.", "the built-in one"),
+    Field("device", "Where it runs; auto takes the fastest there is."),
+    Field("steps", "Denoising steps of a run. More is slower and closer to the model."),
+    Field("length", "Tokens on a new canvas, the prompt among them.", "the checkpoint's"),
+    Field("sampler", "How masked tokens are revealed, step by step."),
+    Field("temperature", "Below 1 likely tokens become likelier, above 1 rare ones do."),
+    Field("top_k", "Draw from this many of the likeliest tokens only.", "all tokens"),
+    Field("top_p", "Draw from the likeliest tokens that hold this probability together.", "all tokens"),
+    Field("seed", "The same seed and settings write the same text.", "a fresh one"),
+    Field("lock_seed", "Use the same seed for every run of a session."),
+    Field("candidates", "Fillings of a document's gaps to choose from."),
+    Field("theme", "The colours of everything."),
+    Field("heat", "Show as colour how sure the model was of a token."),
+)
+
+
+def shown(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def read(name: str, text: str) -> Any:
+    """The value that a text stands for; the default if it is empty, the text itself if it is none."""
+    text = text.strip()
+    if not text:
+        return Settings.model_fields[name].default
+    try:
+        return int(text) if name in WHOLE else float(text) if name in NUMBERS else text
+    except ValueError:
+        return text
+
+
+def wrong(name: str, text: str) -> str:
+    """What is wrong with a text, empty if nothing is."""
+    return fault(name, read(name, text)) or ""

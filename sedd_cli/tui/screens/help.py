@@ -1,0 +1,65 @@
+"""What is on the screen and which keys there are."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from sedd_cli.render.inert import inert
+from sedd_cli.tui.screens.dialog import Dialog, safe
+
+Sections = Sequence[tuple[str, Sequence[tuple[str, str]]]]
+
+
+class HelpScreen(Dialog[None]):
+    """A legend of what is seen, then keys and what they do, by section."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,question_mark,f1", "close", "Close", show=False, id="help.close"),
+    ]
+    AUTO_FOCUS = "#page"
+
+    DEFAULT_CSS = """
+    HelpScreen {
+        & > #box {
+            max-width: 84;
+        }
+        #page {
+            height: auto;
+            max-height: 100%;
+        }
+        .section {
+            margin-top: 1;
+            text-style: bold;
+            color: $text-accent;
+        }
+    }
+    """
+
+    def __init__(self, sections: Sections, legend: Text) -> None:
+        super().__init__("Help", "↑ ↓ scroll · esc closes", fixed=True)
+        self._sections = sections
+        self._legend = legend
+
+    def body(self) -> ComposeResult:
+        width = max((len(keys) for _, rows in self._sections for keys, _ in rows), default=0)
+        with VerticalScroll(id="page"):
+            yield Static(safe(self._legend), markup=False)
+            for title, rows in self._sections:
+                yield Static(safe(title), classes="section", markup=False)
+                yield Static(_table(rows, width))
+
+
+def _table(rows: Sequence[tuple[str, str]], width: int) -> Table:
+    """Keys in one column of the same width in all sections, what they do beside it."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(width=width, overflow="fold")
+    table.add_column(ratio=1, overflow="fold")
+    for keys, does in rows:
+        table.add_row(Text(inert(keys), "bold"), Text(inert(does)))
+    return table

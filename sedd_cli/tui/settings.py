@@ -1,0 +1,135 @@
+"""What a user prefers, remembered between sessions in a TOML file that is theirs to edit."""
+
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from sedd_cli.atomic import AtomicFile
+from sedd_cli.diffusion.names import SamplerName
+from sedd_cli.errors import NotLoadableError, SeddError, UsageError
+from sedd_cli.tui.toml import leaves, updated
+
+# What a key takes is said once, here: the file's faults and the form's are told in these words.
+_FROM_1 = "a whole number, 1 or more"
+_DEVICE = r"^(auto|cpu|mps|cuda(:[0-9]+)?)$"
+_BOUND = 'keys such as "escape,q" (the comma itself is "comma")'
+_Keys = Annotated[str, Field(pattern=r"^\s*[^\s,]+\s*(,\s*[^\s,]+\s*)*$")]
+
+
+class Settings(BaseModel):
+    """Preferences; the file holds the same keys at its top level, and `keys` as a table.
+
+    `keys` binds ids of bindings to keys, as `"dialog.close" = "escape,q"`; `candidates`: fillings of a document's
+    gaps to choose from; `heat`: whether confidence is shown as colour. The rest is as in `sedd generate`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
+
+    model: str | None = Field(None, min_length=1, description="the name or the folder of a checkpoint")
+    device: str = Field("auto", pattern=_DEVICE, description="auto, cpu, cuda, cuda:N or mps")
+    steps: int = Field(256, ge=1, description=_FROM_1)
+    length: int | None = Field(None, ge=1, description=_FROM_1)
+    sampler: SamplerName = Field("tweedie", description="tweedie, euler or first-hitting")
+    temperature: float = Field(1.0, gt=0, description="a number above 0")
+    top_k: int | None = Field(None, ge=1, description=_FROM_1)
+    top_p: float | None = Field(None, gt=0, le=1, description="a number above 0, at most 1")
+    seed: int | None = Field(None, ge=0, description="a whole number, 0 or more")
+    lock_seed: bool = Field(False, description="true or false")
+    candidates: int = Field(3, ge=1, le=16, description="a whole number from 1 to 16")
+    theme: str = Field("textual-dark", min_length=1, description="the name of a theme")
+    heat: bool = Field(True, description="true or false")
+    keys: dict[str, _Keys] = Field({}, description='a table such as "dialog.close" = "escape,q"')
+
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _flat(cls, value: object) -> object:
+        """TOML reads `dialog.close = "q"` without quotes as a table in a table; it means the same."""
+        return {".".join(path): key for path, key in leaves(value)} if isinstance(value, Mapping) else value
+
+
+def settings_path() -> Path:
+    return platformdirs.user_config_path("sedd") / "settings.toml"
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings in a file; the defaults where there is none.
+
+    Raises `UsageError` for what is in it, `NotLoadableError` where it cannot be read.
+    """
+    text = _read(path)
+    try:
+        return Settings.model_validate(tomllib.loads(text.removeprefix("\ufeff")))
+    except tomllib.TOMLDecodeError as error:
+        raise _not_toml(path, error) from None
+    except ValidationError as error:
+        errors = error.errors()[:5]
+        faults = "; ".join(_fault(e["loc"], e["type"], e["input"]) for e in errors)
+        unknown = any(e["type"] == "extra_forbidden" for e in errors)
+        hint = f"The keys are {', '.join(Settings.model_fields)}." if unknown else "Mend it, or delete it."
+        raise UsageError(f"{path}: {faults}", hint) from None
+
+
+def fault(name: str, value: object) -> str | None:
+    """What is wrong with a value for a setting, None if nothing is."""
+    try:
+        Settings.model_validate({name: value})
+    except ValidationError:
+        return f"must be {Settings.model_fields[name].description}"
+    return None
+
+
+def write_settings(path: Path, settings: Settings) -> None:
+    """Bring a settings file up to date; what it says already, its comments and its order stay as they are.
+
+    Raises `UsageError` if what is there is no TOML (it is left alone), `SeddError` where it cannot be written.
+    """
+    text = _read(path)
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    try:
+        new = updated(text, settings.model_dump(), defaults)
+    except ValueError as error:
+        raise _not_toml(path, error) from None
+    if new != text:
+        _write(path, new.encode())
+
+
+def _read(path: Path) -> str:
+    try:
+        # As bytes: reading text would hide how the lines end.
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError as error:
+        raise _not_toml(path, error) from None
+    except (OSError, RuntimeError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise NotLoadableError(f"cannot read {path}: {reason}", "It holds the settings of `sedd tui`.") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.resolve().parent.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise SeddError(f"cannot write {path}: {reason}", "The settings are not remembered.") from error
+    file = AtomicFile(path)
+    file.write(data)
+    file.commit()
+
+
+def _not_toml(path: Path, error: Exception) -> UsageError:
+    return UsageError(f"{path} is not TOML: {error}", "Mend it, or delete it to start from the defaults.")
+
+
+def _fault(where: tuple[int | str, ...], kind: str, value: object) -> str:
+    name = ".".join(map(str, where))
+    if kind == "extra_forbidden":
+        close = get_close_matches(name, Settings.model_fields, n=1)
+        return f"unknown key {name}" + (f", did you mean {close[0]}?" if close else "")
+    allowed = _BOUND if len(where) > 1 else Settings.model_fields[name].description
+    return f"{name} must be {allowed}, not {value!r}"

@@ -1,0 +1,334 @@
+"""The canvas: a page of text and tokens, with a cursor and a selection."""
+
+from itertools import pairwise
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from sedd_cli.tui.layout import drawn
+from sedd_cli.tui.page import Address, Page, Piece
+
+HEATS = 8
+"""Confidence is shown in so many steps, from `heat0` (sure) to `heat7`."""
+KEPT_STRIPS = 4096
+
+KEYS = {
+    "left": "left",
+    "right": "right",
+    "up": "up",
+    "down": "down",
+    "word-left": "ctrl+left",
+    "word-right": "ctrl+right",
+    "row-start": "home",
+    "row-end": "end",
+    "page-up": "pageup",
+    "page-down": "pagedown",
+    "start": "ctrl+home",
+    "end": "ctrl+end",
+}
+"""Where the cursor goes; with shift, the selection goes along."""
+
+Shown = tuple[tuple[Piece, ...], tuple[int, int], int]
+"""All that a row's look depends on: pieces, selected characters, the cursor's character (-1: elsewhere)."""
+
+
+class Canvas(ScrollView, can_focus=True):
+    """Shows a `Page`. Rows are drawn when asked for, kept by what they show, and drawn again only if that changes."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "canvas--text",
+        "canvas--mask",
+        "canvas--kept",
+        "canvas--locked",
+        "canvas--revealed",
+        "canvas--past",
+        "canvas--pending",
+        "canvas--decided",
+        "canvas--changed",
+        "canvas--selection",
+        "canvas--cursor",
+        "canvas--sure",
+        "canvas--doubtful",
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(key, f"go('{where}', False)", show=False, id=f"canvas.{where}") for where, key in KEYS.items()),
+        *(
+            Binding(
+                f"ctrl+shift+{key[5:]}" if key.startswith("ctrl+") else f"shift+{key}",
+                f"go('{where}', True)",
+                show=False,
+                id=f"canvas.select-{where}",
+            )
+            for where, key in KEYS.items()
+        ),
+        Binding("ctrl+a", "select_all", show=False, id="canvas.select-all"),
+    ]
+
+    class Moved(Message):
+        """The cursor or the selection is elsewhere."""
+
+    class Typed(Message):
+        """In edit mode: text to be put at the cursor, or a key that takes some away."""
+
+        def __init__(self, text: str = "", erase: str = "") -> None:
+            self.text, self.erase = text, erase
+            super().__init__()
+
+    class Resized(Message):
+        """The page needs another width."""
+
+    def __init__(self, page: Page, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.page = page
+        self.cursor: Address = page.address(0, 0)
+        self.pivot: Address | None = None
+        """Where the selection begins, if there is one; the cursor is its other end."""
+        self.typing = False
+        """Edit mode: keys are text."""
+        self._column: int | None = None
+        self._strips: dict[tuple[Shown, int], Strip] = {}
+        self._styles: dict[str, Style] = {}
+        self._visible: dict[int, Shown] = {}
+
+    @property
+    def page_width(self) -> int:
+        return max(4, self.scrollable_content_region.width)
+
+    @property
+    def selection(self) -> tuple[Address, Address] | None:
+        """First and last address of what is selected, both included."""
+        if self.pivot is None or self.pivot == self.cursor:
+            return None
+        first, last = min(self.pivot, self.cursor), max(self.pivot, self.cursor)
+        return first, self.page.move(last, -1) if last == self.page.end else last
+
+    def show(self, page: Page) -> None:
+        """Another page, or the same a step later: rows that look as before are not drawn again."""
+        self.page = page
+        self.cursor = page.nearest(self.cursor)
+        self.pivot = None if self.pivot is None else page.nearest(self.pivot)
+        size = Size(self.page_width, page.height)
+        if size != self.virtual_size:
+            self.virtual_size = size
+        self._draw_changed()
+
+    def place(self, cursor: Address, pivot: Address | None = None) -> None:
+        """Put the cursor (and the selection) somewhere, and show it."""
+        self.cursor, self.pivot = self.page.nearest(cursor), None if pivot is None else self.page.nearest(pivot)
+        y, _ = self.page.locate(cursor)
+        top, height = self.scroll_offset.y, self.scrollable_content_region.height
+        if not top <= y < top + height:
+            target = y - height // 2 if abs(y - top) > 2 * height else y if y < top else y - height + 1
+            self.scroll_to(y=target, animate=False, immediate=True)
+        self._draw_changed()
+        self.post_message(self.Moved())
+
+    def render_line(self, y: int) -> Strip:
+        width = self.scrollable_content_region.width
+        row = y + self.scroll_offset.y
+        if row >= self.page.height:
+            return Strip.blank(width, self.style_of("text"))
+        shown = self._shown(row)
+        self._visible[row] = shown
+        key = (shown, width)
+        strip = self._strips.get(key)
+        if strip is None:
+            if len(self._strips) >= KEPT_STRIPS:
+                self._strips.clear()
+            strip = self._strips[key] = self._draw(shown).adjust_cell_length(width, self.style_of("text"))
+        return strip
+
+    def style_of(self, look: str) -> Style:
+        """The style of a look such as `revealed heat3 changed`."""
+        if look not in self._styles:
+            style = self._component("text") + Style(bgcolor=self.background_colors[1].rich_color)
+            for name in look.split():
+                style += self._heat(int(name[4:])) if name.startswith("heat") else self._component(name)
+            self._styles[look] = style
+        return self._styles[look]
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._styles.clear()
+        self._strips.clear()
+
+    def _component(self, name: str) -> Style:
+        """What the style sheet says of a component, its colours seen on the canvas's own."""
+        styles, behind = self.get_component_styles(f"canvas--{name}"), self.background_colors[1]
+        color = (behind + styles.color).rich_color if styles.has_rule("color") else None
+        background = (behind + styles.background).rich_color if styles.has_rule("background") else None
+        return Style(color=color, bgcolor=background) + styles.text_style
+
+    def _heat(self, step: int) -> Style:
+        sure, doubtful = (self.get_component_styles(f"canvas--{name}").background for name in ("sure", "doubtful"))
+        behind = self.background_colors[1]
+        return Style(bgcolor=(behind + sure).blend(behind + doubtful, step / (HEATS - 1)).rich_color)
+
+    def _shown(self, row: int) -> Shown:
+        selection = self.selection
+        selected = self.page.cells(row, *selection) if selection else (0, 0)
+        at = -1
+        if self.has_focus:
+            low, high = self.page.cells(row, self.cursor, self.cursor)
+            if low < high:
+                at = low
+            elif self.cursor == self.page.end and self.page.locate(self.cursor)[0] == row:
+                at = len(self.page.text_of(row))
+        return self.page.row(row), selected if selected[0] < selected[1] else (0, 0), at
+
+    def _draw(self, shown: Shown) -> Strip:
+        pieces, (first, last), cursor = shown
+        text = "".join(piece.text for piece in pieces)
+        visible = drawn(text)
+        segments = []
+        for piece in pieces:
+            start, stop = piece.start, min(piece.start + len(piece.text), len(visible))
+            style = self.style_of(piece.look)
+            there = start <= cursor < piece.start + len(piece.text)
+            if there and piece.look != "text":
+                # A token is one thing: the cursor is on all of it.
+                segments.append(Segment(visible[start:stop], style + self._component("cursor")))
+                continue
+            # Colour and reversal belong to the word, not to the blank before it.
+            blank = start + (len(piece.text) - len(piece.text.lstrip(" ")) if piece.look != "text" else 0)
+            cuts = sorted({start, stop, *(c for c in (first, last, blank) if start < c < stop)})
+            for a, b in pairwise(cuts):
+                looks = style if a >= blank else self.style_of("text")
+                segments.append(
+                    Segment(visible[a:b], looks + self._component("selection") if first <= a < last else looks)
+                )
+        strip = Strip(segments)
+        return self._with_cursor(strip, pieces, visible, cursor)
+
+    def _with_cursor(self, strip: Strip, pieces: tuple[Piece, ...], visible: str, cursor: int) -> Strip:
+        """The strip with the cursor on one character of text, or right behind the last."""
+        if cursor < 0 or any(p.start <= cursor < p.start + len(p.text) and p.look != "text" for p in pieces):
+            return strip
+        left = cell_len(visible[:cursor])
+        here = visible[cursor : cursor + 1] or " "
+        wide = max(1, cell_len(here))
+        before, after = strip.crop(0, left), strip.crop(left + wide)
+        middle = strip.crop(left, left + wide) if cursor < len(visible) else Strip([Segment(" ")])
+        lit = Strip([Segment(s.text, (s.style or Style()) + self._component("cursor")) for s in middle])
+        return Strip.join([before, lit, after])
+
+    def _draw_changed(self) -> None:
+        """Refresh the rows on screen that do not look as they did."""
+        top, height = self.scroll_offset.y, self.scrollable_content_region.height
+        before, self._visible = self._visible, {}
+        for y in range(height):
+            row = top + y
+            shown = self._shown(row) if row < self.page.height else None
+            if shown is not None:
+                self._visible[row] = shown
+            if before.get(row) != shown:
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def action_go(self, where: str, select: bool) -> None:
+        here = self.cursor
+        y, x = self.page.locate(here)
+        tall = max(1, self.scrollable_content_region.height - 1)
+        if where in ("up", "down", "page-up", "page-down"):
+            self._column = x if self._column is None else self._column
+            there = y + {"up": -1, "down": 1, "page-up": -tall, "page-down": tall}[where]
+            if there < 0:
+                target = self.page.address(0, 0)
+            elif there >= self.page.height:
+                target = self.page.end
+            else:
+                target = self.page.address(there, self._column)
+        else:
+            self._column = None
+            target = self._along(where, here, y)
+        pivot = (self.pivot if self.pivot is not None else here) if select else None
+        self.place(target, pivot)
+
+    def _along(self, where: str, here: Address, y: int) -> Address:
+        page = self.page
+        match where:
+            case "left" | "right":
+                return page.move(here, 1 if where == "right" else -1)
+            case "word-left" | "word-right":
+                return page.word(here, 1 if where == "word-right" else -1)
+            case "row-start" | "row-end":
+                return page.address(y, 0 if where == "row-start" else 10**6)
+            case _:
+                return page.end if where == "end" else page.address(0, 0)
+
+    def action_select_all(self) -> None:
+        self.place(self.page.end, self.page.address(0, 0))
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        return self.typing and character is not None and character.isprintable()
+
+    async def _on_key(self, event: events.Key) -> None:
+        if not self.typing:
+            return
+        if event.key in ("backspace", "delete"):
+            message = self.Typed(erase=event.key)
+        elif event.key in ("enter", "tab"):
+            message = self.Typed("\n" if event.key == "enter" else "\t")
+        elif event.is_printable and event.character:
+            message = self.Typed(event.character)
+        else:
+            return
+        # Not a command, as long as text is edited.
+        event.stop()
+        event.prevent_default()
+        self.post_message(message)
+
+    def on_paste(self, event: events.Paste) -> None:
+        if self.typing:
+            event.stop()
+            self.post_message(self.Typed(event.text))
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        if event.button != 1:
+            return
+        target = self._under(event)
+        self._column = None
+        self.capture_mouse()
+        self.place(target, (self.pivot or self.cursor) if event.shift else target)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        dragged = self.app.mouse_captured is self and self.pivot is not None
+        if dragged and (target := self._under(event)) != self.cursor:
+            self.place(target, self.pivot)
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        self.release_mouse()
+        if self.pivot == self.cursor:
+            self.pivot = None
+
+    def on_click(self, event: events.Click) -> None:
+        if event.chain == 2:
+            first, last = self.page.word_at(self.cursor)
+            if first != last:
+                self.place(last, first)
+
+    def _under(self, event: events.MouseEvent) -> Address:
+        at = event.get_content_offset_capture(self)
+        return self.page.address(at.y + self.scroll_offset.y, max(0, at.x))
+
+    def on_resize(self) -> None:
+        self._visible.clear()
+        self.post_message(self.Resized())
+
+    def watch_scroll_y(self, old: float, new: float) -> None:
+        super().watch_scroll_y(old, new)
+        self._visible.clear()
+        self.refresh()
+
+    def on_focus(self) -> None:
+        self._draw_changed()
+
+    def on_blur(self) -> None:
+        self._draw_changed()

@@ -1,0 +1,92 @@
+"""The inspector: the token under the cursor, and what else could stand there."""
+
+import math
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.widgets import Static
+
+from sedd_cli.render.inert import inert
+
+if TYPE_CHECKING:
+    from sedd_cli.tui.desk import Desk
+
+BAR = 8
+
+
+class Inspector(Static):
+    """Shows a token: when it was revealed and how surely, whether it is locked, and its likeliest alternatives."""
+
+    def show(self, desk: "Desk") -> None:
+        """Bring it up to date with the desk's scene, cursor and answer."""
+        self.update(self._text(desk))
+
+    def _text(self, desk: "Desk") -> Text:
+        from sedd_cli.tui.hold import locked, place_of
+
+        scene, address = desk.scene, desk.canvas.cursor
+        place = place_of(scene, address)
+        if place is None or scene.moment is None or scene.branch is None:
+            return Text(self._hint(desk), style="dim")
+        canvas, position = place
+        tokenizer, mask_id = scene.branch.job.checkpoint.tokenizer, scene.branch.job.checkpoint.mask_id
+        token = int(scene.moment.states[canvas].ids[position])
+        text = Text()
+        text.append(f"{'MASK' if token == mask_id else name_of(tokenizer, token)}", style="bold")
+        revealed = int(scene.moment.revealed[canvas][position])
+        confidence = float(scene.moment.confidence[canvas][position])
+        if revealed >= 0:
+            step = scene.branch.moments[revealed].step
+            text.append(f"  revealed at step {step.step if step else 0}")
+        if not math.isnan(confidence):
+            text.append(f" with {confidence:.2f}")
+        if token != mask_id and locked(scene, place):
+            given = not bool(scene.branch.moments[0].states[canvas].free[position])
+            text.append("  yours" if given else "  locked")
+        answer = desk.answer if desk.asked == (scene.branch, scene.at, place) else None
+        if answer is None:
+            text.append("\n…", style="dim")
+            return text
+        text.append(f"\nentropy {answer.entropy:.2f} nats")
+        if answer.here is not None:
+            text.append(f"  here {answer.here:.3f}")
+        room = max(1, self.size.height - 2) if self.size.height else 8
+        width = max((p for p in answer.probability[:room]), default=1)
+        for other, p in list(zip(answer.tokens, answer.probability, strict=True))[:room]:
+            bar = _bar(p / width)
+            style = "bold" if other == token else ""
+            text.append(f"\n{p:.3f} ", style=style).append(f"{bar:<{BAR}}", style="dim")
+            text.append(f" {name_of(tokenizer, other)}", style=style)
+        return text
+
+    def _hint(self, desk: "Desk") -> str:
+        scene = desk.scene
+        if scene.branch is None and not scene.draft.text:
+            return "g writes a text.\ni types a beginning first."
+        if scene.branch is None and not scene.draft.marks:
+            return "Select, then m masks.\ng fills what is masked."
+        if scene.branch is None and scene.draft.masked:
+            return "g fills what is masked.\nt: how many tokens."
+        if scene.branch is None:
+            return "a accepts, x rejects\nwhat was written."
+        return "Move to a token to see\nwhat else could stand there."
+
+
+def _bar(share: float) -> str:
+    eighths = round(share * BAR * 8)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def name_of(tokenizer: object, token: int) -> str:
+    """A token as it is spoken of: in quotes, its newlines and tabs as signs."""
+    from sedd_cli.text.tokenizer import Tokenizer
+
+    if not isinstance(tokenizer, Tokenizer):
+        return str(token)
+    if token == tokenizer.end_of_text_id:
+        return "¶ end of text"
+    data = tokenizer.bytes_of(token)
+    try:
+        return f'"{inert(data.decode()).replace(chr(10), "↵").replace(chr(9), "→")}"'
+    except UnicodeDecodeError:
+        return "bytes " + data.hex(" ")

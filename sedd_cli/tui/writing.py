@@ -1,0 +1,223 @@
+"""Commands on the document: mask, accept, reject, edit, undo."""
+
+from dataclasses import replace
+
+from textual.widgets import Label
+
+from sedd_cli.errors import SeddError
+from sedd_cli.text.draft import Draft, Mark
+from sedd_cli.text.gaps import parse_length
+from sedd_cli.tui import hold
+from sedd_cli.tui.holding import Holding
+from sedd_cli.tui.page import Address
+from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.screens.ask import Ask
+from sedd_cli.tui.widgets.canvas import Canvas
+
+
+class Writing(Holding):
+    """Verdicts are on gaps; what is typed or masked elsewhere first makes text of all that is written."""
+
+    def action_mask(self) -> None:
+        """Mask the selection or the word under the cursor; of tokens, give them back."""
+        canvas = self.canvas
+        first, last = canvas.selection or canvas.page.word_at(canvas.cursor)
+        if hold.places_between(self.scene, first, last):
+            self.action_remask()
+            return
+        if first == canvas.page.end:
+            self.tell("There is nothing to mask here; t writes where the cursor is.")
+            return
+        self.halt()
+        scene, start = self.scene.settle_at(first[0])
+        end = start + canvas.page.grapheme_end(last) - first[0]
+        if canvas.selection is None and start and scene.draft.text[start - 1] == " ":
+            # To the vocabulary a word begins with the blank before it.
+            start -= 1
+        self.do(replace(scene, draft=scene.draft.mask(start, end)))
+        canvas.place((start, -(10**6)))
+
+    def action_tokens(self) -> None:
+        """How many tokens the gap under the cursor gets; elsewhere, a gap where nothing stands."""
+        mark = self._mark_at(self.canvas.cursor)
+        if self.scene.run is not None or (mark is not None and self.scene.branch is not None):
+            self.tell("That gap is being written: u takes the run back, then t.")
+            return
+
+        def wrong(value: str) -> str | None:
+            try:
+                parse_length(value)
+            except SeddError:
+                return "12, 5-20 or auto"
+            return None if value.lstrip("0") else "at least 1"
+
+        def answered(value: str | None) -> None:
+            if value is None:
+                return
+            tokens = parse_length(value)
+            if mark is not None and mark.masked:
+                self.do(replace(self.scene, draft=self.scene.draft.settle(mark, tokens=tokens)))
+                return
+            scene, at = self.scene.settle_at(self.canvas.cursor[0])
+            self.do(replace(scene, draft=scene.draft.mask(at, at, tokens)))
+            self.canvas.place((at, -(10**6)))
+
+        title = "How many tokens are to be written here?"
+        hint = "12: so many. 5-20: what fits best of these. auto: found out."
+        self.app.push_screen(Ask(title, "12" if mark is None else "", hint, wrong), answered)
+
+    def action_accept(self) -> None:
+        """Keep what was written in the gap at the cursor, or in the one after it."""
+        self._judge(accept=True)
+
+    def action_reject(self) -> None:
+        """Put back what stood in the gap at the cursor, or in the one after it."""
+        self._judge(accept=False)
+
+    def action_accept_all(self) -> None:
+        """Keep all that was written."""
+        self.halt()
+        scene = self.scene.settled
+        for mark in scene.draft.marks:
+            if not mark.masked:
+                scene = replace(scene, draft=scene.draft.keep(scene.draft.marks[scene.draft.marks.index(mark)]))
+        self.do(scene)
+
+    def action_reject_all(self) -> None:
+        """Put back what stood in every gap; what was only masked is unmasked."""
+        self.halt()
+        draft = Draft() if self.scene.run is not None else self.scene.settled.draft
+        while draft.marks:
+            draft = draft.keep(draft.marks[0]) if draft.marks[0].masked else draft.restore(draft.marks[0])
+        if self.scene.run is not None:
+            draft = self.scene.draft
+        self.do(Scene(draft))
+
+    def action_next_gap(self, by: int) -> None:
+        """To the next gap."""
+        starts = [
+            (mark.start, -(10**6)) if mark.masked and mark not in self._decided() else (mark.start, 0)
+            for mark in self.scene.draft.marks
+        ]
+        here = self.canvas.page.address(*self.canvas.page.locate(self.canvas.cursor))
+        page = self.canvas.page
+        places = sorted({page.address(*page.locate(start)) for start in starts})
+        ahead = [p for p in places if (p > here if by > 0 else p < here)]
+        if not places:
+            self.tell("There is no gap: select something and press m.")
+            return
+        target = (ahead or places)[0] if by > 0 else (ahead or places)[-1]
+        self.canvas.place(target)
+
+    def action_undo(self) -> None:
+        self._travel(self.session.undo(), "There is nothing to undo.")
+
+    def action_redo(self) -> None:
+        self._travel(self.session.redo(), "There is nothing to redo.")
+
+    def action_edit(self) -> None:
+        """Edit mode: what is written becomes text, and keys are text."""
+        self.halt()
+        page, cursor = self.canvas.page, self.canvas.cursor
+        y_x = page.locate(cursor)
+        scene, at = self.scene.settle_at(cursor[0])
+        # One undo takes back all that is typed until Esc.
+        self.session.do(replace(scene))
+        self._set_editing(True)
+        self.refresh_view()
+        self.canvas.place(self.canvas.page.address(*y_x) if cursor[1] < 0 else (at, 0))
+
+    def action_command(self) -> None:
+        """Back to command mode; there, drop the selection."""
+        if self.editing:
+            self._set_editing(False)
+            self.refresh_view()
+        else:
+            self.canvas.place(self.canvas.cursor)
+
+    def on_canvas_typed(self, message: Canvas.Typed) -> None:
+        canvas, draft = self.canvas, self.scene.draft
+        first, last = self._edited(message.erase)
+        text = message.text
+        if text == "\n" and "\r\n" in draft.text:
+            text = "\r\n"
+        self.session.amend(replace(self.scene, draft=draft.edit(first, last, text)))
+        canvas.cursor, canvas.pivot = (first + len(text), 0), None
+        self.refresh_view()
+        canvas.place(canvas.cursor)
+
+    def _edited(self, erase: str) -> tuple[int, int]:
+        """The characters that a key replaces."""
+        canvas = self.canvas
+        if selection := canvas.selection:
+            return selection[0][0], self._offset_behind(selection[1])
+        at = canvas.cursor
+        if erase == "backspace":
+            return canvas.page.move(at, -1)[0], at[0]
+        if erase == "delete":
+            return at[0], canvas.page.grapheme_end(at) if at[1] == 0 else at[0]
+        return at[0], at[0]
+
+    def _offset_behind(self, address: Address) -> int:
+        mark = self._mark_at(address) if address[1] < 0 else None
+        return mark.end if mark is not None else self.canvas.page.grapheme_end(address)
+
+    def _set_editing(self, editing: bool) -> None:
+        self.editing = self.canvas.typing = editing
+        self.set_class(editing, "-editing")
+        self.query_one("#mode", Label).update("EDIT" if editing else "COMMAND")
+        self.refresh_bindings()
+
+    def _mark_at(self, address: Address) -> Mark | None:
+        """The mark at an address of the page."""
+        for mark in self.scene.draft.marks:
+            tokens = mark.start == address[0] and address[1] < 0 and mark.masked
+            if tokens or (address[1] == 0 and not mark.masked and mark.start <= address[0] < mark.end):
+                return mark
+        return None
+
+    def _decided(self) -> list[Mark]:
+        masked = self.scene.draft.masked
+        return [masked[gap] for gap in self.scene.verdicts]
+
+    def _judge(self, accept: bool) -> None:
+        scene = self.scene
+        if scene.run is not None:
+            self.halt()
+            self.do(scene.settled if accept else Scene(scene.draft))
+            return
+        marks = [mark for mark in scene.draft.marks if mark not in self._decided()]
+        here = self._mark_at(self.canvas.cursor)
+        mark = here if here in marks else next((m for m in marks if m.start >= self.canvas.cursor[0]), None)
+        mark = mark or (marks[0] if marks else None)
+        if mark is None:
+            self.tell("There is no gap to accept or reject.")
+        elif scene.branch is not None and mark.masked:
+            self._decide(scene.draft.masked.index(mark), accept)
+        elif not mark.masked:
+            self.do(replace(scene, draft=scene.draft.keep(mark) if accept else scene.draft.restore(mark)))
+        elif accept:
+            self.tell("That gap is not written yet: g writes it.")
+        else:
+            self.do(replace(scene, draft=scene.draft.keep(mark)))
+
+    def _decide(self, gap: int, accept: bool) -> None:
+        """A verdict on a gap that a branch writes; with the last one, the document is text again."""
+        scene = self.scene
+        if accept and not scene.filled(gap):
+            self.tell("That gap is not full yet: g goes on.")
+            return
+        text = scene.written(gap) if accept else scene.draft.masked[gap].original
+        scene = replace(scene, verdicts={**scene.verdicts, gap: text})
+        if len(scene.verdicts) == len(scene.draft.masked):
+            self.halt()
+            scene = scene.settled
+        self.do(scene)
+        self.action_next_gap(1) if scene.draft.marks else None
+
+    def _travel(self, moved: bool, otherwise: str) -> None:
+        self.halt()
+        if moved:
+            self.refresh_view()
+        else:
+            self.tell(otherwise)

@@ -1,0 +1,96 @@
+"""Rows, columns and addresses: every character has a cell, and every cell its character."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from sedd_cli.tui.layout import breaks, drawn, graphemes, width_of
+from sedd_cli.tui.page import Page, Stretch, Token
+
+TEXT = st.text(st.sampled_from("ab é\n\t日本🙂\u200d\ufe0f\u0301אב\x1b\r"), max_size=60) | st.text(max_size=40)
+WIDTH = st.integers(4, 30)
+
+
+CLUSTERS = st.lists(
+    st.sampled_from(["a", "b", " ", "\n", "\t", "日", "e\u0301", "👩\u200d🚀", "א", "\x1b", "\r\n"]), max_size=20
+)
+PARTS = st.tuples(*[CLUSTERS.map("".join)] * 3)
+TOKENS = st.lists(st.text("xy \n🙂", min_size=1, max_size=4), max_size=6)
+
+
+def page_of(parts: tuple[str, str, str], tokens: list[str], width: int) -> Page:
+    """A page of three parts of a text, of which tokens stand in the place of the second."""
+    low, high = len(parts[0]), len(parts[0]) + len(parts[1])
+    return Page("".join(parts), [Stretch(low, high, tuple(Token(t, "revealed") for t in tokens))], [], width)
+
+
+@given(TEXT, WIDTH)
+def test_rows_cover_the_text_and_fit(text: str, width: int) -> None:
+    starts = breaks(text, width)
+    assert starts[0] == 0 and starts == sorted(set(starts))
+    rows = [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+    assert "".join(rows) == text
+    for row in rows:
+        assert "\n" not in row[:-1]
+        assert width_of(row.removesuffix("\n").removesuffix("\r")) <= max(2, width)
+
+
+@given(TEXT)
+def test_drawn_is_as_wide_as_measured_and_inert(text: str) -> None:
+    for row in text.split("\n"):
+        assert cell_len(drawn(row)) == width_of(row)
+        assert not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in drawn(row))
+
+
+def test_words_stay_whole_where_they_fit() -> None:
+    assert breaks("one two three", 8) == [0, 8]
+    assert breaks("a" * 20, 8) == [0, 8, 16]
+    assert breaks("日本語日本語", 5) == [0, 2, 4]
+
+
+@given(PARTS, TOKENS, WIDTH)
+def test_moving_on_visits_every_place_once_and_comes_back(
+    parts: tuple[str, str, str], tokens: list[str], width: int
+) -> None:
+    page = page_of(parts, tokens, width)
+    way, here = [], page.address(0, 0)
+    while True:
+        way.append(here)
+        assert page.address(*page.locate(here)) == here or here == page.end
+        after = page.move(here, 1)
+        if after == here:
+            break
+        assert after > here
+        here = after
+    assert here == page.end
+    for before, here in zip(reversed(way[:-1]), reversed(way[1:]), strict=True):
+        assert page.move(here, -1) == before
+
+
+@given(PARTS, TOKENS, WIDTH)
+def test_rows_hold_what_is_shown(parts: tuple[str, str, str], tokens: list[str], width: int) -> None:
+    page = page_of(parts, tokens, width)
+    shown = "".join("".join(piece.text for piece in page.row(y)) for y in range(page.height))
+    assert shown == parts[0] + "".join(tokens) + parts[2]
+
+
+def test_a_token_and_what_is_around_it() -> None:
+    page = Page("One day a dog ran.", [Stretch(8, 13, (Token(" big", "mask"), Token(" cat", "revealed")))], [], 40)
+    assert [(p.text, p.look) for p in page.row(0)] == [
+        ("One day ", "text"),
+        (" big", "mask"),
+        (" cat", "revealed"),
+        (" ran.", "text"),
+    ]
+    assert page.locate((8, -1)) == (0, 12)
+    assert page.address(0, 13) == (8, -1)
+    assert page.move((8, -1), 1) == (13, 0)
+    assert page.cells(0, (7, 0), (8, -1)) == (7, 16)
+    assert page.word_at((1, 0)) == ((0, 0), (2, 0))
+
+
+def test_graphemes_of_more_than_one_character_are_one() -> None:
+    assert graphemes("a👩\u200d🚀b") == ((0, 1, 1), (1, 4, 2), (4, 5, 1))
+    page = Page("a👩\u200d🚀b", [], [], 20)
+    assert page.move((1, 0), 1) == (4, 0)
+    assert page.grapheme_end((1, 0)) == 4
