@@ -1,19 +1,42 @@
-"""Draw the README's picture: the live view halfway through a real run. `python docs/pictures.py`"""
+"""Draw the README's pictures from real runs. `python docs/pictures.py`"""
 
+import asyncio
 import io
 import re
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from sedd_cli import Request, Run, load_checkpoint
 from sedd_cli.cli.watch import frame_of, title_of
 from sedd_cli.render.live import LiveView
+from sedd_cli.text.document import Document
+from sedd_cli.tui.app import SeddApp
+from sedd_cli.tui.recovery import RecoveryStore
+from sedd_cli.tui.settings import Settings
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
 
 PROMPT, SEED, HALFWAY = "Once upon a time", 0, 0.55
+STORY = """\
+Once upon a time there was a little dog named Max. Max had a big red ball. He loved to play with it.
+
+One day, Max went to the park. He saw a small cat under a tree. "Hello," said Max. The cat was sad because she was
+hungry. Max gave the cat some food. They were friends and played all day.
+"""
 
 
-def main() -> None:
+def save(name: str, svg: str) -> None:
+    # Rich's export refers to fonts elsewhere; a page that shows the picture should fetch nothing.
+    Path(__file__).with_name(name).write_text(re.sub(r"@font-face\s*{.*?}\s*", "", svg, flags=re.DOTALL))
+
+
+def live() -> None:
+    """The live view of `sedd generate`, halfway."""
     run = Run(load_checkpoint(), Request(prompt=PROMPT, seed=SEED))
     view = LiveView(title_of(run), needed := run.calls_needed(), run.exact_calls)
     for calls, step in enumerate(run.steps(), start=1):
@@ -24,10 +47,76 @@ def main() -> None:
         record=True, width=88, height=22, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
     console.print(view, end="")
-    svg = console.export_svg(title=f'sedd generate "{PROMPT}" --seed {SEED}')
-    # Rich's export refers to fonts elsewhere; a page that shows the picture should fetch nothing.
-    svg = re.sub(r"@font-face\s*{.*?}\s*", "", svg, flags=re.DOTALL)
-    Path(__file__).with_name("live.svg").write_text(svg)
+    save("live.svg", console.export_svg(title=f'sedd generate "{PROMPT}" --seed {SEED}'))
+
+
+async def until(pilot: "Pilot[None]", holds: Callable[[], object]) -> None:
+    while not holds():
+        await pilot.pause(0.02)
+
+
+async def session(name: str, title: str, text: str, keys: Callable[["Pilot[None]"], object]) -> None:
+    """A picture of `sedd tui` after some keys."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "story.txt")
+        path.write_text(text)
+        document = Document(path if text else None, text.encode(), text)
+        app = SeddApp(document, Settings(seed=SEED, lock_seed=True), None, RecoveryStore(Path(folder)))
+        async with app.run_test(size=(110, 26)) as pilot:
+            desk = app.desk
+            await until(pilot, lambda: desk.checkpoint)
+            await keys(pilot)  # type: ignore[misc]
+            app.clear_notifications()
+            await pilot.pause(0.3)
+            save(name, app.export_screenshot(title=title))
+
+
+async def a_run(pilot: "Pilot[None]") -> None:
+    """Stopped halfway, the cursor on a token."""
+    desk = pilot.app.desk  # type: ignore[attr-defined]
+    await pilot.press("g")
+    await until(pilot, lambda: desk.scene.branch is not None and desk.scene.branch.last >= 90)
+    await pilot.press("space")
+    desk.session.seek(90)
+    await pilot.press("down", "down", *["right"] * 5)
+    await until(pilot, lambda: desk.answer)
+
+
+async def a_document(pilot: "Pilot[None]") -> None:
+    """Two gaps filled, the cursor on the first."""
+    desk = pilot.app.desk  # type: ignore[attr-defined]
+    for start, words in ((STORY.index("red"), 2), (STORY.index("The cat was"), 9)):
+        desk.canvas.place((start, 0))
+        await pilot.press(*["ctrl+shift+right"] * words, "shift+left", "shift+left", "m")
+    await pilot.press("g")
+    await until(pilot, lambda: desk.scene.branches and all(b.nats is not None for b in desk.scene.branches))
+    await until(pilot, lambda: desk.running is None)
+    await pilot.press("ctrl+home", "tab")
+    await until(pilot, lambda: desk.answer)
+
+
+async def branches(pilot: "Pilot[None]") -> None:
+    """The list of branches after another token was chosen, and later one more."""
+    await a_run(pilot)
+    desk = pilot.app.desk  # type: ignore[attr-defined]
+    for choice in "14":
+        await pilot.press("enter", choice, "g")
+        await until(pilot, lambda: desk.running is None and desk.scene.branch.finished)
+        desk.session.seek(120)
+        desk.refresh_view()
+        await until(pilot, lambda: desk.answer)
+    await pilot.press("b")
+
+
+async def interactive() -> None:
+    await session("tui-run.svg", "sedd tui", "", a_run)
+    await session("tui-document.svg", "sedd tui story.txt", STORY, a_document)
+    await session("tui-branches.svg", "sedd tui", "", branches)
+
+
+def main() -> None:
+    live()
+    asyncio.run(interactive())
 
 
 if __name__ == "__main__":

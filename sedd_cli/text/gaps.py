@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, get_args
 
-import numpy as np
-
 from sedd_cli.errors import UsageError
 from sedd_cli.text.tokenizer import Tokenizer
 
@@ -132,6 +130,8 @@ class _Characters(Sequence[tuple[int, int]]):
 
 def _token_spans(document: str, tokenizer: Tokenizer) -> list[tuple[int, int]]:
     """The characters that each token has a byte of."""
+    import numpy as np
+
     ends = np.cumsum([len(character.encode()) for character in document])
     bounds = np.cumsum([0, *(len(tokenizer.bytes_of(i)) for i in tokenizer.encode(document))]).tolist()
     return [

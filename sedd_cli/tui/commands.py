@@ -102,9 +102,10 @@ RUN = (
     "token.alternatives",
     "run.go",
     "text.undo",
+    "session.help",
     "branch.next",
     "session.export",
-    *FRESH[3:],
+    *FRESH[4:],
 )
 GAPS = (
     "run.go",
@@ -113,10 +114,11 @@ GAPS = (
     "branch.next",
     "text.next-gap",
     "token.remask",
-    "token.alternatives",
     "text.undo",
     "session.save",
-    *FRESH[3:],
+    "session.help",
+    "token.alternatives",
+    *FRESH[4:],
 )
 BY_ID = {command.id: command for commands in COMMANDS.values() for command in commands}
 

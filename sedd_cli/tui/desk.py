@@ -152,8 +152,8 @@ class Desk(Screen[None]):
         document = self.session.document
         name = document.path.name if document.path else "untitled"
         branch = f"   branch {scene.current + 1}/{len(scene.branches)}" if scene.branches else ""
-        self.query_one("#title", Label).update(inert(title))
-        self.query_one("#file", Label).update(inert(f"{name}{' *' if self.session.unsaved else ''}{branch}"))
+        _say(self.query_one("#title", Label), title)
+        _say(self.query_one("#file", Label), f"{name}{' *' if self.session.unsaved else ''}{branch}")
 
     def refresh_inspector(self) -> None:
         self.query_one(Inspector).show(self)
@@ -196,3 +196,9 @@ class Desk(Screen[None]):
                 self._dirty = True
         if self._dirty:
             self.refresh_view()
+
+
+def _say(label: Label, text: str) -> None:
+    """Put a text on a label; the screen is laid out anew only if it is another."""
+    if label.content != (text := inert(text)):
+        label.update(text)

@@ -12,7 +12,6 @@ from sedd_cli.text.in_place import changed_on_disk, save, save_with_backup, writ
 from sedd_cli.tui.screens.ask import Ask
 from sedd_cli.tui.screens.choose import Choose
 from sedd_cli.tui.screens.confirm import Confirm
-from sedd_cli.tui.screens.diff import DiffScreen
 from sedd_cli.tui.writing import Writing
 
 Then = Callable[[], None]
@@ -55,6 +54,8 @@ class Filing(Writing):
 
     def action_diff(self) -> None:
         """What was changed since the file was read or saved."""
+        from sedd_cli.tui.screens.diff import DiffScreen
+
         before, after = self.session.saved, self.scene.text
         name = self.session.document.path.name if self.session.document.path else "untitled"
         self.app.push_screen(DiffScreen(diff_parts(before, after, changes_between(before, after), name)))

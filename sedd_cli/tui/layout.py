@@ -35,7 +35,7 @@ def drawn(text: str) -> str:
     return inert(text).translate(_DRAWN)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def graphemes(row: str) -> tuple[Span, ...]:
     """The graphemes of a row with their widths; `\\r\\n` is one."""
     if row.endswith("\r\n"):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MASK, ASCII_MASK = " ▒▒▒", " ___"
 END = "¶"
+REVEALED = tuple(f"revealed heat{step}" for step in range(HEATS))
 HALF = "◌"
 """Bytes that are part of a character of which the rest is missing."""
 
@@ -67,8 +68,9 @@ class Painter:
         end_id = self.tokenizer.end_of_text_id if self.tokenizer else None
         over = ids.index(end_id) if grow and end_id in ids else len(ids)
         shown = place or range(len(ids))
+        texts = self._spelled([ids[i] for i in shown], mask_id)
         tokens = []
-        for i, text in zip(shown, self._spelled([ids[i] for i in shown], mask_id), strict=True):
+        for i, text in zip(shown, texts, strict=True):
             if ids[i] == mask_id:
                 look = "mask"
             elif not begun[i]:
@@ -78,9 +80,16 @@ class Painter:
             elif i > over:
                 look = "past"
             else:
-                look = f"revealed{self._heat_of(confidence[i])}"
+                look = self._revealed(confidence[i])
             tokens.append(Token(text, f"{look} changed" if i in changed else look))
         return tuple(tokens)
+
+    def _revealed(self, confidence: float) -> str:
+        # NaN, where the network wrote nothing, compares as False.
+        if not self.heat or not confidence > 0:
+            return "revealed"
+        # Each step stands for half the probability of the one before.
+        return REVEALED[min(HEATS - 1, int(-math.log2(confidence)))]
 
     def _spelled(self, ids: list[int], mask_id: int | None) -> list[str]:
         tokenizer = self.tokenizer
@@ -95,13 +104,6 @@ class Painter:
             elif not text and (k + 1 == len(ids) or not texts[k + 1] or ids[k + 1] == mask_id):
                 texts[k] = HALF
         return texts
-
-    def _heat_of(self, confidence: float) -> str:
-        # NaN, where the network wrote nothing, compares as False.
-        if not self.heat or not confidence > 0:
-            return ""
-        # Each step stands for half the probability of the one before.
-        return f" heat{min(HEATS - 1, int(-math.log2(confidence)))}"
 
 
 def _beside(text: str, start: int, tokens: tuple[Token, ...]) -> tuple[Token, ...]:

@@ -22,8 +22,6 @@ from sedd_cli.tui.look import END, HALF, MASK
 from sedd_cli.tui.recovery import Recovery, RecoveryStore
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.confirm import Confirm
-from sedd_cli.tui.screens.help import HelpScreen
-from sedd_cli.tui.screens.settings import SettingsScreen
 from sedd_cli.tui.settings import Settings
 
 WATCH = 2.0
@@ -80,6 +78,8 @@ class MainScreen(Filing):
         self.app.remember(self.settings.model_copy(update={"heat": not self.settings.heat}))  # type: ignore[attr-defined]
 
     def action_settings(self) -> None:
+        from sedd_cli.tui.screens.settings import SettingsScreen
+
         def answered(settings: Settings | None) -> None:
             if settings is not None:
                 self.app.remember(settings)  # type: ignore[attr-defined]
@@ -95,6 +95,8 @@ class MainScreen(Filing):
         self.refresh_view()
 
     def action_help(self) -> None:
+        from sedd_cli.tui.screens.help import HelpScreen
+
         sections = [
             (title, [(self._keys(c.id, c.keys), c.does) for c in commands]) for title, commands in COMMANDS.items()
         ]

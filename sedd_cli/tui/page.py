@@ -88,6 +88,7 @@ class Page:
             self.blocks.append(block)
             self._offsets.append(offset)
         self._rows = [block.rows(max(2, width - 1)) for block in self.blocks]
+        self._pieces: dict[int, tuple[Piece, ...]] = {}
         self._first = [0, *accumulate(map(len, self._rows))]
 
     @property
@@ -96,6 +97,11 @@ class Page:
 
     def row(self, y: int) -> tuple[Piece, ...]:
         """The pieces of a row."""
+        if y not in self._pieces:
+            self._pieces[y] = self._row(y)
+        return self._pieces[y]
+
+    def _row(self, y: int) -> tuple[Piece, ...]:
         b, start, end = self._bounds(y)
         block = self.blocks[b]
         first = bisect_right(block.runs, start, key=lambda run: run.start) - 1

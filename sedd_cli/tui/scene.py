@@ -39,9 +39,11 @@ class Scene:
     @property
     def run(self) -> "Run | None":
         """The job, where it writes a canvas of its own."""
+        if self.branch is None:
+            return None
         from sedd_cli.generation.engine import Run
 
-        return self.branch.job if self.branch is not None and isinstance(self.branch.job, Run) else None
+        return self.branch.job if isinstance(self.branch.job, Run) else None
 
     @property
     def infilling(self) -> "Infilling | None":

@@ -1,7 +1,7 @@
 """What a user prefers, remembered between sessions in a TOML file that is theirs to edit."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from sedd_cli.atomic import AtomicFile
 from sedd_cli.diffusion.names import SamplerName
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
-from sedd_cli.tui.toml import leaves, updated
 
 # What a key takes is said once, here: the file's faults and the form's are told in these words.
 _FROM_1 = "a whole number, 1 or more"
@@ -47,9 +46,9 @@ class Settings(BaseModel):
 
     @field_validator("keys", mode="before")
     @classmethod
-    def _flat(cls, value: object) -> object:
+    def _without_tables(cls, value: object) -> object:
         """TOML reads `dialog.close = "q"` without quotes as a table in a table; it means the same."""
-        return {".".join(path): key for path, key in leaves(value)} if isinstance(value, Mapping) else value
+        return dict(_flat(value)) if isinstance(value, Mapping) else value
 
 
 def settings_path() -> Path:
@@ -88,6 +87,9 @@ def write_settings(path: Path, settings: Settings) -> None:
 
     Raises `UsageError` if what is there is no TOML (it is left alone), `SeddError` where it cannot be written.
     """
+    # What writes costs time to load, which is not had before the first paint.
+    from sedd_cli.tui.toml import updated
+
     text = _read(path)
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     try:
@@ -96,6 +98,15 @@ def write_settings(path: Path, settings: Settings) -> None:
         raise _not_toml(path, error) from None
     if new != text:
         _write(path, new.encode())
+
+
+def _flat(table: Mapping[str, object], path: str = "") -> Iterator[tuple[str, object]]:
+    """The values of a table and of the tables inside it, by their dotted names."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{path}{key}.")
+        else:
+            yield path + key, value
 
 
 def _read(path: Path) -> str:

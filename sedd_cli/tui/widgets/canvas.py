@@ -1,6 +1,5 @@
 """The canvas: a page of text and tokens, with a cursor and a selection."""
 
-from itertools import pairwise
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -186,27 +185,22 @@ class Canvas(ScrollView, can_focus=True):
 
     def _draw(self, shown: Shown) -> Strip:
         pieces, (first, last), cursor = shown
-        text = "".join(piece.text for piece in pieces)
-        visible = drawn(text)
-        segments = []
+        visible = drawn("".join(piece.text for piece in pieces))
+        spans: list[tuple[int, Style]] = []
         for piece in pieces:
-            start, stop = piece.start, min(piece.start + len(piece.text), len(visible))
+            start, stop = piece.start, piece.start + len(piece.text)
             style = self.style_of(piece.look)
-            there = start <= cursor < piece.start + len(piece.text)
-            if there and piece.look != "text":
+            if start <= cursor < stop and piece.look != "text":
                 # A token is one thing: the cursor is on all of it.
-                segments.append(Segment(visible[start:stop], style + self._component("cursor")))
+                spans.append((start, style + self._component("cursor")))
                 continue
-            # Colour and reversal belong to the word, not to the blank before it.
-            blank = start + (len(piece.text) - len(piece.text.lstrip(" ")) if piece.look != "text" else 0)
-            cuts = sorted({start, stop, *(c for c in (first, last, blank) if start < c < stop)})
-            for a, b in pairwise(cuts):
-                looks = style if a >= blank else self.style_of("text")
-                segments.append(
-                    Segment(visible[a:b], looks + self._component("selection") if first <= a < last else looks)
-                )
-        strip = Strip(segments)
-        return self._with_cursor(strip, pieces, visible, cursor)
+            # Heat and reversal belong to the word, not to the blank before it.
+            tinted = "heat" in piece.look or "changed" in piece.look
+            word = start + (len(piece.text) - len(piece.text.lstrip(" ")) if tinted else 0)
+            for at in sorted({start, *(c for c in (first, last, word) if start < c < stop)}):
+                looks = style if at >= word else self.style_of("text")
+                spans.append((at, looks + self._component("selection") if first <= at < last else looks))
+        return self._with_cursor(Strip(_segments(visible, spans)), pieces, visible, cursor)
 
     def _with_cursor(self, strip: Strip, pieces: tuple[Piece, ...], visible: str, cursor: int) -> Strip:
         """The strip with the cursor on one character of text, or right behind the last."""
@@ -332,3 +326,13 @@ class Canvas(ScrollView, can_focus=True):
 
     def on_blur(self) -> None:
         self._draw_changed()
+
+
+def _segments(text: str, spans: list[tuple[int, Style]]) -> list[Segment]:
+    """The text in styles, each from its character on; neighbours that look alike are one."""
+    merged: list[tuple[int, Style]] = []
+    for at, style in spans:
+        if not merged or merged[-1][1] != style:
+            merged.append((at, style))
+    ends = [at for at, _ in merged[1:]] + [len(text)] * bool(merged)
+    return [Segment(text[at:end], style) for (at, style), end in zip(merged, ends, strict=True)]

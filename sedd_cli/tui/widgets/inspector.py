@@ -1,6 +1,5 @@
 """The inspector: the token under the cursor, and what else could stand there."""
 
-import math
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -17,9 +16,14 @@ BAR = 8
 class Inspector(Static):
     """Shows a token: when it was revealed and how surely, whether it is locked, and its likeliest alternatives."""
 
+    _shown: Text | None = None
+
     def show(self, desk: "Desk") -> None:
         """Bring it up to date with the desk's scene, cursor and answer."""
-        self.update(self._text(desk))
+        text = self._text(desk)
+        if text != self._shown:
+            self._shown = text
+            self.update(text, layout=False)
 
     def _text(self, desk: "Desk") -> Text:
         from sedd_cli.tui.hold import locked, place_of
@@ -31,31 +35,27 @@ class Inspector(Static):
         canvas, position = place
         tokenizer, mask_id = scene.branch.job.checkpoint.tokenizer, scene.branch.job.checkpoint.mask_id
         token = int(scene.moment.states[canvas].ids[position])
-        text = Text()
-        text.append(f"{'MASK' if token == mask_id else name_of(tokenizer, token)}", style="bold")
-        revealed = int(scene.moment.revealed[canvas][position])
-        confidence = float(scene.moment.confidence[canvas][position])
-        if revealed >= 0:
-            step = scene.branch.moments[revealed].step
-            text.append(f"  revealed at step {step.step if step else 0}")
-        if not math.isnan(confidence):
-            text.append(f" with {confidence:.2f}")
+        text = Text("MASK" if token == mask_id else name_of(tokenizer, token), style="bold")
         if token != mask_id and locked(scene, place):
             given = not bool(scene.branch.moments[0].states[canvas].free[position])
-            text.append("  yours" if given else "  locked")
+            text.append("  yours" if given else "  locked", style="not bold")
+        revealed = int(scene.moment.revealed[canvas][position])
+        if revealed >= 0:
+            step, p = scene.branch.moments[revealed].step, float(scene.moment.confidence[canvas][position])
+            text.append(f"\nrevealed at step {step.step if step else 0}, p {p:.3f}", style="not bold")
         answer = desk.answer if desk.asked == (scene.branch, scene.at, place) else None
         if answer is None:
-            text.append("\n…", style="dim")
+            text.append("\n…", style="not bold dim")
             return text
-        text.append(f"\nentropy {answer.entropy:.2f} nats")
+        text.append(f"\nentropy {answer.entropy:.2f} nats", style="not bold")
         if answer.here is not None:
-            text.append(f"  here {answer.here:.3f}")
-        room = max(1, self.size.height - 2) if self.size.height else 8
+            text.append(f"  here now {answer.here:.3f}", style="not bold")
+        room = max(1, self.size.height - 3) if self.size.height else 8
         width = max((p for p in answer.probability[:room]), default=1)
         for other, p in list(zip(answer.tokens, answer.probability, strict=True))[:room]:
             bar = _bar(p / width)
-            style = "bold" if other == token else ""
-            text.append(f"\n{p:.3f} ", style=style).append(f"{bar:<{BAR}}", style="dim")
+            style = "bold" if other == token else "not bold"
+            text.append(f"\n{p:.3f} ", style=style).append(f"{bar:<{BAR}}", style="not bold dim")
             text.append(f" {name_of(tokenizer, other)}", style=style)
         return text
 
