@@ -17,6 +17,7 @@ from sedd_cli.text.document import Document
 from sedd_cli.tui.app import SeddApp
 from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.settings import Settings
+from sedd_cli.tui.widgets.timeline import Timeline
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -101,9 +102,9 @@ async def branches(pilot: "Pilot[None]") -> None:
     desk = pilot.app.desk  # type: ignore[attr-defined]
     for choice in "14":
         await pilot.press("enter", choice, "g")
-        await until(pilot, lambda: desk.running is None and desk.scene.branch.finished)
-        desk.session.seek(120)
-        desk.refresh_view()
+        await until(pilot, lambda: desk.running is None and not desk.playing and desk.scene.branch.finished)
+        desk.on_timeline_sought(Timeline.Sought(120))
+        await pilot.press(*["right"] * 3)
         await until(pilot, lambda: desk.answer)
     await pilot.press("b")
 

@@ -182,6 +182,8 @@ class Desk(Screen[None]):
         """A frame: play on, and show what has come."""
         now = time.monotonic()
         branch = self.scene.branch
+        if self.playing and branch is None and self.running is None:
+            self.playing, self._dirty = False, True
         if self.playing and branch is not None:
             if self.speed is None and self.running is not None:
                 due = branch.last - self.scene.at

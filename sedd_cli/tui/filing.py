@@ -84,18 +84,22 @@ class Filing(Writing):
     def action_leave(self) -> None:
         """Quit, asking first if something is unsaved."""
         if not self.session.unsaved:
-            self.app.exit()
+            self._exit()
             return
 
         def answered(choice: str | None) -> None:
             if choice == "save":
-                self.save(self.app.exit)
+                self.save(self._exit)
             elif choice == "discard":
-                self.app.exit()
+                self._exit()
 
         name = self.session.document.path.name if self.session.document.path else "This text"
         choices = [("s", "Save", "save"), ("d", "Discard", "discard"), ("c", "Cancel", "cancel")]
         self.app.push_screen(Confirm("Quit?", f"{name} has changes that are not saved.", choices), answered)
+
+    def _exit(self) -> None:
+        self.forget()
+        self.app.exit()
 
     def _export(self, name: str, write: Callable[[Path], None]) -> None:
         def answered(name: str | None) -> None:

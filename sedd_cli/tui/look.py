@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sedd_cli.models.checkpoint import Checkpoint
     from sedd_cli.text.tokenizer import Tokenizer
 
-MASK, ASCII_MASK = " ▒▒▒", " ___"
+MASK = " ▒▒▒"
 END = "¶"
 REVEALED = tuple(f"revealed heat{step}" for step in range(HEATS))
 HALF = "◌"
@@ -22,10 +22,10 @@ HALF = "◌"
 
 
 class Painter:
-    """Makes pages. `heat`: whether confidence is shown; `mask`: how MASK looks."""
+    """Makes pages. `heat`: whether confidence is shown."""
 
-    def __init__(self, tokenizer: "Tokenizer | None", heat: bool, mask: str = MASK) -> None:
-        self.tokenizer, self.heat, self.mask = tokenizer, heat, mask
+    def __init__(self, tokenizer: "Tokenizer | None", heat: bool) -> None:
+        self.tokenizer, self.heat = tokenizer, heat
 
     def page(self, scene: Scene, width: int) -> Page:
         text, marks = scene.draft.text, scene.draft.marks
@@ -40,7 +40,7 @@ class Painter:
 
     def _gap(self, scene: Scene, gap: int, mark: Mark) -> tuple[Token, ...]:
         if scene.infilling is None:
-            return (Token(self.mask, "mask"),) * self._tokens(scene, mark)
+            return (Token(MASK, "mask"),) * self._tokens(scene, mark)
         if gap in scene.verdicts:
             return (Token(scene.verdicts[gap], "decided"),)
         canvas, place = scene.canvas_of(gap)
@@ -94,11 +94,11 @@ class Painter:
     def _spelled(self, ids: list[int], mask_id: int | None) -> list[str]:
         tokenizer = self.tokenizer
         if tokenizer is None:
-            return [self.mask if i == mask_id else f" {i}" for i in ids]
+            return [MASK if i == mask_id else f" {i}" for i in ids]
         texts = tokenizer.spell([None if i == mask_id else i for i in ids])
         for k, (i, text) in enumerate(zip(ids, texts, strict=True)):
             if i == mask_id:
-                texts[k] = self.mask
+                texts[k] = MASK
             elif i == tokenizer.end_of_text_id:
                 texts[k] = END
             elif not text and (k + 1 == len(ids) or not texts[k + 1] or ids[k + 1] == mask_id):
@@ -129,6 +129,9 @@ def clock_of(scene: Scene, playing: bool, rate: float, speed: str) -> Clock:
         status.append(f"{left * rate:.0f} s left")
     if speed:
         status.append(speed)
+    writing = [i + 1 for i, other in enumerate(scene.branches) if other is not branch and not other.finished]
+    if playing and not left and writing:
+        status.append(f"writing candidate {writing[0]}")
     masks = tuple(m.masked for m in branch.moments)
     return Clock(at, branch.last, branch.last + left, playing, label_of(branch, at), tuple(status), masks)
 
@@ -153,7 +156,7 @@ def branch_name(branch: "Branch") -> str:
     if edits:
         parts.append(", ".join(edits[-3:]))
     if branch.parent is not None:
-        parts.append(f"left another at moment {branch.forked_at}")
+        parts.append(f"from moment {branch.forked_at}")
     if branch.nats is not None:
         parts.append(f"{branch.nats:.1f} nats")
     left = branch.calls_left(branch.last)

@@ -46,7 +46,8 @@ class MainScreen(Filing):
         super().on_mount()
         self.set_interval(WATCH, self._watch)
         for name in ("SIGHUP", "SIGTERM"):
-            if hasattr(signal, name):
+            # Windows has neither the one nor such handlers.
+            with suppress(AttributeError, NotImplementedError):
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), self._hung_up)
         self._offer_recovery()
 

@@ -9,6 +9,7 @@ from rich.text import Text
 from sedd_cli.tui import messages
 from sedd_cli.tui.desk import SPEEDS, Desk
 from sedd_cli.tui.look import branch_name
+from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.choose import Choose
 from sedd_cli.tui.widgets.timeline import Timeline
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 class Running(Desk):
     """A run is begun from a draft, carried on from a branch's tip, and followed as it comes."""
+
+    _begun_from: Scene | None = None
 
     def action_go(self) -> None:
         """Write what is masked, or go on with what was begun."""
@@ -117,7 +120,12 @@ class Running(Desk):
         self.refresh_view()
 
     def on_begun(self, message: messages.Begun) -> None:
-        if message.generation == self.running:
+        if message.generation != self.running:
+            return
+        if self.scene is not self._begun_from:
+            # Something else was done before it came to that.
+            self.halt()
+        else:
             self.session.begin(self.scene, message.branches)
             # A seed is for one run, unless it is locked.
             seed = message.branches[0].job.seed if self.settings.lock_seed else None
@@ -176,6 +184,7 @@ class Running(Desk):
             return Run(checkpoint, self._request(1, scene.draft.text))
 
         self.halt()
+        self._begun_from = scene
         self.playing, self.rate = True, 0.0
         self._stepped_at = time.monotonic()
         self.running = self.engine.begin(make, range(count))
