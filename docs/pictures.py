@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.console import Console
 from sedd_cli import Request, Run, load_checkpoint
 from sedd_cli.cli.watch import frame_of, title_of
 from sedd_cli.render.live import LiveView
+from sedd_cli.render.svg import without_fonts
 from sedd_cli.text.document import Document
 from sedd_cli.tui.app import SeddApp
 from sedd_cli.tui.recovery import RecoveryStore
@@ -32,8 +32,7 @@ hungry. Max gave the cat some food. They were friends and played all day.
 
 
 def save(name: str, svg: str) -> None:
-    # Rich's export refers to fonts elsewhere; a page that shows the picture should fetch nothing.
-    Path(__file__).with_name(name).write_text(re.sub(r"@font-face\s*{.*?}\s*", "", svg, flags=re.DOTALL))
+    Path(__file__).with_name(name).write_text(without_fonts(svg))
 
 
 def live() -> None:

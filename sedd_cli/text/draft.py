@@ -1,9 +1,9 @@
 """A document being worked on: its text, and the marks on parts that are to be written, or were and await a verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from sedd_cli.text.gaps import Gap, Length
+from sedd_cli.text.gaps import Gap, Length, joined
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Draft:
         if low == high and tokens is None:
             return self
         others = [mark for mark in self.marks if mark not in touched]
-        return replace(self, marks=_sorted(*others, Mark(low, high, original, tokens)))
+        return replace(self, marks=_in_order([*others, Mark(low, high, original, tokens)]))
 
     def settle(self, mark: Mark, *, tokens: Length) -> "Draft":
         """Ask for another number of tokens in a mark."""
@@ -67,7 +67,8 @@ class Draft:
 
     def restore(self, mark: Mark) -> "Draft":
         """Take a mark away and put back what stood there."""
-        return self._splice(mark, mark.original).keep(self._moved(mark, mark.original))
+        draft = self._splice(mark, mark.original).keep(self._moved(mark, mark.original))
+        return replace(draft, marks=_in_order(draft.marks))
 
     def fill(self, texts: Mapping[Mark, str]) -> "Draft":
         """Write texts in the place of masked marks, each to be accepted (`keep`) or rejected (`restore`)."""
@@ -96,7 +97,7 @@ class Draft:
                 low = mark.start if start >= mark.start else start + len(new)
                 high = mark.end + shift if end <= mark.end else start
                 marks.append(replace(mark, start=low, end=high))
-        return Draft(self.text[:start] + new + self.text[end:], tuple(mark for mark in marks if _has_place(mark)))
+        return Draft(self.text[:start] + new + self.text[end:], _in_order(filter(_has_place, marks)))
 
     def at(self, offset: int) -> Mark | None:
         """The mark in which a character stands, or that is empty and right before it."""
@@ -134,5 +135,14 @@ def _has_place(mark: Mark) -> bool:
     return mark.end > mark.start or (mark.masked and mark.tokens is not None)
 
 
-def _sorted(*marks: Mark) -> tuple[Mark, ...]:
-    return tuple(sorted(marks, key=lambda mark: (mark.start, mark.end)))
+def _in_order(marks: Iterable[Mark]) -> tuple[Mark, ...]:
+    """Marks in order; masked ones that have come to touch are one, as they are to what fills them."""
+    ordered: list[Mark] = []
+    for mark in sorted(marks, key=lambda mark: (mark.start, mark.end)):
+        last = ordered[-1] if ordered else None
+        if last is not None and last.masked and mark.masked and last.end == mark.start:
+            tokens = joined(Gap(last.start, last.end, last.tokens), Gap(mark.start, mark.end, mark.tokens))
+            ordered[-1] = Mark(last.start, mark.end, last.original + mark.original, tokens)
+        else:
+            ordered.append(mark)
+    return tuple(ordered)

@@ -36,14 +36,15 @@ def check_gaps(gaps: Iterable[Gap], size: int) -> list[Gap]:
         _check(gap, size)
         if merged and gap.start <= merged[-1].end:
             last = merged[-1]
-            tokens = _joined(last, gap)
+            tokens = joined(last, gap)
             merged[-1] = Gap(last.start, max(gap.end, last.end), tokens)
         else:
             merged.append(gap)
     return merged
 
 
-def _joined(left: Gap, right: Gap) -> Length:
+def joined(left: Gap, right: Gap) -> Length:
+    """How many tokens two gaps get that touch or overlap."""
     a, b = left.tokens, right.tokens
     if left.start < left.end == right.start < right.end and isinstance(a, int | tuple) and isinstance(b, int | tuple):
         (least, most), (less, more) = (x if isinstance(x, tuple) else (x, x) for x in (a, b))

@@ -59,7 +59,7 @@ def _groups(tokenizer: Tokenizer, document: str, sites: Sequence[Site], length: 
         if site.tokens > length:
             raise UsageError(
                 f"a gap of {site.tokens} tokens does not fit on a canvas of {length}",
-                f"The largest possible is {length} tokens: choose a shorter span, or fewer with --tokens.",
+                f"The largest possible is {length} tokens: choose a shorter span, or ask for fewer tokens.",
             )
         if group is not None:
             between = document[sites[i - 1].end : site.start]

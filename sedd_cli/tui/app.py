@@ -1,6 +1,8 @@
 """The interactive session (`sedd tui`)."""
 
-from collections.abc import Iterable
+import os
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +17,11 @@ from sedd_cli.tui.settings import Settings, read_settings, settings_path, write_
 
 
 class SeddApp(App[None]):
-    """Opens the main screen on a document. `settings_file` and `store`: by default the user's."""
+    """Opens the main screen on a document.
+
+    `settings_file`: where settings are remembered (None: nowhere); `store`: where unsaved work is kept (None: the
+    user's); `given`: settings for this session alone.
+    """
 
     CSS_PATH = "sedd.tcss"
     TITLE = "sedd"
@@ -27,14 +33,16 @@ class SeddApp(App[None]):
         settings: Settings,
         settings_file: Path | None = None,
         store: RecoveryStore | None = None,
+        given: Mapping[str, str] | None = None,
         debug: bool = False,
     ) -> None:
         super().__init__()
         self._tracebacks = debug
         self.fault: SeddError | None = None
-        self.settings = settings
+        self._file_settings, self._given = settings, given or {}
+        self.settings = settings.model_copy(update=self._given)
         self.settings_file = settings_file
-        self.desk = MainScreen(document, settings, store or RecoveryStore())
+        self.desk = MainScreen(document, self.settings, store or RecoveryStore())
 
     def on_mount(self) -> None:
         self.set_keymap(self.settings.keys)
@@ -51,12 +59,24 @@ class SeddApp(App[None]):
         self.desk.use(settings)
         if self.settings_file is not None:
             file = self.settings_file
-            self.desk.trying(lambda: write_settings(file, settings))
+            # What was asked for at the start of this session is for this session.
+            passing = {n: getattr(self._file_settings, n) for n, v in self._given.items() if getattr(settings, n) == v}
+            self._file_settings = settings.model_copy(update=passing)
+            self.desk.trying(lambda: write_settings(file, self._file_settings))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         if screen is self.desk:
             yield from self.desk.system_commands()
         yield from (c for c in super().get_system_commands(screen) if c.title not in ("Quit", "Keys", "Screenshot"))
+
+    async def action_quit(self) -> None:
+        """Textual binds ctrl+q to this, on every screen: nothing unsaved is left without a question."""
+        self.desk.action_leave()
+
+    def action_help_quit(self) -> None:
+        """What Textual binds ctrl+c to."""
+        self.desk.halt()
+        self.desk.tell(f"Stopped. {self.desk.key_of('session.quit')} quits.")
 
     def _handle_exception(self, error: Exception) -> None:
         """A fault of ours: unsaved work is kept, and the terminal is given back."""
@@ -78,14 +98,20 @@ class SeddApp(App[None]):
 def run(path: Path | None, model: str | None, device: str | None, debug: bool = False) -> int:
     """Open the session in this terminal until the user leaves; the exit code.
 
-    Raises `SeddError` for a document or settings that cannot be read.
+    A path where nothing is yet names a new text. Raises `SeddError` for a document or settings that cannot be read.
     """
-    document = Document(None, b"", "") if path is None else read_file(path)
+    document = read_file(path) if path is not None and path.exists() else Document(None, b"", "")
     file = settings_path()
     settings = read_settings(file)
-    chosen = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
-    app = SeddApp(document, settings.model_copy(update=chosen), file, debug=debug)
+    given = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
+    app = SeddApp(document, settings, file, given=given, debug=debug)
+    app.desk.session.suggested = path
     app.run()
+    if app.desk.engine.alive:
+        # In the middle of a long network call: it has nothing to lose, and the interpreter would not end with it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(app.return_code or 0)
     if app.fault is not None:
         raise app.fault
     return app.return_code or 0

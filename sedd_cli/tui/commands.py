@@ -90,8 +90,10 @@ def bindings() -> list[BindingType]:
     ]
 
 
-FRESH = ("run.go", "text.edit", "session.settings", "session.help", "session.palette", "session.quit")
-"""Ids of the commands that matter on an empty canvas; then on a document, of a run, and of a document's gaps."""
+ENDS = ("session.help", "session.quit")
+"""Ids of the commands that are always named at the foot; then of those that matter on an empty canvas, on a document,
+of a run, of gaps to be written, and of such as were."""
+FRESH = ("run.go", "text.edit", "session.settings", "session.palette")
 PLAIN = ("text.mask", "text.tokens", "run.go", "text.edit", "text.undo", "session.save", "text.diff", *FRESH[2:])
 RUN = (
     "run.pause",
@@ -102,23 +104,22 @@ RUN = (
     "token.alternatives",
     "run.go",
     "text.undo",
-    "session.help",
     "branch.next",
     "session.export",
-    *FRESH[4:],
+    *FRESH[2:],
 )
+MASKED = ("run.go", "text.tokens", "text.mask", "text.reject", "text.next-gap", "text.undo", "session.save", *FRESH[2:])
 GAPS = (
-    "run.go",
     "text.accept",
     "text.reject",
     "branch.next",
     "text.next-gap",
     "token.remask",
+    "run.go",
     "text.undo",
     "session.save",
-    "session.help",
     "token.alternatives",
-    *FRESH[4:],
+    *FRESH[2:],
 )
 BY_ID = {command.id: command for commands in COMMANDS.values() for command in commands}
 

@@ -12,7 +12,7 @@ from textual.widgets import Label
 from sedd_cli.errors import SeddError
 from sedd_cli.render.inert import inert
 from sedd_cli.text.document import Document
-from sedd_cli.tui.commands import BY_ID, FRESH, GAPS, PLAIN, RUN, key_name
+from sedd_cli.tui.commands import BY_ID, ENDS, FRESH, GAPS, MASKED, PLAIN, RUN, key_name
 from sedd_cli.tui.engine import Engine
 from sedd_cli.tui.look import Painter, clock_of, title_of
 from sedd_cli.tui.page import Page
@@ -40,11 +40,15 @@ class Desk(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012 - Textual types it so
     VERTICAL_BREAKPOINTS = [(0, "-low"), (12, "-high")]  # noqa: RUF012 - Textual types it so
     AUTO_FOCUS = "#canvas"
+    # The canvas has a selection of its own.
+    ALLOW_SELECT = False
 
     def __init__(self, document: Document, settings: Settings) -> None:
         super().__init__()
         self.session = Session(document)
         self.settings = settings
+        self.seed = settings.seed
+        """Of the next run; None for a fresh one."""
         self.checkpoint: Checkpoint | None = None
         self.stage = "loading"
         self.playing = False
@@ -122,17 +126,25 @@ class Desk(Screen[None]):
     def hints(self) -> list[Hint]:
         """Which keys to name at the foot."""
         if self.editing:
-            return [("esc", "leaves edit mode", "command"), *self._hints_of("session.save", "session.help")]
+            save, quit_ = self._hints_of("session.save", "session.quit")
+            return [("esc", "leaves edit mode", "command"), save, ("F1", "help", "help"), quit_]
         scene = self.scene
+        ids: tuple[str, ...]
         if scene.run is not None:
-            return self._hints_of(*RUN)
-        if scene.draft.marks:
-            return self._hints_of(*GAPS)
-        return self._hints_of(*(PLAIN if scene.draft.text else FRESH))
+            ids = RUN
+        elif scene.branch is not None or any(not mark.masked for mark in scene.draft.marks):
+            ids = GAPS
+        elif scene.draft.marks:
+            ids = MASKED
+        else:
+            ids = PLAIN if scene.draft.text else FRESH
+        return self._hints_of(*ids, *ENDS)
 
     def _hints_of(self, *ids: str) -> list[Hint]:
         """Keys as they are bound."""
-        return [(self.key_of(id), BY_ID[id].label, BY_ID[id].action) for id in ids]
+        paused = not self.playing and self.running is None
+        labels = {"run.pause": "play"} if paused else {}
+        return [(self.key_of(id), labels.get(id, BY_ID[id].label), BY_ID[id].action) for id in ids]
 
     def key_of(self, id: str) -> str:
         """The first of the keys that a command is bound to."""
@@ -152,6 +164,8 @@ class Desk(Screen[None]):
         document = self.session.document
         name = document.path.name if document.path else "untitled"
         branch = f"   branch {scene.current + 1}/{len(scene.branches)}" if scene.branches else ""
+        if scene.branch is not None and scene.branch.nats is not None:
+            branch += f", {scene.branch.nats:.1f} nats"
         _say(self.query_one("#title", Label), title)
         _say(self.query_one("#file", Label), f"{name}{' *' if self.session.unsaved else ''}{branch}")
 
@@ -163,7 +177,7 @@ class Desk(Screen[None]):
         self.notify(inert(text), severity=severity, markup=False)  # type: ignore[arg-type]
 
     def tell_error(self, error: SeddError) -> None:
-        self.tell(f"{error}\n{error.hint}" if error.hint else str(error), "error")
+        self.tell(str(error), "error")
 
     def trying(self, work: Callable[[], None]) -> bool:
         """Do something that may fail with a `SeddError`, and say so if it does; whether it went well."""

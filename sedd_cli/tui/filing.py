@@ -1,5 +1,6 @@
 """Commands on files: save, compare, export, copy, leave."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from rich.text import Text
 
 from sedd_cli.atomic import write_file
 from sedd_cli.render.diff import changes_between, diff_parts
+from sedd_cli.render.svg import without_fonts
 from sedd_cli.text.document import Document
 from sedd_cli.text.in_place import changed_on_disk, save, save_with_backup, write_new, write_over
 from sedd_cli.tui.screens.ask import Ask
@@ -31,8 +33,11 @@ class Filing(Writing):
         document = self.session.document
         if document.path is None:
             self.save_as(then)
+        elif self.scene.text == self.session.saved and not changed_on_disk(document):
+            self.tell("There is nothing to save: the file says the same.")
+            then()
         elif changed_on_disk(document):
-            self._ask_over(document.path, f"{document.path.name} was changed on disk", then)
+            self._ask_over(document.path, f"{document.path.name} was changed on disk since it was read", then)
         else:
             self._saving(self._save_ours, then)
 
@@ -40,13 +45,13 @@ class Filing(Writing):
         def answered(name: str | None) -> None:
             if name is None:
                 return
-            path = Path(name).expanduser()
-            if path.exists():
+            path = Path(os.path.expanduser(name))  # noqa: PTH111 - never raises
+            if os.path.exists(path):  # noqa: PTH110 - never raises
                 self._ask_over(path, f"There is a file {path.name} already", then)
             else:
-                self._saving(lambda: self._saved(write_new(path, self.scene.text)), then)
+                self._saving(lambda: self._save_new(path), then)
 
-        path = self.session.document.path
+        path = self.session.document.path or self.session.suggested
         hint = "The name of a file; ~ is your home."
         self.app.push_screen(
             Ask("Save as", str(path or "text.txt"), hint, lambda name: None if name.strip() else "a name"), answered
@@ -74,7 +79,7 @@ class Filing(Writing):
         def chosen(number: int | None) -> None:
             if number == 0:
                 # The picture is of what is under the question.
-                picture = self.app.export_screenshot(title="sedd tui")
+                picture = without_fonts(self.app.export_screenshot(title="sedd tui"))
                 self._export("sedd.svg", lambda path: write_file(path, picture.encode()))
             elif number == 1 and branch is not None:
                 self._export("sedd.jsonl", branch.write_trace)
@@ -105,13 +110,13 @@ class Filing(Writing):
         def answered(name: str | None) -> None:
             if name is None:
                 return
-            path = Path(name).expanduser()
+            path = Path(os.path.expanduser(name))  # noqa: PTH111 - never raises
 
             def put() -> None:
                 if self.trying(lambda: write(path)):
                     self.tell(f"{path} written.")
 
-            if path.exists():
+            if os.path.exists(path):  # noqa: PTH110 - never raises
                 choices = [("o", "Overwrite", "over"), ("c", "Cancel", "cancel")]
                 self.app.push_screen(
                     Confirm("Overwrite?", f"There is a file {path.name} already.", choices),
@@ -136,9 +141,7 @@ class Filing(Writing):
             self.app.push_screen(
                 Confirm("Save?", f"{path.name} is no longer there.", choices),
                 lambda choice: (
-                    self._saving(lambda: self._saved(write_new(path, self.scene.text)), then)
-                    if choice == "again"
-                    else answered(choice)
+                    self._saving(lambda: self._save_new(path), then) if choice == "again" else answered(choice)
                 ),
             )
             return
@@ -159,6 +162,10 @@ class Filing(Writing):
             self._saved(document)
             self.tell(f"Saved; what it was is in {backup.name}.")
 
+    def _save_new(self, path: Path) -> None:
+        self._saved(write_new(path, self.scene.text))
+        self.tell(f"Saved as {path}.")
+
     def _save_over(self, path: Path) -> None:
         document, backup = write_over(path, self.scene.text)
         self._saved(document)
@@ -168,6 +175,9 @@ class Filing(Writing):
         self.session.document, self.session.saved, self.session.backed_up = document, document.text, True
         self.forget()
         self.refresh_head()
+        moment = self.scene.moment
+        if self.scene.run is not None and moment is not None and moment.masked:
+            self.tell("The canvas is not full: runs of MASK are saved as [[N]].", "warning")
 
     def forget(self) -> None:
         """There is nothing to be recovered any more."""

@@ -30,7 +30,8 @@ class Holding(Running):
 
     def action_remask(self) -> None:
         """Give the selection, or the token under the cursor, back to the process."""
-        self._remask(self._held(), "That is locked (l unlocks it), or MASK already.")
+        if places := self._held():
+            self._remask(places, "That is locked (l unlocks it), or MASK already.")
 
     def action_remask_word(self) -> None:
         """Give the tokens of the word under the cursor back."""

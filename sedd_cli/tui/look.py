@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sedd_cli.text.tokenizer import Tokenizer
 
 MASK = " ▒▒▒"
+MOST = 1024
+"""A gap that is not being written shows at most so many MASKs."""
 END = "¶"
 REVEALED = tuple(f"revealed heat{step}" for step in range(HEATS))
 HALF = "◌"
@@ -40,7 +42,7 @@ class Painter:
 
     def _gap(self, scene: Scene, gap: int, mark: Mark) -> tuple[Token, ...]:
         if scene.infilling is None:
-            return (Token(MASK, "mask"),) * self._tokens(scene, mark)
+            return (Token(MASK, "mask"),) * min(MOST, self._tokens(scene, mark))
         if gap in scene.verdicts:
             return (Token(scene.verdicts[gap], "decided"),)
         canvas, place = scene.canvas_of(gap)
@@ -52,9 +54,11 @@ class Painter:
             return mark.tokens
         if isinstance(mark.tokens, tuple):
             return mark.tokens[0]
-        there = scene.draft.text[mark.start : mark.end]
-        # Until there is a tokenizer to ask: of English, about four characters a token.
-        return max(1, len(self.tokenizer.encode(there)) if self.tokenizer else len(there) // 4)
+        size = mark.end - mark.start
+        # Of English, about four characters a token: until there is a tokenizer to ask, and where there are too many.
+        if self.tokenizer is None or size > 4 * MOST:
+            return max(1, size // 4)
+        return max(1, len(self.tokenizer.encode(scene.draft.text[mark.start : mark.end])))
 
     def _canvas(self, scene: Scene, canvas: int, place: range | None, *, grow: bool) -> tuple[Token, ...]:
         """The tokens of a canvas, or those at `place`; `grow`: the text may end before the canvas does."""
@@ -125,6 +129,8 @@ def clock_of(scene: Scene, playing: bool, rate: float, speed: str) -> Clock:
     status = [f"masks {moment.masked}/{size}", f"calls {made}/{'' if branch.job.exact_calls else '≤'}{needed}"]
     if moment.step is not None:
         status.insert(0, f"t {moment.step.t:.2f}")
+    if not left and at == branch.last:
+        status.append("done")
     if left and rate:
         status.append(f"{left * rate:.0f} s left")
     if speed:

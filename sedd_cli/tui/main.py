@@ -9,23 +9,38 @@ from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.app import SystemCommand
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 
 from sedd_cli.errors import SeddError
 from sedd_cli.text.document import Document
 from sedd_cli.text.draft import Draft, Mark
 from sedd_cli.text.in_place import changed_on_disk
 from sedd_cli.tui import messages
-from sedd_cli.tui.commands import ALWAYS, COMMANDS, bindings, key_name
+from sedd_cli.tui.commands import ALWAYS, BY_ID, COMMANDS, bindings, key_name
 from sedd_cli.tui.filing import Filing
 from sedd_cli.tui.look import END, HALF, MASK
 from sedd_cli.tui.recovery import Recovery, RecoveryStore
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.confirm import Confirm
 from sedd_cli.tui.settings import Settings
+from sedd_cli.tui.widgets.canvas import Canvas
 
 WATCH = 2.0
 """Seconds between looks at the file on disk, and between safekeepings of unsaved work."""
+WORDS = (
+    "What is said",
+    [
+        ("t", "Time: 1 is all MASK, 0 is text"),
+        ("calls a/b", "Network calls made, and needed in all; steps that reveal nothing need none"),
+        ("curve", "MASKs left, moment by moment"),
+        ("p", "The probability that the network gave a token when it wrote it"),
+        ("now", "The same, if it were written again with all that stands now"),
+        ("entropy", "How open the choice is, in nats: 0 is certain, 5 is wide open"),
+        ("moment", "The text after a network call or a change of yours"),
+        ("branch", "A line of moments; a change in the past begins another"),
+        ("candidate", "A branch from the beginning; of a document's, fewer nats fit better"),
+    ],
+)
 EXIT_WITHIN = 1.5
 """Seconds that the engine is given to finish its step when the screen closes."""
 
@@ -43,13 +58,22 @@ class MainScreen(Filing):
         self._warned: Document | None = None
 
     def on_mount(self) -> None:
-        super().on_mount()
+        # Textual calls the desk's own `on_mount` as well.
         self.set_interval(WATCH, self._watch)
         for name in ("SIGHUP", "SIGTERM"):
             # Windows has neither the one nor such handlers.
             with suppress(AttributeError, NotImplementedError):
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), self._hung_up)
+        self._check_keys()
         self._offer_recovery()
+
+    def _check_keys(self) -> None:
+        """Say which bindings of the settings name nothing."""
+        known = {*BY_ID, *(b.id for b in Canvas.BINDINGS if isinstance(b, Binding)), "session.command"}
+        dialogs = {"dialog", "confirm", "choose", "settings", "help", "diff"}
+        unknown = [id for id in self.settings.keys if id not in known and id.split(".")[0] not in dialogs]
+        if unknown:
+            self.tell(f"The settings bind {', '.join(unknown)}, which is nothing. Help names the commands.", "warning")
 
     def on_unmount(self) -> None:
         self.engine.close(EXIT_WITHIN)
@@ -90,6 +114,8 @@ class MainScreen(Filing):
     def use(self, settings: Settings) -> None:
         """Go on with other settings; what is being written is not touched by them."""
         before, self.settings = self.settings, settings
+        if (settings.seed, settings.lock_seed) != (before.seed, before.lock_seed):
+            self.seed = settings.seed
         if (settings.model, settings.device) != (before.model, before.device):
             self.halt()
             self.load()
@@ -106,7 +132,7 @@ class MainScreen(Filing):
             ("mouse", "Click, drag to select, double click a word; drag the timeline"),
             ("esc", "Leave edit mode; drop the selection"),
         ]
-        self.app.push_screen(HelpScreen([("Cursor", moving), *sections], _legend(self.settings.heat)))
+        self.app.push_screen(HelpScreen([("Cursor", moving), *sections, WORDS], _legend(self.settings.heat)))
 
     def system_commands(self) -> Iterable[SystemCommand]:
         """All commands, for the palette."""
@@ -114,6 +140,8 @@ class MainScreen(Filing):
             for c in commands:
                 if c.action != "app.command_palette":
                     yield SystemCommand(c.does, f"{self._keys(c.id, c.keys)}", self._runner(c.action))
+        for name, field in Settings.model_fields.items():
+            yield SystemCommand(f"Setting: {name.replace('_', ' ')}", field.description or "", self.action_settings)
 
     def forget(self) -> None:
         self._kept = None
@@ -134,7 +162,8 @@ class MainScreen(Filing):
         document = self.session.document
         if document.path is not None and document is not self._warned and changed_on_disk(document):
             self._warned = document
-            self.tell(f"{document.path.name} was changed on disk. Saving will ask.", "warning")
+            what = "was changed on disk" if document.path.exists() else "is gone from the disk"
+            self.tell(f"{document.path.name} {what}. Saving will ask.", "warning")
 
     def _keep_safe(self) -> None:
         scene = self.scene
@@ -143,7 +172,7 @@ class MainScreen(Filing):
         self._kept = scene
         try:
             if self.session.unsaved or scene.draft.marks:
-                self.store.keep(self._record())
+                self.store.keep(self._record(scene.settled.draft))
             else:
                 self.store.drop()
             self._unsafe = False
@@ -152,14 +181,21 @@ class MainScreen(Filing):
                 self.tell_error(error)
             self._unsafe = True
 
-    def keep_for_later(self) -> None:
-        """Whatever ends the session now: unsaved work is there for the next one."""
-        if self.session.unsaved or self.scene.draft.marks:
-            with suppress(SeddError):
-                self.store.keep(self._record())
+    def keep_for_later(self) -> bool:
+        """Whatever ends the session now: unsaved work is there for the next one. False if there is none."""
+        try:
+            if not (self.session.unsaved or self.scene.draft.marks):
+                return False
+            record = self._record(self.scene.settled.draft)
+        except Exception:
+            # A fault of ours may have spoilt the branches: the draft is the user's own.
+            record = self._record(self.scene.draft)
+        with suppress(SeddError):
+            self.store.keep(record)
+            return True
+        return False
 
-    def _record(self) -> Recovery:
-        draft = self.scene.settled.draft
+    def _record(self, draft: Draft) -> Recovery:
         gaps = [
             {"start": m.start, "end": m.end, "original": m.original, "tokens": m.tokens, "masked": m.masked}
             for m in draft.marks
@@ -168,8 +204,8 @@ class MainScreen(Filing):
 
     def _hung_up(self) -> None:
         """The terminal is gone, or we are told to go."""
-        self.keep_for_later()
-        self.app.exit(return_code=1)
+        kept = self.keep_for_later()
+        self.app.exit(return_code=1, message="sedd: unsaved work is offered at the next start" if kept else None)
 
     def _offer_recovery(self) -> None:
         found = self.store.found(self.session.document.path)

@@ -58,7 +58,10 @@ class Running(Desk):
             self.refresh_view()
         elif self.scene.branch is None:
             self.action_go()
-        elif not self._over():
+        else:
+            if self._over():
+                # From the beginning again.
+                self.session.seek(0)
             self._play(self.scene.branch)
 
     def action_step(self, by: int) -> None:
@@ -70,6 +73,7 @@ class Running(Desk):
         if by > 0 and self.scene.at == branch.last:
             if not branch.finished:
                 self.playing = True
+                self._stepped_at = time.monotonic()
                 self.running = self.engine.carry_on([branch], limit=1)
         else:
             self.session.seek(self.scene.at + by)
@@ -128,8 +132,7 @@ class Running(Desk):
         else:
             self.session.begin(self.scene, message.branches)
             # A seed is for one run, unless it is locked.
-            seed = message.branches[0].job.seed if self.settings.lock_seed else None
-            self.settings = self.settings.model_copy(update={"seed": seed})
+            self.seed = message.branches[0].job.seed if self.settings.lock_seed else None
             self.refresh_view()
 
     def on_advanced(self, message: messages.Advanced) -> None:
@@ -149,6 +152,7 @@ class Running(Desk):
     def on_stopped(self, message: messages.Stopped) -> None:
         if message.generation == self.running:
             self.running = None
+            self.playing = self.playing and self.scene.branch is not None
             self.later()
 
     def on_failed(self, message: messages.Failed) -> None:
@@ -197,7 +201,7 @@ class Running(Desk):
         return Request(
             length=s.length,
             steps=s.steps,
-            seed=s.seed,
+            seed=self.seed,
             num_samples=count,
             prompt=prompt or None,
             sampler=s.sampler,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sedd_cli.text.draft import Draft, Mark
+from sedd_cli.tui.page import Address
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -113,14 +114,14 @@ class Scene:
             filled = filled.keep(gaps[i])
         return Scene(filled)
 
-    def settle_at(self, offset: int) -> tuple["Scene", int]:
-        """The settled scene, and where a character of this one's text is in its."""
-        settled = self.settled
+    def settle_at(self, address: Address) -> tuple["Scene", int]:
+        """The settled scene, and which character of its text stands at an address of this one's page."""
+        settled, offset = self.settled, address[0]
         if self.infilling is None:
             return settled, min(offset, len(settled.draft.text))
         shift = 0
         for gap, mark in enumerate(self.draft.masked):
-            if mark.end <= offset and (gap in self.verdicts or self.filled(gap)):
+            if (mark.end, 0) <= address and (gap in self.verdicts or self.filled(gap)):
                 new = self.verdicts[gap] if gap in self.verdicts else self.written(gap)
                 shift += len(new) - (mark.end - mark.start)
         return settled, offset + shift

@@ -1,6 +1,7 @@
 """The session: the scene on screen, what came before it, and the file it belongs to."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sedd_cli.text.document import Document
@@ -22,6 +23,8 @@ class Session:
         self.scene = Scene(Draft(document.text))
         self.saved = document.text
         """What is in the file."""
+        self.suggested: Path | None = None
+        """The name under which a text that has no file yet was asked for."""
         self.backed_up = False
         """Whether what the file held before this session is kept beside it."""
         self._undo: list[Scene] = []
@@ -74,5 +77,5 @@ class Session:
         """Whether there is work that would be lost. A canvas that no hand has touched can be had again by its seed."""
         scene = self.scene
         if self.document.path is None and scene.branch is not None and scene.run is not None:
-            return any(moment.edit for moment in scene.branch.moments)
+            return bool(scene.draft.text) or any(moment.edit for moment in scene.branch.moments)
         return scene.text != self.saved

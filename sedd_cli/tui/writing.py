@@ -1,12 +1,13 @@
 """Commands on the document: mask, accept, reject, edit, undo."""
 
+import re
 from dataclasses import replace
 
 from textual.widgets import Label
 
 from sedd_cli.errors import SeddError
 from sedd_cli.text.draft import Draft, Mark
-from sedd_cli.text.gaps import parse_length
+from sedd_cli.text.gaps import Gap, check_gaps, parse_length
 from sedd_cli.tui import hold
 from sedd_cli.tui.holding import Holding
 from sedd_cli.tui.page import Address
@@ -18,24 +19,43 @@ from sedd_cli.tui.widgets.canvas import Canvas
 class Writing(Holding):
     """Verdicts are on gaps; what is typed or masked elsewhere first makes text of all that is written."""
 
+    _edit_begun = False
+    """Whether what is typed now goes on with a change that can be undone."""
+
     def action_mask(self) -> None:
         """Mask the selection or the word under the cursor; of tokens, give them back."""
         canvas = self.canvas
-        first, last = canvas.selection or canvas.page.word_at(canvas.cursor)
+        first, last = canvas.selection or self._word_of_text()
         if hold.places_between(self.scene, first, last):
             self.action_remask()
             return
         if first == canvas.page.end:
             self.tell("There is nothing to mask here; t writes where the cursor is.")
             return
+        if first[1] < 0 and self._mark_at(first) == self._mark_at(last):
+            self.tell("That is masked already: g writes it, x takes the mask away.")
+            return
         self.halt()
-        scene, start = self.scene.settle_at(first[0])
-        end = start + canvas.page.grapheme_end(last) - first[0]
+        scene, start = self.scene.settle_at(first)
+        _, end = self.scene.settle_at((self._offset_behind(last), 0))
         if canvas.selection is None and start and scene.draft.text[start - 1] == " ":
             # To the vocabulary a word begins with the blank before it.
             start -= 1
         self.do(replace(scene, draft=scene.draft.mask(start, end)))
         canvas.place((start, -(10**6)))
+
+    def _word_of_text(self) -> tuple[Address, Address]:
+        """The word under the cursor, or the next one, without the punctuation around it."""
+        page, at = self.canvas.page, self.canvas.cursor
+        first, last = page.word_at(at)
+        if first == last == at and at[1] == 0 and self.scene.draft.text[at[0] : at[0] + 1].isspace():
+            first, last = page.word_at(page.word(at, 1))
+        text = self.scene.draft.text
+        if first[1] == last[1] == 0:
+            found = re.search(r"\w(?:.*\w)?", text[first[0] : page.grapheme_end(last)], re.DOTALL)
+            if found:
+                return (first[0] + found.start(), 0), page.nearest((first[0] + found.end() - 1, 0))
+        return first, last
 
     def action_tokens(self) -> None:
         """How many tokens the gap under the cursor gets; elsewhere, a gap where nothing stands."""
@@ -46,10 +66,10 @@ class Writing(Holding):
 
         def wrong(value: str) -> str | None:
             try:
-                parse_length(value)
+                check_gaps([Gap(0, 0, parse_length(value))], 0)
             except SeddError:
                 return "12, 5-20 or auto"
-            return None if value.lstrip("0") else "at least 1"
+            return None
 
         def answered(value: str | None) -> None:
             if value is None:
@@ -58,13 +78,15 @@ class Writing(Holding):
             if mark is not None and mark.masked:
                 self.do(replace(self.scene, draft=self.scene.draft.settle(mark, tokens=tokens)))
                 return
-            scene, at = self.scene.settle_at(self.canvas.cursor[0])
+            scene, at = self.scene.settle_at(self.canvas.cursor)
             self.do(replace(scene, draft=scene.draft.mask(at, at, tokens)))
             self.canvas.place((at, -(10**6)))
 
+        now = mark.tokens if mark is not None else 12
+        value = "-".join(map(str, now)) if isinstance(now, tuple) else str(now or "")
         title = "How many tokens are to be written here?"
         hint = "12: so many. 5-20: what fits best of these. auto: found out."
-        self.app.push_screen(Ask(title, "12" if mark is None else "", hint, wrong), answered)
+        self.app.push_screen(Ask(title, value, hint, wrong), answered)
 
     def action_accept(self) -> None:
         """Keep what was written in the gap at the cursor, or in the one after it."""
@@ -87,6 +109,9 @@ class Writing(Holding):
         """Put back what stood in every gap; what was only masked is unmasked."""
         self.halt()
         draft = Draft() if self.scene.run is not None else self.scene.settled.draft
+        if self.scene.run is None and not draft.marks:
+            self.tell("There is no gap to reject.")
+            return
         while draft.marks:
             draft = draft.keep(draft.marks[0]) if draft.marks[0].masked else draft.restore(draft.marks[0])
         if self.scene.run is not None:
@@ -96,8 +121,9 @@ class Writing(Holding):
     def action_next_gap(self, by: int) -> None:
         """To the next gap."""
         starts = [
-            (mark.start, -(10**6)) if mark.masked and mark not in self._decided() else (mark.start, 0)
+            (mark.start, -(10**6)) if mark.masked else (mark.start, 0)
             for mark in self.scene.draft.marks
+            if mark not in self._decided()
         ]
         here = self.canvas.page.address(*self.canvas.page.locate(self.canvas.cursor))
         page = self.canvas.page
@@ -120,9 +146,9 @@ class Writing(Holding):
         self.halt()
         page, cursor = self.canvas.page, self.canvas.cursor
         y_x = page.locate(cursor)
-        scene, at = self.scene.settle_at(cursor[0])
+        scene, at = self.scene.settle_at(cursor)
         # One undo takes back all that is typed until Esc.
-        self.session.do(replace(scene))
+        self._edit_begun = self.session.do(scene)
         self._set_editing(True)
         self.refresh_view()
         self.canvas.place(self.canvas.page.address(*y_x) if cursor[1] < 0 else (at, 0))
@@ -138,10 +164,14 @@ class Writing(Holding):
     def on_canvas_typed(self, message: Canvas.Typed) -> None:
         canvas, draft = self.canvas, self.scene.draft
         first, last = self._edited(message.erase)
-        text = message.text
-        if text == "\n" and "\r\n" in draft.text:
-            text = "\r\n"
-        self.session.amend(replace(self.scene, draft=draft.edit(first, last, text)))
+        text = re.sub(r"\r\n|\r|\n", "\r\n" if "\r\n" in draft.text else "\n", message.text)
+        if first == last and not text:
+            return
+        scene = replace(self.scene, draft=draft.edit(first, last, text))
+        if self._edit_begun:
+            self.session.amend(scene)
+        else:
+            self._edit_begun = self.session.do(scene)
         canvas.cursor, canvas.pivot = (first + len(text), 0), None
         self.refresh_view()
         canvas.place(canvas.cursor)

@@ -133,15 +133,17 @@ async def test_every_binding_has_an_id_and_can_be_rebound(make: Callable[[], Scr
         assert app.answers == NONE
 
 
-@pytest.mark.parametrize(("make", "key"), [(confirm, "s"), (ask, "enter"), (choose, "1"), (form, "ctrl+s"), (diff, "q")])
+@pytest.mark.parametrize(
+    ("make", "key"), [(confirm, "s"), (ask, "enter"), (choose, "1"), (form, "ctrl+s"), (diff, "q")]
+)
 async def test_two_keys_at_once_close_one_screen(make: Callable[[], Screen[Any]], key: str) -> None:
-    async with host(confirm()) as (app, pilot):
+    async with host(Choose("These keys mean nothing here", [])) as (app, pilot):
         app.push_screen(make(), app.answers.append)
         await pilot.pause()
         for _ in range(2):
             app.post_message(Key(key, key if len(key) == 1 else None))
         await pilot.pause()
-        assert app.answers and len(app.screen_stack) >= 2 - (key == "s")
+        assert len(app.answers) == 1 and app.screen is app.shown
 
 
 @pytest.mark.parametrize("make", SCREENS)
@@ -210,7 +212,7 @@ class TestConfirm:
 
     async def test_no_label_is_cut(self) -> None:
         async with host(confirm(), (60, 20)) as (app, _):
-            assert all(label in on_screen(app) for label in (" Save s ", " Discard d ", " Stay c "))
+            assert all(label in on_screen(app) for label in (" [s] Save ", " [d] Discard ", " [c] Stay "))
 
     async def test_on_a_tiny_terminal_the_question_is_seen_first(self) -> None:
         async with host(confirm(), (20, 5)) as (app, pilot):

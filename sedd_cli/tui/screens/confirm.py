@@ -55,7 +55,7 @@ class Confirm(Dialog[str | None]):
             yield Static(self._text, markup=False)
         with Horizontal(id="choices"):
             for i, (key, label, _) in enumerate(self._choices):
-                name = Content.assemble(safe(label), (f" {key}", "not bold"))
+                name = Content.assemble((f"[{key}] ", "not bold"), safe(label))
                 yield Button(name, id=f"choice-{i}", compact=True)
 
     def on_mount(self) -> None:
@@ -63,8 +63,8 @@ class Confirm(Dialog[str | None]):
         self.call_after_refresh(self.query_one("#box").scroll_home, animate=False)
 
     def on_resize(self, event: events.Resize) -> None:
-        # Border and padding of the box, then label, key, padding and margin of each button.
-        needed = 4 + sum(safe(label).cell_length + len(key) + 6 for key, label, _ in self._choices)
+        # Border and padding of the box, then label, key in brackets, padding and margin of each.
+        needed = 4 + sum(safe(label).cell_length + len(key) + 8 for key, label, _ in self._choices)
         self.set_class(needed > min(event.size.width, 64), "-stacked")
 
     def on_key(self, event: events.Key) -> None:

@@ -92,6 +92,7 @@ class Canvas(ScrollView, can_focus=True):
         """Where the selection begins, if there is one; the cursor is its other end."""
         self.typing = False
         """Edit mode: keys are text."""
+        self._pressed: Address | None = None
         self._column: int | None = None
         self._strips: dict[tuple[Shown, int], Strip] = {}
         self._styles: dict[str, Style] = {}
@@ -106,8 +107,8 @@ class Canvas(ScrollView, can_focus=True):
         """First and last address of what is selected, both included."""
         if self.pivot is None or self.pivot == self.cursor:
             return None
-        first, last = min(self.pivot, self.cursor), max(self.pivot, self.cursor)
-        return first, self.page.move(last, -1) if last == self.page.end else last
+        # As in any editor: from the one to right before the other.
+        return min(self.pivot, self.cursor), self.page.move(max(self.pivot, self.cursor), -1)
 
     def show(self, page: Page) -> None:
         """Another page, or the same a step later: rows that look as before are not drawn again."""
@@ -169,6 +170,9 @@ class Canvas(ScrollView, can_focus=True):
     def _heat(self, step: int) -> Style:
         sure, doubtful = (self.get_component_styles(f"canvas--{name}").background for name in ("sure", "doubtful"))
         behind = self.background_colors[1]
+        if behind.ansi is not None:
+            # The terminal's own colours cannot be mixed.
+            return Style(italic=step >= HEATS // 2)
         return Style(bgcolor=(behind + sure).blend(behind + doubtful, step / (HEATS - 1)).rich_color)
 
     def _shown(self, row: int) -> Shown:
@@ -290,23 +294,32 @@ class Canvas(ScrollView, can_focus=True):
         target = self._under(event)
         self._column = None
         self.capture_mouse()
-        self.place(target, (self.pivot or self.cursor) if event.shift else target)
+        self._pressed = self.pivot or self.cursor if event.shift else target
+        self._drag_to(target) if event.shift else self.place(target)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        dragged = self.app.mouse_captured is self and self.pivot is not None
-        if dragged and (target := self._under(event)) != self.cursor:
-            self.place(target, self.pivot)
+        if self.app.mouse_captured is self and self._pressed is not None:
+            target = self._under(event)
+            if target != self._pressed or self.pivot is not None:
+                self._drag_to(target)
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
         self.release_mouse()
-        if self.pivot == self.cursor:
-            self.pivot = None
+        self._pressed = None
+
+    def _drag_to(self, target: Address) -> None:
+        """Select from where the button was pressed to a cell, both included."""
+        assert self._pressed is not None
+        if target >= self._pressed:
+            self.place(self.page.move(target, 1), self._pressed)
+        else:
+            self.place(target, self.page.move(self._pressed, 1))
 
     def on_click(self, event: events.Click) -> None:
         if event.chain == 2:
             first, last = self.page.word_at(self.cursor)
             if first != last:
-                self.place(last, first)
+                self.place(self.page.move(last, 1), first)
 
     def _under(self, event: events.MouseEvent) -> Address:
         at = event.get_content_offset_capture(self)

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.style import Style
 from textual.widgets import Static
 
 Hint = tuple[str, str, str]
 """Key as it is read, label, action."""
+ENDS = 2
+"""So many hints at the end are shown before any other."""
 
 
 class Hints(Static):
-    """Shows as many hints as fit, the first before the last."""
+    """Shows as many hints as fit; the last two always."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id, markup=False)
@@ -26,13 +29,21 @@ class Hints(Static):
         self._fit()
 
     def _fit(self) -> None:
-        parts, room = [], self.size.width
-        for key, label, action in self._hints:
-            width = len(key) + len(label) + 3
-            if width > room:
-                continue
-            room -= width
-            click = Style.from_meta({"@click": f"screen.{action}"})
-            named = Content.assemble((key, "$footer-key-foreground bold"), f" {label}")
-            parts += [named.stylize(click), Content("  ")]
-        self.update(Content("").join(parts))
+        room = self.size.width - sum(_width(hint) for hint in self._hints[-ENDS:])
+        shown = []
+        for hint in self._hints[:-ENDS]:
+            if _width(hint) <= room:
+                room -= _width(hint)
+                shown.append(hint)
+        self.update(Content("  ").join(map(_link, [*shown, *self._hints[-ENDS:]])))
+
+
+def _width(hint: Hint) -> int:
+    return cell_len(hint[0]) + cell_len(hint[1]) + 3
+
+
+def _link(hint: Hint) -> Content:
+    key, label, action = hint
+    # The screen's, where it does not say otherwise: not those of what was clicked.
+    click = Style.from_meta({"@click": action if action.startswith("app.") else f"screen.{action}"})
+    return Content.assemble((key, "$footer-key-foreground bold"), f" {label}").stylize(click)

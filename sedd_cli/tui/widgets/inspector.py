@@ -60,16 +60,16 @@ class Inspector(Static):
         return text
 
     def _hint(self, desk: "Desk") -> str:
-        scene = desk.scene
-        if scene.branch is None and not scene.draft.text:
-            return "g writes a text.\ni types a beginning first."
-        if scene.branch is None and not scene.draft.marks:
-            return "Select, then m masks.\ng fills what is masked."
-        if scene.branch is None and scene.draft.masked:
-            return "g fills what is masked.\nt: how many tokens."
-        if scene.branch is None:
-            return "a accepts, x rejects\nwhat was written."
-        return "Move to a token to see\nwhat else could stand there."
+        scene, key = desk.scene, desk.key_of
+        if scene.branch is not None:
+            return "Move to a token to see\nwhat else could stand there."
+        if scene.draft.masked:
+            return f"{key('run.go')} writes what is masked.\n{key('text.tokens')}: how many tokens."
+        if scene.draft.marks:
+            return f"{key('text.accept')} accepts, {key('text.reject')} rejects\nwhat was written."
+        if scene.draft.text:
+            return f"Select, then {key('text.mask')} masks.\n{key('run.go')} fills what is masked."
+        return f"{key('run.go')} writes a text.\n{key('text.edit')} types a beginning first."
 
 
 def _bar(share: float) -> str:

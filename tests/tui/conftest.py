@@ -1,0 +1,241 @@
+"""The session on a document of its own, with small runs, in a small and in a large terminal."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import torch
+from textual.events import Key
+from textual.keys import _character_to_key
+from textual.message import Message
+from textual.notifications import Notify
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widgets import Input, Label
+
+from sedd_cli.generation.branches import Branch, Moment
+from sedd_cli.text.document import Document, read_file
+from sedd_cli.tui.app import SeddApp
+from sedd_cli.tui.engine import _cores
+from sedd_cli.tui.hold import place_of
+from sedd_cli.tui.main import MainScreen
+from sedd_cli.tui.messages import Loaded
+from sedd_cli.tui.page import Page
+from sedd_cli.tui.recovery import RecoveryStore
+from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.session import Session
+from sedd_cli.tui.settings import Settings
+from sedd_cli.tui.widgets.canvas import Canvas
+
+SMALL: dict[str, Any] = {"steps": 8, "length": 32, "seed": 7, "lock_seed": True, "candidates": 1}
+TURNS = 3000
+HOPS = 12
+
+S = TypeVar("S", bound=Screen[Any])
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Let the session work until something is so."""
+    for _ in range(TURNS):
+        if pilot.app._exception is not None:
+            raise pilot.app._exception
+        if condition():
+            return
+        assert not pilot.app._exit, "the session has ended"
+        await pilot.pause(0.01)
+    raise AssertionError("it never came to that")
+
+
+@dataclass
+class Seat:
+    """Whoever sits before a session: what is pressed, and what there is to see."""
+
+    app: SeddApp
+    pilot: Pilot[None]
+    folder: Path
+    told: list[str] = field(default_factory=list)
+    """What was said in passing."""
+    checkpoints: set[int] = field(default_factory=set)
+    """Those that were loaded."""
+
+    @property
+    def desk(self) -> MainScreen:
+        return self.app.desk
+
+    @property
+    def session(self) -> Session:
+        return self.desk.session
+
+    @property
+    def scene(self) -> Scene:
+        return self.desk.scene
+
+    @property
+    def canvas(self) -> Canvas:
+        return self.desk.canvas
+
+    @property
+    def page(self) -> Page:
+        return self.canvas.page
+
+    @property
+    def title(self) -> str:
+        return str(self.desk.query_one("#title", Label).content)
+
+    @property
+    def named(self) -> str:
+        """What stands at the right of the title: file and branch."""
+        return str(self.desk.query_one("#file", Label).content)
+
+    @property
+    def foot(self) -> str:
+        """The mode that is shown."""
+        return str(self.desk.query_one("#mode", Label).content)
+
+    @property
+    def seen(self) -> str:
+        """Everything that is in sight."""
+        return "\n".join("".join(s.text for s in strip) for strip in self.app.screen._compositor.render_strips())
+
+    @property
+    def branch(self) -> Branch:
+        assert self.scene.branch is not None
+        return self.scene.branch
+
+    @property
+    def moment(self) -> Moment:
+        assert self.scene.moment is not None
+        return self.scene.moment
+
+    @property
+    def ids(self) -> list[int]:
+        """The tokens of the first canvas."""
+        return self.moment.states[0].ids.tolist()
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "story.txt"
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        await until(self.pilot, condition)
+
+    async def settle(self) -> None:
+        """Until messages have gone from widget to widget as far as any does."""
+        for _ in range(HOPS):
+            await self.pilot.pause(0)
+
+    async def press(self, *keys: str) -> None:
+        """Keys one after another, each only once the one before it is dealt with."""
+        for key in keys:
+            self._send(key)
+            await self.settle()
+
+    async def rush(self, *keys: str) -> None:
+        """The same keys as fast as they come."""
+        for key in keys:
+            self._send(key)
+        await self.settle()
+
+    async def tap(self, key: str, condition: Callable[[], object]) -> None:
+        """A key while something runs: that the session is idle cannot be waited for."""
+        self._send(key)
+        await self.until(condition)
+
+    async def write(self, text: str) -> None:
+        """Keys of a text; `\b` is backspace."""
+        await self.rush(*({"\n": "enter", "\t": "tab", "\b": "backspace"}.get(c, c) for c in text))
+
+    async def loaded(self) -> None:
+        await self.until(lambda: self.desk.checkpoint is not None)
+
+    async def still(self) -> None:
+        """Until nothing runs or plays."""
+        await self.until(lambda: self.desk.running is None and not self.desk.playing)
+
+    async def go(self, *keys: str) -> None:
+        """Press keys (`g`) and let what they begin come to its end."""
+        await self.loaded()
+        await self.press(*(keys or "g"))
+        await self.still()
+
+    async def known(self) -> None:
+        """Until it is known what else could stand at the cursor."""
+        question = self.branch, self.scene.at, place_of(self.scene, self.canvas.cursor)
+        await self.until(lambda: self.desk.asked == question and self.desk.answer)
+
+    async def shown(self, kind: type[S]) -> S:
+        """A dialog, once it is there."""
+        await self.until(lambda: isinstance(self.app.screen, kind) and self.app.screen.is_mounted)
+        await self.settle()
+        assert isinstance(self.app.screen, kind)
+        return self.app.screen
+
+    async def back(self) -> None:
+        """Until no dialog is left."""
+        await self.until(lambda: self.app.screen is self.desk)
+        await self.settle()
+
+    async def answer(self, line: str) -> None:
+        """Give a line to the question on screen."""
+        self.app.screen.query_one(Input).value = line
+        await self.press("enter")
+
+    def _send(self, key: str) -> None:
+        character = {"space": " ", "enter": "\r", "tab": "\t"}.get(key, key if len(key) == 1 else None)
+        name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
+        self.app.post_message(Key(name, character))
+
+
+Opened = Callable[..., AbstractAsyncContextManager[Seat]]
+
+
+@pytest.fixture(params=[(80, 24), (200, 50)], ids=["small", "large"])
+def size(request: pytest.FixtureRequest) -> tuple[int, int]:
+    found: tuple[int, int] = request.param
+    return found
+
+
+one_size = pytest.mark.parametrize("size", [(80, 24)], indirect=True, ids=["small"])
+"""For what does not depend on the terminal."""
+
+
+@pytest.fixture
+def opened(tmp_path: Path, size: tuple[int, int]) -> Opened:
+    """Opens a session on a text in a file (None: on nothing), with settings beside the small ones."""
+
+    @asynccontextmanager
+    async def open_(text: str | bytes | None = None, **settings: Any) -> AsyncIterator[Seat]:
+        document = Document(None, b"", "")
+        if text is not None:
+            file = tmp_path / "story.txt"
+            file.write_bytes(text.encode() if isinstance(text, str) else text)
+            document = read_file(file)
+        told: list[str] = []
+        checkpoints: set[int] = set()
+
+        def heard(message: Message) -> None:
+            if isinstance(message, Notify):
+                told.append(message.notification.message)
+            elif isinstance(message, Loaded):
+                checkpoints.add(id(message.checkpoint))
+
+        store = RecoveryStore(tmp_path / "recovery")
+        app = SeddApp(document, Settings(**{**SMALL, **settings}), tmp_path / "settings.toml", store)
+        app.animation_level = "none"
+        async with app.run_test(size=size, notifications=True, message_hook=heard) as pilot:
+            await until(pilot, lambda: app.screen is app.desk or len(app.screen_stack) > 2)
+            yield Seat(app, pilot, tmp_path, told, checkpoints)
+
+    return open_
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """As many threads as the session's engine takes: rounding depends on it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, min(before, _cores() - 1)))
+    yield
+    torch.set_num_threads(before)

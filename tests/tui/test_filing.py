@@ -1,0 +1,465 @@
+"""Files by their keys: saved to the byte, exported, remembered, asked about before anything is lost."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from textual.command import CommandInput
+from textual.widgets import Input
+
+from sedd_cli.text.document import Document
+from sedd_cli.tui.commands import COMMANDS, key_name
+from sedd_cli.tui.recovery import Recovery, RecoveryStore
+from sedd_cli.tui.screens.ask import Ask
+from sedd_cli.tui.screens.choose import Choose
+from sedd_cli.tui.screens.confirm import Confirm
+from sedd_cli.tui.screens.help import HelpScreen
+from sedd_cli.tui.screens.settings import SettingsScreen
+from sedd_cli.tui.settings import read_settings
+from tests.generation.test_branches import replayed
+from tests.tui.conftest import Opened, Seat, one_size
+from tests.tui.test_recovery import ended
+
+pytestmark = pytest.mark.asyncio
+
+STORY = "Once upon a time, there was a little dog.\n"
+HARD = "\ufeffOnce upon a time\r\n\ta 🐕\u200d🦺  \r\nHe \x1b[31mran[/red].\u2028 \t"
+"""BOM, CRLF, tabs, blanks at the ends of lines, an emoji, what a terminal would obey, no last newline."""
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The user's files."""
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and p.name != "settings.toml"}
+
+
+async def typed(seat: Seat, text: str) -> None:
+    await seat.press("i")
+    await seat.write(text)
+    await seat.press("escape")
+
+
+async def leaves(seat: Seat) -> None:
+    """The session ends."""
+    await seat.until(lambda: seat.app._exit)
+
+
+async def test_a_gap_is_written_and_all_else_is_saved_to_the_byte(opened: Opened) -> None:
+    data = HARD.encode()
+    async with opened(data) as seat:
+        await seat.loaded()
+        seat.canvas.place((HARD.index("time"), 0))
+        await seat.press("m")
+        await seat.press("ctrl+s")
+        assert files(seat.folder)["story.txt"] == data, "a gap that is not written keeps what stood there"
+        await seat.go()
+        written = seat.scene.written(0)
+        assert written != " time"
+        await seat.press("a", "ctrl+s")
+        saved = files(seat.folder)
+        before, after = HARD.split(" time")
+        assert saved == {"story.txt": f"{before}{written}{after}".encode(), "story.txt~": data}
+        assert not seat.session.unsaved and seat.told[-1] == "Saved; what it was is in story.txt~."
+        await seat.press("ctrl+end")
+        await typed(seat, "x")
+        await seat.press("ctrl+s")
+        assert seat.told[-1] == "Saved."
+        assert files(seat.folder) == {**saved, "story.txt": saved["story.txt"] + b"x"}
+        await seat.press("d")
+        assert "There is no difference" in seat.seen
+
+
+@one_size
+async def test_what_is_rejected_leaves_the_file_as_it_was(opened: Opened) -> None:
+    async with opened(HARD) as seat:
+        await seat.loaded()
+        seat.canvas.place((HARD.index("upon"), 0))
+        await seat.press("m")
+        seat.canvas.place((HARD.index("ran"), 0))
+        await seat.press("m")
+        await seat.go()
+        await seat.press("X", "ctrl+s")
+        assert seat.file.read_bytes() == HARD.encode()
+
+
+@one_size
+async def test_a_text_without_a_file_is_saved_where_one_says(opened: Opened) -> None:
+    async with opened() as seat:
+        await typed(seat, "One\n")
+        await seat.press("ctrl+s")
+        await seat.shown(Ask)
+        await seat.answer(" ")
+        assert isinstance(seat.app.screen, Ask), "that is no name"
+        await seat.answer(str(seat.folder / "new.txt"))
+        await seat.back()
+        assert files(seat.folder) == {"new.txt": b"One\n"} and "new.txt" in seat.named and "*" not in seat.named
+        await typed(seat, "x")
+        assert "new.txt *" in seat.named
+        await seat.press("ctrl+s")
+        assert files(seat.folder) == {"new.txt": b"One\nx"}
+
+
+@one_size
+async def test_saving_under_another_name_leaves_the_first_file(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        (seat.folder / "other.txt").write_text("other's")
+        await typed(seat, "x")
+        await seat.press("S")
+        dialog = await seat.shown(Ask)
+        assert dialog.query_one(Input).value == str(seat.file)
+        await seat.answer(str(seat.folder / "other.txt"))
+        await seat.shown(Confirm)
+        assert "There is a file other.txt already" in seat.seen
+        await seat.press("c")
+        await seat.back()
+        assert files(seat.folder) == {"story.txt": STORY.encode(), "other.txt": b"other's"}
+        await seat.press("S")
+        await seat.shown(Ask)
+        await seat.answer(str(seat.folder / "other.txt"))
+        await seat.shown(Confirm)
+        await seat.press("o")
+        await seat.back()
+        text = ("x" + STORY).encode()
+        assert files(seat.folder) == {"story.txt": STORY.encode(), "other.txt": text, "other.txt~": b"other's"}
+        assert "other.txt" in seat.named
+
+
+@one_size
+async def test_what_was_changed_on_disk_is_not_overwritten_unasked(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await typed(seat, "x")
+        seat.file.write_bytes(b"theirs")
+        await seat.press("ctrl+s")
+        await seat.shown(Confirm)
+        assert "story.txt was changed on disk" in seat.seen
+        await seat.press("escape")
+        await seat.back()
+        assert files(seat.folder) == {"story.txt": b"theirs"} and seat.session.unsaved
+        await seat.press("ctrl+s")
+        await seat.shown(Confirm)
+        await seat.press("a")
+        await seat.shown(Ask)
+        await seat.press("escape")
+        await seat.back()
+        await seat.press("ctrl+s")
+        await seat.shown(Confirm)
+        await seat.press("o")
+        await seat.back()
+        assert files(seat.folder) == {"story.txt": ("x" + STORY).encode(), "story.txt~": b"theirs"}
+        assert not seat.session.unsaved
+
+
+@one_size
+async def test_a_file_that_vanished_is_written_again_if_that_is_wanted(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await typed(seat, "x")
+        seat.file.unlink()
+        for key in ("c", "w"):
+            await seat.press("ctrl+s")
+            await seat.shown(Confirm)
+            assert "no longer there" in seat.seen and not files(seat.folder)
+            await seat.press(key)
+            await seat.back()
+        assert files(seat.folder) == {"story.txt": ("x" + STORY).encode()} and not seat.session.unsaved
+
+
+@one_size
+async def test_what_cannot_be_written_is_said_and_nothing_is_lost(opened: Opened) -> None:
+    async with opened() as seat:
+        await typed(seat, "x")
+        for name in ("nowhere/new.txt", "."):
+            await seat.press("ctrl+s")
+            await seat.shown(Ask)
+            await seat.answer(str(seat.folder / name))
+            if name == ".":
+                await seat.shown(Confirm)
+                await seat.press("o")
+            await seat.back()
+            assert str(seat.folder) in seat.told[-1] and seat.session.unsaved and seat.scene.text == "x"
+
+
+@one_size
+@pytest.mark.parametrize("name", ["x" * 300, "~nobody-of-this-name/x"])
+@pytest.mark.parametrize("key", ["S", "e"])
+async def test_a_name_that_no_file_can_have_is_said(opened: Opened, name: str, key: str) -> None:
+    async with opened(STORY) as seat:
+        await seat.press(key)
+        if key == "e":
+            await seat.shown(Choose)
+            await seat.press("1")
+        await seat.shown(Ask)
+        await seat.answer(name)
+        await seat.until(lambda: seat.told)
+
+
+@one_size
+async def test_the_run_is_exported_as_a_trace(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        await seat.press("R")
+        await seat.go()
+        path = seat.folder / "run.jsonl"
+        await seat.press("e")
+        await seat.shown(Choose)
+        await seat.press("2")
+        dialog = await seat.shown(Ask)
+        assert dialog.query_one(Input).value == "sedd.jsonl"
+        await seat.answer(str(path))
+        await seat.back()
+        assert str(path) in seat.told[-1]
+        header, rows = replayed(path)
+        assert rows == {0: seat.ids} and header["seed"] == 7
+        edits = [json.loads(line).get("edit") for line in path.read_text().splitlines()]
+        assert [edit for edit in edits if edit] == ["remasked 32 tokens"]
+        # Not over what is there, unless that is said.
+        for key, kept in (("c", True), ("o", False)):
+            path.write_text("mine")
+            await seat.press("e")
+            await seat.shown(Choose)
+            await seat.press("2")
+            await seat.shown(Ask)
+            await seat.answer(str(path))
+            await seat.shown(Confirm)
+            await seat.press(key)
+            await seat.back()
+            assert (path.read_text() == "mine") is kept
+
+
+async def test_the_screen_is_exported_as_a_picture(opened: Opened) -> None:
+    async with opened(STORY + "[/red] <script> \x1b[31m") as seat:
+        path = seat.folder / "screen.svg"
+        await seat.press("e")
+        dialog = await seat.shown(Choose)
+        assert len(dialog._options) == 1, "there is no run to be exported"
+        await seat.press("1")
+        await seat.shown(Ask)
+        await seat.answer(str(path))
+        await seat.back()
+        picture = path.read_text()
+        assert picture.startswith("<svg") and "upon&#160;a&#160;time" in picture and "COMMAND" in picture
+        assert "Picture&#160;of" not in picture, "what was asked is not on it"
+        assert "\x1b" not in picture and "<script" not in picture
+
+
+async def test_settings_are_used_and_remembered(opened: Opened, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('# mine\nsteps = 8 # few\n\n[keys]\n"run.go" = "g"\n')
+    async with opened() as seat:
+        await seat.loaded()
+        await seat.press("s")
+        form = await seat.shown(SettingsScreen)
+        form.query_one("#steps", Input).value = "4"
+        form.query_one("#temperature", Input).value = "0.5"
+        await seat.press("ctrl+s")
+        await seat.back()
+        assert file.read_text().startswith("# mine\nsteps = 4 # few\n")
+        settings = read_settings(file)
+        assert (settings.steps, settings.temperature) == (4, 0.5) and "tweedie 4" in seat.title
+        await seat.go()
+        request = seat.branch.job.request
+        assert (request.steps, request.temperature, request.length) == (4, 0.5, 32)
+        await seat.press("s")
+        form = await seat.shown(SettingsScreen)
+        form.query_one("#steps", Input).value = "9"
+        await seat.press("escape")
+        await seat.back()
+        assert read_settings(file) == settings == seat.desk.settings
+
+
+@one_size
+async def test_a_setting_that_was_not_changed_stays_in_the_file(opened: Opened, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    text = "seed = 7\nsteps = 8\nlength = 32\ncandidates = 1\n"
+    file.write_text(text)
+    async with opened(lock_seed=False) as seat:
+        await seat.go()
+        await seat.press("h")
+        assert file.read_text() == text + "heat = false\n"
+
+
+@one_size
+async def test_settings_that_cannot_be_written_are_said(opened: Opened, tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").mkdir()
+    async with opened() as seat:
+        await seat.press("h")
+        assert "settings.toml" in seat.told[-1] and seat.desk.settings.heat is False
+
+
+@one_size
+async def test_a_key_is_what_the_settings_say(opened: Opened) -> None:
+    async with opened(keys={"run.go": "f5", "text.mask": "g", "canvas.right": "l"}) as seat:
+        await seat.loaded()
+        assert "f5 go" in seat.seen
+        await seat.press("g")
+        assert "nothing to mask" in seat.told[-1] and not seat.scene.branches
+        await seat.go("f5")
+        assert seat.branch.finished
+        cursor = seat.canvas.cursor
+        await seat.press("l")
+        assert seat.canvas.cursor == (cursor[0], cursor[1] + 1)
+        await seat.press("question_mark")
+        await seat.shown(HelpScreen)
+        assert any("f5 " in line and "Write what is masked" in line for line in seat.seen.splitlines())
+
+
+async def test_help_tells_every_command_and_sign(opened: Opened) -> None:
+    async with opened() as seat:
+        for key in ("question_mark", "f1"):
+            await seat.press(key)
+            dialog = await seat.shown(HelpScreen)
+            told = {(keys, does) for _, rows in dialog._sections for keys, does in rows}
+            assert {(key_name(c.keys), c.does) for cs in COMMANDS.values() for c in cs} <= told
+            assert all(sign in dialog._legend.plain for sign in "▒¶◌")
+            await seat.press("escape")
+            await seat.back()
+
+
+async def test_the_palette_runs_every_command(opened: Opened) -> None:
+    async with opened() as seat:
+        names = {command.title for command in seat.app.get_system_commands(seat.desk)}
+        assert {c.does for cs in COMMANDS.values() for c in cs if c.id != "session.palette"} <= names
+        assert not {"Quit the application as soon as possible", "Keys"} & names
+        await seat.press("ctrl+p")
+        await seat.until(lambda: seat.app.screen.query(CommandInput))
+        seat.app.screen.query_one(CommandInput).value = "Remask the word"
+        await seat.until(lambda: "Remask the word" in seat.seen)
+        await seat.press("enter")
+        await seat.until(lambda: seat.told)
+        assert seat.told == ["Nothing is written yet: g writes."] and seat.app.screen is seat.desk
+
+
+@one_size
+async def test_what_is_untouched_is_left_without_a_question(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.press("ctrl+q")
+        await leaves(seat)
+    async with opened() as seat:
+        # A canvas that no hand has touched can be had again by its seed.
+        await seat.go()
+        await seat.press("ctrl+q")
+        await leaves(seat)
+
+
+@one_size
+async def test_what_is_unsaved_is_asked_about(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await typed(seat, "x")
+        await seat.press("ctrl+q")
+        await seat.shown(Confirm)
+        assert "story.txt has changes that are not saved" in seat.seen
+        await seat.press("c")
+        await seat.back()
+        assert not seat.app._exit
+        await seat.press("ctrl+q")
+        await seat.shown(Confirm)
+        await seat.press("d")
+        await leaves(seat)
+        assert files(seat.folder) == {"story.txt": STORY.encode()}
+    async with opened(STORY) as seat:
+        await seat.press("i")
+        await seat.write("x")
+        # In edit mode, too.
+        await seat.press("ctrl+q")
+        await seat.shown(Confirm)
+        await seat.press("s")
+        await leaves(seat)
+        assert seat.file.read_text() == "x" + STORY
+
+
+@one_size
+async def test_a_canvas_that_was_taken_hold_of_is_asked_about(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        await seat.press("l", "ctrl+q")
+        await seat.shown(Confirm)
+        await seat.press("s")
+        await seat.shown(Ask)
+        await seat.answer(str(seat.folder / "new.txt"))
+        await leaves(seat)
+        assert (seat.folder / "new.txt").read_text() == seat.scene.text
+
+
+@one_size
+async def test_a_beginning_that_was_typed_is_asked_about(opened: Opened) -> None:
+    async with opened() as seat:
+        await typed(seat, "A cat")
+        await seat.go()
+        await seat.press("ctrl+q")
+        await seat.until(lambda: seat.app._exit or isinstance(seat.app.screen, Confirm))
+        assert isinstance(seat.app.screen, Confirm)
+
+
+@one_size
+async def test_saving_that_fails_does_not_leave(opened: Opened) -> None:
+    async with opened() as seat:
+        await typed(seat, "x")
+        await seat.press("ctrl+q")
+        await seat.shown(Confirm)
+        await seat.press("s")
+        await seat.shown(Ask)
+        await seat.answer(str(seat.folder / "nowhere" / "new.txt"))
+        await seat.back()
+        assert "nowhere" in seat.told[-1] and not seat.app._exit
+
+
+@one_size
+async def test_unsaved_work_of_a_session_that_was_ended_is_offered(opened: Opened, tmp_path: Path) -> None:
+    document = Document(tmp_path / "story.txt", STORY.encode(), STORY)
+    gaps = [{"start": 4, "end": 9, "original": " upon", "tokens": [2, 4], "masked": True}]
+    left = replace(Recovery.of(document, "Once xpon a time", gaps), pid=ended())
+    RecoveryStore(tmp_path / "recovery").keep(left)
+    for key, text in (("l", STORY), ("r", left.text), ("r", STORY)):
+        async with opened(STORY) as seat:
+            if text == left.text or key == "l":
+                await seat.shown(Confirm)
+                await seat.press(key)
+                await seat.back()
+            assert seat.scene.draft.text == text
+            if key == "r" and text == left.text:
+                (mark,) = seat.scene.draft.marks
+                assert (mark.start, mark.end, mark.tokens) == (4, 9, (2, 4)) and seat.session.unsaved
+                await seat.press("u", "ctrl+q")
+                await leaves(seat)
+
+
+@one_size
+async def test_a_fault_of_ours_loses_nothing(opened: Opened, tmp_path: Path) -> None:
+    with pytest.raises(IndexError):
+        async with opened(STORY) as seat:
+            await typed(seat, "x")
+            await seat.press("m")
+            await seat.go()
+            # A draft that is not the one of the branches: this cannot be drawn, nor settled.
+            seat.session.scene = replace(seat.scene, draft=seat.scene.draft.mask(25, 30))
+            await seat.press("h")
+    (kept,) = (tmp_path / "recovery").iterdir()
+    assert json.loads(kept.read_bytes())["text"] == "x" + STORY
+
+
+@one_size
+async def test_a_terminal_that_goes_away_loses_nothing(opened: Opened, tmp_path: Path) -> None:
+    async with opened(STORY) as seat:
+        await typed(seat, "x")
+        await seat.press("m")
+        os.kill(os.getpid(), signal.SIGHUP)
+        await leaves(seat)
+    (kept,) = (tmp_path / "recovery").iterdir()
+    found = json.loads(kept.read_bytes())
+    assert found["text"] == "x" + STORY and len(found["gaps"]) == 1
+    assert seat.app.return_code == 1 and seat.file.read_text() == STORY
+
+
+@one_size
+async def test_what_was_saved_or_discarded_is_not_offered_again(opened: Opened, tmp_path: Path) -> None:
+    for key in ("s", "d"):
+        async with opened(STORY) as seat:
+            await typed(seat, "x")
+            seat.desk.keep_for_later()
+            assert list((tmp_path / "recovery").iterdir())
+            await seat.press("ctrl+q")
+            await seat.shown(Confirm)
+            await seat.press(key)
+            await leaves(seat)
+        assert not list((tmp_path / "recovery").iterdir()), key

@@ -1,0 +1,302 @@
+"""Taking hold of tokens by their keys: what is changed leaves the branch, what is locked stays."""
+
+import pytest
+from textual.widgets import OptionList
+
+from sedd_cli.generation.alternatives import alternatives
+from sedd_cli.tui import hold
+from sedd_cli.tui.look import branch_name
+from sedd_cli.tui.screens.ask import Ask
+from sedd_cli.tui.screens.choose import Choose
+from sedd_cli.tui.settings import read_settings
+from sedd_cli.tui.widgets.inspector import Inspector
+from tests.tui.conftest import Opened, Seat, one_size
+
+pytestmark = pytest.mark.asyncio
+
+STORY = "Once upon a time, there was a little dog. He ran to the park."
+
+
+def put(seat: Seat, position: int, last: int | None = None) -> None:
+    """The cursor on a token of a canvas, with the tokens up to another one selected."""
+    n = len(seat.ids)
+    first = 0, position - n
+    if last is None:
+        seat.canvas.place(first)
+    else:
+        seat.canvas.place(seat.page.move((0, last - n), 1), first)
+
+
+def masked(seat: Seat) -> list[int]:
+    return [i for i, token in enumerate(seat.ids) if token == seat.branch.job.checkpoint.mask_id]
+
+
+def free(seat: Seat) -> list[bool]:
+    return seat.moment.states[0].free.tolist()
+
+
+def inspected(seat: Seat) -> str:
+    return str(seat.desk.query_one(Inspector).content)
+
+
+async def test_another_token_is_chosen_and_locked(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        original, before = seat.branch, seat.ids
+        put(seat, 5)
+        await seat.known()
+        expected = alternatives(original.job.checkpoint, seat.moment.states[0], 5)
+        assert seat.desk.answer == expected and f"entropy {expected.entropy:.2f}" in inspected(seat)
+        confidence = float(seat.moment.confidence[0][5])
+        step = original.moments[int(seat.moment.revealed[0][5])].step
+        assert step is not None and f"step {step.step}, p {confidence:.3f}" in inspected(seat)
+        await seat.press("enter")
+        dialog = await seat.shown(Choose)
+        assert dialog.query_one(OptionList).option_count == len(expected.tokens)
+        await seat.press("escape")
+        await seat.back()
+        assert seat.scene.branches == (original,)
+        await seat.press("enter")
+        await seat.shown(Choose)
+        await seat.press("3")
+        await seat.back()
+        assert seat.ids == [*before[:5], expected.tokens[2], *before[6:]] and not free(seat)[5]
+        branch = seat.branch
+        assert branch.parent is original and branch.forked_at == original.last and seat.scene.current == 1
+        assert branch.tip.edit.startswith("chose ") and branch.tip.edit in branch_name(branch)
+        assert "locked" in inspected(seat)
+
+
+@one_size
+async def test_a_masked_position_can_be_chosen_too_and_the_run_goes_around_it(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        await seat.press("less_than_sign")
+        put(seat, 5)
+        await seat.known()
+        assert inspected(seat).startswith("MASK")
+        await seat.press("enter")
+        await seat.shown(Choose)
+        await seat.press("1")
+        await seat.back()
+        token = seat.ids[5]
+        assert masked(seat) == [i for i in range(32) if i != 5]
+        await seat.go()
+        assert not masked(seat) and seat.ids[5] == token and seat.branch.finished
+
+
+@one_size
+async def test_a_token_is_remasked_and_written_anew(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        before = seat.ids
+        put(seat, 5)
+        await seat.press("r")
+        assert masked(seat) == [5] and seat.branch.tip.edit == "remasked 1 token" and not seat.branch.finished
+        assert seat.ids[:5] + seat.ids[6:] == before[:5] + before[6:]
+        await seat.press("r")
+        assert "MASK already" in seat.told[-1]
+        await seat.go()
+        assert not masked(seat) and seat.ids[:5] + seat.ids[6:] == before[:5] + before[6:]
+        assert seat.branch.calls_made(seat.branch.last) == seat.scene.branches[0].last + 1
+        await seat.press("p")
+        assert seat.ids == before
+
+
+@one_size
+async def test_a_selection_is_remasked(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        put(seat, 5)
+        await seat.rush("shift+right", "shift+right", "shift+right")
+        await seat.press("r")
+        assert masked(seat) == [5, 6, 7] and seat.branch.tip.edit == "remasked 3 tokens"
+
+
+@one_size
+async def test_a_word_is_remasked(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        tokenizer = seat.branch.job.checkpoint.tokenizer
+        assert tokenizer is not None
+        begins = [tokenizer.decode([token])[:1].isspace() for token in seat.ids]
+        # The first token that goes on with a word.
+        inside = next(i for i in range(1, 32) if not begins[i])
+        end = next((i for i in range(inside + 1, 32) if begins[i]), 32)
+        put(seat, inside)
+        await seat.press("w")
+        assert masked(seat) == list(range(inside - 1, end))
+
+
+@one_size
+async def test_all_below_a_confidence_are_remasked(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        put(seat, 0)
+        await seat.press("l")
+        confidence = seat.moment.confidence[0].tolist()
+        await seat.press("c")
+        await seat.shown(Ask)
+        for line in ("2", "0", "nan", "x", ""):
+            await seat.answer(line)
+            assert isinstance(seat.app.screen, Ask)
+        await seat.answer("0.2")
+        await seat.back()
+        below = [i for i, p in enumerate(confidence) if p < 0.2 and i != 0]
+        assert 0 < len(below) < 31 and masked(seat) == below
+        await seat.press("c")
+        await seat.shown(Ask)
+        await seat.answer("0.2")
+        await seat.back()
+        assert seat.told[-1] == "No loose token was written with less than 0.2." and masked(seat) == below
+        await seat.press("c")
+        await seat.shown(Ask)
+        await seat.press("escape")
+        await seat.back()
+        assert masked(seat) == below
+
+
+async def test_what_is_locked_survives_all_remasking_and_the_run_after_it(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        before = seat.ids
+        put(seat, 5)
+        await seat.press("l")
+        assert not free(seat)[5] and seat.branch.tip.edit == "locked 1 token"
+        await seat.press("r")
+        assert "locked" in seat.told[-1] and not masked(seat)
+        put(seat, 9, 11)
+        await seat.press("l")
+        kept = [5, 9, 10, 11]
+        await seat.press("R")
+        assert masked(seat) == [i for i in range(32) if i not in kept]
+        await seat.press("l")
+        assert free(seat)[9] and not free(seat)[5], "what is selected still, and all locked, is unlocked"
+        await seat.press("l")
+        await seat.go()
+        assert not masked(seat) and [seat.ids[i] for i in kept] == [before[i] for i in kept] and seat.ids != before
+        assert not any(free(seat)[i] for i in kept)
+        # Edits one after another are one branch.
+        assert len(seat.scene.branches) == 2
+
+
+@one_size
+async def test_locking_a_mixed_selection_locks_all_of_it_but_mask(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        put(seat, 3)
+        await seat.press("r")
+        await seat.press("l")
+        assert seat.told[-1] == "MASK cannot be locked." and free(seat)[3]
+        put(seat, 2)
+        await seat.press("l")
+        put(seat, 1, 4)
+        await seat.press("l")
+        assert [free(seat)[i] for i in range(6)] == [True, False, False, True, False, True]
+        await seat.press("l")
+        assert all(free(seat))
+
+
+@one_size
+async def test_a_change_in_the_past_leaves_the_branch_there(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        original, moments = seat.branch, list(seat.branch.moments)
+        await seat.rush("comma", "comma", "comma")
+        at = seat.scene.at
+        put(seat, int(moments[at].step.changed[0]))
+        await seat.press("r")
+        first = seat.branch
+        assert first.parent is original and first.forked_at == at and first.moments[: at + 1] == moments[: at + 1]
+        await seat.press("comma", "comma")
+        put(seat, int(moments[at - 1].step.changed[0]))
+        await seat.press("r")
+        assert len(seat.scene.branches) == 3 and original.moments == moments
+        assert seat.branch.parent is first and seat.branch.forked_at == at - 1
+        # Undone one by one, done again one by one.
+        await seat.press("u")
+        assert seat.branch is first and len(seat.scene.branches) == 2
+        await seat.press("u")
+        assert seat.scene.branches == (original,)
+        await seat.press("ctrl+r", "ctrl+r")
+        assert len(seat.scene.branches) == 3 and seat.scene.current == 2
+
+
+@one_size
+async def test_a_change_during_a_run_stops_it_there(opened: Opened) -> None:
+    async with opened(length=200, sampler="first-hitting") as seat:
+        await seat.loaded()
+        await seat.tap("g", lambda: seat.scene.branch and seat.branch.last >= 3)
+        original = seat.branch
+        await seat.tap("R", lambda: len(seat.scene.branches) == 2)
+        assert seat.desk.running is None and not seat.desk.playing
+        assert len(masked(seat)) == 200 and seat.branch.forked_at <= original.last < 200
+
+
+@one_size
+async def test_heat_is_shown_or_not_and_that_is_remembered(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+
+        def looks() -> set[str]:
+            return {piece.look for y in range(seat.page.height) for piece in seat.page.row(y)}
+
+        assert any("heat" in look for look in looks())
+        await seat.press("h")
+        assert not any("heat" in look for look in looks())
+        assert read_settings(seat.folder / "settings.toml").heat is False
+        await seat.press("h")
+        assert any("heat" in look for look in looks())
+        assert read_settings(seat.folder / "settings.toml").heat is True
+
+
+async def test_tokens_of_a_gap_are_held_as_those_of_a_canvas(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.rush("ctrl+right", "m")
+        await seat.rush(*["ctrl+right"] * 8, "m")
+        await seat.go()
+        first, second = (list(seat.scene.canvas_of(gap)[1]) for gap in (0, 1))
+        kept = [token for i, token in enumerate(seat.ids) if i not in (*first, *second)]
+        seat.canvas.place((seat.scene.draft.masked[0].start, -1))
+        await seat.known()
+        await seat.press("l", "R")
+        assert masked(seat) == [*first[:-1], *second]
+        await seat.go()
+        assert not masked(seat)
+        assert [token for i, token in enumerate(seat.ids) if i not in (*first, *second)] == kept
+        # What is not in a gap is the user's: no token to hold.
+        seat.canvas.place((0, 0))
+        branch = seat.branch
+        await seat.rush(*"rwl", "enter")
+        assert seat.branch is branch and seat.told[-1] == "Move to a token first."
+        assert hold.place_of(seat.scene, seat.canvas.cursor) is None
+        # m on tokens gives them back, too.
+        seat.canvas.place((seat.scene.draft.masked[1].start, -1))
+        await seat.press("m")
+        assert masked(seat) == [second[-1]]
+
+
+@one_size
+async def test_the_end_of_text_is_not_offered_in_a_document(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.rush(*["ctrl+right"] * 13, "m")
+        await seat.go()
+        await seat.known()
+        end = seat.branch.job.checkpoint.tokenizer.end_of_text_id
+        assert end in alternatives(seat.branch.job.checkpoint, seat.moment.states[0], 0, 2048).tokens
+        seat.canvas.place((seat.scene.draft.masked[0].start, -1))
+        await seat.known()
+        await seat.press("enter")
+        dialog = await seat.shown(Choose)
+        offered = [str(dialog.query_one(OptionList).get_option_at_index(i).prompt) for i in range(10)]
+        assert not any("end of text" in option for option in offered)
+
+
+@one_size
+async def test_where_nothing_is_written_nothing_can_be_held(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.rush(*"wRcl", "enter")
+        assert len(seat.told) == 5 and all(line.startswith(("Nothing is", "Move")) for line in seat.told)
+        assert seat.scene.draft.text == STORY and not seat.scene.branches and seat.app.screen is seat.desk
+        await seat.press("r")
+        assert len(seat.told) == 6

@@ -1,0 +1,250 @@
+"""Runs by their keys: begun, stopped, gone through to and fro, one beside another."""
+
+import pytest
+
+from sedd_cli import Checkpoint, Gap, generate, infill
+from sedd_cli.tui.screens.choose import Choose
+from sedd_cli.tui.widgets.timeline import Timeline
+from tests.tui.conftest import SMALL, Opened, Seat, one_size
+
+pytestmark = pytest.mark.asyncio
+
+OPTIONS = {name: SMALL[name] for name in ("steps", "length", "seed")}
+STORY = "Once upon a time, there was a little dog. He ran to the park."
+LONG = {"length": 200, "sampler": "first-hitting"}
+"""A run of so many calls that there is time to stop it."""
+
+
+def status(seat: Seat) -> tuple[str, ...]:
+    return seat.desk.query_one(Timeline).clock.status
+
+
+async def loose_end(seat: Seat, at: int) -> None:
+    """From a finished run, a branch that leaves it at a moment with nothing changed: a token is locked and unlocked."""
+    await seat.rush("less_than_sign", *["full_stop"] * at)
+    n = len(seat.ids)
+    seat.canvas.place((0, int(seat.moment.step.changed[0]) - n if seat.moment.step else -n))
+    await seat.press("l", "l")
+
+
+@pytest.mark.usefixtures("threads")
+async def test_go_writes_what_the_library_writes(opened: Opened, built_in: Checkpoint) -> None:
+    (sample,) = generate(built_in, **OPTIONS)
+    async with opened() as seat:
+        await seat.go()
+        assert seat.ids == sample.ids.tolist() and seat.scene.text == sample.text
+        assert seat.scene.at == seat.branch.last == sample.nfe and f"calls {sample.nfe}/{sample.nfe}" in status(seat)
+        assert "seed 7" in seat.title and not seat.session.unsaved and len(seat.checkpoints) == 1
+        await seat.press("g")
+        assert "All is written" in seat.told[-1] and len(seat.scene.branches) == 1
+
+
+@one_size
+@pytest.mark.usefixtures("threads")
+async def test_go_continues_what_was_typed(opened: Opened, built_in: Checkpoint) -> None:
+    (sample,) = generate(built_in, prompt="A cat", **OPTIONS)
+    async with opened() as seat:
+        await seat.press("i")
+        await seat.write("A cat")
+        await seat.press("escape")
+        await seat.go()
+        assert seat.ids == sample.ids.tolist() and seat.scene.text == sample.text
+
+
+@one_size
+@pytest.mark.usefixtures("threads")
+async def test_an_infill_is_that_of_the_library(opened: Opened, built_in: Checkpoint) -> None:
+    gaps = [Gap(4, 9), Gap(29, 36)]
+    fillings = infill(built_in, STORY, gaps, num_samples=2, **OPTIONS)
+    async with opened(STORY, candidates=2) as seat:
+        await seat.rush("ctrl+right", "m", *["ctrl+right"] * 6, "m")
+        assert seat.scene.draft.gaps == gaps
+        await seat.go()
+        found = sorted((branch.nats, branch.number) for branch in seat.scene.branches)
+        assert found == [(filling.nats, filling.row) for filling in fillings]
+        await seat.until(lambda: seat.told)
+        assert f"Candidate {fillings[0].row + 1} of 2 fits best" in seat.told[-1]
+        for number in (1, 0):
+            await seat.press("n")
+            (filling,) = (f for f in fillings if f.row == number)
+            assert seat.branch.number == number and seat.scene.text == filling.text
+
+
+async def test_going_back_is_exact_and_runs_nothing(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        branch, moments = seat.branch, list(seat.branch.moments)
+        assert len(moments) > 4
+        for at in (*reversed(range(len(moments) - 1)), 0):
+            await seat.press("comma")
+            assert seat.scene.at == at and seat.moment is moments[at]
+            masks = "".join(seat.page.text_of(y) for y in range(seat.page.height)).count("▒▒▒")
+            assert masks == moments[at].masked == seat.ids.count(branch.job.checkpoint.mask_id)
+        for at in range(1, 4):
+            await seat.press("full_stop")
+            assert seat.moment is moments[at]
+        await seat.press("less_than_sign")
+        assert seat.scene.at == 0
+        await seat.press("greater_than_sign", "full_stop")
+        assert seat.scene.at == len(moments) - 1
+        assert branch.moments == moments and seat.scene.branches == (branch,)
+        # Playing on from before runs nothing either.
+        await seat.press("less_than_sign")
+        await seat.go("space")
+        assert seat.scene.at == branch.last and branch.moments == moments
+
+
+@one_size
+async def test_forth_at_the_end_makes_one_call_until_all_is_written(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        original = seat.branch
+        await loose_end(seat, 2)
+        branch = seat.branch
+        assert branch.parent is original and branch.forked_at == 2 and branch.last == 4
+        for calls in range(3, original.last + 1):
+            assert not branch.finished
+            await seat.go("full_stop")
+            assert (branch.last, branch.calls_made(branch.last), seat.scene.at) == (calls + 2, calls, calls + 2)
+        assert branch.finished
+        await seat.go("full_stop")
+        assert branch.last == original.last + 2
+        assert branch.tip.states[0].ids.tolist() == original.tip.states[0].ids.tolist()
+
+
+@one_size
+async def test_a_branch_without_edits_is_the_original_continuation(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        original = seat.branch
+        await loose_end(seat, 3)
+        await seat.go()
+        assert seat.branch is not original
+        assert seat.ids == original.tip.states[0].ids.tolist()
+        before = [m.states[0].ids.tolist() for m in original.moments[4:]]
+        assert [m.states[0].ids.tolist() for m in seat.branch.moments[6:]] == before
+
+
+async def test_pause_and_play(opened: Opened) -> None:
+    async with opened(**LONG) as seat:
+        await seat.loaded()
+        desk = seat.desk
+        await seat.tap("space", lambda: desk.running is not None)
+        for moments in (3, 9):
+            await seat.until(lambda least=moments: seat.scene.branch and seat.branch.last >= least)
+            await seat.tap("space", lambda: desk.running is None)
+            # This is answered once the engine has stopped.
+            await seat.until(lambda: desk.answer)
+            assert not desk.playing and not seat.branch.finished
+            last = seat.branch.last
+            await seat.press("less_than_sign", "greater_than_sign")
+            assert seat.scene.at == seat.branch.last == last
+            await seat.tap("space", lambda: desk.playing and desk.running is not None)
+        # The session ends while it runs.
+
+
+@one_size
+async def test_looking_back_during_a_run_does_not_stop_it(opened: Opened) -> None:
+    async with opened(**LONG) as seat:
+        await seat.loaded()
+        await seat.tap("g", lambda: seat.scene.branch and seat.branch.last >= 2)
+        await seat.tap("less_than_sign", lambda: not seat.desk.playing)
+        last = seat.branch.last
+        await seat.until(lambda: seat.branch.last > last)
+        assert seat.scene.at == 0 and seat.desk.running is not None
+        await seat.tap("comma", lambda: seat.desk.running is None)
+        assert seat.scene.at == 0
+
+
+@one_size
+async def test_slower_and_faster(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        await seat.press("right_square_bracket")
+        assert seat.desk.speed is None
+        await seat.press("left_square_bracket")
+        assert seat.desk.speed == 50 and "50/s" in status(seat)
+        await seat.press("less_than_sign")
+        await seat.go("space")
+        assert seat.scene.at == seat.branch.last
+        await seat.rush(*["left_square_bracket"] * 6)
+        assert seat.desk.speed == 1 and "1/s" in status(seat)
+        await seat.rush(*["right_square_bracket"] * 6)
+        assert seat.desk.speed is None and not any("/s" in part for part in status(seat))
+
+
+@one_size
+@pytest.mark.usefixtures("threads")
+async def test_candidates_one_beside_another(opened: Opened, built_in: Checkpoint) -> None:
+    samples = generate(built_in, num_samples=2, **OPTIONS)
+    async with opened() as seat:
+        await seat.go()
+        await seat.press("n")
+        assert "There is one branch" in seat.told[-1]
+        await seat.go("G")
+        assert [branch.number for branch in seat.scene.branches] == [0, 1] and seat.scene.current == 1
+        assert seat.scene.text == samples[1].text and "branch 2/2" in seat.named
+        for key in ("n", "n", "p", "p"):
+            before = seat.scene.current
+            await seat.press(key)
+            assert seat.scene.current == 1 - before and seat.scene.text == samples[1 - before].text
+        await seat.press("b")
+        dialog = await seat.shown(Choose)
+        assert [option.plain.split(" · ")[0] for option in dialog._options] == ["candidate 1", "candidate 2"]
+        await seat.press("1")
+        await seat.back()
+        assert seat.scene.current == 0 and "branch 1/2" in seat.named
+        await seat.press("b")
+        await seat.shown(Choose)
+        await seat.press("escape")
+        await seat.back()
+        assert seat.scene.current == 0
+        await seat.press("u")
+        assert len(seat.scene.branches) == 1 and seat.scene.text == samples[0].text
+
+
+@one_size
+async def test_one_more_where_there_is_none_is_the_first(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.press("b", "comma", "full_stop", "less_than_sign")
+        assert seat.told == ["There is no branch yet: g writes one."]
+        await seat.go("G")
+        assert len(seat.scene.branches) == 1 and seat.branch.finished
+
+
+@one_size
+async def test_a_fresh_seed_for_each_run_unless_it_is_locked(opened: Opened) -> None:
+    async with opened(seed=None, lock_seed=False) as seat:
+        await seat.go()
+        first = seat.branch.job.seed
+        await seat.press("u")
+        await seat.go()
+        assert seat.branch.job.seed != first
+    async with opened(seed=None, lock_seed=True) as seat:
+        await seat.go()
+        first = seat.branch.job.seed
+        await seat.press("u")
+        await seat.go()
+        assert seat.branch.job.seed == first
+
+
+@one_size
+async def test_no_checkpoint_is_said(opened: Opened, tmp_path_factory: pytest.TempPathFactory) -> None:
+    nothing = tmp_path_factory.mktemp("nothing")
+    async with opened(STORY, model=str(nothing)) as seat:
+        await seat.until(lambda: seat.desk.stage == "no checkpoint")
+        assert str(nothing) in seat.told[0] and "no checkpoint" in seat.title
+        lines = seat.told[0].splitlines()
+        assert len(lines) == len(set(lines))
+        await seat.press("ctrl+right", "m", "g")
+        assert seat.told[-1] == "There is no checkpoint." and len(seat.scene.draft.masked) == 1
+
+
+@one_size
+async def test_what_cannot_be_run_is_said_and_nothing_plays(opened: Opened) -> None:
+    async with opened(STORY, length=4) as seat:
+        await seat.loaded()
+        await seat.press("ctrl+a", "m", "g")
+        await seat.until(lambda: seat.desk.running is None)
+        assert "does not fit on a canvas of 4" in seat.told[-1]
+        assert not seat.desk.playing and len(seat.scene.draft.masked) == 1

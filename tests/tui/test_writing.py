@@ -1,0 +1,507 @@
+"""The document by its keys: masked, written, judged, edited; all of it undone and done again."""
+
+import pytest
+from textual.events import Paste
+
+from sedd_cli.text.draft import Mark
+from sedd_cli.tui.screens.ask import Ask
+from sedd_cli.tui.screens.diff import DiffScreen
+from tests.tui.conftest import Opened, Seat, one_size
+
+pytestmark = pytest.mark.asyncio
+
+STORY = "Once upon a time, there was a little dog.\nHe ran to the park.\n"
+UPON = STORY.index(" upon")
+DOG = STORY.index(" dog")
+
+
+def spans(seat: Seat) -> list[tuple[int, int]]:
+    return [(mark.start, mark.end) for mark in seat.scene.draft.marks]
+
+
+def shown(seat: Seat) -> str:
+    """The whole page."""
+    return "".join(seat.page.text_of(y) for y in range(seat.page.height))
+
+
+async def two_gaps(seat: Seat) -> None:
+    """` upon` and ` dog` are masked; the cursor is on the first MASK of the second."""
+    await seat.rush("ctrl+right", "m")
+    seat.canvas.place((DOG + 1, 0))
+    await seat.press("m")
+    assert spans(seat) == [(UPON, UPON + 5), (DOG, DOG + 4)]
+
+
+async def test_the_word_at_the_cursor_is_masked_with_the_blank_before_it(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        await seat.rush("ctrl+right", "m")
+        (mark,) = seat.scene.draft.marks
+        assert mark == Mark(UPON, UPON + 5, " upon") and seat.scene.text == STORY
+        assert shown(seat) == STORY.replace(" upon", " ▒▒▒") and seat.canvas.cursor == (UPON, -1)
+        await seat.press("u")
+        seat.canvas.place((1, 0))
+        await seat.press("m")
+        assert spans(seat) == [(0, 4)] and shown(seat) == STORY.replace("Once", "▒▒▒")
+
+
+@one_size
+async def test_a_selection_is_masked(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        seat.canvas.place((6, 0))
+        await seat.rush(*["shift+right"] * 4, "m")
+        assert spans(seat) == [(6, 10)] and seat.canvas.selection is None
+        # What touches it becomes part of it.
+        seat.canvas.place((10, 0))
+        await seat.press("m")
+        assert spans(seat) == [(6, 11)]
+        seat.canvas.place((DOG, 0))
+        await seat.rush("shift+down", "m")
+        assert spans(seat)[1][0] == DOG and len(spans(seat)) == 2
+        await seat.rush("ctrl+a", "m")
+        assert spans(seat) == [(0, len(STORY))]
+
+
+@one_size
+async def test_where_there_is_nothing_nothing_is_masked(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.press("m")
+        assert "nothing to mask" in seat.told[-1] and not seat.scene.draft.marks
+
+
+@one_size
+async def test_masking_a_gap_again_leaves_it_as_it_is(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        seat.canvas.place((STORY.index("a time"), 0))
+        await seat.press("m")
+        (mark,) = seat.scene.draft.marks
+        await seat.press("m")
+        assert seat.scene.draft.marks == (mark,)
+
+
+@one_size
+async def test_a_selection_that_ends_with_a_gap_takes_in_all_of_it_and_no_more(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        seat.canvas.place((STORY.index("a time"), 0))
+        await seat.press("m")
+        (mark,) = seat.scene.draft.marks
+        seat.canvas.place((mark.start, -1), (0, 0))
+        await seat.press("m")
+        assert spans(seat) == [(0, mark.end)]
+
+
+@one_size
+async def test_a_selection_across_a_gap_that_was_accepted_is_masked_as_it_is_seen(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        seat.canvas.place((4, 0))
+        await seat.press("t")
+        await seat.shown(Ask)
+        await seat.answer("3")
+        await seat.back()
+        seat.canvas.place((DOG + 1, 0))
+        await seat.press("m")
+        await seat.go()
+        seat.canvas.place((4, -1))
+        written = seat.scene.written(0)
+        await seat.press("a")
+        assert dict(seat.scene.verdicts) == {0: written}
+        seat.canvas.place((STORY.index(" time"), 0), (1, 0))
+        await seat.press("m")
+        first = seat.scene.draft.marks[0]
+        assert seat.scene.draft.text[first.start : first.end] == f"nce{written} upon a"
+        assert first.masked and seat.scene.draft.marks[1].original == " dog"
+
+
+@one_size
+async def test_how_many_tokens_a_gap_gets(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        await seat.rush("ctrl+right", "m")
+        for line, tokens, masks in (("5", 5, 5), ("2-4", (2, 4), 2), ("auto", "auto", 1)):
+            await seat.press("t")
+            await seat.shown(Ask)
+            await seat.answer(line)
+            await seat.back()
+            assert seat.scene.draft.marks == (Mark(UPON, UPON + 5, " upon", tokens),)
+            assert shown(seat).count("▒▒▒") == masks
+        await seat.press("t")
+        await seat.shown(Ask)
+        for line in ("0", "-1", "x", "", "3-"):
+            await seat.answer(line)
+            assert isinstance(seat.app.screen, Ask)
+        await seat.press("escape")
+        await seat.back()
+        await seat.press("u")
+        assert seat.scene.draft.marks[0].tokens == (2, 4)
+        await seat.go()
+        assert 2 <= len(seat.scene.ids_of(0)) <= 4
+        await seat.press("t")
+        assert seat.app.screen is seat.desk and "u takes the run back" in seat.told[-1]
+
+
+@one_size
+@pytest.mark.parametrize("line", ["5-2", "0-3"])
+async def test_impossible_numbers_of_tokens_are_not_taken(opened: Opened, line: str) -> None:
+    async with opened(STORY) as seat:
+        await seat.rush("ctrl+right", "m")
+        await seat.press("t")
+        await seat.shown(Ask)
+        await seat.answer(line)
+        assert isinstance(seat.app.screen, Ask)
+
+
+@one_size
+async def test_something_is_inserted_where_nothing_stands(opened: Opened) -> None:
+    at = STORY.index(" dog")
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        seat.canvas.place((at, 0))
+        await seat.press("t")
+        await seat.shown(Ask)
+        await seat.answer("3")
+        await seat.back()
+        assert seat.scene.draft.marks == (Mark(at, at, "", 3),) and seat.scene.text == STORY
+        assert shown(seat) == STORY[:at] + " ▒▒▒" * 3 + STORY[at:]
+        await seat.go()
+        text = seat.scene.text
+        assert text.startswith(STORY[:at]) and text.endswith(STORY[at:]) and len(text) > len(STORY)
+        await seat.press("x")
+        assert seat.scene.text == STORY and not seat.scene.draft.marks
+
+
+async def test_each_gap_is_accepted_or_rejected(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        await two_gaps(seat)
+        await seat.press("a")
+        assert "not written yet" in seat.told[-1]
+        await seat.go()
+        first, second = seat.scene.written(0), seat.scene.written(1)
+        assert seat.canvas.cursor[0] == DOG
+        await seat.press("x")
+        assert dict(seat.scene.verdicts) == {1: " dog"}
+        assert seat.scene.text == STORY.replace(" upon", first)
+        seat.canvas.place((UPON, -1))
+        await seat.press("a")
+        assert not seat.scene.branches and not seat.scene.draft.marks
+        assert seat.scene.text == STORY.replace(" upon", first) and second
+        await seat.press("a")
+        assert "no gap" in seat.told[-1]
+        # Verdicts are undone one by one, then the run.
+        await seat.press("u")
+        assert dict(seat.scene.verdicts) == {1: " dog"}
+        await seat.press("u", "u")
+        assert not seat.scene.branches and len(seat.scene.draft.masked) == 2
+        await seat.press("ctrl+r", "ctrl+r", "ctrl+r")
+        assert seat.scene.text == STORY.replace(" upon", first) and not seat.scene.draft.marks
+
+
+@one_size
+async def test_the_best_of_each_candidate_is_taken(opened: Opened) -> None:
+    async with opened(STORY, candidates=2) as seat:
+        await seat.loaded()
+        await two_gaps(seat)
+        await seat.go()
+        second = seat.scene.written(1)
+        await seat.press("a", "n")
+        assert seat.scene.current == 1 and seat.scene.written(1) != second
+        first = seat.scene.written(0)
+        seat.canvas.place((UPON, -1))
+        await seat.press("a")
+        assert seat.scene.text == STORY.replace(" upon", first).replace(" dog", second)
+
+
+@one_size
+async def test_after_a_verdict_the_cursor_goes_to_a_gap_that_waits_for_one(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        await two_gaps(seat)
+        await seat.go()
+        await seat.press("x")
+        assert dict(seat.scene.verdicts) == {1: " dog"} and seat.canvas.cursor[0] == UPON
+        for key in ("tab", "shift+tab"):
+            await seat.press(key)
+            assert seat.canvas.cursor[0] == UPON
+
+
+@one_size
+async def test_what_is_not_full_is_not_accepted(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        await two_gaps(seat)
+        await seat.go()
+        await seat.press("less_than_sign", "a")
+        assert "not full yet" in seat.told[-1] and not seat.scene.verdicts and seat.scene.text == STORY
+        await seat.press("A")
+        assert not seat.scene.branches and len(seat.scene.draft.masked) == 2 and seat.scene.text == STORY
+
+
+@one_size
+async def test_all_are_accepted_or_rejected(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        await two_gaps(seat)
+        await seat.go()
+        written = STORY.replace(" upon", seat.scene.written(0)).replace(" dog", seat.scene.written(1))
+        await seat.press("A")
+        assert seat.scene.text == seat.scene.draft.text == written and not seat.scene.draft.marks
+        await seat.press("u", "X")
+        assert seat.scene.text == seat.scene.draft.text == STORY and not seat.scene.draft.marks
+        await seat.press("u", "u", "X")
+        assert seat.scene.text == STORY and not seat.scene.draft.marks, "what is only masked is unmasked"
+
+
+@one_size
+async def test_a_text_without_a_file_is_accepted_or_given_up(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        text = seat.scene.text
+        await seat.press("a")
+        assert not seat.scene.branches and seat.scene.draft.text == text and seat.session.unsaved
+        await seat.press("u", "x")
+        assert not seat.scene.branches and seat.scene.draft.text == "" and not seat.session.unsaved
+
+
+@one_size
+async def test_a_canvas_that_is_not_full_becomes_a_text_with_gaps(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        await seat.press("comma", "comma", "comma")
+        masked = seat.moment.masked
+        await seat.press("a")
+        assert not seat.scene.branches and sum(mark.tokens for mark in seat.scene.draft.marks) == masked
+        assert shown(seat).count("▒▒▒") == masked
+        await seat.go()
+        assert seat.scene.infilling is not None and seat.branch.finished
+
+
+async def test_to_the_next_gap_and_the_one_before(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        await seat.press("tab")
+        assert "There is no gap" in seat.told[-1]
+        await two_gaps(seat)
+        seat.canvas.place((0, 0))
+        for key, start in (("tab", UPON), ("tab", DOG), ("tab", UPON), ("shift+tab", DOG), ("shift+tab", UPON)):
+            await seat.press(key)
+            assert seat.canvas.cursor[0] == start and seat.canvas.cursor[1] < 0
+        await seat.go()
+        await seat.rush("tab", "i", "escape")
+        # What was written awaits a verdict as text.
+        assert [mark.masked for mark in seat.scene.draft.marks] == [False, False]
+        starts = [mark.start for mark in seat.scene.draft.marks]
+        seat.canvas.place((0, 0))
+        for start in (*starts, starts[0]):
+            await seat.press("tab")
+            assert seat.canvas.cursor == (start, 0)
+        await seat.press("x")
+        assert seat.scene.draft.text.startswith("Once upon a time") and len(seat.scene.draft.marks) == 1
+
+
+async def test_text_is_edited_and_one_undo_takes_it_all_back(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        await seat.press("i")
+        assert seat.desk.editing and seat.foot == "EDIT"
+        # Letters are no commands now, nor are tab and enter.
+        await seat.write("mg\t?\n")
+        assert seat.scene.draft.text == "mg\t?\n" + STORY and seat.canvas.cursor == (5, 0)
+        await seat.write("\b\b")
+        await seat.press("delete", "right", "delete")
+        await seat.write("X")
+        text = "mg\tnXe" + STORY[4:]
+        assert seat.scene.draft.text == text and seat.canvas.cursor == (5, 0)
+        await seat.press("escape")
+        assert not seat.desk.editing and seat.foot == "COMMAND" and seat.session.unsaved
+        await seat.press("u")
+        assert seat.scene.draft.text == STORY and not seat.session.unsaved
+        await seat.press("ctrl+r")
+        assert seat.scene.draft.text == text
+
+
+@one_size
+async def test_what_is_selected_is_replaced(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.press("i", *["shift+right"] * 3, "T")
+        assert seat.scene.draft.text == "T" + STORY[3:]
+        await seat.press("ctrl+a", "backspace")
+        assert seat.scene.draft.text == ""
+        await seat.write("a")
+        assert seat.scene.draft.text == "a"
+
+
+@one_size
+@pytest.mark.parametrize(
+    ("text", "keys", "edited"),
+    [
+        ("a\r\nb", ["down", "backspace"], "ab"),
+        ("a\r\nb", ["enter"], "\r\na\r\nb"),
+        ("a\r\nb", ["right", "delete"], "ab"),
+        ("a\nb", ["enter"], "\na\nb"),
+        ("👩\u200d🚀!", ["right", "backspace"], "!"),
+        ("e\u0301!", ["delete"], "!"),
+        ("日本", ["delete"], "本"),
+        ("a", ["backspace"], "a"),
+        ("a", ["right", "delete"], "a"),
+        ("\ufeffa", ["end", "b"], "\ufeffab"),
+    ],
+)
+async def test_what_a_key_takes_is_what_is_seen(opened: Opened, text: str, keys: list[str], edited: str) -> None:
+    async with opened(text) as seat:
+        await seat.press("i", *keys)
+        assert seat.scene.draft.text == edited
+
+
+@one_size
+async def test_pasted_text_is_typed_at_once_and_only_where_text_is_edited(opened: Opened) -> None:
+    async with opened("ab") as seat:
+        await seat.press("right")
+        seat.app.post_message(Paste("no"))
+        await seat.settle()
+        assert seat.scene.draft.text == "ab"
+        await seat.press("i")
+        seat.app.post_message(Paste("[/red] 日本\nx"))
+        await seat.settle()
+        assert seat.scene.draft.text == "a[/red] 日本\nxb"
+        await seat.press("escape", "u")
+        assert seat.scene.draft.text == "ab"
+
+
+@one_size
+@pytest.mark.parametrize(("text", "ending"), [("a\nb", "\n"), ("a\r\nb", "\r\n")])
+async def test_pasted_line_endings_become_those_of_the_text(opened: Opened, text: str, ending: str) -> None:
+    """Terminals paste a newline as the return that the Enter key sends."""
+    async with opened(text) as seat:
+        await seat.press("i")
+        seat.app.post_message(Paste("1\r2\n3\r\n4"))
+        await seat.settle()
+        assert seat.scene.draft.text == ending.join("1234") + text
+
+
+@one_size
+async def test_edits_move_gaps_along_and_may_end_them(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        await two_gaps(seat)
+        seat.canvas.place((0, 0))
+        await seat.press("i")
+        await seat.write("Oh! ")
+        assert spans(seat) == [(UPON + 4, UPON + 9), (DOG + 4, DOG + 8)]
+        seat.canvas.place((UPON + 9, 0))
+        await seat.write("\b")
+        assert spans(seat) == [(DOG - 1, DOG + 3)] and seat.scene.draft.text == "Oh! " + STORY.replace(" upon", "")
+        await seat.press("escape")
+        await seat.go()
+        assert seat.branch.finished and seat.scene.text.startswith("Oh! Once a time, there was a little")
+
+
+@one_size
+async def test_gaps_that_an_edit_brings_together_are_written(opened: Opened) -> None:
+    async with opened("One two three four five.") as seat:
+        await seat.loaded()
+        for word in (4, 14):
+            seat.canvas.place((word, 0))
+            await seat.press("m")
+        assert spans(seat) == [(3, 7), (13, 18)]
+        await seat.press("i")
+        seat.canvas.place((13, -(10**6)), (7, 0))
+        await seat.rush("delete", "escape")
+        assert seat.scene.draft.text == "One two four five."
+        await seat.go()
+        assert seat.scene.text.startswith("One") and seat.scene.text.endswith(" five.")
+
+
+@one_size
+async def test_a_run_becomes_text_where_it_is_edited(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        await two_gaps(seat)
+        await seat.go()
+        written = [seat.scene.written(gap) for gap in (0, 1)]
+        seat.canvas.place((0, 0))
+        await seat.press("i")
+        await seat.write("> ")
+        await seat.press("escape")
+        draft = seat.scene.draft
+        assert not seat.scene.branches
+        assert [draft.text[m.start : m.end] for m in draft.marks] == written
+        assert [m.original for m in draft.marks] == [" upon", " dog"]
+        await seat.press("X")
+        assert seat.scene.text == "> " + STORY
+        await seat.press("u", "u")
+        assert seat.scene.branches and [seat.scene.written(gap) for gap in (0, 1)] == written
+
+
+@one_size
+async def test_undo_and_redo_go_through_edits_masks_and_runs(opened: Opened) -> None:
+    async with opened("The cat sat.") as seat:
+        await seat.loaded()
+        scenes = [seat.scene]
+        await seat.press("i")
+        await seat.write("Oh. ")
+        await seat.press("escape")
+        scenes.append(seat.scene)
+        await seat.press("m")
+        scenes.append(seat.scene)
+        await seat.go()
+        scenes.append(seat.scene)
+        await seat.press("R")
+        scenes.append(seat.scene)
+        await seat.press("A")
+        scenes.append(seat.scene)
+        for scene in reversed(scenes[:-1]):
+            await seat.press("u")
+            assert seat.scene == scene
+        await seat.press("u")
+        assert "nothing to undo" in seat.told[-1] and seat.scene is scenes[0]
+        for scene in scenes[1:]:
+            await seat.press("ctrl+r")
+            assert seat.scene == scene
+        await seat.press("ctrl+r")
+        assert "nothing to redo" in seat.told[-1]
+        await seat.press("u", "m")
+        await seat.press("ctrl+r")
+        assert "nothing to redo" in seat.told[-1], "another change was made since"
+
+
+@one_size
+@pytest.mark.parametrize("keys", [["i", "escape"], ["X"]])
+async def test_what_changes_nothing_leaves_nothing_to_undo(opened: Opened, keys: list[str]) -> None:
+    async with opened(STORY) as seat:
+        await seat.press("i")
+        await seat.write("x")
+        await seat.press("escape", *keys, "u")
+        assert seat.scene.draft.text == STORY
+
+
+@one_size
+async def test_what_was_changed_is_compared_with_the_file(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.press("d")
+        assert "There is no difference" in seat.seen
+        await seat.press("escape")
+        await seat.press("i")
+        await seat.write("Oh! ")
+        await seat.press("escape", "d")
+        await seat.shown(DiffScreen)
+        for line in ("+1 -1", "-Once upon a time", "+Oh! Once upon a time", " He ran to the park."):
+            assert line in seat.seen
+        await seat.press("d")
+        await seat.back()
+
+
+@one_size
+async def test_the_text_or_what_is_selected_is_copied(opened: Opened) -> None:
+    text = "One\r\ntwo\t 日本 three \r\n"
+    async with opened(text) as seat:
+        await seat.press("y")
+        assert seat.app.clipboard == text and seat.told[-1] == "Copied the text."
+        seat.canvas.place((10, 0), (1, 0))
+        await seat.press("y")
+        assert seat.app.clipboard == text[1:10] and seat.told[-1] == "Copied the selection."
+        await seat.press("escape")
+        assert seat.canvas.selection is None
