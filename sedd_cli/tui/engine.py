@@ -7,6 +7,7 @@ request that starts at the branch's tip.
 import ctypes
 import gc
 import os
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
@@ -93,7 +94,8 @@ class Engine:
 
             from sedd_cli.models.checkpoint import load_checkpoint
 
-            # One core is the screen's.
+            # One core is the screen's, and so is the interpreter when it asks for it.
+            sys.setswitchinterval(0.001)
             torch.set_num_threads(max(1, min(torch.get_num_threads(), _cores() - 1)))
             self._say(messages.Loading("loading the checkpoint"))
             checkpoint = load_checkpoint(model, device)

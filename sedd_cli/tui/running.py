@@ -141,7 +141,11 @@ class Running(Desk):
         now = time.monotonic()
         taken, self._stepped_at = now - self._stepped_at, now
         self.rate = taken if not self.rate else 0.9 * self.rate + 0.1 * taken
-        self.later()
+        if self.playing:
+            self.later()
+        else:
+            # What is on screen is from before; only how far the run has come is new.
+            self.refresh_clock()
 
     def on_ranked(self, message: messages.Ranked) -> None:
         branches = self.scene.branches

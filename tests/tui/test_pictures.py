@@ -55,12 +55,12 @@ async def test_a_run_gone_back_in(opened: Opened, picture: SnapshotAssertion) ->
 async def test_a_document_with_gaps(opened: Opened, picture: SnapshotAssertion) -> None:
     async with opened(STORY, length=96) as seat:
         await seat.loaded()
-        for word in ("little", "big tree", "climb"):
-            seat.canvas.place((STORY.index(word) + len(word) - 1, 0), (STORY.index(word), 0))
+        for word in (" little", " big tree", " climb"):
+            seat.canvas.place((STORY.index(word) + len(word), 0), (STORY.index(word), 0))
             await seat.press("m")
         await seat.go()
         await seat.rush("shift+tab", "shift+tab", "a", "comma")
-        seat.canvas.place((STORY.index("climb"), -1))
+        seat.canvas.place((STORY.index(" climb"), -1))
         await seat.known()
         assert seat.moment.masked and seat.scene.verdicts
         assert await drawn(seat) == picture

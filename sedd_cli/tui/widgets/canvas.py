@@ -115,7 +115,8 @@ class Canvas(ScrollView, can_focus=True):
         self.page = page
         self.cursor = page.nearest(self.cursor)
         self.pivot = None if self.pivot is None else page.nearest(self.pivot)
-        size = Size(self.page_width, page.height)
+        # As high as what is seen, if not higher: a text that fits may grow without a new layout of the screen.
+        size = Size(self.page_width, max(page.height, self.scrollable_content_region.height))
         if size != self.virtual_size:
             self.virtual_size = size
         self._draw_changed()
