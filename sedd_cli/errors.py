@@ -25,6 +25,6 @@ class UsageError(SeddError):
 
 
 class NotLoadableError(SeddError):
-    """A checkpoint is missing, incomplete, unsafe or inconsistent."""
+    """A checkpoint or a trace is missing, incomplete, unsafe or inconsistent."""
 
     exit_code = 3

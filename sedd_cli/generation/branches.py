@@ -11,10 +11,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from sedd_cli.atomic import write_file
 from sedd_cli.diffusion.samplers import State
 from sedd_cli.generation.engine import Step
 from sedd_cli.generation.job import Job
-from sedd_cli.generation.trace import TraceWriter
+from sedd_cli.generation.trace import Tracer
 
 T = TypeVar("T")
 
@@ -135,19 +136,20 @@ class Branch:
         """The steps that the tip still needs, one network call each; `add` them."""
         return self.job.resume(self.tip.states)
 
+    def trace(self) -> Iterator[bytes]:
+        """Every step and edit as the lines of a trace; `recording.parse` shows them again."""
+        tracer = Tracer(self.job)
+        yield tracer.header()
+        for i, moment in enumerate(self.moments[1:], start=1):
+            if moment.step is not None:
+                yield from tracer.step(replace(moment.step, nfe=self._calls[i]))
+            else:
+                for canvas in sorted(moment.canvases):
+                    yield from tracer.edit(moment.states[canvas], moment.edit)
+
     def write_trace(self, path: Path) -> None:
         """Every step and edit as a trace. Raises `SeddError` if it cannot be written."""
-        writer = TraceWriter(path, self.job)
-        try:
-            for i, moment in enumerate(self.moments[1:], start=1):
-                if moment.step is not None:
-                    writer.add(replace(moment.step, nfe=self._calls[i]))
-                else:
-                    for canvas in sorted(moment.canvases):
-                        writer.edit(moment.states[canvas], moment.edit)
-            writer.close()
-        finally:
-            writer.discard()
+        write_file(path, b"".join(self.trace()))
 
 
 def _masked(job: Job, states: Sequence[State]) -> int:

@@ -127,9 +127,10 @@ class Infilling:
         return ", ".join(parts)
 
     def header(self) -> dict[str, object]:
-        """What a trace says of this filling (`Job`): its gaps, and its windows by number."""
+        """What a trace says of this filling (`Job`): the document, its gaps, and its windows by number."""
         return {
             "rows": list(self._keys()),
+            "document": self.document,
             "gaps": [{"start": s.start, "end": s.end, "tokens": s.tokens} for s in self.sites],
             "windows": [
                 {

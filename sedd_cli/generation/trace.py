@@ -1,45 +1,65 @@
-"""Traces: a run as JSON lines, from which it can be shown again without the model.
+"""Traces: a run as JSON lines, from which it can be shown again without the model (`recording` reads them).
 
 First a header; then, for each row, a line with its canvas at the start, and a line for each of its steps, or with its
 canvas again after each edit by hand. Where a
 document of several windows is filled, row `r W + w` of the trace is window w of candidate r. Tokens are written both as
-ids and as the vocabulary spells them (`Ġthe`), so that no tokenizer is needed; MASK is null.
+ids and by their bytes as vocabularies spell them (`Ġthe`), so that no tokenizer is needed; MASK is null.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+
+from torch import Tensor
 
 import sedd_cli
 from sedd_cli.atomic import AtomicFile
 from sedd_cli.diffusion.samplers import State
 from sedd_cli.generation.engine import Step
 from sedd_cli.generation.job import Job
+from sedd_cli.generation.trace_lines import FORMAT, VERSION
+from sedd_cli.text.spelling import bytes_piece
 
-FORMAT = "sedd-trace"
-VERSION = 1
 
+class Tracer:
+    """What a trace says of a job, line by line."""
 
-class TraceWriter:
-    """Records a job into a file that appears when it is closed. Raises `SeddError` if it cannot be written."""
-
-    def __init__(self, path: Path, job: Job) -> None:
+    def __init__(self, job: Job) -> None:
         self._job = job
-        self._rows: set[int] = set()
-        header = self._header()
-        self._file = AtomicFile(path)
-        self._line(header)
+        self._canvas: dict[int, Tensor] = {}
 
-    def add(self, step: Step) -> None:
-        self._begin(step.row)
+    def header(self) -> bytes:
+        job, checkpoint = self._job, self._job.checkpoint
+        return _line(
+            {
+                "format": FORMAT,
+                "version": VERSION,
+                "sedd": sedd_cli.__version__,
+                "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.hash},
+                "settings": asdict(job.request),
+                "seed": job.seed,
+                "mask_id": checkpoint.mask_id,
+                "end_of_text_id": checkpoint.tokenizer.end_of_text_id if checkpoint.tokenizer else None,
+                **job.header(),
+            }
+        )
+
+    def step(self, step: Step) -> Iterator[bytes]:
+        """A step, after the start of its row if it is the first."""
+        yield from self._begin(step.row)
         ids = step.ids[step.changed].tolist()
-        self._line(
+        # Bytes that were no text turn to MASK between two steps, to be drawn again.
+        gone = (self._canvas[step.row] != step.ids).index_fill(0, step.changed, False).nonzero().squeeze(-1).tolist()
+        self._canvas[step.row] = step.ids
+        yield _line(
             {
                 "row": step.row,
                 "step": step.step,
                 "t": step.t,
                 "sigma": step.sigma,
                 "nfe": step.nfe,
+                **({"remasked": gone} if gone else {}),
                 "positions": step.changed.tolist(),
                 "ids": ids,
                 "pieces": self._pieces(ids),
@@ -48,17 +68,43 @@ class TraceWriter:
             }
         )
 
-    def edit(self, state: State, what: str) -> None:
+    def edit(self, state: State, what: str) -> Iterator[bytes]:
         """A canvas as it stands after it was changed by hand, and which positions are free."""
-        self._begin(state.row)
+        yield from self._begin(state.row)
+        self._canvas[state.row] = state.ids
         ids, free = state.ids.tolist(), state.free.nonzero().squeeze(-1).tolist()
-        self._line({"row": state.row, "edit": what, "ids": ids, "pieces": self._pieces(ids), "free": free})
+        yield _line({"row": state.row, "edit": what, "ids": ids, "pieces": self._pieces(ids), "free": free})
 
-    def _begin(self, row: int) -> None:
-        if row not in self._rows:
-            self._rows.add(row)
-            ids = self._job.start(row).ids.tolist()
-            self._line({"row": row, "ids": ids, "pieces": self._pieces(ids)})
+    def _begin(self, row: int) -> Iterator[bytes]:
+        if row not in self._canvas:
+            self._canvas[row] = self._job.start(row).ids
+            ids = self._canvas[row].tolist()
+            yield _line({"row": row, "ids": ids, "pieces": self._pieces(ids)})
+
+    def _pieces(self, ids: list[int]) -> list[str | None]:
+        tokenizer, mask_id = self._job.checkpoint.tokenizer, self._job.checkpoint.mask_id
+        if tokenizer is None:
+            return [None] * len(ids)
+        # An end-of-text token has no bytes: it goes by its name.
+        end_id = tokenizer.end_of_text_id
+        return [
+            None if i == mask_id else tokenizer.piece(i) if i == end_id else bytes_piece(tokenizer.bytes_of(i))
+            for i in ids
+        ]
+
+
+class TraceWriter:
+    """Records a job into a file that appears when it is closed. Raises `SeddError` if it cannot be written."""
+
+    def __init__(self, path: Path, job: Job) -> None:
+        self._tracer = Tracer(job)
+        header = self._tracer.header()
+        self._file = AtomicFile(path)
+        self._file.write(header)
+
+    def add(self, step: Step) -> None:
+        for line in self._tracer.step(step):
+            self._file.write(line)
 
     def close(self) -> None:
         """Put the file in its place, whole as far as the run went."""
@@ -67,23 +113,6 @@ class TraceWriter:
     def discard(self) -> None:
         self._file.discard()
 
-    def _header(self) -> dict[str, object]:
-        job, checkpoint = self._job, self._job.checkpoint
-        return {
-            "format": FORMAT,
-            "version": VERSION,
-            "sedd": sedd_cli.__version__,
-            "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.hash},
-            "settings": asdict(job.request),
-            "seed": job.seed,
-            "mask_id": checkpoint.mask_id,
-            "end_of_text_id": checkpoint.tokenizer.end_of_text_id if checkpoint.tokenizer else None,
-            **job.header(),
-        }
 
-    def _pieces(self, ids: list[int]) -> list[str | None]:
-        tokenizer, mask_id = self._job.checkpoint.tokenizer, self._job.checkpoint.mask_id
-        return [None if i == mask_id or tokenizer is None else tokenizer.piece(i) for i in ids]
-
-    def _line(self, record: dict[str, object]) -> None:
-        self._file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+def _line(record: dict[str, object]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

@@ -8,3 +8,8 @@ _SIGNS = {**dict.fromkeys(_OTHER, "\N{SYMBOL FOR SUBSTITUTE FORM TWO}"), **_C0}
 def inert(text: str) -> str:
     """The text with ESC as `␛` and so on; C1 controls and directional overrides too. Newlines and tabs stay."""
     return text.translate(_SIGNS)
+
+
+def one_line(text: str) -> str:
+    """The same, newlines and tabs included."""
+    return inert(text).replace("\n", "␊").replace("\t", "␉")

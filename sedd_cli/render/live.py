@@ -1,7 +1,7 @@
 """The live view: a canvas turning from MASK into text, in place."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.segment import Segment
 from rich.text import Text
 
-from sedd_cli.render.inert import inert
+from sedd_cli.render.inert import inert, one_line
 
 MASK = " ░░░"
 ASCII_MASK = " ___"
@@ -26,7 +26,7 @@ class Frame:
     """Positions from here on belong to another document."""
     row: str
     step: str
-    t: float
+    t: float | None
     calls: int
 
     @property
@@ -35,20 +35,27 @@ class Frame:
 
 
 class LiveView:
-    """Fills the terminal: what runs, the canvas, progress. Show frames with `show`; drawn when the screen asks."""
+    """Fills the terminal: what runs, the canvas, progress. Show frames with `show`; drawn when the screen asks.
 
-    def __init__(self, title: str, calls_needed: int, exact: bool) -> None:
+    `clock`: seconds, for what is left of the run.
+    """
+
+    def __init__(self, title: str, calls_needed: int, exact: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._title = title
         self._needed, self._exact = calls_needed, exact
         self._frame: Frame | None = None
-        self._started = time.monotonic()
+        self._clock, self._started = clock, clock()
+        self._before: int | None = None
+        """Calls that were made before this was shown."""
 
     def show(self, frame: Frame) -> None:
+        if self._before is None:
+            self._before = max(0, frame.calls - 1)
         self._frame = frame
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         frame, height = self._frame, options.height or console.height
-        yield Text(self._title, style="bold", no_wrap=True, overflow="ellipsis")
+        yield Text(one_line(self._title), style="bold", no_wrap=True, overflow="ellipsis")
         if frame is None:
             return
         unicode = options.encoding.startswith("utf")
@@ -68,14 +75,14 @@ class LiveView:
             yield Segment.line()
         yield ProgressBar(total=self._needed, completed=frame.calls, width=options.max_width, complete_style="cyan")
         yield Segment.line()
-        yield Text(self._status(frame), no_wrap=True, overflow="ellipsis", end="")
+        yield Text(one_line(self._status(frame)), no_wrap=True, overflow="ellipsis", end="")
 
     def _status(self, frame: Frame) -> str:
-        elapsed = time.monotonic() - self._started
-        left = elapsed / max(1, frame.calls) * (self._needed - frame.calls)
+        done = max(1, frame.calls - (self._before or 0))
+        left = (self._clock() - self._started) / done * max(0, self._needed - frame.calls)
         parts = [
             frame.step,
-            f"t {frame.t:.3f}",
+            *([] if frame.t is None else [f"t {frame.t:.3f}"]),
             f"masks {frame.masks}/{len(frame.pieces)}",
             f"calls {frame.calls}/{'' if self._exact else 'at most '}{self._needed}",
             f"{left:.0f} s left",

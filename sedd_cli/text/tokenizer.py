@@ -1,34 +1,13 @@
 """Byte-level BPE tokenizers, in which text is data: nothing a user writes is read as a special token."""
 
-import codecs
 import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 
 import tokenizers
 
-END_OF_TEXT = "<|endoftext|>"
-
-
-def _byte_alphabet() -> dict[str, int]:
-    """GPT-2's printable stand-in for each byte (as in `tokenizers`' ByteLevel): character -> byte."""
-    printable = [
-        *range(ord("!"), ord("~") + 1),
-        *range(ord("¡"), ord("¬") + 1),
-        *range(ord("®"), ord("ÿ") + 1),
-    ]
-    rest = [b for b in range(256) if b not in printable]
-    return {**{chr(b): b for b in printable}, **{chr(256 + i): b for i, b in enumerate(rest)}}
-
-
-BYTE_ALPHABET = _byte_alphabet()
-
-
-def piece_bytes(piece: str) -> bytes:
-    """The bytes of a vocabulary entry such as `Ġthe`: `b" the"`."""
-    return bytes(BYTE_ALPHABET[c] for c in piece)
+from sedd_cli.text.spelling import END_OF_TEXT, compose, piece_bytes, spell
 
 
 class Tokenizer:
@@ -98,41 +77,13 @@ class Tokenizer:
         return [self._added[i] if i in self._added else piece_bytes(self.piece(i)) for i in range(self.size)]
 
     def spell(self, ids: Sequence[int | None]) -> list[str]:
-        """The characters that each token completes; None (MASK) has none.
-
-        A character whose bytes are spread over tokens belongs to the one that completes it; bytes that never
-        complete one belong nowhere.
-        """
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
-        spelled = []
-        for token in ids:
-            if token is None:
-                decoder.reset()
-                spelled.append("")
-            else:
-                spelled.append(decoder.decode(self.bytes_of(token)))
-        return spelled
+        """The characters that each token completes; None (MASK) has none. See `spelling.spell`."""
+        return spell(self._bytes(ids))
 
     def compose(self, ids: Sequence[int | None], *, whole: bool, at_start: bool) -> str:
-        """The text of generated tokens, in which a run of N times None (MASK) reads `[[N]]`, as a marker would.
+        """The text of generated tokens, in which a run of N times None (MASK) reads `[[N]]`. See `spelling.compose`."""
+        ends = {i for i, token in enumerate(ids) if token is not None and token == self.end_of_text_id}
+        return compose(self._bytes(ids), ends, whole=whole, at_start=at_start)
 
-        It ends at the first end-of-text token, or holds every document of the canvas if `whole`, with
-        `<|endoftext|>` on a line of its own between them. At the start of a canvas such tokens end nothing.
-        """
-        parts: list[list[int | None]] = [[]]
-        for token in ids:
-            if token is not None and token == self.end_of_text_id:
-                if not (at_start and len(parts) == 1 and not parts[0]):
-                    parts.append([])
-            else:
-                parts[-1].append(token)
-        if not whole:
-            return self._compose_one(parts[0])
-        return f"\n{END_OF_TEXT}\n".join(self._compose_one(part) for part in parts)
-
-    def _compose_one(self, ids: Sequence[int | None]) -> str:
-        runs = groupby(ids, key=lambda token: token is None)
-        return "".join(
-            f"[[{sum(1 for _ in run)}]]" if masked else self.decode(i for i in run if i is not None)
-            for masked, run in runs
-        )
+    def _bytes(self, ids: Sequence[int | None]) -> list[bytes | None]:
+        return [None if token is None else self.bytes_of(token) for token in ids]

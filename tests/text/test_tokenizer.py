@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedd_cli import Checkpoint
-from sedd_cli.text.tokenizer import Tokenizer, piece_bytes
+from sedd_cli.text.spelling import bytes_piece, piece_bytes
+from sedd_cli.text.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +22,7 @@ def test_every_text_decodes_to_itself(tokenizer: Tokenizer, text: str) -> None:
     assert tokenizer.decode(ids) == text
     assert "".join(tokenizer.spell(ids)) == text
     assert b"".join(piece_bytes(tokenizer.piece(i)) for i in ids) == text.encode()
+    assert [bytes_piece(tokenizer.bytes_of(i)) for i in ids] == [tokenizer.piece(i) for i in ids]
 
 
 @given(ids=st.lists(st.one_of(st.none(), st.integers(0, 4095))))

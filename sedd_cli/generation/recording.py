@@ -1,0 +1,265 @@
+"""A trace read back: every moment of a run, shown without its model. Imports neither torch nor tokenizers.
+
+`read(path)` or `parse(lines)` give a `Recording`; `take(number)` one text of it, whose moments are numbered from 0,
+before the first step, to `last`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice, repeat
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from sedd_cli.errors import NotLoadableError, UsageError
+from sedd_cli.generation.fields import Fields
+from sedd_cli.generation.trace_lines import EditLine, Header, Start, StepLine, read_header, read_line
+from sedd_cli.text.spelling import compose
+
+LONGEST = 1 << 26
+"""Bytes of a line; a longer one is no trace (and /dev/zero has no end)."""
+
+
+class Cell(NamedTuple):
+    """A position of a canvas: its token and the bytes of it (None: MASK), and how it came to be.
+
+    `moment`: when it was written, -1 if the run did not write it; then there is no `probability` and no `entropy`.
+    """
+
+    id: int
+    piece: bytes | None
+    probability: float | None = None
+    entropy: float | None = None
+    moment: int = -1
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A canvas at a moment, and which of its positions the sampler may write."""
+
+    row: int
+    cells: tuple[Cell, ...]
+    free: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The canvases of a text after a step or an edit, which of them it was on, and what it wrote there.
+
+    `calls`: network calls so far, of all canvases. `line` is None before the first step.
+    """
+
+    number: int
+    canvases: tuple[Canvas, ...]
+    on: int
+    changed: frozenset[int]
+    calls: int
+    line: StepLine | EditLine | None = None
+
+    @property
+    def canvas(self) -> Canvas:
+        """The one that was changed."""
+        return self.canvases[self.on]
+
+    @property
+    def masks(self) -> int:
+        return sum(cell.piece is None for canvas in self.canvases for cell in canvas.cells)
+
+
+@dataclass(frozen=True)
+class Take:
+    """One text of a recording: a row, or the windows of a document."""
+
+    header: Header
+    number: int
+    starts: tuple[Start, ...]
+    lines: tuple[StepLine | EditLine, ...]
+
+    @property
+    def last(self) -> int:
+        return len(self.lines)
+
+    @property
+    def calls(self) -> int:
+        """Network calls that were recorded."""
+        return sum(isinstance(line, StepLine) for line in self.lines)
+
+    def at(self, number: int) -> Moment:
+        """One moment. Raises `UsageError` if there is none of that number."""
+        self.check(number)
+        return next(islice(self.moments(), number, None))
+
+    def check(self, number: int) -> None:
+        """Raises `UsageError` if there is no moment of that number."""
+        if not 0 <= number <= self.last:
+            raise UsageError(f"there is no step {number}: this text has steps 0 to {self.last}", "0 is the start.")
+
+    def moments(self) -> Iterator[Moment]:
+        """Every moment, from the start on."""
+        places = {start.row: i for i, start in enumerate(self.starts)}
+        canvases = tuple(
+            Canvas(start.row, tuple(map(Cell, start.ids, start.pieces)), frozenset(self.header.plan(start.row).free))
+            for start in self.starts
+        )
+        first = places[self.lines[0].row] if self.lines else 0
+        moment = Moment(0, canvases, first, frozenset(), 0)
+        yield moment
+        for line in self.lines:
+            moment = _after(moment, places[line.row], line, self.header.mask_id)
+            yield moment
+
+    def text(self, moment: Moment) -> str:
+        """The text as it stands, as the command would print it; a run of N masks reads `[[N]]`."""
+        if not self.header.infills:
+            return self._text_of(moment.canvases[0])
+        if self.header.document is None:
+            return "\n".join(self._compose(self._without_ends(canvas.cells)) for canvas in moment.canvases)
+        parts, at = [], 0
+        for gap, text in zip(self.header.gaps, self._written(moment), strict=True):
+            parts += [self.header.document[at : gap.start], text]
+            at = gap.end
+        return "".join([*parts, self.header.document[at:]])
+
+    def _text_of(self, canvas: Canvas) -> str:
+        """Prompt and suffix are copied unless they were edited (as `Run.text_of` has it)."""
+        header, start = self.header, self.starts[0]
+        free = header.plan(canvas.row).free
+        first, end = (free[0], free[-1] + 1) if free else (len(canvas.cells),) * 2
+        as_given = [cell.id == token for cell, token in zip(canvas.cells, start.ids, strict=True)]
+        prompt, suffix, low, high = header.prompt, header.suffix, first, end
+        if not all(as_given[:first]):
+            prompt, low = "", 0
+        if not all(as_given[end:]):
+            suffix, high = "", len(canvas.cells)
+        written = canvas.cells[low:high]
+        if suffix:
+            written = self._without_ends(written)
+        return f"{prompt}{self._compose(written, at_start=not prompt)}{suffix}"
+
+    def _written(self, moment: Moment) -> Iterator[str]:
+        """What stands in each gap of the document (as `Infilling.written` has it)."""
+        begun = {canvas.row: canvas for canvas in moment.canvases}
+        for window, plan in enumerate(self.header.plans):
+            canvas = begun.get(self.number * len(self.header.plans) + window)
+            at = 0
+            for gap in (self.header.gaps[i] for i in plan.gaps):
+                place = plan.free[at : at + gap.tokens]
+                at += gap.tokens
+                cells = [canvas.cells[i] for i in place] if canvas else [Cell(-1, None)] * gap.tokens
+                yield self._compose(self._without_ends(cells))
+
+    def _without_ends(self, cells: Sequence[Cell]) -> tuple[Cell, ...]:
+        return tuple(cell for cell in cells if not self.ends_text(cell))
+
+    def _compose(self, cells: Sequence[Cell], *, at_start: bool = False) -> str:
+        ends = {i for i, cell in enumerate(cells) if self.ends_text(cell)}
+        return compose([cell.piece for cell in cells], ends, whole=False, at_start=at_start)
+
+    def ends_text(self, cell: Cell) -> bool:
+        """Whether it is an end-of-text token."""
+        return cell.piece is not None and cell.id == self.header.end_of_text_id
+
+
+def _after(moment: Moment, on: int, line: StepLine | EditLine, mask_id: int | None) -> Moment:
+    canvas, number = moment.canvases[on], moment.number + 1
+    cells, free = list(canvas.cells), canvas.free
+    if isinstance(line, StepLine):
+        for i in line.remasked:
+            cells[i] = Cell(-1 if mask_id is None else mask_id, None)
+        written = map(Cell, line.ids, line.pieces, line.probability, line.entropy, repeat(number))
+        for i, cell in zip(line.positions, written, strict=True):
+            cells[i] = cell
+        changed = frozenset(line.positions)
+    else:
+        changed = frozenset(i for i, token in enumerate(line.ids) if cells[i].id != token)
+        for i in changed:
+            cells[i] = Cell(line.ids[i], line.pieces[i])
+        free = line.free
+    now = replace(canvas, cells=tuple(cells), free=free)
+    calls = moment.calls + isinstance(line, StepLine)
+    return Moment(number, (*moment.canvases[:on], now, *moment.canvases[on + 1 :]), on, changed, calls, line)
+
+
+@dataclass
+class Recording:
+    """A trace as it was read. `warning` says what is missing, "" if nothing is."""
+
+    header: Header
+    name: str = "the trace"
+    warning: str = ""
+    _starts: dict[int, Start] = field(default_factory=dict)
+    _lines: dict[int, list[StepLine | EditLine]] = field(default_factory=dict)
+
+    @property
+    def numbers(self) -> list[int]:
+        """The texts that were begun, as `--row` counts them."""
+        return sorted(self._lines)
+
+    def take(self, number: int | None = None) -> Take:
+        """A text, by default the first. Raises `UsageError` if it was not recorded, `NotLoadableError` if none was."""
+        if not self._lines:
+            raise NotLoadableError(f"{self.name} holds no step", "The run ended before its first.")
+        number = self.numbers[0] if number is None else number
+        if number not in self._lines:
+            held = f"row {self.numbers[0]}" if len(self.numbers) == 1 else f"rows {_listed(self.numbers)}"
+            raise UsageError(f"{self.name} holds {held}, not {number}", "--row counts as it did when it was recorded.")
+        windows = len(self.header.plans)
+        rows = range(number * windows, (number + 1) * windows)
+        starts = tuple(self._starts[row] for row in rows if row in self._starts)
+        return Take(self.header, number, starts, tuple(self._lines[number]))
+
+    def add(self, fields: Fields) -> None:
+        """The next line. Raises `NotLoadableError` if it does not follow."""
+        line = read_line(fields, self.header)
+        if isinstance(line, Start):
+            if line.row in self._starts:
+                fields.fail(f"row {line.row} begins twice")
+            self._starts[line.row] = line
+            self._lines.setdefault(line.row // len(self.header.plans), [])
+        elif line.row not in self._starts:
+            fields.fail(f"row {line.row} has not begun")
+        else:
+            self._lines[line.row // len(self.header.plans)].append(line)
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
+
+
+def parse(lines: Iterable[bytes], name: str = "the trace") -> Recording:
+    """Read the lines of a trace. Raises `NotLoadableError` with the line for whatever does not belong in one.
+
+    Where only the end is missing, what was read is given, with a warning.
+    """
+    recording: Recording | None = None
+    for number, line in enumerate(lines, start=1):
+        if recording is None:
+            recording = Recording(read_header(line, name), name)
+        elif line.strip():
+            try:
+                fields = Fields.of(line, f"{name}, line {number}")
+            except NotLoadableError:
+                # Every whole line ends in a newline.
+                if line.endswith(b"\n"):
+                    raise
+                recording.warning = f"{name} is cut short in line {number}: this is what came before"
+                break
+            recording.add(fields)
+    if recording is None:
+        raise NotLoadableError(f"{name} is empty", "Record a run with --trace FILE.")
+    return recording
+
+
+def read(path: Path) -> Recording:
+    """Read a trace. Raises `NotLoadableError` if it is missing, unreadable or none (see `parse`)."""
+    try:
+        with path.open("rb") as file:
+            return parse(_lines(file, path), str(path))
+    except OSError as error:
+        raise NotLoadableError(f"cannot read {path}: {error.strerror or error}", "Give a file of --trace.") from error
+
+
+def _lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    while line := file.readline(LONGEST):
+        if len(line) == LONGEST:
+            raise NotLoadableError(f"{path} is no trace of sedd: a line has no end", "Record one with --trace FILE.")
+        yield line

@@ -1,0 +1,198 @@
+"""The lines of a trace: what each kind says, and how it is checked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sedd_cli.errors import NotLoadableError
+from sedd_cli.generation.fields import MOST, Fields
+
+FORMAT = "sedd-trace"
+VERSION = 1
+SLACK = 1e-3
+"""Probabilities and entropies are float32: they may lie so far beyond their bounds."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Characters `start` to `end` of the document were replaced by so many tokens."""
+
+    start: int
+    end: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A canvas as the header tells it: its length, the steps of its sampler, and which gaps are on it, by number."""
+
+    length: int
+    steps: int
+    free: tuple[int, ...]
+    gaps: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is the same for the whole run. `plans`: one, or those of a document's windows.
+
+    `infills`: whether a document was filled. `document`: it, if it was recorded.
+    """
+
+    checkpoint: str
+    sampler: str
+    steps: int
+    seed: int
+    mask_id: int | None
+    end_of_text_id: int | None
+    prompt: str
+    suffix: str
+    rows: range
+    plans: tuple[Plan, ...]
+    gaps: tuple[Gap, ...]
+    infills: bool
+    document: str | None
+
+    def plan(self, row: int) -> Plan:
+        return self.plans[row % len(self.plans)]
+
+
+@dataclass(frozen=True)
+class Start:
+    """The canvas of a row before its first step. Pieces of bytes; None is MASK."""
+
+    row: int
+    ids: Sequence[int]
+    pieces: Sequence[bytes | None]
+
+
+@dataclass(frozen=True)
+class StepLine:
+    """What one network call wrote, and which positions were given back before it."""
+
+    row: int
+    step: int
+    t: float
+    nfe: int
+    positions: Sequence[int]
+    ids: Sequence[int]
+    pieces: Sequence[bytes | None]
+    probability: Sequence[float]
+    entropy: Sequence[float]
+    remasked: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class EditLine:
+    """A canvas after it was changed by hand, and which positions are free."""
+
+    row: int
+    edit: str
+    ids: Sequence[int]
+    pieces: Sequence[bytes | None]
+    free: frozenset[int]
+
+
+def read_header(line: bytes, name: str) -> Header:
+    """The first line. Raises `NotLoadableError` for what is no trace, or one of another version."""
+    try:
+        fields = Fields.of(line, f"{name}, line 1")
+        known = fields.record.get("format") == FORMAT
+    except NotLoadableError:
+        known = False
+    if not known:
+        raise NotLoadableError(f"{name} is no trace of sedd", "Record one with --trace FILE.")
+    version = fields.whole("version", least=-MOST)
+    if version != VERSION:
+        raise NotLoadableError(
+            f"{name} is a trace of version {version}, and this sedd reads version {VERSION}",
+            "Replay it with the sedd that made it, or record the run again.",
+        )
+    infills = "windows" in fields.record
+    document, settings = fields.optional_text("document"), fields.inner("settings")
+    gaps = _gaps(fields, document) if infills else ()
+    return Header(
+        checkpoint=fields.inner("checkpoint").text("name"),
+        sampler=settings.text("sampler"),
+        steps=settings.whole("steps", least=1),
+        seed=fields.whole("seed", most=float("inf")),
+        mask_id=fields.optional_whole("mask_id"),
+        end_of_text_id=fields.optional_whole("end_of_text_id"),
+        prompt=settings.optional_text("prompt") or "",
+        suffix=settings.optional_text("suffix") or "",
+        rows=_rows(fields),
+        plans=_windows(fields, gaps) if infills else (_plan(fields),),
+        gaps=gaps,
+        infills=infills,
+        document=document,
+    )
+
+
+def _rows(fields: Fields) -> range:
+    rows = fields.wholes("rows")
+    if rows != tuple(range(rows[0], rows[0] + len(rows)) if rows else ()):
+        fields.fail("'rows' do not follow each other")
+    return range(rows[0], rows[0] + len(rows)) if rows else range(0)
+
+
+def _plan(fields: Fields, gaps: tuple[int, ...] = ()) -> Plan:
+    length = fields.whole("length", least=1)
+    return Plan(length, fields.whole("steps"), tuple(sorted(fields.positions("free", length))), gaps)
+
+
+def _gaps(fields: Fields, document: str | None) -> tuple[Gap, ...]:
+    gaps, at = [], 0
+    for item in fields.objects("gaps"):
+        start = item.whole("start", least=at)
+        at = item.whole("end", least=start, most=MOST if document is None else len(document))
+        gaps.append(Gap(start, at, item.whole("tokens")))
+    return tuple(gaps)
+
+
+def _windows(fields: Fields, gaps: Sequence[Gap]) -> tuple[Plan, ...]:
+    plans, seen = [], 0
+    for window in fields.objects("windows"):
+        numbers = window.wholes("gaps")
+        plan = _plan(window, numbers)
+        if numbers != tuple(range(seen, seen + len(numbers))) or not seen < seen + len(numbers) <= len(gaps):
+            window.fail("'gaps' are not those that follow")
+        if sum(gaps[i].tokens for i in numbers) != len(plan.free):
+            window.fail("'free' has not as many positions as the gaps have tokens")
+        seen += len(numbers)
+        plans.append(plan)
+    if seen != len(gaps):
+        fields.fail("a gap is in no window")
+    if not plans and fields.get("rows"):
+        fields.fail("rows, but no windows")
+    return tuple(plans)
+
+
+def read_line(fields: Fields, header: Header) -> Start | StepLine | EditLine:
+    """Any other line, by its fields. Raises `NotLoadableError`."""
+    row = fields.whole("row")
+    if row not in header.rows:
+        fields.fail(f"row {row} is none of this trace")
+    length = header.plan(row).length
+    if "step" in fields.record:
+        return _step(fields, row, length, header.mask_id)
+    ids, pieces = fields.tokens(length, header.mask_id)
+    if "edit" not in fields.record:
+        return Start(row, ids, pieces)
+    return EditLine(row, fields.text("edit"), ids, pieces, frozenset(fields.positions("free", length)))
+
+
+def _step(fields: Fields, row: int, length: int, mask_id: int | None) -> StepLine:
+    positions = fields.positions("positions", length)
+    count = len(positions)
+    ids, pieces = fields.tokens(count, mask_id)
+    return StepLine(
+        row=row,
+        step=fields.whole("step"),
+        t=fields.number("t", 0, 1),
+        nfe=fields.whole("nfe"),
+        positions=positions,
+        ids=ids,
+        pieces=pieces,
+        probability=fields.numbers("probability", count, -SLACK, 1 + SLACK),
+        entropy=fields.numbers("entropy", count, -SLACK, MOST),
+        remasked=fields.positions("remasked", length) if "remasked" in fields.record else (),
+    )

@@ -1,0 +1,70 @@
+"""A recorded run as frames of the live view."""
+
+from sedd_cli.generation.recording import Canvas, Moment, Take
+from sedd_cli.generation.trace_lines import Header, StepLine
+from sedd_cli.render.live import Frame
+from sedd_cli.text.spelling import spell
+
+END = "¶"
+"""How an end-of-text token is shown."""
+SECONDS, SLOWEST = 10, 2
+"""A run takes so many seconds, at no less than so many steps a second."""
+
+
+def title_of(header: Header) -> str:
+    return f"sedd  {header.checkpoint}  {header.sampler} {header.steps}  seed {header.seed}"
+
+
+def frame_of(take: Take, moment: Moment) -> Frame:
+    """The canvas that a moment was on. It shows what was shown when the run was watched."""
+    canvas = moment.canvas
+    return Frame(
+        pieces=shown(take, canvas),
+        kept=frozenset(range(len(canvas.cells))) - canvas.free,
+        changed=moment.changed,
+        end=end_of(take, canvas),
+        row=label_of(take.header, canvas.row),
+        step=step_of(take.header, moment),
+        t=moment.line.t if isinstance(moment.line, StepLine) else None,
+        calls=moment.calls,
+    )
+
+
+def shown(take: Take, canvas: Canvas) -> list[str | None]:
+    """The characters that each position shows; None is MASK."""
+    spelled = spell(cell.piece for cell in canvas.cells)
+    return [
+        None if cell.piece is None else END if take.ends_text(cell) else text
+        for cell, text in zip(canvas.cells, spelled, strict=True)
+    ]
+
+
+def end_of(take: Take, canvas: Canvas) -> int:
+    """The position from which on a canvas belongs to another document."""
+    return next((i for i, cell in enumerate(canvas.cells) if take.ends_text(cell)), len(canvas.cells))
+
+
+def label_of(header: Header, row: int) -> str:
+    """Which of several a row is, "" where there is one (as `Job.label_of` has it)."""
+    windows = len(header.plans)
+    n, number = len(header.rows) // windows, (row - header.rows.start) // windows + 1
+    name = "candidate" if header.infills else "text"
+    parts = [f"{name} {number}/{n}"] * (n > 1) + [f"window {row % windows + 1}/{windows}"] * (windows > 1)
+    return ", ".join(parts)
+
+
+def step_of(header: Header, moment: Moment) -> str:
+    """What happened: a step, by the grid of its sampler, or an edit."""
+    line = moment.line
+    if line is None:
+        return "start"
+    if not isinstance(line, StepLine):
+        return f"edited: {line.edit}"
+    if header.sampler == "first-hitting":
+        return f"token {line.step}/{header.plan(line.row).steps}"
+    return f"step {line.step}/{header.steps}" if line.step <= header.steps else "denoising step"
+
+
+def speed_of(take: Take) -> float:
+    """Steps a second at which a text is played unless asked otherwise."""
+    return max(SLOWEST, take.last / SECONDS)

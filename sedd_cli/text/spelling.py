@@ -1,0 +1,75 @@
+"""From pieces of bytes to text. It needs no tokenizer, so that a recorded run can be read without its model."""
+
+import codecs
+from collections.abc import Container, Iterable, Sequence
+from itertools import groupby
+
+END_OF_TEXT = "<|endoftext|>"
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """GPT-2's printable stand-in for each byte (as in `tokenizers`' ByteLevel): character -> byte."""
+    printable = [
+        *range(ord("!"), ord("~") + 1),
+        *range(ord("¡"), ord("¬") + 1),
+        *range(ord("®"), ord("ÿ") + 1),
+    ]
+    rest = [b for b in range(256) if b not in printable]
+    return {**{chr(b): b for b in printable}, **{chr(256 + i): b for i, b in enumerate(rest)}}
+
+
+BYTE_ALPHABET = _byte_alphabet()
+_CHARACTERS = {byte: character for character, byte in BYTE_ALPHABET.items()}
+
+
+def piece_bytes(piece: str) -> bytes:
+    """The bytes of a vocabulary entry such as `Ġthe`: `b" the"`. Raises `KeyError` for what is none."""
+    return bytes(BYTE_ALPHABET[c] for c in piece)
+
+
+def bytes_piece(data: bytes) -> str:
+    """The inverse of `piece_bytes`."""
+    return "".join(_CHARACTERS[byte] for byte in data)
+
+
+def spell(pieces: Iterable[bytes | None]) -> list[str]:
+    """The characters that each piece completes; None (MASK) has none.
+
+    A character whose bytes are spread over pieces belongs to the one that completes it; bytes that never complete
+    one belong nowhere.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
+    spelled = []
+    for piece in pieces:
+        if piece is None:
+            decoder.reset()
+            spelled.append("")
+        else:
+            spelled.append(decoder.decode(piece))
+    return spelled
+
+
+def compose(pieces: Sequence[bytes | None], ends: Container[int], *, whole: bool, at_start: bool) -> str:
+    """The text of generated pieces, in which a run of N times None (MASK) reads `[[N]]`, as a marker would.
+
+    `ends`: where end-of-text tokens stand. The text ends at the first, or holds every document of the canvas if
+    `whole`, with `<|endoftext|>` on a line of its own between them. At the start of a canvas such tokens end nothing.
+    """
+    parts: list[list[bytes | None]] = [[]]
+    for i, piece in enumerate(pieces):
+        if i in ends:
+            if not (at_start and len(parts) == 1 and not parts[0]):
+                parts.append([])
+        else:
+            parts[-1].append(piece)
+    if not whole:
+        return _compose_one(parts[0])
+    return f"\n{END_OF_TEXT}\n".join(_compose_one(part) for part in parts)
+
+
+def _compose_one(pieces: Sequence[bytes | None]) -> str:
+    runs = groupby(pieces, key=lambda piece: piece is None)
+    return "".join(
+        f"[[{sum(1 for _ in run)}]]" if masked else b"".join(p for p in run if p is not None).decode(errors="ignore")
+        for masked, run in runs
+    )
