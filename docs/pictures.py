@@ -1,18 +1,15 @@
 """Draw the README's pictures from real runs. `python docs/pictures.py`"""
 
 import asyncio
-import io
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from sedd_cli import Request, Run, load_checkpoint
 from sedd_cli.cli.watch import frame_of, title_of
 from sedd_cli.render.live import LiveView
-from sedd_cli.render.svg import without_fonts
+from sedd_cli.render.picture import picture, without_fonts
 from sedd_cli.text.document import Document
 from sedd_cli.tui.app import SeddApp
 from sedd_cli.tui.recovery import RecoveryStore
@@ -43,11 +40,7 @@ def live() -> None:
         view.show(frame_of(run, step, calls))
         if calls >= HALFWAY * needed:
             break
-    console = Console(
-        record=True, width=88, height=22, file=io.StringIO(), force_terminal=True, color_system="truecolor"
-    )
-    console.print(view, end="")
-    save("live.svg", console.export_svg(title=f'sedd generate "{PROMPT}" --seed {SEED}'))
+    save("live.svg", picture(view, f'sedd generate "{PROMPT}" --seed {SEED}', width=88, height=22))
 
 
 async def until(pilot: "Pilot[None]", holds: Callable[[], object]) -> None:

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 import sedd_cli
+from sedd_cli.cli.export import export
 from sedd_cli.cli.generate import generate
 from sedd_cli.cli.infill import infill
+from sedd_cli.cli.replay import replay
 from sedd_cli.cli.score import score
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.cli.train import train
@@ -51,6 +53,8 @@ app.command()(infill)
 app.command()(score)
 app.command()(train)
 app.command()(tui)
+app.command()(replay)
+app.command()(export)
 
 
 def main() -> None:

@@ -59,6 +59,14 @@ class Terminal:
         with Live(view, console=self._console, screen=True, refresh_per_second=15):
             yield view
 
+    def show(self, view: "LiveView", height: int) -> None:
+        """Print a view once, in so many lines."""
+        self._console.print(view, height=height)
+
+    @property
+    def width(self) -> int:
+        return self._console.width
+
     @contextmanager
     def at_foot(self, view: "TrainingView") -> Iterator["TrainingView | None"]:
         """Keep a view below the notes until the block ends. Gives None where nobody would see it."""

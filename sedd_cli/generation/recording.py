@@ -88,6 +88,10 @@ class Take:
         self.check(number)
         return next(islice(self.moments(), number, None))
 
+    def between(self, first: int, last: int) -> Iterator[Moment]:
+        """The moments from first to last, both included."""
+        return islice(self.moments(), first, last + 1)
+
     def check(self, number: int) -> None:
         """Raises `UsageError` if there is no moment of that number."""
         if not 0 <= number <= self.last:

@@ -1,5 +1,6 @@
 """The live view: a canvas turning from MASK into text, in place."""
 
+import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,14 +38,16 @@ class Frame:
 class LiveView:
     """Fills the terminal: what runs, the canvas, progress. Show frames with `show`; drawn when the screen asks.
 
-    `clock`: seconds, for what is left of the run.
+    `clock`: seconds, by which it tells what is left of the run; None for a picture, in which nothing runs.
     """
 
-    def __init__(self, title: str, calls_needed: int, exact: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, title: str, calls_needed: int, exact: bool, clock: Callable[[], float] | None = time.monotonic
+    ) -> None:
         self._title = title
         self._needed, self._exact = calls_needed, exact
         self._frame: Frame | None = None
-        self._clock, self._started = clock, clock()
+        self._clock, self._started = clock, clock() if clock else 0.0
         self._before: int | None = None
         """Calls that were made before this was shown."""
 
@@ -78,15 +81,16 @@ class LiveView:
         yield Text(one_line(self._status(frame)), no_wrap=True, overflow="ellipsis", end="")
 
     def _status(self, frame: Frame) -> str:
-        done = max(1, frame.calls - (self._before or 0))
-        left = (self._clock() - self._started) / done * max(0, self._needed - frame.calls)
         parts = [
             frame.step,
             *([] if frame.t is None else [f"t {frame.t:.3f}"]),
             f"masks {frame.masks}/{len(frame.pieces)}",
             f"calls {frame.calls}/{'' if self._exact else 'at most '}{self._needed}",
-            f"{left:.0f} s left",
         ]
+        if self._clock is not None:
+            done = max(1, frame.calls - (self._before or 0))
+            left = (self._clock() - self._started) / done * max(0, self._needed - frame.calls)
+            parts.append(f"{left:.0f} s left")
         return "  ".join([frame.row, *parts] if frame.row else parts)
 
 
@@ -109,3 +113,9 @@ def _style(frame: Frame, position: int) -> str:
     if position in frame.kept:
         return "bold"
     return "dim" if position >= frame.end else ""
+
+
+def height_of(frame: Frame, width: int) -> int:
+    """Lines that the view needs to show all of a frame."""
+    console = Console(file=io.StringIO(), width=width, height=25)
+    return len(console.render_lines(canvas_text(frame), pad=False)) + 4

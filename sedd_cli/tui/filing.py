@@ -8,7 +8,7 @@ from rich.text import Text
 
 from sedd_cli.atomic import write_file
 from sedd_cli.render.diff import changes_between, diff_parts
-from sedd_cli.render.svg import without_fonts
+from sedd_cli.render.picture import without_fonts
 from sedd_cli.text.document import Document
 from sedd_cli.text.in_place import changed_on_disk, save, save_with_backup, write_new, write_over
 from sedd_cli.tui.screens.ask import Ask

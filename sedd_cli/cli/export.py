@@ -1,0 +1,59 @@
+"""`sedd export`: a recorded run as a picture, a page or a cast."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sedd_cli.cli import options
+from sedd_cli.cli.replay import TraceFile, WhichRow, taken
+from sedd_cli.cli.terminal import Terminal
+from sedd_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from sedd_cli.render.export import Kind
+
+
+def export(
+    trace: TraceFile,
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A name that ends in .svg, .html or .cast.", show_default=False)
+    ],
+    step: Annotated[
+        int | None,
+        typer.Option(help="svg: this step, not the last. html: open there, not play.", show_default=False),
+    ] = None,
+    row: WhichRow = None,
+    speed: Annotated[
+        float | None, typer.Option(help="html, cast: steps a second; all in 10 s by default.", show_default=False)
+    ] = None,
+    width: Annotated[int, typer.Option(help="Characters in a line.")] = 88,
+    color: options.ColorChoice = "auto",
+    quiet: options.Quiet = False,
+) -> None:
+    """Make a file that shows a recorded run anywhere, without its model and without fetching anything.
+
+    OUT.svg is a picture of one step; OUT.html a page that plays it, with a slider; OUT.cast plays in asciinema.
+
+    For example: sedd export run.jsonl run.html
+    """
+    from sedd_cli.atomic import write_file
+    from sedd_cli.render.export import export as exported
+
+    terminal = Terminal(quiet=quiet, color=color)
+    kind = _kind(out)
+    if out.resolve() == trace.resolve():
+        raise UsageError(f"the export would write over {trace}", "Give it a file of its own.")
+    take = taken(trace, row, terminal)
+    data = exported(take, kind, step=step, speed=speed, width=width)
+    write_file(out, data)
+    terminal.note(f"{out}: {take.last} steps, {len(data) / 1000:.0f} kB")
+
+
+def _kind(out: Path) -> "Kind":
+    from sedd_cli.render.export import KINDS
+
+    for kind in KINDS:
+        if out.suffix.lower() == f".{kind}":
+            return kind
+    raise UsageError(f"{out} ends in none of .svg, .html and .cast", "The ending says what is made.")

@@ -1,0 +1,111 @@
+"""`sedd replay`: a recorded run, shown again."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sedd_cli.cli import options
+from sedd_cli.cli.output import Output
+from sedd_cli.cli.terminal import Terminal
+from sedd_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from sedd_cli.generation.recording import Take
+
+PLAYING = "Playing"
+HOLD = 1.0
+"""Seconds for which the last step is shown, at least."""
+
+TraceFile = Annotated[Path, typer.Argument(metavar="TRACE", help="What --trace recorded.", show_default=False)]
+WhichRow = Annotated[
+    int | None,
+    typer.Option("--row", help="Which text, if there are several. Default: the first.", show_default=False),
+]
+
+
+def replay(
+    trace: TraceFile,
+    speed: Annotated[
+        float | None,
+        typer.Option(help="Steps a second; all in 10 s by default.", rich_help_panel=PLAYING, show_default=False),
+    ] = None,
+    first: Annotated[
+        int | None, typer.Option("--from", help="Begin at this step; 0 is the start.", rich_help_panel=PLAYING)
+    ] = None,
+    last: Annotated[int | None, typer.Option("--to", help="End at this step.", rich_help_panel=PLAYING)] = None,
+    step: Annotated[int | None, typer.Option(help="Show this step alone.", rich_help_panel=PLAYING)] = None,
+    row: WhichRow = None,
+    output: options.OutputFile = None,
+    live: options.Live = None,
+    color: options.ColorChoice = "auto",
+    quiet: options.Quiet = False,
+) -> None:
+    """Show a recorded run again, without its model.
+
+    Plays it in the terminal, then prints the text as it stands at the last step shown, with [[N]] for N masked
+    tokens; in a pipe, prints the text alone. Steps count as they were recorded: those that reveal nothing cost no
+    call and are not there.
+
+    For example: sedd generate --trace run.jsonl && sedd replay run.jsonl --speed 20
+    """
+    from sedd_cli.render.export import checked_speed
+    from sedd_cli.render.replay import speed_of
+
+    terminal = Terminal(quiet=quiet, color=color, live=live)
+    if step is not None and not (first is last is speed is None):
+        raise UsageError("--step shows one step: nothing is played", "Leave --from, --to and --speed out.")
+    checked_speed(speed)
+    if output is not None and output.resolve() == trace.resolve():
+        raise UsageError(f"-o would write over {trace}", "Give it a file of its own.")
+    with Output(output) as out:
+        take = taken(trace, row, terminal)
+        low, high = (step, step) if step is not None else (first or 0, take.last if last is None else last)
+        take.check(low)
+        take.check(high)
+        if low > high:
+            raise UsageError(f"--from {low} is behind --to {high}", "A run is played forwards.")
+        finished = _play(take, low, high, speed or speed_of(take), terminal)
+        out.write(take.text(take.at(high)) + ("" if take.header.infills else "\n"))
+    if not finished:
+        raise typer.Exit(130)
+
+
+def taken(trace: Path, row: int | None, terminal: Terminal) -> "Take":
+    """A text of a trace, with what there is to say of it. Raises `NotLoadableError`, or `UsageError` for the row."""
+    from sedd_cli.generation.recording import read
+
+    recording = read(trace)
+    take = recording.take(row)
+    if recording.warning:
+        terminal.warn(recording.warning)
+    if row is None and len(recording.numbers) > 1:
+        terminal.note(f"row {take.number}, the first of {len(recording.numbers)}: --row gives another")
+    return take
+
+
+def _play(take: "Take", first: int, last: int, speed: float, terminal: Terminal) -> bool:
+    """Show the moments from first to last where somebody sees them. False if interrupted."""
+    from sedd_cli.render.live import LiveView, height_of
+    from sedd_cli.render.replay import frame_of, title_of
+
+    if not terminal.live:
+        return True
+    title = title_of(take.header)
+    if first == last:
+        still = LiveView(title, take.calls, True, clock=None)
+        still.show(frame := frame_of(take, take.at(first)))
+        terminal.show(still, height_of(frame, terminal.width))
+        return True
+    try:
+        with terminal.watching(LiveView(title, take.calls, True)) as view:
+            assert view is not None
+            started = time.monotonic()
+            for moment in take.between(first, last):
+                view.show(frame_of(take, moment))
+                until = started + (moment.number - first + 1) / speed
+                time.sleep(max(0, until - time.monotonic(), HOLD if moment.number == last else 0))
+    except KeyboardInterrupt:
+        return False
+    return True

@@ -1,0 +1,102 @@
+"""A recorded run as one web page that plays it and asks for nothing else."""
+
+import html
+import json
+import re
+from importlib.resources import files
+
+from sedd_cli.generation.recording import Canvas, Cell, Moment, Take
+from sedd_cli.generation.trace_lines import StepLine
+from sedd_cli.render.inert import inert, one_line
+from sedd_cli.render.replay import end_of, label_of, shown, step_of, title_of
+
+
+def page(take: Take, *, opens: int | None, speed: float, width: int) -> str:
+    """The page. `opens`: the moment that it shows first; without one it plays. `speed`: steps a second.
+
+    Its size is that of the trace: after the canvases at the start, each moment says only what changed.
+    """
+    moments = take.moments()
+    before = next(moments)
+    texts = [_shown(take, canvas) for canvas in before.canvases]
+    canvases = [
+        {"label": label_of(take.header, c.row), "cells": text, "kept": _kept(c), "end": end_of(take, c)}
+        for c, text in zip(before.canvases, texts, strict=True)
+    ]
+    changes, last = [], before
+    for moment in moments:
+        now = _shown(take, moment.canvas)
+        changes.append(_change(take, last, moment, texts[moment.on], now))
+        texts[moment.on], last = now, moment
+    data = {
+        "opens": opens,
+        "speed": speed,
+        "calls": take.calls,
+        "on": before.on,
+        "canvases": canvases,
+        "moments": changes,
+    }
+    return _fill(
+        {
+            "title": html.escape(one_line(title_of(take.header))),
+            "text": html.escape(inert(take.text(last))),
+            "width": str(width),
+            "data": _script(data),
+        }
+    )
+
+
+def _change(
+    take: Take, before: Moment, moment: Moment, was: list[str | None], now: list[str | None]
+) -> dict[str, object]:
+    """What a moment changed: positions written and what they show, probability and entropy; then all the rest."""
+    canvas, line, old = moment.canvas, moment.line, before.canvases[moment.on]
+    written = sorted(moment.changed)
+    change: dict[str, object] = {
+        "c": moment.on,
+        "s": one_line(step_of(take.header, moment)),
+        "n": moment.calls,
+        "w": written,
+        "x": [now[i] for i in written],
+    }
+    if isinstance(line, StepLine):
+        change |= {"t": _rounded(line.t)} | _figures([canvas.cells[i] for i in written])
+    other = [[i, text] for i, text in enumerate(now) if text != was[i] and i not in moment.changed]
+    if other:
+        change["d"] = other
+    if canvas.free != old.free:
+        change["k"] = _kept(canvas)
+    if (end := end_of(take, canvas)) != end_of(take, old):
+        change["z"] = end
+    return change
+
+
+def _figures(cells: list[Cell]) -> dict[str, object]:
+    return {
+        "p": [_rounded(cell.probability or 0) for cell in cells],
+        "e": [_rounded(cell.entropy or 0) for cell in cells],
+    }
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _shown(take: Take, canvas: Canvas) -> list[str | None]:
+    return [None if text is None else inert(text) for text in shown(take, canvas)]
+
+
+def _kept(canvas: Canvas) -> list[int]:
+    return sorted(frozenset(range(len(canvas.cells))) - canvas.free)
+
+
+def _script(data: object) -> str:
+    """JSON that ends no script element, opens no comment, and breaks no line."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _fill(values: dict[str, str]) -> str:
+    template = files("sedd_cli.render").joinpath("page.html").read_text(encoding="utf-8")
+    # In one pass: what is filled in is never read as a place to fill.
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], template)

@@ -1,0 +1,363 @@
+"""Exports of recorded runs: a picture, a page, a cast. What they show is what was recorded, and they fetch nothing."""
+
+import html
+import io
+import json
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+
+from sedd_cli import Checkpoint, Request, Run, UsageError
+from sedd_cli.generation.recording import Take, parse
+from sedd_cli.render.export import KINDS, export
+from sedd_cli.render.inert import inert
+from sedd_cli.render.live import LiveView, height_of
+from sedd_cli.render.picture import NO_XML
+from sedd_cli.render.replay import frame_of, shown, speed_of, title_of
+from tests.traces import held, record, two_windows
+
+HOSTILE = "a</script><!-- [/red] \x1b]0;x\x07 @font-face{x} {{data}} \u2028 &lt; <img src=//x.invalid/> 🌍 \u202e\uffff"
+
+
+@pytest.fixture(scope="module")
+def edited(built_in: Checkpoint) -> Take:
+    return parse(held(built_in).trace()).take()
+
+
+@pytest.fixture(scope="module")
+def windows(built_in: Checkpoint) -> Take:
+    return parse(record(two_windows(built_in, num_samples=2))[0]).take(1)
+
+
+@pytest.fixture(scope="module")
+def hostile(built_in: Checkpoint) -> Take:
+    """A prompt, a checkpoint's name and an edit that would like to be more than text."""
+    take = parse(record(Run(built_in, Request(length=96, steps=8, seed=1, prompt=HOSTILE)))[0]).take()
+    return replace(take, header=replace(take.header, checkpoint=HOSTILE))
+
+
+@pytest.fixture(params=["edited", "windows", "hostile"])
+def take(request: pytest.FixtureRequest) -> Take:
+    found: Take = request.getfixturevalue(request.param)
+    return found
+
+
+def rendered(take: Take, number: int, width: int, height: int) -> list[str]:
+    """What the live view shows of a moment, line by line."""
+    view = LiveView(title_of(take.header), take.calls, True, clock=None)
+    view.show(frame_of(take, take.at(number)))
+    console = Console(file=io.StringIO(), width=width, height=height)
+    console.print(view, height=height)
+    return [line.rstrip() for line in console.file.getvalue().removesuffix("\n").split("\n")]  # type: ignore[attr-defined]
+
+
+# --- svg
+
+
+def test_svg_is_the_live_view_and_fetches_nothing(take: Take) -> None:
+    for step in (0, 3, None):
+        svg = export(take, "svg", step=step, width=60).decode()
+        tree = ElementTree.fromstring(svg)
+        rows: dict[str, str] = {}
+        for text in tree.iter("{http://www.w3.org/2000/svg}text"):
+            if "clip-path" in text.attrib:
+                rows[text.attrib["y"]] = rows.get(text.attrib["y"], "") + (text.text or "").strip("\n")
+        number = take.last if step is None else step
+        height = height_of(frame_of(take, take.at(number)), 60)
+        expected = [line.translate(NO_XML).replace(" ", "") for line in rendered(take, number, 60, height)]
+        assert [row.replace("\xa0", "") for row in rows.values()][:-2] == expected[:-2]
+        head, _, rest = svg.partition("</style>")
+        assert "font-face" not in head and "http" not in head.replace("http://www.w3.org/2000/svg", "").replace(
+            "https://www.textualize.io", ""
+        )
+        assert not re.search(r"(?:href|src)\s*=|url\((?!#)|@import", re.sub(r">[^<]*<", "><", rest))
+        assert "\x1b" not in svg and "\ufffd" not in svg
+
+
+# --- cast
+
+
+class Screen:
+    """As much of a terminal as the casts use: anything else is refused."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.lines, self.row, self.hidden = width, [""] * height, 0, False
+
+    def feed(self, data: str) -> None:
+        for code, text in re.findall(r"(\x1b\[[?0-9;]*[a-zA-Z])|([^\x1b]+)", data):
+            if code in ("\x1b[?25l", "\x1b[?25h"):
+                self.hidden = code.endswith("l")
+            elif code == "\x1b[2J":
+                self.lines = [""] * len(self.lines)
+            elif code == "\x1b[2K":
+                self.lines[self.row] = ""
+            elif found := re.fullmatch(r"\x1b\[(\d+);1H", code):
+                self.row = int(found[1]) - 1
+                assert 0 <= self.row < len(self.lines)
+            elif code:
+                assert re.fullmatch(r"\x1b\[[0-9;]*m", code), code
+            else:
+                assert text.isprintable() or "\u2028" in text or "\uffff" in text or "\t" in text, text
+                self.lines[self.row] += text
+        assert re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", data).count("\x1b") == 0
+
+
+def test_cast_is_asciicast_2_and_plays_the_live_view(take: Take) -> None:
+    data = export(take, "cast", width=72)
+    header, *events = [json.loads(line) for line in data.decode().split("\n")[:-1]]
+    assert list(header) == ["version", "width", "height", "title"]
+    assert (header["version"], header["width"]) == (2, 72) and isinstance(header["height"], int)
+    assert len(events) == take.last + 2
+    screen, before = Screen(72, header["height"]), 0.0
+    for number, event in enumerate(events):
+        time, kind, sent = event
+        assert isinstance(time, float | int) and time >= before and kind == "o" and isinstance(sent, str)
+        before = time
+        screen.feed(sent)
+        if number <= take.last:
+            assert time == pytest.approx(number / speed_of(take), abs=1e-5) and screen.hidden
+            expected = rendered(take, number, 72, header["height"])
+            mine = [line.rstrip() for line in screen.lines]
+            assert mine[:-2] == expected[:-2]
+            assert mine[-1].startswith(expected[-1]) or "…" in mine[-1]
+    assert not screen.hidden
+    assert json.loads(export(take, "cast", speed=4).splitlines()[2])[0] == 0.25
+
+
+# --- html
+
+
+class Page(HTMLParser):
+    """Elements, and what the scripts and the style hold."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.raw: list[str] = []
+        self.text: dict[str, str] = {}
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "input"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        inside = self._open[-1] if self._open else ""
+        self.text[inside] = self.text.get(inside, "") + data
+        if inside == "script":
+            self.raw.append(data)
+
+
+def test_page_is_well_formed_and_asks_for_nothing(take: Take) -> None:
+    text = export(take, "html").decode()
+    page = Page(text)
+    assert [tag for tag, _ in page.tags].count("script") == 2 and "img" not in dict(page.tags)
+    for tag, attributes in page.tags:
+        assert not {"src", "href", "srcset", "data", "action", "poster", "background"} & set(attributes), tag
+        assert not any(name.startswith("on") for name in attributes)
+    policy = next(a["content"] for t, a in page.tags if t == "meta" and "http-equiv" in a)
+    assert policy and policy.startswith("default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'")
+    assert not re.search(r"url\(|@import", page.text["style"])
+    assert not re.search(r"fetch\(|XMLHttpRequest|import\(|WebSocket|innerHTML", page.raw[1])
+    assert "\x1b" not in text and "\ufffd" not in text and "\u2028" not in page.raw[0] and "\u202e" not in text
+    assert inert(take.text(take.at(take.last))) in page.text["div"]
+    assert "prefers-color-scheme: dark" in page.text["style"]
+
+
+def test_page_says_what_changed_and_no_more(take: Take) -> None:
+    text = export(take, "html", step=2, speed=3.5).decode()
+    data = json.loads(Page(text).raw[0])
+    assert (data["opens"], data["speed"], len(data["moments"])) == (2, 3.5, take.last)
+    canvases = data["canvases"]
+    for moment in take.moments():
+        if moment.number:
+            change = data["moments"][moment.number - 1]
+            canvas = canvases[change["c"]]
+            for i, piece in [*zip(change["w"], change["x"], strict=True), *change.get("d", [])]:
+                canvas["cells"][i] = piece
+            canvas["kept"] = change.get("k", canvas["kept"])
+            canvas["end"] = change.get("z", canvas["end"])
+            for i, p in zip(change["w"], change.get("p", []), strict=False):
+                assert p == pytest.approx(moment.canvas.cells[i].probability, rel=0.01)
+        for canvas, recorded in zip(canvases, moment.canvases, strict=True):
+            assert canvas["cells"] == [None if s is None else inert(s) for s in shown(take, recorded)]
+            assert set(canvas["kept"]) == set(range(len(recorded.cells))) - recorded.free
+    written = sum(len(change["w"]) + len(change.get("d", [])) for change in data["moments"])
+    assert len(Page(text).raw[0]) < 1500 + 100 * take.last + 60 * written + 40 * sum(len(c["cells"]) for c in canvases)
+
+
+# --- chromium
+
+
+def chromium() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("there is no Chromium")
+    return found
+
+
+def dom(path: Path, fragment: str = "", budget: int = 2000) -> str:
+    """The page as Chromium has it after some time."""
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={path.parent}/profile"]
+    url = path.as_uri() + fragment
+    command = [chromium(), *options, f"--virtual-time-budget={budget}", "--dump-dom", url]
+    done = subprocess.run(command, capture_output=True, timeout=120, check=True)
+    return done.stdout.decode()
+
+
+def canvases_in(text: str) -> list[list[tuple[str, str]]]:
+    """Classes and words of every position, canvas by canvas."""
+    main = re.search(r"<main.*?</main>", text, re.DOTALL)
+    assert main
+    span = re.compile(r'<span(?: class="([^"]*)")?[^>]*>([^<]*)<i>([^<]*)</i></span>')
+    boxes = re.findall(r'<div class="canvas">(.*?)</div>', main[0], re.DOTALL)
+    return [[(c, html.unescape(a + b)) for c, a, b in span.findall(box)] for box in boxes]
+
+
+def figures_in(text: str) -> str:
+    found = re.search(r'<div id="figures">(.*?)</div>', text)
+    assert found
+    return found[1]
+
+
+@pytest.mark.slow
+def test_chromium_shows_every_position(take: Take, tmp_path: Path) -> None:
+    path = tmp_path / "run.html"
+    path.write_bytes(export(take, "html"))
+    for step in (0, 4, take.last):
+        moment = take.at(step)
+        text = dom(path, f"#step={step}")
+        assert figures_in(text).startswith(f"{step} of {take.last}")
+        boxes = canvases_in(text)
+        assert len(boxes) == len(moment.canvases)
+        for c, (box, canvas) in enumerate(zip(boxes, moment.canvases, strict=True)):
+            words = [" ░░░" if s is None else inert(s) for s in shown(take, canvas)]
+            assert [word for _, word in box] == words
+            for i, (names, _) in enumerate(box):
+                assert ("mask" in names.split()) == (canvas.cells[i].piece is None)
+                assert ("kept" in names.split()) == (i not in canvas.free)
+                assert ("changed" in names.split()) == (c == moment.on and i in moment.changed)
+
+
+@pytest.mark.slow
+def test_chromium_plays_to_the_end_by_itself(edited: Take, tmp_path: Path) -> None:
+    path = tmp_path / "run.html"
+    path.write_bytes(export(edited, "html"))
+    text = dom(path, budget=20_000)
+    assert figures_in(text).startswith(f"{edited.last} of {edited.last}") and ">Play</button>" in text
+    path.write_bytes(export(edited, "html", step=3))
+    assert figures_in(dom(path, budget=20_000)).startswith(f"3 of {edited.last}")
+
+
+DRIVE = """<script>
+const seen = [], look = () => seen.push(document.getElementById("figures").textContent.split(" ")[0]);
+const press = (key) => { document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })); look(); };
+look();
+press("ArrowRight"); press("ArrowRight"); press("ArrowLeft"); press("End"); press("ArrowRight"); press("Home");
+range.value = 5; range.dispatchEvent(new Event("input")); look();
+press("c"); seen.push(document.body.className);
+main.querySelectorAll("span")[1].firstChild.nextSibling.dispatchEvent(new Event("pointerover", { bubbles: true }));
+seen.push(token.textContent.split(" ")[1], location.hash, play.textContent);
+press(" "); seen.push(play.textContent); press(" "); seen.push(play.textContent);
+location.hash = "#step=7";
+setTimeout(() => {
+  look();
+  seen.push(performance.getEntriesByType("resource").length);
+  document.title = JSON.stringify(seen);
+}, 200);
+</script></body>"""
+
+
+@pytest.mark.slow
+def test_chromium_scrubs_by_key_slider_and_address(edited: Take, tmp_path: Path) -> None:
+    path = tmp_path / "run.html"
+    path.write_text(export(edited, "html").decode().replace("</body>", DRIVE))
+    text = dom(path, "#step=2")
+    found = re.search(r"<title>(.*?)</title>", text)
+    assert found
+    last = str(edited.last)
+    moved = ["2", "3", "4", "3", last, last, "0", "5"]
+    rest = ["5", "confidence", "1", "#step=5", "Play", "5", "Pause", "5", "Play", "7", 0]
+    assert json.loads(html.unescape(found[1])) == [*moved, *rest]
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, list[str]]]:
+    """A server on loopback, and who asked it for what."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.server_port}", asked
+        listening.shutdown()
+
+
+@pytest.mark.slow
+def test_chromium_fetches_nothing_even_for_a_text_that_asks(
+    built_in: Checkpoint, server: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    address, asked = server
+    prompt = f"<img src={address}/a></script><script src='{address}/b'></script><link href={address}/c rel=stylesheet>"
+    take = parse(record(Run(built_in, Request(length=160, steps=4, seed=1, prompt=prompt)))[0]).take()
+    path = tmp_path / "run.html"
+    whole = export(take, "html").decode()
+    path.write_text(whole)
+    (box,) = canvases_in(dom(path, "#step=1"))
+    assert "".join(word for _, word in box).startswith(prompt)
+    assert asked == []
+    # The policy holds even where the escaping would not; without it the server is asked.
+    path.write_text(whole.replace("</body>", f"<img src={address}/d></body>"))
+    dom(path)
+    assert asked == []
+    path.write_text(f"<img src={address}/e>")
+    dom(path)
+    assert asked == ["/e"]
+
+
+# --- all
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("svg", {"speed": 3}, "a picture has no speed"),
+        ("cast", {"step": 1}, "a cast shows every step"),
+        ("html", {"speed": 0}, "the speed must be"),
+        ("html", {"speed": float("nan")}, "the speed must be"),
+        ("html", {"step": 900}, "there is no step 900"),
+        ("svg", {"step": -1}, "there is no step -1"),
+        ("svg", {"width": 3}, "the width must be 20 to 500"),
+    ],
+)
+def test_what_cannot_be_asked_for(edited: Take, kind: str, options: dict[str, float], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        export(edited, kind, **options)  # type: ignore[arg-type]
+
+
+def test_the_same_trace_gives_the_same_file(edited: Take) -> None:
+    assert [export(edited, kind) for kind in KINDS] == [export(edited, kind) for kind in KINDS]
