@@ -14,7 +14,15 @@ LONG = ["generate", "--steps", "256", "--seed", "1", "--sampler", "first-hitting
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["generate", "--help"], ["--show-completion", "bash"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["generate", "--help"],
+        ["replay", "--help"],
+        ["export", "--help"],
+        ["--show-completion", "bash"],
+    ],
 )
 def test_no_torch_and_no_textual_without_need(arguments: list[str]) -> None:
     code = (
