@@ -44,9 +44,9 @@ def replay(
 ) -> None:
     """Show a recorded run again, without its model.
 
-    Plays it in the terminal, then prints the text as it stands at the last step shown, with [[N]] for N masked
-    tokens; in a pipe, prints the text alone. Steps count as they were recorded: those that reveal nothing cost no
-    call and are not there.
+    Plays it in the terminal, then prints the text of the last step shown; in a pipe, the text alone.
+
+    Steps are counted as recorded, 0 is the start; those that revealed nothing are not there. [[N]] is N masked tokens.
 
     For example: sedd generate --trace run.jsonl && sedd replay run.jsonl --speed 20
     """

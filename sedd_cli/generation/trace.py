@@ -1,9 +1,9 @@
 """Traces: a run as JSON lines, from which it can be shown again without the model (`recording` reads them).
 
 First a header; then, for each row, a line with its canvas at the start, and a line for each of its steps, or with its
-canvas again after each edit by hand. Where a
-document of several windows is filled, row `r W + w` of the trace is window w of candidate r. Tokens are written both as
-ids and by their bytes as vocabularies spell them (`Ġthe`), so that no tokenizer is needed; MASK is null.
+canvas again after each edit by hand. Where a document of several windows is filled, row `r W + w` of the trace is
+window w of candidate r. Tokens are written both as ids and by their bytes as vocabularies spell them (`Ġthe`), so that
+no tokenizer is needed; MASK is null.
 """
 
 import json

@@ -8,32 +8,44 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 
-from sedd_cli.generation.recording import Take
+from sedd_cli.generation.recording import Moment, Take
 from sedd_cli.render.inert import one_line
 from sedd_cli.render.live import LiveView, height_of
 from sedd_cli.render.replay import frame_of, title_of
 
 TALLEST = 100
 """Lines of the terminal; of a longer canvas the beginning is shown."""
+DRAWN = 30
+"""Screens a second at most, as in the terminal: of faster runs steps are left out, the last never."""
 HOLD = 2.0
 """Seconds for which the end is shown."""
 
 
 def cast(take: Take, speed: float, width: int) -> Iterator[str]:
     """The lines of the file. Only what changes on the screen is written again."""
-    frames = [frame_of(take, moment) for moment in take.moments()]
-    height = min(TALLEST, max(height_of(frame, width) for frame in frames))
+    frames = [(moment.number, frame_of(take, moment)) for moment in _drawn(take, speed)]
+    height = min(TALLEST, max(height_of(frame, width) for _, frame in frames))
     title = title_of(take.header)
     yield _line({"version": 2, "width": width, "height": height, "title": one_line(title)})
     now = 0.0
     view = LiveView(title, take.calls, True, clock=lambda: now)
     screen = _Screen(width, height)
-    for number, frame in enumerate(frames):
+    for number, frame in frames:
         now = number / speed
         view.show(frame)
         begin = "\x1b[?25l\x1b[2J" if number == 0 else ""
         yield _line([round(now, 6), "o", begin + screen.draw(view)])
     yield _line([round(now + HOLD, 6), "o", f"\x1b[{height};1H\x1b[?25h"])
+
+
+def _drawn(take: Take, speed: float) -> Iterator[Moment]:
+    """The moments that are drawn: of those that fall on one screen, the first."""
+    seen = -1
+    for moment in take.moments():
+        screen = int(moment.number / speed * DRAWN)
+        if speed <= DRAWN or screen > seen or moment.number == take.last:
+            yield moment
+        seen = screen
 
 
 class _Screen:

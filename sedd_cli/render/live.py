@@ -2,8 +2,10 @@
 
 import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress_bar import ProgressBar
@@ -96,15 +98,20 @@ class LiveView:
 
 def canvas_text(frame: Frame, mask: str = MASK) -> Text:
     """The canvas as text: MASK dim, what this step wrote reversed, kept text bold, what is past the end dim."""
-    text = Text()
+    # Neighbours that look alike are one stretch: rich takes its time for each.
+    parts = groupby(_parts(frame, mask), key=itemgetter(1))
+    return Text.assemble(*(("".join(part for part, _ in alike), style) for style, alike in parts))
+
+
+def _parts(frame: Frame, mask: str) -> Iterator[tuple[str, str]]:
     for i, piece in enumerate(frame.pieces):
         if piece is None:
-            text.append(mask, style="bright_black")
+            yield mask, "bright_black"
         else:
             word = piece.lstrip(" ")
-            text.append(" " * (len(piece) - len(word)))
-            text.append(inert(word), style=_style(frame, i))
-    return text
+            style = _style(frame, i)
+            yield " " * (len(piece) - len(word)), style if style == "dim" else ""
+            yield inert(word), style
 
 
 def _style(frame: Frame, position: int) -> str:
@@ -118,4 +125,4 @@ def _style(frame: Frame, position: int) -> str:
 def height_of(frame: Frame, width: int) -> int:
     """Lines that the view needs to show all of a frame."""
     console = Console(file=io.StringIO(), width=width, height=25)
-    return len(console.render_lines(canvas_text(frame), pad=False)) + 4
+    return len(console.render_lines(Text(canvas_text(frame).plain), pad=False)) + 4

@@ -73,8 +73,8 @@ def _change(
 
 def _figures(cells: list[Cell]) -> dict[str, object]:
     return {
-        "p": [_rounded(cell.probability or 0) for cell in cells],
-        "e": [_rounded(cell.entropy or 0) for cell in cells],
+        "p": [_rounded(min(1, max(0, cell.probability or 0))) for cell in cells],
+        "e": [_rounded(max(0, cell.entropy or 0)) for cell in cells],
     }
 
 

@@ -237,7 +237,7 @@ def test_damage_gives_an_error_or_a_result(trace: bytes, built_in: Checkpoint) -
     @given(st.sampled_from([trace, document]), st.data())
     def damaged(whole: bytes, data: st.DataObject) -> None:
         for _ in range(data.draw(st.integers(1, 3))):
-            whole = _damage(whole, data)
+            whole = damage(whole, data)
         try:
             recording = parse(whole.splitlines(keepends=True))
             if recording.numbers:
@@ -248,7 +248,8 @@ def test_damage_gives_an_error_or_a_result(trace: bytes, built_in: Checkpoint) -
     damaged()
 
 
-def _damage(whole: bytes, data: st.DataObject) -> bytes:
+def damage(whole: bytes, data: st.DataObject) -> bytes:
+    """A trace with some bytes, lines or values changed."""
     lines = whole.splitlines(keepends=True)
     kind = data.draw(st.sampled_from(["bytes", "cut", "drop", "swap", "value"]))
     at = data.draw(st.integers(0, max(0, len(whole) - 1)))

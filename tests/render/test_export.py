@@ -15,15 +15,18 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
-from sedd_cli import Checkpoint, Request, Run, UsageError
+from sedd_cli import Checkpoint, Request, Run, SeddError, UsageError
 from sedd_cli.generation.recording import Take, parse
-from sedd_cli.render.export import KINDS, export
+from sedd_cli.render.export import KINDS, Kind, export
 from sedd_cli.render.inert import inert
 from sedd_cli.render.live import LiveView, height_of
 from sedd_cli.render.picture import NO_XML
 from sedd_cli.render.replay import frame_of, shown, speed_of, title_of
+from tests.generation.test_recording import damage
 from tests.traces import held, record, two_windows
 
 HOSTILE = "a</script><!-- [/red] \x1b]0;x\x07 @font-face{x} {{data}} \u2028 &lt; <img src=//x.invalid/> 🌍 \u202e\uffff"
@@ -357,6 +360,33 @@ def test_chromium_fetches_nothing_even_for_a_text_that_asks(
 def test_what_cannot_be_asked_for(edited: Take, kind: str, options: dict[str, float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         export(edited, kind, **options)  # type: ignore[arg-type]
+
+
+def test_damage_gives_an_error_or_a_file(built_in: Checkpoint) -> None:
+    document = b"".join(record(two_windows(built_in))[0])
+    branch = b"".join(held(built_in).trace())
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.sampled_from([document, branch]), st.sampled_from(KINDS), st.data())
+    def damaged(whole: bytes, kind: Kind, data: st.DataObject) -> None:
+        try:
+            made = export(parse(damage(whole, data).splitlines(keepends=True)).take(), kind).decode()
+        except SeddError:
+            return
+        if kind == "svg":
+            ElementTree.fromstring(made)
+        elif kind == "html":
+            json.loads(Page(made).raw[0])
+        else:
+            assert [json.loads(line) for line in made.split("\n")[:-1]]
+
+    damaged()
+
+
+def test_a_fast_cast_leaves_out_what_nobody_could_see(edited: Take) -> None:
+    lines = export(edited, "cast", speed=300).decode().split("\n")[1:-1]
+    times = [json.loads(line)[0] for line in lines]
+    assert len(times) < edited.last and times[-2] == pytest.approx(edited.last / 300, abs=1e-5)
 
 
 def test_the_same_trace_gives_the_same_file(edited: Take) -> None:
