@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedd_cli.cli import options
+from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.output import Output, as_json, as_lines, read_prompt
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
@@ -63,7 +64,6 @@ def generate(
         from sedd_cli.generation.engine import Run
         from sedd_cli.generation.request import Request
         from sedd_cli.generation.trace import TraceWriter
-        from sedd_cli.models.checkpoint import load_checkpoint
 
         request = Request(
             length=length,
@@ -80,7 +80,7 @@ def generate(
             top_p=top_p,
             batch_size=batch_size,
         )
-        run = Run(load_checkpoint(model, device, dtype), request)
+        run = Run(load(model, device, dtype, terminal), request)
         if run.checkpoint.tokenizer is None and not json:
             raise UsageError(
                 "this checkpoint has no tokenizer, so it writes ids, not text",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedd_cli.cli import options
+from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.output import Output, as_json
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
@@ -116,7 +117,6 @@ def infill(
         from sedd_cli.generation.infill import Infilling, ranked
         from sedd_cli.generation.request import Request
         from sedd_cli.generation.trace import TraceWriter
-        from sedd_cli.models.checkpoint import load_checkpoint
 
         request = Request(
             length=length,
@@ -131,7 +131,7 @@ def infill(
             top_p=top_p,
             batch_size=batch_size,
         )
-        checkpoint = load_checkpoint(model, device, dtype)
+        checkpoint = load(model, device, dtype, terminal)
         gaps = _gaps(checkpoint, document, mask or [], unit, regex, marker, tokens, terminal)
         infilling = Infilling(checkpoint, request, document.text, gaps)
         _tell(infilling, terminal, quiet)

@@ -10,6 +10,10 @@ from sedd_cli.cli.export import export
 from sedd_cli.cli.generate import generate
 from sedd_cli.cli.infill import infill
 from sedd_cli.cli.replay import replay
+from sedd_cli.cli.download import download
+from sedd_cli.cli.generate import generate
+from sedd_cli.cli.infill import infill
+from sedd_cli.cli.models import models
 from sedd_cli.cli.score import score
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.cli.train import train
@@ -55,6 +59,8 @@ app.command()(train)
 app.command()(tui)
 app.command()(replay)
 app.command()(export)
+app.command()(download)
+app.add_typer(models, name="models")
 
 
 def main() -> None:

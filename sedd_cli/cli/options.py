@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from sedd_cli.cli.completion import model_names
 from sedd_cli.cli.terminal import Color
 from sedd_cli.diffusion.names import SamplerName, ScoreUse
 
@@ -16,7 +17,8 @@ Model = Annotated[
         "-m",
         "--model",
         envvar="SEDD_MODEL",
-        help="Built-in name or folder.",
+        autocompletion=model_names,
+        help="Built-in name, folder, or OWNER/NAME[@REVISION] of the hub.",
         rich_help_panel=MACHINE,
         show_default=False,
     ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sedd_cli.cli import options
+from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.output import Output, as_json
 from sedd_cli.cli.terminal import Color, Terminal
 from sedd_cli.errors import UsageError
@@ -97,7 +98,6 @@ def score(
     document = read_document(file)
     with Output(output) as out:
         from sedd_cli.evaluation.score import ScoreRequest, Scoring
-        from sedd_cli.models.checkpoint import load_checkpoint
 
         request = ScoreRequest(
             order=order,
@@ -109,7 +109,7 @@ def score(
             overlap=overlap,
             batch_size=batch_size,
         )
-        scoring = Scoring(load_checkpoint(model, device, dtype), document.text, request)
+        scoring = Scoring(load(model, device, dtype, terminal), document.text, request)
         if not quiet:
             _tell(scoring, document.text, terminal)
         started = time.monotonic()

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
@@ -31,6 +31,7 @@ class Terminal:
             highlight=False,
             emoji=False,
         )
+        self.interactive = stream.isatty() and not quiet
         # Not the console's word for it: that is also true where colour is forced into a pipe.
         self.live = stream.isatty() and not self._console.is_dumb_terminal and (not quiet if live is None else live)
 
@@ -77,6 +78,38 @@ class Terminal:
 
         with Live(view, console=self._console, transient=True, refresh_per_second=4):
             yield view
+
+    @contextmanager
+    def counting_bytes(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show how far a transfer is, and how long it will take, until the block ends; told of bytes as they come."""
+        if not self.live:
+            yield lambda _: None
+            return
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        from sedd_cli.render.inert import inert
+
+        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        name = TextColumn("{task.description}", markup=False)
+        with Progress(name, *columns, console=self._console, transient=True) as progress:
+            task = progress.add_task(inert(title), total=total)
+            yield lambda n: progress.advance(task, n)
+
+    @property
+    def can_ask(self) -> bool:
+        return self._console.file.isatty() and sys.stdin is not None and sys.stdin.isatty()
+
+    def confirm(self, question: str) -> bool:
+        """Ask, and read the answer from stdin; no answer is no. Only where one `can_ask`."""
+        self._print(f"{question} [y/N]", "bold")
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def _print(self, text: str, style: str) -> None:
         from rich.text import Text

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from sedd_cli.cli import options
+from sedd_cli.cli.checkpoints import fetch_if_missing
+from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 
 
@@ -32,6 +34,7 @@ def tui(
     """Watch a text being written, stop, go back, lock or remask a word, go on; in your own document too."""
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()):
         raise UsageError("sedd tui needs a terminal", "In a pipe, use sedd generate or sedd infill.")
+    fetch_if_missing(model, Terminal())
     from sedd_cli.tui.app import run
 
     raise typer.Exit(run(file, model, device, context.obj.debug))

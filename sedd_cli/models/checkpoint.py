@@ -20,12 +20,10 @@ from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
 from sedd_cli.models.device import resolve_autocast, resolve_device
 from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2
-from sedd_cli.models.names import find_checkpoint
+from sedd_cli.models.names import CONFIG, WEIGHTS, find_checkpoint, hub_name
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.models.transformer import inverse_frequencies
 from sedd_cli.text.tokenizer import Tokenizer
-
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 @dataclass(frozen=True)
@@ -78,12 +76,13 @@ class Checkpoint:
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the weights file, hexadecimal."""
-        with _weights_file(self.folder).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return weights_hash(self.folder)
 
 
 def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu", dtype: str = "auto") -> Checkpoint:
-    """Load a checkpoint by built-in name (None: the default) or folder; public SEDD and RADD folders as they are.
+    """Load a checkpoint by built-in name (None: the default), folder, or hub id (from the hub's cache).
+
+    Public SEDD and RADD folders load as they are; nothing is downloaded.
 
     Weights of any precision become float32; `dtype` (auto, float32, bfloat16, float16) is that of the blocks'
     products on an accelerator. Raises `NotLoadableError` if the folder is missing, incomplete, unsafe or
@@ -95,7 +94,7 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
     config = read_config(folder)
     model = build_network(config, read_weights(folder), autocast, folder)
     return Checkpoint(
-        name=config.model.name or folder.resolve().name,
+        name=_name(folder, config),
         folder=folder,
         config=config,
         model=model.to(where),
@@ -103,8 +102,13 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
     )
 
 
+def _name(folder: Path, config: Config) -> str:
+    """What it is called: by its repository where it came from the hub, whose configs say `small` or nothing."""
+    return hub_name(folder) or config.model.name or folder.resolve().name
+
+
 def read_config(folder: Path) -> Config:
-    path = folder / "config.json"
+    path = folder / CONFIG
     try:
         return Config.model_validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -129,6 +133,12 @@ def _weights_file(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise NotLoadableError(f"{folder} has no weights", f"Expected {' or '.join(WEIGHTS)} beside config.json.")
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256 of the weights file, hexadecimal. Raises `NotLoadableError` if there is none."""
+    with _weights_file(folder).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:

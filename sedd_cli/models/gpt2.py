@@ -5,14 +5,19 @@ from pathlib import Path
 from sedd_cli.text.tokenizer import Tokenizer
 
 GPT2_TOKENS = 50257
+GPT2_REPOSITORIES = ("gpt2", "openai-community/gpt2")
+"""The same repository: its first name, to which the public hub redirects, and its own."""
+
+
+def cached_gpt2_file() -> Path | None:
+    """Its tokenizer.json, if the hub's cache holds it; nothing is downloaded."""
+    from sedd_cli.models.cache import cached_file
+
+    found = (cached_file(repository, "tokenizer.json") for repository in GPT2_REPOSITORIES)
+    return next((file for file in found if file is not None), None)
 
 
 def cached_gpt2() -> Tokenizer | None:
-    """GPT-2's tokenizer if the hub's cache holds it; nothing is downloaded. Raises `ValueError` if it is damaged."""
-    from huggingface_hub import try_to_load_from_cache
-
-    for repository in ("openai-community/gpt2", "gpt2"):
-        cached = try_to_load_from_cache(repository, "tokenizer.json")
-        if isinstance(cached, str):
-            return Tokenizer.from_file(Path(cached))
-    return None
+    """GPT-2's tokenizer, if the hub's cache holds it. Raises `ValueError` if it is damaged."""
+    file = cached_gpt2_file()
+    return None if file is None else Tokenizer.from_file(file)

@@ -1,39 +1,91 @@
 """Names of checkpoints: what `-m NAME` can mean."""
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 
-from sedd_cli.errors import NotLoadableError
+from sedd_cli.errors import NotLoadableError, UsageError
 
 DEFAULT = "tinystories"
+CONFIG = "config.json"
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+TOKENIZER = ("tokenizer.json", "vocab.json", "merges.txt")
 _BUILT_IN = Path(__file__).resolve().parent.parent / "checkpoints"
+_HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(.+))?", re.ASCII)
+
+KNOWN = {
+    "louaaron/sedd-small": "SEDD, absorbing, OpenWebText (arXiv 2310.16834)",
+    "louaaron/sedd-medium": "SEDD, absorbing, OpenWebText (arXiv 2310.16834)",
+    "JingyangOu/radd-lambda-dce": "RADD, lambda-DCE, OpenWebText (arXiv 2406.03736)",
+    "JingyangOu/radd-t-dce": "RADD, t-DCE, OpenWebText (arXiv 2406.03736)",
+}
+"""Public checkpoints of the papers. Any other repository in their layouts does as well."""
 
 
 def built_in_names() -> list[str]:
     """Names of the checkpoints that the package carries."""
-    return sorted(p.parent.name for p in _BUILT_IN.glob("*/config.json"))
+    return sorted(p.parent.name for p in _BUILT_IN.glob(f"*/{CONFIG}"))
+
+
+def split_hub_id(name: str) -> tuple[str, str | None] | None:
+    """`OWNER/NAME[@REVISION]` as a repository of the hub and its revision; None for anything else."""
+    match = _HUB_ID.fullmatch(name)
+    return (match[1], match[2]) if match else None
+
+
+def hub_id(name: str, revision: str | None = None) -> tuple[str, str | None]:
+    """A name that must be one of the hub. Raises `UsageError` if it is not, or says two revisions."""
+    parts = split_hub_id(name)
+    if parts is None:
+        raise UsageError(
+            f"{name!r} is not the name of a repository on the hub", f"Those are OWNER/NAME: {', '.join(KNOWN)} ..."
+        )
+    repository, named = parts
+    if named and revision and named != revision:
+        raise UsageError(f"two revisions are given, {named!r} and {revision!r}", "Give one.")
+    return repository, revision or named
+
+
+def local_folder(name: str) -> Path | None:
+    """The folder of a built-in checkpoint, or that of a path; None where there is neither.
+
+    A built-in name wins over a folder of that name in the working directory (`./NAME` reaches that).
+    """
+    if name in built_in_names():
+        return _BUILT_IN / name
+    folder = Path(name).expanduser()
+    return folder if folder.is_dir() else None
+
+
+def hub_name(folder: Path) -> str | None:
+    """The repository of which a folder is a snapshot in the hub's cache; None if it is none."""
+    kind, *parts = folder.parent.parent.name.split("--")
+    return "/".join(parts) if kind == "models" and folder.parent.name == "snapshots" and parts else None
 
 
 def find_checkpoint(name: str | None) -> Path:
-    """The folder of a checkpoint: None for the default, a built-in name, or a path.
+    """The folder of a checkpoint: None for the default, a built-in name, a path, or a hub id in the hub's cache.
 
-    A built-in name wins over a folder of that name in the working directory (`./NAME` reaches that).
-    Raises `NotLoadableError` if there is no such thing.
+    Nothing is downloaded. Raises `NotLoadableError` if there is no such thing.
     """
     name = DEFAULT if name is None else name
-    built_in = built_in_names()
-    if name in built_in:
-        return _BUILT_IN / name
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = local_folder(name)
+    if folder is not None:
         return folder
-    if folder.exists():
+    if Path(name).expanduser().exists():
         raise NotLoadableError(
             f"{name!r} is a file, not a checkpoint", "Give the folder that holds config.json and the weights."
         )
-    close = get_close_matches(name, built_in, n=1)
+    parts = split_hub_id(name)
+    if parts is not None:
+        from sedd_cli.models.cache import require_cached
+
+        return require_cached(*parts)
+    built_in = built_in_names()
+    close = get_close_matches(name, [*built_in, *KNOWN], n=1)
     hint = f"Did you mean {close[0]!r}? " if close else ""
     raise NotLoadableError(
         f"there is no checkpoint {name!r}: it is neither built in nor a folder",
-        f"{hint}Built in: {', '.join(built_in)}; or give the path of a folder with config.json and weights.",
+        f"{hint}Built in: {', '.join(built_in)}; or give the path of a folder with config.json and weights, "
+        "or a repository of the hub (sedd models list).",
     )

@@ -1,0 +1,58 @@
+"""Checkpoints as the commands get them: from here, or from the hub, told of on the way."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sedd_cli.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from sedd_cli.models.checkpoint import Checkpoint
+
+
+def load(model: str | None, device: str, dtype: str, terminal: Terminal) -> "Checkpoint":
+    """Load the checkpoint that `-m` names. Raises what `load_checkpoint` and `fetch_if_missing` do."""
+    fetch_if_missing(model, terminal)
+    from sedd_cli.models.checkpoint import load_checkpoint
+
+    return load_checkpoint(model, device, dtype)
+
+
+def fetch_if_missing(model: str | None, terminal: Terminal) -> None:
+    """On a terminal, fetch what `-m` names if it is on the hub and not here yet; elsewhere loading says what to do.
+
+    Raises `NotLoadableError` or `SeddError` if it cannot be fetched.
+    """
+    from sedd_cli.models.names import local_folder, split_hub_id
+
+    parts = None if model is None or local_folder(model) is not None else split_hub_id(model)
+    if parts is None or not terminal.interactive:
+        return
+    from sedd_cli.models.cache import cached_folder
+
+    if cached_folder(*parts) is None:
+        fetch_checkpoint(*parts, terminal)
+
+
+def fetch_checkpoint(repository: str, revision: str | None, terminal: Terminal) -> Path:
+    """Fetch a checkpoint from the hub after naming its size; its folder. Offline, what is there.
+
+    Raises `NotLoadableError` or `SeddError` if it cannot be fetched.
+    """
+    from rich.filesize import decimal
+
+    from sedd_cli.models.cache import offline_folder
+
+    folder = offline_folder(repository, revision)
+    if folder is not None:
+        terminal.note(f"HF_HUB_OFFLINE: {repository} as it is in the cache, commit {folder.name}; not verified")
+        return folder
+    from sedd_cli.models.hub import fetch, plan_download
+
+    plan = plan_download(repository, revision)
+    files = [file.name for file in plan.checkpoint.missing]
+    if plan.tokenizer is not None:
+        files.append("GPT-2's tokenizer.json")
+    what = f"{', '.join(files)} ({decimal(plan.bytes)})" if files else "nothing to fetch, all is in the cache"
+    terminal.note(f"{repository}, commit {plan.checkpoint.commit}: {what}")
+    with terminal.counting_bytes(repository, plan.bytes) as on_bytes:
+        return fetch(plan, on_bytes)

@@ -1,0 +1,38 @@
+"""`sedd download`: a checkpoint from the hub into the hub's cache."""
+
+from typing import Annotated
+
+import typer
+
+from sedd_cli.cli import options
+from sedd_cli.cli.checkpoints import fetch_checkpoint
+from sedd_cli.cli.completion import hub_names
+from sedd_cli.cli.output import Output, as_json
+from sedd_cli.cli.terminal import Terminal
+
+
+def download(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="OWNER/NAME on the hub.", autocompletion=hub_names, show_default=False),
+    ],
+    revision: Annotated[
+        str | None, typer.Option(help="A branch, a tag or a commit. Default: main.", show_default=False)
+    ] = None,
+    json: options.Json = False,
+    color: options.ColorChoice = "auto",
+    quiet: options.Quiet = False,
+) -> None:
+    """Fetch a checkpoint, verify it, and print its folder.
+
+    It goes to the hub's own cache; HF_HOME, HF_TOKEN and HF_HUB_OFFLINE mean what they mean everywhere. What is there
+    already is not fetched again. Afterwards -m NAME takes it (-m NAME@REVISION, if that is not main).
+    """
+    from sedd_cli.models.names import hub_id
+
+    repository, revision = hub_id(name, revision)
+    with Output(None) as out:
+        folder = fetch_checkpoint(repository, revision, Terminal(quiet=quiet, color=color))
+        size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+        record = {"name": repository, "revision": revision or "main", "commit": folder.name, "bytes": size}
+        out.write(as_json({**record, "path": str(folder)}) if json else f"{folder}\n")

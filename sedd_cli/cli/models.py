@@ -1,0 +1,203 @@
+"""`sedd models`: the checkpoints that there are, here and on the hub."""
+
+import json as json_
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sedd_cli.cli import options
+from sedd_cli.cli.completion import hub_names, model_names
+from sedd_cli.cli.output import Output, as_json
+from sedd_cli.cli.terminal import Terminal
+from sedd_cli.errors import UsageError
+
+models = typer.Typer(
+    no_args_is_help=True,
+    help="The checkpoints that there are: built in, in the hub's cache, known on the hub.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="Built-in name, folder, or OWNER/NAME[@REVISION].",
+        autocompletion=model_names,
+        show_default=False,
+    ),
+]
+
+
+@models.command("list")
+def list_(
+    names: Annotated[bool, typer.Option("--names", help="Names only, one a line.")] = False,
+    json: options.Json = False,
+) -> None:
+    """List the checkpoints that are built in, in the hub's cache, or known on the hub."""
+    rows = _rows()
+    with Output(None) as out:
+        if json:
+            out.write(as_json({"models": rows}))
+        elif names:
+            out.write(_lines(dict.fromkeys(str(row["name"]) for row in rows)))
+        else:
+            out.write(_table(rows))
+
+
+@models.command()
+def show(name: Name, json: options.Json = False) -> None:
+    """Show what is known of a checkpoint: config, provenance, size, hash."""
+    from sedd_cli.models.names import KNOWN, hub_name, local_folder
+    from sedd_cli.models.names import find_checkpoint as find
+
+    if name in KNOWN and local_folder(name) is None and not _is_cached(name):
+        record: dict[str, Any] = {"name": name, "where": "hub", "about": KNOWN[name], "fetch": f"sedd download {name}"}
+    else:
+        record = _described(name, folder := find(name), KNOWN.get(hub_name(folder) or ""))
+    with Output(None) as out:
+        out.write(as_json(record) if json else _lines(_flat(record)))
+
+
+@models.command()
+def path(name: Name) -> None:
+    """Print the folder of a checkpoint that is here."""
+    from sedd_cli.models.names import find_checkpoint
+
+    with Output(None) as out:
+        out.write(f"{find_checkpoint(name).absolute()}\n")
+
+
+@models.command()
+def rm(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="OWNER/NAME.", autocompletion=hub_names, show_default=False)
+    ],
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    color: options.ColorChoice = "auto",
+    quiet: options.Quiet = False,
+) -> None:
+    """Delete a repository, all its revisions, from the hub's cache. It asks first."""
+    from rich.filesize import decimal
+
+    from sedd_cli.models.cache import remove_cached, repository_size
+    from sedd_cli.models.names import built_in_names, hub_id, local_folder
+
+    if name in built_in_names():
+        raise UsageError(f"{name!r} is built in", "It is part of the package, and goes with it.")
+    if local_folder(name) is not None:
+        raise UsageError(f"{name!r} is a folder, not a repository in the hub's cache", "Delete it yourself.")
+    repository, revision = hub_id(name)
+    if revision is not None:
+        raise UsageError("rm takes a repository, not a revision", f"sedd models rm {repository} deletes all of it.")
+    terminal = Terminal(quiet=quiet, color=color)
+    size = decimal(repository_size(repository))
+    if not yes:
+        if not terminal.can_ask:
+            raise UsageError(f"not on a terminal, nobody can be asked whether {repository} may go", "Give --yes.")
+        if not terminal.confirm(f"Delete {repository} ({size}) from the hub's cache?"):
+            terminal.note("kept")
+            raise typer.Exit(1)
+    remove_cached(repository)
+    terminal.note(f"deleted {repository}: {size} freed")
+
+
+def _rows() -> list[dict[str, object]]:
+    from sedd_cli.models.cache import cached_checkpoints
+    from sedd_cli.models.names import KNOWN, built_in_names, find_checkpoint
+
+    built_in: list[dict[str, object]] = [
+        {"name": name, "where": "built in", "bytes": _size(folder := find_checkpoint(name)), "path": str(folder)}
+        for name in built_in_names()
+    ]
+    cached: list[dict[str, object]] = [
+        {
+            "name": c.name,
+            "where": "cache" if c.complete else "cache, in part",
+            "bytes": c.size,
+            "commit": c.commit,
+            "revisions": list(c.refs),
+            "path": str(c.folder),
+            "about": KNOWN.get(c.name, ""),
+        }
+        for c in cached_checkpoints()
+    ]
+    here = {row["name"] for row in cached}
+    known: list[dict[str, object]] = [
+        {"name": name, "where": "hub", "about": about} for name, about in KNOWN.items() if name not in here
+    ]
+    return [*built_in, *cached, *known]
+
+
+def _table(rows: list[dict[str, object]]) -> str:
+    from rich.filesize import decimal
+
+    cells = [
+        [
+            str(row["name"]),
+            str(row["where"]),
+            decimal(size) if isinstance(size := row.get("bytes"), int) else "",
+            _revision(row),
+            str(row.get("about", "")),
+        ]
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return _lines("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)
+
+
+def _revision(row: dict[str, object]) -> str:
+    refs = row.get("revisions")
+    named = f" {', '.join(refs)}" if isinstance(refs, list) and refs else ""
+    return f"{str(row.get('commit', ''))[:12]}{named}"
+
+
+def _described(name: str, folder: Path, about: str | None) -> dict[str, Any]:
+    from sedd_cli.models.checkpoint import read_config, weights_hash
+    from sedd_cli.models.names import built_in_names, hub_name
+
+    config = read_config(folder)
+    repository = hub_name(folder)
+    where = "built in" if name in built_in_names() else "folder" if repository is None else "cache"
+    return {
+        "name": repository or name,
+        "where": where,
+        **({"about": about} if about else {}),
+        **({"commit": folder.name} if repository else {}),
+        "path": str(folder.absolute()),
+        "bytes": _size(folder),
+        "sha256": weights_hash(folder),
+        "form": "SEDD" if config.model.time_conditioned else "RADD",
+        "tokenizer": _tokenizer(folder),
+        "config": json_.loads((folder / "config.json").read_bytes()),
+    }
+
+
+def _tokenizer(folder: Path) -> str:
+    from sedd_cli.models.names import TOKENIZER
+
+    own = [name for name in TOKENIZER if (folder / name).is_file()]
+    return ", ".join(own) or "none of its own"
+
+
+def _is_cached(name: str) -> bool:
+    from sedd_cli.models.cache import cached_checkpoints
+
+    return any(cached.name == name for cached in cached_checkpoints())
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+
+
+def _flat(record: dict[str, Any], prefix: str = "") -> Iterable[str]:
+    """`key: value`, one a line; tables inside it by their dotted names."""
+    for key, value in record.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}: {value if isinstance(value, str) else json_.dumps(value, ensure_ascii=False)}"
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

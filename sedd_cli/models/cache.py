@@ -1,0 +1,135 @@
+"""The hub's cache on this machine: which checkpoints it holds, told without the network and without torch."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from huggingface_hub import CachedRepoInfo, CachedRevisionInfo, HFCacheInfo, constants, scan_cache_dir
+from huggingface_hub import try_to_load_from_cache as _try_to_load
+from huggingface_hub.errors import CacheNotFound
+
+from sedd_cli.errors import NotLoadableError, SeddError
+from sedd_cli.models.names import CONFIG, WEIGHTS
+
+
+@dataclass(frozen=True)
+class Cached:
+    """A checkpoint in the cache at one commit, which `refs` (branches, tags) name. `size` in bytes."""
+
+    name: str
+    commit: str
+    refs: tuple[str, ...]
+    folder: Path
+    size: int
+    complete: bool
+
+
+def cache_folder() -> Path:
+    return Path(constants.HF_HUB_CACHE)
+
+
+def cached_file(repository: str, name: str, revision: str | None = None) -> Path | None:
+    found = _try_to_load(repository, name, revision=revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def cached_folder(repository: str, revision: str | None = None) -> Path | None:
+    """The folder of a checkpoint in the cache; None unless its config and its weights are there."""
+    config = cached_file(repository, CONFIG, revision)
+    weights = any(cached_file(repository, name, revision) for name in WEIGHTS)
+    return config.parent if config is not None and weights else None
+
+
+def require_cached(repository: str, revision: str | None = None) -> Path:
+    """The same. Raises `NotLoadableError` where it is not in the cache, or not whole."""
+    folder = cached_folder(repository, revision)
+    if folder is not None:
+        return folder
+    wanted = _named(repository, revision)
+    hint = f"Fetch it: sedd download {wanted}"
+    there = [name for name in (CONFIG, *WEIGHTS) if cached_file(repository, name, revision)]
+    if there:
+        lacks = "weights" if CONFIG in there else CONFIG
+        raise NotLoadableError(f"{wanted} is in the hub's cache in part only: it lacks {lacks}", hint)
+    others = [c for c in cached_checkpoints() if c.name == repository and c.complete]
+    if others:
+        hint = f"In the cache: {', '.join(_named(repository, c.commit) for c in others)}. {hint}"
+    raise NotLoadableError(f"there is no folder {wanted!r}, and no such repository in the hub's cache", hint)
+
+
+def offline_folder(repository: str, revision: str | None = None) -> Path | None:
+    """The same, but only where HF_HUB_OFFLINE forbids to look whether there is a newer one."""
+    return cached_folder(repository, revision) if constants.HF_HUB_OFFLINE else None
+
+
+def cached_checkpoints() -> list[Cached]:
+    """All checkpoints in the cache, by name; of whatever else it holds, nothing."""
+    return sorted(
+        (
+            _cached(repository, revision)
+            for repository in _scan().repos
+            for revision in repository.revisions
+            if repository.repo_type == "model" and _is_ours(revision.snapshot_path / CONFIG)
+        ),
+        key=lambda cached: (cached.name.lower(), cached.commit),
+    )
+
+
+def repository_size(repository: str) -> int:
+    """Bytes of a repository in the cache, all its revisions. Raises `NotLoadableError` if it is not there."""
+    return _repository(_scan(), repository).size_on_disk
+
+
+def remove_cached(repository: str) -> None:
+    """Delete a repository, with all its revisions, from the cache; nothing else.
+
+    Raises `NotLoadableError` if it is not there, `SeddError` if it cannot be deleted.
+    """
+    cache = _scan()
+    mine = _repository(cache, repository)
+    # A commit alone is no name for it: a repository copied on the hub has the same ones.
+    commits = [revision.commit_hash for revision in mine.revisions]
+    replace(cache, repos=frozenset({mine})).delete_revisions(*commits).execute()
+    if mine.repo_path.exists():
+        raise SeddError(f"cannot delete {mine.repo_path}", "Check its permissions.")
+
+
+def _repository(cache: HFCacheInfo, name: str) -> CachedRepoInfo:
+    found = next((r for r in cache.repos if r.repo_type == "model" and r.repo_id == name), None)
+    if found is None:
+        raise NotLoadableError(f"{name} is not in the hub's cache", "sedd models list shows what is.")
+    return found
+
+
+def _scan() -> HFCacheInfo:
+    try:
+        return scan_cache_dir(cache_folder())
+    except CacheNotFound:
+        return HFCacheInfo(size_on_disk=0, repos=frozenset(), incomplete_files=frozenset(), warnings=[])
+    except (OSError, ValueError) as error:
+        raise SeddError(f"cannot read the hub's cache {cache_folder()}: {error}", "Check HF_HOME.") from error
+
+
+def _cached(repository: CachedRepoInfo, revision: CachedRevisionInfo) -> Cached:
+    files = {file.file_name for file in revision.files}
+    return Cached(
+        name=repository.repo_id,
+        commit=revision.commit_hash,
+        refs=tuple(sorted(revision.refs)),
+        folder=revision.snapshot_path,
+        size=revision.size_on_disk,
+        complete=not files.isdisjoint(WEIGHTS),
+    )
+
+
+def _is_ours(config: Path) -> bool:
+    """Whether a config.json is of the layouts that we read, going by its keys."""
+    try:
+        keys = json.loads(config.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(keys, dict) and {"tokens", "noise", "model"} <= keys.keys()
+
+
+def _named(repository: str, revision: str | None) -> str:
+    return repository if revision is None else f"{repository}@{revision}"

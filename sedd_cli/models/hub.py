@@ -1,0 +1,213 @@
+"""Checkpoints on the hub: looked up, fetched into the hub's own cache, and verified.
+
+Its variables hold here too (HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT). A connection that
+is cut is resumed by huggingface_hub, as long as the command runs.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from huggingface_hub import constants, hf_hub_download, model_info
+
+from sedd_cli.errors import NotLoadableError, SeddError
+from sedd_cli.models.cache import cached_file
+from sedd_cli.models.hub_errors import NoRepositoryError, explained
+from sedd_cli.models.names import CONFIG, TOKENIZER, WEIGHTS
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+OnBytes = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of a repository. `sha256` of those that the hub stores with LFS; `size` None where it does not say."""
+
+    name: str
+    size: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What we would take from a repository, of which `revision` is a branch, a tag or a commit."""
+
+    repository: str
+    revision: str
+    commit: str
+    files: tuple[RemoteFile, ...]
+
+    @property
+    def missing(self) -> tuple[RemoteFile, ...]:
+        return tuple(f for f in self.files if cached_file(self.repository, f.name, self.commit) is None)
+
+    @property
+    def missing_bytes(self) -> int:
+        return sum(file.size or 0 for file in self.missing)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checkpoint to be fetched, with GPT-2's tokenizer where it needs that."""
+
+    checkpoint: Offer
+    tokenizer: Offer | None
+
+    @property
+    def bytes(self) -> int:
+        """What is yet to be fetched."""
+        return self.checkpoint.missing_bytes + (self.tokenizer.missing_bytes if self.tokenizer else 0)
+
+
+def _ignore(_: int) -> None:
+    pass
+
+
+def plan_download(repository: str, revision: str | None = None) -> Plan:
+    """What fetching a checkpoint takes. Fetches its config.json alone, which says whether it is one of ours.
+
+    Raises `NotLoadableError` if there is no such repository or it holds no such checkpoint, `SeddError` where the hub
+    cannot be reached.
+    """
+    offer = _look_up(repository, revision or constants.DEFAULT_REVISION, _files_of_checkpoint)
+    # These cost time to load, which is not had before the hub has said that there is something.
+    from sedd_cli.models.checkpoint import read_config
+    from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2_file
+
+    # Its config tells other architectures apart before their weights are paid for.
+    with explained(repository, offer.revision):
+        config = read_config(_fetch_file(offer, offer.files[0], _ignore).parent)
+    names = {file.name for file in offer.files}
+    own = "tokenizer.json" in names or {"vocab.json", "merges.txt"} <= names
+    return Plan(offer, None if own or config.tokens != GPT2_TOKENS or cached_gpt2_file() else _look_up_gpt2())
+
+
+def fetch(plan: Plan, on_bytes: OnBytes = _ignore) -> Path:
+    """Fetch what a plan says and is not in the cache; the checkpoint's folder. All of it is verified.
+
+    The revision's name points at what was fetched only when all of it is there. Raises `NotLoadableError` for a damaged
+    file, which is then no longer in the cache, `SeddError` where something else is in the way.
+    """
+    for offer in (plan.tokenizer, plan.checkpoint):
+        if offer is None:
+            continue
+        with explained(offer.repository, offer.revision):
+            for file in offer.files:
+                _fetch_file(offer, file, on_bytes)
+            folder = _name_revision(offer)
+    return folder
+
+
+def _look_up(repository: str, revision: str, choose: Callable[[str, list[str]], list[str]]) -> Offer:
+    with explained(repository, revision):
+        info = model_info(repository, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+        if info.sha is None:
+            raise SeddError(f"the hub does not say which commit {repository} is at", "Try again later.")
+        siblings = {s.rfilename: s for s in info.siblings or []}
+        files = [
+            RemoteFile(name, siblings[name].size, lfs.sha256 if (lfs := siblings[name].lfs) else None)
+            for name in choose(repository, list(siblings))
+        ]
+    return Offer(repository, revision, info.sha, tuple(files))
+
+
+def _files_of_checkpoint(repository: str, names: list[str]) -> list[str]:
+    """The config first, then one file of weights, then what there is of a tokenizer."""
+    weights = next((name for name in WEIGHTS if name in names), None)
+    if CONFIG not in names or weights is None:
+        lacks = CONFIG if CONFIG not in names else " or ".join(WEIGHTS)
+        raise NotLoadableError(
+            f"{repository} holds no checkpoint that sedd reads: it has no {lacks}",
+            "sedd models list shows some that it does.",
+        )
+    return [CONFIG, weights, *(name for name in TOKENIZER if name in names)]
+
+
+def _look_up_gpt2() -> Offer:
+    from sedd_cli.models.gpt2 import GPT2_REPOSITORIES
+
+    first, second = GPT2_REPOSITORIES
+    try:
+        return _look_up(first, constants.DEFAULT_REVISION, lambda *_: ["tokenizer.json"])
+    except NoRepositoryError:
+        return _look_up(second, constants.DEFAULT_REVISION, lambda *_: ["tokenizer.json"])
+
+
+def _fetch_file(offer: Offer, file: RemoteFile, on_bytes: OnBytes) -> Path:
+    path = Path(
+        hf_hub_download(
+            offer.repository,
+            file.name,
+            revision=offer.commit,
+            etag_timeout=constants.HF_HUB_ETAG_TIMEOUT,
+            tqdm_class=_bar(on_bytes),
+        )
+    )
+    _verify(offer, file, path)
+    return path
+
+
+def _verify(offer: Offer, file: RemoteFile, path: Path) -> None:
+    """Hash an LFS file. The cache names it by its etag, which is its SHA-256."""
+    blob = path.parent / path.readlink() if path.is_symlink() else path
+    expected = {file.sha256, blob.name if _SHA256.fullmatch(blob.name) else None} - {None}
+    if not expected:
+        return
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if expected != {digest}:
+        path.unlink()
+        blob.unlink(missing_ok=True)
+        raise NotLoadableError(
+            f"{file.name} of {offer.repository} is damaged: its SHA-256 is {digest}, "
+            f"not {' or '.join(sorted(filter(None, expected)))} as the hub says",
+            "It was removed; try again to fetch it anew.",
+        )
+
+
+def _name_revision(offer: Offer) -> Path:
+    """Let the cache know which commit the revision's name stands for; the folder of that commit."""
+    path = hf_hub_download(
+        offer.repository,
+        offer.files[0].name,
+        revision=offer.revision,
+        etag_timeout=constants.HF_HUB_ETAG_TIMEOUT,
+        tqdm_class=_bar(_ignore),
+    )
+    folder = Path(path).parent
+    if folder.name != offer.commit:
+        raise SeddError(f"{offer.repository} has changed while it was fetched", "Try again.")
+    return folder
+
+
+def _bar(on_bytes: OnBytes) -> Any:
+    """What huggingface_hub takes for a progress bar of tqdm's, to be told of bytes as they come."""
+
+    class Bar:
+        def __init__(self, *_: object, **__: object) -> None:
+            pass
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def update(self, n: float | None = 1) -> None:
+            on_bytes(int(n or 0))
+
+        def update_transfer(self, n: float | None = 1) -> None:
+            """Bytes on the network, where they are not those of the file."""
+
+        def set_postfix_str(self, *_: object, **__: object) -> None:
+            pass
+
+        set_transfer_postfix_str = set_postfix_str
+
+        def close(self) -> None:
+            pass
+
+    return Bar
