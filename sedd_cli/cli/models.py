@@ -153,7 +153,7 @@ def _revision(row: dict[str, object]) -> str:
 
 
 def _described(name: str, folder: Path, about: str | None) -> dict[str, Any]:
-    from sedd_cli.models.checkpoint import read_config, weights_hash
+    from sedd_cli.models.folder import read_config, weights_hash
     from sedd_cli.models.names import built_in_names, hub_name
 
     config = read_config(folder)

@@ -1,6 +1,5 @@
 """Checkpoints on disk: a folder with `config.json`, weights, and a tokenizer when it is not GPT-2's."""
 
-import hashlib
 import json
 import pickle
 import warnings
@@ -9,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -19,8 +17,9 @@ from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
 from sedd_cli.models.device import resolve_autocast, resolve_device
+from sedd_cli.models.folder import read_config, weights_file, weights_hash
 from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2
-from sedd_cli.models.names import CONFIG, WEIGHTS, find_checkpoint, hub_name
+from sedd_cli.models.names import find_checkpoint, hub_name
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.models.transformer import inverse_frequencies
 from sedd_cli.text.tokenizer import Tokenizer
@@ -107,43 +106,9 @@ def _name(folder: Path, config: Config) -> str:
     return hub_name(folder) or config.model.name or folder.resolve().name
 
 
-def read_config(folder: Path) -> Config:
-    path = folder / CONFIG
-    try:
-        return Config.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise NotLoadableError(
-            f"{folder} has no config.json", "A checkpoint is a folder with config.json and model.safetensors."
-        ) from None
-    except OSError as error:
-        raise NotLoadableError(f"cannot read {path}: {error.strerror}", "Check its permissions.") from error
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()[:5]
-        )
-        raise NotLoadableError(
-            f"{path} is not the config of a SEDD or RADD checkpoint: {faults}",
-            "Compare it with the config.json of a public checkpoint.",
-        ) from None
-
-
-def _weights_file(folder: Path) -> Path:
-    for name in WEIGHTS:
-        if (folder / name).is_file():
-            return folder / name
-    raise NotLoadableError(f"{folder} has no weights", f"Expected {' or '.join(WEIGHTS)} beside config.json.")
-
-
-def weights_hash(folder: Path) -> str:
-    """SHA-256 of the weights file, hexadecimal. Raises `NotLoadableError` if there is none."""
-    with _weights_file(folder).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def read_weights(folder: Path) -> dict[str, Tensor]:
     """Tensors of `model.safetensors`, else of `pytorch_model.bin`, of which no code is ever run."""
-    path = _weights_file(folder)
+    path = weights_file(folder)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -1,14 +1,16 @@
 """`config.json` of a checkpoint: the nested training configuration of the public SEDD and RADD folders.
 
-Only the keys that define the network, the process and the schedule are read; the others are left alone.
+Only the keys that define the network, the process and the schedule are read; the others are left alone. Reading one
+needs no torch: a checkpoint is shown, or refused before it is downloaded, without it.
 """
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
-from sedd_cli.diffusion.schedules import Cosine, Geometric, LogLinear, Schedule
+if TYPE_CHECKING:
+    from sedd_cli.diffusion.processes import Process
+    from sedd_cli.diffusion.schedules import Schedule
 
 
 class _Section(BaseModel):
@@ -71,10 +73,14 @@ class Config(_Section):
             raise ValueError("model.scale_by_sigma is defined for graph.type absorb only")
         return self
 
-    def process(self) -> Process:
+    def process(self) -> "Process":
+        from sedd_cli.diffusion.processes import Absorbing, Uniform
+
         return Uniform(self.tokens) if self.graph.type == "uniform" else Absorbing(self.tokens)
 
-    def schedule(self) -> Schedule:
+    def schedule(self) -> "Schedule":
+        from sedd_cli.diffusion.schedules import Cosine, Geometric, LogLinear
+
         if self.noise.type == "geometric":
             return Geometric(self.noise.sigma_min, self.noise.sigma_max)
         return Cosine(self.noise.eps) if self.noise.type == "cosine" else LogLinear(self.noise.eps)

@@ -1,8 +1,10 @@
 """GPT-2's tokenizer, which the public checkpoints use, from the hub's cache."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sedd_cli.text.tokenizer import Tokenizer
+if TYPE_CHECKING:
+    from sedd_cli.text.tokenizer import Tokenizer
 
 GPT2_TOKENS = 50257
 GPT2_REPOSITORIES = ("gpt2", "openai-community/gpt2")
@@ -17,7 +19,9 @@ def cached_gpt2_file() -> Path | None:
     return next((file for file in found if file is not None), None)
 
 
-def cached_gpt2() -> Tokenizer | None:
+def cached_gpt2() -> "Tokenizer | None":
     """GPT-2's tokenizer, if the hub's cache holds it. Raises `ValueError` if it is damaged."""
+    from sedd_cli.text.tokenizer import Tokenizer
+
     file = cached_gpt2_file()
     return None if file is None else Tokenizer.from_file(file)

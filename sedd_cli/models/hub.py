@@ -15,6 +15,8 @@ from huggingface_hub import constants, hf_hub_download, model_info
 
 from sedd_cli.errors import NotLoadableError, SeddError
 from sedd_cli.models.cache import cached_file
+from sedd_cli.models.folder import read_config
+from sedd_cli.models.gpt2 import GPT2_REPOSITORIES, GPT2_TOKENS, cached_gpt2_file
 from sedd_cli.models.hub_errors import NoRepositoryError, explained
 from sedd_cli.models.names import CONFIG, TOKENIZER, WEIGHTS
 
@@ -73,10 +75,6 @@ def plan_download(repository: str, revision: str | None = None) -> Plan:
     cannot be reached.
     """
     offer = _look_up(repository, revision or constants.DEFAULT_REVISION, _files_of_checkpoint)
-    # These cost time to load, which is not had before the hub has said that there is something.
-    from sedd_cli.models.checkpoint import read_config
-    from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2_file
-
     # Its config tells other architectures apart before their weights are paid for.
     with explained(repository, offer.revision):
         config = read_config(_fetch_file(offer, offer.files[0], _ignore).parent)
@@ -127,8 +125,6 @@ def _files_of_checkpoint(repository: str, names: list[str]) -> list[str]:
 
 
 def _look_up_gpt2() -> Offer:
-    from sedd_cli.models.gpt2 import GPT2_REPOSITORIES
-
     first, second = GPT2_REPOSITORIES
     try:
         return _look_up(first, constants.DEFAULT_REVISION, lambda *_: ["tokenizer.json"])

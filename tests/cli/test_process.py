@@ -22,6 +22,10 @@ LONG = ["generate", "--steps", "256", "--seed", "1", "--sampler", "first-hitting
         ["replay", "--help"],
         ["export", "--help"],
         ["--show-completion", "bash"],
+        ["models", "list"],
+        ["models", "list", "--names"],
+        ["models", "show", "tinystories"],
+        ["download", "--help"],
     ],
 )
 def test_no_torch_and_no_textual_without_need(arguments: list[str]) -> None:

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sedd_cli import Checkpoint, NotLoadableError, UsageError, load_checkpoint
-from sedd_cli.models.checkpoint import read_config, read_tokenizer
+from sedd_cli.models.checkpoint import read_tokenizer
+from sedd_cli.models.folder import read_config
 from sedd_cli.models.names import built_in_names
 from sedd_cli.training.vocabulary import make_tokenizer
 
