@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from sedd_cli import Checkpoint, generate, load_checkpoint
 from sedd_cli.diffusion.likelihood import estimate
+from sedd_cli.generation.self_test import record
 from sedd_cli.training.corpus import read_documents
 from sedd_cli.training.packed import Packed, pack
 
@@ -54,7 +55,7 @@ def bound_of(checkpoint: Checkpoint, validation: Path) -> Bound:
 
 
 def put(run: Path, validation: Path) -> tuple[Checkpoint, Bound]:
-    """Write the checkpoint's three files, and load what was written."""
+    """Write the checkpoint's three files and the figures of its self-test, and load what was written."""
     weights = {name: tensor.half() for name, tensor in load_file(run / "model.safetensors").items()}
     save_file(weights, TARGET / "model.safetensors")
     shutil.copy(run / "tokenizer.json", TARGET / "tokenizer.json")
@@ -71,7 +72,9 @@ def put(run: Path, validation: Path) -> tuple[Checkpoint, Bound]:
         "data": f"{bound.documents} held-out TinyStories",
     }
     _write_config(config)
-    return load_checkpoint(str(TARGET)), bound
+    shipped = load_checkpoint(str(TARGET))
+    record(shipped)
+    return shipped, bound
 
 
 def _write_config(config: dict[str, object]) -> None:

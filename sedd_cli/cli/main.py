@@ -6,14 +6,13 @@ from typing import Annotated
 import typer
 
 import sedd_cli
+from sedd_cli.cli.doctor import doctor
+from sedd_cli.cli.download import download
 from sedd_cli.cli.export import export
 from sedd_cli.cli.generate import generate
 from sedd_cli.cli.infill import infill
-from sedd_cli.cli.replay import replay
-from sedd_cli.cli.download import download
-from sedd_cli.cli.generate import generate
-from sedd_cli.cli.infill import infill
 from sedd_cli.cli.models import models
+from sedd_cli.cli.replay import replay
 from sedd_cli.cli.score import score
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.cli.train import train
@@ -61,6 +60,7 @@ app.command()(replay)
 app.command()(export)
 app.command()(download)
 app.add_typer(models, name="models")
+app.command()(doctor)
 
 
 def main() -> None:

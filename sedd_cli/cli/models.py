@@ -196,7 +196,8 @@ def _flat(record: dict[str, Any], prefix: str = "") -> Iterable[str]:
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}: {value if isinstance(value, str) else json_.dumps(value, ensure_ascii=False)}"
+            plain = isinstance(value, str) and value.isprintable()
+            yield f"{prefix}{key}: {value if plain else json_.dumps(value, ensure_ascii=False)}"
 
 
 def _lines(lines: Iterable[str]) -> str:

@@ -1,0 +1,135 @@
+"""`sedd doctor`: what runs here, and every place that we write to."""
+
+import platform
+import re
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import typer
+
+import sedd_cli
+from sedd_cli.cli import options
+from sedd_cli.cli.output import Output, as_json
+from sedd_cli.cli.terminal import Terminal
+
+
+def doctor(
+    device: options.Device = "auto",
+    json: options.Json = False,
+    color: options.ColorChoice = "auto",
+    quiet: options.Quiet = False,
+) -> None:
+    """Show what runs here, test it, and list every path that sedd uses. Exits 1 if the self-test fails.
+
+    The self-test computes the built-in checkpoint's log scores in float32 and compares them with recorded figures.
+    """
+    with Output(None) as out:
+        tests = _self_test(device)
+        report: dict[str, object] = {
+            "versions": _versions(),
+            "machine": _machine(device),
+            "checkpoint": _checkpoint(),
+            "self_test": tests,
+            "paths": _paths(),
+        }
+        out.write(as_json(report) if json else _text(report))
+    Terminal(quiet=quiet, color=color).note(
+        "to uninstall: sedd models rm what you downloaded (other programs share the hub's cache), "
+        "pip uninstall sedd-cli, and delete settings and recovery"
+    )
+    if not all(check["passed"] for check in tests):
+        raise typer.Exit(1)
+
+
+def _versions() -> dict[str, str]:
+    """Ours, Python's, and those of what we require."""
+    versions = {"sedd-cli": sedd_cli.__version__, "python": platform.python_version(), "system": platform.platform()}
+    try:
+        required = [r for r in metadata.requires("sedd-cli") or [] if "extra ==" not in r]
+    except metadata.PackageNotFoundError:  # run from its source, not installed
+        required = ["torch"]
+    for requirement in required:
+        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "missing"
+    return versions
+
+
+def _machine(device: str) -> dict[str, Any]:
+    import torch
+
+    from sedd_cli.models.device import resolve_autocast, resolve_device
+
+    chosen = resolve_device(device)
+    cuda = [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    autocast = resolve_autocast("auto", chosen)
+    return {
+        "device": str(chosen),
+        "available": ["cpu", *cuda, *mps],
+        "dtype": str(autocast or torch.float32).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _checkpoint() -> dict[str, str]:
+    from sedd_cli.errors import SeddError
+    from sedd_cli.models.folder import weights_hash
+    from sedd_cli.models.names import DEFAULT, find_checkpoint
+
+    try:
+        return {"name": DEFAULT, "sha256": weights_hash(find_checkpoint(DEFAULT))}
+    except SeddError as error:
+        return {"name": DEFAULT, "error": error.message}
+
+
+def _self_test(device: str) -> list[dict[str, Any]]:
+    """On the CPU, and on the chosen device where that is another."""
+    from sedd_cli.generation.self_test import self_test
+    from sedd_cli.models.device import resolve_device
+
+    devices = dict.fromkeys(["cpu", str(resolve_device(device))])
+    return [
+        {"device": where, "name": check.name, "passed": check.passed, "detail": check.detail}
+        for where in devices
+        for check in self_test(where)
+    ]
+
+
+def _paths() -> dict[str, dict[str, Any]]:
+    from sedd_cli.models.cache import cache_folder
+    from sedd_cli.tui.recovery import RecoveryStore
+    from sedd_cli.tui.settings import settings_path
+
+    paths = {
+        "package": Path(sedd_cli.__file__).parent,
+        "settings": settings_path(),
+        "recovery": RecoveryStore().folder,
+        "hub cache": cache_folder(),
+    }
+    return {name: {"path": str(path), "exists": path.exists()} for name, path in paths.items()}
+
+
+def _text(report: dict[str, Any]) -> str:
+    machine = report["machine"]
+    lines = [f"{name} {version}" for name, version in report["versions"].items()]
+    lines += [
+        "",
+        f"device: {machine['device']} (available: {', '.join(machine['available'])})",
+        f"dtype: {machine['dtype']}",
+        f"threads: {machine['threads']}",
+        "",
+        f"checkpoint: {': '.join(report['checkpoint'].values())}",
+    ]
+    lines += [_outcome(check) for check in report["self_test"]]
+    lines.append("")
+    lines += [f"{name}: {p['path']}{'' if p['exists'] else ' (not there)'}" for name, p in report["paths"].items()]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _outcome(check: dict[str, Any]) -> str:
+    passed = "passed" if check["passed"] else "FAILED"
+    return f"self-test on {check['device']}: {check['name']} {passed}: {check['detail']}"

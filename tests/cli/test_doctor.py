@@ -1,0 +1,79 @@
+"""`sedd doctor`, on a machine where all is well and in a package that is damaged."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+import sedd_cli
+from sedd_cli import Checkpoint
+from tests.conftest import Sedd
+
+PACKAGE = Path(sedd_cli.__file__).parent
+
+
+def test_all_is_well(sedd: Sedd, built_in: Checkpoint) -> None:
+    done = sedd("doctor", "--json")
+    report = json.loads(done.stdout)
+    assert done.code == 0 and "pip uninstall sedd-cli" in done.stderr
+    assert report["versions"]["sedd-cli"] == sedd_cli.__version__ and "torch" in report["versions"]
+    assert report["machine"]["available"][0] == "cpu" and report["machine"]["threads"] >= 1
+    assert report["checkpoint"] == {"name": "tinystories", "sha256": built_in.hash}
+    checks = [c for c in report["self_test"] if c["device"] == "cpu"]
+    assert [c["name"] for c in checks] == ["weights", "log scores", "rows"] and all(c["passed"] for c in checks)
+
+
+def test_text(sedd: Sedd) -> None:
+    done = sedd("doctor", "--device", "cpu", "-q")
+    lines = done.stdout.decode().splitlines()
+    assert done.code == 0 and done.stderr == ""
+    assert f"sedd-cli {sedd_cli.__version__}" in lines and "dtype: float32" in lines
+    assert "self-test on cpu: weights passed: whole, as shipped" in lines
+
+
+def test_every_path_that_is_used(sedd: Sedd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    paths = json.loads(sedd("doctor", "--json", "-q").stdout)["paths"]
+    assert set(paths) == {"package", "settings", "recovery", "hub cache"}
+    assert paths["package"] == {"path": str(PACKAGE), "exists": True}
+    if sys.platform == "linux":
+        assert paths["settings"]["path"] == str(tmp_path / "XDG_CONFIG_HOME" / "sedd" / "settings.toml")
+        assert paths["recovery"] == {"path": str(tmp_path / "XDG_STATE_HOME" / "sedd" / "recovery"), "exists": False}
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_device_that_is_not_there(sedd: Sedd) -> None:
+    done = sedd("doctor", "--device", "cuda:99")
+    assert done.code == 2 and done.stdout == b""
+
+
+def perturb(checkpoint: Path) -> None:
+    weights = load_file(checkpoint / "model.safetensors")
+    weights["blocks.3.attn_out.weight"][0, 0] += 1
+    save_file(weights, checkpoint / "model.safetensors")
+
+
+def cut(checkpoint: Path) -> None:
+    os.truncate(checkpoint / "model.safetensors", 1000)
+
+
+def forget(checkpoint: Path) -> None:
+    (checkpoint / "self_test.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"), [(perturb, "log scores FAILED"), (cut, "cannot read"), (forget, "record FAILED")]
+)
+def test_a_damaged_package_fails(tmp_path: Path, damage: object, said: str) -> None:
+    assert callable(damage)
+    shutil.copytree(PACKAGE, tmp_path / "sedd_cli", ignore=shutil.ignore_patterns("__pycache__"))
+    damage(tmp_path / "sedd_cli" / "checkpoints" / "tinystories")
+    done = subprocess.run([sys.executable, "-m", "sedd_cli", "doctor"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and said in done.stdout, done.stderr
+    assert f"package: {tmp_path / 'sedd_cli'}" in done.stdout

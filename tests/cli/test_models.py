@@ -1,0 +1,161 @@
+"""`sedd models`: what is listed, shown and deleted, of a hub's cache made by hand."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from sedd_cli.models.names import KNOWN
+from tests.conftest import PARITY, Sedd
+
+FIRST, SECOND = "a" * 40, "b" * 40
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "hub"
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
+    monkeypatch.delenv("SEDD_MODEL", raising=False)
+    return folder
+
+
+def put(cache: Path, name: str, commit: str = FIRST, ref: str | None = "main", kind: str = "radd") -> Path:
+    """A repository in the cache, laid out as huggingface_hub does."""
+    repository = cache / f"models--{name.replace('/', '--')}"
+    snapshot = repository / "snapshots" / commit
+    for folder in (snapshot, repository / "blobs", repository / "refs"):
+        folder.mkdir(parents=True, exist_ok=True)
+    for file in ("config.json", "model.safetensors"):
+        blob = repository / "blobs" / f"{commit[:4]}{file}"
+        blob.write_bytes((PARITY / kind / file).read_bytes())
+        (snapshot / file).symlink_to(Path("../../blobs") / blob.name)
+    if ref is not None:
+        (repository / "refs" / ref).write_text(commit)
+    return snapshot
+
+
+def test_without_a_cache_it_lists_the_built_in_and_the_known(sedd: Sedd, cache: Path) -> None:
+    assert not cache.exists()
+    listed = sedd("models", "list").stdout.decode().splitlines()
+    assert listed[0].split() == ["tinystories", "built", "in", "13.9", "MB"]
+    assert [line.split()[:2] for line in listed[1:]] == [[name, "hub"] for name in KNOWN]
+    assert not cache.exists()
+
+
+def test_list(sedd: Sedd, cache: Path) -> None:
+    snapshot = put(cache, "louaaron/sedd-small", kind="absorb")
+    put(cache, "some/radd", ref=None)
+    other = put(cache, "bert/base")
+    (other / "config.json").unlink()
+    (other / "config.json").write_text('{"architectures": ["Bert"]}')
+    names = sedd("models", "list", "--names").stdout.decode().split()
+    assert names[:3] == ["tinystories", "louaaron/sedd-small", "some/radd"] and len(names) == 6
+    assert "louaaron/sedd-small" not in names[3:]
+    row = json.loads(sedd("models", "list", "--json").stdout)["models"][1]
+    assert row["where"] == "cache" and row["revisions"] == ["main"] and row["commit"] == FIRST
+    assert row["path"] == str(snapshot) and row["bytes"] > 10_000 and "2310.16834" in row["about"]
+    assert f"{FIRST[:12]} main" in sedd("models", "list").stdout.decode()
+
+
+def test_show(sedd: Sedd, cache: Path) -> None:
+    built_in = json.loads(sedd("models", "show", "tinystories", "--json").stdout)
+    assert built_in["where"] == "built in" and built_in["form"] == "RADD" and len(built_in["sha256"]) == 64
+    assert built_in["config"]["provenance"]["bound"]["nats_per_token"] < 3.1
+    assert "config.model.hidden_size: 256\n" in sedd("models", "show", "tinystories").stdout.decode()
+    folder = json.loads(sedd("models", "show", str(PARITY / "absorb"), "--json").stdout)
+    assert folder["where"] == "folder" and folder["form"] == "SEDD"
+    known = sedd("models", "show", "louaaron/sedd-small")
+    assert known.code == 0 and b"fetch: sedd download louaaron/sedd-small" in known.stdout
+    put(cache, "louaaron/sedd-small", kind="absorb")
+    cached = json.loads(sedd("models", "show", "louaaron/sedd-small", "--json").stdout)
+    assert cached["where"] == "cache" and cached["commit"] == FIRST and cached["sha256"] == folder["sha256"]
+    assert sedd("models", "show", "no-such").code == 3
+
+
+def test_path(sedd: Sedd, cache: Path) -> None:
+    snapshot = put(cache, "some/radd")
+    put(cache, "some/radd", SECOND, ref="v2")
+    assert sedd("models", "path", "some/radd").stdout.decode() == f"{snapshot}\n"
+    assert sedd("models", "path", "some/radd@v2").stdout.decode() == f"{snapshot.with_name(SECOND)}\n"
+    assert sedd("models", "path", "tinystories").stdout.decode().endswith("/checkpoints/tinystories\n")
+    missing = sedd("models", "path", "some/other")
+    assert missing.code == 3 and missing.stdout == b"" and "sedd download some/other" in missing.stderr
+
+
+def test_rm_deletes_that_repository_and_nothing_else(sedd: Sedd, cache: Path) -> None:
+    put(cache, "some/radd")
+    put(cache, "some/radd", SECOND, ref="v2")
+    # A copy made on the hub has the same commits.
+    twin = put(cache, "other/radd")
+    (cache / "models--bert").mkdir()
+    done = sedd("models", "rm", "some/radd", "--yes")
+    assert done.code == 0 and "deleted some/radd" in done.stderr and "freed" in done.stderr
+    assert sorted(p.name for p in cache.iterdir()) == ["models--bert", "models--other--radd"]
+    assert (twin / "model.safetensors").is_file()
+    assert sedd("models", "rm", "some/radd", "--yes").code == 3
+
+
+@pytest.mark.parametrize("name", ["tinystories", str(PARITY / "absorb"), "some/radd@main", "nothing"])
+def test_rm_refuses(sedd: Sedd, cache: Path, name: str) -> None:
+    put(cache, "some/radd")
+    refused = sedd("models", "rm", name, "--yes")
+    assert refused.code == 2 and refused.stdout == b""
+    assert (cache / "models--some--radd").is_dir()
+
+
+def test_rm_does_not_delete_unasked(sedd: Sedd, cache: Path) -> None:
+    put(cache, "some/radd")
+    refused = sedd("models", "rm", "some/radd")
+    assert refused.code == 2 and "--yes" in refused.stderr
+    assert (cache / "models--some--radd").is_dir()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1), ("", 1)])
+def test_rm_asks(cache: Path, answer: str, code: int) -> None:
+    put(cache, "some/radd")
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "sedd_cli", "models", "rm", "some/radd"]
+    with subprocess.Popen(
+        command, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, env={**os.environ, "HF_HUB_CACHE": str(cache)}
+    ) as process:
+        os.close(theirs)
+        said = b""
+        while b"[y/N]" not in said:
+            said += os.read(ours, 1000)
+        os.write(ours, f"{answer}\n".encode())
+        assert process.wait(timeout=60) == code
+        assert process.stdout is not None and process.stdout.read() == b""
+    os.close(ours)
+    assert b"some/radd" in said and b"kB" in said
+    assert (cache / "models--some--radd").is_dir() == (code != 0)
+
+
+def test_names_complete_in_the_shell(cache: Path) -> None:
+    put(cache, "some/radd")
+    environment = {**os.environ, "HF_HUB_CACHE": str(cache), "_SEDD_COMPLETE": "complete_zsh"}
+
+    def completed(line: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-m", "sedd_cli"],
+            capture_output=True,
+            text=True,
+            env={**environment, "_TYPER_COMPLETE_ARGS": line},
+        ).stdout
+
+    offered = completed("sedd generate -m ")
+    assert "tinystories" in offered and "some/radd" in offered and "louaaron" not in offered
+    assert "louaaron/sedd-small" in completed("sedd download lou")
+
+
+def test_what_a_config_says_is_shown_inert(sedd: Sedd, tmp_path: Path) -> None:
+    config = json.loads((PARITY / "radd" / "config.json").read_text())
+    config["provenance"] = {"data": "\x1b]0;gone\x07[red]text[/red]"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes((PARITY / "radd" / "model.safetensors").read_bytes())
+    shown = sedd("models", "show", str(tmp_path)).stdout.decode()
+    assert "[red]text[/red]" in shown and "\x1b" not in shown and "\x07" not in shown
