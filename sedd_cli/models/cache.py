@@ -64,10 +64,11 @@ def offline_folder(repository: str, revision: str | None = None) -> Path | None:
 
 def cached_checkpoints() -> list[Cached]:
     """All checkpoints in the cache, by name; of whatever else it holds, nothing."""
+    cache = _scan()
     return sorted(
         (
             _cached(repository, revision)
-            for repository in _scan().repos
+            for repository in (cache.repos if cache else ())
             for revision in repository.revisions
             if repository.repo_type == "model" and _is_ours(revision.snapshot_path / CONFIG)
         ),
@@ -77,7 +78,7 @@ def cached_checkpoints() -> list[Cached]:
 
 def repository_size(repository: str) -> int:
     """Bytes of a repository in the cache, all its revisions. Raises `NotLoadableError` if it is not there."""
-    return _repository(_scan(), repository).size_on_disk
+    return _find(repository)[1].size_on_disk
 
 
 def remove_cached(repository: str) -> None:
@@ -85,8 +86,7 @@ def remove_cached(repository: str) -> None:
 
     Raises `NotLoadableError` if it is not there, `SeddError` if it cannot be deleted.
     """
-    cache = _scan()
-    mine = _repository(cache, repository)
+    cache, mine = _find(repository)
     # A commit alone is no name for it: a repository copied on the hub has the same ones.
     commits = [revision.commit_hash for revision in mine.revisions]
     replace(cache, repos=frozenset({mine})).delete_revisions(*commits).execute()
@@ -94,18 +94,21 @@ def remove_cached(repository: str) -> None:
         raise SeddError(f"cannot delete {mine.repo_path}", "Check its permissions.")
 
 
-def _repository(cache: HFCacheInfo, name: str) -> CachedRepoInfo:
-    found = next((r for r in cache.repos if r.repo_type == "model" and r.repo_id == name), None)
-    if found is None:
-        raise NotLoadableError(f"{name} is not in the hub's cache", "sedd models list shows what is.")
-    return found
+def _find(repository: str) -> tuple[HFCacheInfo, CachedRepoInfo]:
+    cache = _scan()
+    if cache is not None:
+        for found in cache.repos:
+            if found.repo_type == "model" and found.repo_id == repository:
+                return cache, found
+    raise NotLoadableError(f"{repository} is not in the hub's cache", "sedd models list shows what is.")
 
 
-def _scan() -> HFCacheInfo:
+def _scan() -> HFCacheInfo | None:
+    """All that is in the cache; None where there is no cache yet."""
     try:
         return scan_cache_dir(cache_folder())
     except CacheNotFound:
-        return HFCacheInfo(size_on_disk=0, repos=frozenset(), incomplete_files=frozenset(), warnings=[])
+        return None
     except (OSError, ValueError) as error:
         raise SeddError(f"cannot read the hub's cache {cache_folder()}: {error}", "Check HF_HOME.") from error
 

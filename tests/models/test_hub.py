@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def failed(done: subprocess.CompletedProcess[str], code: int, *words: str) -> No
 
 
 def left_in(cache: Path) -> list[Path]:
-    return [p for p in cache.rglob("*") if p.is_file() and p.stat().st_size > 0 and "incomplete" in p.name]
+    return list(cache.rglob("*.incomplete"))
 
 
 def test_download_fetches_what_is_needed_and_prints_the_folder(hub: Hub, run: Run, cache: Path) -> None:
@@ -203,6 +204,42 @@ def test_a_slow_server(hub: Hub, run: Run) -> None:
         failed(run("download", NAME, HF_HUB_ETAG_TIMEOUT="1"), 1, "did not answer in time", "HF_HUB_ETAG_TIMEOUT")
     finally:
         answered.set()
+
+
+@pytest.mark.slow
+def test_weights_that_never_come(hub: Hub, run: Run, cache: Path) -> None:
+    # huggingface_hub tries six times.
+    hub.add(NAME, files())
+    answered = threading.Event()
+    hub.hang = lambda: hub.asked[-1].startswith("GET cdn") and answered.wait()
+    try:
+        failed(
+            run("download", NAME, HF_HUB_DOWNLOAD_TIMEOUT="1"), 1, "did not answer in time", "HF_HUB_DOWNLOAD_TIMEOUT"
+        )
+    finally:
+        answered.set()
+    assert left_in(cache) == []
+
+
+def test_control_c_leaves_nothing_half_done(hub: Hub, run: Run, environment: dict[str, str], cache: Path) -> None:
+    hub.add(NAME, files())
+    asked, answered = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        if hub.asked[-1].startswith("GET cdn"):
+            asked.set()
+            answered.wait()
+
+    hub.hang = hang
+    process = subprocess.Popen([*SEDD, "download", NAME], env=environment, stderr=subprocess.PIPE, text=True)
+    assert asked.wait(60)
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate(timeout=60)[1]
+    answered.set()
+    assert process.returncode == 130 and "Traceback" not in errors
+    assert left_in(cache) == []
+    hub.hang = None
+    assert run("download", NAME).returncode == 0
 
 
 def test_nobody_answers(run: Run) -> None:
