@@ -16,6 +16,8 @@ from sedd_cli.render.inert import inert, one_line
 
 MASK = " ░░░"
 ASCII_MASK = " ___"
+CRAMPED = 8
+"""Below so many lines, space is saved."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class LiveView:
             return
         unicode = options.encoding.startswith("utf")
         canvas = console.render_lines(canvas_text(frame, MASK if unicode else ASCII_MASK), options.update(height=None))
-        cramped = height < 8
+        cramped = height < CRAMPED
         room = max(1, height - (3 if cramped else 4))
         hidden = 0 if cramped else max(0, len(canvas) - room)
         canvas = canvas[: room - (hidden > 0)]
@@ -125,4 +127,4 @@ def _style(frame: Frame, position: int) -> str:
 def height_of(frame: Frame, width: int) -> int:
     """Lines that the view needs to show all of a frame."""
     console = Console(file=io.StringIO(), width=width, height=25)
-    return len(console.render_lines(Text(canvas_text(frame).plain), pad=False)) + 4
+    return max(CRAMPED, len(console.render_lines(Text(canvas_text(frame).plain), pad=False)) + 4)
