@@ -130,7 +130,7 @@ class Branch:
 
     @property
     def finished(self) -> bool:
-        return self.calls_left(self.last) == 0
+        return all(map(self.job.done, self.tip.states))
 
     def carry_on(self) -> Iterator[Step]:
         """The steps that the tip still needs, one network call each; `add` them."""
@@ -138,7 +138,7 @@ class Branch:
 
     def trace(self) -> Iterator[bytes]:
         """Every step and edit as the lines of a trace; `recording.parse` shows them again."""
-        tracer = Tracer(self.job)
+        tracer = Tracer(self.job, self.job.rows_of(self.number))
         yield tracer.header()
         for i, moment in enumerate(self.moments[1:], start=1):
             if moment.step is not None:

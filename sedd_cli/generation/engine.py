@@ -108,6 +108,9 @@ class Run:
     def start(self, row: int) -> State:
         return self.sampler.start(self.canvas.ids, self.canvas.free, self.seed, row)
 
+    def done(self, state: State) -> bool:
+        return self.sampler.calls_left(state) == 0
+
     def calls_needed(self) -> int:
         """Network calls of all rows, known before the first; an upper bound unless `exact_calls`."""
         return sum(self.sampler.calls_left(self.start(row)) for row in self.rows)

@@ -148,6 +148,10 @@ class Infilling:
         window = self.window_of(row)
         return self.sampler_of(row).start(window.canvas.ids, window.canvas.free, self.seed, row)
 
+    def done(self, state: State) -> bool:
+        """Whether a window is full, and all of it text (`Job`)."""
+        return self.sampler_of(state.row).calls_left(state) == 0 and not len(self._broken_of(state))
+
     def calls_needed(self) -> int:
         """Network calls of all candidates, redraws apart; known before the first where the sampler knows."""
         return sum(self.sampler_of(row).calls_left(self.start(row)) for row in self._keys())
@@ -237,7 +241,7 @@ class Infilling:
             spans.append((start, start + len(text)))
             at = site.end
         states = [self._now(key) for key in keys]
-        complete = all(self.sampler_of(s.row).calls_left(s) == 0 and not len(self._broken_of(s)) for s in states)
+        complete = all(map(self.done, states))
         return Filling(
             "".join([*parts, self.document[at:]]),
             spans,

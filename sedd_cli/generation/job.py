@@ -30,6 +30,9 @@ class Job(Protocol):
     def rows_of(self, number: int) -> Sequence[int]:
         """The rows that make up text `number`."""
 
+    def done(self, state: State) -> bool:
+        """Whether `resume` has nothing to do for a state."""
+
     def calls_needed(self) -> int:
         """Network calls of all rows, known before the first; an upper bound unless `exact_calls`."""
 

@@ -7,7 +7,7 @@ no tokenizer is needed; MASK is null.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,10 +23,10 @@ from sedd_cli.text.spelling import bytes_piece
 
 
 class Tracer:
-    """What a trace says of a job, line by line."""
+    """What a trace says of a job, line by line; `rows`: those that it is of, if not all that were asked for."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, job: Job, rows: Sequence[int] | None = None) -> None:
+        self._job, self._rows = job, rows
         self._canvas: dict[int, Tensor] = {}
 
     def header(self) -> bytes:
@@ -42,6 +42,7 @@ class Tracer:
                 "mask_id": checkpoint.mask_id,
                 "end_of_text_id": checkpoint.tokenizer.end_of_text_id if checkpoint.tokenizer else None,
                 **job.header(),
+                **({} if self._rows is None else {"rows": list(self._rows)}),
             }
         )
 

@@ -3,11 +3,14 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from sedd_cli.atomic import write_file
+from sedd_cli.generation.recording import parse
 from sedd_cli.render.diff import changes_between, diff_parts
+from sedd_cli.render.export import Kind, export
 from sedd_cli.render.picture import without_fonts
 from sedd_cli.text.document import Document
 from sedd_cli.text.in_place import changed_on_disk, save, save_with_backup, write_new, write_over
@@ -15,6 +18,9 @@ from sedd_cli.tui.screens.ask import Ask
 from sedd_cli.tui.screens.choose import Choose
 from sedd_cli.tui.screens.confirm import Confirm
 from sedd_cli.tui.writing import Writing
+
+if TYPE_CHECKING:
+    from sedd_cli.generation.branches import Branch
 
 Then = Callable[[], None]
 
@@ -74,17 +80,29 @@ class Filing(Writing):
     def action_export(self) -> None:
         """Write the run or the screen to a file."""
         branch = self.scene.branch
-        options = [Text("Picture of the screen (SVG)"), Text("Trace of this branch: every step and edit (JSON lines)")]
+        options = [Text("Picture of the screen (SVG)")]
+        if branch is not None:
+            options += [
+                Text("Page to play it in a browser (HTML)"),
+                Text("Recording for asciinema (cast)"),
+                Text("Trace: every step and edit (JSON lines), for sedd replay and sedd export"),
+            ]
 
         def chosen(number: int | None) -> None:
             if number == 0:
                 # The picture is of what is under the question.
                 picture = without_fonts(self.app.export_screenshot(title="sedd tui"))
                 self._export("sedd.svg", lambda path: write_file(path, picture.encode()))
-            elif number == 1 and branch is not None:
+            elif branch is not None and number == 3:
                 self._export("sedd.jsonl", branch.write_trace)
+            elif branch is not None and number is not None:
+                kind: Kind = "html" if number == 1 else "cast"
+                self._export(
+                    f"sedd.{kind}",
+                    lambda path: write_file(path, export(parse(branch.trace()).take(branch.number), kind)),
+                )
 
-        self.app.push_screen(Choose("Export", options[: 1 + (branch is not None)]), chosen)
+        self.app.push_screen(Choose("Export", options), chosen)
 
     def action_leave(self) -> None:
         """Quit, asking first if something is unsaved."""
@@ -193,3 +211,8 @@ class Filing(Writing):
             low, high = canvas.page.cells(y, *canvas.selection)
             parts.append(canvas.page.text_of(y)[low:high])
         return "".join(parts)
+
+
+def _played(branch: "Branch", kind: Kind) -> bytes:
+    """A branch as a file that plays it. Raises `SeddError` if nothing was written on it yet."""
+    return export(parse(branch.trace()).take(), kind)

@@ -59,7 +59,7 @@ class Writing(Holding):
 
     def action_tokens(self) -> None:
         """How many tokens the gap under the cursor gets; elsewhere, a gap where nothing stands."""
-        mark = self._mark_at(self.canvas.cursor)
+        before, mark = self.scene, self._mark_at(self.canvas.cursor)
         if self.scene.run is not None or (mark is not None and self.scene.branch is not None):
             self.tell("That gap is being written: u takes the run back, then t.")
             return
@@ -75,6 +75,10 @@ class Writing(Holding):
             if value is None:
                 return
             tokens = parse_length(value)
+            if self.scene is not before:
+                self.tell("The text has changed meanwhile: press the key again.")
+                return
+            self.halt()
             if mark is not None and mark.masked:
                 self.do(replace(self.scene, draft=self.scene.draft.settle(mark, tokens=tokens)))
                 return

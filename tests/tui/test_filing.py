@@ -203,7 +203,7 @@ async def test_the_run_is_exported_as_a_trace(opened: Opened) -> None:
         path = seat.folder / "run.jsonl"
         await seat.press("e")
         await seat.shown(Choose)
-        await seat.press("2")
+        await seat.press("4")
         dialog = await seat.shown(Ask)
         assert dialog.query_one(Input).value == "sedd.jsonl"
         await seat.answer(str(path))
@@ -218,7 +218,7 @@ async def test_the_run_is_exported_as_a_trace(opened: Opened) -> None:
             path.write_text("mine")
             await seat.press("e")
             await seat.shown(Choose)
-            await seat.press("2")
+            await seat.press("4")
             await seat.shown(Ask)
             await seat.answer(str(path))
             await seat.shown(Confirm)
@@ -463,3 +463,22 @@ async def test_what_was_saved_or_discarded_is_not_offered_again(opened: Opened, 
             await seat.press(key)
             await leaves(seat)
         assert not list((tmp_path / "recovery").iterdir()), key
+
+
+@one_size
+@pytest.mark.parametrize(("number", "name"), [("2", "sedd.html"), ("3", "sedd.cast")])
+async def test_a_branch_is_exported_to_be_played_elsewhere(opened: Opened, number: str, name: str) -> None:
+    async with opened() as seat:
+        await seat.go()
+        # One more text, of a row that was not asked for at first, and a change by hand.
+        await seat.press("G")
+        await seat.until(lambda: seat.desk.running is None and seat.branch.finished)
+        await seat.rush("ctrl+home", "r", "g")
+        await seat.until(lambda: seat.desk.running is None and seat.branch.finished)
+        await seat.press("e")
+        await seat.shown(Choose)
+        await seat.press(number)
+        await seat.shown(Ask)
+        await seat.answer(str(seat.folder / name))
+        await seat.back()
+        assert "remasked 1 token" in (seat.folder / name).read_text()

@@ -210,3 +210,12 @@ async def test_the_wheel_scrolls_and_leaves_the_cursor(opened: Opened) -> None:
         await seat.until(lambda: seat.canvas.scroll_offset.y == 0)
         await seat.settle()
         assert "line 0 " in seat.seen
+
+
+@one_size
+async def test_nothing_scrolls_sideways(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        for width, height in ((80, 24), (100, 30), (200, 50), (60, 20), (100, 30)):
+            await seat.pilot.resize_terminal(width, height)
+            await seat.settle()
+            assert not seat.canvas.show_horizontal_scrollbar, (width, height)

@@ -68,7 +68,7 @@ class UniformSteps(Sampler):
             if bool(moves.any()):
                 call.write(take(Scored(*at, others), moves), self.shaping)
         t, noise = float(self.grid.t[step]), float(self.grid.sigma[step])
-        reached = 1 - (step + 1) / self.steps
+        reached = float(self.grid.t[step + 1]) if step < self.grid.steps else 0.0
         return [
             (replace(s, ids=call.ids[i], step=step + 1, reached=reached), call.change(i, step, t, noise))
             for i, s in enumerate(states)
