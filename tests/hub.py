@@ -40,6 +40,8 @@ class Hub:
     token: str | None = None
     leaked: bool = False
     """Whether another host was told the token."""
+    terse: bool = False
+    """Whether it describes a repository by the names of its files alone."""
     hang: Callable[[], object] | None = None
     """Called before each answer."""
     asked: list[str] = field(default_factory=list)
@@ -111,7 +113,8 @@ class Handler(BaseHTTPRequestHandler):
             return self._send(404, {"X-Error-Code": "RevisionNotFound"})
         files = repository.commits[commit]
         if file is None:
-            return self._send(200, {"Content-Type": "application/json"}, json.dumps(info(name, commit, files)).encode())
+            told = json.dumps(info(name, commit, files, hub.terse)).encode()
+            return self._send(200, {"Content-Type": "application/json"}, told)
         if file not in files:
             return self._send(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
         return self._file(files[file], {"X-Repo-Commit": commit}, is_lfs(file))
@@ -144,12 +147,13 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-def info(name: str, commit: str, files: Files) -> dict[str, Any]:
+def info(name: str, commit: str, files: Files, terse: bool) -> dict[str, Any]:
     """As the hub describes a repository when asked for blobs."""
     siblings = []
     for file, data in files.items():
         lfs = {"lfs": {"sha256": sha256(data), "size": len(data), "pointerSize": 134}} if is_lfs(file) else {}
-        siblings.append({"rfilename": file, "size": len(data), "blobId": hashlib.sha1(data).hexdigest(), **lfs})
+        blob = {"size": len(data), "blobId": hashlib.sha1(data).hexdigest(), **lfs}
+        siblings.append({"rfilename": file, **({} if terse else blob)})
     return {"_id": "0", "id": name, "modelId": name, "sha": commit, "siblings": siblings, "tags": [], "downloads": 0}
 
 

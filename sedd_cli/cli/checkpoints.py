@@ -30,6 +30,7 @@ def fetch_if_missing(model: str | None, terminal: Terminal) -> None:
     from sedd_cli.models.cache import cached_folder
 
     if cached_folder(*parts) is None:
+        terminal.note(f"there is no folder {model!r}, and none in the hub's cache: asking the hub")
         fetch_checkpoint(*parts, terminal)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from huggingface_hub import constants, hf_hub_download, model_info
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, model_info
 
 from sedd_cli.errors import NotLoadableError, SeddError
 from sedd_cli.models.cache import cached_file
@@ -26,10 +26,10 @@ OnBytes = Callable[[int], None]
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a repository. `sha256` of those that the hub stores with LFS; `size` None where it does not say."""
+    """A file of a repository, its size in bytes; `sha256` of those that the hub stores with LFS."""
 
     name: str
-    size: int | None
+    size: int
     sha256: str | None
 
 
@@ -48,7 +48,7 @@ class Offer:
 
     @property
     def missing_bytes(self) -> int:
-        return sum(file.size or 0 for file in self.missing)
+        return sum(file.size for file in self.missing)
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,12 @@ def _look_up(repository: str, revision: str, choose: Callable[[str, list[str]], 
         if info.sha is None:
             raise SeddError(f"the hub does not say which commit {repository} is at", "Try again later.")
         siblings = {s.rfilename: s for s in info.siblings or []}
-        files = [
-            RemoteFile(name, siblings[name].size, lfs.sha256 if (lfs := siblings[name].lfs) else None)
-            for name in choose(repository, list(siblings))
-        ]
+        files = []
+        for name in choose(repository, list(siblings)):
+            size, lfs = siblings[name].size, siblings[name].lfs
+            if size is None:
+                size = get_hf_file_metadata(hf_hub_url(repository, name, revision=info.sha)).size
+            files.append(RemoteFile(name, size or 0, lfs.sha256 if lfs else None))
     return Offer(repository, revision, info.sha, tuple(files))
 
 

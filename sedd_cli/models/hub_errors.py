@@ -52,34 +52,22 @@ def explained(repository: str, revision: str) -> Iterator[None]:
 
 
 def _explain(error: BaseException, repository: str, revision: str) -> SeddError:
-    page = f"{constants.ENDPOINT}/{repository}"
     if isinstance(error, LocalEntryNotFoundError) and error.__cause__ is not None:
         # Its own words are that something went wrong.
         return _explain(error.__cause__, repository, revision)
-    if isinstance(error, GatedRepoError):
-        return NotLoadableError(
-            f"{repository} is gated: its authors ask for something first", f"Accept that at {page}, then {_TOKEN}."
-        )
-    if isinstance(error, RepositoryNotFoundError):
-        return NoRepositoryError(
-            f"the hub has no repository {repository}, or it is private",
-            f"Check the name at {page}; for a private one, {_TOKEN}.",
-        )
-    if isinstance(error, RevisionNotFoundError):
-        return NotLoadableError(f"{repository} has no revision {revision!r}", f"See {page}/commits.")
-    if isinstance(error, RemoteEntryNotFoundError):
-        return NotLoadableError(f"a file of {repository} is not there: {_first_line(error)}", f"See {page}.")
     if isinstance(error, HfHubHTTPError):
-        return _explain_status(error, repository, page)
+        return _explain_answer(error, repository, revision)
     if isinstance(error, OfflineModeIsEnabled | LocalEntryNotFoundError):
         return NotLoadableError(
             f"{repository} is not in the hub's cache as asked for, and HF_HUB_OFFLINE forbids to fetch it",
-            "Unset HF_HUB_OFFLINE, or fetch it on a machine with a connection and copy the cache (sedd doctor).",
+            "Unset HF_HUB_OFFLINE, or fetch it elsewhere and copy the cache (sedd doctor says where it is).",
         )
     if isinstance(error, HFValidationError):
         return UsageError(f"{repository!r} cannot be a repository's name: {_first_line(error)}", "It is OWNER/NAME.")
     if isinstance(error, FileMetadataError | ValueError | KeyError | TypeError):
-        return SeddError(f"{constants.ENDPOINT} does not answer as the hub does: {error}", "Check HF_ENDPOINT.")
+        return SeddError(
+            f"{constants.ENDPOINT} does not answer as the hub does: {_first_line(error)}", "Check HF_ENDPOINT."
+        )
     if "Timeout" in type(error).__name__:
         return SeddError(
             f"{constants.ENDPOINT} did not answer in time",
@@ -94,7 +82,22 @@ def _explain(error: BaseException, repository: str, revision: str) -> SeddError:
     )
 
 
-def _explain_status(error: HfHubHTTPError, repository: str, page: str) -> SeddError:
+def _explain_answer(error: HfHubHTTPError, repository: str, revision: str) -> SeddError:
+    """What the hub answered that was no file."""
+    page = f"{constants.ENDPOINT}/{repository}"
+    if isinstance(error, GatedRepoError):
+        return NotLoadableError(
+            f"{repository} is gated: its authors ask for something first", f"Accept that at {page}, then {_TOKEN}."
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        return NoRepositoryError(
+            f"the hub has no repository {repository}, or it is private",
+            f"Check the name at {page}; for a private one, {_TOKEN}.",
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return NotLoadableError(f"{repository} has no revision {revision!r}", f"See {page}/commits.")
+    if isinstance(error, RemoteEntryNotFoundError):
+        return NotLoadableError(f"a file of {repository} is not there: {_first_line(error)}", f"See {page}.")
     status = error.response.status_code
     if status in (401, 403):
         return NotLoadableError(f"the hub refuses access to {repository} ({status})", f"See {page}, and {_TOKEN}.")

@@ -30,7 +30,9 @@ def built_in_names() -> list[str]:
 def split_hub_id(name: str) -> tuple[str, str | None] | None:
     """`OWNER/NAME[@REVISION]` as a repository of the hub and its revision; None for anything else."""
     match = _HUB_ID.fullmatch(name)
-    return (match[1], match[2]) if match else None
+    if match is None or "--" in match[1] or ".." in match[1] or match[1].endswith((".git", "-", ".")):
+        return None
+    return match[1], match[2]
 
 
 def hub_id(name: str, revision: str | None = None) -> tuple[str, str | None]:

@@ -108,6 +108,16 @@ def test_download_fetches_what_is_needed_and_prints_the_folder(hub: Hub, run: Ru
     assert len(hub.asked) == before  # what is in the cache needs no network
 
 
+def test_a_hub_that_tells_no_sizes(hub: Hub, run: Run) -> None:
+    hub.add(NAME, files())
+    hub.terse = True
+    done = run("download", NAME)
+    assert done.returncode == 0 and "kB" in done.stderr
+    hub.damaged.add(weights_of(files()))
+    (Path(done.stdout.strip()) / "model.safetensors").resolve().unlink()
+    failed(run("download", NAME), 3, "model.safetensors of someone/tiny is damaged")
+
+
 def test_download_again_fetches_nothing_and_verifies(hub: Hub, run: Run) -> None:
     commit = hub.add(NAME, files())
     run("download", NAME)
@@ -178,7 +188,8 @@ def test_refusals(hub: Hub, run: Run, status: int, headers: dict[str, str], code
 def test_names_that_are_none(hub: Hub, run: Run) -> None:
     failed(run("download", "tinystories"), 2, "not the name of a repository", "OWNER/NAME")
     failed(run("download", f"{NAME}@a", "--revision", "b"), 2, "two revisions")
-    failed(run("download", "some--one/tiny"), 2, "cannot be a repository's name")
+    failed(run("download", "some--one/tiny"), 2, "not the name of a repository")
+    failed(run("models", "path", "runs/some--run"), 3, "neither built in nor a folder")
     assert hub.asked == []
 
 
@@ -413,7 +424,7 @@ def test_on_a_terminal_it_is_downloaded_after_naming_its_size(hub: Hub, environm
         out = process.communicate(timeout=120)[0]
     os.close(ours)
     assert process.returncode == 0 and json.loads(out)["model"]["name"] == NAME
-    assert b"model.safetensors" in said and b"kB" in said
+    assert b"asking the hub" in said and b"model.safetensors" in said and b"kB" in said
 
 
 def _read(terminal: int) -> bytes:
