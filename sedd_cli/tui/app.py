@@ -100,7 +100,8 @@ def run(path: Path | None, model: str | None, device: str | None, debug: bool = 
 
     A path where nothing is yet names a new text. Raises `SeddError` for a document or settings that cannot be read.
     """
-    document = read_file(path) if path is not None and path.exists() else Document(None, b"", "")
+    there = path is not None and os.path.lexists(path)
+    document = read_file(path) if path is not None and there else Document(None, b"", "")
     file = settings_path()
     settings = read_settings(file)
     given = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
@@ -110,7 +111,6 @@ def run(path: Path | None, model: str | None, device: str | None, debug: bool = 
     if app.desk.engine.alive:
         # In the middle of a long network call: it has nothing to lose, and the interpreter would not end with it.
         sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(app.return_code or 0)
     if app.fault is not None:
         raise app.fault
