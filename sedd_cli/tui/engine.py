@@ -98,8 +98,10 @@ class Engine:
             sys.setswitchinterval(0.001)
             torch.set_num_threads(max(1, min(torch.get_num_threads(), _cores() - 1)))
             self._say(messages.Loading("loading the checkpoint"))
+            gc.unfreeze()
             checkpoint = load_checkpoint(model, device)
             # What stands by now stays: to look through it for garbage would stop the screen for 0.2 s at a time.
+            gc.collect()
             gc.freeze()
             self._say(messages.Loaded(checkpoint))
         except BaseException as error:

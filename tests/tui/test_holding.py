@@ -46,7 +46,11 @@ async def test_another_token_is_chosen_and_locked(opened: Opened) -> None:
         put(seat, 5)
         await seat.known()
         expected = alternatives(original.job.checkpoint, seat.moment.states[0], 5)
-        assert seat.desk.answer == expected and f"entropy {expected.entropy:.2f}" in inspected(seat)
+        answer = seat.desk.answer
+        # Computed on another thread, which may take other numbers of cores: rounding differs.
+        assert answer is not None and answer.tokens == expected.tokens
+        assert answer.probability == pytest.approx(expected.probability, rel=1e-4)
+        assert f"entropy {answer.entropy:.2f}" in inspected(seat)
         confidence = float(seat.moment.confidence[0][5])
         step = original.moments[int(seat.moment.revealed[0][5])].step
         assert step is not None and f"step {step.step}, p {confidence:.3f}" in inspected(seat)
