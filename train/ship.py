@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from sedd_cli import Checkpoint, generate, load_checkpoint
 from sedd_cli.diffusion.likelihood import estimate
 from sedd_cli.generation.self_test import record
-from sedd_cli.training.corpus import read_documents
+from sedd_cli.text.corpus import read_documents
 from sedd_cli.training.packed import Packed, pack
 
 HOME = Path(__file__).parents[1]

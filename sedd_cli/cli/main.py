@@ -8,6 +8,7 @@ import typer
 import sedd_cli
 from sedd_cli.cli.doctor import doctor
 from sedd_cli.cli.download import download
+from sedd_cli.cli.eval import evaluate
 from sedd_cli.cli.export import export
 from sedd_cli.cli.generate import generate
 from sedd_cli.cli.infill import infill
@@ -54,6 +55,7 @@ def root(
 app.command()(generate)
 app.command()(infill)
 app.command()(score)
+app.add_typer(evaluate, name="eval")
 app.command()(train)
 app.command()(tui)
 app.command()(replay)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from sedd_cli.training.corpus import corpus_files
+from sedd_cli.text.corpus import corpus_files
 
 SIZES = [
     # bytes of text up to, vocabulary, width, blocks, heads, canvas

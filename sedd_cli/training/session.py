@@ -14,8 +14,8 @@ from sedd_cli.errors import UsageError
 from sedd_cli.generation.engine import generate
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.training.corpus import read_documents
 from sedd_cli.training.loop import Report, Trainer, make_network, validation_bound
 from sedd_cli.training.packed import Packed, pack
 from sedd_cli.training.recipe import Recipe

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedd_cli import NotLoadableError, UsageError
+from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.training.corpus import read_documents
 from sedd_cli.training.packed import Packed, pack
 from sedd_cli.training.vocabulary import make_tokenizer
 

@@ -1,0 +1,8 @@
+"""`sedd eval`: how good a checkpoint is, in figures that say how they were come by."""
+
+import typer
+
+evaluate = typer.Typer(
+    help="Measure a checkpoint: likelihood of data sets, quality of samples, one against another.",
+    no_args_is_help=True,
+)
