@@ -33,6 +33,10 @@ class Estimate:
     """(R, N) float64: nats of each canvas in each independent replicate."""
     per_token: Tensor
     """(N, L) float64: contribution of each token, averaged over replicates; sums to `nats`."""
+    levels: Tensor
+    """(R, D, N) float64: how far each canvas was noised in each draw: t, or the share of its tokens masked."""
+    nats_at: Tensor
+    """(R, D, N) float64: what each canvas contributed there; `replicates` is its mean over D (and the elbo's ends)."""
 
     @property
     def nats(self) -> Tensor:
@@ -52,12 +56,13 @@ class Estimate:
 
 
 class _Noised(NamedTuple):
-    """N noised canvases: what the network sees, where its scores count, and the factor of each contribution."""
+    """N noised canvases: what the network sees, where its scores count, the factor of each contribution, how far."""
 
     x: Tensor
     sigma: Tensor
     where: Tensor
     weight: Tensor
+    level: Tensor
 
 
 def estimate(
@@ -83,21 +88,26 @@ def estimate(
         raise UsageError(f"replicates must be at least 2 (their spread is the error), not {replicates}")
     counted = torch.ones_like(x0, dtype=torch.bool) if where is None else where
     noised, contribution = _form(form, process, noise)
+    N = len(x0)
     per_replicate = torch.zeros(replicates, *x0.shape, dtype=torch.float64)
+    levels, nats_at = torch.zeros(2, replicates, draws, N, dtype=torch.float64)
     for r in range(replicates):
         u = _Uniforms(seed, r, x0.shape)
         for d in range(draws):
             times = u.times(d, draws)
-            for rows in torch.arange(len(x0)).split(batch_size):
+            for rows in torch.arange(N).split(batch_size):
                 batch = noised(x0[rows], counted[rows], times[rows], u.positions(d)[rows])
+                levels[r, d, rows] = batch.level
                 for scored in network.log_scores(batch.x, batch.sigma, batch.where):
                     at = (rows[scored.row], scored.position)
                     value = contribution(scored, batch.sigma[scored.row], batch.x[scored[:2]], x0[at])
-                    per_replicate[r][at] += batch.weight[scored.row] * value / draws
+                    value = batch.weight[scored.row] * value
+                    nats_at[r, d].index_add_(0, rows[scored.row], value)
+                    per_replicate[r][at] += value / draws
     if form == "elbo":
         assert isinstance(process, Uniform)
         per_replicate += _ends(network, process, noise, x0, counted, replicates, seed, batch_size)
-    return Estimate(form, per_replicate.sum(-1), per_replicate.mean(0))
+    return Estimate(form, per_replicate.sum(-1), per_replicate.mean(0), levels, nats_at)
 
 
 class _Uniforms:
@@ -135,7 +145,7 @@ def _form(form: Form, process: Process, noise: Schedule) -> tuple[Noise, Contrib
         sigma = noise.total(times)
         x = torch.where(counted, process.perturb(x0, sigma, u), x0)
         where = counted & (x == process.mask_id) if isinstance(process, Absorbing) else counted
-        return _Noised(x, sigma, where, noise.rate(times))
+        return _Noised(x, sigma, where, noise.rate(times), times)
 
     def entropy(scored: Scored, sigma: Tensor, x: Tensor, x0: Tensor) -> Tensor:
         log_score = scored.log_score.cpu().double()[:, None]
@@ -159,14 +169,14 @@ def _masking(form: Form, process: Absorbing, noise: Schedule) -> Noise:
         count, L = counted.sum(1), x0.shape[1]
         if form == "lambda":
             masked = counted & (u < times[:, None])
-            weight, fraction = 1 / times, times * count / L
+            weight, fraction, level = 1 / times, times * count / L, times
         else:
             k = (times * count).ceil().clamp(min=1)
             rank = torch.where(counted, u, 2.0).argsort(1).argsort(1)
             masked = counted & (rank < k[:, None])
-            weight, fraction = count / k, k / L
+            weight, fraction, level = count / k, k / L, k / count
         x = torch.where(masked, process.mask_id, x0)
-        return _Noised(x, sigma_of_masked(noise, fraction), masked, weight)
+        return _Noised(x, sigma_of_masked(noise, fraction), masked, weight, level)
 
     return mask
 
