@@ -1,8 +1,6 @@
 """Scores of texts: windows that count every token once, and figures that agree with the enumerated truth."""
 
 import math
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 import torch
@@ -10,37 +8,15 @@ from torch import Tensor
 
 from sedd_cli import Checkpoint, UsageError, score
 from sedd_cli.diffusion.likelihood import in_order, pseudo
-from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
-from sedd_cli.diffusion.schedules import Geometric, LogLinear
+from sedd_cli.diffusion.processes import Absorbing, Uniform
 from sedd_cli.evaluation.score import ScoreRequest, Scoring, make_windows
-from tests.diffusion.oracle import Oracle, Space
+from tests.diffusion.oracle import Space
+from tests.evaluation.truth import Letters, truth
 
 TEXT = "Once upon a time there was a little dog. He liked to play."
 LETTERS = 3
 SPACE = Space(LETTERS, 3, seed=70)
 PAIR = Space(LETTERS, 2, seed=71)
-WIDE = Geometric(1e-4, 20.0)
-
-
-class Letters:
-    """One token a letter: a, b, c, ..."""
-
-    def encode(self, text: str) -> list[int]:
-        return [ord(letter) - ord("a") for letter in text]
-
-
-def truth(space: Space, process: Process | None = None) -> Checkpoint:
-    """A checkpoint whose network is the oracle of a space."""
-    process = process or Absorbing(LETTERS)
-    fields = {
-        "name": "truth",
-        "process": process,
-        "noise": LogLinear() if isinstance(process, Absorbing) else WIDE,
-        "model": Oracle(space, process),
-        "tokenizer": Letters(),
-        "length": space.length,
-    }
-    return cast(Checkpoint, SimpleNamespace(**fields))
 
 
 def nats(space: Space, x: list[int], given: list[int]) -> float:

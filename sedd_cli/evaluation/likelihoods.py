@@ -1,0 +1,284 @@
+"""How likely checkpoints find the blocks of a data set, all on the same noise: bounds with their errors."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from sedd_cli.diffusion.likelihood import Estimate, Form, estimate
+from sedd_cli.diffusion.processes import Absorbing
+from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
+from sedd_cli.errors import UsageError
+from sedd_cli.evaluation.blocks import Blocks
+from sedd_cli.models.checkpoint import Checkpoint
+
+CHUNK = 32
+"""Blocks estimated together: after each there is something to report. It is part of the result, as the seed is."""
+ROUND = 2
+"""Replicates in one pass over the data: the fewest that have a spread."""
+LEAST = 64
+"""Canvases that a replicate noises at least: of a few blocks each is noised several times, at stratified times."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LikelihoodRequest:
+    """How to measure.
+
+    `form`: see `diffusion.likelihood`; None is `ao` for the absorbing process, `elbo` for the uniform one.
+    `until_error`: passes are added until the standard error is at most so many nats a token. `batch_size`: canvases in
+    one network call; it changes nothing on a CPU. Raises `UsageError` for a value out of range.
+    """
+
+    form: Form | None = None
+    replicates: int = 8
+    until_error: float | None = None
+    seed: int = 0
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.form is not None and self.form not in get_args(Form):
+            raise UsageError(f"unknown form {self.form!r}", f"Choose one of {', '.join(get_args(Form))}.")
+        for name, value, least, why in (
+            ("replicates", self.replicates, 2, " (their spread is the error)"),
+            ("seed", self.seed, 0, ""),
+            ("batch size", self.batch_size, 1, ""),
+        ):
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+                raise UsageError(f"{name} must be a whole number, not {value!r}")
+            if value is not None and value < least:
+                raise UsageError(f"{name} must be at least {least}{why}, not {value}")
+        if self.until_error is not None and not 0 < self.until_error < math.inf:
+            raise UsageError(f"until_error must be above 0, not {self.until_error}", "It is in nats a token: try 0.01.")
+
+    def form_for(self, checkpoint: Checkpoint) -> Form:
+        return self.form or ("ao" if isinstance(checkpoint.process, Absorbing) else "elbo")
+
+
+@dataclass(frozen=True)
+class Band:
+    """What is paid where a share from `low` to `high` is masked (for the uniform process: at such times t).
+
+    `nats_per_token` is what a band contributes to the bound a token: over all bands they add up to it (less the two
+    ends of an elbo). `standard_error` includes that of the data; None of fewer than two draws.
+    """
+
+    low: float
+    high: float
+    nats_per_token: float
+    standard_error: float | None
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """How likely a checkpoint finds the blocks looked at so far.
+
+    `parts`: per chunk of blocks the nats of each block in each replicate, (R, n) float64. `levels`, `nats_at`: all
+    draws, how far the canvas was noised and what it contributed there, a token.
+    """
+
+    form: Form
+    parts: tuple[Tensor, ...]
+    levels: Tensor
+    nats_at: Tensor
+    num_tokens: int
+    num_bytes: int
+    num_blocks: int
+    complete: bool
+
+    @cached_property
+    def nats(self) -> float:
+        return float(self.of_blocks.sum())
+
+    @cached_property
+    def of_blocks(self) -> Tensor:
+        """(N,) nats of each block."""
+        return torch.cat([part.mean(0) for part in self.parts])
+
+    @property
+    def standard_error(self) -> float:
+        """Monte Carlo error of `nats`, from the spread of independent replicates within each chunk."""
+        return monte_carlo_error(self.parts)
+
+    @property
+    def data_error(self) -> float | None:
+        """Error of `nats` as an estimate for other such data, from the spread of blocks; None for a single one."""
+        return None if self.num_blocks < 2 else float(self.of_blocks.std() * self.num_blocks**0.5)
+
+    @property
+    def error_per_token(self) -> float:
+        return self.standard_error / self.num_tokens
+
+    @property
+    def nats_per_token(self) -> float:
+        return self.nats / self.num_tokens
+
+    @property
+    def bits_per_byte(self) -> float:
+        return self.nats / math.log(2) / self.num_bytes
+
+    @property
+    def perplexity(self) -> float:
+        """`exp` of the nats a token."""
+        return math.exp(self.nats_per_token)
+
+    @property
+    def replicates(self) -> int:
+        """Replicates that every block has."""
+        return min(len(part) for part in self.parts)
+
+    def curve(self, bands: int = 20) -> list[Band]:
+        """Where the nats are: the bound cut at equal steps of the noise."""
+        which = (self.levels * bands).ceil().clamp(1, bands) - 1
+        return [
+            self._band(torch.where(which == i, self.nats_at, 0.0), i / bands, (i + 1) / bands) for i in range(bands)
+        ]
+
+    @staticmethod
+    def _band(nats_at: Tensor, low: float, high: float) -> Band:
+        error = float(nats_at.std() / len(nats_at) ** 0.5) if len(nats_at) > 1 else None
+        return Band(low, high, float(nats_at.mean()), error)
+
+
+def monte_carlo_error(parts: Sequence[Tensor]) -> float:
+    """Of the sum over parts (R, n) of the mean over replicates: parts are independent, and so are replicates."""
+    return math.sqrt(sum(float(part.sum(1).var()) / len(part) for part in parts))
+
+
+@dataclass
+class _Pool:
+    """What one checkpoint has been found to give, chunk by chunk."""
+
+    parts: list[Tensor] = field(default_factory=list)
+    levels: list[Tensor] = field(default_factory=list)
+    nats_at: list[Tensor] = field(default_factory=list)
+
+    def add(self, chunk: int, found: Estimate, length: int) -> None:
+        if chunk == len(self.parts):
+            self.parts.append(found.replicates)
+        else:
+            self.parts[chunk] = torch.cat([self.parts[chunk], found.replicates])
+        self.levels.append(found.levels.flatten())
+        self.nats_at.append(found.nats_at.flatten() / length)
+
+
+class Measuring:
+    """Checkpoints over the same blocks, on the same noise. Iterate `calls()`; what is found by then is in `results()`.
+
+    `goal`: the replicates planned; with `until_error` it grows once there is something to tell by. Every replicate of
+    a chunk of blocks noises them at times stratified over the chunk. Raises `UsageError` where the form does not fit.
+    """
+
+    def __init__(self, checkpoints: Sequence[Checkpoint], blocks: Blocks, request: LikelihoodRequest) -> None:
+        self.checkpoints, self.blocks, self.request = checkpoints, blocks, request
+        self.goal = request.replicates
+        self.complete = False
+        self._chunks = [chunk for group in blocks.groups for chunk in group.split(CHUNK)]
+        self._draws = -(-LEAST // len(blocks))
+        self._pools = [_Pool() for _ in checkpoints]
+
+    @property
+    def calls_needed(self) -> int:
+        """Network calls, each of one canvas, as far as planned."""
+        return self.goal * self._draws * len(self.checkpoints) * len(self.blocks)
+
+    def calls(self) -> Iterator[int]:
+        """Carry it out: after each chunk of blocks, the network calls made so far, each of one canvas."""
+        made = calls = 0
+        while made < self.goal:
+            while (left := self.goal - made) > 0:
+                size = left if left <= ROUND + 1 else ROUND
+                for number, x0 in enumerate(self._chunks):
+                    self._add(number, x0, size, made)
+                    calls += size * self._draws * len(self.checkpoints) * len(x0)
+                    yield calls
+                made += size
+            self.goal = self._replicates_needed(made)
+        self.complete = True
+
+    def results(self) -> tuple[Likelihood, ...]:
+        """What each checkpoint gives for the blocks looked at so far; none before the first of `calls`."""
+        if not self._pools[-1].parts:
+            return ()
+        blocks = self.blocks.first(sum(part.shape[1] for part in self._pools[-1].parts))
+        return tuple(
+            Likelihood(
+                form=self.request.form_for(checkpoint),
+                parts=tuple(pool.parts),
+                levels=torch.cat(pool.levels),
+                nats_at=torch.cat(pool.nats_at),
+                num_tokens=blocks.num_tokens,
+                num_bytes=blocks.num_bytes,
+                num_blocks=len(blocks),
+                complete=self.complete,
+            )
+            for checkpoint, pool in zip(self.checkpoints, self._pools, strict=True)
+        )
+
+    def _add(self, number: int, x0: Tensor, replicates: int, made: int) -> None:
+        found = []
+        seed = int(uniforms(self.request.seed, made, MONTE_CARLO, number, size=1) * 2**53)
+        for checkpoint in self.checkpoints:
+            one = estimate(
+                checkpoint.model,
+                checkpoint.process,
+                checkpoint.noise,
+                x0,
+                form=self.request.form_for(checkpoint),
+                replicates=replicates,
+                draws=self._draws,
+                seed=seed,
+                batch_size=self.request.batch_size or 8,
+            )
+            found.append(one)
+        # All or none: an interruption must not leave one checkpoint a chunk ahead.
+        for pool, one in zip(self._pools, found, strict=True):
+            pool.add(number, one, x0.shape[1])
+
+    def _replicates_needed(self, made: int) -> int:
+        """They are all made before the error is looked at again: stopping at the first low value would be too early."""
+        target, error = self.request.until_error, self.error_per_token
+        if target is None or error <= target:
+            return made
+        return max(math.ceil(made * (error / target) ** 2), made + ROUND)
+
+    @property
+    def error_per_token(self) -> float:
+        """What `until_error` is about: of the only checkpoint's nats, or of the difference between two."""
+        results = self.results()
+        error = difference(*results).standard_error if len(results) == 2 else max(r.standard_error for r in results)
+        return error / self.blocks.num_tokens
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much more (positive) or less likely than B a checkpoint A finds the same data: nats of B less those of A."""
+
+    nats: float
+    standard_error: float
+    """Monte Carlo error of `nats`: of the paired differences, for the noise was the same."""
+    data_error: float | None
+    """Error of `nats` as an estimate for other such data, from the spread over blocks."""
+    share_of_blocks: float
+    """Blocks that A finds likelier."""
+    num_tokens: int
+
+    @property
+    def nats_per_token(self) -> float:
+        return self.nats / self.num_tokens
+
+
+def difference(a: Likelihood, b: Likelihood) -> Difference:
+    """Of two results of one `Measuring`."""
+    parts = [of_b - of_a for of_a, of_b in zip(a.parts, b.parts, strict=True)]
+    of_blocks = torch.cat([part.mean(0) for part in parts])
+    return Difference(
+        nats=float(of_blocks.sum()),
+        standard_error=monte_carlo_error(parts),
+        data_error=None if len(of_blocks) < 2 else float(of_blocks.std() * len(of_blocks) ** 0.5),
+        share_of_blocks=float((of_blocks > 0).double().mean()),
+        num_tokens=a.num_tokens,
+    )
