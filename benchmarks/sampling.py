@@ -25,7 +25,7 @@ from statistics import median
 from time import perf_counter
 
 import torch
-from original import OriginalSampler
+from original import Original
 from ours import SEED, make_run, network_named, state_at
 from torch import Tensor
 
@@ -134,18 +134,18 @@ def our_calls(run: Run, side: Side, states: Sequence[State]) -> Iterator[None]:
         yield
 
 
-def original_calls(sampler: OriginalSampler, length: int, calls: Sequence[int]) -> Iterator[tuple[float, ...]]:
+def original_calls(sampler: Original, length: int, calls: Sequence[int]) -> Iterator[tuple[float, ...]]:
     """Seconds of forward, score and draw of these calls. Progress does not change their cost, so they may leap."""
-    x = sampler.start(length)
+    canvases = sampler.start(SEED, 1, length)
     for call in calls:
         marks = [perf_counter()]
-        out = sampler.forward(x, call)
+        logits = sampler.forward(canvases.x, call)
         marks.append(perf_counter())
-        out = sampler.score(out, x, call)
+        canvases.known = sampler.score(logits, canvases.x, call)
         marks.append(perf_counter())
-        x = sampler.draw(out, x, call)
+        sampler.draw(canvases, call)
         marks.append(perf_counter())
-        del out
+        del logits
         yield tuple(end - begin for begin, end in pairwise(marks))
 
 
@@ -155,7 +155,7 @@ def alternation(ours: int, original: int) -> list[bool]:
     return [mine for _, mine in sorted(turns)]
 
 
-def warm_up(run: Run, sampler: OriginalSampler, length: int) -> tuple[float, float]:
+def warm_up(run: Run, sampler: Original, length: int) -> tuple[float, float]:
     """One call of each side unmeasured, then the seconds that one takes: ours, the original's."""
     state = state_at(run, 0)
     for _ in range(2):
@@ -173,7 +173,7 @@ def bare_forward(checkpoint: Checkpoint, x: Tensor, sigma: Tensor) -> Tensor:
 
 def measure(checkpoint: Checkpoint, cell: Cell, effort: Effort) -> Result:
     torch.manual_seed(SEED)
-    run, sampler = make_run(checkpoint, cell.length, cell.steps), OriginalSampler(checkpoint, cell.steps)
+    run, sampler = make_run(checkpoint, cell.length, cell.steps), Original(checkpoint, cell.steps)
     our_call, original_call = warm_up(run, sampler, cell.length)
     nfe = run.calls_needed()
     ours = Side(nfe, effort.whole(nfe, our_call))
@@ -185,7 +185,7 @@ def measure(checkpoint: Checkpoint, cell: Cell, effort: Effort) -> Result:
 
     mine = our_calls(run, ours, [] if ours.whole else [state_at(run, call) for call in our_picks])
     theirs, calls = original_calls(sampler, cell.length, picks), iter(picks)
-    x = sampler.start(cell.length)
+    x = sampler.start(SEED, 1, cell.length).x
     for our_turn in alternation(len(our_picks), len(picks)):
         if our_turn:
             ours.times.append(seconds(lambda: next(mine)))
@@ -218,7 +218,7 @@ def memory_of(side: str) -> None:
         for call in spread(run.calls_needed(), 2):
             next(run.resume([state_at(run, call)]))
     else:
-        sampler = OriginalSampler(checkpoint, MEMORY_STEPS)
+        sampler = Original(checkpoint, MEMORY_STEPS)
         for _ in original_calls(sampler, MEMORY_LENGTH, spread(sampler.calls, 2)):
             pass
     print(json.dumps({"loaded": loaded, "peak_before": peak_before, "peak": peak_bytes()}))
