@@ -31,13 +31,14 @@ def read_documents(path: Path, separator: str | None = None) -> Iterator[str]:
     """
     for file in corpus_files(path):
         if file.suffix == ".jsonl":
-            yield from _jsonl(file)
+            yield from (text for text in read_jsonl(file) if text.strip())
         else:
             mark = separator if separator is not None else _separator_of(file)
             yield from _split(file, mark)
 
 
-def _lines(file: Path) -> Iterator[str]:
+def read_lines(file: Path) -> Iterator[str]:
+    """The lines of a file, with their endings. Raises `NotLoadableError` if it cannot be read or is not UTF-8."""
     offset = 0
     try:
         with file.open("rb") as stream:
@@ -56,12 +57,12 @@ def _lines(file: Path) -> Iterator[str]:
 
 
 def _separator_of(file: Path) -> str:
-    return END_OF_TEXT if any(line.rstrip("\r\n") == END_OF_TEXT for line in _lines(file)) else ""
+    return END_OF_TEXT if any(line.rstrip("\r\n") == END_OF_TEXT for line in read_lines(file)) else ""
 
 
 def _split(file: Path, separator: str) -> Iterator[str]:
     document: list[str] = []
-    for line in _lines(file):
+    for line in read_lines(file):
         if line.strip("\r\n" if separator else None) == separator:
             yield from _finished(document)
             document = []
@@ -76,8 +77,9 @@ def _finished(lines: list[str]) -> Iterator[str]:
         yield text
 
 
-def _jsonl(file: Path) -> Iterator[str]:
-    for number, line in enumerate(_lines(file), start=1):
+def read_jsonl(file: Path) -> Iterator[str]:
+    """The "text" of each line, empty ones too; blank lines are left out. Raises `UsageError` where there is none."""
+    for number, line in enumerate(read_lines(file), start=1):
         if not line.strip():
             continue
         try:
@@ -88,5 +90,14 @@ def _jsonl(file: Path) -> Iterator[str]:
             ) from None
         if not isinstance(record, dict) or not isinstance(record.get("text"), str):
             raise UsageError(f'{file}:{number} has no "text"', 'Each line reads like {"text": "..."}.')
-        if record["text"].strip():
-            yield record["text"]
+        if not _is_unicode(record["text"]):
+            raise UsageError(f"{file}:{number} holds half a surrogate pair", "Write the character whole.")
+        yield record["text"]
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
