@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -31,6 +33,7 @@ class Hub:
     """What it holds, how it misbehaves, and what it was asked."""
 
     repositories: dict[str, Repository] = field(default_factory=dict)
+    """Those of data sets are named datasets/OWNER/NAME."""
     redirects: dict[str, str] = field(default_factory=dict)
     refusals: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
     """Repository: status and headers of all its answers."""
@@ -66,7 +69,13 @@ def sha256(data: bytes) -> str:
 
 
 def is_lfs(name: str) -> bool:
-    return name.endswith((".safetensors", ".bin"))
+    return name.endswith((".safetensors", ".bin", ".parquet"))
+
+
+def environment(hub: Hub, home: Path) -> dict[str, str]:
+    """For a process that is to find this hub, and keep its cache in `home`/hub."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "SEDD_")) and "proxy" not in k.lower()}
+    return {**kept, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(home), "HF_HUB_ETAG_TIMEOUT": "5"}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -83,19 +92,22 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def _answer(self) -> None:
-        path = unquote(urlsplit(self.path).path).strip("/")
-        self.hub.asked.append(" ".join(filter(None, [self.command, path, self.headers.get("Range")])))
+        path = urlsplit(self.path).path.strip("/")
+        self.hub.asked.append(" ".join(filter(None, [self.command, unquote(path), self.headers.get("Range")])))
         if self.hub.hang is not None:
             self.hub.hang()
         if path.startswith("cdn/"):
             self._blob(path.removeprefix("cdn/"))
         elif path.startswith("api/models/"):
             name, _, revision = path.removeprefix("api/models/").partition("/revision/")
-            self._repository(name, revision or "main", None, "api/models/")
+            self._repository(name, unquote(revision) or "main", None, "api/models/")
+        elif path.startswith("api/datasets/"):
+            name, _, revision = path.removeprefix("api/").partition("/revision/")
+            self._repository(name, unquote(revision) or "main", None, "api/")
         else:
             name, _, rest = path.partition("/resolve/")
             revision, _, file = rest.partition("/")
-            self._repository(name, revision, file, "")
+            self._repository(name, unquote(revision), unquote(file), "")
 
     def _repository(self, name: str, revision: str, file: str | None, prefix: str) -> None:
         hub = self.hub

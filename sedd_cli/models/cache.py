@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from huggingface_hub import CachedRepoInfo, CachedRevisionInfo, HFCacheInfo, constants, scan_cache_dir
 from huggingface_hub import try_to_load_from_cache as _try_to_load
@@ -10,6 +11,8 @@ from huggingface_hub.errors import CacheNotFound
 
 from sedd_cli.errors import NotLoadableError, SeddError
 from sedd_cli.models.names import CONFIG, WEIGHTS
+
+Kind = Literal["model", "dataset"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,8 @@ def cache_folder() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
-def cached_file(repository: str, name: str, revision: str | None = None) -> Path | None:
-    found = _try_to_load(repository, name, revision=revision)
+def cached_file(repository: str, name: str, revision: str | None = None, kind: Kind = "model") -> Path | None:
+    found = _try_to_load(repository, name, revision=revision, repo_type=kind)
     return Path(found) if isinstance(found, str) else None
 
 

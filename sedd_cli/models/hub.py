@@ -8,13 +8,13 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
-from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, model_info
+from huggingface_hub import constants, dataset_info, get_hf_file_metadata, hf_hub_download, hf_hub_url, model_info
 
 from sedd_cli.errors import NotLoadableError, SeddError
-from sedd_cli.models.cache import cached_file
+from sedd_cli.models.cache import Kind, cached_file
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.gpt2 import GPT2_REPOSITORIES, GPT2_TOKENS, cached_gpt2_file
 from sedd_cli.models.hub_errors import NoRepositoryError, explained
@@ -41,10 +41,11 @@ class Offer:
     revision: str
     commit: str
     files: tuple[RemoteFile, ...]
+    kind: Kind = "model"
 
     @property
     def missing(self) -> tuple[RemoteFile, ...]:
-        return tuple(f for f in self.files if cached_file(self.repository, f.name, self.commit) is None)
+        return tuple(f for f in self.files if cached_file(self.repository, f.name, self.commit, self.kind) is None)
 
     @property
     def missing_bytes(self) -> int:
@@ -74,7 +75,7 @@ def plan_download(repository: str, revision: str | None = None) -> Plan:
     Raises `NotLoadableError` if there is no such repository or it holds no such checkpoint, `SeddError` where the hub
     cannot be reached.
     """
-    offer = _look_up(repository, revision or constants.DEFAULT_REVISION, _files_of_checkpoint)
+    offer = look_up(repository, revision or constants.DEFAULT_REVISION, _files_of_checkpoint)
     # Its config tells other architectures apart before their weights are paid for.
     with explained(repository, offer.revision):
         config = read_config(_fetch_file(offer, offer.files[0], _ignore).parent)
@@ -89,19 +90,26 @@ def fetch(plan: Plan, on_bytes: OnBytes = _ignore) -> Path:
     The revision's name points at what was fetched only when all of it is there. Raises `NotLoadableError` for a damaged
     file, which is then no longer in the cache, `SeddError` where something else is in the way.
     """
-    for offer in (plan.tokenizer, plan.checkpoint):
-        if offer is None:
-            continue
-        with explained(offer.repository, offer.revision):
-            for file in offer.files:
-                _fetch_file(offer, file, on_bytes)
-            folder = _name_revision(offer)
-    return folder
+    if plan.tokenizer is not None:
+        fetch_offer(plan.tokenizer, on_bytes)
+    return fetch_offer(plan.checkpoint, on_bytes)
 
 
-def _look_up(repository: str, revision: str, choose: Callable[[str, list[str]], list[str]]) -> Offer:
-    with explained(repository, revision):
-        info = model_info(repository, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+def fetch_offer(offer: Offer, on_bytes: OnBytes = _ignore) -> Path:
+    """The same for the files of one repository; the folder that they are in."""
+    with explained(offer.repository, offer.revision, offer.kind):
+        for file in offer.files:
+            _fetch_file(offer, file, on_bytes)
+        return _name_revision(offer)
+
+
+def look_up(
+    repository: str, revision: str, choose: Callable[[str, list[str]], list[str]], kind: Kind = "model"
+) -> Offer:
+    """What `choose(repository, names)` takes of a repository's files. Raises what `plan_download` does."""
+    with explained(repository, revision, kind):
+        ask = dataset_info if kind == "dataset" else model_info
+        info = ask(repository, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
         if info.sha is None:
             raise SeddError(f"the hub does not say which commit {repository} is at", "Try again later.")
         siblings = {s.rfilename: s for s in info.siblings or []}
@@ -109,9 +117,10 @@ def _look_up(repository: str, revision: str, choose: Callable[[str, list[str]], 
         for name in choose(repository, list(siblings)):
             size, lfs = siblings[name].size, siblings[name].lfs
             if size is None:
-                size = get_hf_file_metadata(hf_hub_url(repository, name, revision=info.sha)).size
+                url = hf_hub_url(repository, name, revision=info.sha, repo_type=kind)
+                size = get_hf_file_metadata(url).size
             files.append(RemoteFile(name, size or 0, lfs.sha256 if lfs else None))
-    return Offer(repository, revision, info.sha, tuple(files))
+    return Offer(repository, revision, info.sha, tuple(files), kind)
 
 
 def _files_of_checkpoint(repository: str, names: list[str]) -> list[str]:
@@ -129,9 +138,9 @@ def _files_of_checkpoint(repository: str, names: list[str]) -> list[str]:
 def _look_up_gpt2() -> Offer:
     first, second = GPT2_REPOSITORIES
     try:
-        return _look_up(first, constants.DEFAULT_REVISION, lambda *_: ["tokenizer.json"])
+        return look_up(first, constants.DEFAULT_REVISION, lambda *_: ["tokenizer.json"])
     except NoRepositoryError:
-        return _look_up(second, constants.DEFAULT_REVISION, lambda *_: ["tokenizer.json"])
+        return look_up(second, constants.DEFAULT_REVISION, lambda *_: ["tokenizer.json"])
 
 
 def _fetch_file(offer: Offer, file: RemoteFile, on_bytes: OnBytes) -> Path:
@@ -139,19 +148,20 @@ def _fetch_file(offer: Offer, file: RemoteFile, on_bytes: OnBytes) -> Path:
         hf_hub_download(
             offer.repository,
             file.name,
+            repo_type=offer.kind,
             revision=offer.commit,
             etag_timeout=constants.HF_HUB_ETAG_TIMEOUT,
             tqdm_class=_bar(on_bytes),
         )
     )
-    _verify(offer, file, path)
+    verify(offer.repository, file.name, path, file.sha256)
     return path
 
 
-def _verify(offer: Offer, file: RemoteFile, path: Path) -> None:
-    """Hash an LFS file. The cache names it by its etag, which is its SHA-256."""
+def verify(repository: str, name: str, path: Path, sha256: str | None = None) -> None:
+    """Hash an LFS file of the cache, which names it by its etag: its SHA-256. Raises `NotLoadableError` if damaged."""
     blob = path.parent / path.readlink() if path.is_symlink() else path
-    expected = {file.sha256, blob.name if _SHA256.fullmatch(blob.name) else None} - {None}
+    expected = {sha256, blob.name if _SHA256.fullmatch(blob.name) else None} - {None}
     if not expected:
         return
     with path.open("rb") as stream:
@@ -160,7 +170,7 @@ def _verify(offer: Offer, file: RemoteFile, path: Path) -> None:
         path.unlink()
         blob.unlink(missing_ok=True)
         raise NotLoadableError(
-            f"{file.name} of {offer.repository} is damaged: its SHA-256 is {digest}, "
+            f"{name} of {repository} is damaged: its SHA-256 is {digest}, "
             f"not {' or '.join(sorted(filter(None, expected)))} as the hub says",
             "It was removed; try again to fetch it anew.",
         )
@@ -171,14 +181,20 @@ def _name_revision(offer: Offer) -> Path:
     path = hf_hub_download(
         offer.repository,
         offer.files[0].name,
+        repo_type=offer.kind,
         revision=offer.revision,
         etag_timeout=constants.HF_HUB_ETAG_TIMEOUT,
         tqdm_class=_bar(_ignore),
     )
-    folder = Path(path).parent
+    folder = snapshot(Path(path), offer.files[0].name)
     if folder.name != offer.commit:
         raise SeddError(f"{offer.repository} has changed while it was fetched", "Try again.")
     return folder
+
+
+def snapshot(path: Path, name: str) -> Path:
+    """The folder of the cache, named by a commit, in which `path` is the file `name`."""
+    return path.parents[len(PurePosixPath(name).parts) - 1]
 
 
 def _bar(on_bytes: OnBytes) -> Any:

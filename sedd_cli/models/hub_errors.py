@@ -21,6 +21,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]
 )
 
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
+from sedd_cli.models.cache import Kind
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TOKEN = "set HF_TOKEN to a token of yours (huggingface.co/settings/tokens)"
@@ -31,7 +32,7 @@ class NoRepositoryError(NotLoadableError):
 
 
 @contextmanager
-def explained(repository: str, revision: str) -> Iterator[None]:
+def explained(repository: str, revision: str, kind: Kind = "model") -> Iterator[None]:
     """Say what went wrong in a block that talks to the hub: every error leaves it as a `SeddError`.
 
     huggingface_hub's own warnings, which would go to stderr past us, are held back.
@@ -46,17 +47,17 @@ def explained(repository: str, revision: str) -> Iterator[None]:
     except SeddError:
         raise
     except (HTTPError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise _explain(error, repository, revision) from error
+        raise _explain(error, repository, revision, kind) from error
     finally:
         logger.setLevel(before)
 
 
-def _explain(error: BaseException, repository: str, revision: str) -> SeddError:
+def _explain(error: BaseException, repository: str, revision: str, kind: Kind) -> SeddError:
     if isinstance(error, LocalEntryNotFoundError) and error.__cause__ is not None:
         # Its own words are that something went wrong.
-        return _explain(error.__cause__, repository, revision)
+        return _explain(error.__cause__, repository, revision, kind)
     if isinstance(error, HfHubHTTPError):
-        return _explain_answer(error, repository, revision)
+        return _explain_answer(error, repository, revision, kind)
     if isinstance(error, OfflineModeIsEnabled | LocalEntryNotFoundError):
         return NotLoadableError(
             f"{repository} is not in the hub's cache as asked for, and HF_HUB_OFFLINE forbids to fetch it",
@@ -82,9 +83,9 @@ def _explain(error: BaseException, repository: str, revision: str) -> SeddError:
     )
 
 
-def _explain_answer(error: HfHubHTTPError, repository: str, revision: str) -> SeddError:
+def _explain_answer(error: HfHubHTTPError, repository: str, revision: str, kind: Kind) -> SeddError:
     """What the hub answered that was no file."""
-    page = f"{constants.ENDPOINT}/{repository}"
+    page = f"{constants.ENDPOINT}/{constants.REPO_TYPES_URL_PREFIXES.get(kind, '')}{repository}"
     if isinstance(error, GatedRepoError):
         return NotLoadableError(
             f"{repository} is gated: its authors ask for something first", f"Accept that at {page}, then {_TOKEN}."

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from sedd_cli.training.vocabulary import make_tokenizer
 from tests.hub import Files, Hub, Server, sha256
+from tests.hub import environment as hub_environment
 
 SEDD = [sys.executable, "-m", "sedd_cli"]
 PARITY = Path(__file__).parent.parent / "data" / "parity"
@@ -40,8 +41,7 @@ def cache(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(hub: Hub, tmp_path: Path) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "SEDD_")) and "proxy" not in k.lower()}
-    return {**kept, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_ETAG_TIMEOUT": "5"}
+    return hub_environment(hub, tmp_path / "home")
 
 
 @pytest.fixture
