@@ -1,0 +1,227 @@
+"""The data sets of the papers' tables: by name from the hub, or from a file in its original format.
+
+A document is a row of theirs: what the papers' code puts one end-of-text token behind (`get_dataset` in data.py of
+louaaron/Score-Entropy-Discrete-Diffusion, arXiv 2310.16834; the same in ML-GSAI/RADD, 2406.03736). Rows are what the
+scripts of huggingface/datasets made of the original files, where `\\n`, `\\r\\n` and `\\r` end a line:
+
+- WikiText, raw (datasets/wikitext): each line with its newline and its spaces. A line without text is an empty row, a
+  third of all: not left out, it is an end-of-text token with nothing before it.
+- PTB (datasets/ptb_text_only), LM1B (datasets/lm1b; its test split is all of the held-out files): each line, stripped.
+- LAMBADA: OpenAI's lambada_test.jsonl (`get_lambada_test_dataset`), the "text" of each line, blank lines left out.
+
+The split is `test` unless asked otherwise. The papers' code is not of one mind: SEDD's has no evaluation script, and
+looks at `validation` while it trains; RADD's (`get_valid_dataloaders`) takes `test`, but `train` for WikiText-2; MDLM's
+(kuleshov-group/mdlm, dataloader.py) takes `validation`, but `test` for LM1B.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from sedd_cli.errors import NotLoadableError, SeddError, UsageError
+from sedd_cli.evaluation.detokenisers import DETOKENISERS
+from sedd_cli.models.hub_datasets import Fetching, dataset_file, quietly
+from sedd_cli.text.corpus import read_documents, read_jsonl, read_lines
+
+Format = Literal["text", "wikitext", "ptb", "lambada", "lm1b"]
+Split = Literal["test", "validation", "train"]
+FORMATS: tuple[Format, ...] = ("text", "wikitext", "ptb", "lambada", "lm1b")
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Documents in order, empty ones too where the original has them.
+
+    `source` says in a line where they are from; `split` is None for a file; `detokeniser` is the name of the rules that
+    the documents went through, or "none"; `notes` are what a result on them has to say.
+    """
+
+    name: str
+    documents: tuple[str, ...]
+    source: str
+    split: Split | None
+    format: Format
+    detokeniser: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the hub has a data set: the file of each split, and the column of its text (Parquet)."""
+
+    format: Format
+    repository: str
+    file: str
+    splits: tuple[Split, ...] = ("test", "validation")
+    revision: str = "main"
+    column: str = "text"
+
+
+# Repositories that were Python scripts have been converted by the hub itself, on a branch of their own.
+_CONVERTED = "refs/convert/parquet"
+_ON_HUB = {
+    "wikitext2": _Place(
+        "wikitext",
+        "Salesforce/wikitext",
+        "wikitext-2-raw-v1/{split}-00000-of-00001.parquet",
+        ("test", "validation", "train"),
+    ),
+    "wikitext103": _Place("wikitext", "Salesforce/wikitext", "wikitext-103-raw-v1/{split}-00000-of-00001.parquet"),
+    "ptb": _Place(
+        "ptb",
+        "ptb-text-only/ptb_text_only",
+        "penn_treebank/{split}/0000.parquet",
+        revision=_CONVERTED,
+        column="sentence",
+    ),
+    "lambada": _Place("lambada", "EleutherAI/lambada_openai", "data/lambada_{split}.jsonl", ("test",)),
+    "lm1b": _Place(
+        "lm1b", "billion-word-benchmark/lm1b", "plain_text/{split}/0000.parquet", ("test",), revision=_CONVERTED
+    ),
+}
+NAMES = tuple(_ON_HUB)
+
+
+def read_dataset(
+    what: str,
+    *,
+    format: Format | None = None,
+    split: Split | None = None,
+    detokenise: bool = True,
+    fetching: Fetching = quietly,
+) -> DataSet:
+    """Read a data set by its name (`NAMES`), or the file at a path; a name wins over a file (`./ptb` is one).
+
+    `format` says what a file is (default: text, split into documents by `read_documents`), `split` which part of a
+    named data set to take (default: test). What is not in the hub's cache is fetched; `fetching` is told of it.
+
+    Raises `UsageError` for a choice that there is not, an empty file or one in another format, `NotLoadableError` for
+    what is not there or cannot be read, `SeddError` where the hub cannot be reached or pyarrow is missing.
+    """
+    place = _ON_HUB.get(what)
+    if place is None:
+        if split is not None:
+            raise UsageError(f"{what!r} has no splits: it is no data set by name", f"Those are {', '.join(NAMES)}.")
+        name, format = Path(what).name, format or "text"
+        rows, source = _rows_of_file(Path(what).expanduser(), what, format)
+    else:
+        if format not in (None, place.format):
+            raise UsageError(
+                f"{what} is of format {place.format}, not {format}", f"A format is for files; a file is ./{what}."
+            )
+        name, format, split = what, place.format, split or "test"
+        rows, source = _rows_of_hub(what, place, split, fetching)
+    if not any(row.strip() for row in rows):
+        raise UsageError(f"{what} holds no text", "Give a data set with at least one row.")
+    apply = DETOKENISERS.get(format) if detokenise else None
+    documents = tuple(rows) if apply is None else tuple(map(apply, rows))
+    return DataSet(name, documents, source, split, format, format if apply else "none", _notes(format, rows))
+
+
+def _notes(format: Format, rows: Sequence[str]) -> tuple[str, ...]:
+    """In what a WikiText differs from that of the papers."""
+    notes = []
+    if format == "wikitext" and "" not in rows:
+        notes.append("no empty rows: WikiText has them, a third of all, each an end-of-text token of its own")
+    if format == "wikitext" and any("<unk>" in row for row in rows):
+        notes.append("rows hold <unk>: this is not the raw WikiText, which the papers take")
+    return tuple(notes)
+
+
+def _rows_of_hub(name: str, place: _Place, split: Split, fetching: Fetching) -> tuple[list[str], str]:
+    if split not in place.splits:
+        raise UsageError(f"{name} is not to be had in split {split!r}", f"It has: {', '.join(place.splits)}.")
+    file = place.file.format(split=split)
+    if file.endswith(".parquet"):
+        _require_pyarrow()
+    path, commit = dataset_file(place.repository, file, place.revision, fetching)
+    source = f"hub {place.repository}, commit {commit}, {file}"
+    if file.endswith(".parquet"):
+        return _parquet(path, place.column, f"{file} of {place.repository}"), source
+    return list(read_jsonl(path)), source
+
+
+def _require_pyarrow() -> None:
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise SeddError("this data set is a Parquet file, which needs pyarrow", "Install sedd-cli[eval].") from error
+
+
+def _parquet(path: Path, column: str, title: str) -> list[str]:
+    """The rows of a column of text."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            if column not in names:
+                raise NotLoadableError(
+                    f"{title} has no column {column!r}, but {', '.join(names)}", "Give a local file instead."
+                )
+            rows: list[str] = file.read(columns=[column]).column(column).to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise NotLoadableError(f"{title} is not a Parquet file: {error}", "Give a local file instead.") from error
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, str):
+            raise NotLoadableError(f"row {number} of {title} is not text: {row!r}", "Give a local file instead.")
+    return rows
+
+
+def _rows_of_file(file: Path, what: str, format: Format) -> tuple[list[str], str]:
+    if format not in FORMATS:
+        raise UsageError(f"unknown format {format!r}", f"One of {', '.join(FORMATS)}.")
+    data = _bytes(file, what)
+    source = f"file {file.name}, sha256 {hashlib.sha256(data).hexdigest()}"
+    if format == "text":
+        return list(read_documents(file)), source
+    if format == "lambada":
+        return list(read_jsonl(file)), source
+    rows = list(io.StringIO("".join(read_lines(file)), newline=None))
+    if rows and _is_object(rows[0]):
+        raise UsageError(
+            f"{file}:1 is a JSON object, not a row of {format}",
+            'Lines like {"text": "..."} are of format lambada.',
+        )
+    if format == "wikitext":
+        return [row if row.strip() else "" for row in rows], source
+    return [row.strip() for row in rows], source
+
+
+def _bytes(file: Path, what: str) -> bytes:
+    """All of a file that may hold text."""
+    try:
+        if file.exists() and not file.is_file():
+            kind = "folder" if file.is_dir() else "pipe or device"
+            raise UsageError(f"{what!r} is a {kind}, not a file", "Give a file, or a data set by name.")
+        data = file.read_bytes()
+    except FileNotFoundError:
+        close = get_close_matches(what.lower().replace("-", "").replace("_", ""), NAMES, n=1)
+        hint = f"Did you mean {close[0]}? " if close else ""
+        raise NotLoadableError(
+            f"there is no data set {what!r}, and no such file",
+            f"{hint}By name there are {', '.join(NAMES)}; any other is a file's path.",
+        ) from None
+    except OSError as error:
+        raise NotLoadableError(f"cannot read {file}: {error.strerror}", "Check its permissions.") from error
+    if not data:
+        raise UsageError(f"{file} is empty", "Give a data set with at least one row.")
+    if b"\0" in data:
+        raise NotLoadableError(
+            f"{file} is not text: byte 0x00 at offset {data.index(0)}",
+            "Give it in the format that it was published in (lines of text, or of JSON).",
+        )
+    return data
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
