@@ -1,0 +1,60 @@
+"""MAUVE (Pillutla et al., 2102.01454) of features that we give, by the package `mauve-text`."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from torch import Tensor, stack
+
+from sedd_cli.errors import SeddError
+
+ENOUGH = 1000
+"""Texts a side below which MAUVE says little: its authors take thousands."""
+
+
+@dataclass(frozen=True)
+class Mauve:
+    """`value` is in (0, 1], 1 for sets alike; the features were put in so many `clusters`, of texts of each side."""
+
+    value: float
+    clusters: int
+    texts: tuple[int, int]
+
+
+def require_mauve() -> None:
+    """Raises `SeddError` if the package is not installed."""
+    if find_spec("mauve") is None or find_spec("faiss") is None:
+        raise SeddError("MAUVE needs the package mauve-text", "Install sedd-cli[eval], or leave out the reference.")
+
+
+def compute_mauve(features: Sequence[Tensor], reference: Sequence[Tensor], seed: int = 0) -> Mauve | None:
+    """MAUVE of texts against real ones, a feature (D,) each; None if either has fewer than two.
+
+    The number of clusters is the package's own: a tenth of the smaller side, at least 2. `seed` decides k-means.
+    """
+    require_mauve()
+    if min(len(features), len(reference)) < 2:
+        return None
+    from mauve import compute_mauve as compute
+
+    faiss: Any = import_module("faiss")
+    kmeans = faiss.Kmeans
+    # Below 39 points a cluster, as with MAUVE's own number always, faiss would complain past Python's stderr.
+    faiss.Kmeans = partial(kmeans, min_points_per_centroid=1)
+    try:
+        with warnings.catch_warnings():
+            # Features that are all alike have no variance to share among components.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            # It wants the seed as a C int, with room for a few more.
+            result = compute(
+                p_features=stack(list(features)).numpy(),
+                q_features=stack(list(reference)).numpy(),
+                seed=seed % (1 << 30),
+            )
+    finally:
+        faiss.Kmeans = kmeans
+    return Mauve(float(result.mauve), int(result.num_buckets), (len(features), len(reference)))
