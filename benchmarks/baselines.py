@@ -27,6 +27,8 @@ class Canvases:
     generator: torch.Generator
     known: Tensor | None = None
     """(B, L, V): what the sampler keeps of the network's last answer."""
+    at_masks: Tensor | None = None
+    """(N, V): the same at the N masked positions of all rows, for the sampler that gathers them."""
 
     @classmethod
     def of(cls, x: Tensor, seed: int) -> "Canvases":

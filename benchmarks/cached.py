@@ -17,8 +17,13 @@ class RowCached(CachingBaseline):
     def stale(self, changed: Tensor) -> Tensor:
         return changed
 
-    @torch.no_grad()
     def consult(self, canvases: Canvases, call: int) -> None:
+        self.ask(canvases, call)
+        self.gather(canvases)
+
+    @torch.no_grad()
+    def ask(self, canvases: Canvases, call: int) -> None:
+        """c of the rows that changed."""
         rows = self.stale(canvases.changed)
         log_c = self.forward(canvases.x[rows], call)
         log_c[..., :-1] = log_c[..., :-1].log_softmax(-1)
@@ -26,13 +31,18 @@ class RowCached(CachingBaseline):
             canvases.known = torch.zeros(*canvases.x.shape, self.network.process.states)
         canvases.known[rows] = log_c.exp()
 
+    def gather(self, canvases: Canvases) -> None:
+        """c of the masked positions of all rows."""
+        assert canvases.known is not None
+        canvases.at_masks = canvases.known[canvases.x == self.mask_id]
+
     @torch.no_grad()
     def draw(self, canvases: Canvases, call: int) -> None:
-        assert canvases.known is not None
+        assert canvases.at_masks is not None
         masked = canvases.x == self.mask_id
         before, after = self.mask_probability(call)
         revealed = (before - after) / before
-        weights = canvases.known[masked] * revealed
+        weights = canvases.at_masks * revealed
         weights[..., -1] = 1 - revealed
         x = canvases.x.clone()
         x[masked] = race(weights, canvases.generator)

@@ -1,9 +1,12 @@
-"""Our side of the comparison: the two networks, and the engine's run at any point of its way."""
+"""Our side of the comparison: the networks, and the engine's run at any point of its way."""
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
 
 import torch
+from safetensors.torch import save_file
 
 from sedd_cli import load_checkpoint
 from sedd_cli.diffusion.samplers import State
@@ -16,30 +19,30 @@ from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.models.transformer import inverse_frequencies
 
 SEED = 0
-SEDD_SMALL = {
-    "tokens": 50257,
-    "graph": {"type": "absorb"},
-    "noise": {"type": "loglinear"},
-    "model": {
-        "name": "sedd-small",
-        "type": "ddit",
+NETWORKS = ("sedd-small", "radd-small", "built-in")
+
+
+def small(kind: str) -> Config:
+    """SEDD-small's shape in SEDD form (`ddit`) or, without time, in RADD form (`ddit_wot`)."""
+    network = {
+        "name": "sedd-small" if kind == "ddit" else "radd-small",
+        "type": kind,
         "hidden_size": 768,
         "cond_dim": 128,
         "length": 1024,
         "n_blocks": 12,
         "n_heads": 12,
         "scale_by_sigma": True,
-    },
-}
+    }
+    return Config.model_validate({"tokens": 50257, "noise": {"type": "loglinear"}, "model": network})
 
 
-def random_sedd_small() -> Checkpoint:
-    """A network of SEDD-small's shape with random weights: its speed is that of the public checkpoint.
+def random_weights(config: Config) -> Checkpoint:
+    """A network of this shape with random weights: its speed is that of the public checkpoint.
 
     Modulations and head are random too (a fresh network has zeros there), so that scores differ and gates are open.
-    Weights are made in place: the memory figures below must not see a peak from before the run.
+    Weights are made in place: the memory figures must not see a peak from before the run.
     """
-    config = Config.model_validate(SEDD_SMALL)
     generator = torch.Generator().manual_seed(SEED)
     with torch.device("meta"):
         network = ScoreNetwork(config)
@@ -51,27 +54,66 @@ def random_sedd_small() -> Checkpoint:
     }
     weights["rotary_emb.inv_freq"] = inverse_frequencies(config.model.hidden_size // config.model.n_heads)
     network.transformer.load_state_dict(weights, assign=True)
-    return Checkpoint("sedd-small", Path(), config, network.eval().requires_grad_(False), tokenizer=None)
+    return Checkpoint(config.model.name, Path(), config, network.eval().requires_grad_(False), tokenizer=None)
 
 
-def network_named(name: str) -> Checkpoint:
-    return random_sedd_small() if name == "sedd-small" else load_checkpoint()
+def network_named(name: str, dtype: str = "float32") -> Checkpoint:
+    """One of `NETWORKS`. Raises `UsageError` for a dtype that `load_checkpoint` does not have."""
+    if name == "built-in":
+        return load_checkpoint(dtype="auto" if dtype == "float32" else dtype)
+    checkpoint = random_weights(small("ddit" if name == "sedd-small" else "ddit_wot"))
+    if dtype == "float32":
+        return checkpoint
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "config.json").write_text(checkpoint.config.model_dump_json())
+        save_file(checkpoint.model.transformer.state_dict(), Path(folder) / "model.safetensors")
+        del checkpoint
+        return load_checkpoint(folder, dtype=dtype)
 
 
-def make_run(checkpoint: Checkpoint, length: int, steps: int) -> Run:
-    """Our side: tweedie with the normalised score, which are the defaults."""
-    return Run(checkpoint, Request(length=length, steps=steps, seed=SEED, sampler="tweedie", score="normalised"))
+class OurRun:
+    """The engine's run of a batch, at any of its network calls: tweedie with the normalised score, the defaults."""
 
+    def __init__(self, checkpoint: Checkpoint, rows: int, length: int, steps: int) -> None:
+        request = Request(
+            length=length, steps=steps, seed=SEED, num_samples=rows, sampler="tweedie", score="normalised"
+        )
+        self.run = Run(checkpoint, request)
+        assert isinstance(self.run.sampler, RevealFirst)
+        self.sampler = self.run.sampler
+        self.fresh = [self.run.start(row) for row in range(rows)]
+        self.reveal = torch.stack([self.sampler.reveal_step(state.level) for state in self.fresh])
+        """(B, L): the step that reveals each position; `steps` is the denoising step."""
+        self.visits = [row.unique().tolist() for row in self.reveal]
+        self.advances = [
+            (batch, call)
+            for batch in torch.arange(rows).split(self.run.batch_size)
+            for call in range(max(len(self.visits[row]) for row in batch))
+        ]
 
-def state_at(run: Run, call: int) -> State:
-    """Our run just before its `call`-th network call, with random tokens where it would have written by then.
+    @property
+    def nfe(self) -> int:
+        """Network calls of all rows."""
+        return sum(len(visits) for visits in self.visits)
 
-    What a call costs depends on how many positions it reveals, not on which tokens stand on the canvas.
-    """
-    assert isinstance(run.sampler, RevealFirst)
-    fresh = run.start(0)
-    reveal = run.sampler.reveal_step(fresh.level)
-    step = int(reveal.unique()[call])
-    tokens = torch.randint(run.checkpoint.config.tokens, fresh.ids.shape, generator=torch.Generator().manual_seed(call))
-    ids = torch.where(reveal < step, tokens, fresh.ids)
-    return replace(fresh, ids=ids, step=step, reached=float(run.sampler.survival[step]))
+    def whole(self) -> float:
+        """Seconds of the whole run."""
+        begin = perf_counter()
+        for _ in self.run.steps():
+            pass
+        return perf_counter() - begin
+
+    def states(self, advance: int) -> list[State]:
+        """The batch just before an advance, with random tokens where it would have written by then.
+
+        What a call costs depends on how many positions it reveals, not on which tokens stand on the canvas.
+        """
+        batch, call = self.advances[advance]
+        return [self._state(row, self.visits[row][call]) for row in batch.tolist() if call < len(self.visits[row])]
+
+    def _state(self, row: int, step: int) -> State:
+        fresh, reveal = self.fresh[row], self.reveal[row]
+        generator = torch.Generator().manual_seed(step)
+        tokens = torch.randint(self.run.checkpoint.config.tokens, fresh.ids.shape, generator=generator)
+        ids = torch.where(reveal < step, tokens, fresh.ids)
+        return replace(fresh, ids=ids, step=step, reached=float(self.sampler.survival[step]))
