@@ -61,16 +61,15 @@ def _versions() -> dict[str, str]:
 def _machine(device: str) -> dict[str, Any]:
     import torch
 
-    from sedd_cli.models.device import resolve_autocast, resolve_device
+    from sedd_cli.models.device import resolve_device, resolve_precision
 
     chosen = resolve_device(device)
     cuda = [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     mps = ["mps"] if torch.backends.mps.is_available() else []
-    autocast = resolve_autocast("auto", chosen)
     return {
         "device": str(chosen),
         "available": ["cpu", *cuda, *mps],
-        "dtype": str(autocast or torch.float32).removeprefix("torch."),
+        "dtype": resolve_precision("auto", chosen),
         "threads": torch.get_num_threads(),
     }
 

@@ -26,7 +26,10 @@ Model = Annotated[
 Device = Annotated[
     str, typer.Option(envvar="SEDD_DEVICE", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MACHINE)
 ]
-Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=MACHINE)]
+Dtype = Annotated[
+    str,
+    typer.Option(help="auto, float32, int8 (CPU), bfloat16 or float16 (CUDA, MPS).", rich_help_panel=MACHINE),
+]
 BatchSize = Annotated[
     int | None,
     typer.Option(

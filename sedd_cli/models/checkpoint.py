@@ -16,9 +16,10 @@ from sedd_cli.diffusion.processes import Absorbing, Process
 from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
-from sedd_cli.models.device import resolve_autocast, resolve_device
+from sedd_cli.models.device import AUTOCAST, Precision, resolve_device, resolve_precision
 from sedd_cli.models.folder import read_config, weights_file, weights_hash
 from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2
+from sedd_cli.models.int8 import is_quantised, quantise
 from sedd_cli.models.names import find_checkpoint, hub_name
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.models.transformer import inverse_frequencies
@@ -65,6 +66,13 @@ class Checkpoint:
         return self.model.device
 
     @property
+    def precision(self) -> Precision:
+        """What the linear layers compute in; on an accelerator by autocast of the blocks."""
+        if is_quantised(self.model):
+            return "int8"
+        return next((name for name, dtype in AUTOCAST.items() if dtype == self.model.autocast), "float32")
+
+    @property
     def form(self) -> str:
         return "SEDD" if self.config.model.time_conditioned else "RADD"
 
@@ -83,15 +91,17 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
 
     Public SEDD and RADD folders load as they are; nothing is downloaded.
 
-    Weights of any precision become float32; `dtype` (auto, float32, bfloat16, float16) is that of the blocks'
-    products on an accelerator. Raises `NotLoadableError` if the folder is missing, incomplete, unsafe or
-    inconsistent, `UsageError` for a device or dtype that cannot be had.
+    Weights of any precision become float32. `dtype` is that of the products: auto, float32; on an accelerator
+    bfloat16 or float16, in the blocks; on a CPU int8, of which no float32 copy is kept. Raises `NotLoadableError` if
+    the folder is missing, incomplete, unsafe or inconsistent, `UsageError` for a device or dtype that cannot be had.
     """
     where = resolve_device(device)
-    autocast = resolve_autocast(dtype, where)
+    precision = resolve_precision(dtype, where)
     folder = find_checkpoint(None if name_or_path is None else str(name_or_path))
     config = read_config(folder)
-    model = build_network(config, read_weights(folder), autocast, folder)
+    model = build_network(config, read_weights(folder), AUTOCAST.get(precision), folder)
+    if precision == "int8":
+        quantise(model)
     return Checkpoint(
         name=_name(folder, config),
         folder=folder,

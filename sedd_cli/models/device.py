@@ -1,10 +1,15 @@
 """Where a network runs and in which precision."""
 
+from typing import Literal, cast, get_args
+
 import torch
 
 from sedd_cli.errors import UsageError
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+Precision = Literal["float32", "bfloat16", "float16", "int8"]
+
+AUTOCAST: dict[Precision, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+"""The precisions that are had by autocast of the blocks."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -29,15 +34,19 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def resolve_autocast(dtype: str, device: torch.device) -> torch.dtype | None:
-    """The autocast dtype of the blocks, None for float32. `auto` is bfloat16 on a CUDA device that has it.
+def resolve_precision(dtype: str, device: torch.device) -> Precision:
+    """What `--dtype` means on a device. `auto` is bfloat16 on a CUDA device that has it, else float32.
 
-    Raises `UsageError` for an unknown dtype, and for half precision on a CPU, where it is many times slower.
+    Raises `UsageError` for an unknown dtype, for half precision on a CPU, where it is many times slower, and for int8
+    anywhere else.
     """
     if dtype == "auto":
-        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else None
-    if dtype not in DTYPES:
-        raise UsageError(f"unknown dtype {dtype!r}", f"Choose auto, {', '.join(DTYPES)}.")
-    if dtype != "float32" and device.type == "cpu":
-        raise UsageError(f"{dtype} runs on CUDA and MPS only", "On a CPU use --dtype float32 (or auto).")
-    return None if dtype == "float32" else DTYPES[dtype]
+        return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+    if dtype not in get_args(Precision):
+        raise UsageError(f"unknown dtype {dtype!r}", f"Choose auto, {', '.join(get_args(Precision))}.")
+    precision = cast(Precision, dtype)
+    if device.type == "cpu" and precision in AUTOCAST:
+        raise UsageError(f"{dtype} runs on CUDA and MPS only", "On a CPU use --dtype float32 (or auto), or int8.")
+    if device.type != "cpu" and precision == "int8":
+        raise UsageError(f"int8 runs on CPUs only, not on {device}", "Use --dtype auto, or --device cpu.")
+    return precision

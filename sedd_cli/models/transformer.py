@@ -36,6 +36,14 @@ class LayerNorm(nn.Module):
         return torch.addcmul(shift, F.layer_norm(x.float(), shape, self.weight), 1 + scale)
 
 
+class Linear(nn.Linear):
+    """A linear layer that gives a range of its outputs, too (as `int8.Int8Linear`, which may take its place)."""
+
+    def part(self, x: Tensor, begin: int, end: int) -> Tensor:
+        """Outputs `begin` to `end`: (..., K) -> (..., end - begin)."""
+        return F.linear(x, self.weight[begin:end], None if self.bias is None else self.bias[begin:end])
+
+
 class Gelu(nn.Module):
     """GELU by tanh, in place where no gradient will ask for the input: new memory costs more than the arithmetic."""
 
@@ -134,7 +142,7 @@ class Block(nn.Module):
         D, timed = config.hidden_size, config.time_conditioned
         self.n_heads, self.dropout = config.n_heads, config.dropout
         self.norm1 = LayerNorm(D, bias=not timed)
-        self.attn_qkv = nn.Linear(D, 3 * D, bias=False)
+        self.attn_qkv = Linear(D, 3 * D, bias=False)
         self.attn_out = nn.Linear(D, D, bias=False)
         self.norm2 = LayerNorm(D, bias=not timed)
         self.mlp = nn.Sequential(nn.Linear(D, 4 * D), Gelu(), nn.Linear(4 * D, D))
@@ -162,11 +170,10 @@ class Block(nn.Module):
             q, k, v = self._turned(self._heads(self.attn_qkv(h), 3), angles)
         else:
             D = x.shape[-1]
-            q_weight, kv_weight = self.attn_qkv.weight.split([D, 2 * D])
             pick = at.unsqueeze(-1).expand(-1, -1, D)
             x = x.gather(1, pick)
-            q = rotate_(self._heads(F.linear(h.gather(1, pick), q_weight), 1).squeeze(2), (cos[at], sin[at]))
-            kv = self._heads(F.linear(h, kv_weight), 2)
+            q = rotate_(self._heads(self.attn_qkv.part(h.gather(1, pick), 0, D), 1).squeeze(2), (cos[at], sin[at]))
+            kv = self._heads(self.attn_qkv.part(h, D, 3 * D), 2)
             k, v = rotate_(kv[:, :, 0], angles), kv[:, :, 1]
         attended = F.scaled_dot_product_attention(
             q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=causal
@@ -217,7 +224,7 @@ class OutputLayer(nn.Module):
         super().__init__()
         D, timed = config.hidden_size, config.time_conditioned
         self.norm_final = LayerNorm(D, bias=not timed)
-        self.linear = nn.Linear(D, states)
+        self.linear = Linear(D, states)
         self.adaLN_modulation = nn.Linear(config.cond_dim, 2 * D) if timed else None
 
     def features(self, x: Tensor, c: Tensor | None, where: Tensor | None = None) -> Tensor:
@@ -268,7 +275,8 @@ class Transformer(nn.Module):
     def head(self, features: Tensor, states: int | None = None) -> Tensor:
         """Logits (..., V) of features (..., D), or of the first `states` states alone."""
         linear = self.output_layer.linear
-        return F.linear(features, linear.weight[:states], linear.bias[:states])
+        out: Tensor = linear(features) if states is None else linear.part(features, 0, states)
+        return out
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """(B, L), (B,) -> (B, L, V)."""

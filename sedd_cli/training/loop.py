@@ -17,7 +17,7 @@ from sedd_cli.diffusion.likelihood import Estimate, Form, estimate
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.randomness import uniforms
 from sedd_cli.errors import SeddError
-from sedd_cli.models.device import resolve_autocast
+from sedd_cli.models.device import AUTOCAST, resolve_precision
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.training.objectives import OBJECTIVES, Noising
 from sedd_cli.training.optimisers import Average, make_optimisers, rate_factor
@@ -32,7 +32,7 @@ DIVERGED = 1.5
 def make_network(recipe: Recipe, tokens: int, device: torch.device) -> ScoreNetwork:
     """A fresh network: normal weights, nothing in the residual outputs, the head and the modulations."""
     config = recipe.config(tokens)
-    network = ScoreNetwork(config, resolve_autocast("auto", device))
+    network = ScoreNetwork(config, AUTOCAST.get(resolve_precision("auto", device)))
     generator = torch.Generator().manual_seed(recipe.seed)
     for name, p in network.named_parameters():
         if p.ndim == 2:
