@@ -98,6 +98,9 @@ class Handler(BaseHTTPRequestHandler):
             self.hub.hang()
         if path.startswith("cdn/"):
             self._blob(path.removeprefix("cdn/"))
+        elif path.startswith("api/models/") and "/tree/" in path:
+            # No repository has folders.
+            self._send(404, {"X-Error-Code": "EntryNotFound"})
         elif path.startswith("api/models/"):
             name, _, revision = path.removeprefix("api/models/").partition("/revision/")
             self._repository(name, unquote(revision) or "main", None, "api/models/")

@@ -102,6 +102,23 @@ class Terminal:
             task = progress.add_task(inert(title), total=total)
             yield lambda n: progress.advance(task, n)
 
+    @contextmanager
+    def counting(self, total: int) -> Iterator[Callable[[str, int], None]]:
+        """Show how far something is, and how long it will take, until the block ends; told of what is done, and of
+        which part it is of."""
+        if not self.live:
+            yield lambda what, done: None
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        from sedd_cli.render.inert import inert
+
+        name = TextColumn("{task.description}", markup=False)
+        columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            task = progress.add_task("", total=total)
+            yield lambda what, done: progress.update(task, description=inert(what), advance=done)
+
     @property
     def can_ask(self) -> bool:
         return self._console.file.isatty() and sys.stdin is not None and sys.stdin.isatty()

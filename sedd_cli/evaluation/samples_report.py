@@ -1,0 +1,240 @@
+"""What is said of samples: a table, a card of how it was come by, and both as Markdown and as a record for JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sedd_cli.evaluation.figures import Figures, Row
+from sedd_cli.evaluation.judge import Judge
+from sedd_cli.evaluation.mauve import ENOUGH
+from sedd_cli.evaluation.quality import Estimate
+from sedd_cli.evaluation.samples import Evaluation
+
+Results = Sequence[tuple[Row, Figures]]
+
+HEADINGS = (
+    "",
+    "texts",
+    "NFE",
+    "seconds",
+    "perplexity",
+    "median",
+    "entropy",
+    "distinct-1",
+    "distinct-2",
+    "distinct-3",
+    "repetition",
+    "MAUVE",
+)
+
+
+def cells(results: Results) -> list[list[str]]:
+    """The table's rows, the headings first; columns that nobody has a figure for are left out."""
+    columns = zip(*([row.label, *_cells(figures)] for row, figures in results), strict=True)
+    told = [(h, *column) for h, column in zip(HEADINGS, columns, strict=True) if set(column) != {"-"}]
+    return [list(row) for row in zip(*told, strict=True)]
+
+
+def _cells(figures: Figures) -> list[str]:
+    return [
+        str(figures.texts),
+        _number(figures.nfe, ".1f"),
+        _number(figures.seconds, ".2f"),
+        _estimate(figures.perplexity, 2),
+        _number(figures.median, ".2f"),
+        _estimate(figures.entropy, 3),
+        *(_number(value, ".3f") for value in figures.distinct),
+        _number(figures.repetition, ".3f"),
+        _number(figures.mauve.value if figures.mauve else None, ".3f"),
+    ]
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _estimate(estimate: Estimate | None, digits: int) -> str:
+    if estimate is None:
+        return "-"
+    error = "" if estimate.error is None else f" ± {estimate.error:.{digits}f}"
+    return f"{estimate.value:.{digits}f}{error}"
+
+
+def card(evaluation: Evaluation, judge: Judge | None, results: Results) -> list[tuple[str, str]]:
+    """How the figures were come by: (what, how), in one line each."""
+    lines = [
+        ("complete", "yes" if evaluation.complete else "NO: stopped early, the figures are of what was done by then"),
+        *_of_the_network(evaluation),
+        *_of_the_judge(judge),
+        ("entropy", "nats, of how often the checkpoint's tokens occur on a whole canvas; mean over texts"),
+        ("distinct-n", "distinct n-grams of the checkpoint's tokens over all n-grams, all texts of a row together"),
+        ("repetition", "share of 4-grams that occurred before in the same text"),
+        ("MAUVE", _mauve(evaluation, judge, results)),
+        ("real text", _real(evaluation)),
+        ("±", "one standard error over texts (perplexity: delta method)"),
+    ]
+    return [(what, printable(how)) for what, how in lines]
+
+
+def _of_the_network(evaluation: Evaluation) -> list[tuple[str, str]]:
+    checkpoint, request, sampling = evaluation.checkpoint, evaluation.request, evaluation.request.sampling
+    process = type(checkpoint.process).__name__.lower()
+    limits = ", ".join(
+        f"{name} {'off' if value is None else value}"
+        for name, value in (("top-k", sampling.top_k), ("nucleus (top-p)", sampling.top_p))
+    )
+    own = "" if sampling.shaping().changes_law else "; the network's own law"
+    use = "" if process == "uniform" else f", score {sampling.score}"
+    seen = (
+        "as whole canvases, documents and what follows them" if request.whole_canvas else "up to the end-of-text token"
+    )
+    return [
+        ("model", f"{checkpoint.name}, {checkpoint.form}, {process}, sha256 {checkpoint.hash}"),
+        ("precision", f"network {precision(evaluation)} on {checkpoint.device}; draws in float64"),
+        ("sampler", f"{sampling.sampler}{use}"),
+        ("temperature", f"{sampling.temperature:g}, {limits}{own}"),
+        ("rejections", "none: every text that was drawn counts"),
+        ("samples", f"rows 0 to {evaluation.num - 1} of seed {sampling.seed}, canvases of {evaluation.length} tokens"),
+        *_of_the_prompt(evaluation),
+        ("texts", f"looked at {seen}"),
+    ]
+
+
+def _of_the_prompt(evaluation: Evaluation) -> list[tuple[str, str]]:
+    request = evaluation.request
+    if request.conditional is None:
+        return []
+    where = "first {}" if request.conditional == "prefix" else "first {} and last {}"
+    given = where.format(*request.given)
+    return [
+        (
+            "given",
+            f"the {given} tokens of real texts (conditional, {request.conditional}); perplexity is of what was "
+            "written, given what stands before; all else is of texts with what was given",
+        )
+    ]
+
+
+def precision(evaluation: Evaluation) -> str:
+    return str(evaluation.checkpoint.model.autocast or "float32").removeprefix("torch.")
+
+
+def _of_the_judge(judge: Judge | None) -> list[tuple[str, str]]:
+    if judge is None:
+        return [("judge", "none, so no perplexity and no MAUVE; --judge NAME gives them")]
+    it = judge.card
+    start = (
+        f"{it.start!r} stands before each text"
+        if it.start
+        else "nothing stands before a text, so its first token does not count"
+    )
+    context = (
+        "of any length" if it.context is None else f"{it.context} tokens; a longer text in windows that overlap by half"
+    )
+    return [
+        ("judge", f"{it.name}, stored as {it.stored}, run in float32, {it.origin}"),
+        ("judge reads", f"context {context}; {start}; the end of a text does not count"),
+        (
+            "perplexity",
+            "exp(all nats / all of the judge's tokens), all texts of a row together; median: of the texts' own",
+        ),
+    ]
+
+
+def _mauve(evaluation: Evaluation, judge: Judge | None, results: Results) -> str:
+    made = [figures.mauve for _, figures in results if figures.mauve]
+    if judge is None or not made:
+        return "none: it needs a judge, and a reference of two texts or more"
+    few = min(min(mauve.texts) for mauve in made)
+    clusters = " or ".join(str(n) for n in sorted({mauve.clusters for mauve in made}))
+    own = (
+        "that of real text is against as many others" if evaluation.twofold else "too few real texts for one of theirs"
+    )
+    return (
+        f"against real text, in {clusters} clusters; {own}; features: last hidden state of {judge.card.name} at the "
+        "last token, not GPT-2-large: not comparable with published figures"
+        + (f"; {few} texts are TOO FEW to say much (its authors take thousands)" if few < ENOUGH else "")
+    )
+
+
+def _real(evaluation: Evaluation) -> str:
+    if evaluation.reference is None:
+        return "none; --reference FILE gives its figures, and MAUVE"
+    if evaluation.request.conditional:
+        return f"the first documents of {evaluation.reference.name} that fill a canvas, cut at its end"
+    return f"the first documents of {evaluation.reference.name}, one a canvas, cut or filled up with those that follow"
+
+
+def printable(text: str) -> str:
+    """In one line, control characters spelled out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def as_text(table: Sequence[Sequence[str]], facts: Sequence[tuple[str, str]]) -> str:
+    """The table in columns, then the card."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    rows = [
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
+        for row in table
+    ]
+    return "".join(f"{row.rstrip()}\n" for row in rows) + "\n" + _as_lines(facts)
+
+
+def as_markdown(table: Sequence[Sequence[str]], facts: Sequence[tuple[str, str]], picture: str | None) -> str:
+    """A page with the table, a `picture` by its address if there is one, and the card."""
+    heading, *rows = table
+    lines = [" | ".join(heading), " | ".join([":--", *["--:"] * (len(heading) - 1)]), *map(" | ".join, rows)]
+    shown = f"![Quality against network calls](<{picture}>)\n\n" if picture else ""
+    body = "".join(f"| {line} |\n" for line in lines)
+    # In a block, where no name of a file or model is markup.
+    return f"# Quality of samples\n\n{body}\n{shown}```text\n{_as_lines(facts)}```\n"
+
+
+def _as_lines(facts: Sequence[tuple[str, str]]) -> str:
+    width = max(len(what) for what, _ in facts)
+    return "".join(f"{what.ljust(width)}  {how}\n" for what, how in facts)
+
+
+def as_record(evaluation: Evaluation, judge: Judge | None, results: Results) -> dict[str, object]:
+    """All of it for JSON: settings, judge, card, and the rows with their texts."""
+    checkpoint, request = evaluation.checkpoint, evaluation.request
+    return {
+        "model": {"name": checkpoint.name, "sha256": checkpoint.hash},
+        "complete": evaluation.complete,
+        "settings": {
+            **asdict(request.sampling),
+            "steps": list(request.steps),
+            "length": evaluation.length,
+            "num_samples": evaluation.num,
+            "precision": precision(evaluation),
+            "device": str(checkpoint.device),
+            "conditional": request.conditional,
+            "given": list(request.given),
+            "whole_canvas": request.whole_canvas,
+            "rejections": "none",
+            "entropy_unit": "nats",
+        },
+        "judge": None if judge is None else asdict(judge.card),
+        "reference": evaluation.reference.name if evaluation.reference else None,
+        "card": dict(card(evaluation, judge, results)),
+        "rows": [_row(row, figures) for row, figures in results],
+    }
+
+
+def _row(row: Row, figures: Figures) -> dict[str, object]:
+    return {
+        "label": row.label,
+        "steps": row.steps,
+        **asdict(figures),
+        "samples": [
+            {
+                "row": text.row,
+                "nfe": text.nfe,
+                "tokens": len(text.tokens),
+                "entropy": text.entropy,
+                "nats": text.verdict.nats if text.verdict else None,
+                "judged_tokens": text.verdict.tokens if text.verdict else None,
+                "text": text.text,
+            }
+            for text in row.texts
+        ],
+    }

@@ -1,0 +1,189 @@
+"""`sedd eval samples`, run in this process: the table or JSON on stdout, the rest on stderr, and the exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sedd_cli import Checkpoint, generate
+from sedd_cli.evaluation import samples as module
+from tests.conftest import PARITY, Sedd
+from tests.hub import Server
+from tests.judges import make_judge
+
+QUICK = ("eval", "samples", "-n", "2", "--length", "32")
+STORIES = [
+    f"Once upon a time there was a {what}. He liked to play in the park. " * 3 for what in ("dog", "cat", "fox", "boy")
+]
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(make_judge(tmp_path_factory.mktemp("judge") / "tiny", context=512))
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("reference") / "stories.txt"
+    path.write_text("\n\n".join(STORIES))
+    return str(path)
+
+
+def test_without_a_judge_there_are_the_figures_that_need_none(sedd: Sedd) -> None:
+    result = sedd(*QUICK, "--steps", "2,4")
+    lines = result.stdout.decode().splitlines()
+    assert result.code == 0
+    assert lines[0].split() == [
+        "texts",
+        "NFE",
+        "seconds",
+        "entropy",
+        "distinct-1",
+        "distinct-2",
+        "distinct-3",
+        "repetition",
+    ]
+    assert [line.split()[:3] for line in lines[1:3]] == [["2", "steps", "2"], ["4", "steps", "2"]]
+    assert lines[4].split() == ["complete", "yes"] and ["judge", "none,"] in [line.split()[:2] for line in lines]
+    assert "no judge: no perplexity and no MAUVE" in result.stderr and "no reference" in result.stderr
+    assert "2 steps: 2 texts" in result.stderr and "4 steps: 2 texts" in result.stderr
+    assert b"\x1b" not in result.stdout and "\x1b" not in result.stderr
+    assert sedd(*QUICK, "--steps", "2", "-q").stderr == ""
+
+
+def test_json_holds_settings_judge_rows_and_texts(sedd: Sedd, built_in: Checkpoint, judge: str, reference: str) -> None:
+    result = sedd(*QUICK, "--steps", "4", "--judge", judge, "--reference", reference, "--json", "--top-p", "0.9")
+    record = json.loads(result.stdout)
+    assert (result.code, record["schema_version"], record["complete"]) == (0, 1, True)
+    assert record["model"] == {"name": built_in.name, "sha256": built_in.hash}
+    settings = {"steps": [4], "seed": 0, "num_samples": 2, "length": 32, "top_p": 0.9, "rejections": "none"}
+    settings |= {"precision": "float32", "device": "cpu", "entropy_unit": "nats", "whole_canvas": False}
+    assert record["settings"].items() >= settings.items()
+    assert record["judge"]["name"] == "tiny" and record["judge"]["origin"].startswith("sha256 ")
+    drawn, real = record["rows"]
+    samples = generate(built_in, steps=4, seed=0, num_samples=2, length=32, top_p=0.9)
+    assert [s["text"] for s in drawn["samples"]] == [s.text for s in samples]
+    assert (drawn["label"], drawn["steps"], real["label"], real["steps"]) == ("4 steps", 4, "real text", None)
+    assert real["samples"][1]["text"].startswith("Once upon a time there was a cat.")
+    nats, tokens = (sum(s[name] for s in drawn["samples"]) for name in ("nats", "judged_tokens"))
+    assert drawn["judged_tokens"] == tokens and drawn["perplexity"]["value"] == pytest.approx(
+        2.718281828 ** (nats / tokens)
+    )
+    assert 0 < drawn["mauve"]["value"] <= 1 and drawn["mauve"]["texts"] == [2, 2]
+    assert "change the law" in result.stderr and "loading the judge" in result.stderr
+
+
+def test_report_and_plot_are_files(sedd: Sedd, reference: str, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    page, plot = tmp_path / "page.md", tmp_path / "pictures" / "plot.svg"
+    plot.parent.mkdir()
+    args = ("--steps", "2", "--reference", reference, "--report", str(page), "--plot", str(plot))
+    result = sedd(*QUICK, *args, "-o", str(tmp_path / "out.txt"))
+    assert (result.code, result.stdout) == (0, b"")
+    assert plot.read_bytes().startswith(b"<?xml") and b"entropy" in plot.read_bytes()
+    assert "![Quality against network calls](<pictures/plot.svg>)" in page.read_text()
+    card = (tmp_path / "out.txt").read_text().partition("\n\n")[2]
+    assert card.startswith("complete") and f"```text\n{card}```\n" in page.read_text()
+
+
+@pytest.mark.parametrize("form", ["prefix", "infill"])
+def test_conditional(sedd: Sedd, judge: str, reference: str, form: str) -> None:
+    args = ("--steps", "4", "--judge", judge, "--reference", reference, "--conditional", form, "--prompt-tokens", "8")
+    result = sedd(*QUICK, *args, "--json")
+    record = json.loads(result.stdout)
+    assert result.code == 0 and record["settings"]["given"] == ([8, 0] if form == "prefix" else [4, 4])
+    drawn, real = (row["samples"] for row in record["rows"])
+    for one, other in zip(drawn, real, strict=True):
+        assert one["text"] != other["text"] and one["text"][:12] == other["text"][:12] == "Once upon a "
+    assert form in record["card"]["given"]
+
+
+def test_fewer_documents_than_texts_are_told_of(sedd: Sedd, reference: str) -> None:
+    result = sedd("eval", "samples", "-n", "5", "--length", "8", "--steps", "1", "--reference", reference)
+    assert "stories.txt has only 4 documents for 5 texts" in result.stderr
+    assert [line.split()[2] for line in result.stdout.decode().splitlines()[1:3]] == ["5", "4"]
+
+
+def test_a_judge_of_the_hub_is_fetched_once(judge: str, tmp_path: Path) -> None:
+    """In a process of its own: where the hub is, is read once."""
+    server = Server()
+    try:
+        files = {file.name: file.read_bytes() for file in Path(judge).iterdir()}
+        commit = server.hub.add("someone/judge", files)
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "SEDD_")) and "proxy" not in k.lower()}
+        kept |= {"HF_ENDPOINT": server.hub.endpoint, "HF_HOME": str(tmp_path / "home")}
+        for variables in ({}, {"HF_HUB_OFFLINE": "1"}):
+            asked = len(server.hub.asked)
+            done = subprocess.run(
+                [sys.executable, "-m", "sedd_cli", *QUICK, "--steps", "1", "--judge", "someone/judge", "--json"],
+                env={**kept, **variables},
+                capture_output=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr.decode()
+            record = json.loads(done.stdout)
+            assert (record["judge"]["name"], record["judge"]["origin"]) == ("someone/judge", f"commit {commit}")
+            assert b"Loading weights" not in done.stderr and b"\r" not in done.stderr
+        assert len(server.hub.asked) == asked and server.hub.gets("cdn")
+    finally:
+        server.close()
+
+
+def stopped(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Ctrl-C when so many texts were looked at."""
+    look, calls = module.Evaluation._look, []
+
+    def interrupted(self: module.Evaluation, *args: object) -> object:
+        calls.append(1)
+        if len(calls) > after:
+            raise KeyboardInterrupt
+        return look(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module.Evaluation, "_look", interrupted)
+
+
+def test_control_c_reports_what_is_done(sedd: Sedd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stopped(monkeypatch, 3)
+    result = sedd(*QUICK, "--steps", "2,4", "--json", "--report", str(tmp_path / "page.md"))
+    record = json.loads(result.stdout)
+    assert result.code == 130 and not record["complete"] and record["card"]["complete"].startswith("NO")
+    assert [(row["label"], row["texts"]) for row in record["rows"]] == [("2 steps", 2), ("4 steps", 1)]
+    assert "stopped early" in result.stderr
+    assert "NO: stopped early" in (tmp_path / "page.md").read_text()
+
+
+def test_control_c_before_anything_is_done(sedd: Sedd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stopped(monkeypatch, 0)
+    result = sedd(*QUICK, "--plot", str(tmp_path / "plot.png"))
+    assert (result.code, result.stdout) == (130, b"") and "before there was anything" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--steps", "2,x"], 2, "'2,x' are no whole numbers"),
+        (["--steps", "4,4"], 2, "all different"),
+        (["--steps", "0"], 2, "steps must be at least 1"),
+        (["-n", "0"], 2, "number of samples must be at least 1"),
+        (["--judge", "/no/such/judge"], 3, "'/no/such/judge' is no judge"),
+        (["--reference", "/no/such/file"], 3, "no corpus at /no/such/file"),
+        (["--conditional", "prefix"], 2, "no room on a canvas of 32"),
+        (["--conditional", "prefix", "--prompt-tokens", "8"], 2, "Give them with --reference"),
+        (["--plot", "plot.jpg"], 2, "a plot is no .jpg"),
+        (["--report", "same.txt", "-o", "./same.txt"], 2, "the same file"),
+        (["--plot", "/no/such/folder/plot.png"], 1, "cannot write"),
+        (["--report", "/no/such/folder/page.md"], 1, "cannot write"),
+        (["-m", str(PARITY / "radd"), "--judge", "smollm2"], 2, "which no judge can read"),
+        (["-m", "gpt5"], 3, "no checkpoint 'gpt5'"),
+    ],
+)
+def test_errors_say_what_and_exit_before_anything_is_drawn(
+    sedd: Sedd, arguments: list[str], code: int, message: str
+) -> None:
+    result = sedd(*QUICK, *arguments)
+    assert (result.code, result.stdout) == (code, b"")
+    assert message in result.stderr and "Traceback" not in result.stderr and "texts, " not in result.stderr

@@ -1,0 +1,249 @@
+"""Samples drawn and judged: the figures are those of `generate`'s texts, however they were come by."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from sedd_cli import Checkpoint, UsageError, generate, load_checkpoint
+from sedd_cli.evaluation.figures import Figures, Row
+from sedd_cli.evaluation.judge import Judge, Passage
+from sedd_cli.evaluation.judges import load_judge
+from sedd_cli.evaluation.quality import Estimate, distinct, mean, perplexity, repetition, unigram_entropy
+from sedd_cli.evaluation.samples import Evaluation, SamplesRequest
+from sedd_cli.evaluation.samples_plot import plot_samples
+from sedd_cli.evaluation.samples_report import as_markdown, as_text, card, cells
+from sedd_cli.generation.request import Request
+from tests.conftest import PARITY
+from tests.judges import make_judge
+
+LENGTH = 24
+STORIES = [f"Once upon a time there was a {what}. He liked to play in the park all day." * 2 for what in ("dog", "cat")]
+STORIES += [
+    "The sun was warm.",
+    "Tom and Sue went to the shop to buy a big red ball and some bread for mum and dad today.",
+]
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
+    return load_judge(str(make_judge(tmp_path_factory.mktemp("judge"), context=512)), torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("reference") / "stories.txt"
+    path.write_text("\n\n".join(STORIES))
+    return path
+
+
+def request(steps: tuple[int, ...] = (4,), num: int = 2, length: int = LENGTH, **options: object) -> SamplesRequest:
+    ours = {name: options.pop(name) for name in ("conditional", "prompt_tokens", "whole_canvas") if name in options}
+    sampling = Request(seed=3, num_samples=num, length=length, **options)  # type: ignore[arg-type]
+    return SamplesRequest(sampling=sampling, steps=steps, **ours)  # type: ignore[arg-type]
+
+
+def carried_out(evaluation: Evaluation, judge: Judge | None = None) -> list[tuple[Row, Figures]]:
+    for _ in evaluation.carry_out(judge):
+        pass
+    assert evaluation.complete
+    return evaluation.figures()
+
+
+def test_figures_are_those_of_the_texts(built_in: Checkpoint, judge: Judge, reference: Path) -> None:
+    evaluation = Evaluation(built_in, request((3, 6)), reference)
+    assert evaluation.calls_needed == sum(
+        s.nfe for n in (3, 6) for s in generate(built_in, steps=n, seed=3, num_samples=2, length=LENGTH)
+    )
+    results = carried_out(evaluation, judge)
+    assert [row.label for row, _ in results] == ["3 steps", "6 steps", "real text"]
+    for (row, figures), steps in zip(results[:2], (3, 6), strict=True):
+        samples = generate(built_in, steps=steps, seed=3, num_samples=2, length=LENGTH)
+        assert [(t.row, t.ids, t.text, t.nfe) for t in row.texts] == [
+            (s.row, s.ids.tolist(), s.text, s.nfe) for s in samples
+        ]
+        verdicts = judge.judge([Passage((s.text,)) for s in samples])
+        expected = perplexity([v.nats for v in verdicts], [v.tokens for v in verdicts])
+        assert figures.perplexity is not None and expected is not None
+        assert figures.perplexity.value == pytest.approx(expected.value)
+        assert figures.perplexity.error == pytest.approx(expected.error)
+        assert figures.entropy == mean([unigram_entropy(s.ids.tolist()) for s in samples])
+        assert figures.nfe == sum(s.nfe for s in samples) / 2
+        assert figures.seconds is not None and figures.mauve is not None and figures.mauve.texts == (2, 2)
+    real = results[2][1]
+    assert real.nfe is None and real.seconds is None and real.texts == 2
+    # Four documents: two of them are held against the other two.
+    assert evaluation.twofold and real.mauve is not None and real.mauve.texts == (2, 2)
+
+
+def test_figures_are_of_what_stands_before_the_end_or_of_all(
+    built_in: Checkpoint, judge: Judge, reference: Path
+) -> None:
+    """The third story ends before its canvas does."""
+    assert built_in.tokenizer is not None and evaluation_tokens(built_in, STORIES[2]) < LENGTH
+    short = carried_out(Evaluation(built_in, request(num=3), reference), judge)[-1][0].texts[2]
+    assert (
+        short.text == STORIES[2] and short.tokens == built_in.tokenizer.encode(STORIES[2]) and len(short.ids) == LENGTH
+    )
+    row, figures = carried_out(Evaluation(built_in, request(num=3, whole_canvas=True), reference), judge)[-1]
+    whole = row.texts[2]
+    assert whole.text.startswith(f"{STORIES[2]}\n<|endoftext|>\nTom and Sue") and whole.tokens == whole.ids == short.ids
+    following = built_in.tokenizer.decode(whole.ids[len(short.tokens) + 1 :])
+    assert whole.verdict is not None
+    assert whole.verdict.nats == pytest.approx(judge.judge([Passage((STORIES[2], following))])[0].nats)
+    assert figures.distinct[0] == distinct([t.ids for t in row.texts], 1)
+    assert figures.repetition == repetition([t.ids for t in row.texts])
+
+
+def evaluation_tokens(checkpoint: Checkpoint, text: str) -> int:
+    assert checkpoint.tokenizer is not None
+    return len(checkpoint.tokenizer.encode(text))
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_batches_change_nothing(built_in: Checkpoint, batch_size: int) -> None:
+    row, _ = carried_out(Evaluation(built_in, request(num=3, batch_size=batch_size)))[0]
+    samples = generate(built_in, steps=4, seed=3, num_samples=3, length=LENGTH)
+    assert [text.ids for text in row.texts] == [sample.ids.tolist() for sample in samples]
+
+
+@pytest.mark.parametrize(("form", "start", "end"), [("prefix", 7, 0), ("infill", 4, 3)])
+def test_conditional_samples_continue_real_texts(
+    built_in: Checkpoint, judge: Judge, reference: Path, form: str, start: int, end: int
+) -> None:
+    evaluation = Evaluation(built_in, request(num=5, conditional=form, prompt_tokens=7, length=20), reference)
+    # Three of the stories have twenty tokens.
+    assert evaluation.num == 3
+    assert evaluation.request.given == (start, end)
+    (drawn, figures), (real, of_real) = carried_out(evaluation, judge)
+    tokenizer = built_in.tokenizer
+    assert tokenizer is not None and figures.mauve is not None and of_real.mauve is None
+    for text, given, story in zip(drawn.texts, real.texts, (STORIES[0], STORIES[1], STORIES[3]), strict=True):
+        assert given.ids == tokenizer.encode(story)[:20]
+        assert text.ids[:start] == given.ids[:start] and text.ids[20 - end :] == given.ids[20 - end :]
+        assert text.ids != given.ids
+    pieces = [tokenizer.decode(part) for part in (real.texts[0].ids[:start], real.texts[0].ids[start : 20 - end])]
+    after = tokenizer.decode(real.texts[0].ids[20 - end :])
+    verdict = judge.judge([Passage((pieces[1],), pieces[0], after)])[0]
+    assert real.texts[0].verdict is not None
+    assert real.texts[0].verdict.nats == pytest.approx(verdict.nats, rel=1e-5)
+
+
+def test_rows_of_a_conditional_run_do_not_depend_on_each_other(built_in: Checkpoint, reference: Path) -> None:
+    runs = [
+        carried_out(
+            Evaluation(
+                built_in, request(num=3, conditional="prefix", length=20, prompt_tokens=7, batch_size=b), reference
+            )
+        )
+        for b in (1, 3)
+    ]
+    assert [t.ids for t in runs[0][0][0].texts] == [t.ids for t in runs[1][0][0].texts]
+
+
+def test_what_is_done_stays_when_it_is_stopped(built_in: Checkpoint) -> None:
+    evaluation = Evaluation(built_in, request((4, 8)))
+    for progress in evaluation.carry_out(None):
+        if progress.label == "8 steps" and progress.done == 1:
+            break
+    assert not evaluation.complete
+    assert [(row.label, len(row.texts)) for row, _ in evaluation.figures()] == [("4 steps", 2), ("8 steps", 1)]
+    facts = dict(card(evaluation, None, evaluation.figures()))
+    assert facts["complete"].startswith("NO")
+
+
+def test_first_hitting_has_one_row_without_steps(built_in: Checkpoint) -> None:
+    row, figures = carried_out(Evaluation(built_in, request((256,), 1, 8, sampler="first-hitting")))[0]
+    assert (row.label, row.steps, figures.nfe) == ("first-hitting", None, 8)
+
+
+def test_without_a_tokenizer_there_are_figures_of_tokens(tiny: Checkpoint) -> None:
+    row, figures = carried_out(Evaluation(tiny, request((2,), 2, 8)))[0]
+    assert row.texts[0].text == "" and len(row.texts[0].tokens) == 8
+    assert 0 < figures.entropy.value <= math.log(8) and figures.perplexity is None
+
+
+# --- What is said of it
+
+
+def test_the_card_says_how(built_in: Checkpoint, judge: Judge, reference: Path) -> None:
+    evaluation = Evaluation(built_in, request(score="normalised", temperature=0.5, top_p=0.9), reference)
+    results = carried_out(evaluation, judge)
+    facts = dict(card(evaluation, judge, results))
+    assert facts["complete"] == "yes" and facts["rejections"].startswith("none")
+    assert "float32 on cpu" in facts["precision"] and "float64" in facts["precision"]
+    assert facts["temperature"] == "0.5, top-k off, nucleus (top-p) 0.9"
+    assert facts["samples"] == f"rows 0 to 1 of seed 3, canvases of {LENGTH} tokens"
+    assert judge.card.origin in facts["judge"] and "stored as float32" in facts["judge"]
+    assert "'<|endoftext|>' stands before" in facts["judge reads"] and facts["entropy"].startswith("nats")
+    assert "not comparable with published figures" in facts["MAUVE"] and "2 texts are TOO FEW" in facts["MAUVE"]
+
+
+def test_pages_hold_the_table_and_the_card_inert(built_in: Checkpoint, tmp_path: Path) -> None:
+    hostile = tmp_path / "a\x1b]0;x\x07|<b>\n.txt"
+    hostile.write_text("\n\n".join(STORIES))
+    evaluation = Evaluation(built_in, request(), hostile)
+    results = carried_out(evaluation)
+    table, facts = cells(results), card(evaluation, None, results)
+    # No judge: no columns of it.
+    assert table[0] == [
+        "",
+        "texts",
+        "NFE",
+        "seconds",
+        "entropy",
+        "distinct-1",
+        "distinct-2",
+        "distinct-3",
+        "repetition",
+    ]
+    assert [row[0] for row in table[1:]] == ["4 steps", "real text"]
+    page, text = as_markdown(table, facts, "plot.svg"), as_text(table, facts)
+    for written in (page, text):
+        assert "\x1b" not in written and "\\x1b]0;x\\x07|<b>\\n.txt" in written
+    lines = page.splitlines()
+    assert lines[2].startswith("| ") and lines[2].count("|") == lines[3].count("|") == 10
+    assert "![Quality against network calls](<plot.svg>)" in lines
+    assert text.splitlines()[1].split()[:4] == ["4", "steps", "2", table[1][2]]
+
+
+@pytest.mark.parametrize(("form", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_plots_are_pictures_and_the_same_each_time(
+    built_in: Checkpoint, reference: Path, form: str, begins: bytes
+) -> None:
+    pytest.importorskip("matplotlib")
+    bare = carried_out(Evaluation(built_in, request((2, 4)), reference))
+    judged = [(row, replace(figures, perplexity=Estimate(50.0, 30.0))) for row, figures in bare]
+    # Stopped when only real text was done, too; and a judge that found no token.
+    for results, judge in ((bare, None), (judged, "$a judge"), (judged[-1:], "$a judge"), (bare, "$a judge")):
+        picture = plot_samples(results, judge, form)
+        assert picture.startswith(begins) and picture == plot_samples(results, judge, form)
+    assert form == "png" or b"$a judge" in picture
+
+
+# --- What cannot be done
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": ()}, "numbers of steps"),
+        ({"steps": (4, 4)}, "numbers of steps"),
+        ({"steps": (4, 8), "sampler": "first-hitting"}, "first-hitting has no number of steps"),
+        ({"conditional": "prefix", "whole_canvas": True}, "looked at up to their end"),
+        ({"conditional": "prefix", "prompt_tokens": 1}, "at least 2 tokens"),
+        ({"conditional": "infill", "prompt_tokens": 24}, "leaves no room on a canvas of 24"),
+        ({"conditional": "prefix", "prompt_tokens": 4}, "need real texts"),
+        ({"steps": (0,)}, "steps must be at least 1"),
+    ],
+)
+def test_requests_that_cannot_be_carried_out(built_in: Checkpoint, options: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Evaluation(built_in, request(**options))  # type: ignore[arg-type]
+
+
+def test_a_reference_needs_a_tokenizer(reference: Path) -> None:
+    with pytest.raises(UsageError, match="no tokenizer, so it reads no reference"):
+        Evaluation(load_checkpoint(PARITY / "radd"), request(length=8), reference)
