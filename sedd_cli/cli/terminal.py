@@ -103,11 +103,11 @@ class Terminal:
             yield lambda n: progress.advance(task, n)
 
     @contextmanager
-    def counting(self, total: int) -> Iterator[Callable[[str, int], None]]:
-        """Show how far something is, and how long it will take, until the block ends; told of what is done, and of
-        which part it is of."""
+    def counting(self) -> Iterator[Callable[[str, int, int], None]]:
+        """Show how far some work is, and how long it will take, until the block ends; told of which part of it is
+        under way, how much is done and of how much."""
         if not self.live:
-            yield lambda what, done: None
+            yield lambda what, done, total: None
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -116,8 +116,8 @@ class Terminal:
         name = TextColumn("{task.description}", markup=False)
         columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=self._console, transient=True) as progress:
-            task = progress.add_task("", total=total)
-            yield lambda what, done: progress.update(task, description=inert(what), advance=done)
+            task = progress.add_task("", total=None)
+            yield lambda what, done, total: progress.update(task, description=inert(what), completed=done, total=total)
 
     @property
     def can_ask(self) -> bool:

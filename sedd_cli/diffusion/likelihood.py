@@ -10,18 +10,17 @@ Forms, all in nats:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from sedd_cli.diffusion.names import Form
 from sedd_cli.diffusion.network import Network, Scored
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.errors import UsageError
-
-Form = Literal["lambda", "ao", "elbo", "dwdse"]
 
 
 @dataclass(frozen=True)

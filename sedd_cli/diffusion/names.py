@@ -4,3 +4,4 @@ from typing import Literal
 
 SamplerName = Literal["tweedie", "euler", "first-hitting"]
 ScoreUse = Literal["normalised", "raw"]
+Form = Literal["lambda", "ao", "elbo", "dwdse"]

@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from sedd_cli.errors import UsageError
+from sedd_cli.evaluation.names import Remainder, Separator
 from sedd_cli.text.tokenizer import Tokenizer
-
-Separator = Literal["end-of-text", "none"]
-Remainder = Literal["drop", "keep"]
 
 
 @dataclass(frozen=True)

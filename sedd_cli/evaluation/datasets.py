@@ -21,15 +21,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
 
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.evaluation.detokenisers import DETOKENISERS
+from sedd_cli.evaluation.names import Format, Split
 from sedd_cli.models.hub_datasets import Fetching, dataset_file, quietly
 from sedd_cli.text.corpus import read_documents, read_jsonl, read_lines
 
-Format = Literal["text", "wikitext", "ptb", "lambada", "lm1b"]
-Split = Literal["test", "validation", "train"]
 FORMATS: tuple[Format, ...] = ("text", "wikitext", "ptb", "lambada", "lm1b")
 
 

@@ -9,7 +9,8 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import Estimate, Form, estimate
+from sedd_cli.diffusion.likelihood import Estimate, estimate
+from sedd_cli.diffusion.names import Form
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.errors import UsageError
@@ -63,12 +64,14 @@ class Band:
     """What is paid where a share from `low` to `high` is masked (for the uniform process: at such times t).
 
     `nats_per_token` is what a band contributes to the bound a token: over all bands they add up to it (less the two
-    ends of an elbo). `standard_error` includes that of the data; None of fewer than two draws.
+    ends of an elbo). `density` is the mean over the canvases noised that far, its error that of the data included; None
+    where there were none, or but one.
     """
 
     low: float
     high: float
     nats_per_token: float
+    density: float | None
     standard_error: float | None
 
 
@@ -133,14 +136,12 @@ class Likelihood:
     def curve(self, bands: int = 20) -> list[Band]:
         """Where the nats are: the bound cut at equal steps of the noise."""
         which = (self.levels * bands).ceil().clamp(1, bands) - 1
-        return [
-            self._band(torch.where(which == i, self.nats_at, 0.0), i / bands, (i + 1) / bands) for i in range(bands)
-        ]
+        return [self._band(self.nats_at[which == i], i / bands, (i + 1) / bands) for i in range(bands)]
 
-    @staticmethod
-    def _band(nats_at: Tensor, low: float, high: float) -> Band:
-        error = float(nats_at.std() / len(nats_at) ** 0.5) if len(nats_at) > 1 else None
-        return Band(low, high, float(nats_at.mean()), error)
+    def _band(self, here: Tensor, low: float, high: float) -> Band:
+        density = float(here.mean()) if len(here) else None
+        error = float(here.std() / len(here) ** 0.5) if len(here) > 1 else None
+        return Band(low, high, float(here.sum()) / len(self.nats_at), density, error)
 
 
 def monte_carlo_error(parts: Sequence[Tensor]) -> float:

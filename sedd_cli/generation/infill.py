@@ -9,7 +9,8 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import Form, estimate
+from sedd_cli.diffusion.likelihood import estimate
+from sedd_cli.diffusion.names import Form
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import Sampler, State

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sedd_cli.diffusion.likelihood import Estimate, Form, estimate
+from sedd_cli.diffusion.likelihood import Estimate, estimate
+from sedd_cli.diffusion.names import Form
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.randomness import uniforms
 from sedd_cli.errors import SeddError

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import Estimate, Form, estimate, in_order, pseudo
+from sedd_cli.diffusion.likelihood import Estimate, estimate, in_order, pseudo
+from sedd_cli.diffusion.names import Form
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.diffusion.schedules import Cosine, Geometric, LogLinear, Schedule, mask_probability

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sedd_cli import Checkpoint, UsageError, load_checkpoint
-from sedd_cli.diffusion.likelihood import Form
+from sedd_cli.diffusion.names import Form
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.evaluation.blocks import Blocks, make_blocks
 from sedd_cli.evaluation.likelihoods import Likelihood, LikelihoodRequest, Measuring, difference
@@ -100,8 +100,8 @@ def test_where_much_is_masked_a_token_costs_its_marginal_entropy() -> None:
         for group in blocks.groups
         for i in range(4)
     )
-    assert last.standard_error is not None
-    assert abs(last.nats_per_token * 50 - marginal / blocks.num_tokens) < 0.03 + 4 * 50 * last.standard_error
+    assert last.density is not None and last.standard_error is not None
+    assert abs(last.density - marginal / blocks.num_tokens) < 0.03 + 4 * last.standard_error
 
 
 def test_until_error_adds_replicates_until_it_is_met() -> None:

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from sedd_cli import load_checkpoint
-from sedd_cli.diffusion.likelihood import Form, estimate
+from sedd_cli.diffusion.likelihood import estimate
+from sedd_cli.diffusion.names import Form
 from sedd_cli.diffusion.randomness import uniforms
 from sedd_cli.diffusion.schedules import LogLinear, mask_probability
 from sedd_cli.models.network import ScoreNetwork

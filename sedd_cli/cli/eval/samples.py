@@ -227,9 +227,11 @@ def _tell(evaluation: "Evaluation", num: int, terminal: Terminal) -> None:
 
 def _carry_out(evaluation: "Evaluation", judge: "Judge | None", terminal: Terminal) -> None:
     """Draw and judge, as far as one is let."""
-    with suppress(KeyboardInterrupt), terminal.counting(evaluation.calls_needed) as count:
+    calls, needed = 0, evaluation.calls_needed
+    with suppress(KeyboardInterrupt), terminal.counting() as count:
         for progress in evaluation.carry_out(judge):
-            count(f"{progress.label}, {progress.done} texts", int(progress.call))
+            calls += progress.call
+            count(f"{progress.label}, {progress.done} texts", calls, needed)
             if not progress.call and progress.done == evaluation.num and evaluation.rows:
                 seconds = evaluation.rows[-1].seconds / evaluation.num
                 terminal.note(f"{progress.label}: {progress.done} texts, {seconds:.2f} s each")

@@ -1,0 +1,101 @@
+"""`sedd eval compare`: two checkpoints on the same data and the same noise."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from sedd_cli.atomic import write_file
+from sedd_cli.cli import options
+from sedd_cli.cli.checkpoints import load
+from sedd_cli.cli.eval import options as shared
+from sedd_cli.cli.eval.measuring import Cutting, carry_out, check_files, checkpoint_length, warn_of_length
+from sedd_cli.cli.output import Output, as_json
+from sedd_cli.cli.terminal import Terminal
+from sedd_cli.errors import UsageError
+
+CHECKPOINT = "Built-in name, folder, or OWNER/NAME[@REVISION] of the hub."
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help=CHECKPOINT, show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", help=CHECKPOINT, show_default=False)],
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="wikitext2, wikitext103, ptb, lambada or lm1b (from the hub), or a text file.",
+            rich_help_panel=shared.DATA,
+            show_default=False,
+        ),
+    ],
+    format: shared.FormatChoice = None,
+    split: shared.SplitChoice = None,
+    detokenise: shared.Detokenise = True,
+    separator: shared.SeparatorChoice = "end-of-text",
+    length: shared.BlockLength = None,
+    remainder: shared.RemainderChoice = "drop",
+    blocks: shared.MaxBlocks = None,
+    form: shared.FormChoice = None,
+    replicates: shared.Replicates = 8,
+    until_error: shared.UntilError = None,
+    seed: shared.Seed = 0,
+    output: options.OutputFile = None,
+    json: options.Json = False,
+    report: shared.Report = None,
+    plot: shared.Plot = None,
+    color: options.ColorChoice = "auto",
+    quiet: options.Quiet = False,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    dtype_b: Annotated[
+        str | None,
+        typer.Option(
+            "--dtype-b", help="B's, where it is not A's.", rich_help_panel=options.MACHINE, show_default=False
+        ),
+    ] = None,
+    batch_size: options.BatchSize = None,
+) -> None:
+    """Compare two checkpoints on the same blocks and the same noise: the paired difference, with its error.
+
+    The difference is B's nats less A's: above 0, A finds the data likelier. --until-error is about its error.
+
+    For example: sedd eval compare tinystories runs/mine --data validation.txt
+    """
+    terminal = Terminal(quiet=quiet, color=color)
+    check_files(plot, output, report)
+    cutting = Cutting(format, split, detokenise, separator, length, remainder, blocks)
+    with Output(output) as out:
+        from sedd_cli.evaluation.comparison import Comparison
+        from sedd_cli.evaluation.likelihoods import LikelihoodRequest, Measuring
+        from sedd_cli.evaluation.plots import draw_bands, save_plot
+
+        request = LikelihoodRequest(
+            form=form, replicates=replicates, until_error=until_error, seed=seed, batch_size=batch_size
+        )
+        dataset = cutting.read(data, terminal)
+        pair = load(a, device, dtype, terminal), load(b, device, dtype_b or dtype, terminal)
+        of_block = checkpoint_length(pair, length)
+        for checkpoint in pair:
+            warn_of_length(checkpoint, of_block, terminal)
+        ours, theirs = (cutting.blocks_of(dataset, checkpoint, of_block) for checkpoint in pair)
+        if not ours.same_tokens(theirs):
+            raise UsageError(
+                f"{pair[0].name} and {pair[1].name} cut text into different tokens, so no noise is common to both",
+                "Compare the bits per byte that sedd eval perplexity gives for each.",
+            )
+        measuring = Measuring(pair, ours, request)
+        started = time.monotonic()
+        finished = carry_out(measuring, dataset.name, terminal)
+        if not measuring.results():
+            terminal.note("stopped before there was anything to report")
+            raise typer.Exit(130)
+        comparison = Comparison(pair, dataset, measuring, cutting.separator, cutting.remainder)
+        out.write(as_json(comparison.as_json()) if json else comparison.as_lines())
+        if report is not None:
+            write_file(report, comparison.as_markdown().encode())
+        if plot is not None:
+            save_plot(plot, lambda axes: draw_bands(axes, comparison.curves(), comparison.noise_axis))
+        terminal.note(f"{time.monotonic() - started:.1f} s")
+    if not finished:
+        raise typer.Exit(130)

@@ -1,0 +1,91 @@
+"""Options that `sedd eval`'s commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sedd_cli.cli import options
+from sedd_cli.diffusion.names import Form
+from sedd_cli.evaluation.names import Format, Remainder, Separator, Split
+
+DATA, MEASURING = "Data", "Measuring"
+
+Data = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME|FILE",
+        help="wikitext2, wikitext103, ptb, lambada or lm1b (from the hub), or a text file. Repeats.",
+        rich_help_panel=DATA,
+        show_default=False,
+    ),
+]
+FormatChoice = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        help="What FILE is. Default: text.",
+        rich_help_panel=DATA,
+        show_default=False,
+    ),
+]
+SplitChoice = Annotated[
+    Split | None,
+    typer.Option(
+        "--split",
+        help="Of a data set by name. Default: test.",
+        rich_help_panel=DATA,
+        show_default=False,
+    ),
+]
+Detokenise = Annotated[
+    bool, typer.Option("--detokenise/--no-detokenise", help="Undo the data set's own spacing.", rich_help_panel=DATA)
+]
+SeparatorChoice = Annotated[Separator, typer.Option("--separator", help="What ends a document.", rich_help_panel=DATA)]
+BlockLength = Annotated[
+    int | None,
+    typer.Option(
+        "--length", help="Tokens of a block; the checkpoint's by default.", rich_help_panel=DATA, show_default=False
+    ),
+]
+RemainderChoice = Annotated[
+    Remainder, typer.Option("--remainder", help="What becomes of less than a block.", rich_help_panel=DATA)
+]
+MaxBlocks = Annotated[
+    int | None,
+    typer.Option("--blocks", help="The first N blocks alone.", rich_help_panel=DATA, show_default=False),
+]
+FormChoice = Annotated[
+    Form | None,
+    typer.Option(
+        "--form",
+        help="Bounds: ao, lambda (absorbing), elbo (uniform). dwdse: the paper's figure. Default: ao or elbo.",
+        rich_help_panel=MEASURING,
+        show_default=False,
+    ),
+]
+Replicates = Annotated[
+    int, typer.Option(help="Independent estimates; their spread is the error.", rich_help_panel=MEASURING)
+]
+UntilError = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NATS",
+        help="Add replicates until the standard error is at most this, in nats a token.",
+        rich_help_panel=MEASURING,
+        show_default=False,
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Same seed, same figures.", rich_help_panel=MEASURING)]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        readable=False, help="Write a report in Markdown.", rich_help_panel=options.OUTPUT, show_default=False
+    ),
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        readable=False, help="Draw it: FILE.png or FILE.svg.", rich_help_panel=options.OUTPUT, show_default=False
+    ),
+]

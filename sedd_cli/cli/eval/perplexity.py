@@ -1,0 +1,100 @@
+"""`sedd eval perplexity`: how likely a checkpoint finds data sets, by the papers' protocol."""
+
+import time
+
+import typer
+
+from sedd_cli.atomic import write_file
+from sedd_cli.cli import options
+from sedd_cli.cli.checkpoints import load
+from sedd_cli.cli.eval import options as shared
+from sedd_cli.cli.eval.measuring import Cutting, carry_out, check_files, checkpoint_length, warn_of_length
+from sedd_cli.cli.output import Output, as_json
+from sedd_cli.cli.terminal import Terminal
+
+
+def perplexity(
+    data: shared.Data,
+    format: shared.FormatChoice = None,
+    split: shared.SplitChoice = None,
+    detokenise: shared.Detokenise = True,
+    separator: shared.SeparatorChoice = "end-of-text",
+    length: shared.BlockLength = None,
+    remainder: shared.RemainderChoice = "drop",
+    blocks: shared.MaxBlocks = None,
+    form: shared.FormChoice = None,
+    replicates: shared.Replicates = 8,
+    until_error: shared.UntilError = None,
+    seed: shared.Seed = 0,
+    output: options.OutputFile = None,
+    json: options.Json = False,
+    report: shared.Report = None,
+    plot: shared.Plot = None,
+    color: options.ColorChoice = "auto",
+    quiet: options.Quiet = False,
+    model: options.Model = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    batch_size: options.BatchSize = None,
+) -> None:
+    """Measure how likely a checkpoint finds data sets: nats, bits per byte and perplexity, with their errors.
+
+    By default as the papers do: detokenised, end-of-text between documents, blocks of the checkpoint's length that do
+    not overlap, the remainder dropped. Every choice is printed with the result. Ctrl-C reports what is known by then.
+
+    For example: sedd eval perplexity --data wikitext2 --until-error 0.01
+    """
+    terminal = Terminal(quiet=quiet, color=color)
+    check_files(plot, output, report)
+    cutting = Cutting(format, split, detokenise, separator, length, remainder, blocks)
+    with Output(output) as out:
+        from sedd_cli.evaluation.likelihood_report import (
+            Result,
+            as_markdown,
+            model_of,
+            noise_axis,
+            settings_of_data,
+            settings_of_request,
+        )
+        from sedd_cli.evaluation.likelihoods import LikelihoodRequest, Measuring
+        from sedd_cli.evaluation.plots import draw_bands, save_plot
+
+        request = LikelihoodRequest(
+            form=form, replicates=replicates, until_error=until_error, seed=seed, batch_size=batch_size
+        )
+        sets = [cutting.read(what, terminal) for what in data]
+        checkpoint = load(model, device, dtype, terminal)
+        of_block = checkpoint_length([checkpoint], length)
+        warn_of_length(checkpoint, of_block, terminal)
+        measured = [Measuring([checkpoint], cutting.blocks_of(one, checkpoint, of_block), request) for one in sets]
+        started, finished, results = time.monotonic(), True, []
+        for one, measuring in zip(sets, measured, strict=True):
+            finished = finished and carry_out(measuring, one.name, terminal)
+            if found := measuring.results():
+                results.append(
+                    Result(
+                        one.name,
+                        found[0],
+                        model_of(checkpoint, found[0].form),
+                        {
+                            **settings_of_data(one, measuring.blocks, cutting.separator, cutting.remainder),
+                            **settings_of_request(request),
+                        },
+                    )
+                )
+        if not results:
+            terminal.note("stopped before there was anything to report")
+            raise typer.Exit(130)
+        records = [result.as_json() for result in results]
+        if json:
+            out.write(as_json(records[0] if len(sets) == 1 else {"complete": finished, "results": records}))
+        else:
+            out.write("\n".join(result.as_lines() for result in results))
+        if report is not None:
+            write_file(report, as_markdown(f"How likely {checkpoint.name} finds text", results).encode())
+        if plot is not None:
+            curves = {result.name: result.found.curve() for result in results}
+            save_plot(plot, lambda axes: draw_bands(axes, curves, noise_axis(results[0].found.form)))
+        terminal.note(f"{time.monotonic() - started:.1f} s, {checkpoint.name}")
+    if not finished:
+        raise typer.Exit(130)

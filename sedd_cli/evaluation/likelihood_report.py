@@ -1,0 +1,186 @@
+"""What was measured of a data set's likelihood and how, as one record; and that record as lines or as Markdown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sedd_cli.diffusion.names import Form
+from sedd_cli.evaluation.blocks import Blocks
+from sedd_cli.evaluation.datasets import DataSet
+from sedd_cli.evaluation.likelihoods import Band, Difference, Likelihood, LikelihoodRequest
+from sedd_cli.evaluation.names import Remainder, Separator
+from sedd_cli.models.checkpoint import Checkpoint
+
+Value = float | int | str | bool | None
+MEANING: Mapping[Form, str] = {
+    "ao": "any-order (RADD, equation 3.13): an upper bound on -log p",
+    "lambda": "lambda-DCE over all of [0, 1] (RADD, equation 3.10): an upper bound on -log p",
+    "elbo": "DWDSE and both ends (SEDD, theorem 3.6): an upper bound on -log p",
+    "dwdse": "DWDSE alone, the figure of SEDD's paper: not a bound by itself",
+}
+NOISE = {"elbo": "time t", "dwdse": "time t"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a checkpoint gave on a data set, with every choice that decided it."""
+
+    name: str
+    found: Likelihood
+    model: Mapping[str, Value]
+    settings: Mapping[str, Value]
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            **figures(self.found),
+            "model": dict(self.model),
+            "settings": dict(self.settings),
+            "curve": bands_as_json(self.found.curve()),
+        }
+
+    def as_lines(self) -> str:
+        return as_lines({**figures(self.found), **named(self.model), **self.settings})
+
+
+def as_markdown(title: str, results: Sequence[Result]) -> str:
+    """A report of results: a table of the figures, then of each where its nats are and how it was measured."""
+    heads = ("nats_per_token", "error_per_token", "bits_per_byte", "perplexity", "form", "num_tokens", "complete")
+    rows: list[dict[str, Value]] = []
+    for result in results:
+        found = figures(result.found)
+        rows.append({"data": result.name, **{head: found[head] for head in heads}})
+    parts = [f"# {_cell(title)}\n", as_table(rows)]
+    for result in results:
+        parts += [
+            f"## {_cell(result.name)}\n",
+            as_list({**figures(result.found), **named(result.model), **result.settings}),
+        ]
+        parts += [f"Where the nats are, by {noise_axis(result.found.form)}:\n", bands_as_table(result.found.curve())]
+    return "\n".join(parts)
+
+
+def noise_axis(form: Form) -> str:
+    """What the levels of a form measure."""
+    return NOISE.get(form, "share of the tokens masked")
+
+
+def figures(found: Likelihood) -> dict[str, Value]:
+    """The figures of one checkpoint; errors are of the total unless they say otherwise."""
+    return {
+        "nats": found.nats,
+        "standard_error": found.standard_error,
+        "form": found.form,
+        "nats_per_token": found.nats_per_token,
+        "error_per_token": found.error_per_token,
+        "bits_per_byte": found.bits_per_byte,
+        "perplexity": found.perplexity,
+        "perplexity_error": found.perplexity * found.error_per_token,
+        "data_error": found.data_error,
+        "num_tokens": found.num_tokens,
+        "num_bytes": found.num_bytes,
+        "replicates": found.replicates,
+        "blocks": found.num_blocks,
+        "complete": found.complete,
+    }
+
+
+def difference_figures(found: Difference) -> dict[str, Value]:
+    return {
+        "nats_per_token": found.nats_per_token,
+        "standard_error": found.standard_error / found.num_tokens,
+        "data_error": None if found.data_error is None else found.data_error / found.num_tokens,
+        "share_of_blocks": found.share_of_blocks,
+    }
+
+
+def settings_of_data(data: DataSet, blocks: Blocks, separator: Separator, remainder: Remainder) -> dict[str, Value]:
+    """Every choice that decides which tokens are scored."""
+    left = "" if not blocks.dropped else f" ({blocks.dropped} tokens)"
+    return {
+        "data": data.name,
+        "source": data.source,
+        "split": data.split,
+        "documents": len(data.documents),
+        "detokeniser": data.detokeniser,
+        "separator": separator,
+        "block_length": blocks.length,
+        "remainder": f"{remainder}{left}",
+        "bytes": "of the tokens scored; an end-of-text token counts as one",
+        **{f"note_{i}": note for i, note in enumerate(data.notes, start=1)},
+    }
+
+
+def model_of(checkpoint: Checkpoint, form: Form) -> dict[str, Value]:
+    return {
+        "name": checkpoint.name,
+        "sha256": checkpoint.hash,
+        "network": f"{checkpoint.form} form, {type(checkpoint.process).__name__.lower()} process",
+        "score": "raw" if form in ("elbo", "dwdse") else "normalised",
+        "precision": checkpoint.precision,
+        "device": str(checkpoint.device),
+        "meaning": MEANING[form],
+    }
+
+
+def settings_of_request(request: LikelihoodRequest) -> dict[str, Value]:
+    return {"seed": request.seed, "replicates": request.replicates, "until_error": request.until_error}
+
+
+def named(model: Mapping[str, Value]) -> dict[str, Value]:
+    """A model's fields as they stand among others: its name as `model`."""
+    return {"model" if key == "name" else key: value for key, value in model.items()}
+
+
+def bands_as_json(bands: Sequence[Band]) -> list[dict[str, Value]]:
+    return [
+        {
+            "from": b.low,
+            "to": b.high,
+            "nats_per_token": b.nats_per_token,
+            "density": b.density,
+            "standard_error": b.standard_error,
+        }
+        for b in bands
+    ]
+
+
+def as_lines(fields: Mapping[str, Value]) -> str:
+    """A line a field, its name first; fields without a value are left out."""
+    width = max(map(len, fields)) + 2
+    return "".join(f"{name:<{width}}{_written(value)}\n" for name, value in fields.items() if value is not None)
+
+
+def as_table(rows: Sequence[Mapping[str, Value]]) -> str:
+    """A Markdown table; rows share the names of the first."""
+    names = list(rows[0])
+    body = ["".join(f"| {_cell(row.get(name))} " for name in names) + "|" for row in rows]
+    return "\n".join([f"| {' | '.join(names)} |", f"|{'---|' * len(names)}", *body]) + "\n"
+
+
+def as_list(fields: Mapping[str, Value]) -> str:
+    """A Markdown list, an item a field."""
+    return "".join(f"- {name}: {_cell(value)}\n" for name, value in fields.items() if value is not None)
+
+
+def bands_as_table(bands: Sequence[Band]) -> str:
+    return as_table(
+        [
+            {
+                "from": band.low,
+                "to": band.high,
+                "of the bound": band.nats_per_token,
+                "nats a token there": band.density,
+                "standard error": band.standard_error,
+            }
+            for band in bands
+        ]
+    )
+
+
+def _written(value: Value) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else "-" if value is None else str(value)
+
+
+def _cell(value: Value) -> str:
+    """Text is data: nothing in it makes a table, a link or HTML."""
+    text = " ".join(_written(value).split())
+    return "".join(f"\\{c}" if c in "\\|<>[]`*_" else c for c in text)

@@ -1,0 +1,152 @@
+"""`sedd eval perplexity` and `sedd eval compare`, run in this process: figures, how they were come by, and files."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sedd_cli import Checkpoint
+from sedd_cli.evaluation.blocks import make_blocks
+from sedd_cli.evaluation.likelihoods import LikelihoodRequest, Measuring
+from tests.conftest import PARITY, Sedd
+
+STORIES = [
+    "Once upon a time there was a little dog. He liked to play in the garden with his friend.",
+    "Lily had a red ball. She gave it to Tom, and they played until the sun went down.",
+    "The bird could not fly. A kind girl made it a warm bed, and it was happy.",
+]
+QUICK = ("--length", "16", "--replicates", "2")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    path = tmp_path / "stories.txt"
+    path.write_text("\n<|endoftext|>\n".join(STORIES) + "\n")
+    return str(path)
+
+
+def fields(stdout: bytes) -> dict[str, str]:
+    return dict(re.split(" +", line, maxsplit=1) for line in stdout.decode().splitlines())
+
+
+def test_the_figures_are_the_librarys_and_every_choice_is_printed(sedd: Sedd, built_in: Checkpoint, data: str) -> None:
+    assert built_in.tokenizer is not None
+    blocks = make_blocks(STORIES, built_in.tokenizer, 16)
+    measuring = Measuring([built_in], blocks, LikelihoodRequest(replicates=2))
+    assert list(measuring.calls())
+    (expected,) = measuring.results()
+    result = sedd("eval", "perplexity", "--data", data, *QUICK)
+    assert result.code == 0, result.stderr
+    told = fields(result.stdout)
+    assert told["nats"] == f"{expected.nats:.6g}" and told["form"] == "ao"
+    assert told["bits_per_byte"] == f"{expected.nats / math.log(2) / blocks.num_bytes:.6g}"
+    assert told["perplexity"] == f"{math.exp(expected.nats / blocks.num_tokens):.6g}"
+    assert (told["documents"], told["detokeniser"], told["separator"]) == ("3", "none", "end-of-text")
+    assert told["remainder"] == f"drop ({blocks.dropped} tokens)"
+    assert (told["block_length"], told["precision"], told["device"]) == ("16", "float32", "cpu")
+    assert told["model"] == built_in.name and told["sha256"] == built_in.hash
+    assert "stories.txt" in told["source"] and "any-order" in told["meaning"]
+    assert f"{measuring.calls_needed:,} network calls" in result.stderr
+
+
+def test_json_has_the_contracts_keys_and_says_how(sedd: Sedd, data: str) -> None:
+    record = json.loads(sedd("eval", "perplexity", "--data", data, *QUICK, "--form", "lambda", "--json").stdout)
+    for key in ("nats", "num_tokens", "bits_per_byte", "perplexity", "standard_error", "form", "complete"):
+        assert key in record
+    assert (record["form"], record["complete"], record["replicates"]) == ("lambda", True, 2)
+    assert record["settings"]["remainder"].startswith("drop") and record["model"]["precision"] == "float32"
+    assert sum(band["nats_per_token"] for band in record["curve"]) == pytest.approx(record["nats_per_token"])
+
+
+def test_several_data_sets_stand_side_by_side(sedd: Sedd, data: str, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text(STORIES[0] * 3)
+    both = ("--data", data, "--data", str(other))
+    record = json.loads(sedd("eval", "perplexity", *both, *QUICK, "--json").stdout)
+    assert [one["settings"]["data"] for one in record["results"]] == ["stories.txt", "other.txt"]
+    alone = json.loads(sedd("eval", "perplexity", "--data", str(other), *QUICK, "--json").stdout)
+    assert record["results"][1]["nats"] == alone["nats"]
+    assert sedd("eval", "perplexity", *both, *QUICK).stdout.count(b"\nform ") == 2
+
+
+def test_a_report_and_pictures(sedd: Sedd, data: str, tmp_path: Path) -> None:
+    for plot in ("curve.svg", "curve.png"):
+        files = ("--report", str(tmp_path / "report.md"), "--plot", str(tmp_path / plot))
+        assert sedd("eval", "perplexity", "--data", data, *QUICK, *files).code == 0
+    report = (tmp_path / "report.md").read_text()
+    assert "| stories.txt |" in report and "share of the tokens masked" in report and "sha256" in report
+    assert "share of the tokens masked" in (tmp_path / "curve.svg").read_text()
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_checkpoint_without_a_tokenizer_is_refused(sedd: Sedd, data: str) -> None:
+    result = sedd("eval", "perplexity", "-m", str(PARITY / "absorb"), "--data", data, *QUICK)
+    assert result.code == 2 and "has no tokenizer" in result.stderr
+
+
+def test_compare_pairs_the_noise(sedd: Sedd, built_in: Checkpoint, data: str, tmp_path: Path) -> None:
+    report, plot = tmp_path / "report.md", tmp_path / "curves.svg"
+    name = "tinystories"
+    files = ("--report", str(report), "--plot", str(plot))
+    result = sedd("eval", "compare", name, name, "--data", data, *QUICK, "--json", *files)
+    assert result.code == 0, result.stderr
+    record = json.loads(result.stdout)
+    assert record["difference"]["nats_per_token"] == 0 == record["difference"]["standard_error"]
+    assert record["a"]["nats"] == record["b"]["nats"] > 0
+    assert f"A: {built_in.name}" in report.read_text() and f"B: {built_in.name}" in plot.read_text()
+    lines = fields(sedd("eval", "compare", name, name, "--data", data, *QUICK).stdout)
+    assert lines["difference_nats_per_token"] == "0"
+    assert lines["a_model"] == lines["b_model"] == built_in.name
+
+
+@pytest.fixture
+def interrupting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C after the first chunk of blocks."""
+    calls = Measuring.calls
+
+    def some(self: Measuring) -> Iterator[int]:
+        yield next(calls(self))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Measuring, "calls", some)
+
+
+def test_interrupted_it_reports_what_is_done_and_says_that_it_is_partial(
+    sedd: Sedd, interrupting: None, data: str
+) -> None:
+    result = sedd("eval", "perplexity", "--data", data, "--length", "2", "--replicates", "2", "--json")
+    record = json.loads(result.stdout)
+    assert (result.code, record["complete"], record["blocks"]) == (130, False, 32)
+    assert "partial" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--data", "wikitext4"), 3, "Did you mean wikitext"),
+        (("--data", "DATA", "--length", "4000"), 2, "fewer than one block of 4000"),
+        (("--data", "DATA", "--form", "t-dce"), 2, "'t-dce'"),
+        (("--data", "DATA", "--form", "elbo", "--length", "8"), 2, "'elbo' is infinite for the absorbing process"),
+        (("--data", "DATA", "--plot", "curve.gif"), 2, "curve.gif names no kind of picture"),
+        (("--data", "DATA", "--plot", "x.svg", "--report", "x.svg"), 2, "two outputs go to one file"),
+        (("--data", "DATA", "--separator", "eos"), 2, "'eos'"),
+        (("--data", "DATA", "--blocks", "0"), 2, "--blocks must be at least 1"),
+        (("--data", "DATA", "--split", "test"), 2, "no splits"),
+        (("--data", "DATA", "--format", "lambada"), 2, "stories.txt:1 is not JSON"),
+    ],
+)
+def test_what_cannot_be_measured(sedd: Sedd, data: str, options: tuple[str, ...], code: int, message: str) -> None:
+    result = sedd("eval", "perplexity", *(data if option == "DATA" else option for option in options))
+    assert (result.code, result.stdout) == (code, b"") and message in result.stderr, result.stderr
+
+
+def test_a_data_set_of_one_token(sedd: Sedd, tmp_path: Path) -> None:
+    path = tmp_path / "one.txt"
+    path.write_text("a")
+    result = sedd("eval", "perplexity", "--data", str(path))
+    assert result.code == 2 and "hold 2 tokens, fewer than one block of 256" in result.stderr
+    kept = sedd("eval", "perplexity", "--data", str(path), "--remainder", "keep", "--replicates", "2")
+    assert kept.code == 0 and fields(kept.stdout)["num_tokens"] == "2"
