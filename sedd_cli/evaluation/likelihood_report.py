@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sedd_cli.diffusion.names import Form
 from sedd_cli.evaluation.blocks import Blocks
 from sedd_cli.evaluation.datasets import DataSet
+from sedd_cli.evaluation.fidelity import Fidelity
 from sedd_cli.evaluation.likelihoods import Band, Difference, Likelihood, LikelihoodRequest
 from sedd_cli.evaluation.names import Remainder, Separator
 from sedd_cli.models.checkpoint import Checkpoint
@@ -28,17 +29,30 @@ class Result:
     found: Likelihood
     model: Mapping[str, Value]
     settings: Mapping[str, Value]
+    fidelity: Fidelity | None = None
 
     def as_json(self) -> dict[str, object]:
         return {
             **figures(self.found),
             "model": dict(self.model),
             "settings": dict(self.settings),
+            **({} if self.fidelity is None else {"fidelity": fidelity_figures(self.fidelity)}),
             "curve": bands_as_json(self.found.curve()),
         }
 
+    @property
+    def fields(self) -> dict[str, Value]:
+        """All but the curve, side by side."""
+        of_fidelity = {} if self.fidelity is None else fidelity_figures(self.fidelity)
+        return {
+            **figures(self.found),
+            **{f"fidelity_{key}": value for key, value in of_fidelity.items()},
+            **named(self.model),
+            **self.settings,
+        }
+
     def as_lines(self) -> str:
-        return as_lines({**figures(self.found), **named(self.model), **self.settings})
+        return as_lines(self.fields)
 
 
 def as_markdown(title: str, results: Sequence[Result]) -> str:
@@ -50,10 +64,7 @@ def as_markdown(title: str, results: Sequence[Result]) -> str:
         rows.append({"data": result.name, **{head: found[head] for head in heads}})
     parts = [f"# {_cell(title)}\n", as_table(rows)]
     for result in results:
-        parts += [
-            f"## {_cell(result.name)}\n",
-            as_list({**figures(result.found), **named(result.model), **result.settings}),
-        ]
+        parts += [f"## {_cell(result.name)}\n", as_list(result.fields)]
         parts += [f"Where the nats are, by {noise_axis(result.found.form)}:\n", bands_as_table(result.found.curve())]
     return "\n".join(parts)
 
@@ -80,6 +91,18 @@ def figures(found: Likelihood) -> dict[str, Value]:
         "replicates": found.replicates,
         "blocks": found.num_blocks,
         "complete": found.complete,
+    }
+
+
+def fidelity_figures(found: Fidelity) -> dict[str, Value]:
+    """What the precision costs, beside float32: the bound's difference in nats a token, and one text drawn by both."""
+    return {
+        "bound_difference": found.difference,
+        "standard_error": found.standard_error,
+        "variation": found.variation,
+        "tokens_in_agreement": found.agreement.same,
+        "parted_at_call": found.agreement.parted_at,
+        "calls": found.agreement.calls,
     }
 
 

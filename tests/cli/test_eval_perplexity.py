@@ -87,6 +87,16 @@ def test_a_checkpoint_without_a_tokenizer_is_refused(sedd: Sedd, data: str) -> N
     assert result.code == 2 and "has no tokenizer" in result.stderr
 
 
+def test_int8_says_what_it_costs(sedd: Sedd, data: str) -> None:
+    record = json.loads(sedd("eval", "perplexity", "--data", data, *QUICK, "--dtype", "int8", "--json").stdout)
+    assert record["model"]["precision"] == "int8"
+    fidelity = record["fidelity"]
+    assert 0 < abs(fidelity["bound_difference"]) < 0.05
+    assert 0 <= fidelity["tokens_in_agreement"] <= 1 and 0 < fidelity["variation"] < 0.1
+    exact = json.loads(sedd("eval", "perplexity", "--data", data, *QUICK, "--json").stdout)
+    assert record["nats_per_token"] == pytest.approx(exact["nats_per_token"], abs=0.1) and "fidelity" not in exact
+
+
 def test_compare_pairs_the_noise(sedd: Sedd, built_in: Checkpoint, data: str, tmp_path: Path) -> None:
     report, plot = tmp_path / "report.md", tmp_path / "curves.svg"
     name = "tinystories"

@@ -13,9 +13,12 @@ from sedd_cli.evaluation.names import Format, Remainder, Separator, Split
 if TYPE_CHECKING:
     from sedd_cli.evaluation.blocks import Blocks
     from sedd_cli.evaluation.datasets import DataSet
+    from sedd_cli.evaluation.fidelity import Fidelity
     from sedd_cli.evaluation.likelihoods import Measuring
     from sedd_cli.models.checkpoint import Checkpoint
 
+COMPARED = 16
+"""Blocks on which a precision is held against float32."""
 LONG = 10
 """Seconds; what takes longer is said beforehand."""
 
@@ -106,6 +109,15 @@ def carry_out(measuring: "Measuring", name: str, terminal: Terminal) -> bool:
         terminal.note("stopped early: the figures are partial, of what was done by then")
         return False
     return True
+
+
+def beside(twin: "Checkpoint", checkpoint: "Checkpoint", measuring: "Measuring") -> "Fidelity":
+    """What a precision costs on some of the blocks: the same network in float32 (`twin`) beside it."""
+    from sedd_cli.evaluation.fidelity import fidelity
+
+    request = measuring.request
+    some = measuring.blocks.groups[0][:COMPARED]
+    return fidelity(twin, checkpoint, some, form=request.form_for(checkpoint), seed=request.seed)
 
 
 def checkpoint_length(checkpoints: Sequence["Checkpoint"], length: int | None) -> int:

@@ -8,7 +8,7 @@ from sedd_cli.atomic import write_file
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.eval import options as shared
-from sedd_cli.cli.eval.measuring import Cutting, carry_out, check_files, checkpoint_length, warn_of_length
+from sedd_cli.cli.eval.measuring import Cutting, beside, carry_out, check_files, checkpoint_length, warn_of_length
 from sedd_cli.cli.output import Output, as_json
 from sedd_cli.cli.terminal import Terminal
 
@@ -64,6 +64,7 @@ def perplexity(
         )
         sets = [cutting.read(what, terminal) for what in data]
         checkpoint = load(model, device, dtype, terminal)
+        twin = None if checkpoint.precision == "float32" else load(model, device, "float32", terminal)
         of_block = checkpoint_length([checkpoint], length)
         warn_of_length(checkpoint, of_block, terminal)
         measured = [Measuring([checkpoint], cutting.blocks_of(one, checkpoint, of_block), request) for one in sets]
@@ -80,6 +81,7 @@ def perplexity(
                             **settings_of_data(one, measuring.blocks, cutting.separator, cutting.remainder),
                             **settings_of_request(request),
                         },
+                        None if twin is None else beside(twin, checkpoint, measuring),
                     )
                 )
         if not results:
