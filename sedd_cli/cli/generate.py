@@ -135,7 +135,7 @@ def _as_json(run: "Run", samples: "list[Sample]") -> str:
     checkpoint = run.checkpoint
     return as_json(
         {
-            "model": {"name": checkpoint.name, "sha256": checkpoint.hash},
+            "model": {"name": checkpoint.name, "sha256": checkpoint.hash, "precision": checkpoint.precision},
             "settings": {
                 **asdict(run.request),
                 "seed": run.seed,

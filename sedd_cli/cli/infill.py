@@ -284,7 +284,7 @@ def _as_json(infilling: "Infilling", fillings: "list[Filling]", finished: bool) 
     checkpoint = infilling.checkpoint
     return as_json(
         {
-            "model": {"name": checkpoint.name, "sha256": checkpoint.hash},
+            "model": {"name": checkpoint.name, "sha256": checkpoint.hash, "precision": checkpoint.precision},
             "settings": {**asdict(infilling.request), "seed": infilling.seed},
             "gaps": [
                 {"start": site.start, "end": site.end, "tokens": site.tokens, "window": number}

@@ -263,7 +263,7 @@ def _as_json(scoring: "Scoring", result: "Score", finished: bool) -> str:
     tokens = zip(result.ids.tolist(), _pieces(scoring, result), result.per_token.tolist(), pseudo, strict=True)
     return as_json(
         {
-            "model": {"name": checkpoint.name, "sha256": checkpoint.hash},
+            "model": {"name": checkpoint.name, "sha256": checkpoint.hash, "precision": checkpoint.precision},
             "settings": {
                 "order": request.order,
                 "seed": request.seed,

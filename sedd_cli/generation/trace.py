@@ -36,7 +36,7 @@ class Tracer:
                 "format": FORMAT,
                 "version": VERSION,
                 "sedd": sedd_cli.__version__,
-                "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.hash},
+                "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.hash, "precision": checkpoint.precision},
                 "settings": asdict(job.request),
                 "seed": job.seed,
                 "mask_id": checkpoint.mask_id,
