@@ -25,7 +25,8 @@ Conditional = Literal["prefix", "infill"]
 class SamplesRequest:
     """What to draw, and how to look at it.
 
-    `sampling`: as for `generate`, its `steps` replaced by each of `steps`. `conditional`: the network continues real
+    `sampling`: as for `generate`, but for each of `steps`, always the first rows of the seed (None: 0), and without a
+    prompt of its own. `conditional`: the network continues real
     texts of which it is given the first `prompt_tokens`, or half of them at either end (`infill`), as in SEDD
     (2310.16834, section 5.3). `whole_canvas`: texts are looked at past their end-of-text token, as the papers do.
     Raises `UsageError` for what does not go together.
@@ -73,7 +74,7 @@ class Evaluation:
     """
 
     def __init__(self, checkpoint: Checkpoint, request: SamplesRequest, reference: Path | None = None) -> None:
-        self.checkpoint, self.request = checkpoint, request
+        self.checkpoint, self.request, self.seed = checkpoint, request, request.sampling.seed or 0
         self.length, self.num = request.sampling.length or checkpoint.length, request.sampling.num_samples
         if sum(request.given) >= self.length:
             raise UsageError(
@@ -86,7 +87,11 @@ class Evaluation:
         if request.conditional and self.reference is not None:
             self.num = min(self.num, len(self.reference.canvases))
         self.runs = [
-            Run(checkpoint, replace(request.sampling, steps=steps, num_samples=self.num), self._canvas(0))
+            Run(
+                checkpoint,
+                replace(request.sampling, steps=steps, num_samples=self.num, seed=self.seed, row=0),
+                self._canvas(0),
+            )
             for steps in request.steps
         ]
         self.rows: list[Row] = []
@@ -119,11 +124,10 @@ class Evaluation:
 
     def figures(self) -> list[tuple[Row, Figures]]:
         """Of each row that has texts; real text comes last, its MAUVE against as many others of the reference."""
-        seed = self.request.sampling.seed or 0
-        drawn = [(row, figures_of(row, self.real.texts, seed)) for row in self.rows if row.texts]
+        drawn = [(row, figures_of(row, self.real.texts, self.seed)) for row in self.rows if row.texts]
         if not self.real.texts:
             return drawn
-        return [*drawn, (self.real, figures_of(self.real, self._others.texts, seed))]
+        return [*drawn, (self.real, figures_of(self.real, self._others.texts, self.seed))]
 
     def _read(self, path: Path) -> Reference:
         if self.checkpoint.tokenizer is None:

@@ -61,10 +61,11 @@ def _estimate(estimate: Estimate | None, digits: int) -> str:
 
 def card(evaluation: Evaluation, judge: Judge | None, results: Results) -> list[tuple[str, str]]:
     """How the figures were come by: (what, how), in one line each."""
+    request = evaluation.request
     lines = [
         ("complete", "yes" if evaluation.complete else "NO: stopped early, the figures are of what was done by then"),
         *_of_the_network(evaluation),
-        *_of_the_judge(judge),
+        *_of_the_judge(judge, request.whole_canvas),
         ("entropy", "nats, of how often the checkpoint's tokens occur on a whole canvas; mean over texts"),
         ("distinct-n", "distinct n-grams of the checkpoint's tokens over all n-grams, all texts of a row together"),
         ("repetition", "share of 4-grams that occurred before in the same text"),
@@ -93,7 +94,10 @@ def _of_the_network(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("sampler", f"{sampling.sampler}{use}"),
         ("temperature", f"{sampling.temperature:g}, {limits}{own}"),
         ("rejections", "none: every text that was drawn counts"),
-        ("samples", f"rows 0 to {evaluation.num - 1} of seed {sampling.seed}, canvases of {evaluation.length} tokens"),
+        (
+            "samples",
+            f"rows 0 to {evaluation.num - 1} of seed {evaluation.seed}, canvases of {evaluation.length} tokens",
+        ),
         *_of_the_prompt(evaluation),
         ("texts", f"looked at {seen}"),
     ]
@@ -118,7 +122,7 @@ def precision(evaluation: Evaluation) -> str:
     return str(evaluation.checkpoint.model.autocast or "float32").removeprefix("torch.")
 
 
-def _of_the_judge(judge: Judge | None) -> list[tuple[str, str]]:
+def _of_the_judge(judge: Judge | None, whole_canvas: bool) -> list[tuple[str, str]]:
     if judge is None:
         return [("judge", "none, so no perplexity and no MAUVE; --judge NAME gives them")]
     it = judge.card
@@ -130,9 +134,10 @@ def _of_the_judge(judge: Judge | None) -> list[tuple[str, str]]:
     context = (
         "of any length" if it.context is None else f"{it.context} tokens; a longer text in windows that overlap by half"
     )
+    end = f"{it.end!r} between documents, which counts" if whole_canvas else "the end of a text does not count"
     return [
         ("judge", f"{it.name}, stored as {it.stored}, run in float32, {it.origin}"),
-        ("judge reads", f"context {context}; {start}; the end of a text does not count"),
+        ("judge reads", f"context {context}; {start}; {end}"),
         (
             "perplexity",
             "exp(all nats / all of the judge's tokens), all texts of a row together; median: of the texts' own",
@@ -202,6 +207,7 @@ def as_record(evaluation: Evaluation, judge: Judge | None, results: Results) -> 
         "complete": evaluation.complete,
         "settings": {
             **asdict(request.sampling),
+            "seed": evaluation.seed,
             "steps": list(request.steps),
             "length": evaluation.length,
             "num_samples": evaluation.num,

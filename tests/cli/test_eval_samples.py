@@ -107,6 +107,7 @@ def test_fewer_documents_than_texts_are_told_of(sedd: Sedd, reference: str) -> N
     assert [line.split()[2] for line in result.stdout.decode().splitlines()[1:3]] == ["5", "4"]
 
 
+@pytest.mark.slow
 def test_a_judge_of_the_hub_is_fetched_once(judge: str, tmp_path: Path) -> None:
     """In a process of its own: where the hub is, is read once."""
     server = Server()
