@@ -45,7 +45,7 @@ def folder_of(network: str) -> Iterator[str]:
 
 
 def load(folder: str, precision: str) -> None:
-    """In a process of its own: what loading takes, as JSON. Memory of this process alone: ru_maxrss has its parent's."""
+    """In a process of its own (ru_maxrss starts at its parent's): what loading takes, as JSON."""
     begin = perf_counter()
     checkpoint = load_checkpoint(folder, dtype=precision)
     took = perf_counter() - begin

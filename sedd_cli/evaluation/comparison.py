@@ -17,6 +17,7 @@ from sedd_cli.evaluation.likelihood_report import (
     noise_axis,
     settings_of_data,
     settings_of_request,
+    shown,
 )
 from sedd_cli.evaluation.likelihoods import Band, Measuring, difference
 from sedd_cli.evaluation.names import Remainder, Separator
@@ -94,7 +95,7 @@ class Comparison:
         seen: dict[str, Value] = {"num_tokens": found.num_tokens, "complete": self.measuring.complete}
         return as_lines({**differences, **seen, **of_each, **self.settings()})
 
-    def as_markdown(self) -> str:
+    def as_markdown(self, picture: str | None) -> str:
         rows: list[dict[str, Value]] = [
             {"": name, **{key: figures(found)[key] for key in SHOWN}}
             for name, found in zip(self.names, self.measuring.results(), strict=True)
@@ -105,6 +106,7 @@ class Comparison:
             "B's nats less A's, paired on the same noise: above 0, A finds the data likelier.\n",
             as_list({**self.difference(), "complete": self.measuring.complete}),
             as_table(rows),
+            *shown(picture),
             "## How it was measured\n",
             as_list(self.settings()),
         ]

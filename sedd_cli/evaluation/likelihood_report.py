@@ -55,18 +55,23 @@ class Result:
         return as_lines(self.fields)
 
 
-def as_markdown(title: str, results: Sequence[Result]) -> str:
+def as_markdown(title: str, results: Sequence[Result], picture: str | None) -> str:
     """A report of results: a table of the figures, then of each where its nats are and how it was measured."""
     heads = ("nats_per_token", "error_per_token", "bits_per_byte", "perplexity", "form", "num_tokens", "complete")
     rows: list[dict[str, Value]] = []
     for result in results:
         found = figures(result.found)
         rows.append({"data": result.name, **{head: found[head] for head in heads}})
-    parts = [f"# {_cell(title)}\n", as_table(rows)]
+    parts = [f"# {_cell(title)}\n", as_table(rows), *shown(picture)]
     for result in results:
         parts += [f"## {_cell(result.name)}\n", as_list(result.fields)]
         parts += [f"Where the nats are, by {noise_axis(result.found.form)}:\n", bands_as_table(result.found.curve())]
     return "\n".join(parts)
+
+
+def shown(picture: str | None) -> list[str]:
+    """The picture as a paragraph of Markdown, if there is one."""
+    return [] if picture is None else [f"![Where the nats are](<{picture}>)\n"]
 
 
 def noise_axis(form: Form) -> str:

@@ -1,35 +1,21 @@
 """Quality against network calls, drawn. Needs the extra `plot`."""
 
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
-from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.evaluation.figures import Figures, Row
+from sedd_cli.evaluation.plots import picture_of
 from sedd_cli.evaluation.quality import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FORMATS = {".png": "png", ".svg": "svg"}
 Of = Callable[[Figures], Estimate | None]
 DRAWN, REAL = "#2a6f97", "#7f7f7f"
 
 
-def require_plot(path: Path) -> str:
-    """The format of a plot's file. Raises `UsageError` for another, `SeddError` if matplotlib is not installed."""
-    if path.suffix.lower() not in FORMATS:
-        raise UsageError(f"a plot is no {path.suffix or 'file without a suffix'}", "Name it FILE.png or FILE.svg.")
-    if find_spec("matplotlib") is None:
-        raise SeddError("plots need matplotlib", "Install sedd-cli[plot].")
-    return FORMATS[path.suffix.lower()]
-
-
 def plot_samples(results: Sequence[tuple[Row, Figures]], judge: str | None, form: str) -> bytes:
     """A picture of perplexity and entropy against the mean NFE; `judge` names who judged, if anyone did."""
-    import matplotlib
     from matplotlib.figure import Figure
 
     panels: list[tuple[str, Of, bool]] = [("unigram entropy, nats", lambda f: f.entropy, False)]
@@ -43,11 +29,7 @@ def plot_samples(results: Sequence[tuple[Row, Figures]], judge: str | None, form
         axes.set_xlabel("network calls a text (NFE)")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
-    picture = BytesIO()
-    # Same figures, same file.
-    with matplotlib.rc_context({"svg.hashsalt": "sedd", "svg.fonttype": "none"}):
-        figure.savefig(picture, format=form, dpi=150, metadata={"Date": None} if form == "svg" else None)
-    return picture.getvalue()
+    return picture_of(figure, form)
 
 
 def _panel(axes: "Axes", results: Sequence[tuple[Row, Figures]], of: Of, in_octaves: bool) -> None:

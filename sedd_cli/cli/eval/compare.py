@@ -1,16 +1,17 @@
 """`sedd eval compare`: two checkpoints on the same data and the same noise."""
 
 import time
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
-from sedd_cli.atomic import write_file
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.eval import options as shared
-from sedd_cli.cli.eval.measuring import Cutting, carry_out, check_files, checkpoint_length, warn_of_length
-from sedd_cli.cli.output import Output, as_json
+from sedd_cli.cli.eval.files import Files
+from sedd_cli.cli.eval.measuring import Cutting, carry_out, checkpoint_length, warn_of_length
+from sedd_cli.cli.output import as_json
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 
@@ -63,12 +64,12 @@ def compare(
     For example: sedd eval compare tinystories runs/mine --data validation.txt
     """
     terminal = Terminal(quiet=quiet, color=color)
-    check_files(plot, output, report)
     cutting = Cutting(format, split, detokenise, separator, length, remainder, blocks)
-    with Output(output) as out:
+    with ExitStack() as stack:
+        files = Files(stack, output, report, plot)
         from sedd_cli.evaluation.comparison import Comparison
         from sedd_cli.evaluation.likelihoods import LikelihoodRequest, Measuring
-        from sedd_cli.evaluation.plots import draw_bands, save_plot
+        from sedd_cli.evaluation.plots import plot_bands
 
         request = LikelihoodRequest(
             form=form, replicates=replicates, until_error=until_error, seed=seed, batch_size=batch_size
@@ -91,11 +92,11 @@ def compare(
             terminal.note("stopped before there was anything to report")
             raise typer.Exit(130)
         comparison = Comparison(pair, dataset, measuring, cutting.separator, cutting.remainder)
-        out.write(as_json(comparison.as_json()) if json else comparison.as_lines())
-        if report is not None:
-            write_file(report, comparison.as_markdown().encode())
-        if plot is not None:
-            save_plot(plot, lambda axes: draw_bands(axes, comparison.curves(), comparison.noise_axis))
+        files.write(
+            as_json(comparison.as_json()) if json else comparison.as_lines(),
+            lambda: comparison.as_markdown(files.picture_beside_report),
+            lambda kind: plot_bands(comparison.curves(), comparison.noise_axis, kind),
+        )
         terminal.note(f"{time.monotonic() - started:.1f} s")
     if not finished:
         raise typer.Exit(130)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sedd_cli.cli.terminal import Terminal
@@ -67,17 +66,6 @@ class Cutting:
             remainder=self.remainder,
         )
         return blocks if self.blocks is None else blocks.first(self.blocks)
-
-
-def check_files(plot: Path | None, *outputs: Path | None) -> None:
-    """Before any work: a plot that can be drawn, and no two outputs in one file. Raises `UsageError` or `SeddError`."""
-    from sedd_cli.evaluation.plots import check_plot
-
-    if plot is not None:
-        check_plot(plot)
-    files = [path.resolve() for path in (plot, *outputs) if path is not None]
-    if len(set(files)) < len(files):
-        raise UsageError("two outputs go to one file", "Give -o, --report and --plot each its own.")
 
 
 def warn_of_length(checkpoint: "Checkpoint", length: int, terminal: Terminal) -> None:

@@ -1,15 +1,16 @@
 """`sedd eval perplexity`: how likely a checkpoint finds data sets, by the papers' protocol."""
 
 import time
+from contextlib import ExitStack
 
 import typer
 
-from sedd_cli.atomic import write_file
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.eval import options as shared
-from sedd_cli.cli.eval.measuring import Cutting, beside, carry_out, check_files, checkpoint_length, warn_of_length
-from sedd_cli.cli.output import Output, as_json
+from sedd_cli.cli.eval.files import Files
+from sedd_cli.cli.eval.measuring import Cutting, beside, carry_out, checkpoint_length, warn_of_length
+from sedd_cli.cli.output import as_json
 from sedd_cli.cli.terminal import Terminal
 
 
@@ -45,9 +46,9 @@ def perplexity(
     For example: sedd eval perplexity --data wikitext2 --until-error 0.01
     """
     terminal = Terminal(quiet=quiet, color=color)
-    check_files(plot, output, report)
     cutting = Cutting(format, split, detokenise, separator, length, remainder, blocks)
-    with Output(output) as out:
+    with ExitStack() as stack:
+        files = Files(stack, output, report, plot)
         from sedd_cli.evaluation.likelihood_report import (
             Result,
             as_markdown,
@@ -57,7 +58,7 @@ def perplexity(
             settings_of_request,
         )
         from sedd_cli.evaluation.likelihoods import LikelihoodRequest, Measuring
-        from sedd_cli.evaluation.plots import draw_bands, save_plot
+        from sedd_cli.evaluation.plots import plot_bands
 
         request = LikelihoodRequest(
             form=form, replicates=replicates, until_error=until_error, seed=seed, batch_size=batch_size
@@ -88,15 +89,14 @@ def perplexity(
             terminal.note("stopped before there was anything to report")
             raise typer.Exit(130)
         records = [result.as_json() for result in results]
-        if json:
-            out.write(as_json(records[0] if len(sets) == 1 else {"complete": finished, "results": records}))
-        else:
-            out.write("\n".join(result.as_lines() for result in results))
-        if report is not None:
-            write_file(report, as_markdown(f"How likely {checkpoint.name} finds text", results).encode())
-        if plot is not None:
-            curves = {result.name: result.found.curve() for result in results}
-            save_plot(plot, lambda axes: draw_bands(axes, curves, noise_axis(results[0].found.form)))
+        curves = {result.name: result.found.curve() for result in results}
+        files.write(
+            as_json(records[0] if len(sets) == 1 else {"complete": finished, "results": records})
+            if json
+            else "\n".join(result.as_lines() for result in results),
+            lambda: as_markdown(f"How likely {checkpoint.name} finds text", results, files.picture_beside_report),
+            lambda kind: plot_bands(curves, noise_axis(results[0].found.form), kind),
+        )
         terminal.note(f"{time.monotonic() - started:.1f} s, {checkpoint.name}")
     if not finished:
         raise typer.Exit(130)

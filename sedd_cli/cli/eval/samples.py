@@ -1,6 +1,5 @@
 """`sedd eval samples`: how good a checkpoint's texts are, at several numbers of steps."""
 
-import os
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -8,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sedd_cli.atomic import AtomicFile
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
-from sedd_cli.cli.output import Output, as_json
+from sedd_cli.cli.eval import options as shared
+from sedd_cli.cli.eval.files import Files
+from sedd_cli.cli.output import as_json
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 
@@ -70,21 +70,8 @@ def samples(
     top_p: options.TopP = None,
     output: options.OutputFile = None,
     json: options.Json = False,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            readable=False, help="Write it as Markdown, too.", rich_help_panel=options.OUTPUT, show_default=False
-        ),
-    ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            readable=False,
-            help="Draw quality against network calls: FILE.png or FILE.svg.",
-            rich_help_panel=options.OUTPUT,
-            show_default=False,
-        ),
-    ] = None,
+    report: shared.Report = None,
+    plot: shared.Plot = None,
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,
     model: options.Model = None,
@@ -100,7 +87,7 @@ def samples(
     """
     terminal = Terminal(quiet=quiet, color=color)
     with ExitStack() as stack:
-        files = _Files(stack, output, report, plot)
+        files = Files(stack, output, report, plot)
         from sedd_cli.evaluation.samples import Evaluation, SamplesRequest
         from sedd_cli.generation.request import Request
 
@@ -126,7 +113,7 @@ def samples(
         _tell(evaluation, num, terminal)
         started = time.monotonic()
         _carry_out(evaluation, judging, terminal)
-        if not files.write(evaluation, judging, json):
+        if not _write(files, evaluation, judging, json):
             terminal.note("stopped before there was anything to report")
             raise typer.Exit(130)
         if not evaluation.complete:
@@ -136,44 +123,21 @@ def samples(
         raise typer.Exit(130)
 
 
-class _Files:
-    """Where the results go. All places are checked before the work begins, and written to after it.
+def _write(files: Files, evaluation: "Evaluation", judge: "Judge | None", json: bool) -> bool:
+    """Write what is done of it; False if that is nothing."""
+    from sedd_cli.evaluation.samples_plot import plot_samples
+    from sedd_cli.evaluation.samples_report import as_markdown, as_record, as_text, card, cells
 
-    Raises `SeddError` if one cannot be written, `UsageError` for two that are one, or a plot of an unknown format.
-    """
-
-    def __init__(self, stack: ExitStack, output: Path | None, report: Path | None, plot: Path | None) -> None:
-        given = [path.resolve() for path in (output, report, plot) if path is not None]
-        if len(set(given)) < len(given):
-            raise UsageError("two of -o, --report and --plot name the same file", "Give each its own.")
-        self._out = stack.enter_context(Output(output))
-        self._page = None if report is None else stack.enter_context(Output(report))
-        self._picture: AtomicFile | None = None
-        self._beside: str | None = None
-        if plot is not None:
-            from sedd_cli.evaluation.samples_plot import require_plot
-
-            self._format = require_plot(plot)
-            self._picture = AtomicFile(plot)
-            stack.callback(self._picture.discard)
-            self._beside = Path(os.path.relpath(plot, report.parent if report else None)).as_posix()
-
-    def write(self, evaluation: "Evaluation", judge: "Judge | None", json: bool) -> bool:
-        """Write what is done of it; False if that is nothing."""
-        from sedd_cli.evaluation.samples_plot import plot_samples
-        from sedd_cli.evaluation.samples_report import as_markdown, as_record, as_text, card, cells
-
-        results = evaluation.figures()
-        if not results:
-            return False
-        table, facts = cells(results), card(evaluation, judge, results)
-        self._out.write(as_json(as_record(evaluation, judge, results)) if json else as_text(table, facts))
-        if self._picture is not None:
-            self._picture.write(plot_samples(results, judge.card.name if judge else None, self._format))
-            self._picture.commit()
-        if self._page is not None:
-            self._page.write(as_markdown(table, facts, self._beside))
-        return True
+    results = evaluation.figures()
+    if not results:
+        return False
+    table, facts = cells(results), card(evaluation, judge, results)
+    files.write(
+        as_json(as_record(evaluation, judge, results)) if json else as_text(table, facts),
+        lambda: as_markdown(table, facts, files.picture_beside_report),
+        lambda form: plot_samples(results, judge.card.name if judge else None, form),
+    )
+    return True
 
 
 def _numbers(steps: str) -> tuple[int, ...]:

@@ -1,0 +1,43 @@
+"""Where an evaluation's results go: stdout or a file, a report, a picture."""
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from sedd_cli.atomic import AtomicFile
+from sedd_cli.cli.output import Output
+from sedd_cli.errors import UsageError
+
+
+class Files:
+    """All places are checked before the work begins, and written to after it.
+
+    Raises `SeddError` if one cannot be written, `UsageError` for two that are one, or a plot of an unknown format.
+    """
+
+    def __init__(self, stack: ExitStack, output: Path | None, report: Path | None, plot: Path | None) -> None:
+        given = [path.resolve() for path in (output, report, plot) if path is not None]
+        if len(set(given)) < len(given):
+            raise UsageError("two of -o, --report and --plot name the same file", "Give each its own.")
+        self._out = stack.enter_context(Output(output))
+        self._page = None if report is None else stack.enter_context(Output(report))
+        self._picture: AtomicFile | None = None
+        self.picture_beside_report: str | None = None
+        """The picture as the report links to it; None if there is none."""
+        if plot is not None:
+            from sedd_cli.evaluation.plots import require_plot
+
+            self._format = require_plot(plot)
+            self._picture = AtomicFile(plot)
+            stack.callback(self._picture.discard)
+            self.picture_beside_report = Path(os.path.relpath(plot, report.parent if report else None)).as_posix()
+
+    def write(self, data: str, page: Callable[[], str], picture: Callable[[str], bytes]) -> None:
+        """Write the data, and where they are wanted the report and the picture, which is given its format."""
+        self._out.write(data)
+        if self._picture is not None:
+            self._picture.write(picture(self._format))
+            self._picture.commit()
+        if self._page is not None:
+            self._page.write(page())
