@@ -198,7 +198,7 @@ def test_smollm2_as_its_wheel_carries_it() -> None:
     assert (judge.card.context, judge.card.start) == (8192, END)
     story = "Once upon a time there was a little dog. He liked to play with a red ball in the park."
     sense, nonsense = judge.judge([Passage((story,)), Passage((" ".join(sorted(story.split())),))])
-    assert sense.nats / sense.tokens < 2.5 < nonsense.nats / nonsense.tokens
+    assert sense.nats / sense.tokens < 3 < 4 < nonsense.nats / nonsense.tokens
 
 
 # --- What is no judge
