@@ -125,6 +125,9 @@ def quantise(network: ScoreNetwork) -> None:
             layer = transformer.get_submodule(name)
             assert isinstance(layer, nn.Linear)
             transformer.set_submodule(name, Int8Linear(layer, cuts.get(name, [])))
+    for parameter in filter(torch.is_floating_point, transformer.parameters()):
+        # Weights are views of one mapped file, all of which is held as long as any of them is left.
+        parameter.data = parameter.data.clone()
 
 
 def is_quantised(network: nn.Module) -> bool:

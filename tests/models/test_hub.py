@@ -104,7 +104,7 @@ def test_download_fetches_what_is_needed_and_prints_the_folder(hub: Hub, run: Ru
     assert not hub.gets("README") and not hub.gets("flax")
     before = len(hub.asked)
     told = json.loads(run("generate", "-m", NAME, "--json", "--steps", "4", "-q").stdout)
-    assert told["model"] == {"name": NAME, "sha256": weights_of(files())}
+    assert told["model"] == {"name": NAME, "sha256": weights_of(files()), "precision": "float32"}
     assert len(hub.asked) == before  # what is in the cache needs no network
 
 
