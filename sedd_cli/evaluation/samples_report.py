@@ -90,7 +90,7 @@ def _of_the_network(evaluation: Evaluation) -> list[tuple[str, str]]:
     )
     return [
         ("model", f"{checkpoint.name}, {checkpoint.form}, {process}, sha256 {checkpoint.hash}"),
-        ("precision", f"network {precision(evaluation)} on {checkpoint.device}; draws in float64"),
+        ("precision", f"network {checkpoint.precision} on {checkpoint.device}; draws in float64"),
         ("sampler", f"{sampling.sampler}{use}"),
         ("temperature", f"{sampling.temperature:g}, {limits}{own}"),
         ("rejections", "none: every text that was drawn counts"),
@@ -116,10 +116,6 @@ def _of_the_prompt(evaluation: Evaluation) -> list[tuple[str, str]]:
             "written, given what stands before; all else is of texts with what was given",
         )
     ]
-
-
-def precision(evaluation: Evaluation) -> str:
-    return str(evaluation.checkpoint.model.autocast or "float32").removeprefix("torch.")
 
 
 def _of_the_judge(judge: Judge | None, whole_canvas: bool) -> list[tuple[str, str]]:
@@ -211,7 +207,7 @@ def as_record(evaluation: Evaluation, judge: Judge | None, results: Results) -> 
             "steps": list(request.steps),
             "length": evaluation.length,
             "num_samples": evaluation.num,
-            "precision": precision(evaluation),
+            "precision": checkpoint.precision,
             "device": str(checkpoint.device),
             "conditional": request.conditional,
             "given": list(request.given),
