@@ -10,14 +10,11 @@ from torch.utils.checkpoint import checkpoint
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.models.config import Config
+from sedd_cli.models.stacking import HEAD_CHUNK, PAD, Stacking, padded
 from sedd_cli.models.transformer import Transformer
 
-HEAD_CHUNK = 64
-"""Positions of which the vocabulary head's output is held at once."""
 LOSS_CHUNK = 512
-"""The same in training, where fewer and larger products are faster."""
-PAD = 16
-"""On a CPU chosen positions are padded to a multiple of this: a matrix product of one row takes another path."""
+"""Positions of which training holds the head's output at once: fewer and larger products are faster."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(logits (n, tokens), which positions they are of (n,)) -> (n,)."""
@@ -36,6 +33,7 @@ class ScoreNetwork(nn.Module):
         self.scale_by_sigma = self.time_conditioned and config.model.scale_by_sigma
         self.autocast = autocast
         self.transformer = Transformer(config.model, self.process.states)
+        self._stacking = Stacking(self.transformer, self._plain_head)
 
     @property
     def device(self) -> torch.device:
@@ -62,11 +60,15 @@ class ScoreNetwork(nn.Module):
     def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
         """`diffusion.network.Network`: the same log scores of the real tokens, at the positions `where` alone.
 
-        On a CPU canvases run one at a time, so that no result depends on what else is in the batch.
+        On a CPU canvases run together only where that changes no bit, so that no result depends on what else is in
+        the batch.
         """
         rows = where.any(1).nonzero().squeeze(1)
-        for batch in rows.split(1 if self.device.type == "cpu" else max(1, len(rows))):
-            yield from self._log_scores(x, sigma, where, batch)
+        if self.device.type != "cpu":
+            yield from self._log_scores(x, sigma, where, rows)
+            return
+        for stack in self._stacking.stacks(rows.tolist(), where[rows].sum(1).tolist(), x.shape[1]):
+            yield from self._log_scores(x, sigma, where, torch.tensor(stack))
 
     def losses_at(self, x: Tensor, sigma: Tensor, where: Tensor, loss: Loss, *, causal: bool = False) -> Tensor:
         """Differentiable losses at the positions `where` (B, L), row by row: (N,). For training.
@@ -89,9 +91,8 @@ class ScoreNetwork(nn.Module):
     def _features(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
         """Features at the positions `where` (B, L): (N, D) in row-major order."""
         counts = where.sum(1)
-        width = -(-int(counts.max()) // PAD) * PAD
         # Chosen positions first, in order; the padding repeats others, and is dropped below.
-        at = where.int().argsort(dim=1, descending=True, stable=True)[:, :width]
+        at = where.int().argsort(dim=1, descending=True, stable=True)[:, : padded(int(counts.max()), where.shape[1])]
         kept = torch.arange(at.shape[1]) < counts[:, None]
         with self._autocast():
             features = self.transformer.features(x.to(self.device), sigma.to(self.device), at.to(self.device))
@@ -105,12 +106,36 @@ class ScoreNetwork(nn.Module):
         place, position = where[rows].nonzero().unbind(1)
         row = rows[place]
         here = x[row, position]
-        for chunk in torch.arange(len(row)).split(HEAD_CHUNK):
-            yield Scored(
-                row[chunk],
-                position[chunk],
-                self._head(features[chunk], sigma[row[chunk]], here[chunk]),
-            )
+        for pack in self._packs(torch.bincount(place).tolist()):
+            chosen = torch.cat(pack)
+            scores = self._head(features[chosen], sigma[row[chosen]], here[chosen])
+            for chunk, score in zip(pack, scores.split([len(chunk) for chunk in pack]), strict=True):
+                yield Scored(row[chunk], position[chunk], score)
+
+    def _packs(self, counts: list[int]) -> list[list[Tensor]]:
+        """Cut the positions of canvases that have `counts` of them into what is handed out at once: (n,) each.
+
+        The head runs once for each list of those. On a CPU no chunk holds two canvases: a sum over one row of many
+        tokens is shared by threads, over several it is not, and rounds otherwise.
+        """
+        everything = torch.arange(sum(counts))
+        if self.device.type != "cpu":
+            return [[chunk] for chunk in everything.split(HEAD_CHUNK)]
+        packs: list[list[Tensor]] = []
+        room = 0
+        for canvas in everything.split(counts):
+            for chunk in canvas.split(HEAD_CHUNK):
+                if len(chunk) > room:
+                    packs.append([])
+                    room = HEAD_CHUNK
+                packs[-1].append(chunk)
+                room -= len(chunk)
+        return packs
+
+    def _plain_head(self, features: Tensor) -> Tensor:
+        """Log scores (n, tokens) of features (n, D) at some noise, where tokens are masked."""
+        n = len(features)
+        return self._head(features, torch.ones(n), torch.full((n,), self.process.tokens))
 
     def _head(self, features: Tensor, sigma: Tensor, here: Tensor) -> Tensor:
         """Log scores of the real tokens: (n, D), (n,), tokens that stand there (n,) -> (n, tokens)."""

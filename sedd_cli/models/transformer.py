@@ -54,6 +54,24 @@ class Gelu(nn.Module):
         return out
 
 
+class Narrowing(nn.Linear):
+    """A linear layer onto fewer features than it reads, in slices that are as wide as what it writes.
+
+    Two threads share a product's inner dimension where that is the longest, if there are few rows: what a row then
+    comes to depends on how many rows there are. Not so slice by slice, which takes no longer.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or x.device.type != "cpu":
+            return super().forward(x)
+        flat, width = x.flatten(0, -2), self.out_features
+        first, *others = zip(flat.split(width, 1), self.weight.split(width, 1), strict=True)
+        out = torch.addmm(self.bias, first[0], first[1].t())
+        for part, weight in others:
+            out.addmm_(part, weight.t())
+        return out.view(*x.shape[:-1], width)
+
+
 def inverse_frequencies(head_dim: int, base: float = 10_000) -> Tensor:
     # On the CPU even where a network is laid out on the meta device: arithmetic there imports torch's compiler (1 s).
     return 1.0 / base ** (torch.arange(0, head_dim, 2, device="cpu").float() / head_dim)
@@ -145,7 +163,7 @@ class Block(nn.Module):
         self.attn_qkv = Linear(D, 3 * D, bias=False)
         self.attn_out = nn.Linear(D, D, bias=False)
         self.norm2 = LayerNorm(D, bias=not timed)
-        self.mlp = nn.Sequential(nn.Linear(D, 4 * D), Gelu(), nn.Linear(4 * D, D))
+        self.mlp = nn.Sequential(nn.Linear(D, 4 * D), Gelu(), Narrowing(4 * D, D))
         self.adaLN_modulation = nn.Linear(config.cond_dim, 6 * D) if timed else None
 
     def forward(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sedd_cli import Checkpoint, load_checkpoint
 from sedd_cli.diffusion.grid import make_grid
+from sedd_cli.diffusion.network import Scored
 
 PARITY = Path(__file__).parent.parent / "data" / "parity"
 
@@ -109,7 +110,8 @@ def test_a_batch_gives_the_scores_of_its_rows() -> None:
         x, sigma = its["x"], its["sigma"]
         where = torch.zeros_like(x, dtype=torch.bool)
         where[0, :20], where[2, 5] = True, True
-        (together,) = ckpt.model._log_scores(x, sigma, where, rows=torch.tensor([0, 2]))
+        parts = zip(*ckpt.model._log_scores(x, sigma, where, rows=torch.tensor([0, 2])), strict=True)
+        together = Scored(*(torch.cat(part) for part in parts))
         alone = torch.cat([scored.log_score for scored in ckpt.model.log_scores(x, sigma, where)])
         torch.testing.assert_close(together.log_score, alone, rtol=1e-4, atol=1e-4)
         assert together.row.tolist() == [0] * 20 + [2] and together.position.tolist() == [*range(20), 5]

@@ -1,0 +1,89 @@
+"""How many canvases may run as one on a CPU without changing a bit of what any of them comes to.
+
+Short canvases run faster together: their matrix products have too few rows to keep a core busy. But a library may
+add up a product of many rows in another order than one of few, and a text must not depend on what else is in its
+batch. So it is measured, once for each size: a block and the head run on random features, together and one by one.
+Where a bit differs, canvases run one by one.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from sedd_cli.models.transformer import Transformer
+
+STACK = 512
+"""Positions that run together at most: products of more rows are no faster."""
+SIZES = (8, 4, 2)
+PAD = 16
+"""On a CPU chosen positions are padded to a multiple of this: a matrix product of one row takes another path."""
+HEAD_CHUNK = 64
+"""Positions of which the vocabulary head's output is held at once."""
+
+Head = Callable[[Tensor], Tensor]
+"""Features (n, D) as log scores (n, tokens)."""
+
+
+def padded(count: int, length: int) -> int:
+    """At how many of a canvas's positions the last block runs where `count` are asked for."""
+    return min(length, -(-count // PAD) * PAD)
+
+
+class Stacking:
+    """What was found out about one network, whose head is `head`."""
+
+    def __init__(self, transformer: Transformer, head: Head) -> None:
+        self._transformer, self._head = transformer, head
+        self._alike: dict[tuple[int, ...], bool] = {}
+
+    def stacks(self, rows: Sequence[int], counts: Sequence[int], length: int) -> Iterator[list[int]]:
+        """Cut canvases, with `counts` positions to score, into those that may run together; in order."""
+        widths = (padded(count, length) for count in counts)
+        for width, group in groupby(zip(widths, rows, strict=True), key=lambda pair: pair[0]):
+            left = [row for _, row in group]
+            while left:
+                size = self._size(len(left), length, width)
+                yield left[:size]
+                left = left[size:]
+
+    def _size(self, count: int, length: int, width: int) -> int:
+        fitting = (size for size in SIZES if size <= count and size * length <= STACK)
+        return next((size for size in fitting if self._allowed(size, length, width)), 1)
+
+    def _allowed(self, size: int, length: int, width: int) -> bool:
+        threads, dim = torch.get_num_threads(), self._transformer.output_layer.linear.in_features
+        # Where there is time, rows have their own modulations, and those come from products of one row.
+        # A pass over elements is cut into a piece a thread, and where one ends within a vector it rounds otherwise.
+        if self._transformer.sigma_map is not None or length * dim % (32 * threads):
+            return False
+        for key, measure in (((threads,), self._heads_alike), ((threads, size, length, width), self._blocks_alike)):
+            if key not in self._alike:
+                self._alike[key] = measure(*key[1:])
+            if not self._alike[key]:
+                return False
+        return True
+
+    def _random(self, *shape: int) -> Tensor:
+        dim = self._transformer.output_layer.linear.in_features
+        return torch.randn(*shape, dim, generator=torch.Generator().manual_seed(0))
+
+    @torch.no_grad()
+    def _blocks_alike(self, size: int, length: int, width: int) -> bool:
+        block, angles = self._transformer.blocks[0], self._transformer.rotary_emb.angles(length)
+        canvases, at = self._random(size, length), torch.arange(width).expand(size, -1)
+
+        def run(rows: slice) -> tuple[Tensor, Tensor]:
+            # Of copies: a block adds to what it reads.
+            last = block(canvases[rows].clone(), angles, None, at[rows])
+            return block(canvases[rows].clone(), angles, None), self._transformer.output_layer.features(last, None)
+
+        apart = zip(*(run(slice(row, row + 1)) for row in range(size)), strict=True)
+        return all(torch.equal(a, torch.cat(b)) for a, b in zip(run(slice(size)), apart, strict=True))
+
+    @torch.no_grad()
+    def _heads_alike(self) -> bool:
+        features = self._random(HEAD_CHUNK)
+        apart = torch.cat([self._head(part) for part in features.split(PAD)])
+        return all(torch.equal(self._head(features[:n]), apart[:n]) for n in range(2 * PAD, HEAD_CHUNK + 1, PAD))

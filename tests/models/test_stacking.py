@@ -1,0 +1,55 @@
+"""Canvases that run together on a CPU: no bit of what any of them comes to may change."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from sedd_cli import Checkpoint, load_checkpoint
+from sedd_cli.models.stacking import Stacking
+from tests.conftest import PARITY
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def scores(ckpt: Checkpoint, x: Tensor, where: Tensor) -> list[tuple[int, Tensor, Tensor]]:
+    scored = ckpt.model.log_scores(x, torch.full((len(x),), 0.5), where)
+    return [(int(s.row[0]), s.position, s.log_score) for s in scored]
+
+
+@pytest.mark.parametrize(("length", "rows"), [(16, 15), (40, 7), (64, 8), (128, 5), (256, 3)])
+def test_a_canvas_comes_out_as_it_does_alone(built_in: Checkpoint, threads: int, length: int, rows: int) -> None:
+    generator = torch.Generator().manual_seed(length)
+    x = torch.randint(built_in.config.tokens, (rows, length), generator=generator)
+    # One position, few, more than one chunk, all: and a canvas with none.
+    counts = torch.tensor([1, 3, 1, 2, 90, 1, 0, length]).repeat(2)[:rows, None]
+    where = torch.rand(x.shape, generator=generator).argsort(1) < counts
+    x[where] = built_in.config.tokens
+    together = scores(built_in, x, where)
+    alone = [scores(built_in, x[i : i + 1], where[i : i + 1]) for i in range(rows)]
+    assert [row for row, _, _ in together] == [i for i in range(rows) for _ in alone[i]]
+    for mine, other in zip(together, (chunk for row in alone for chunk in row), strict=True):
+        assert torch.equal(mine[1], other[1]) and torch.equal(mine[2], other[2])
+
+
+def test_short_canvases_do_run_together(built_in: Checkpoint, threads: int) -> None:
+    stacks = built_in.model._stacking.stacks(range(11), [1] * 7 + [20] * 4, 64)
+    assert [len(stack) for stack in stacks] == [4, 2, 1, 4]
+    assert list(built_in.model._stacking.stacks([3, 5], [1, 1], 512)) == [[3], [5]]
+
+
+def test_nothing_runs_together_where_a_bit_would_differ(built_in: Checkpoint) -> None:
+    uneven = Stacking(built_in.model.transformer, lambda features: features * len(features))
+    assert list(uneven.stacks([0, 1, 2], [1, 1, 1], 64)) == [[0], [1], [2]]
+
+
+def test_rows_with_their_own_noise_run_alone() -> None:
+    ckpt = load_checkpoint(PARITY / "absorb")
+    assert list(ckpt.model._stacking.stacks([0, 1], [1, 1], 24)) == [[0], [1]]
