@@ -75,9 +75,7 @@ class OurRun:
     """The engine's run of a batch, at any of its network calls: tweedie with the normalised score, the defaults."""
 
     def __init__(self, checkpoint: Checkpoint, rows: int, length: int, steps: int) -> None:
-        request = Request(
-            length=length, steps=steps, seed=SEED, num_samples=rows, sampler="tweedie", score="normalised"
-        )
+        request = Request(length=length, steps=steps, seed=SEED, num_samples=rows, batch_size=rows, sampler="tweedie")
         self.run = Run(checkpoint, request)
         assert isinstance(self.run.sampler, RevealFirst)
         self.sampler = self.run.sampler

@@ -2,48 +2,58 @@
 
 import torch
 import torch.nn.functional as F
+from measure import seconds
 from torch import Tensor
 
 from sedd_cli.models.checkpoint import Checkpoint
-from sedd_cli.models.network import PAD
+from sedd_cli.models.stacking import PAD, STACK
 from sedd_cli.models.transformer import Block
 
 
 class Products:
     """Linear layers, attention's two products and the head, in the shapes of a call that reveals up to `PAD` tokens.
 
-    Of one canvas of L tokens. Attention's products are taken head by head, into memory that stays in the cache.
+    Of `rows` canvases that run together, or as many of them as do. Attention's products are taken head by head, into
+    memory that stays in the cache.
     """
 
-    def __init__(self, checkpoint: Checkpoint, length: int) -> None:
+    def __init__(self, checkpoint: Checkpoint, rows: int, length: int) -> None:
+        together = checkpoint.model.transformer.sigma_map is None
+        self.rows = max(1, min(rows, STACK // length)) if together else 1
         self.transformer, tokens = checkpoint.model.transformer, checkpoint.process.tokens
         first: Block = self.transformer.blocks[0]  # type: ignore[assignment]
         self.heads, D = first.n_heads, checkpoint.config.model.hidden_size
-        self.x, self.wide = torch.randn(length, D), torch.randn(length, 4 * D)
+        self.x, self.wide = torch.randn(self.rows * length, D), torch.randn(self.rows * length, 4 * D)
         self.qkv = torch.randn(3, self.heads, length, D // self.heads)
         self.scores, self.attended = torch.empty(length, length), torch.empty(length, D // self.heads)
         linear = self.transformer.output_layer.linear
         self.head = linear.weight[:tokens]
 
+    def visit(self, number: int) -> dict[str, float]:
+        """Seconds a row (`measure.Visit`)."""
+        return {"products": seconds(self.run) / self.rows}
+
     @torch.no_grad()
-    def __call__(self) -> None:
+    def run(self) -> None:
         *blocks, last = self.transformer.blocks
         for block in blocks:
-            self._block(block, len(self.x))
+            self._block(block, len(self.scores))
         self._block(last, PAD)
         F.linear(self.x[:PAD], self.head)
 
     def _block(self, block: Block, queries: int) -> None:
-        D = self.x.shape[1]
-        if queries == len(self.x):
+        """With queries at so many of each canvas's positions."""
+        D, count = self.x.shape[1], self.rows * queries
+        if queries == len(self.scores):
             F.linear(self.x, block.attn_qkv.weight)
         else:
-            F.linear(self.x[:queries], block.attn_qkv.weight[:D])
+            F.linear(self.x[:count], block.attn_qkv.weight[:D])
             F.linear(self.x, block.attn_qkv.weight[D:])
-        self._attention(queries)
-        F.linear(self.x[:queries], block.attn_out.weight)
-        F.linear(self.x[:queries], block.mlp[0].weight)
-        F.linear(self.wide[:queries], block.mlp[2].weight)
+        for _ in range(self.rows):
+            self._attention(queries)
+        F.linear(self.x[:count], block.attn_out.weight)
+        F.linear(self.x[:count], block.mlp[0].weight)
+        F.linear(self.wide[:count], block.mlp[2].weight)
 
     def _attention(self, queries: int) -> None:
         scores, attended = self.scores[:queries], self.attended[:queries]

@@ -16,7 +16,7 @@ from fnmatch import fnmatch
 from functools import partial
 from itertools import product
 
-from measure import Medians, in_a_fresh_process, machine, peak_bytes, resident_bytes, rounds, seconds
+from measure import Medians, in_a_fresh_process, machine, peak_bytes, resident_bytes, rounds
 from ours import OurRun, network_named
 from products import Products
 from report import Cell, Group, show_cells, show_checks, show_exponents, show_memory, show_products
@@ -55,8 +55,10 @@ def measure(checkpoints: dict[str, Checkpoint], group: Group, effort: Effort) ->
         for steps in STEPS
     }
     visits = [our_visit(run, f"{name}/{steps}") for steps in STEPS for name, run in runs[steps].items()]
-    products = Products(checkpoint, group.length)
-    visits.insert(len(STEPS), lambda number: {"products": seconds(products)})
+    visits.append(Products(checkpoint, group.batch, group.length).visit)
+    for run in runs[STEPS[0]].values():
+        # Unmeasured: our first call of a size finds out whether canvases may run together.
+        next(run.run.resume(run.states(0)))
     parts = Medians(rounds([*visits, *(side.visit for side in sides)], effort.seconds, effort.rounds))
     return [cell_of(group, steps, runs[steps], sides, parts, effort) for steps in STEPS]
 
