@@ -1,5 +1,6 @@
 """int8 on a CPU: the layers against float32 ones, whole networks, and machines whose products saturate."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -129,6 +130,7 @@ def test_the_weights_file_is_let_go(folder: Path) -> None:
     exact = load_checkpoint(folder)
     assert str(folder) in mapped.read_text()
     del exact
+    gc.collect()
     rounded = load_checkpoint(folder, dtype="int8")
     assert str(folder) not in mapped.read_text() and rounded.precision == "int8"
 
