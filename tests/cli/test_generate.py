@@ -36,7 +36,7 @@ def test_row_is_the_text_of_that_row(sedd: Sedd) -> None:
 def test_json(sedd: Sedd, built_in: Checkpoint) -> None:
     record = json.loads(sedd("generate", "Once", "--json", "-n", "2", *QUICK).stdout)
     assert record["schema_version"] == 1
-    assert record["model"] == {"name": built_in.name, "sha256": built_in.hash}
+    assert record["model"] == {"name": built_in.name, "sha256": built_in.hash, "precision": "float32"}
     assert record["settings"]["steps"] == 8 and record["settings"]["seed"] == 7
     assert [(s["row"], s["seed"], s["complete"]) for s in record["samples"]] == [(0, 7, True), (1, 7, True)]
     for sample in record["samples"]:

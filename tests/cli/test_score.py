@@ -56,7 +56,7 @@ def test_json(sedd: Sedd, built_in: Checkpoint, document: str) -> None:
     options = ("--json", "--pseudo", "--seed", "3", "--length", "8", "--overlap", "2")
     record = json.loads(sedd("score", document, *options, *QUICK).stdout)
     assert record["schema_version"] == 1
-    assert record["model"] == {"name": built_in.name, "sha256": built_in.hash}
+    assert record["model"] == {"name": built_in.name, "sha256": built_in.hash, "precision": "float32"}
     assert record["settings"] == {"order": "any", "seed": 3, "until_error": None, "length": 8}
     for name in ("nats", "standard_error", "form", "bits_per_byte", "perplexity", "num_tokens", "num_bytes"):
         assert record[name] == getattr(expected, name), name
