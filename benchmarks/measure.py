@@ -50,7 +50,8 @@ class Medians:
     def summed(self, part: str, sizes: torch.Tensor) -> float:
         """Seconds of one `part` for each of the sizes, read off a line through the sizes that were measured."""
         points = sorted((int(name.rpartition("/")[2]), s) for name, s in self.of.items() if name.startswith(f"{part}/"))
-        return float(np.interp(sizes.numpy(), *zip(*points, strict=True)).sum())
+        at, taken = zip(*points, strict=True)
+        return float(np.interp(sizes.double().numpy(), np.array(at), np.array(taken)).sum())
 
 
 def fitted_exponent(sizes: Sequence[int], costs: Sequence[float]) -> float:

@@ -1,9 +1,11 @@
 """The matrix products of a network call and nothing else: what is left when all else costs nothing."""
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from measure import seconds
-from torch import Tensor
+from torch import Tensor, nn
 
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.stacking import PAD, STACK
@@ -20,14 +22,13 @@ class Products:
     def __init__(self, checkpoint: Checkpoint, rows: int, length: int) -> None:
         together = checkpoint.model.transformer.sigma_map is None
         self.rows = max(1, min(rows, STACK // length)) if together else 1
-        self.transformer, tokens = checkpoint.model.transformer, checkpoint.process.tokens
-        first: Block = self.transformer.blocks[0]  # type: ignore[assignment]
-        self.heads, D = first.n_heads, checkpoint.config.model.hidden_size
+        transformer, config = checkpoint.model.transformer, checkpoint.config.model
+        self.blocks = cast(list[Block], list(transformer.blocks))
+        self.heads, D = config.n_heads, config.hidden_size
         self.x, self.wide = torch.randn(self.rows * length, D), torch.randn(self.rows * length, 4 * D)
         self.qkv = torch.randn(3, self.heads, length, D // self.heads)
         self.scores, self.attended = torch.empty(length, length), torch.empty(length, D // self.heads)
-        linear = self.transformer.output_layer.linear
-        self.head = linear.weight[:tokens]
+        self.head = transformer.output_layer.linear.weight[: checkpoint.process.tokens]
 
     def visit(self, number: int) -> dict[str, float]:
         """Seconds a row (`measure.Visit`)."""
@@ -35,7 +36,7 @@ class Products:
 
     @torch.no_grad()
     def run(self) -> None:
-        *blocks, last = self.transformer.blocks
+        *blocks, last = self.blocks
         for block in blocks:
             self._block(block, len(self.scores))
         self._block(last, PAD)
@@ -52,8 +53,13 @@ class Products:
         for _ in range(self.rows):
             self._attention(queries)
         F.linear(self.x[:count], block.attn_out.weight)
-        F.linear(self.x[:count], block.mlp[0].weight)
-        F.linear(self.wide[:count], block.mlp[2].weight)
+        F.linear(self.x[:count], self.weight(block, 0))
+        F.linear(self.wide[:count], self.weight(block, 2))
+
+    @staticmethod
+    def weight(block: Block, layer: int) -> Tensor:
+        """Of the MLP's first or last layer."""
+        return cast(nn.Linear, block.mlp[layer]).weight
 
     def _attention(self, queries: int) -> None:
         scores, attended = self.scores[:queries], self.attended[:queries]

@@ -143,8 +143,8 @@ def show_memory(groups: Sequence[Group], dtypes: Sequence[str], ask: Callable[[s
     for group in groups:
         timed = group.network == "sedd-small"
         answers = {s: None if timed and s in BASELINES[1:] else ask(s, str(group)) for s in sides}
-        peaks = [figure(a and a["peak"] / 2**20, ".0f") for a in answers.values()]
-        added = [figure(a and (a["peak"] - a["loaded"]) / 2**20, ".0f") for a in answers.values()]
+        peaks = [figure(a["peak"] / 2**20 if a else None, ".0f") for a in answers.values()]
+        added = [figure((a["peak"] - a["loaded"]) / 2**20 if a else None, ".0f") for a in answers.values()]
         rows.append([str(group), *peaks, *added])
     print("\nPeak memory, a fresh process a side, two calls each (ru_maxrss, MiB); random weights are made in place")
     print(aligned(("network/L/batch", *sides, *(f"+ {side}" for side in sides)), rows), flush=True)
