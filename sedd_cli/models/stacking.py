@@ -36,6 +36,7 @@ class Stacking:
 
     def __init__(self, transformer: Transformer, head: Head) -> None:
         self._transformer, self._head = transformer, head
+        self._dim = transformer.vocab_embed.embedding.shape[1]
         self._alike: dict[tuple[int, ...], bool] = {}
 
     def stacks(self, rows: Sequence[int], counts: Sequence[int], length: int) -> Iterator[list[int]]:
@@ -53,10 +54,10 @@ class Stacking:
         return next((size for size in fitting if self._allowed(size, length, width)), 1)
 
     def _allowed(self, size: int, length: int, width: int) -> bool:
-        threads, dim = torch.get_num_threads(), self._transformer.output_layer.linear.in_features
+        threads = torch.get_num_threads()
         # Where there is time, rows have their own modulations, and those come from products of one row.
         # A pass over elements is cut into a piece a thread, and where one ends within a vector it rounds otherwise.
-        if self._transformer.sigma_map is not None or length * dim % (32 * threads):
+        if self._transformer.sigma_map is not None or length * self._dim % (32 * threads):
             return False
         for key, measure in (((threads,), self._heads_alike), ((threads, size, length, width), self._blocks_alike)):
             if key not in self._alike:
@@ -66,8 +67,7 @@ class Stacking:
         return True
 
     def _random(self, *shape: int) -> Tensor:
-        dim = self._transformer.output_layer.linear.in_features
-        return torch.randn(*shape, dim, generator=torch.Generator().manual_seed(0))
+        return torch.randn(*shape, self._dim, generator=torch.Generator().manual_seed(0))
 
     @torch.no_grad()
     def _blocks_alike(self, size: int, length: int, width: int) -> bool:
