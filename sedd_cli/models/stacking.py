@@ -71,7 +71,7 @@ class Stacking:
 
     @torch.no_grad()
     def _blocks_alike(self, size: int, length: int, width: int) -> bool:
-        block, angles = self._transformer.blocks[0], self._transformer.rotary_emb.angles(length)
+        block, angles = self._transformer.blocks[-1], self._transformer.rotary_emb.angles(length)
         canvases, at = self._random(size, length), torch.arange(width).expand(size, -1)
 
         def run(rows: slice) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,11 @@ from torch.utils.checkpoint import checkpoint
 
 from sedd_cli.models.config import NetworkConfig
 
+GELU_CHUNK = 2**17
+"""Elements that the passes of a GELU take at once: they stay in a core's cache."""
+GELU_SLOPE = torch.tensor(2 * math.sqrt(2 / math.pi), device="cpu")
+GELU_CURVE = 0.044715 * float(GELU_SLOPE)
+
 
 class LayerNorm(nn.Module):
     def __init__(self, dim: int, bias: bool) -> None:
@@ -42,12 +47,6 @@ class Linear(nn.Linear):
     def part(self, x: Tensor, begin: int, end: int) -> Tensor:
         """Outputs `begin` to `end`: (..., K) -> (..., end - begin)."""
         return F.linear(x, self.weight[begin:end], None if self.bias is None else self.bias[begin:end])
-
-
-GELU_CHUNK = 2**17
-"""Elements that the passes of a GELU take at once: they stay in a core's cache."""
-GELU_SLOPE = torch.tensor(2 * math.sqrt(2 / math.pi), device="cpu")
-GELU_CURVE = 0.044715 * float(GELU_SLOPE)
 
 
 class Gelu(nn.Module):
