@@ -167,7 +167,7 @@ def _described(name: str, folder: Path, about: str | None) -> dict[str, Any]:
         "path": str(folder.absolute()),
         "bytes": _size(folder),
         "sha256": weights_hash(folder),
-        "form": "SEDD" if config.model.time_conditioned else "RADD",
+        "form": config.form,
         "tokenizer": _tokenizer(folder),
         "config": json_.loads((folder / "config.json").read_bytes()),
     }

@@ -5,6 +5,7 @@ Forms, all in nats:
 - `ao`: any-order autoregressive (RADD, equation 3.13), the same bound with the number of masks drawn;
 - `elbo`: `DWDSE + KL(p_1|0 || prior) + E[-log p(x0 | x_{t=0})]` (SEDD, 2310.16834, theorem 3.6), for the uniform
   process (for the absorbing one its KL is infinite: use the two above);
+- `d3pm`: `L_T + sum L_{t-1} + L_0` of a D3PM (2107.03006, equation 1), a bound of its chain of T steps;
 - `dwdse`: the diffusion-weighted score entropy alone, the papers' figure, which is not a bound by itself.
 """
 
@@ -15,12 +16,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sedd_cli.diffusion.d3pm import Chain, UniformChain, make_chain
 from sedd_cli.diffusion.names import Form
 from sedd_cli.diffusion.network import Network, Scored
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
-from sedd_cli.diffusion.schedules import Schedule
+from sedd_cli.diffusion.schedules import Discrete, Schedule, sigma_of_masked
 from sedd_cli.errors import UsageError
+
+
+def default_form(process: Process, noise: Schedule) -> Form:
+    """The bound that is reported unless another is asked for."""
+    if isinstance(noise, Discrete):
+        return "d3pm"
+    return "ao" if isinstance(process, Absorbing) else "elbo"
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,7 @@ def estimate(
     seed: int = 0,
     batch_size: int = 8,
 ) -> Estimate:
-    """Estimate the bound (or DWDSE) of `x0` (N, L).
+    """Estimate the bound (or DWDSE) of `x0` (N, L); `noise` of the form `d3pm` is a `Discrete` schedule.
 
     Only the tokens `where` (N, L) bool count; the others are given, never noised (default: all count). Each of
     `replicates` independent replicates noises every canvas `draws` times, with times stratified over draws and
@@ -99,13 +108,14 @@ def estimate(
                 levels[r, d, rows] = batch.level
                 for scored in network.log_scores(batch.x, batch.sigma, batch.where):
                     at = (rows[scored.row], scored.position)
-                    value = contribution(scored, batch.sigma[scored.row], batch.x[scored[:2]], x0[at])
-                    value = batch.weight[scored.row] * value
+                    value = batch.weight[scored.row] * contribution(scored, batch, x0[at])
                     nats_at[r, d].index_add_(0, rows[scored.row], value)
                     per_replicate[r][at] += value / draws
     if form == "elbo":
         assert isinstance(process, Uniform)
         per_replicate += _ends(network, process, noise, x0, counted, replicates, seed, batch_size)
+    if form == "d3pm":
+        per_replicate += _chain(process, noise).prior_nats * counted
     return Estimate(form, per_replicate.sum(-1), per_replicate.mean(0), levels, nats_at)
 
 
@@ -128,15 +138,17 @@ class _Uniforms:
 
 
 Noise = Callable[[Tensor, Tensor, Tensor, Tensor], _Noised]
-Contribution = Callable[[Scored, Tensor, Tensor, Tensor], Tensor]
+Contribution = Callable[[Scored, _Noised, Tensor], Tensor]
 
 
 def _form(form: Form, process: Process, noise: Schedule) -> tuple[Noise, Contribution]:
-    """How a form noises canvases (x0, counted, times, uniforms), and what a position contributes."""
-    if form in ("lambda", "ao"):
+    """How a form noises canvases (x0, counted, times, uniforms), and what scored positions contribute (x0 there)."""
+    if form == "d3pm" and isinstance(chain := _chain(process, noise), UniformChain):
+        return _in_steps(chain)
+    if form in ("lambda", "ao", "d3pm"):
         if not isinstance(process, Absorbing):
             raise UsageError(f"the form {form!r} needs the absorbing process", "Use 'elbo' or 'dwdse'.")
-        return _masking(form, process, noise), _cross_entropy
+        return _masking(form, process, noise), lambda scored, batch, x0: _cross_entropy(scored, x0)
     if form == "elbo" and not isinstance(process, Uniform):
         raise UsageError("the form 'elbo' is infinite for the absorbing process", "Use 'lambda' or 'ao'.")
 
@@ -146,29 +158,55 @@ def _form(form: Form, process: Process, noise: Schedule) -> tuple[Noise, Contrib
         where = counted & (x == process.mask_id) if isinstance(process, Absorbing) else counted
         return _Noised(x, sigma, where, noise.rate(times), times)
 
-    def entropy(scored: Scored, sigma: Tensor, x: Tensor, x0: Tensor) -> Tensor:
-        log_score = scored.log_score.cpu().double()[:, None]
-        return process.score_entropy(log_score, sigma, x[:, None], x0[:, None]).squeeze(1)
+    def entropy(scored: Scored, batch: _Noised, x0: Tensor) -> Tensor:
+        log_score, x = scored.log_score.cpu().double()[:, None], batch.x[scored[:2]][:, None]
+        return process.score_entropy(log_score, batch.sigma[scored.row], x, x0[:, None]).squeeze(1)
 
     return perturb, entropy
 
 
-def _cross_entropy(scored: Scored, sigma: Tensor, x: Tensor, x0: Tensor) -> Tensor:
+def _chain(process: Process, noise: Schedule) -> Chain:
+    if not isinstance(noise, Discrete):
+        raise UsageError("the form 'd3pm' needs a D3PM: a checkpoint with a chain of T steps", "Use its default form.")
+    return make_chain(process, noise)
+
+
+def _step_at(times: Tensor, steps: int) -> Tensor:
+    """A step of the chain, 1 ... T, for times in (0, 1): whole numbers, float64."""
+    return (times * steps).ceil().clamp(1, steps)
+
+
+def _in_steps(chain: UniformChain) -> tuple[Noise, Contribution]:
+    """A step of the chain for each canvas: T times its term of the bound."""
+    T = chain.noise.steps
+
+    def perturb(x0: Tensor, counted: Tensor, times: Tensor, u: Tensor) -> _Noised:
+        t = _step_at(times, T)
+        x = torch.where(counted, chain.perturb(x0, t.long(), u), x0)
+        return _Noised(x, chain.sigma(t), counted, torch.full_like(times, T), t / T)
+
+    def term(scored: Scored, batch: _Noised, x0: Tensor) -> Tensor:
+        x, t = batch.x[scored[:2]], (batch.level[scored.row] * T).round().long()
+        return chain.nats(chain.conditional(scored.log_score.cpu().double(), x, t), x, x0, t)
+
+    return perturb, term
+
+
+def _cross_entropy(scored: Scored, x0: Tensor) -> Tensor:
     log_c = scored.log_score - scored.log_score.logsumexp(-1, keepdim=True)
     return -log_c.gather(-1, x0.to(log_c.device)[:, None]).squeeze(-1).cpu().double()
-
-
-def sigma_of_masked(noise: Schedule, fraction: Tensor) -> Tensor:
-    """What a time-conditioned network is fed when this fraction is masked: `min(-log(1 - m), sigma_bar(1))`."""
-    return torch.minimum(-torch.log1p(-fraction), noise.total(torch.ones_like(fraction)))
 
 
 def _masking(form: Form, process: Absorbing, noise: Schedule) -> Noise:
     def mask(x0: Tensor, counted: Tensor, times: Tensor, u: Tensor) -> _Noised:
         count, L = counted.sum(1), x0.shape[1]
-        if form == "lambda":
-            masked = counted & (u < times[:, None])
-            weight, fraction, level = 1 / times, times * count / L, times
+        if form != "ao":
+            # A step of a D3PM's chain is lambda = t/T: T times its term, 1/t, is 1 / lambda.
+            level = (
+                _step_at(times, noise.steps) / noise.steps if isinstance(noise, Discrete) and form == "d3pm" else times
+            )
+            masked = counted & (u < level[:, None])
+            weight, fraction = 1 / level, level * count / L
         else:
             k = (times * count).ceil().clamp(min=1)
             rank = torch.where(counted, u, 2.0).argsort(1).argsort(1)
@@ -191,12 +229,8 @@ def _ends(
     batch_size: int,
 ) -> Tensor:
     """The elbo's other two terms, a token: KL(p_1|0 || uniform) and E[-log p(x0 | x_{t=0})]; (R, N, L)."""
-    V = process.tokens
     zero, one = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
-    spread = -torch.expm1(-noise.total(one)) / V
-    keep = 1 - (V - 1) * spread
-    prior = torch.xlogy(keep, keep * V) + (V - 1) * torch.xlogy(spread, spread * V)
-    terms = (prior * counted).expand(replicates, *x0.shape).clone()
+    terms = (process.prior_nats(noise.total(one)) * counted).expand(replicates, *x0.shape).clone()
     sigma = noise.total(zero)
     if float(sigma) == 0:
         return terms
@@ -237,7 +271,7 @@ def in_order(
         x = torch.where(rank >= first[:, None], process.mask_id, x0)
         sigma = sigma_of_masked(noise, (x == process.mask_id).sum(1).double() / L)
         for scored in network.log_scores(x, sigma, rank == first[:, None]):
-            nats[scored.position] = _cross_entropy(scored, sigma, x[scored[:2]], x0[scored.position])
+            nats[scored.position] = _cross_entropy(scored, x0[scored.position])
     return nats
 
 
@@ -261,5 +295,5 @@ def pseudo(
         x = torch.where(where, process.mask_id, x0)
         sigma = sigma_of_masked(noise, (x == process.mask_id).double().mean(1))
         for scored in network.log_scores(x, sigma, where):
-            nats[scored.position] = _cross_entropy(scored, sigma, x[scored[:2]], x0[scored.position])
+            nats[scored.position] = _cross_entropy(scored, x0[scored.position])
     return nats

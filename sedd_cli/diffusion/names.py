@@ -2,6 +2,6 @@
 
 from typing import Literal
 
-SamplerName = Literal["tweedie", "euler", "first-hitting"]
+SamplerName = Literal["tweedie", "euler", "first-hitting", "ancestral"]
 ScoreUse = Literal["normalised", "raw"]
-Form = Literal["lambda", "ao", "elbo", "dwdse"]
+Form = Literal["lambda", "ao", "elbo", "d3pm", "dwdse"]

@@ -142,6 +142,13 @@ class Uniform(Process):
         staggered_x = staggered.gather(-1, x.unsqueeze(-1))
         return (staggered * move).scatter_(-1, x.unsqueeze(-1), staggered_x * stay)
 
+    def prior_nats(self, sigma: Tensor) -> Tensor:
+        """`KL(q(x_t | x0) || uniform)` of a token at total noise sigma, in nats; any shape."""
+        V = self.tokens
+        spread = mask_probability(sigma) / V
+        keep = 1 - (V - 1) * spread
+        return torch.xlogy(keep, keep * V) + (V - 1) * torch.xlogy(spread, spread * V)
+
     def euler_weights(self, log_score: Tensor, x: Tensor, rate_times_dt: Tensor) -> Tensor:
         weights = (rate_times_dt / self.tokens)[:, None, None] * log_score.exp()
         weights.scatter_(-1, x.unsqueeze(-1), 0.0)

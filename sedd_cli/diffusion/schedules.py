@@ -6,6 +6,7 @@ Every method keeps the dtype and the shape that it gets. SEDD (arXiv 2310.16834)
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -30,6 +31,11 @@ class Schedule(ABC):
 def mask_probability(sigma: Tensor) -> Tensor:
     """`m = 1 - exp(-sigma)`: how likely the absorbing process has masked a token at total noise sigma."""
     return -torch.expm1(-sigma)
+
+
+def sigma_of_masked(noise: Schedule, fraction: Tensor) -> Tensor:
+    """What a time-conditioned network is fed when this fraction is masked: `min(-log(1 - m), sigma_bar(1))`."""
+    return torch.minimum(-torch.log1p(-fraction), noise.total(torch.ones_like(fraction)))
 
 
 @dataclass(frozen=True)
@@ -85,3 +91,28 @@ class Cosine(Schedule):
 
     def inverse(self, sigma: Tensor) -> Tensor:
         return 4 / math.pi * torch.asin(torch.sqrt(mask_probability(sigma) / (2 * (1 - self.eps))))
+
+
+Mixture = Literal["posterior", "joint"]
+
+
+@dataclass(frozen=True)
+class Discrete(Schedule):
+    """The schedule of a D3PM (2107.03006): `continuous`, of which the chain takes the times t/T, T = `steps`.
+
+    Between them it is the continuous one, so that whatever reads a score can read the network of a D3PM too. `mixture`
+    says how that network's `p(x0 | x_t)` makes a reverse step (see `diffusion.d3pm`).
+    """
+
+    continuous: Schedule
+    steps: int
+    mixture: Mixture = "posterior"
+
+    def total(self, t: Tensor) -> Tensor:
+        return self.continuous.total(t)
+
+    def rate(self, t: Tensor) -> Tensor:
+        return self.continuous.rate(t)
+
+    def inverse(self, sigma: Tensor) -> Tensor:
+        return self.continuous.inverse(sigma)

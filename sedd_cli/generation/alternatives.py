@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from sedd_cli.diffusion.likelihood import sigma_of_masked
 from sedd_cli.diffusion.processes import Absorbing, Uniform
 from sedd_cli.diffusion.samplers import State
+from sedd_cli.diffusion.schedules import sigma_of_masked
 from sedd_cli.models.checkpoint import Checkpoint
 
 

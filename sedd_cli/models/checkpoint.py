@@ -74,7 +74,7 @@ class Checkpoint:
 
     @property
     def form(self) -> str:
-        return "SEDD" if self.config.model.time_conditioned else "RADD"
+        return self.config.form
 
     @property
     def parameters(self) -> int:

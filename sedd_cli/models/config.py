@@ -28,6 +28,13 @@ class GraphConfig(_Section):
     type: Literal["absorb", "uniform"] = "absorb"
 
 
+class D3PMConfig(_Section):
+    """The chain of a D3PM: T = `steps`, and how `p(x0 | x_t)` makes a reverse step (see `diffusion.d3pm`)."""
+
+    steps: int = Field(default=1000, gt=0)
+    mixture: Literal["posterior", "joint"] = "posterior"
+
+
 class NetworkConfig(_Section):
     """`type` is `ddit` (SEDD form: time-conditioned) or `ddit_wot` (RADD form: without time).
 
@@ -57,11 +64,12 @@ class NetworkConfig(_Section):
 
 
 class Config(_Section):
-    """What a checkpoint is. A missing `graph` means absorbing, as in the public RADD folders."""
+    """What a checkpoint is. A missing `graph` means absorbing, as in the public RADD folders; `d3pm`: it is one."""
 
     tokens: int = Field(gt=1)
     graph: GraphConfig = GraphConfig()
     noise: NoiseConfig
+    d3pm: D3PMConfig | None = None
     model: NetworkConfig
     provenance: dict[str, object] = Field(default_factory=dict)
 
@@ -79,8 +87,18 @@ class Config(_Section):
         return Uniform(self.tokens) if self.graph.type == "uniform" else Absorbing(self.tokens)
 
     def schedule(self) -> "Schedule":
-        from sedd_cli.diffusion.schedules import Cosine, Geometric, LogLinear
+        from sedd_cli.diffusion.schedules import Cosine, Discrete, Geometric, LogLinear, Schedule
 
+        noise: Schedule
         if self.noise.type == "geometric":
-            return Geometric(self.noise.sigma_min, self.noise.sigma_max)
-        return Cosine(self.noise.eps) if self.noise.type == "cosine" else LogLinear(self.noise.eps)
+            noise = Geometric(self.noise.sigma_min, self.noise.sigma_max)
+        else:
+            noise = Cosine(self.noise.eps) if self.noise.type == "cosine" else LogLinear(self.noise.eps)
+        return noise if self.d3pm is None else Discrete(noise, self.d3pm.steps, self.d3pm.mixture)
+
+    @property
+    def form(self) -> str:
+        """How the network's output is to be read."""
+        if self.d3pm is not None:
+            return "D3PM"
+        return "SEDD" if self.model.time_conditioned else "RADD"

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from sedd_cli.diffusion.d3pm import Mixing
 from sedd_cli.diffusion.network import Scored
-from sedd_cli.diffusion.processes import Absorbing
+from sedd_cli.diffusion.processes import Absorbing, Uniform
 from sedd_cli.models.config import Config
 from sedd_cli.models.stacking import HEAD_CHUNK, PAD, Stacking, padded
 from sedd_cli.models.transformer import Transformer
@@ -26,7 +27,9 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 class ScoreNetwork(nn.Module):
     """A transformer read as log scores of its process (SEDD, 2310.16834, section 4; RADD, 2406.03736, theorem 1).
 
-    `autocast` is the dtype of the blocks on an accelerator; scores are float32 in any case.
+    A D3PM's logits are those of `p(x0 | x_t)`: for the absorbing process any network's are, and with uniform noise the
+    score is made from them (`predicts_x0`), in float64 where it is asked for at positions. `autocast` is the dtype of
+    the blocks on an accelerator; scores are float32 otherwise.
     """
 
     def __init__(self, config: Config, autocast: torch.dtype | None = None) -> None:
@@ -34,6 +37,7 @@ class ScoreNetwork(nn.Module):
         self.process = config.process()
         self.time_conditioned = config.model.time_conditioned
         self.scale_by_sigma = self.time_conditioned and config.model.scale_by_sigma
+        self.predicts_x0 = config.d3pm is not None and isinstance(self.process, Uniform)
         self.autocast = autocast
         self.transformer = Transformer(config.model, self.process.states)
         self._stacking = Stacking(self.transformer, self._plain_head)
@@ -53,6 +57,9 @@ class ScoreNetwork(nn.Module):
         with self._autocast():
             features = self.transformer.features(x, sigma)
         logits = self.transformer.head(features.float())
+        if self.predicts_x0:
+            each = sigma[:, None].expand(x.shape).flatten()
+            return self.read(logits.flatten(0, 1), each, x.flatten()).view(logits.shape).float()
         if self.time_conditioned:
             out = self._scaled(logits, sigma[:, None])
             return out.scatter(-1, x.unsqueeze(-1), 0.0)
@@ -105,8 +112,7 @@ class ScoreNetwork(nn.Module):
     @torch.no_grad()
     def _log_scores(self, x: Tensor, sigma: Tensor, where: Tensor, rows: Tensor) -> Iterator[Scored]:
         """Run the canvases `rows` together; every one of them has a position to score."""
-        sigma = sigma.float()
-        features = self._features(x[rows], sigma[rows], where[rows])
+        features = self._features(x[rows], sigma[rows].float(), where[rows])
         place, position = where[rows].nonzero().unbind(1)
         row = rows[place]
         here = x[row, position]
@@ -143,19 +149,30 @@ class ScoreNetwork(nn.Module):
 
     def _head(self, features: Tensor, sigma: Tensor, here: Tensor) -> Tensor:
         """Log scores of the real tokens: (n, D), (n,), tokens that stand there (n,) -> (n, tokens)."""
-        n, sigma = len(features), sigma.to(self.device, torch.float32)
+        n = len(features)
         if self.device.type == "cpu" and n % PAD:
             features = torch.cat([features, features.new_zeros(PAD - n % PAD, features.shape[1])])
         return self.read(self.transformer.head(features, self.process.tokens)[:n], sigma, here)
 
     def read(self, logits: Tensor, sigma: Tensor, here: Tensor) -> Tensor:
-        """Logits of the real tokens as log scores: (n, tokens), (n,) float32, tokens that stand there (n,)."""
+        """Logits of the real tokens as log scores: (n, tokens), (n,), tokens that stand there (n,) -> (n, tokens)."""
+        if self.predicts_x0:
+            return self._score_of_x0(logits, sigma, here)
+        sigma = sigma.to(self.device, torch.float32)
         if not self.time_conditioned:
             return logits.log_softmax(-1) - torch.expm1(sigma).log()[:, None]
         out = self._scaled(logits, sigma)
         if isinstance(self.process, Absorbing):
             return out
         return out.scatter(-1, here.to(self.device)[:, None], 0.0)
+
+    def _score_of_x0(self, logits: Tensor, sigma: Tensor, here: Tensor) -> Tensor:
+        """The log score that logits of `p(x0 | x_t)` make, float64: what is read back from it must not be rounded."""
+        exact = (logits.cpu() if self.device.type == "mps" else logits).double()
+        here = here.to(exact.device)
+        noise = Mixing.of(torch.exp(-sigma.cpu().double()), self.process.tokens, exact.device, exact.dtype)
+        log_score = noise.log_smeared(noise.log_odds(exact.log_softmax(-1), here))
+        return log_score.scatter(-1, here[:, None], 0.0)
 
     def _scaled(self, logits: Tensor, sigma: Tensor) -> Tensor:
         """SEDD's `scale_by_sigma`: minus `log(e^sigma - 1)` and `log(V - 1)`; sigma broadcasts over the states."""

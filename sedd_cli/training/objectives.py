@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import sigma_of_masked
 from sedd_cli.diffusion.processes import Absorbing
-from sedd_cli.diffusion.schedules import Schedule
+from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked
 from sedd_cli.models.network import Loss, ScoreNetwork
 
 T_MIN = 1e-3

@@ -68,7 +68,7 @@ class RunFolder:
         """What `-m RUN` loads: weights first, so that a config never stands without them."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
         write_file(self.path / "model.safetensors", save_tensors(tensors))
-        write_file(self.path / "config.json", (config.model_dump_json(indent=2) + "\n").encode())
+        write_file(self.path / "config.json", (config.model_dump_json(indent=2, exclude_none=True) + "\n").encode())
 
     def save_state(self, state: dict[str, Any], step: int, keep: int) -> None:
         """Write all that resuming needs; the newest `keep` states stay."""

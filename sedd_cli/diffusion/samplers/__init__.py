@@ -6,11 +6,12 @@ from sedd_cli.diffusion.draws import Shaping
 from sedd_cli.diffusion.grid import make_grid
 from sedd_cli.diffusion.names import SamplerName, ScoreUse
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
+from sedd_cli.diffusion.samplers.ancestral import make_ancestral
 from sedd_cli.diffusion.samplers.raw import RawScore
 from sedd_cli.diffusion.samplers.reveal_first import FirstHitting, RevealFirst
 from sedd_cli.diffusion.samplers.state import Change, Sampler, State
 from sedd_cli.diffusion.samplers.uniform import UniformSteps
-from sedd_cli.diffusion.schedules import Schedule
+from sedd_cli.diffusion.schedules import Discrete, Schedule
 from sedd_cli.errors import UsageError
 
 __all__ = ["Change", "Sampler", "State", "make_sampler"]
@@ -29,6 +30,7 @@ def make_sampler(
 ) -> Sampler:
     """The sampler for a canvas of `length` positions of which `free` are to be written.
 
+    `ancestral` takes the steps that the `noise` of a D3PM has, not `steps`.
     Raises `UsageError` for an unknown name, a sampler that the process does not have, or steps < 1.
     """
     if name not in get_args(SamplerName):
@@ -36,6 +38,12 @@ def make_sampler(
     if score not in get_args(ScoreUse):
         raise UsageError(f"unknown score {score!r}", f"Choose one of {', '.join(get_args(ScoreUse))}.")
     shaping = shaping or Shaping()
+    if name == "ancestral":
+        if not isinstance(noise, Discrete):
+            raise UsageError("the sampler ancestral needs a D3PM, a chain of T steps", "Use tweedie.")
+        if score == "raw":
+            raise UsageError("ancestral reads the score as normalised", "Leave out --score raw.")
+        return make_ancestral(process, noise, shaping, free / length)
     if isinstance(process, Uniform):
         if name == "first-hitting":
             raise UsageError("first-hitting needs the absorbing process; this checkpoint's is uniform", "Use tweedie.")
