@@ -120,17 +120,22 @@ class Uniform(Process):
         return torch.where(u < chance, token, x0)
 
     def score_entropy(self, log_score: Tensor, sigma: Tensor, x: Tensor, x0: Tensor) -> Tensor:
-        V = self.tokens
-        esigm1 = torch.expm1(sigma)[:, None]
-        moved = x != x0
-        # p(y | x0) / p(x | x0) for y neither x nor x0; then for y = x0.
-        other = torch.where(moved, torch.ones_like(esigm1), esigm1 / (esigm1 + V))
-        back = (esigm1 + V) / esigm1
+        V, moved = self.tokens, x != x0
+        other, back = self.conditional_ratios(sigma, moved)
         at_x, at_x0 = _at(log_score, x), _at(log_score, x0)
         plain = log_score.exp().sum(-1) - at_x.exp() - other * (log_score.sum(-1) - at_x)
         constant = (V - 1) * (torch.xlogy(other, other) - other)
         swap = score_entropy(at_x0, back) - score_entropy(at_x0, other)
         return (plain + constant + torch.where(moved, swap, 0.0)) / V
+
+    def conditional_ratios(self, sigma: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
+        """`p(y | x0) / p(x | x0)` for y neither x nor x0, (B, L), and for y = x0, (B, 1), where x has moved from x0.
+
+        (B,), whether x is not x0 (B, L).
+        """
+        esigm1 = torch.expm1(sigma)[:, None]
+        gain = esigm1 + self.tokens
+        return torch.where(moved, torch.ones_like(esigm1), esigm1 / gain), gain / esigm1
 
     def tweedie_weights(self, log_score: Tensor, x: Tensor, sigma: Tensor, sigma_next: Tensor) -> Tensor:
         dsigma = (sigma - sigma_next)[:, None, None]

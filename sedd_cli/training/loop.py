@@ -13,14 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sedd_cli.diffusion.likelihood import Estimate, estimate
-from sedd_cli.diffusion.names import Form
+from sedd_cli.diffusion.likelihood import Estimate, default_form, estimate
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.randomness import uniforms
 from sedd_cli.errors import SeddError
 from sedd_cli.models.device import AUTOCAST, resolve_precision
 from sedd_cli.models.network import ScoreNetwork
-from sedd_cli.training.objectives import OBJECTIVES, Noising
+from sedd_cli.training.objectives import WILD, Noising, make_objective
 from sedd_cli.training.optimisers import Average, make_optimisers, rate_factor
 from sedd_cli.training.packed import Packed
 from sedd_cli.training.recipe import Phase, Recipe
@@ -111,11 +110,11 @@ class Trainer:
             optimiser.zero_grad(set_to_none=True)
         x0 = self.data.batch(recipe.seed, self.progress.canvases, recipe.batch_size)
         noising = self._noising(x0)
-        objective = OBJECTIVES[phase.objective]
+        objective = make_objective(phase.objective, recipe.d3pm.simple_weight)
         torch.manual_seed(self.progress.step)  # dropout
         total = 0.0
         for part in torch.arange(recipe.batch_size).split(recipe.micro_batch):
-            some = Noising(self._to(noising.times[part]), self._to(noising.uniforms[part]))
+            some = Noising(*(self._to(numbers[part]) for numbers in noising))
             loss = objective(network, self.noise, x0[part].to(network.device), some).sum() / recipe.batch_size
             loss.backward()
             total += float(loss.detach())
@@ -133,9 +132,9 @@ class Trainer:
 
     def _noising(self, x0: Tensor) -> Noising:
         """Times stratified over the batch, in order of no account; uniforms for every position."""
-        B = len(x0)
-        u = uniforms(self.recipe.seed, self.progress.step, size=B + x0.numel())
-        return Noising((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(x0.shape))
+        B, n = x0.shape[0], x0.numel()
+        u = uniforms(self.recipe.seed, self.progress.step, size=B + 2 * n)
+        return Noising((torch.arange(B) + 1 - u[:B]) / B, u[B : B + n].view(x0.shape), u[B + n :].view(x0.shape))
 
     def _advance(self, loss: float, taken: float) -> None:
         p = self.progress
@@ -145,7 +144,8 @@ class Trainer:
         p.smoothed = loss if p.phase_step == 1 else p.smoothed + weight * (loss - p.smoothed)
         if p.phase_step > 100:
             p.smallest = min(p.smallest, p.smoothed)
-            if p.smoothed > DIVERGED * p.smallest:
+            wild = self.recipe.phases[p.phase].objective in WILD
+            if p.smoothed > DIVERGED * p.smallest and not wild:
                 raise self._stop(f"the loss diverges: {p.smoothed:.3f} after {p.smallest:.3f}")
 
     def _stop(self, what: str) -> SeddError:
@@ -228,5 +228,5 @@ def validation_bound(trainer: Trainer, network: ScoreNetwork, data: Packed) -> E
     """The bound of `network` on the first canvases of the validation text, by common random numbers."""
     report = trainer.recipe.report
     x0 = data.first(report.canvases)
-    form: Form = "ao" if isinstance(network.process, Absorbing) else "elbo"
+    form = default_form(network.process, trainer.noise)
     return estimate(network, network.process, trainer.noise, x0, form=form, replicates=report.replicates)

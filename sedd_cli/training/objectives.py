@@ -1,30 +1,38 @@
 """Training objectives: from clean tokens to a loss in nats a token. A new objective is one entry of `OBJECTIVES`.
 
 Each noises its batch with the given times and uniforms, and asks the network for scores only where they count. The
-losses are those of SEDD (2310.16834, theorem 3.6 and equation 10) and RADD (2406.03736, equations 3.7 to 3.13).
+losses are those of SEDD (2310.16834, theorem 3.6 and equation 10), RADD (2406.03736, equations 3.7 to 3.13), D3PM
+(2107.03006) and concrete score matching (2211.00802).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sedd_cli.diffusion.concrete_score import denoising_concrete_score
+from sedd_cli.diffusion.d3pm import make_chain
+from sedd_cli.diffusion.neighbours import sampled_neighbour, towards
 from sedd_cli.diffusion.processes import Absorbing
-from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked
+from sedd_cli.diffusion.schedules import Discrete, Schedule, sigma_of_masked
 from sedd_cli.models.network import Loss, ScoreNetwork
 
 T_MIN = 1e-3
 """Objectives in t draw it from [T_MIN, 1], as the original code does."""
 
 
-@dataclass(frozen=True)
-class Noising:
-    """The random numbers of a batch: times (B,) in (0, 1), stratified; uniforms (B, L); both float64."""
+class Noising(NamedTuple):
+    """The random numbers of a batch: times (B,) in (0, 1), stratified; uniforms and choices (B, L); all float64.
+
+    `uniforms` noise the canvases; `choices` are for what else an objective draws.
+    """
 
     times: Tensor
     uniforms: Tensor
+    choices: Tensor
 
 
 Objective = Callable[[ScoreNetwork, Schedule, Tensor, Noising], Tensor]
@@ -74,22 +82,127 @@ def t_dce(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) 
     return (noise.rate(t) / gap * shifted).float() / x0.shape[1]
 
 
+Entropy = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""A denoising loss of log scores (B, L, V), sigma (B,), x and x0 (B, L): (B, L)."""
+
+
 def dwdse(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
     """Diffusion-weighted denoising score entropy (SEDD, equation 10), for either process."""
+    return _denoising(network, noise, x0, noising, network.process.score_entropy)
+
+
+def dcsm(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+    """Denoising concrete score matching (2211.00802), weighted in time as `dwdse` is."""
+    return _denoising(network, noise, x0, noising, partial(denoising_concrete_score, network.process))
+
+
+def _denoising(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising, entropy: Entropy) -> Tensor:
+    t = T_MIN + (1 - T_MIN) * noising.times
+    sigma = noise.total(t)
+    x = network.process.perturb(x0, sigma, noising.uniforms)
+    where = _scored(network, x)
+    here, target, level = x[where], x0[where], sigma[where.nonzero()[:, 0]].float()
+
+    def loss(logits: Tensor, chunk: Tensor) -> Tensor:
+        log_score = network.read(logits, level[chunk], here[chunk])
+        return entropy(log_score[:, None], level[chunk], here[chunk, None], target[chunk, None]).squeeze(1)
+
+    total = _placed(network.losses_at(x, sigma, where, loss), where).sum(1)
+    return (noise.rate(t) * total).float() / x0.shape[1]
+
+
+def _scored(network: ScoreNetwork, x: Tensor) -> Tensor:
+    """Where a network's scores count: (B, L) bool."""
+    if isinstance(network.process, Absorbing):
+        return x == network.process.mask_id
+    return torch.ones_like(x, dtype=torch.bool)
+
+
+def ise(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+    """Implicit score entropy (SEDD, theorem 3.3) with one neighbour drawn for each position, for small problems.
+
+    It is known up to a constant, and can be negative; each canvas costs as many network calls as it has positions.
+    """
+    return _implicit(network, noise, x0, noising, torch.exp, lambda log_score: log_score)
+
+
+def csm(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+    """Implicit concrete score matching (2211.00802), as `ise`."""
+    return _implicit(network, noise, x0, noising, lambda log_score: (2 * log_score).exp() / 2, torch.exp)
+
+
+Half = Callable[[Tensor], Tensor]
+
+
+def _implicit(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising, f: Half, g: Half) -> Tensor:
+    """`sum_y Q(x, y) f(log s(x)_y) - Q(y, x) g(log s(y)_x)` over the neighbours y of x (`diffusion.neighbours`)."""
     process = network.process
     t = T_MIN + (1 - T_MIN) * noising.times
     sigma = noise.total(t)
     x = process.perturb(x0, sigma, noising.uniforms)
-    where = x == process.tokens if isinstance(process, Absorbing) else torch.ones_like(x, dtype=torch.bool)
-    here, target, level = x[where], x0[where], sigma[where.nonzero()[:, 0]].float()
+    where, level = _scored(network, x), sigma.float()
+    row, here = where.nonzero()[:, 0], x[where]
 
-    def entropy(logits: Tensor, chunk: Tensor) -> Tensor:
-        log_score = network.read(logits, level[chunk], here[chunk])
-        of = process.score_entropy(log_score[:, None], level[chunk], here[chunk, None], target[chunk, None])
-        return of.squeeze(1)
+    def at_x(logits: Tensor, chunk: Tensor) -> Tensor:
+        log_score = network.read(logits, level[row[chunk]], here[chunk])
+        return towards(process, f(log_score)[:, None], here[chunk, None]).squeeze(1)
 
-    total = _placed(network.losses_at(x, sigma, where, entropy), where).sum(1)
+    total = _placed(network.losses_at(x, sigma, where, at_x), where).sum(1)
+    y, weight = sampled_neighbour(process, x, noising.choices)
+    row, position = (weight > 0).nonzero().unbind(1)
+    if not len(row):
+        return (noise.rate(t) * total).float() / x0.shape[1]
+    one = F.one_hot(position, x.shape[1]).bool()
+    neighbours = torch.where(one, y[row], x[row])
+
+    def back_at_y(logits: Tensor, chunk: Tensor) -> Tensor:
+        log_score = network.read(logits, level[row[chunk]], neighbours[one][chunk])
+        return g(log_score.gather(1, x[row, position][chunk, None]).squeeze(1))
+
+    back = weight[row, position] * network.losses_at(neighbours, sigma[row], one, back_at_y)
+    total = total - torch.zeros_like(total).index_add(0, row, back.to(total.dtype))
     return (noise.rate(t) * total).float() / x0.shape[1]
+
+
+def d3pm_vb(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+    """`L_vb` of a D3PM but for `L_T`, which no network changes (2107.03006, equation 1): a bound."""
+    return _d3pm(network, noise, x0, noising, bound=1.0, simple=0.0)
+
+
+def d3pm_simple(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+    """`L_simple` of a D3PM: the cross entropy of x0 given x_t, averaged over the steps."""
+    return _d3pm(network, noise, x0, noising, bound=0.0, simple=1.0)
+
+
+def d3pm_hybrid(weight: float) -> Objective:
+    """`L_vb + lambda L_simple` (equation 5). As in the paper's code lambda = `weight` goes with each of the T steps."""
+
+    def objective(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+        assert isinstance(noise, Discrete)
+        return _d3pm(network, noise, x0, noising, bound=1.0, simple=weight * noise.steps)
+
+    return objective
+
+
+def _d3pm(
+    network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising, *, bound: float, simple: float
+) -> Tensor:
+    """One step t of the chain a canvas, uniform in 1 ... T: `bound T L_{t-1} + simple (-log p(x0 | x_t))`."""
+    assert isinstance(noise, Discrete)
+    chain, T = make_chain(network.process, noise), noise.steps
+    t = (noising.times * T).ceil().clamp(1, T).long()
+    x = chain.perturb(x0, t, noising.uniforms)
+    where = _scored(network, x)
+    here, target, step = x[where], x0[where], t[where.nonzero()[:, 0]]
+
+    def loss(logits: Tensor, chunk: Tensor) -> Tensor:
+        log_c = logits.log_softmax(-1)
+        total = simple * -log_c.gather(1, target[chunk, None]).squeeze(1)
+        return total + bound * T * chain.nats(log_c, here[chunk], target[chunk], step[chunk]) if bound else total
+
+    sigma = chain.sigma(t.cpu()).float().to(x.device)
+    total = _placed(network.losses_at(x, sigma, where, loss), where).sum(1)
+    return total / x0.shape[1]
 
 
 def next_token(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
@@ -106,6 +219,20 @@ OBJECTIVES: dict[str, Objective] = {
     "ao": any_order,
     "t-dce": t_dce,
     "dwdse": dwdse,
+    "ise": ise,
+    "csm": csm,
+    "dcsm": dcsm,
+    "d3pm-vb": d3pm_vb,
+    "d3pm-simple": d3pm_simple,
     "autoregressive": next_token,
 }
 ABSORBING_ONLY = {"lambda-dce", "ao", "t-dce"}
+IMPLICIT = {"ise", "csm"}
+"""Those that read a neighbour of the canvas for each of its positions."""
+WILD = {"ise", "csm", "dcsm"}
+"""Losses that do not tell when a run diverges: known up to a constant, or with rare values far above the rest."""
+
+
+def make_objective(name: str, simple_weight: float) -> Objective:
+    """An objective by its name in a recipe; `simple_weight` is the lambda of `d3pm-hybrid`."""
+    return d3pm_hybrid(simple_weight) if name == "d3pm-hybrid" else OBJECTIVES[name]

@@ -9,6 +9,7 @@ import torch
 from sedd_cli.models.gpt2 import GPT2_TOKENS
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.training.objectives import IMPLICIT
 from sedd_cli.training.recipe import Phase, Recipe
 from sedd_cli.training.vocabulary import BYTES
 
@@ -57,7 +58,7 @@ def tokens_of(wanted: str) -> int:
 def _flops(recipe: Recipe, network: ScoreNetwork, phase: Phase) -> float:
     """Forward, and twice that backward (thrice with checkpointing): 2 a weight and token, attention, the head."""
     model = recipe.model
-    canvases, L, D = recipe.batch_size, model.length, model.hidden_size
+    canvases, L, D = recipe.batch_size * _canvases(recipe, phase), model.length, model.hidden_size
     weights = sum(p.numel() for name, p in network.named_parameters() if "blocks." in name and p.ndim == 2)
     everywhere = phase.objective == "autoregressive" or model.process == "uniform"
     head = (1.0 if everywhere else 0.5) * network.process.states * D
@@ -65,11 +66,16 @@ def _flops(recipe: Recipe, network: ScoreNetwork, phase: Phase) -> float:
     return (4 if model.checkpointing else 3) * 2.0 * canvases * L * (weights + attention + head)
 
 
+def _canvases(recipe: Recipe, phase: Phase) -> int:
+    """Canvases that the network reads of each that it is given."""
+    return 1 + recipe.model.length if phase.objective in IMPLICIT else 1
+
+
 def _bytes(recipe: Recipe, parameters: int, tokens: int) -> int:
     """Float32 weights, gradients, average and optimiser state, and what a micro-batch keeps for the way back."""
     model = recipe.model
     held = parameters * (5 if recipe.optimiser.name == "adamw" else 4)
-    positions = recipe.micro_batch * model.length
+    positions = recipe.micro_batch * model.length * max(_canvases(recipe, phase) for phase in recipe.phases)
     kept = positions * model.hidden_size * (2 if model.checkpointing else 18) * model.n_blocks
     return 4 * (held + kept + 3 * positions * tokens)
 

@@ -8,10 +8,22 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sedd_cli.errors import NotLoadableError, UsageError
-from sedd_cli.models.config import Config, GraphConfig, NetworkConfig, NoiseConfig
+from sedd_cli.models.config import Config, D3PMConfig, GraphConfig, NetworkConfig, NoiseConfig
 from sedd_cli.training.objectives import ABSORBING_ONLY
 
-ObjectiveName = Literal["autoregressive", "lambda-dce", "ao", "t-dce", "dwdse"]
+ObjectiveName = Literal[
+    "autoregressive",
+    "lambda-dce",
+    "ao",
+    "t-dce",
+    "dwdse",
+    "ise",
+    "csm",
+    "dcsm",
+    "d3pm-vb",
+    "d3pm-simple",
+    "d3pm-hybrid",
+]
 
 FREE_ON_RESUME = {"save", "report", "data", "phases"}
 """Sections that may change on --resume; of the phases, only how long they last and how they end."""
@@ -53,6 +65,15 @@ class Noise(_Section):
     type: Literal["loglinear", "geometric", "cosine"] = "loglinear"
     sigma_min: float = Field(default=1e-4, gt=0)
     sigma_max: float = Field(default=20.0, gt=0)
+
+
+class D3PM(_Section):
+    """The chain of a run with a d3pm objective, which its checkpoint then has too: its `steps`, how it mixes over x0
+    (`posterior` or `joint`), and of d3pm-hybrid lambda, the `simple_weight`."""
+
+    steps: int = Field(default=1000, gt=0)
+    mixture: Literal["posterior", "joint"] = "posterior"
+    simple_weight: float = Field(default=0.01, ge=0)
 
 
 class Optimiser(_Section):
@@ -119,6 +140,7 @@ class Recipe(_Section):
     data: Data = Data()
     model: Model = Model()
     noise: Noise = Noise()
+    d3pm: D3PM = D3PM()
     optimiser: Optimiser = Optimiser()
     phases: list[Phase] = Field(min_length=1)
     save: Save = Save()
@@ -137,6 +159,10 @@ class Recipe(_Section):
         self.config(tokens=2)
         return self
 
+    @property
+    def _has_chain(self) -> bool:
+        return any(phase.objective.startswith("d3pm") for phase in self.phases)
+
     def config(self, tokens: int, provenance: dict[str, object] | None = None) -> Config:
         """The checkpoint's config, in the layout of the public folders."""
         m = self.model
@@ -144,6 +170,7 @@ class Recipe(_Section):
             tokens=tokens,
             graph=GraphConfig(type=m.process),
             noise=NoiseConfig(**self.noise.model_dump()),
+            d3pm=D3PMConfig(steps=self.d3pm.steps, mixture=self.d3pm.mixture) if self._has_chain else None,
             model=NetworkConfig(
                 name=self.name,
                 type="ddit" if m.form == "sedd" else "ddit_wot",

@@ -1,8 +1,10 @@
 """Explicit, implicit and denoising score entropy are one objective, and the true score is its minimum.
 
-Every expectation is a sum over a space small enough to enumerate (SEDD, 2310.16834, theorems 3.2 to 3.4).
+The same of concrete score matching (2211.00802), the squared error that score entropy replaced. Every expectation is a
+sum over a space small enough to enumerate (SEDD, 2310.16834, theorems 3.2 to 3.4).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from sedd_cli.diffusion.concrete_score import concrete_score, denoising_concrete_score, implicit_concrete_score
+from sedd_cli.diffusion.neighbours import sampled_neighbour, towards
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.diffusion.score_entropy import implicit_score_entropy, score_entropy
 from tests.diffusion.oracle import Oracle, Space, all_states, index_of, randn, rate_matrix, transition
@@ -80,6 +84,22 @@ class Enumerated:
     def losses(self, table: Tensor) -> tuple[float, float, float]:
         return self.explicit(table), self.implicit(table), self.denoising(table)
 
+    def concrete(self, table: Tensor) -> tuple[float, float, float]:
+        """The same three of concrete score matching."""
+        explicit = self.rate * concrete_score(table, self.truth.exp())
+        i = torch.arange(self.length)[:, None]
+        back = table[self.neighbour, i, self.x[:, :, None]]
+        implicit = implicit_concrete_score(table + self.rate.log() / 2, back + self.rate_back.log())
+        halves = [float((self.p[:, None, None] * loss)[self.moves].sum()) for loss in (explicit, implicit)]
+        sigma, denoising = torch.full((len(self.x),), self.sigma, dtype=torch.float64), 0.0
+        for x0, p0, q in zip(self.space.canvases(), self.space.p0, self.forward.T, strict=True):
+            clean = x0.expand(len(self.x), -1)
+            loss = denoising_concrete_score(self.process, table, sigma, self.x, clean)
+            denoising += float(p0 * torch.where(q > 0, q * loss.sum(1), 0.0).sum())
+        return halves[0], halves[1], denoising
+
+
+Losses = Callable[[Enumerated, Tensor], tuple[float, float, float]]
 
 CASES = [Enumerated(process, sigma) for process in (Absorbing(3), Uniform(4)) for sigma in (0.05, 0.7, 3.0)]
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.process}-{c.sigma}")
@@ -97,24 +117,29 @@ def test_p0_is_no_product_and_the_oracle_is_its_score(case: Enumerated) -> None:
     torch.testing.assert_close(case.space.noised(case.process, sigma)[0], case.p, rtol=1e-9, atol=1e-12)
 
 
+both_losses = pytest.mark.parametrize("losses", [Enumerated.losses, Enumerated.concrete], ids=["entropy", "concrete"])
+
+
+@both_losses
 @every_case
-def test_explicit_implicit_and_denoising_differ_by_constants(case: Enumerated) -> None:
-    a = case.losses(case.random_table(seed=21))
-    b = case.losses(case.random_table(seed=22))
+def test_explicit_implicit_and_denoising_differ_by_constants(case: Enumerated, losses: Losses) -> None:
+    a = losses(case, case.random_table(seed=21))
+    b = losses(case, case.random_table(seed=22))
     explicit, implicit, denoising = (x - y for x, y in zip(a, b, strict=True))
     assert abs(explicit) > 1e-2
     assert implicit == pytest.approx(explicit, abs=1e-9, rel=1e-9)
     assert denoising == pytest.approx(explicit, abs=1e-9, rel=1e-9)
 
 
+@both_losses
 @every_case
-def test_the_true_score_is_the_minimum_of_all_three(case: Enumerated) -> None:
+def test_the_true_score_is_the_minimum_of_all_three(case: Enumerated, losses: Losses) -> None:
     truth = case.truth
-    least = case.losses(truth)
+    least = losses(case, truth)
     assert least[0] == pytest.approx(0, abs=1e-12)
     for seed in range(8):
         for size in (0.01, 1.0):
-            worse = case.losses(truth + size * case.random_table(seed=30 + seed))
+            worse = losses(case, truth + size * case.random_table(seed=30 + seed))
             assert all(w > best for w, best in zip(worse, least, strict=True))
 
 
@@ -131,6 +156,34 @@ def test_the_gradient_of_the_denoising_loss_is_that_of_the_explicit_one(case: En
     (got,) = torch.autograd.grad(loss, table)
     explicit = case.p[:, None, None] * case.rate * (table.detach().exp() - case.truth.exp())
     torch.testing.assert_close(got[case.moves], explicit[case.moves], rtol=1e-8, atol=1e-12)
+
+
+@every_case
+def test_the_sampled_neighbours_are_unbiased(case: Enumerated) -> None:
+    """Of every u an equal share: one neighbour a position, weighted, sums to the implicit loss over all of them."""
+    table, process, V = case.random_table(seed=24), case.process, case.process.states
+    ours = torch.zeros(case.x.shape, dtype=torch.float64)
+    shares = 12
+    for k in range(shares):
+        u = torch.full(case.x.shape, (k + 0.5) / shares, dtype=torch.float64)
+        y, weight = sampled_neighbour(process, case.x, u)
+        assert bool((y != case.x)[weight > 0].all()) and int(y.max()) < V
+        for i in range(case.length):
+            there = case.x.clone()
+            there[:, i] = y[:, i]
+            back = table[index_of(there, V), i].gather(1, case.x[:, [i]]).squeeze(1)
+            ours[:, i] -= weight[:, i] * back / shares
+    ours += towards(process, table.exp(), case.x)
+    assert float(case.p @ ours.sum(1)) == pytest.approx(case.implicit(table), rel=1e-9, abs=1e-9)
+
+
+def test_the_gradient_of_score_entropy_is_that_of_concrete_score_matching_over_the_score() -> None:
+    score, ratio = (2 * randn(2, 1000, seed=25)).exp()
+    score.requires_grad_()
+    (entropy,) = torch.autograd.grad(score_entropy(score.log(), ratio).sum(), score)
+    (concrete,) = torch.autograd.grad(concrete_score(score.log(), ratio).sum(), score)
+    torch.testing.assert_close(entropy, (concrete / score).detach(), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(concrete, (score - ratio).detach(), rtol=1e-9, atol=1e-12)
 
 
 numbers = st.floats(-8, 8)
