@@ -75,6 +75,8 @@ class ScoreNetwork(nn.Module):
         the batch.
         """
         rows = where.any(1).nonzero().squeeze(1)
+        if not len(rows):
+            return
         if self.device.type != "cpu":
             yield from self._log_scores(x, sigma, where, rows)
             return

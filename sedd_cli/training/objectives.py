@@ -140,28 +140,32 @@ def _implicit(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noisi
     t = T_MIN + (1 - T_MIN) * noising.times
     sigma = noise.total(t)
     x = process.perturb(x0, sigma, noising.uniforms)
-    where, level = _scored(network, x), sigma.float()
-    row, here = where.nonzero()[:, 0], x[where]
+    where = _scored(network, x)
+    here, level = x[where], sigma[where.nonzero()[:, 0]].float()
 
     def at_x(logits: Tensor, chunk: Tensor) -> Tensor:
-        log_score = network.read(logits, level[row[chunk]], here[chunk])
+        log_score = network.read(logits, level[chunk], here[chunk])
         return towards(process, f(log_score)[:, None], here[chunk, None]).squeeze(1)
 
     total = _placed(network.losses_at(x, sigma, where, at_x), where).sum(1)
     y, weight = sampled_neighbour(process, x, noising.choices)
-    row, position = (weight > 0).nonzero().unbind(1)
-    if not len(row):
-        return (noise.rate(t) * total).float() / x0.shape[1]
-    one = F.one_hot(position, x.shape[1]).bool()
-    neighbours = torch.where(one, y[row], x[row])
-
-    def back_at_y(logits: Tensor, chunk: Tensor) -> Tensor:
-        log_score = network.read(logits, level[row[chunk]], neighbours[one][chunk])
-        return g(log_score.gather(1, x[row, position][chunk, None]).squeeze(1))
-
-    back = weight[row, position] * network.losses_at(neighbours, sigma[row], one, back_at_y)
-    total = total - torch.zeros_like(total).index_add(0, row, back.to(total.dtype))
+    if bool((weight > 0).any()):
+        total = total - (weight * _at_neighbours(network, sigma, x, y, weight > 0, g)).sum(1)
     return (noise.rate(t) * total).float() / x0.shape[1]
+
+
+def _at_neighbours(network: ScoreNetwork, sigma: Tensor, x: Tensor, y: Tensor, where: Tensor, g: Half) -> Tensor:
+    """`g(log s(x with y there)_x)` at each position of `where`, 0 elsewhere: (B, L)."""
+    row, position = where.nonzero().unbind(1)
+    one = F.one_hot(position, x.shape[1]).bool()
+    level, here, there = sigma[row].float(), x[where], y[where]
+
+    def back(logits: Tensor, chunk: Tensor) -> Tensor:
+        log_score = network.read(logits, level[chunk], there[chunk])
+        return g(log_score.gather(1, here[chunk, None]).squeeze(1))
+
+    neighbours = torch.where(one, there[:, None], x[row])
+    return _placed(network.losses_at(neighbours, sigma[row], one, back), where)
 
 
 def d3pm_vb(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
