@@ -29,7 +29,7 @@ def generate(
     row: options.Row = 0,
     num: options.Num = 1,
     length: options.Length = None,
-    sampler: options.Sampler = "tweedie",
+    sampler: options.Sampler = None,
     score: options.Score = "normalised",
     temperature: options.Temperature = 1.0,
     top_k: options.TopK = None,
@@ -60,7 +60,7 @@ def generate(
     if trace is not None and output is not None and trace.resolve() == output.resolve():
         raise UsageError(f"-o and --trace both write to {output}", "Give each its own file.")
     with Output(output) as out:
-        from sedd_cli.cli.watch import carry_out
+        from sedd_cli.cli.watch import carry_out, tell_steps
         from sedd_cli.generation.engine import Run
         from sedd_cli.generation.request import Request
         from sedd_cli.generation.trace import TraceWriter
@@ -81,6 +81,7 @@ def generate(
             batch_size=batch_size,
         )
         run = Run(load(model, device, dtype, terminal), request)
+        tell_steps(run, steps, terminal)
         if run.checkpoint.tokenizer is None and not json:
             raise UsageError(
                 "this checkpoint has no tokenizer, so it writes ids, not text",

@@ -64,7 +64,7 @@ def infill(
     seed: options.Seed = None,
     row: options.Row = 0,
     length: options.Length = None,
-    sampler: options.Sampler = "tweedie",
+    sampler: options.Sampler = None,
     score: options.Score = "normalised",
     temperature: options.Temperature = 1.0,
     top_k: options.TopK = None,
@@ -113,7 +113,7 @@ def infill(
         if in_place:
             check_writable(document)
         out = stack.enter_context(Output(output)) if not in_place or json or diff else None
-        from sedd_cli.cli.watch import carry_out
+        from sedd_cli.cli.watch import carry_out, tell_steps
         from sedd_cli.generation.infill import Infilling, ranked
         from sedd_cli.generation.request import Request
         from sedd_cli.generation.trace import TraceWriter
@@ -134,6 +134,7 @@ def infill(
         checkpoint = load(model, device, dtype, terminal)
         gaps = _gaps(checkpoint, document, mask or [], unit, regex, marker, tokens, terminal)
         infilling = Infilling(checkpoint, request, document.text, gaps)
+        tell_steps(infilling, steps, terminal)
         _tell(infilling, terminal, quiet)
         started = time.monotonic()
         writer = TraceWriter(trace, infilling) if trace else None

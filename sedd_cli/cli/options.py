@@ -46,7 +46,14 @@ Length = Annotated[
     int | None,
     typer.Option(help="Canvas in tokens; the checkpoint's by default.", rich_help_panel=SAMPLING, show_default=False),
 ]
-Sampler = Annotated[SamplerName, typer.Option(help="How it steps back in time.", rich_help_panel=SAMPLING)]
+Sampler = Annotated[
+    SamplerName | None,
+    typer.Option(
+        help="How it steps back in time; tweedie by default (an autoregressive checkpoint has left-to-right alone).",
+        rich_help_panel=SAMPLING,
+        show_default=False,
+    ),
+]
 Score = Annotated[ScoreUse, typer.Option(help="raw: unnormalised, as in the original code.", rich_help_panel=SAMPLING)]
 Temperature = Annotated[float, typer.Option(help="Below 1 sharpens each choice.", rich_help_panel=SAMPLING)]
 TopK = Annotated[

@@ -23,7 +23,9 @@ SCORING = "Scoring"
 MEANING = {
     "ao": "the any-order bound: -log p is at most this, up to the standard error",
     "elbo": "the evidence bound: -log p is at most this, up to the standard error",
+    "d3pm": "the bound of the checkpoint's own chain: -log p is at most this, up to the standard error",
     "left-to-right": "exact for this order",
+    "autoregressive": "exact",
 }
 LONG = 10
 """Seconds; what takes longer is said beforehand."""

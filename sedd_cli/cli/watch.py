@@ -1,6 +1,7 @@
 """A job carried out, watched and recorded: its steps as frames of the live view."""
 
 from sedd_cli.cli.terminal import Terminal
+from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.generation.engine import Step
 from sedd_cli.generation.job import Job
 from sedd_cli.generation.trace import TraceWriter
@@ -20,6 +21,12 @@ def carry_out(job: Job, terminal: Terminal, writer: TraceWriter | None) -> bool:
     except KeyboardInterrupt:
         return False
     return True
+
+
+def tell_steps(job: Job, asked: int, terminal: Terminal) -> None:
+    """Say so where the sampler takes other steps than those asked for."""
+    if job.request.steps != asked:
+        terminal.note(f"{job.request.sampler} takes the checkpoint's own {job.request.steps} steps, not {asked}")
 
 
 def title_of(job: Job) -> str:
@@ -50,7 +57,7 @@ def frame_of(job: Job, step: Step, calls: int) -> Frame:
 
 
 def _label(job: Job, step: Step) -> str:
-    if job.request.sampler == "first-hitting":
+    if job.request.sampler in TOKEN_BY_TOKEN:
         return f"token {step.step}/{job.sampler_of(step.row).steps}"
     steps = job.request.steps
     return f"step {step.step}/{steps}" if step.step <= steps else "denoising step"

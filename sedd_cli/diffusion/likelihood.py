@@ -6,6 +6,7 @@ Forms, all in nats:
 - `elbo`: `DWDSE + KL(p_1|0 || prior) + E[-log p(x0 | x_{t=0})]` (SEDD, 2310.16834, theorem 3.6), for the uniform
   process (for the absorbing one its KL is infinite: use the two above);
 - `d3pm`: `L_T + sum L_{t-1} + L_0` of a D3PM (2107.03006, equation 1), a bound of its chain of T steps;
+- `autoregressive`: exact, of a checkpoint that reads from left to right, in one call;
 - `dwdse`: the diffusion-weighted score entropy alone, the papers' figure, which is not a bound by itself.
 """
 
@@ -19,14 +20,16 @@ from torch import Tensor
 from sedd_cli.diffusion.d3pm import Chain, UniformChain, make_chain
 from sedd_cli.diffusion.names import Form
 from sedd_cli.diffusion.network import Network, Scored
-from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
+from sedd_cli.diffusion.processes import Absorbing, Causal, Process, Uniform
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.diffusion.schedules import Discrete, Schedule, sigma_of_masked
 from sedd_cli.errors import UsageError
 
 
 def default_form(process: Process, noise: Schedule) -> Form:
-    """The bound that is reported unless another is asked for."""
+    """What is reported unless another is asked for."""
+    if isinstance(process, Causal):
+        return "autoregressive"
     if isinstance(noise, Discrete):
         return "d3pm"
     return "ao" if isinstance(process, Absorbing) else "elbo"
@@ -95,6 +98,12 @@ def estimate(
     if replicates < 2:
         raise UsageError(f"replicates must be at least 2 (their spread is the error), not {replicates}")
     counted = torch.ones_like(x0, dtype=torch.bool) if where is None else where
+    if (form == "autoregressive") != isinstance(process, Causal):
+        raise UsageError(
+            f"the form {form!r} does not fit this checkpoint", f"Use {default_form(process, noise)!r}, its default."
+        )
+    if form == "autoregressive":
+        return _autoregressive(network, x0, counted, replicates, draws, batch_size)
     noised, contribution = _form(form, process, noise)
     N = len(x0)
     per_replicate = torch.zeros(replicates, *x0.shape, dtype=torch.float64)
@@ -117,6 +126,21 @@ def estimate(
     if form == "d3pm":
         per_replicate += _chain(process, noise).prior_nats * counted
     return Estimate(form, per_replicate.sum(-1), per_replicate.mean(0), levels, nats_at)
+
+
+def _autoregressive(
+    network: Network, x0: Tensor, counted: Tensor, replicates: int, draws: int, batch_size: int
+) -> Estimate:
+    """Every token given those before it, in one call a canvas; no noise, and so no levels."""
+    N = len(x0)
+    nats = torch.zeros(x0.shape, dtype=torch.float64)
+    for rows in torch.arange(N).split(batch_size):
+        sigma = torch.zeros(len(rows), dtype=torch.float64)
+        for scored in network.log_scores(x0[rows], sigma, counted[rows]):
+            at = (rows[scored.row], scored.position)
+            nats[at] = _cross_entropy(scored, x0[at])
+    each = nats.sum(1).expand(replicates, draws, N)
+    return Estimate("autoregressive", each[:, 0].clone(), nats, torch.zeros_like(each), each.clone())
 
 
 class _Uniforms:

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
-SamplerName = Literal["tweedie", "euler", "first-hitting", "ancestral"]
+SamplerName = Literal["tweedie", "euler", "first-hitting", "ancestral", "left-to-right"]
+TOKEN_BY_TOKEN = {"first-hitting", "left-to-right"}
+"""Samplers that have no grid: each step writes one token."""
 ScoreUse = Literal["normalised", "raw"]
-Form = Literal["lambda", "ao", "elbo", "d3pm", "dwdse"]
+Form = Literal["lambda", "ao", "elbo", "d3pm", "autoregressive", "dwdse"]

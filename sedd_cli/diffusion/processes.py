@@ -1,4 +1,4 @@
-"""The two forward processes and what follows from them alone.
+"""The two forward processes and what follows from them alone; and what stands in for one where there is no noise.
 
 Each process knows its vocabulary, how it noises tokens, its denoising score entropy and the transition weights
 of one reverse step. SEDD (arXiv 2310.16834) sections 3.3, 4 and appendix C.
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sedd_cli.diffusion.schedules import mask_probability
 from sedd_cli.diffusion.score_entropy import score_entropy
+from sedd_cli.errors import UsageError
 
 
 def _at(log_score: Tensor, index: Tensor) -> Tensor:
@@ -158,3 +159,40 @@ class Uniform(Process):
         weights = (rate_times_dt / self.tokens)[:, None, None] * log_score.exp()
         weights.scatter_(-1, x.unsqueeze(-1), 0.0)
         return weights.scatter_(-1, x.unsqueeze(-1), 1 - weights.sum(-1, keepdim=True))
+
+
+@dataclass(frozen=True)
+class Causal(Process):
+    """No noise: an autoregressive checkpoint, the baseline, which says how likely a token is given those before it.
+
+    One state more than there are tokens stands before the first of them, and where nothing is written yet.
+    """
+
+    @property
+    def states(self) -> int:
+        return self.tokens + 1
+
+    @property
+    def start_id(self) -> int:
+        return self.tokens
+
+    def before(self, x: Tensor) -> Tensor:
+        """What each position is to be known by, in the place where it is read: (B, L) moved on by one, (B, L)."""
+        return torch.cat([torch.full_like(x[:, :1], self.start_id), x[:, :-1]], dim=1)
+
+    def perturb(self, x0: Tensor, sigma: Tensor, u: Tensor) -> Tensor:
+        raise self._no_noise()
+
+    def score_entropy(self, log_score: Tensor, sigma: Tensor, x: Tensor, x0: Tensor) -> Tensor:
+        raise self._no_noise()
+
+    def tweedie_weights(self, log_score: Tensor, x: Tensor, sigma: Tensor, sigma_next: Tensor) -> Tensor:
+        raise self._no_noise()
+
+    def euler_weights(self, log_score: Tensor, x: Tensor, rate_times_dt: Tensor) -> Tensor:
+        raise self._no_noise()
+
+    def _no_noise(self) -> UsageError:
+        return UsageError(
+            "this checkpoint is autoregressive: it has no noise, and no score", "Take one of a diffusion process."
+        )

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import estimate, sigma_of_masked
+from sedd_cli.diffusion.likelihood import estimate
 from sedd_cli.diffusion.names import Form
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
+from sedd_cli.diffusion.schedules import sigma_of_masked
 from sedd_cli.errors import UsageError
 from sedd_cli.generation.engine import Run
 from sedd_cli.generation.request import Request

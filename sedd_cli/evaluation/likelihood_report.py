@@ -16,9 +16,11 @@ MEANING: Mapping[Form, str] = {
     "ao": "any-order (RADD, equation 3.13): an upper bound on -log p",
     "lambda": "lambda-DCE over all of [0, 1] (RADD, equation 3.10): an upper bound on -log p",
     "elbo": "DWDSE and both ends (SEDD, theorem 3.6): an upper bound on -log p",
+    "d3pm": "L_T, each L_{t-1} and L_0 of the checkpoint's own chain (D3PM, equation 1): an upper bound on -log p",
+    "autoregressive": "left to right, each token given those before it: exact",
     "dwdse": "DWDSE alone, the figure of SEDD's paper: not a bound by itself",
 }
-NOISE = {"elbo": "time t", "dwdse": "time t"}
+NOISE = {"elbo": "time t", "dwdse": "time t", "d3pm": "time t", "autoregressive": "-"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def as_markdown(title: str, results: Sequence[Result], picture: str | None) -> s
     parts = [f"# {_cell(title)}\n", as_table(rows), *shown(picture)]
     for result in results:
         parts += [f"## {_cell(result.name)}\n", as_list(result.fields)]
-        parts += [f"Where the nats are, by {noise_axis(result.found.form)}:\n", bands_as_table(result.found.curve())]
+        if bands := result.found.curve():
+            parts += [f"Where the nats are, by {noise_axis(result.found.form)}:\n", bands_as_table(bands)]
     return "\n".join(parts)
 
 

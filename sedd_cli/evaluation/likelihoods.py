@@ -9,9 +9,8 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import Estimate, estimate
+from sedd_cli.diffusion.likelihood import Estimate, default_form, estimate
 from sedd_cli.diffusion.names import Form
-from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.errors import UsageError
 from sedd_cli.evaluation.blocks import Blocks
@@ -29,7 +28,8 @@ LEAST = 64
 class LikelihoodRequest:
     """How to measure.
 
-    `form`: see `diffusion.likelihood`; None is `ao` for the absorbing process, `elbo` for the uniform one.
+    `form`: see `diffusion.likelihood`; None is the checkpoint's default: `ao` for the absorbing process, `elbo` for the
+    uniform one, `d3pm` for a D3PM, `autoregressive` for a causal one.
     `until_error`: passes are added until the standard error is at most so many nats a token. `batch_size`: canvases in
     one network call; it changes nothing on a CPU. Raises `UsageError` for a value out of range.
     """
@@ -56,7 +56,7 @@ class LikelihoodRequest:
             raise UsageError(f"until_error must be above 0, not {self.until_error}", "It is in nats a token: try 0.01.")
 
     def form_for(self, checkpoint: Checkpoint) -> Form:
-        return self.form or ("ao" if isinstance(checkpoint.process, Absorbing) else "elbo")
+        return self.form or default_form(checkpoint.process, checkpoint.noise)
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,9 @@ class Likelihood:
         return min(len(part) for part in self.parts)
 
     def curve(self, bands: int = 20) -> list[Band]:
-        """Where the nats are: the bound cut at equal steps of the noise."""
+        """Where the nats are: the bound cut at equal steps of the noise; nothing where there is no noise."""
+        if self.form == "autoregressive":
+            return []
         which = (self.levels * bands).ceil().clamp(1, bands) - 1
         return [self._band(self.nats_at[which == i], i / bands, (i + 1) / bands) for i in range(bands)]
 
@@ -175,7 +177,8 @@ class Measuring:
 
     def __init__(self, checkpoints: Sequence[Checkpoint], blocks: Blocks, request: LikelihoodRequest) -> None:
         self.checkpoints, self.blocks, self.request = checkpoints, blocks, request
-        self.goal = request.replicates
+        exact = all(request.form_for(checkpoint) == "autoregressive" for checkpoint in checkpoints)
+        self.goal = ROUND if exact else request.replicates
         self.complete = False
         self._chunks = [chunk for group in blocks.groups for chunk in group.split(CHUNK)]
         self._draws = -(-LEAST // len(blocks))

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.errors import UsageError
 from sedd_cli.evaluation.figures import Figures, Row, Text, figures_of
 from sedd_cli.evaluation.judge import Judge, Passage
@@ -19,6 +20,8 @@ from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas, make_canvas
 
 Conditional = Literal["prefix", "infill"]
+GRIDLESS = {*TOKEN_BY_TOKEN, "ancestral"}
+"""Samplers whose steps are not the caller's to choose."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +44,6 @@ class SamplesRequest:
     def __post_init__(self) -> None:
         if not self.steps or len(set(self.steps)) < len(self.steps):
             raise UsageError("the numbers of steps must be some, all different", "Give them like --steps 32,128,512.")
-        if self.sampling.sampler == "first-hitting" and len(self.steps) > 1:
-            raise UsageError("first-hitting has no number of steps", "Give one number: it is not used.")
         if self.conditional and self.whole_canvas:
             raise UsageError("conditional samples are looked at up to their end", "Leave out --whole-canvas.")
         if self.conditional and self.prompt_tokens < 2:
@@ -94,6 +95,11 @@ class Evaluation:
             )
             for steps in request.steps
         ]
+        sampler = self.runs[0].request.sampler
+        if sampler in GRIDLESS and len(self.runs) > 1:
+            raise UsageError(
+                f"{sampler} takes no number of steps from here", "Give --steps one number: it is not used."
+            )
         self.rows: list[Row] = []
         self.real, self._others = Row("real text"), Row("real text")
         self.complete = False
@@ -115,8 +121,8 @@ class Evaluation:
             row.texts += self._look([(number, ids, 0)], judge)
             yield Progress(row.label, number + 1, call=False)
         for run in self.runs:
-            timeless = run.request.sampler == "first-hitting"
-            row = Row("first-hitting") if timeless else Row(f"{run.request.steps} steps", run.request.steps)
+            sampler = run.request.sampler
+            row = Row(sampler) if sampler in TOKEN_BY_TOKEN else Row(f"{run.request.steps} steps", run.request.steps)
             self.rows.append(row)
             for first in range(0, self.num, run.batch_size):
                 yield from self._draw(run, row, run.rows[first : first + run.batch_size], judge)

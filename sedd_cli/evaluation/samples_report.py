@@ -91,7 +91,7 @@ def _of_the_network(evaluation: Evaluation) -> list[tuple[str, str]]:
     return [
         ("model", f"{checkpoint.name}, {checkpoint.form}, {process}, sha256 {checkpoint.hash}"),
         ("precision", f"network {checkpoint.precision} on {checkpoint.device}; draws in float64"),
-        ("sampler", f"{sampling.sampler}{use}"),
+        ("sampler", f"{evaluation.runs[0].request.sampler}{use}"),
         ("temperature", f"{sampling.temperature:g}, {limits}{own}"),
         ("rejections", "none: every text that was drawn counts"),
         (
@@ -203,6 +203,7 @@ def as_record(evaluation: Evaluation, judge: Judge | None, results: Results) -> 
         "complete": evaluation.complete,
         "settings": {
             **asdict(request.sampling),
+            "sampler": evaluation.runs[0].request.sampler,
             "seed": evaluation.seed,
             "steps": list(request.steps),
             "length": evaluation.length,

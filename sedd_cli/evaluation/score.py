@@ -8,15 +8,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import estimate, in_order
+from sedd_cli.diffusion.likelihood import default_form, estimate, in_order
 from sedd_cli.diffusion.likelihood import pseudo as pseudo_likelihood
-from sedd_cli.diffusion.processes import Absorbing
+from sedd_cli.diffusion.names import Form as Estimated
+from sedd_cli.diffusion.processes import Absorbing, Causal
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.errors import UsageError
 from sedd_cli.models.checkpoint import Checkpoint
 
 Order = Literal["any", "left-to-right"]
-Form = Literal["ao", "elbo", "left-to-right"]
+Form = Estimated | Literal["left-to-right"]
 
 NOISED = 8
 """Canvases a replicate noises at least: a text of few windows is noised several times, at stratified times."""
@@ -112,10 +113,11 @@ class Score:
     """How likely a text of n tokens is, in nats.
 
     `form`: `ao`, the any-order bound on `-log p` (RADD, 2406.03736, equation 3.13); `elbo`, the bound for the
-    uniform process (SEDD, 2310.16834, theorem 3.6); `left-to-right`, exact for that order. `per_token` (n,) float64
-    is what each token contributes. `standard_error` is the Monte Carlo error of the total, `token_error` that of one
-    token's contribution (root mean square; None if that cannot be told yet); of an exact value both are 0. `pseudo`
-    (n,) float64 or None: `-log p(x_i | all others)`, whose sum is no bound on anything.
+    uniform process (SEDD, 2310.16834, theorem 3.6); `d3pm`, the bound of a D3PM's own chain (2107.03006, equation 1);
+    `left-to-right`, exact for that order; `autoregressive`, exact, of a checkpoint that has that order. `per_token`
+    (n,) float64 is what each token contributes. `standard_error` is the Monte Carlo error of the total, `token_error`
+    that of one token's contribution (root mean square; None if that cannot be told yet); of an exact value both are 0.
+    `pseudo` (n,) float64 or None: `-log p(x_i | all others)`, whose sum is no bound on anything.
     """
 
     form: Form
@@ -163,29 +165,33 @@ class Scoring:
 
     def __init__(self, checkpoint: Checkpoint, text: str, request: ScoreRequest) -> None:
         self.checkpoint, self.request = checkpoint, request
-        if not isinstance(checkpoint.process, Absorbing) and (request.order != "any" or request.pseudo):
+        self._causal = isinstance(checkpoint.process, Causal)
+        ordered = request.order != "any" and not self._causal
+        if not isinstance(checkpoint.process, Absorbing) and (ordered or request.pseudo):
             asked = "the pseudo-likelihood" if request.order == "any" else f"the order {request.order}"
             raise UsageError(
-                f"{asked} needs a checkpoint of the absorbing process: {checkpoint.name} is of the uniform one, "
-                "which has no MASK to give tokens by",
-                "Its bound, the default, can be had.",
+                f"{asked} needs a checkpoint of the absorbing process: {checkpoint.name} has no MASK to give tokens by",
+                "What it reports by default can be had.",
             )
         self.num_bytes = _bytes(text)
         self.ids = _ids(checkpoint, text)
         self.windows = make_windows(len(self.ids), request.length or checkpoint.length, request.overlap)
-        self.goal = 0 if request.order == "left-to-right" else request.replicates
+        self.goal = 0 if request.order == "left-to-right" or self._causal else request.replicates
         self._draws = -(-NOISED // len(self.windows))
         self._batch_size = request.batch_size or 8
 
     @property
     def calls_needed(self) -> int:
         """Network calls, each of one canvas, as far as planned."""
+        if self._causal:
+            return len(self.windows)
         exact = (self.request.order == "left-to-right") + self.request.pseudo
         return self.goal * self._draws * len(self.windows) + exact * len(self.ids)
 
     def rounds(self) -> Iterator[Score]:
         """The score after each round of replicates, ever more exact; the pseudo-likelihood, if wanted, at the end."""
-        for score in self._left_to_right() if self.request.order == "left-to-right" else self._bounds():
+        exact = self._left_to_right if self.request.order == "left-to-right" else self._bounds
+        for score in (self._autoregressive if self._causal else exact)():
             yield score
         if self.request.pseudo:
             yield replace(score, pseudo=self._pseudo())
@@ -206,7 +212,7 @@ class Scoring:
     def _bounds(self) -> Iterator[Score]:
         checkpoint, request = self.checkpoint, self.request
         x0, where = self.ids[self.windows.positions], self.windows.unseen
-        form: Literal["ao", "elbo"] = "ao" if isinstance(checkpoint.process, Absorbing) else "elbo"
+        form = default_form(checkpoint.process, checkpoint.noise)
         pool = _Pool()
         while pool.replicates < self.goal:
             while (left := self.goal - pool.replicates) > 0:
@@ -237,6 +243,19 @@ class Scoring:
             return pool.replicates
         needed = math.ceil(pool.replicates * (pool.error / len(self.ids) / target) ** 2)
         return max(needed, pool.replicates + ROUND)
+
+    def _autoregressive(self) -> Iterator[Score]:
+        checkpoint, x0, where = self.checkpoint, self.ids[self.windows.positions], self.windows.unseen
+        result = estimate(
+            checkpoint.model,
+            checkpoint.process,
+            checkpoint.noise,
+            x0,
+            form="autoregressive",
+            where=where,
+            batch_size=self._batch_size,
+        )
+        yield self._score("autoregressive", result.per_token[where], 0.0, 0.0, 0)
 
     def _left_to_right(self) -> Iterator[Score]:
         checkpoint, windows = self.checkpoint, self.windows

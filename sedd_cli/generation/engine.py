@@ -1,14 +1,15 @@
 """The engine: a request in, a stream of steps out, one step a network call and row."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Unpack
 
 from torch import Tensor
 
 from sedd_cli.diffusion.names import SamplerName, ScoreUse
 from sedd_cli.diffusion.randomness import fresh_seed
-from sedd_cli.diffusion.samplers import Change, Sampler, State, make_sampler
+from sedd_cli.diffusion.samplers import Change, Sampler, State, default_sampler, make_sampler
+from sedd_cli.diffusion.schedules import Discrete
 from sedd_cli.generation.request import Options, Request
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas, make_canvas
@@ -54,6 +55,14 @@ class Sample:
     complete: bool = True
 
 
+def settled(request: Request, checkpoint: Checkpoint) -> Request:
+    """The request with the sampler that is meant, and for `ancestral` the steps that there are."""
+    sampler = request.sampler or default_sampler(checkpoint.process)
+    if sampler == "ancestral" and isinstance(checkpoint.noise, Discrete):
+        return replace(request, sampler=sampler, steps=checkpoint.noise.steps)
+    return replace(request, sampler=sampler)
+
+
 class Run:
     """A request bound to a checkpoint. Iterate `steps()`; what has been written so far is in `samples()`.
 
@@ -61,7 +70,8 @@ class Run:
     """
 
     def __init__(self, checkpoint: Checkpoint, request: Request, canvas: Canvas | None = None) -> None:
-        self.checkpoint, self.request = checkpoint, request
+        self.checkpoint, self.request = checkpoint, settled(request, checkpoint)
+        request = self.request
         self.seed = fresh_seed() if request.seed is None else request.seed
         self.rows = range(request.row, request.row + request.num_samples)
         if canvas is None:
@@ -71,7 +81,7 @@ class Run:
         self.sampler = make_sampler(
             checkpoint.process,
             checkpoint.noise,
-            name=request.sampler,
+            name=request.sampler or default_sampler(checkpoint.process),
             score=request.score,
             steps=request.steps,
             free=int(canvas.free.sum()),
@@ -200,7 +210,7 @@ def generate(
     row: int = 0,
     prompt: str | None = None,
     suffix: str | None = None,
-    sampler: SamplerName = "tweedie",
+    sampler: SamplerName | None = None,
     score: ScoreUse = "normalised",
     temperature: float = 1.0,
     top_k: int | None = None,

@@ -9,13 +9,12 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import estimate
-from sedd_cli.diffusion.names import Form
-from sedd_cli.diffusion.processes import Absorbing
+from sedd_cli.diffusion.likelihood import default_form, estimate
+from sedd_cli.diffusion.processes import Absorbing, Causal
 from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import Sampler, State
 from sedd_cli.errors import UsageError
-from sedd_cli.generation.engine import Run, Step
+from sedd_cli.generation.engine import Run, Step, settled
 from sedd_cli.generation.lengths import settle
 from sedd_cli.generation.request import Options, Request, check_text
 from sedd_cli.models.checkpoint import Checkpoint
@@ -50,7 +49,7 @@ class Filling:
 
     @cached_property
     def nats(self) -> float:
-        """The bound on `-log p(gaps | the rest)` (any-order, RADD equation 3.13), in nats; computed when asked for.
+        """The bound on `-log p(gaps | the rest)` (the checkpoint's default form), in nats; computed when asked for.
 
         Every candidate of a request is noised alike, so that their differences are not noise.
         """
@@ -59,7 +58,7 @@ class Filling:
 
 def nats_of(checkpoint: Checkpoint, states: Sequence[State]) -> float:
     """What `Filling.nats` says of the windows of one candidate, in the states that they are in."""
-    form: Form = "ao" if isinstance(checkpoint.process, Absorbing) else "elbo"
+    form = default_form(checkpoint.process, checkpoint.noise)
     return sum(
         float(
             estimate(
@@ -89,10 +88,15 @@ class Infilling:
                 "this checkpoint has no tokenizer, so it reads no documents",
                 "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
             )
+        if isinstance(checkpoint.process, Causal):
+            raise UsageError(
+                "an autoregressive checkpoint writes from left to right: it cannot know what stands after a gap",
+                "Take a checkpoint of the absorbing process.",
+            )
         check_text("document", document)
         if request.prompt or request.suffix:
             raise UsageError("a document has no prompt and no suffix beside its own text", "Leave them out.")
-        self.checkpoint, self.request, self.document = checkpoint, request, document
+        self.checkpoint, self.request, self.document = checkpoint, settled(request, checkpoint), document
         self.seed = fresh_seed() if request.seed is None else request.seed
         self.rows = range(request.row, request.row + request.num_samples)
         length = request.length or checkpoint.length

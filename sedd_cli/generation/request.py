@@ -18,7 +18,7 @@ class Options(TypedDict, total=False):
     row: int
     prompt: str | None
     suffix: str | None
-    sampler: SamplerName
+    sampler: SamplerName | None
     score: ScoreUse
     temperature: float
     top_k: int | None
@@ -31,9 +31,11 @@ class Request:
     """Samples to draw: rows `row ... row + num_samples - 1` of `seed`.
 
     `length`: the canvas in tokens, prompt and suffix included (None: the checkpoint's). `seed`: None for a fresh
-    one. `score`: `normalised` reads the network's score as `p(x_i | unmasked)`, `raw` as the original code does.
-    `temperature`, `top_k`, `top_p` change the law of the samples. `batch_size`: rows in one network call (None: one
-    on a CPU, 16 elsewhere); it changes no sample on a CPU. Raises `UsageError` for a value out of range.
+    one. `sampler`: None for tweedie, or of an autoregressive checkpoint left-to-right; `ancestral` takes the steps of
+    the checkpoint's own chain, not `steps`. `score`: `normalised` reads the network's score as `p(x_i | unmasked)`,
+    `raw` as the original code does. `temperature`, `top_k`, `top_p` change the law of the samples. `batch_size`: rows
+    in one network call (None: one on a CPU, 16 elsewhere); it changes no sample on a CPU. Raises `UsageError` for a
+    value out of range.
     """
 
     length: int | None = None
@@ -43,7 +45,7 @@ class Request:
     row: int = 0
     prompt: str | None = None
     suffix: str | None = None
-    sampler: SamplerName = "tweedie"
+    sampler: SamplerName | None = None
     score: ScoreUse = "normalised"
     temperature: float = 1.0
     top_k: int | None = None

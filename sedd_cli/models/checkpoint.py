@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from sedd_cli.diffusion.processes import Absorbing, Process
+from sedd_cli.diffusion.processes import Absorbing, Causal, Process
 from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
@@ -47,6 +47,8 @@ class Checkpoint:
     @property
     def mask_id(self) -> int | None:
         """The state that is no token; None for the uniform process."""
+        if isinstance(self.process, Causal):
+            return self.process.start_id
         return self.process.mask_id if isinstance(self.process, Absorbing) else None
 
     @property

@@ -25,7 +25,9 @@ class NoiseConfig(_Section):
 
 
 class GraphConfig(_Section):
-    type: Literal["absorb", "uniform"] = "absorb"
+    """`causal`: no noise, an autoregressive network, the baseline."""
+
+    type: Literal["absorb", "uniform", "causal"] = "absorb"
 
 
 class D3PMConfig(_Section):
@@ -77,13 +79,17 @@ class Config(_Section):
     def _form_fits_process(self) -> "Config":
         if self.graph.type == "uniform" and not self.model.time_conditioned:
             raise ValueError("model.type ddit_wot (RADD form) needs the absorbing process, but graph.type is uniform")
+        if self.graph.type == "causal" and self.d3pm is not None:
+            raise ValueError("d3pm is a chain of noise, but graph.type is causal")
         if self.graph.type == "uniform" and self.model.scale_by_sigma:
             raise ValueError("model.scale_by_sigma is defined for graph.type absorb only")
         return self
 
     def process(self) -> "Process":
-        from sedd_cli.diffusion.processes import Absorbing, Uniform
+        from sedd_cli.diffusion.processes import Absorbing, Causal, Uniform
 
+        if self.graph.type == "causal":
+            return Causal(self.tokens)
         return Uniform(self.tokens) if self.graph.type == "uniform" else Absorbing(self.tokens)
 
     def schedule(self) -> "Schedule":
@@ -99,6 +105,8 @@ class Config(_Section):
     @property
     def form(self) -> str:
         """How the network's output is to be read."""
+        if self.graph.type == "causal":
+            return "autoregressive"
         if self.d3pm is not None:
             return "D3PM"
         return "SEDD" if self.model.time_conditioned else "RADD"

@@ -9,7 +9,8 @@ from torch.utils.checkpoint import checkpoint
 
 from sedd_cli.diffusion.d3pm import Mixing
 from sedd_cli.diffusion.network import Scored
-from sedd_cli.diffusion.processes import Absorbing, Uniform
+from sedd_cli.diffusion.processes import Absorbing, Causal, Uniform
+from sedd_cli.errors import UsageError
 from sedd_cli.models.config import Config
 from sedd_cli.models.stacking import HEAD_CHUNK, PAD, Stacking, padded
 from sedd_cli.models.transformer import Transformer
@@ -26,6 +27,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 class ScoreNetwork(nn.Module):
     """A transformer read as log scores of its process (SEDD, 2310.16834, section 4; RADD, 2406.03736, theorem 1).
+
+    With a causal process a position is read with those before it alone, and its scores are `log p(x_i | x_<i)`.
 
     A D3PM's logits are those of `p(x0 | x_t)`: for the absorbing process any network's are, and with uniform noise the
     score is made from them (`predicts_x0`), in float64 where it is asked for at positions. `autocast` is the dtype of
@@ -51,8 +54,11 @@ class ScoreNetwork(nn.Module):
         """Log scores of every state everywhere: (B, L) int64, (B,) -> (B, L, V) float32.
 
         SEDD form: the network's own output at every position, 0 at `x_i`. RADD form: `log c - log(e^sigma - 1)`
-        at masked positions, 0 in the MASK column; elsewhere 0 at `x_i` and -inf.
+        at masked positions, 0 in the MASK column; elsewhere 0 at `x_i` and -inf. Raises `UsageError` if
+        the process is causal.
         """
+        if isinstance(self.process, Causal):
+            raise UsageError("an autoregressive checkpoint has no score", "Its log_scores are those of the next token.")
         x, sigma = x.to(self.device), sigma.to(self.device, torch.float32)
         with self._autocast():
             features = self.transformer.features(x, sigma)
@@ -101,6 +107,15 @@ class ScoreNetwork(nn.Module):
         parts = zip(features.split(LOSS_CHUNK), chunks, strict=True)
         return torch.cat([checkpoint(of_chunk, part, chunk, use_reentrant=False) for part, chunk in parts])
 
+    def _causal_features(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
+        """The same of positions that see those before them only: what comes after the last of them is not read."""
+        assert isinstance(self.process, Causal)
+        end = int(where.any(0).nonzero().max()) + 1
+        x, where = self.process.before(x[:, :end]).to(self.device), where[:, :end].to(self.device)
+        with self._autocast():
+            features = self.transformer.features(x, sigma.to(self.device), causal=True, where=where)
+        return features.float()
+
     def _features(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
         """Features at the positions `where` (B, L): (N, D) in row-major order."""
         counts = where.sum(1)
@@ -114,7 +129,8 @@ class ScoreNetwork(nn.Module):
     @torch.no_grad()
     def _log_scores(self, x: Tensor, sigma: Tensor, where: Tensor, rows: Tensor) -> Iterator[Scored]:
         """Run the canvases `rows` together; every one of them has a position to score."""
-        features = self._features(x[rows], sigma[rows].float(), where[rows])
+        read = self._causal_features if isinstance(self.process, Causal) else self._features
+        features = read(x[rows], sigma[rows].float(), where[rows])
         place, position = where[rows].nonzero().unbind(1)
         row = rows[place]
         here = x[row, position]
@@ -160,6 +176,8 @@ class ScoreNetwork(nn.Module):
         """Logits of the real tokens as log scores: (n, tokens), (n,), tokens that stand there (n,) -> (n, tokens)."""
         if self.predicts_x0:
             return self._score_of_x0(logits, sigma, here)
+        if isinstance(self.process, Causal):
+            return logits.log_softmax(-1)
         sigma = sigma.to(self.device, torch.float32)
         if not self.time_conditioned:
             return logits.log_softmax(-1) - torch.expm1(sigma).log()[:, None]

@@ -1,5 +1,6 @@
 """A recorded run as frames of the live view."""
 
+from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.generation.recording import Canvas, Moment, Take
 from sedd_cli.generation.trace_lines import Header, StepLine
 from sedd_cli.render.live import Frame
@@ -60,7 +61,7 @@ def step_of(header: Header, moment: Moment) -> str:
         return "start"
     if not isinstance(line, StepLine):
         return f"edited: {line.edit}"
-    if header.sampler == "first-hitting":
+    if header.sampler in TOKEN_BY_TOKEN:
         return f"token {line.step}/{header.plan(line.row).steps}"
     return f"step {line.step}/{header.steps}" if line.step <= header.steps else "denoising step"
 

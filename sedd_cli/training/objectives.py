@@ -16,7 +16,7 @@ from torch import Tensor
 from sedd_cli.diffusion.concrete_score import denoising_concrete_score
 from sedd_cli.diffusion.d3pm import make_chain
 from sedd_cli.diffusion.neighbours import sampled_neighbour, towards
-from sedd_cli.diffusion.processes import Absorbing
+from sedd_cli.diffusion.processes import Absorbing, Causal
 from sedd_cli.diffusion.schedules import Discrete, Schedule, sigma_of_masked
 from sedd_cli.models.network import Loss, ScoreNetwork
 
@@ -210,11 +210,18 @@ def _d3pm(
 
 
 def next_token(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
-    """Causal next-token cross entropy: the autoregressive start of the same network, at sigma = 0 where it has time."""
-    where = torch.ones_like(x0, dtype=torch.bool)
-    where[:, -1] = False  # nothing follows the last
-    loss = _cross_entropy_to(x0[:, 1:].flatten())
-    losses = network.losses_at(x0, torch.zeros(len(x0), device=x0.device), where, loss, causal=True)
+    """Causal next-token cross entropy, at sigma = 0 where the network has time.
+
+    Of a causal process every token is the next of something, and that is `-log p(x0)`; of the others, for which it is
+    an autoregressive start, the first is given.
+    """
+    where, x, targets = torch.ones_like(x0, dtype=torch.bool), x0, x0[:, 1:]
+    if isinstance(network.process, Causal):
+        x, targets = network.process.before(x0), x0
+    else:
+        where[:, -1] = False  # nothing follows the last
+    sigma = torch.zeros(len(x0), device=x0.device)
+    losses = network.losses_at(x, sigma, where, _cross_entropy_to(targets.flatten()), causal=True)
     return losses.view(len(x0), -1).mean(1)
 
 

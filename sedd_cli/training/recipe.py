@@ -45,11 +45,12 @@ class Data(_Section):
 
 
 class Model(_Section):
-    """The network: `form` radd (no time) or sedd (time-conditioned); `checkpointing` trades time for memory;
+    """The network: `form` radd (no time) or sedd (time-conditioned); `process` causal is the autoregressive baseline,
+    with the objective autoregressive alone; `checkpointing` trades time for memory;
     `compile` has torch compile the blocks, which needs a C++ compiler and pays on accelerators only."""
 
     form: Literal["radd", "sedd"] = "radd"
-    process: Literal["absorb", "uniform"] = "absorb"
+    process: Literal["absorb", "uniform", "causal"] = "absorb"
     hidden_size: int = Field(default=256, gt=0)
     n_blocks: int = Field(default=6, gt=0)
     n_heads: int = Field(default=4, gt=0)
@@ -156,6 +157,10 @@ class Recipe(_Section):
             for phase in self.phases:
                 if phase.objective in ABSORBING_ONLY:
                     raise ValueError(f"the objective {phase.objective} needs model.process absorb; use dwdse")
+        if self.model.process == "causal":
+            for phase in self.phases:
+                if phase.objective != "autoregressive":
+                    raise ValueError(f"the objective {phase.objective} needs noise, but model.process is causal")
         self.config(tokens=2)
         return self
 

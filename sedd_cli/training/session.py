@@ -114,7 +114,8 @@ class Session:
             if report.progress.step % settings.steps == 0:
                 metrics.add(_record(report))
             now = time.monotonic()
-            if now - validated > 60 * settings.minutes and report.objective != "autoregressive":
+            starting = report.objective == "autoregressive" and self.recipe.model.process != "causal"
+            if now - validated > 60 * settings.minutes and not starting:
                 yield self._validate(metrics)
                 if settings.sample:
                     yield self._sample(tokenizer)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from sedd_cli.errors import SeddError
+from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.tui import messages
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class Engine:
             self._say(messages.Loading("starting torch"))
             import torch
 
+            from sedd_cli.diffusion.processes import Causal
             from sedd_cli.models.checkpoint import load_checkpoint
 
             # One core is the screen's, and so is the interpreter when it asks for it.
@@ -100,6 +101,11 @@ class Engine:
             self._say(messages.Loading("loading the checkpoint"))
             gc.unfreeze()
             checkpoint = load_checkpoint(model, device)
+            if isinstance(checkpoint.process, Causal):
+                raise UsageError(
+                    f"{checkpoint.name} is autoregressive: it has no canvas of noise to take hold of",
+                    "sedd generate and sedd score take it.",
+                )
             # What stands by now stays: to look through it for garbage would stop the screen for 0.2 s at a time.
             gc.collect()
             gc.freeze()

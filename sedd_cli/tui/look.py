@@ -3,6 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
+from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.text.draft import Mark
 from sedd_cli.tui.page import Page, Stretch, Token
 from sedd_cli.tui.scene import Scene
@@ -150,7 +151,7 @@ def label_of(branch: "Branch", at: int) -> str:
     if moment.step is None:
         return "start"
     steps = branch.job.request.steps
-    if branch.job.request.sampler == "first-hitting":
+    if branch.job.request.sampler in TOKEN_BY_TOKEN:
         return f"token {moment.step.step}"
     return f"step {moment.step.step}/{steps}" if moment.step.step <= steps else "denoising step"
 
@@ -177,8 +178,8 @@ def title_of(checkpoint: "Checkpoint | None", stage: str, scene: Scene, sampler:
     parts = [checkpoint.name, f"{checkpoint.form} {size:.1f}M" if size < 100 else f"{checkpoint.form} {size:.0f}M"]
     if scene.branch is not None:
         request = scene.branch.job.request
-        sampler, steps = request.sampler, request.steps
-    parts.append(sampler if sampler == "first-hitting" else f"{sampler} {steps}")
+        sampler, steps = request.sampler or sampler, request.steps
+    parts.append(sampler if sampler in TOKEN_BY_TOKEN else f"{sampler} {steps}")
     if scene.branch is not None:
         parts.append(f"seed {scene.branch.job.seed}")
     return "sedd  " + " · ".join(parts)

@@ -63,7 +63,7 @@ def samples(
     ] = 50,
     seed: Annotated[int, typer.Option(help="Same seed, same texts.", rich_help_panel=options.SAMPLING)] = 0,
     length: options.Length = None,
-    sampler: options.Sampler = "tweedie",
+    sampler: options.Sampler = None,
     score: options.Score = "normalised",
     temperature: options.Temperature = 1.0,
     top_k: options.TopK = None,

@@ -5,8 +5,9 @@ from typing import get_args
 from sedd_cli.diffusion.draws import Shaping
 from sedd_cli.diffusion.grid import make_grid
 from sedd_cli.diffusion.names import SamplerName, ScoreUse
-from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
+from sedd_cli.diffusion.processes import Absorbing, Causal, Process, Uniform
 from sedd_cli.diffusion.samplers.ancestral import make_ancestral
+from sedd_cli.diffusion.samplers.left_to_right import LeftToRight
 from sedd_cli.diffusion.samplers.raw import RawScore
 from sedd_cli.diffusion.samplers.reveal_first import FirstHitting, RevealFirst
 from sedd_cli.diffusion.samplers.state import Change, Sampler, State
@@ -14,7 +15,11 @@ from sedd_cli.diffusion.samplers.uniform import UniformSteps
 from sedd_cli.diffusion.schedules import Discrete, Schedule
 from sedd_cli.errors import UsageError
 
-__all__ = ["Change", "Sampler", "State", "make_sampler"]
+__all__ = ["Change", "Sampler", "State", "default_sampler", "make_sampler"]
+
+
+def default_sampler(process: Process) -> SamplerName:
+    return "left-to-right" if isinstance(process, Causal) else "tweedie"
 
 
 def make_sampler(
@@ -38,11 +43,18 @@ def make_sampler(
     if score not in get_args(ScoreUse):
         raise UsageError(f"unknown score {score!r}", f"Choose one of {', '.join(get_args(ScoreUse))}.")
     shaping = shaping or Shaping()
+    if (name == "left-to-right") != isinstance(process, Causal):
+        raise UsageError(
+            f"the sampler {name} does not fit this checkpoint's process, {type(process).__name__.lower()}",
+            f"Use {default_sampler(process)}.",
+        )
+    if score == "raw" and name in ("first-hitting", "ancestral", "left-to-right"):
+        raise UsageError(f"{name} reads what the network says as normalised", "Leave out --score raw.")
+    if name == "left-to-right":
+        return LeftToRight(process.states - 1, shaping, free)
     if name == "ancestral":
         if not isinstance(noise, Discrete):
             raise UsageError("the sampler ancestral needs a D3PM, a chain of T steps", "Use tweedie.")
-        if score == "raw":
-            raise UsageError("ancestral reads the score as normalised", "Leave out --score raw.")
         return make_ancestral(process, noise, shaping, free / length)
     if isinstance(process, Uniform):
         if name == "first-hitting":
@@ -52,8 +64,6 @@ def make_sampler(
         raise TypeError(f"no sampler for {process}")
     mask_id = process.mask_id
     if name == "first-hitting":
-        if score == "raw":
-            raise UsageError("first-hitting reads the score as normalised", "Leave out --score raw.")
         return FirstHitting(mask_id, shaping, noise, free / length, free)
     if score == "raw":
         return RawScore(mask_id, shaping, make_grid(noise, steps), name)
