@@ -232,7 +232,7 @@ def test_plots_are_pictures_and_the_same_each_time(
     [
         ({"steps": ()}, "numbers of steps"),
         ({"steps": (4, 4)}, "numbers of steps"),
-        ({"steps": (4, 8), "sampler": "first-hitting"}, "first-hitting has no number of steps"),
+        ({"steps": (4, 8), "sampler": "first-hitting"}, "first-hitting takes no number of steps"),
         ({"conditional": "prefix", "whole_canvas": True}, "looked at up to their end"),
         ({"conditional": "prefix", "prompt_tokens": 1}, "at least 2 tokens"),
         ({"conditional": "infill", "prompt_tokens": 24}, "leaves no room on a canvas of 24"),
