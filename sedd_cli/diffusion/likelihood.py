@@ -226,9 +226,8 @@ def _masking(form: Form, process: Absorbing, noise: Schedule) -> Noise:
         count, L = counted.sum(1), x0.shape[1]
         if form != "ao":
             # A step of a D3PM's chain is lambda = t/T: T times its term, 1/t, is 1 / lambda.
-            level = (
-                _step_at(times, noise.steps) / noise.steps if isinstance(noise, Discrete) and form == "d3pm" else times
-            )
+            chain = noise.steps if form == "d3pm" and isinstance(noise, Discrete) else None
+            level = times if chain is None else _step_at(times, chain) / chain
             masked = counted & (u < level[:, None])
             weight, fraction = 1 / level, level * count / L
         else:

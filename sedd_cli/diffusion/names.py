@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-SamplerName = Literal["tweedie", "euler", "first-hitting", "ancestral", "left-to-right"]
+SamplerName = Literal["tweedie", "euler", "ancestral", "first-hitting", "left-to-right"]
 TOKEN_BY_TOKEN = {"first-hitting", "left-to-right"}
 """Samplers that have no grid: each step writes one token."""
 ScoreUse = Literal["normalised", "raw"]

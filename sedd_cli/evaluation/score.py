@@ -190,8 +190,9 @@ class Scoring:
 
     def rounds(self) -> Iterator[Score]:
         """The score after each round of replicates, ever more exact; the pseudo-likelihood, if wanted, at the end."""
-        exact = self._left_to_right if self.request.order == "left-to-right" else self._bounds
-        for score in (self._autoregressive if self._causal else exact)():
+        ordered = self._left_to_right if self.request.order == "left-to-right" else self._bounds
+        rounds = self._autoregressive if self._causal else ordered
+        for score in rounds():
             yield score
         if self.request.pseudo:
             yield replace(score, pseudo=self._pseudo())

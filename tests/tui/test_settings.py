@@ -77,7 +77,7 @@ def test_what_is_written_is_read_again(path: Path) -> None:
         ("heat = 1", "true or false"),
         ("model = ''", "checkpoint"),
         ("device = 'gpu'", "auto, cpu, cuda, cuda:N or mps"),
-        ("sampler = 'gibbs'", "tweedie, euler or first-hitting"),
+        ("sampler = 'gibbs'", "tweedie, euler, ancestral or first-hitting"),
         ("stepz = 3", "unknown key stepz, did you mean steps?"),
         ("colour = 3", "The keys are model, device,"),
         ("keys = 3", "keys must be a table"),
@@ -195,9 +195,13 @@ def test_the_fault_of_one_value() -> None:
 
 def test_the_defaults_are_those_of_a_request() -> None:
     from sedd_cli import Request
+    from sedd_cli.diffusion.processes import Absorbing, Uniform
+    from sedd_cli.diffusion.samplers import default_sampler
 
-    names = ("steps", "length", "seed", "sampler", "temperature", "top_k", "top_p")
+    names = ("steps", "length", "seed", "temperature", "top_k", "top_p")
     assert all(getattr(Settings(), name) == getattr(Request(), name) for name in names)
+    # The interface takes no checkpoint that has a sampler of its own.
+    assert Settings().sampler == default_sampler(Absorbing(2)) == default_sampler(Uniform(2))
 
 
 def test_reading_settings_imports_neither_torch_nor_textual() -> None:
