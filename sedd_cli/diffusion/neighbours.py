@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
+from sedd_cli.diffusion.schedules import mask_probability
 
 
 def towards(process: Process, values: Tensor, x: Tensor) -> Tensor:
@@ -31,3 +32,12 @@ def sampled_neighbour(process: Process, x: Tensor, u: Tensor) -> tuple[Tensor, T
     V = process.tokens
     step = 1 + (u * (V - 1)).long().clamp(max=V - 2)
     return (x + step) % V, torch.full_like(u, (V - 1) / V)
+
+
+def unused(process: Process, sigma: Tensor, u: Tensor) -> Tensor:
+    """What is left of the uniforms that noised a canvas: uniform again, whatever they made of it. (B,), (B, L)."""
+    chance = mask_probability(sigma)[:, None]
+    inside = u / chance
+    if isinstance(process, Uniform):
+        inside = (inside * process.tokens).frac()
+    return torch.where(u < chance, inside, (u - chance) / (1 - chance))

@@ -114,7 +114,7 @@ class Trainer:
         torch.manual_seed(self.progress.step)  # dropout
         total = 0.0
         for part in torch.arange(recipe.batch_size).split(recipe.micro_batch):
-            some = Noising(*(self._to(numbers[part]) for numbers in noising))
+            some = Noising(self._to(noising.times[part]), self._to(noising.uniforms[part]))
             loss = objective(network, self.noise, x0[part].to(network.device), some).sum() / recipe.batch_size
             loss.backward()
             total += float(loss.detach())
@@ -132,9 +132,9 @@ class Trainer:
 
     def _noising(self, x0: Tensor) -> Noising:
         """Times stratified over the batch, in order of no account; uniforms for every position."""
-        B, n = x0.shape[0], x0.numel()
-        u = uniforms(self.recipe.seed, self.progress.step, size=B + 2 * n)
-        return Noising((torch.arange(B) + 1 - u[:B]) / B, u[B : B + n].view(x0.shape), u[B + n :].view(x0.shape))
+        B = len(x0)
+        u = uniforms(self.recipe.seed, self.progress.step, size=B + x0.numel())
+        return Noising((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(x0.shape))
 
     def _advance(self, loss: float, taken: float) -> None:
         p = self.progress

@@ -6,8 +6,8 @@ losses are those of SEDD (2310.16834, theorem 3.6 and equation 10), RADD (2406.0
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sedd_cli.diffusion.concrete_score import denoising_concrete_score
 from sedd_cli.diffusion.d3pm import make_chain
-from sedd_cli.diffusion.neighbours import sampled_neighbour, towards
+from sedd_cli.diffusion.neighbours import sampled_neighbour, towards, unused
 from sedd_cli.diffusion.processes import Absorbing, Causal
 from sedd_cli.diffusion.schedules import Discrete, Schedule, sigma_of_masked
 from sedd_cli.models.network import Loss, ScoreNetwork
@@ -24,15 +24,12 @@ T_MIN = 1e-3
 """Objectives in t draw it from [T_MIN, 1], as the original code does."""
 
 
-class Noising(NamedTuple):
-    """The random numbers of a batch: times (B,) in (0, 1), stratified; uniforms and choices (B, L); all float64.
-
-    `uniforms` noise the canvases; `choices` are for what else an objective draws.
-    """
+@dataclass(frozen=True)
+class Noising:
+    """The random numbers of a batch: times (B,) in (0, 1), stratified; uniforms (B, L); both float64."""
 
     times: Tensor
     uniforms: Tensor
-    choices: Tensor
 
 
 Objective = Callable[[ScoreNetwork, Schedule, Tensor, Noising], Tensor]
@@ -148,7 +145,7 @@ def _implicit(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noisi
         return towards(process, f(log_score)[:, None], here[chunk, None]).squeeze(1)
 
     total = _placed(network.losses_at(x, sigma, where, at_x), where).sum(1)
-    y, weight = sampled_neighbour(process, x, noising.choices)
+    y, weight = sampled_neighbour(process, x, unused(process, sigma, noising.uniforms))
     if bool((weight > 0).any()):
         total = total - (weight * _at_neighbours(network, sigma, x, y, weight > 0, g)).sum(1)
     return (noise.rate(t) * total).float() / x0.shape[1]

@@ -76,8 +76,11 @@ def counted() -> list[Case]:
 
 
 def moves(chance: float, time: float) -> list[Case]:
-    """Every token each position may turn to, or stay as it is."""
-    options = [(chance * (y + 0.5) / TOKENS, chance / TOKENS) for y in range(TOKENS)] + [(LAST, 1 - chance)]
+    """Every token each position may turn to, or stay as it is; twice, for what is left of the uniforms picks one of
+    the two other tokens for the implicit losses."""
+    halves = ((k + 0.5) / (TOKENS - 1) for k in range((TOKENS - 1) * TOKENS))
+    options = [(chance * k / TOKENS, chance / TOKENS / (TOKENS - 1)) for k in halves]
+    options += [(chance + (1 - chance) * share, (1 - chance) / (TOKENS - 1)) for share in (0.25, 0.75)]
     return [
         (time, [u for u, _ in some], float(torch.tensor([p for _, p in some], dtype=torch.float64).prod()))
         for some in product(options, repeat=LENGTH)
@@ -90,14 +93,10 @@ def sigma_at(noise: Schedule, time: float) -> Tensor:
 
 def minimise(objective: str, table: Table, noise: Schedule, cases: list[Case]) -> float:
     """Bring the table to the objective's minimum, which is returned: summed over the cases, in nats a token."""
-    # Every choice too of one of the other tokens at each position, for the objectives that draw one.
-    drawn = list(product([(k + 0.5) / (TOKENS - 1) for k in range(TOKENS - 1)], repeat=LENGTH))
-    cases = [(time, u, likely / len(drawn)) for time, u, likely in cases for _ in drawn]
     x0 = SPACE.canvases().repeat_interleave(len(cases), 0)
     repeat = len(SPACE.p0)
     times, uniforms, likely = (torch.tensor(part, dtype=torch.float64) for part in zip(*cases, strict=True))
-    choices = torch.tensor(drawn, dtype=torch.float64).repeat(len(x0) // len(drawn), 1)
-    noising = Noising(times.repeat(repeat), uniforms.repeat(repeat, 1), choices)
+    noising = Noising(times.repeat(repeat), uniforms.repeat(repeat, 1))
     weights = SPACE.p0.repeat_interleave(len(cases)) * likely.repeat(repeat)
     optimiser = torch.optim.LBFGS([table.entries], max_iter=500, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
 

@@ -17,8 +17,8 @@ from tests.conftest import PARITY
 
 
 def noising(B: int, L: int, seed: int) -> Noising:
-    u = uniforms(seed, 0, size=B + 2 * B * L)
-    return Noising((torch.arange(B) + 1 - u[:B]) / B, *u[B:].view(2, B, L))
+    u = uniforms(seed, 0, size=B + B * L)
+    return Noising((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(B, L))
 
 
 def small(form: str = "radd", process: str = "absorb", objective: str = "dwdse") -> Recipe:
@@ -42,7 +42,7 @@ def test_dwdse_in_radd_form_is_lambda_dce_in_value_and_gradient() -> None:
     t = T_MIN + (1 - T_MIN) * numbers.times
     sigma = noise.total(t)
     entropy = dwdse(network, noise, x0, numbers)
-    bound = lambda_dce(network, noise, x0, numbers._replace(times=mask_probability(sigma)))
+    bound = lambda_dce(network, noise, x0, Noising(mask_probability(sigma), numbers.uniforms))
     speed = (noise.rate(t) * (-sigma).exp()).float()
     torch.testing.assert_close(entropy, bound * speed, rtol=1e-4, atol=1e-5)
     weights = list(network.parameters())[:-1]
