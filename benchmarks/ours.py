@@ -1,5 +1,7 @@
 """Our side of the comparison: the networks, and the engine's run at any point of its way."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -61,14 +63,19 @@ def network_named(name: str, dtype: str = "float32") -> Checkpoint:
     """One of `NETWORKS`. Raises `UsageError` for a dtype that `load_checkpoint` does not have."""
     if name == "built-in":
         return load_checkpoint(dtype="auto" if dtype == "float32" else dtype)
-    checkpoint = random_weights(small("ddit" if name == "sedd-small" else "ddit_wot"))
     if dtype == "float32":
-        return checkpoint
+        return random_weights(small("ddit" if name == "sedd-small" else "ddit_wot"))
     with TemporaryDirectory() as folder:
-        (Path(folder) / "config.json").write_text(checkpoint.config.model_dump_json())
-        save_file(checkpoint.model.transformer.state_dict(), Path(folder) / "model.safetensors")
-        del checkpoint
+        # By another process: the memory figures must not see the float32 network.
+        subprocess.run([sys.executable, __file__, name, folder], check=True)
         return load_checkpoint(folder, dtype=dtype)
+
+
+def write(name: str, folder: Path) -> None:
+    """Write one of the random networks as a checkpoint."""
+    checkpoint = network_named(name)
+    (folder / "config.json").write_text(checkpoint.config.model_dump_json())
+    save_file(checkpoint.model.transformer.state_dict(), folder / "model.safetensors")
 
 
 class OurRun:
@@ -115,3 +122,7 @@ class OurRun:
         tokens = torch.randint(self.run.checkpoint.config.tokens, fresh.ids.shape, generator=generator)
         ids = torch.where(reveal < step, tokens, fresh.ids)
         return replace(fresh, ids=ids, step=step, reached=float(self.sampler.survival[step]))
+
+
+if __name__ == "__main__":
+    write(sys.argv[1], Path(sys.argv[2]))
