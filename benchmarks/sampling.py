@@ -55,7 +55,9 @@ def measure(checkpoints: dict[str, Checkpoint], group: Group, effort: Effort) ->
         for steps in STEPS
     }
     visits = [our_visit(run, f"{name}/{steps}") for steps in STEPS for name, run in runs[steps].items()]
-    visits.append(Products(checkpoint, group.batch, group.length).visit)
+    products = Products(checkpoint, group.batch, group.length)
+    visits.append(products.visit)
+    products.run()
     for run in runs[STEPS[0]].values():
         # Unmeasured: our first call of a size finds out whether canvases may run together.
         next(run.run.resume(run.states(0)))
