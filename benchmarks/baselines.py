@@ -67,10 +67,14 @@ class Baseline(ABC):
         """`rows` texts from all-MASK: (B, L)."""
         canvases = self.start(seed, rows, length)
         for call in range(self.calls):
-            if bool(self.stale(canvases.changed).any()):
-                self.consult(canvases, call)
-            self.draw(canvases, call)
+            self.advance(canvases, call)
         return canvases.x
+
+    def advance(self, canvases: Canvases, call: int) -> None:
+        """One call."""
+        if bool(self.stale(canvases.changed).any()):
+            self.consult(canvases, call)
+        self.draw(canvases, call)
 
     def sigma(self, call: int) -> Tensor:
         """The total noise at which the call runs: (1,)."""

@@ -96,8 +96,8 @@ def memory_of(side: str, group: Group) -> None:
         (baseline,) = (s.baseline for s in baselines(checkpoint, group.batch, group.length) if s.name == side)
         canvases = baseline.start(0, group.batch, group.length)
         for call in (0, 1):
-            baseline.consult(canvases, call)
-            baseline.draw(canvases, call)
+            baseline.advance(canvases, call)
+            canvases.changed.fill_(True)
     print(json.dumps({"loaded": loaded, "peak": peak_bytes()}))
 
 
