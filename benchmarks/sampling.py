@@ -116,7 +116,7 @@ def available_dtypes() -> list[str]:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one round a group: the order of magnitude")
+    parser.add_argument("--quick", action="store_true", help="one round a group, no memory: the order of magnitude")
     parser.add_argument("--only", nargs="+", default=["*"], metavar="PATTERN", help="of " + ", ".join(map(str, GROUPS)))
     parser.add_argument("--no-memory", action="store_true", help="leave out the memory figures")
     parser.add_argument("--memory-of", nargs=2, metavar=("SIDE", "GROUP"), help=argparse.SUPPRESS)
@@ -136,7 +136,7 @@ def main() -> int:
     effort = Effort(0.0, 1, whole_below=2.0) if args.quick else Effort(25.0, 3, whole_below=10.0)
     print(machine(), flush=True)
     dtypes = available_dtypes()
-    if not args.no_memory:
+    if not (args.no_memory or args.quick):
         show_memory(groups, dtypes, partial(in_a_fresh_process, "--memory-of"))
     cells: list[Cell] = []
     for network in dict.fromkeys(group.network for group in groups):
