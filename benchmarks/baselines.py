@@ -121,5 +121,5 @@ class CachingBaseline(Baseline):
 
 def race(weights: Tensor, generator: torch.Generator) -> Tensor:
     """The winner of one exponential clock a state, each from one float32 uniform: (..., V) -> (...)."""
-    uniform = torch.rand(weights.shape, generator=generator)
-    return (weights / (1e-10 - (uniform + 1e-10).log())).argmax(-1)
+    clocks = 1e-10 - (torch.rand(weights.shape, generator=generator) + 1e-10).log()
+    return (weights / clocks).argmax(-1)

@@ -65,11 +65,11 @@ class BatchCached(CachingBaseline):
         x = canvases.x
         logits = self.forward(x, call)
         logits[..., -1] += -1_000_000.0
-        log_c = logits - logits.logsumexp(-1, keepdim=True)
+        logits = logits - logits.logsumexp(-1, keepdim=True)
         written = x != self.mask_id
-        log_c[written] = -1_000_000.0
-        log_c[written, x[written]] = 0.0
-        canvases.known = log_c.exp()
+        logits[written] = -1_000_000.0
+        logits[written, x[written]] = 0.0
+        canvases.known = logits.exp()
 
     @torch.no_grad()
     def draw(self, canvases: Canvases, call: int) -> None:

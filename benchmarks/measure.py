@@ -67,13 +67,16 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def in_a_fresh_process(*arguments: str) -> dict[str, int]:
-    """What this program prints when it is asked for one measurement, as JSON.
+def in_a_fresh_process(*arguments: str) -> dict[str, int] | None:
+    """What this program prints when it is asked for one measurement, as JSON; None if it died (of memory, say).
 
     A child's ru_maxrss starts at its parent's size: ask before any network is loaded here.
     """
     command = [sys.executable, sys.argv[0], *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        print(f"{' '.join(arguments)}: ended with {done.returncode}", file=sys.stderr)
+        return None
     answer: dict[str, int] = json.loads(done.stdout)
     return answer
 

@@ -139,7 +139,9 @@ def show_checks(cells: Sequence[Cell]) -> bool:
     return all(parts["original/excess"] <= FORWARD_LIMIT for parts in judged)
 
 
-def show_memory(groups: Sequence[Group], dtypes: Sequence[str], ask: Callable[[str, str], dict[str, int]]) -> None:
+def show_memory(
+    groups: Sequence[Group], dtypes: Sequence[str], ask: Callable[[str, str], dict[str, int] | None]
+) -> None:
     """Peaks of fresh processes, asked side by side: MiB in all, and on top of what was loaded before the first call."""
     sides = ["ours", *(dtype for dtype in dtypes if dtype != "float32"), *BASELINES]
     rows = []
