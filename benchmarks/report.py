@@ -88,6 +88,8 @@ def show_exponents(cells: Sequence[Cell]) -> None:
             of_length = [fitted_exponent(lengths, [cost[length, n] for length in lengths]) for n in steps]
             of_steps = [fitted_exponent(steps, [cost[length, n] for n in steps]) for length in lengths]
             rows.append([f"{network}/{batch}/{side}", *(f"{e:.2f}" for e in (*of_length, *of_steps))])
+    if not rows:
+        return
     print("\nSeconds grow as L^a and as steps^b: least squares in logarithms over the three cells of each")
     head = ["network/batch/side", *(f"a, {n} steps" for n in steps), *(f"b, L={length}" for length in lengths)]
     print(aligned(head, rows))
