@@ -43,7 +43,7 @@ class ScoreNetwork(nn.Module):
         self.predicts_x0 = config.d3pm is not None and isinstance(self.process, Uniform)
         self.autocast = autocast
         self.transformer = Transformer(config.model, self.process.states)
-        self._stacking = Stacking(self.transformer, self._plain_head)
+        self._stacking = Stacking(self.transformer)
         _keep_freed_memory()
 
     @property
@@ -86,7 +86,8 @@ class ScoreNetwork(nn.Module):
         if self.device.type != "cpu":
             yield from self._log_scores(x, sigma, where, rows)
             return
-        for stack in self._stacking.stacks(rows.tolist(), where[rows].sum(1).tolist(), x.shape[1]):
+        counts = where[rows].sum(1).tolist()
+        for stack in self._stacking.stacks(rows.tolist(), counts, x.shape[1], self._plain_head):
             yield from self._log_scores(x, sigma, where, torch.tensor(stack))
 
     def losses_at(self, x: Tensor, sigma: Tensor, where: Tensor, loss: Loss, *, causal: bool = False) -> Tensor:

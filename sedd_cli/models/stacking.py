@@ -32,39 +32,39 @@ def padded(count: int, length: int) -> int:
 
 
 class Stacking:
-    """What was found out about one network, whose head is `head`."""
+    """What was found out about one network."""
 
-    def __init__(self, transformer: Transformer, head: Head) -> None:
-        self._transformer, self._head = transformer, head
+    def __init__(self, transformer: Transformer) -> None:
+        self._transformer = transformer
         self._dim = transformer.vocab_embed.embedding.shape[1]
         self._alike: dict[tuple[int, ...], bool] = {}
 
-    def stacks(self, rows: Sequence[int], counts: Sequence[int], length: int) -> Iterator[list[int]]:
-        """Cut canvases, with `counts` positions to score, into those that may run together; in order."""
+    def stacks(self, rows: Sequence[int], counts: Sequence[int], length: int, head: Head) -> Iterator[list[int]]:
+        """Cut canvases, with `counts` positions that `head` is to score, into those that may run together; in order."""
         widths = (padded(count, length) for count in counts)
         for width, group in groupby(zip(widths, rows, strict=True), key=lambda pair: pair[0]):
             left = [row for _, row in group]
             while left:
-                size = self._size(len(left), length, width)
+                size = self._size(len(left), length, width, head)
                 yield left[:size]
                 left = left[size:]
 
-    def _size(self, count: int, length: int, width: int) -> int:
+    def _size(self, count: int, length: int, width: int, head: Head) -> int:
         fitting = (size for size in SIZES if size <= count and size * length <= STACK)
-        return next((size for size in fitting if self._allowed(size, length, width)), 1)
+        return next((size for size in fitting if self._allowed(size, length, width, head)), 1)
 
-    def _allowed(self, size: int, length: int, width: int) -> bool:
+    def _allowed(self, size: int, length: int, width: int, head: Head) -> bool:
         threads = torch.get_num_threads()
         # Where there is time, rows have their own modulations, and those come from products of one row.
         # A pass over elements is cut into a piece a thread, and where one ends within a vector it rounds otherwise.
         if self._transformer.sigma_map is not None or length * self._dim % (32 * threads):
             return False
-        for key, measure in (((threads,), self._heads_alike), ((threads, size, length, width), self._blocks_alike)):
-            if key not in self._alike:
-                self._alike[key] = measure(*key[1:])
-            if not self._alike[key]:
-                return False
-        return True
+        if (threads,) not in self._alike:
+            self._alike[threads,] = self._heads_alike(head)
+        key = (threads, size, length, width)
+        if self._alike[threads,] and key not in self._alike:
+            self._alike[key] = self._blocks_alike(size, length, width)
+        return self._alike[threads,] and self._alike[key]
 
     def _random(self, *shape: int) -> Tensor:
         return torch.randn(*shape, self._dim, generator=torch.Generator().manual_seed(0))
@@ -83,7 +83,7 @@ class Stacking:
         return all(torch.equal(a, torch.cat(b)) for a, b in zip(run(slice(size)), apart, strict=True))
 
     @torch.no_grad()
-    def _heads_alike(self) -> bool:
+    def _heads_alike(self, head: Head) -> bool:
         features = self._random(HEAD_CHUNK)
-        apart = torch.cat([self._head(part) for part in features.split(PAD)])
-        return all(torch.equal(self._head(features[:n]), apart[:n]) for n in range(2 * PAD, HEAD_CHUNK + 1, PAD))
+        apart = torch.cat([head(part) for part in features.split(PAD)])
+        return all(torch.equal(head(features[:n]), apart[:n]) for n in range(2 * PAD, HEAD_CHUNK + 1, PAD))

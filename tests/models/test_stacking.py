@@ -1,5 +1,7 @@
 """Canvases that run together on a CPU: no bit of what any of them comes to may change."""
 
+import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -39,17 +41,35 @@ def test_a_canvas_comes_out_as_it_does_alone(built_in: Checkpoint, threads: int,
         assert torch.equal(mine[1], other[1]) and torch.equal(mine[2], other[2])
 
 
+def stacks(ckpt: Checkpoint, counts: list[int], length: int) -> list[int]:
+    """How many canvases run together each time."""
+    found = ckpt.model._stacking.stacks(range(len(counts)), counts, length, ckpt.model._plain_head)
+    return [len(stack) for stack in found]
+
+
 def test_short_canvases_do_run_together(built_in: Checkpoint, threads: int) -> None:
-    stacks = built_in.model._stacking.stacks(range(11), [1] * 7 + [20] * 4, 64)
-    assert [len(stack) for stack in stacks] == [4, 2, 1, 4]
-    assert list(built_in.model._stacking.stacks([3, 5], [1, 1], 512)) == [[3], [5]]
+    assert stacks(built_in, [1] * 7 + [20] * 4, 64) == [4, 2, 1, 4]
+    assert stacks(built_in, [1, 1], 512) == [1, 1]
 
 
 def test_nothing_runs_together_where_a_bit_would_differ(built_in: Checkpoint) -> None:
-    uneven = Stacking(built_in.model.transformer, lambda features: features * len(features))
-    assert list(uneven.stacks([0, 1, 2], [1, 1, 1], 64)) == [[0], [1], [2]]
+    uneven = Stacking(built_in.model.transformer)
+    found = uneven.stacks([0, 1, 2], [1, 1, 1], 64, lambda features: features * len(features))
+    assert list(found) == [[0], [1], [2]]
 
 
 def test_rows_with_their_own_noise_run_alone() -> None:
-    ckpt = load_checkpoint(PARITY / "absorb")
-    assert list(ckpt.model._stacking.stacks([0, 1], [1, 1], 24)) == [[0], [1]]
+    assert stacks(load_checkpoint(PARITY / "absorb"), [1, 1], 24) == [1, 1]
+
+
+def test_what_was_measured_does_not_keep_a_network_alive() -> None:
+    ckpt = load_checkpoint(PARITY / "radd")
+    x = torch.full((2, 24), ckpt.config.tokens)
+    scores(ckpt, x, x == ckpt.config.tokens)
+    model = weakref.ref(ckpt.model)
+    gc.disable()
+    try:
+        del ckpt
+        assert model() is None
+    finally:
+        gc.enable()
