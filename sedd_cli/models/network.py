@@ -86,6 +86,10 @@ class ScoreNetwork(nn.Module):
         if self.device.type != "cpu":
             yield from self._log_scores(x, sigma, where, rows)
             return
+        if isinstance(self.process, Causal):
+            for row in rows:
+                yield from self._log_scores(x, sigma, where, row[None])
+            return
         counts = where[rows].sum(1).tolist()
         for stack in self._stacking.stacks(rows.tolist(), counts, x.shape[1], self._plain_head):
             yield from self._log_scores(x, sigma, where, torch.tensor(stack))

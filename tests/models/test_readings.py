@@ -89,3 +89,20 @@ def test_a_causal_network_has_no_score() -> None:
     network = network_of("causal", "ddit_wot")
     with pytest.raises(UsageError, match="no score"):
         network.log_score(torch.zeros(1, L, dtype=torch.int64), torch.ones(1))
+
+
+@pytest.mark.parametrize("kind", ["ddit_wot", "ddit"])
+def test_a_causal_canvas_depends_on_no_other_of_its_batch(kind: str) -> None:
+    """Bit for bit, also where canvases are known to different lengths."""
+    length, rows = 64, 6
+    network = network_of("causal", kind)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(TOKENS, (rows, length), generator=generator)
+    where = torch.arange(length) < torch.tensor([3, 64, 17, 40, 64, 1])[:, None]
+    sigma = torch.zeros(rows)
+
+    def scores(some: slice) -> Tensor:
+        return torch.cat([s.log_score for s in network.log_scores(x[some], sigma[some], where[some])])
+
+    apart = [scores(slice(row, row + 1)) for row in range(rows)]
+    assert torch.equal(scores(slice(None)), torch.cat(apart))
