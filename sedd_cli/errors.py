@@ -28,3 +28,13 @@ class NotLoadableError(SeddError):
     """A checkpoint or a trace is missing, incomplete, unsafe or inconsistent."""
 
     exit_code = 3
+
+
+def check_whole(name: str, value: object, least: int, why: str = "") -> None:
+    """Raises `UsageError` unless `value` is None or a whole number of at least `least`; `why` it must be so large."""
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UsageError(f"{name} must be a whole number, not {value!r}")
+    if value < least:
+        raise UsageError(f"{name} must be at least {least}{why}, not {value}")

@@ -12,14 +12,13 @@ from torch import Tensor
 from sedd_cli.diffusion.likelihood import Estimate, default_form, estimate
 from sedd_cli.diffusion.names import Form
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
-from sedd_cli.errors import UsageError
+from sedd_cli.errors import UsageError, check_whole
 from sedd_cli.evaluation.blocks import Blocks
+from sedd_cli.evaluation.replicates import ROUND, check_until_error, next_round, replicates_needed
 from sedd_cli.models.checkpoint import Checkpoint
 
 CHUNK = 32
 """Blocks estimated together: after each there is something to report. It is part of the result, as the seed is."""
-ROUND = 2
-"""Replicates in one pass over the data: the fewest that have a spread."""
 LEAST = 64
 """Canvases that a replicate noises at least: of a few blocks each is noised several times, at stratified times."""
 
@@ -48,12 +47,8 @@ class LikelihoodRequest:
             ("seed", self.seed, 0, ""),
             ("batch size", self.batch_size, 1, ""),
         ):
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-                raise UsageError(f"{name} must be a whole number, not {value!r}")
-            if value is not None and value < least:
-                raise UsageError(f"{name} must be at least {least}{why}, not {value}")
-        if self.until_error is not None and not 0 < self.until_error < math.inf:
-            raise UsageError(f"until_error must be above 0, not {self.until_error}", "It is in nats a token: try 0.01.")
+            check_whole(name, value, least, why)
+        check_until_error(self.until_error)
 
     def form_for(self, checkpoint: Checkpoint) -> Form:
         return self.form or default_form(checkpoint.process, checkpoint.noise)
@@ -177,8 +172,8 @@ class Measuring:
 
     def __init__(self, checkpoints: Sequence[Checkpoint], blocks: Blocks, request: LikelihoodRequest) -> None:
         self.checkpoints, self.blocks, self.request = checkpoints, blocks, request
-        exact = all(request.form_for(checkpoint) == "autoregressive" for checkpoint in checkpoints)
-        self.goal = ROUND if exact else request.replicates
+        self._exact = [request.form_for(checkpoint) == "autoregressive" for checkpoint in checkpoints]
+        self.goal = ROUND if all(self._exact) else request.replicates
         self.complete = False
         self._chunks = [chunk for group in blocks.groups for chunk in group.split(CHUNK)]
         self._draws = -(-LEAST // len(blocks))
@@ -187,20 +182,22 @@ class Measuring:
     @property
     def calls_needed(self) -> int:
         """Network calls, each of one canvas, as far as planned."""
-        return self.goal * self._draws * len(self.checkpoints) * len(self.blocks)
+        rounds = self.goal // ROUND
+        return len(self.blocks) * sum(rounds if exact else self.goal * self._draws for exact in self._exact)
 
     def calls(self) -> Iterator[int]:
         """Carry it out: after each chunk of blocks, the network calls made so far, each of one canvas."""
         made = calls = 0
         while made < self.goal:
             while (left := self.goal - made) > 0:
-                size = left if left <= ROUND + 1 else ROUND
+                size = next_round(left)
                 for number, x0 in enumerate(self._chunks):
                     self._add(number, x0, size, made)
-                    calls += size * self._draws * len(self.checkpoints) * len(x0)
+                    calls += len(x0) * sum(1 if exact else size * self._draws for exact in self._exact)
                     yield calls
                 made += size
-            self.goal = self._replicates_needed(made)
+            if self.request.until_error is not None:
+                self.goal = replicates_needed(made, self.error_per_token, self.request.until_error)
         self.complete = True
 
     def results(self) -> tuple[Likelihood, ...]:
@@ -241,13 +238,6 @@ class Measuring:
         # All or none: an interruption must not leave one checkpoint a chunk ahead.
         for pool, one in zip(self._pools, found, strict=True):
             pool.add(number, one, x0.shape[1])
-
-    def _replicates_needed(self, made: int) -> int:
-        """They are all made before the error is looked at again: stopping at the first low value would be too early."""
-        target, error = self.request.until_error, self.error_per_token
-        if target is None or error <= target:
-            return made
-        return max(math.ceil(made * (error / target) ** 2), made + ROUND)
 
     @property
     def error_per_token(self) -> float:

@@ -13,7 +13,8 @@ from sedd_cli.diffusion.likelihood import pseudo as pseudo_likelihood
 from sedd_cli.diffusion.names import Form as Estimated
 from sedd_cli.diffusion.processes import Absorbing, Causal
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
-from sedd_cli.errors import UsageError
+from sedd_cli.errors import UsageError, check_whole
+from sedd_cli.evaluation.replicates import check_until_error, next_round, replicates_needed
 from sedd_cli.models.checkpoint import Checkpoint
 
 Order = Literal["any", "left-to-right"]
@@ -21,8 +22,6 @@ Form = Estimated | Literal["left-to-right"]
 
 NOISED = 8
 """Canvases a replicate noises at least: a text of few windows is noised several times, at stratified times."""
-ROUND = 2
-"""Replicates between two looks at the clock and the keyboard: the fewest that have a spread."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +53,8 @@ class ScoreRequest:
             ("batch size", self.batch_size, 1, ""),
             ("seed", self.seed, 0, ""),
         ):
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-                raise UsageError(f"{name} must be a whole number, not {value!r}")
-            if value is not None and value < least:
-                raise UsageError(f"{name} must be at least {least}{why}, not {value}")
-        if self.until_error is not None and not 0 < self.until_error < math.inf:
-            raise UsageError(f"until_error must be above 0, not {self.until_error}", "It is in nats a token: try 0.01.")
+            check_whole(name, value, least, why)
+        check_until_error(self.until_error)
 
 
 @dataclass(frozen=True)
@@ -217,7 +212,6 @@ class Scoring:
         pool = _Pool()
         while pool.replicates < self.goal:
             while (left := self.goal - pool.replicates) > 0:
-                size = left if left <= ROUND + 1 else ROUND
                 result = estimate(
                     checkpoint.model,
                     checkpoint.process,
@@ -225,25 +219,15 @@ class Scoring:
                     x0,
                     form=form,
                     where=where,
-                    replicates=size,
+                    replicates=next_round(left),
                     draws=self._draws,
                     seed=_seed_of_round(request.seed, pool.rounds),
                     batch_size=self._batch_size,
                 )
                 pool.add(result.replicates.sum(1), result.per_token[where])
                 yield self._score(form, pool.per_token, pool.error, pool.token_error, pool.replicates)
-            self.goal = self._goal(pool)
-
-    def _goal(self, pool: "_Pool") -> int:
-        """Replicates that the error asked for takes, as far as those made can tell.
-
-        They are all made before the error is looked at again: stopping at the first low value seen would be too early.
-        """
-        target = self.request.until_error
-        if target is None or pool.error / len(self.ids) <= target:
-            return pool.replicates
-        needed = math.ceil(pool.replicates * (pool.error / len(self.ids) / target) ** 2)
-        return max(needed, pool.replicates + ROUND)
+            if request.until_error is not None:
+                self.goal = replicates_needed(pool.replicates, pool.error / len(self.ids), request.until_error)
 
     def _autoregressive(self) -> Iterator[Score]:
         checkpoint, x0, where = self.checkpoint, self.ids[self.windows.positions], self.windows.unseen

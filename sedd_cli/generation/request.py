@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from sedd_cli.diffusion.draws import Shaping
 from sedd_cli.diffusion.names import SamplerName, ScoreUse
-from sedd_cli.errors import UsageError
+from sedd_cli.errors import UsageError, check_whole
 
 
 class Options(TypedDict, total=False):
@@ -61,10 +61,7 @@ class Request:
             ("seed", self.seed, 0),
             ("row", self.row, 0),
         ):
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-                raise UsageError(f"{name} must be a whole number, not {value!r}")
-            if value is not None and value < least:
-                raise UsageError(f"{name} must be at least {least}, not {value}")
+            check_whole(name, value, least)
         for name, text in (("prompt", self.prompt), ("suffix", self.suffix)):
             check_text(name, text or "")
         self.shaping()
