@@ -1,7 +1,7 @@
 """What was measured of a data set's likelihood and how, as one record; and that record as lines or as Markdown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sedd_cli.diffusion.names import Form
 from sedd_cli.evaluation.blocks import Blocks
@@ -9,9 +9,9 @@ from sedd_cli.evaluation.datasets import DataSet
 from sedd_cli.evaluation.fidelity import Fidelity
 from sedd_cli.evaluation.likelihoods import Band, Difference, Likelihood, LikelihoodRequest
 from sedd_cli.evaluation.names import Remainder, Separator
+from sedd_cli.evaluation.tables import Value, as_lines, as_list, as_table, escaped
 from sedd_cli.models.checkpoint import Checkpoint
 
-Value = float | int | str | bool | None
 MEANING: Mapping[Form, str] = {
     "ao": "any-order (RADD, equation 3.13): an upper bound on -log p",
     "lambda": "lambda-DCE over all of [0, 1] (RADD, equation 3.10): an upper bound on -log p",
@@ -30,14 +30,14 @@ class Result:
     name: str
     found: Likelihood
     model: Mapping[str, Value]
-    settings: Mapping[str, Value]
+    settings: Mapping[str, Value] = field(default_factory=dict)
     fidelity: Fidelity | None = None
 
     def as_json(self) -> dict[str, object]:
         return {
             **figures(self.found),
             "model": dict(self.model),
-            "settings": dict(self.settings),
+            **({"settings": dict(self.settings)} if self.settings else {}),
             **({} if self.fidelity is None else {"fidelity": fidelity_figures(self.fidelity)}),
             "curve": bands_as_json(self.found.curve()),
         }
@@ -64,9 +64,9 @@ def as_markdown(title: str, results: Sequence[Result], picture: str | None) -> s
     for result in results:
         found = figures(result.found)
         rows.append({"data": result.name, **{head: found[head] for head in heads}})
-    parts = [f"# {_cell(title)}\n", as_table(rows), *shown(picture)]
+    parts = [f"# {escaped(title)}\n", as_table(rows), *shown(picture)]
     for result in results:
-        parts += [f"## {_cell(result.name)}\n", as_list(result.fields)]
+        parts += [f"## {escaped(result.name)}\n", as_list(result.fields)]
         if bands := result.found.curve():
             parts += [f"Where the nats are, by {noise_axis(result.found.form)}:\n", bands_as_table(bands)]
     return "\n".join(parts)
@@ -145,7 +145,7 @@ def model_of(checkpoint: Checkpoint, form: Form) -> dict[str, Value]:
         "name": checkpoint.name,
         "sha256": checkpoint.hash,
         "network": f"{checkpoint.form} form, {type(checkpoint.process).__name__.lower()} process",
-        "score": "raw" if form in ("elbo", "dwdse") else "normalised",
+        "score": "raw" if form in ("elbo", "dwdse") and checkpoint.form == "SEDD" else "normalised",
         "precision": checkpoint.precision,
         "device": str(checkpoint.device),
         "meaning": MEANING[form],
@@ -174,24 +174,6 @@ def bands_as_json(bands: Sequence[Band]) -> list[dict[str, Value]]:
     ]
 
 
-def as_lines(fields: Mapping[str, Value]) -> str:
-    """A line a field, its name first; fields without a value are left out."""
-    width = max(map(len, fields)) + 2
-    return "".join(f"{name:<{width}}{_written(value)}\n" for name, value in fields.items() if value is not None)
-
-
-def as_table(rows: Sequence[Mapping[str, Value]]) -> str:
-    """A Markdown table; rows share the names of the first."""
-    names = list(rows[0])
-    body = ["".join(f"| {_cell(row.get(name))} " for name in names) + "|" for row in rows]
-    return "\n".join([f"| {' | '.join(names)} |", f"|{'---|' * len(names)}", *body]) + "\n"
-
-
-def as_list(fields: Mapping[str, Value]) -> str:
-    """A Markdown list, an item a field."""
-    return "".join(f"- {name}: {_cell(value)}\n" for name, value in fields.items() if value is not None)
-
-
 def bands_as_table(bands: Sequence[Band]) -> str:
     return as_table(
         [
@@ -205,13 +187,3 @@ def bands_as_table(bands: Sequence[Band]) -> str:
             for band in bands
         ]
     )
-
-
-def _written(value: Value) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else "-" if value is None else str(value)
-
-
-def _cell(value: Value) -> str:
-    """Text is data: nothing in it makes a table, a link or HTML."""
-    text = " ".join(_written(value).split())
-    return "".join(f"\\{c}" if c in "\\|<>[]`*_" else c for c in text)

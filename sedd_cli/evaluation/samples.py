@@ -29,10 +29,9 @@ class SamplesRequest:
     """What to draw, and how to look at it.
 
     `sampling`: as for `generate`, but for each of `steps`, always the first rows of the seed (None: 0), and without a
-    prompt of its own. `conditional`: the network continues real
-    texts of which it is given the first `prompt_tokens`, or half of them at either end (`infill`), as in SEDD
-    (2310.16834, section 5.3). `whole_canvas`: texts are looked at past their end-of-text token, as the papers do.
-    Raises `UsageError` for what does not go together.
+    prompt of its own. `conditional`: the network continues real texts of which it is given the first `prompt_tokens`,
+    or half of them at either end (`infill`), as in SEDD (2310.16834, section 5.3). `whole_canvas`: texts are looked at
+    past their end-of-text token, as the papers do. Raises `UsageError` for what does not go together.
     """
 
     sampling: Request

@@ -8,6 +8,7 @@ from sedd_cli.evaluation.judge import Judge
 from sedd_cli.evaluation.mauve import ENOUGH
 from sedd_cli.evaluation.quality import Estimate
 from sedd_cli.evaluation.samples import Evaluation
+from sedd_cli.evaluation.tables import as_lines, printable
 
 Results = Sequence[tuple[Row, Figures]]
 
@@ -165,11 +166,6 @@ def _real(evaluation: Evaluation) -> str:
     return f"the first documents of {evaluation.reference.name}, one a canvas, cut or filled up with those that follow"
 
 
-def printable(text: str) -> str:
-    """In one line, control characters spelled out."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
 def as_text(table: Sequence[Sequence[str]], facts: Sequence[tuple[str, str]]) -> str:
     """The table in columns, then the card."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -177,7 +173,7 @@ def as_text(table: Sequence[Sequence[str]], facts: Sequence[tuple[str, str]]) ->
         "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
         for row in table
     ]
-    return "".join(f"{row.rstrip()}\n" for row in rows) + "\n" + _as_lines(facts)
+    return "".join(f"{row.rstrip()}\n" for row in rows) + "\n" + as_lines(dict(facts))
 
 
 def as_markdown(table: Sequence[Sequence[str]], facts: Sequence[tuple[str, str]], picture: str | None) -> str:
@@ -187,12 +183,7 @@ def as_markdown(table: Sequence[Sequence[str]], facts: Sequence[tuple[str, str]]
     shown = f"![Quality against network calls](<{picture}>)\n\n" if picture else ""
     body = "".join(f"| {line} |\n" for line in lines)
     # In a block, where no name of a file or model is markup.
-    return f"# Quality of samples\n\n{body}\n{shown}```text\n{_as_lines(facts)}```\n"
-
-
-def _as_lines(facts: Sequence[tuple[str, str]]) -> str:
-    width = max(len(what) for what, _ in facts)
-    return "".join(f"{what.ljust(width)}  {how}\n" for what, how in facts)
+    return f"# Quality of samples\n\n{body}\n{shown}```text\n{as_lines(dict(facts))}```\n"
 
 
 def as_record(evaluation: Evaluation, judge: Judge | None, results: Results) -> dict[str, object]:

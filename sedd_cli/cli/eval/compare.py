@@ -67,7 +67,8 @@ def compare(
     cutting = Cutting(format, split, detokenise, separator, length, remainder, blocks)
     with ExitStack() as stack:
         files = Files(stack, output, report, plot)
-        from sedd_cli.evaluation.comparison import Comparison
+        from sedd_cli.evaluation.comparison import Comparison, told_apart
+        from sedd_cli.evaluation.likelihood_report import Result, model_of, settings_of_data, settings_of_request
         from sedd_cli.evaluation.likelihoods import LikelihoodRequest, Measuring
         from sedd_cli.evaluation.plots import plot_bands
 
@@ -91,7 +92,15 @@ def compare(
         if not measuring.results():
             terminal.note("stopped before there was anything to report")
             raise typer.Exit(130)
-        comparison = Comparison(pair, dataset, measuring, cutting.separator, cutting.remainder)
+        settings = {
+            **settings_of_data(dataset, measuring.blocks, cutting.separator, cutting.remainder),
+            **settings_of_request(request),
+        }
+        first, second = (
+            Result(name, found, model_of(checkpoint, found.form))
+            for name, found, checkpoint in zip(told_apart(*pair), measuring.results(), pair, strict=True)
+        )
+        comparison = Comparison(first, second, settings)
         files.write(
             as_json(comparison.as_json()) if json else comparison.as_lines(),
             lambda: comparison.as_markdown(files.picture_beside_report),

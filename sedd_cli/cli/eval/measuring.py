@@ -99,13 +99,19 @@ def carry_out(measuring: "Measuring", name: str, terminal: Terminal) -> bool:
     return True
 
 
-def beside(twin: "Checkpoint", checkpoint: "Checkpoint", measuring: "Measuring") -> "Fidelity":
-    """What a precision costs on some of the blocks: the same network in float32 (`twin`) beside it."""
+def beside(
+    twin: "Checkpoint", checkpoint: "Checkpoint", measuring: "Measuring", terminal: Terminal
+) -> "Fidelity | None":
+    """What a precision costs on some of the blocks: the same network in float32 (`twin`) beside it. None if stopped."""
     from sedd_cli.evaluation.fidelity import fidelity
 
     request = measuring.request
     some = measuring.blocks.groups[0][:COMPARED]
-    return fidelity(twin, checkpoint, some, form=request.form_for(checkpoint), seed=request.seed)
+    terminal.note(f"{checkpoint.precision} beside float32, on {len(some)} blocks")
+    try:
+        return fidelity(twin, checkpoint, some, form=request.form_for(checkpoint), seed=request.seed)
+    except KeyboardInterrupt:
+        return None
 
 
 def checkpoint_length(checkpoints: Sequence["Checkpoint"], length: int | None) -> int:

@@ -71,7 +71,9 @@ def perplexity(
         measured = [Measuring([checkpoint], cutting.blocks_of(one, checkpoint, of_block), request) for one in sets]
         started, finished, results = time.monotonic(), True, []
         for one, measuring in zip(sets, measured, strict=True):
-            finished = finished and carry_out(measuring, one.name, terminal)
+            # First, so that an interruption of it costs none of the figures.
+            fidelity = None if twin is None else beside(twin, checkpoint, measuring, terminal)
+            finished = (twin is None or fidelity is not None) and carry_out(measuring, one.name, terminal)
             if found := measuring.results():
                 results.append(
                     Result(
@@ -82,9 +84,11 @@ def perplexity(
                             **settings_of_data(one, measuring.blocks, cutting.separator, cutting.remainder),
                             **settings_of_request(request),
                         },
-                        None if twin is None else beside(twin, checkpoint, measuring),
+                        fidelity,
                     )
                 )
+            if not finished:
+                break
         if not results:
             terminal.note("stopped before there was anything to report")
             raise typer.Exit(130)
