@@ -19,6 +19,7 @@ from sedd_cli.cli.terminal import Terminal
 from sedd_cli.cli.train import train
 from sedd_cli.cli.tui import tui
 from sedd_cli.errors import SeddError
+from sedd_cli.models.world import LocalError, LostError, launched_rank
 
 app = typer.Typer(
     name="sedd",
@@ -75,7 +76,8 @@ def main() -> None:
     except SeddError as error:
         if switches.debug:
             raise
-        Terminal().error(error)
+        if _speaks(error):
+            Terminal().error(error)
         sys.exit(error.exit_code)
     except Exception as error:
         if switches.debug:
@@ -90,3 +92,10 @@ def main() -> None:
             )
         )
         sys.exit(1)
+
+
+def _speaks(error: SeddError) -> bool:
+    """Whether this process tells of an error, where several run a job and most errors are those of all of them.
+    Of a process that is gone two tell: it may have been the first."""
+    rank = launched_rank()
+    return rank <= isinstance(error, LostError) or isinstance(error, LocalError)

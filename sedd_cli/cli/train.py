@@ -15,6 +15,7 @@ from sedd_cli.cli import options
 from sedd_cli.cli.output import Output
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
+from sedd_cli.models.world import joined, launched, launched_rank
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +53,7 @@ def train(
     Ctrl-C stops after the step under way and saves; --resume goes on from there, bit for bit. `sedd train plot RUN`
     draws the curves of a run.
     """
-    terminal = Terminal(quiet=quiet, color=color)
+    terminal = Terminal(quiet=quiet or launched_rank() > 0, color=color)
     if str(source) == "plot":
         _plot(run, terminal)
         return
@@ -69,10 +70,12 @@ def train(
         raise UsageError("train needs a folder to write to", "Give one with -o RUN.")
     from sedd_cli.training.session import Session
 
-    if not resume:
-        terminal.note(_planned(recipe, where))
-    session = Session(recipe, output, where, resume=resume)
-    if not _carry_out(session, terminal):
+    with joined() as world:
+        if not resume and world.first:
+            terminal.note(_planned(recipe, where))
+        session = Session(recipe, output, where, resume=resume, world=world)
+        finished = _carry_out(session, terminal)
+    if not finished:
         again = [*sys.argv[1:], *([] if resume else ["--resume"])]
         terminal.note(f"stopped and saved; go on with: sedd {shlex.join(again)}")
         raise typer.Exit(130)
@@ -130,6 +133,8 @@ def _carry_out(session: "Session", terminal: Terminal) -> bool:
 
     def stop(number: int, frame: FrameType | None) -> None:
         if session.stop.is_set():
+            if launched():  # torchrun passes on what the terminal has sent to all
+                return
             sys.exit(130)
         session.stop.set()
         terminal.note("stopping after this step (once more: at once, unsaved)")
@@ -140,7 +145,7 @@ def _carry_out(session: "Session", terminal: Terminal) -> bool:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return not session.stop.is_set()
+    return not session.stopped
 
 
 def _tell(session: "Session", terminal: Terminal) -> None:

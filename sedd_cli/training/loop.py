@@ -19,10 +19,13 @@ from sedd_cli.diffusion.randomness import uniforms
 from sedd_cli.errors import SeddError
 from sedd_cli.models.device import AUTOCAST, resolve_precision
 from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.models.world import World
 from sedd_cli.training.objectives import WILD, Noising, make_objective
 from sedd_cli.training.optimisers import Average, make_optimisers, rate_factor
 from sedd_cli.training.packed import Packed
+from sedd_cli.training.parallel import Lesson, accumulating, give, spread_out, whole
 from sedd_cli.training.recipe import Phase, Recipe
+from sedd_cli.training.states import Stored
 
 INITIAL_STD = 0.05
 DIVERGED = 1.5
@@ -77,29 +80,34 @@ class Report:
 
 
 class Trainer:
-    """A network, its average and its optimisers, carried through the phases of a recipe."""
+    """A network, its average and its optimisers, carried through the phases of a recipe.
 
-    def __init__(self, recipe: Recipe, network: ScoreNetwork, data: Packed) -> None:
-        self.recipe, self.network, self.data = recipe, network, data
+    The processes of `world` share each batch, and go on alike.
+    """
+
+    def __init__(self, recipe: Recipe, network: ScoreNetwork, data: Packed, world: World) -> None:
+        self.recipe, self.network, self.data, self.world = recipe, network, data, world
         self.noise = recipe.config(network.process.tokens).schedule()
         if recipe.model.compile:
             for block in network.transformer.blocks:
                 block.compile()
+        self._lesson = spread_out(Lesson(network, self.noise), recipe.parallel, world)
         self.progress = Progress()
         self._enter(0)
 
     def steps(self, clock: Callable[[], float] = time.monotonic) -> Iterator[Report]:
         """Train to the end, one report a step. Raises `SeddError` when the loss is no number, or diverges."""
         self.network.train()
-        while self.progress.phase < len(self.recipe.phases):
-            phase = self.recipe.phases[self.progress.phase]
+        for number in range(self.progress.phase, len(self.recipe.phases)):
+            if number > self.progress.phase:
+                self._next_phase()
+            phase = self.recipe.phases[number]
             while (done := _share(phase, self.progress)) < 1:
                 started = clock()
                 loss, norm, factor = self._step(phase, done)
-                taken = clock() - started
+                taken = max(seconds for (seconds,) in self.world.every((clock() - started,)))
                 self._advance(loss, taken)
                 yield self._report(phase, loss, norm, factor, taken)
-            self._next_phase()
 
     def _step(self, phase: Phase, done: float) -> tuple[float, float, float]:
         recipe, network = self.recipe, self.network
@@ -108,33 +116,41 @@ class Trainer:
             for group in optimiser.param_groups:
                 group["lr"] = factor * group["base_lr"]
             optimiser.zero_grad(set_to_none=True)
-        x0 = self.data.batch(recipe.seed, self.progress.canvases, recipe.batch_size)
-        noising = self._noising(x0)
-        objective = make_objective(phase.objective, recipe.d3pm.simple_weight)
-        torch.manual_seed(self.progress.step)  # dropout
-        total = 0.0
-        for part in torch.arange(recipe.batch_size).split(recipe.micro_batch):
-            some = Noising(self._to(noising.times[part]), self._to(noising.uniforms[part]))
-            loss = objective(network, self.noise, x0[part].to(network.device), some).sum() / recipe.batch_size
-            loss.backward()
-            total += float(loss.detach())
-        if not math.isfinite(total):
-            raise self._stop(f"the loss became {total}")
-        norm = float(nn.utils.clip_grad_norm_(network.parameters(), recipe.optimiser.clip))
+        loss = self._loss(phase.objective)
+        if not math.isfinite(loss):
+            raise self._stop(f"the loss became {loss}")
+        norm = float(whole(nn.utils.clip_grad_norm_(network.parameters(), recipe.optimiser.clip)))
         for optimiser in self.optimisers:
             optimiser.step()
         self.average.update(network)
-        return total, norm, factor
+        return loss, norm, factor
+
+    def _loss(self, name: str) -> float:
+        """The mean loss of the step's batch, and its gradients. Rank r takes every size-th canvas of it from r on."""
+        recipe, world, first = self.recipe, self.world, self.progress.canvases
+        mine = torch.arange(world.rank, recipe.batch_size, world.size)
+        x0 = self.data.batch(recipe.seed, range(first + world.rank, first + recipe.batch_size, world.size))
+        noising = self._noising(recipe.batch_size, self.data.length)
+        objective = make_objective(name, recipe.d3pm.simple_weight)
+        torch.manual_seed(self.progress.step + (world.rank << 40))  # dropout
+        total = 0.0
+        parts = torch.arange(len(mine)).split(recipe.micro_batch)
+        for number, part in enumerate(parts, start=1):
+            some = Noising(self._to(noising.times[mine[part]]), self._to(noising.uniforms[mine[part]]))
+            with accumulating(self._lesson, number == len(parts)):
+                loss = self._lesson(objective, x0[part].to(self.network.device), some).sum() / len(mine)
+                loss.backward()
+            total += float(loss.detach())
+        return sum(loss for (loss,) in world.every((total,))) / world.size
 
     def _to(self, numbers: Tensor) -> Tensor:
         device = self.network.device
         return numbers.to(device, torch.float32) if device.type == "mps" else numbers.to(device)
 
-    def _noising(self, x0: Tensor) -> Noising:
+    def _noising(self, B: int, L: int) -> Noising:
         """Times stratified over the batch, in order of no account; uniforms for every position."""
-        B = len(x0)
-        u = uniforms(self.recipe.seed, self.progress.step, size=B + x0.numel())
-        return Noising((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(x0.shape))
+        u = uniforms(self.recipe.seed, self.progress.step, size=B + B * L)
+        return Noising((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(B, L))
 
     def _advance(self, loss: float, taken: float) -> None:
         p = self.progress
@@ -177,8 +193,9 @@ class Trainer:
         if 0 < phase < len(phases) and phases[phase - 1].objective == "autoregressive":
             embedding = self.network.transformer.vocab_embed.embedding
             if isinstance(self.network.process, Absorbing):
-                with torch.no_grad():
-                    embedding[self.network.process.mask_id] = embedding[: self.network.process.tokens].mean(0)
+                rows = whole(embedding.detach()).clone()
+                rows[self.network.process.mask_id] = rows[: self.network.process.tokens].mean(0)
+                give(embedding, rows)
         self._renew()
 
     def _renew(self) -> None:
@@ -188,32 +205,47 @@ class Trainer:
     def _next_phase(self) -> None:
         p = self.progress
         p.phase, p.phase_step, p.phase_seconds, p.smallest = p.phase + 1, 0, 0.0, math.inf
-        if p.phase < len(self.recipe.phases):
-            self._enter(p.phase)
+        self._enter(p.phase)
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "progress": dict(vars(self.progress)),
-            "network": self.network.state_dict(),
-            "average": self.average.weights,
-            "updates": self.average.updates,
-            "optimisers": [o.state_dict() for o in self.optimisers],
+    def tensors(self) -> dict[str, Tensor]:
+        """All that is trained, by name, as it stands; with `record`, all that resuming needs."""
+        named: dict[Tensor, str] = {p: name for name, p in self.network.named_parameters()}
+        optimisers = {
+            f"optimiser.{named[p]}.{key}": value
+            for optimiser in self.optimisers
+            for p, values in optimiser.state.items()
+            for key, value in values.items()
         }
+        weights = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        return weights | {f"average.{name}": tensor for name, tensor in self.average.weights.items()} | optimisers
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        self.progress = Progress(**state["progress"])
-        self.network.load_state_dict(state["network"])
+    def prepare(self, stored: Stored) -> dict[str, Tensor]:
+        """Tensors for all that a state holds, to be read into."""
         self._renew()
-        self.average.updates = state["updates"]
-        for name, tensor in state["average"].items():
-            self.average.weights[name].copy_(tensor)
-        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(saved)
+        parameters = dict(self.network.named_parameters())
+        of_optimiser = {p: o for o in self.optimisers for group in o.param_groups for p in group["params"]}
+        for full_name, (size, dtype) in stored.items():
+            kind, _, rest = full_name.partition(".")
+            name, _, key = rest.rpartition(".")
+            if kind == "optimiser":
+                p = parameters[name]
+                blank = torch.zeros_like(p) if size == p.shape else torch.zeros(size, dtype=dtype)
+                of_optimiser[p].state[p][key] = blank
+        return self.tensors()
+
+    def record(self) -> dict[str, Any]:
+        """Where the run stands."""
+        return {**vars(self.progress), "updates": self.average.updates}
+
+    def resume(self, record: dict[str, Any]) -> None:
+        """Go on from a `record`, the tensors having been read."""
+        self.average.updates = record.pop("updates")
+        self.progress = Progress(**record)
 
     def averaged(self) -> dict[str, Tensor]:
-        """The averaged weights by the names of the public checkpoints, buffers included."""
+        """The averaged weights by the names of the public checkpoints, buffers included. All processes must ask."""
         weights = {**dict(self.network.named_buffers()), **self.average.weights}
-        return {name.removeprefix("transformer."): tensor for name, tensor in weights.items()}
+        return {name.removeprefix("transformer."): whole(tensor) for name, tensor in weights.items()}
 
 
 def _share(phase: Phase, progress: Progress) -> float:

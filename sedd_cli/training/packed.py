@@ -82,10 +82,9 @@ class Packed:
         at = (self._starts[rows][:, None] + np.arange(self.length)) % len(self._tokens)
         return torch.from_numpy(self._tokens[at].astype(np.int64))
 
-    def batch(self, seed: int, first: int, size: int) -> Tensor:
-        """Canvases `first ... first + size - 1` of an endless shuffled sequence: every pass in a new order."""
-        numbers = np.arange(first, first + size)
-        rows = [self._order(seed, number // len(self))[number % len(self)] for number in numbers.tolist()]
+    def batch(self, seed: int, numbers: range) -> Tensor:
+        """Canvases by their numbers in an endless shuffled sequence, every pass in a new order: (B, L)."""
+        rows = [self._order(seed, number // len(self))[number % len(self)] for number in numbers]
         return self.canvases(np.array(rows))
 
     def first(self, size: int) -> Tensor:

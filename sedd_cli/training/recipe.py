@@ -25,7 +25,9 @@ ObjectiveName = Literal[
     "d3pm-hybrid",
 ]
 
-FREE_ON_RESUME = {"save", "report", "data", "phases"}
+Parallel = Literal["ddp", "fsdp"]
+
+FREE_ON_RESUME = {"save", "report", "data", "phases", "micro_batch", "parallel"}
 """Sections that may change on --resume; of the phases, only how long they last and how they end."""
 FREE_OF_A_PHASE = {"steps", "max_minutes", "decay"}
 
@@ -131,13 +133,18 @@ class Report(_Section):
 
 
 class Recipe(_Section):
-    """`batch_size` canvases a step, computed `micro_batch` at a time; `tokenizer` bpe:N, bytes, gpt2 or a folder."""
+    """`batch_size` canvases a step, computed `micro_batch` at a time; `tokenizer` bpe:N, bytes, gpt2 or a folder.
+
+    `parallel`: what torchrun's processes do with the network, of which each holds all (`ddp`) or a share (`fsdp`). They
+    share the batch.
+    """
 
     name: str = "run"
     seed: int = Field(default=0, ge=0)
     tokenizer: str = "bpe:4096"
     batch_size: int = Field(default=16, gt=0)
     micro_batch: int = Field(default=16, gt=0)
+    parallel: Parallel = "ddp"
     data: Data = Data()
     model: Model = Model()
     noise: Noise = Noise()

@@ -3,12 +3,8 @@
 
 import json
 import os
-import pickle
-from io import BytesIO
 from pathlib import Path
-from typing import Any
 
-import torch
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
@@ -70,28 +66,11 @@ class RunFolder:
         write_file(self.path / "model.safetensors", save_tensors(tensors))
         write_file(self.path / "config.json", (config.model_dump_json(indent=2, exclude_none=True) + "\n").encode())
 
-    def save_state(self, state: dict[str, Any], step: int, keep: int) -> None:
-        """Write all that resuming needs; the newest `keep` states stay."""
-        buffer = BytesIO()
-        torch.save(state, buffer)
-        write_file(self.states / f"{step:010d}.pt", buffer.getvalue())
-        for old in sorted(self.states.glob("*.pt"))[:-keep]:
-            old.unlink()
-
     def sweep(self) -> None:
-        """Remove what a killed run left half-written."""
+        """Remove the files that a killed run left half-written."""
         for left in self.path.glob("**/.*.part"):
-            left.unlink()
-
-    def load_state(self) -> dict[str, Any]:
-        """The newest state. Raises `NotLoadableError` if there is none that can be read."""
-        for path in sorted(self.states.glob("*.pt"), reverse=True):
-            try:
-                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            except (pickle.UnpicklingError, RuntimeError, EOFError, OSError):
-                continue
-            return state
-        raise NotLoadableError(f"{self.states} holds no state that can be read", "Start a new run.")
+            if left.is_file():
+                left.unlink()
 
 
 class Metrics:

@@ -2,7 +2,6 @@
 
 import math
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -14,12 +13,14 @@ from sedd_cli.errors import UsageError
 from sedd_cli.generation.engine import generate
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.models.world import World
 from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.training.loop import Report, Trainer, make_network, validation_bound
 from sedd_cli.training.packed import Packed, pack
 from sedd_cli.training.recipe import Recipe
 from sedd_cli.training.run import Metrics, RunFolder
+from sedd_cli.training.states import States
 from sedd_cli.training.vocabulary import make_tokenizer
 
 VOCABULARY_DOCUMENTS = 200_000
@@ -56,7 +57,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class Sampled:
-    """What the averaged weights write, seed 0."""
+    """What the averaged weights last validated write, seed 0."""
 
     step: int
     text: str
@@ -66,32 +67,50 @@ Event = Prepared | Report | Validated | Saved | Sampled
 
 
 class Session:
-    """A recipe being carried out in a folder. `stop` ends it after the step under way, saved."""
+    """A recipe being carried out in a folder, which all processes of `world` see. `stop` in any of them ends it after
+    the step under way, saved."""
 
-    def __init__(self, recipe: Recipe, folder: Path, device: torch.device, *, resume: bool = False) -> None:
-        self.recipe, self.folder, self.device = recipe, RunFolder(folder), device
+    def __init__(
+        self, recipe: Recipe, folder: Path, device: torch.device, *, resume: bool = False, world: World | None = None
+    ) -> None:
+        self.recipe, self.folder, self.device, self.world = recipe, RunFolder(folder), device, world or World()
+        self.states = States(self.folder.states, self.world)
         self.stop = threading.Event()
+        self.stopped = False
+        """Whether it ended before the recipe did: all processes agree."""
         self._resume = resume
+        if recipe.batch_size % self.world.size:
+            raise UsageError(
+                f"{self.world.size} processes cannot share batches of {recipe.batch_size} canvases equally",
+                "Make batch_size a multiple of the number of processes.",
+            )
         if resume:
             self.folder.check_resume(recipe)
+        if not self.world.first:
+            return
+        if resume:
+            self.states.sweep()
             self.folder.sweep()
         else:
             self.folder.create()
 
     def events(self) -> Iterator[Event]:
         """Train to the end of the recipe, or until `stop`. What is trained is saved in either case."""
-        tokenizer = self._tokenizer_and_data()
         recipe = self.recipe
+        if not self._resume and self.world.first:
+            self._make_tokenizer_and_data()
+        self.world.wait()
+        tokenizer = self.folder.load_tokenizer()
         self.data = Packed(self.folder.data / "train", recipe.model.length)
         self.validation = Packed(self.folder.data / "validation", recipe.model.length, wrap=True)
         network = make_network(recipe, tokenizer.size, self.device)
-        self.trainer = Trainer(recipe, network, self.data)
+        self.trainer = Trainer(recipe, network, self.data, self.world)
         self._judge = make_network(recipe, tokenizer.size, self.device).eval().requires_grad_(False)
         self._bound: Validated | None = None
         if self._resume:
-            self.trainer.load_state(self.folder.load_state())
+            self.trainer.resume(self.states.load(self.trainer.prepare))
         step = self.trainer.progress.step
-        metrics = Metrics(self.folder.path / "metrics.jsonl", step)
+        metrics = Metrics(self.folder.path / "metrics.jsonl", step) if self.world.first else None
         yield Prepared(
             self.data.tokens,
             self.data.documents,
@@ -103,35 +122,36 @@ class Session:
         )
         if not self._resume:
             yield self._save(tokenizer)
-            self.folder.save_recipe(recipe)
+            if self.world.first:
+                self.folder.save_recipe(recipe)
         yield from self._train(tokenizer, metrics)
 
-    def _train(self, tokenizer: Tokenizer, metrics: Metrics) -> Iterator[Event]:
+    def _train(self, tokenizer: Tokenizer, metrics: Metrics | None) -> Iterator[Event]:
         settings = self.recipe.report
-        saved = validated = time.monotonic()
+        # Seconds of training, on which all processes agree; no clock is the same in two of them.
+        saved = validated = self.trainer.progress.seconds
         for report in self.trainer.steps():
             yield report
-            if report.progress.step % settings.steps == 0:
+            if metrics and report.progress.step % settings.steps == 0:
                 metrics.add(_record(report))
-            now = time.monotonic()
+            now = report.progress.seconds
             starting = report.objective == "autoregressive" and self.recipe.model.process != "causal"
             if now - validated > 60 * settings.minutes and not starting:
-                yield self._validate(metrics)
-                if settings.sample:
+                yield from self._validate(metrics)
+                if settings.sample and self.world.first:
                     yield self._sample(tokenizer)
-                validated = time.monotonic()
+                validated = now
             if now - saved > 60 * self.recipe.save.minutes:
                 yield self._save(tokenizer)
-                saved = time.monotonic()
-            if self.stop.is_set():
+                saved = now
+            self.stopped = self.world.any(self.stop.is_set())
+            if self.stopped:
                 break
-        if not self.stop.is_set():
-            yield self._validate(metrics)
+        if not self.stopped:
+            yield from self._validate(metrics)
         yield self._save(tokenizer)
 
-    def _tokenizer_and_data(self) -> Tokenizer:
-        if self._resume:
-            return self.folder.load_tokenizer()
+    def _make_tokenizer_and_data(self) -> None:
         recipe, data = self.recipe, self.recipe.data
         if not data.train:
             raise UsageError("the recipe names no data", "Say where it is: --set data.train=PATH.")
@@ -156,15 +176,17 @@ class Session:
             held_out = (text for i, text in numbered if i % every == 0)
         pack(held_out, tokenizer, self.folder.data / "validation")
         self.folder.save_tokenizer(tokenizer)
-        return tokenizer
 
     def averaged_network(self) -> ScoreNetwork:
-        """The network with the averaged weights; overwritten at the next call."""
+        """The network with the averaged weights; overwritten at the next call. All processes must ask."""
         self._judge.transformer.load_state_dict(self.trainer.averaged())
         return self._judge
 
-    def _validate(self, metrics: Metrics) -> Validated:
-        bound = validation_bound(self.trainer, self.averaged_network(), self.validation)
+    def _validate(self, metrics: Metrics | None) -> Iterator[Validated]:
+        network = self.averaged_network()
+        if metrics is None:
+            return
+        bound = validation_bound(self.trainer, network, self.validation)
         tokens = bound.per_token.numel()
         nats = float(bound.nats.sum()) / tokens
         per_byte = self.validation.tokens / (self.validation.bytes + self.validation.documents)
@@ -172,18 +194,16 @@ class Session:
             self.trainer.progress.step, nats, bound.standard_error / tokens, nats * per_byte / math.log(2)
         )
         metrics.add({"kind": "validation", **asdict(self._bound)})
-        return self._bound
+        yield self._bound
 
     def _sample(self, tokenizer: Tokenizer) -> Sampled:
-        network = self.averaged_network()
-        checkpoint = Checkpoint(
-            self.recipe.name, self.folder.path, self.recipe.config(tokenizer.size), network, tokenizer
-        )
+        config = self.recipe.config(tokenizer.size)
+        checkpoint = Checkpoint(self.recipe.name, self.folder.path, config, self._judge, tokenizer)
         return Sampled(self.trainer.progress.step, generate(checkpoint, steps=64, seed=0)[0].text)
 
     def _save(self, tokenizer: Tokenizer) -> Saved:
         progress, keep = self.trainer.progress, self.recipe.save.keep
-        self.folder.save_state(self.trainer.state(), progress.step, keep)
+        self.states.save(self.trainer.tensors(), self.trainer.record(), progress.step, keep)
         provenance: dict[str, object] = {
             "recipe": self.recipe.name,
             "objectives": [phase.objective for phase in self.recipe.phases],
@@ -194,7 +214,9 @@ class Session:
         }
         if self._bound is not None:
             provenance["bound"] = asdict(self._bound)
-        self.folder.save_checkpoint(self.recipe.config(tokenizer.size, provenance), self.trainer.averaged())
+        weights = self.trainer.averaged()
+        if self.world.first:
+            self.folder.save_checkpoint(self.recipe.config(tokenizer.size, provenance), weights)
         return Saved(progress.step)
 
 

@@ -1,3 +1,16 @@
 """Networks here are as small as the arrays of tests/diffusion: one thread too."""
 
+import random
+from pathlib import Path
+
+import pytest
+
 from tests.diffusion.conftest import one_thread  # noqa: F401
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    words = random.Random(0)
+    path = tmp_path / "corpus.txt"
+    path.write_text("\n\n".join(" ".join(words.choices(["a", "cat", "dog", "ran", "sat"], k=12)) for _ in range(60)))
+    return path

@@ -15,20 +15,14 @@ import torch
 from safetensors.torch import load_file
 
 from sedd_cli import NotLoadableError, SeddError, UsageError, generate, load_checkpoint
+from sedd_cli.models.world import World
 from sedd_cli.training.loop import Report
 from sedd_cli.training.recipe import Recipe, make_recipe
 from sedd_cli.training.session import Session
+from sedd_cli.training.states import States, Stored
 from tests.conftest import Sedd
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def text(tmp_path: Path) -> Path:
-    words = random.Random(0)
-    path = tmp_path / "corpus.txt"
-    path.write_text("\n\n".join(" ".join(words.choices(["a", "cat", "dog", "ran", "sat"], k=12)) for _ in range(60)))
-    return path
 
 
 def recipe(text: Path, *changes: str) -> Recipe:
@@ -57,12 +51,14 @@ def finish(session: Session, stop_at: int | None = None) -> list[object]:
 
 
 def tensors(run: Path) -> dict[str, torch.Tensor]:
-    state = torch.load(sorted((run / "state").glob("*.pt"))[-1], weights_only=True)
-    flat = {f"network.{k}": v for k, v in state["network"].items()} | load_file(run / "model.safetensors")
-    for i, optimiser in enumerate(state["optimisers"]):
-        for key, values in optimiser["state"].items():
-            flat |= {f"{i}.{key}.{name}": value for name, value in values.items()}
-    return flat
+    flat: dict[str, torch.Tensor] = {}
+
+    def prepare(stored: Stored) -> dict[str, torch.Tensor]:
+        flat.update({name: torch.empty(size, dtype=dtype) for name, (size, dtype) in stored.items()})
+        return flat
+
+    States(run / "state", World()).load(prepare)
+    return flat | load_file(run / "model.safetensors")
 
 
 def same(a: Path, b: Path) -> bool:
@@ -158,7 +154,7 @@ def test_resume_refuses_another_recipe_and_names_the_keys(text: Path, tmp_path: 
 def test_a_damaged_state_falls_back_to_the_one_before(text: Path, tmp_path: Path) -> None:
     finish(Session(recipe(text), tmp_path / "whole", CPU))
     finish(Session(recipe(text), tmp_path / "run", CPU), stop_at=9)
-    newest = sorted((tmp_path / "run" / "state").glob("*.pt"))[-1]
+    newest = sorted((tmp_path / "run" / "state").glob("*/*.distcp"))[-1]
     newest.write_bytes(newest.read_bytes()[:500])
     finish(Session(recipe(text), tmp_path / "run", CPU, resume=True))
     assert same(tmp_path / "whole", tmp_path / "run")

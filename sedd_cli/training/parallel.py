@@ -1,0 +1,72 @@
+"""One step of training over several processes: DDP, where each holds the whole network, or FSDP2, where each holds a
+share of every tensor."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from sedd_cli.diffusion.schedules import Schedule
+from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.models.world import World
+from sedd_cli.training.objectives import Noising, Objective
+from sedd_cli.training.recipe import Parallel
+
+
+class Lesson(nn.Module):
+    """An objective's losses as a module's forward, which is where both engines take hold."""
+
+    def __init__(self, network: ScoreNetwork, noise: Schedule) -> None:
+        super().__init__()
+        self.network, self.noise = network, noise
+
+    def forward(self, objective: Objective, x0: Tensor, noising: Noising) -> Tensor:
+        """(B, L) -> the loss of each canvas, (B,), in nats a token."""
+        return objective(self.network, self.noise, x0, noising)
+
+
+def spread_out(lesson: Lesson, how: Parallel, world: World) -> nn.Module:
+    """The lesson over all processes: gradients are then the mean over them. Alone it stays as it is."""
+    if world.size == 1:
+        return lesson
+    device = lesson.network.device
+    if how == "ddp":
+        on = [device] if device.type == "cuda" else None
+        return DistributedDataParallel(lesson, on, broadcast_buffers=False, gradient_as_bucket_view=True)
+    mesh = init_device_mesh(device.type, (world.size,))
+    for block in lesson.network.transformer.blocks:
+        fully_shard(block, mesh=mesh)
+    fully_shard(lesson, mesh=mesh)
+    return lesson
+
+
+def accumulating(lesson: nn.Module, last: bool) -> AbstractContextManager[None]:
+    """Around forward and backward of a micro-batch: gradients travel after the `last` alone."""
+    if isinstance(lesson, DistributedDataParallel) and not last:
+        return lesson.no_sync()
+    if isinstance(lesson, FSDPModule):
+        lesson.set_requires_gradient_sync(last)
+    return nullcontext()
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All of a tensor of which each process holds a share. Of a shared one every process must ask."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def shared_like(tensor: Tensor, like: Tensor) -> Tensor:
+    """This process's share of a tensor that all of them have, in the way `like` is shared."""
+    if not isinstance(like, DTensor):
+        return tensor
+    # Everyone has it already: nothing need be sent.
+    return distribute_tensor(tensor, like.device_mesh, like.placements, src_data_rank=None)
+
+
+@torch.no_grad()
+def give(to: Tensor, tensor: Tensor) -> None:
+    """Copy a whole tensor into one that may be shared."""
+    to.copy_(shared_like(tensor, to))

@@ -1,0 +1,107 @@
+"""States of a run: folders with all that resuming needs, which any number of processes can read back.
+
+Tensors are stored by torch.distributed.checkpoint, each process writing its share; `progress.json` is beside them.
+"""
+
+import json
+import os
+import pickle
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
+from torch.distributed.checkpoint.metadata import TensorStorageMetadata
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
+
+from sedd_cli.atomic import write_file
+from sedd_cli.errors import NotLoadableError, SeddError
+from sedd_cli.models.world import World
+
+PROGRESS = "progress.json"
+
+Stored = Mapping[str, tuple[torch.Size, torch.dtype]]
+"""Tensors of a state by name: shape and dtype."""
+
+
+class States:
+    """The states of a run in `path`, for all processes of `world` to save and load together."""
+
+    def __init__(self, path: Path, world: World) -> None:
+        self.path, self.world = path, world
+
+    def save(self, tensors: dict[str, Tensor], progress: dict[str, Any], step: int, keep: int) -> None:
+        """Write a state; the newest `keep` stay. Raises `SeddError` if it cannot be written: all is then as it was."""
+        folder = self.path / f"{step:010d}"
+        under_way = folder.with_name(f".{folder.name}.part")
+        try:
+            with _unwarned():
+                save(tensors, storage_writer=FileSystemWriter(under_way), no_dist=self.world.size == 1)
+            if self.world.first:
+                write_file(under_way / PROGRESS, json.dumps(progress).encode())
+                self._put(under_way, folder)
+        except (CheckpointException, OSError, SeddError) as error:
+            shutil.rmtree(under_way, ignore_errors=True)
+            raise SeddError(f"cannot write {folder}: {_reason(error)}", "Make room there.") from error
+        if self.world.first:
+            for old in self._folders()[:-keep]:
+                shutil.rmtree(old)
+        self.world.wait()
+
+    def _put(self, under_way: Path, folder: Path) -> None:
+        if folder.exists():
+            shutil.rmtree(folder)
+        under_way.rename(folder)
+        handle = os.open(self.path, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
+
+    def load(self, prepare: Callable[[Stored], dict[str, Tensor]]) -> dict[str, Any]:
+        """Read the newest state that can be read into the tensors that `prepare` gives for what is stored, and return
+        its progress. Raises `NotLoadableError` if there is none."""
+        for folder in reversed(self._folders()):
+            try:
+                stored = FileSystemReader(folder).read_metadata().state_dict_metadata
+                sizes = {
+                    name: (kept.size, kept.properties.dtype)
+                    for name, kept in stored.items()
+                    if isinstance(kept, TensorStorageMetadata)
+                }
+                progress: dict[str, Any] = json.loads((folder / PROGRESS).read_bytes())
+                with _unwarned():
+                    load(prepare(sizes), storage_reader=FileSystemReader(folder), no_dist=self.world.size == 1)
+            except (CheckpointException, OSError, ValueError, EOFError, pickle.UnpicklingError):
+                continue
+            return progress
+        raise NotLoadableError(f"{self.path} holds no state that can be read", "Start a new run.")
+
+    def sweep(self) -> None:
+        """Remove what a killed run left half-written."""
+        for left in self.path.glob(".*.part"):
+            shutil.rmtree(left)
+
+    def _folders(self) -> list[Path]:
+        """Oldest first."""
+        return sorted(folder for folder in self.path.glob("[0-9]*") if folder.is_dir())
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """torch warns where there is but one process, which is how it should be."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+        yield
+
+
+def _reason(error: BaseException) -> str:
+    """What the first process to fail ran into."""
+    if isinstance(error, CheckpointException):
+        return _reason(next(iter(error.failures.values()))[0])
+    return getattr(error, "strerror", None) or str(error)
