@@ -1,7 +1,9 @@
 """`sedd generate`: from all-MASK to text."""
 
+import os
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,9 +13,14 @@ from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.output import Output, as_json, as_lines, read_prompt
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
+from sedd_cli.models.world import joined, launched, launched_rank
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sedd_cli.generation.engine import Run, Sample
+    from sedd_cli.generation.request import Request
+    from sedd_cli.models.checkpoint import Checkpoint
 
 
 def generate(
@@ -34,7 +41,16 @@ def generate(
     temperature: options.Temperature = 1.0,
     top_k: options.TopK = None,
     top_p: options.TopP = None,
-    output: options.OutputFile = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="A file instead of stdout; into a folder (FOLDER/) JSON lines, gone on with where they end.",
+            rich_help_panel=options.OUTPUT,
+            show_default=False,
+        ),
+    ] = None,
     json: options.Json = False,
     full_canvas: Annotated[
         bool,
@@ -55,31 +71,37 @@ def generate(
 
     For example: sedd generate "Once upon a time" --seed 1 (a prompt that begins with a dash goes after --)
     """
-    terminal = Terminal(quiet=quiet, color=color, live=live)
+    terminal = Terminal(quiet=quiet or launched_rank() > 0, color=color, live=live)
     prompt = read_prompt(" ".join(words) if words else None)
-    if trace is not None and output is not None and trace.resolve() == output.resolve():
+    if trace is not None and output is not None and trace.resolve() == Path(output).resolve():
         raise UsageError(f"-o and --trace both write to {output}", "Give each its own file.")
-    with Output(output) as out:
+    from sedd_cli.generation.request import Request
+
+    request = Request(
+        length=length,
+        steps=steps,
+        seed=seed,
+        num_samples=num,
+        row=row,
+        prompt=prompt,
+        suffix=suffix,
+        sampler=sampler,
+        score=score,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        batch_size=batch_size,
+    )
+    if launched() or _is_folder(output):
+        if trace is not None:
+            raise UsageError("samples in a folder have no trace", "Leave out --trace, or give a file with -o.")
+        _into_folder(output, request, full_canvas, lambda: load(model, device, dtype, terminal), terminal)
+        return
+    with Output(Path(output) if output else None) as out:
         from sedd_cli.cli.watch import carry_out, tell_steps
         from sedd_cli.generation.engine import Run
-        from sedd_cli.generation.request import Request
         from sedd_cli.generation.trace import TraceWriter
 
-        request = Request(
-            length=length,
-            steps=steps,
-            seed=seed,
-            num_samples=num,
-            row=row,
-            prompt=prompt,
-            suffix=suffix,
-            sampler=sampler,
-            score=score,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            batch_size=batch_size,
-        )
         run = Run(load(model, device, dtype, terminal), request)
         tell_steps(run, steps, terminal)
         if run.checkpoint.tokenizer is None and not json:
@@ -106,6 +128,33 @@ def generate(
         )
     if not finished:
         raise typer.Exit(130)
+
+
+def _is_folder(output: str | None) -> bool:
+    return output is not None and (output.endswith(("/", os.sep)) or Path(output).is_dir())
+
+
+def _into_folder(
+    output: str | None, request: "Request", full_canvas: bool, load: "Callable[[], Checkpoint]", terminal: Terminal
+) -> None:
+    """Draw this process's share of the samples; under torchrun there are others."""
+    from sedd_cli.generation.bulk import Bulk
+
+    if output is None or Path(output).is_file():
+        raise UsageError("several processes write to a folder", "Give one with -o FOLDER/.")
+    with joined() as world:
+        bulk = Bulk(load(), request, Path(output), world, full_canvas=full_canvas)
+        terminal.note(f"seed {bulk.request.seed}, {bulk.there:,} of {request.num_samples:,} there already")
+        name = f"process 1 of {world.size}" if world.size > 1 else "samples"
+        try:
+            with terminal.counting() as count:
+                for done, _ in enumerate(bulk.samples(), start=1):
+                    count(name, done, bulk.planned)
+        except KeyboardInterrupt:
+            terminal.note("stopped; the same command goes on with what is missing")
+            raise typer.Exit(130) from None
+        world.wait()
+    terminal.note(f"{request.num_samples:,} samples in {output}")
 
 
 def _warn(run: "Run", terminal: Terminal) -> None:

@@ -118,7 +118,7 @@ def test_a_changed_law_is_told(sedd: Sedd) -> None:
         (["-m", "gpt5"], 3, "no checkpoint 'gpt5'"),
         (["-m", str(PARITY / "absorb")], 2, "has no tokenizer"),
         (["-o", "/no/such/folder/out.txt"], 1, "cannot write /no/such/folder/out.txt: No such file"),
-        (["-o", "."], 1, "it is a folder"),
+        (["-o", "."], 2, "holds other files"),
         (["--trace", "/no/such/folder/trace"], 1, "cannot write"),
         (["-o", "x" * 300], 1, "File name too long"),
         (["-o", "both", "--trace", "./both"], 2, "-o and --trace both write to both"),

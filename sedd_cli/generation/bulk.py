@@ -1,0 +1,132 @@
+"""Many samples into a folder: JSON lines, a shard for each process of a job, gone on with where they end."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from sedd_cli.atomic import write_file
+from sedd_cli.errors import NotLoadableError, SeddError, UsageError
+from sedd_cli.generation.engine import Run, Sample
+from sedd_cli.generation.request import Request
+from sedd_cli.models.checkpoint import Checkpoint
+from sedd_cli.models.world import LocalError, World
+
+SETTINGS = "settings.json"
+SHARDS = "shard-*.jsonl"
+FREE = {"row", "num_samples", "batch_size"}
+"""Settings that may change when a folder is gone on with."""
+
+
+class Bulk:
+    """The rows of a request as lines of `folder`/shard-RANK-of-SIZE.jsonl, whatever stands there already left out.
+
+    A line holds row, seed, nfe, text and ids; sorted by row, the lines of all shards are the same however many
+    processes wrote them. The processes of `world` must see the same folder. Raises `UsageError` if it holds samples of
+    other settings, `NotLoadableError` if what it holds cannot be read, `SeddError` if it cannot be written.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, request: Request, folder: Path, world: World, *, full_canvas: bool = False
+    ) -> None:
+        self.checkpoint, self.folder, self.world, self.full_canvas = checkpoint, folder, world, full_canvas
+        plan = json.loads(world.from_first(self._plan(request) if world.first else ""))
+        self.request = replace(request, seed=plan["seed"])
+        self.there: int = plan["there"]
+        """Of the rows asked for, those that stood there before."""
+        self._batches: list[tuple[int, int]] = plan["batches"][world.rank :: world.size]
+
+    @property
+    def planned(self) -> int:
+        """Rows that this process is to draw."""
+        return sum(size for _, size in self._batches)
+
+    def samples(self) -> Iterator[Sample]:
+        """Draw this process's rows; each stands in its shard when it is given."""
+        shard = self.folder / f"shard-{self.world.rank:05d}-of-{self.world.size:05d}.jsonl"
+        try:
+            with shard.open("ab") as file:
+                for first, size in self._batches:
+                    run = Run(self.checkpoint, replace(self.request, row=first, num_samples=size))
+                    for _ in run.steps():
+                        pass
+                    for sample in run.samples(self.full_canvas):
+                        file.write(_line(sample))
+                        file.flush()
+                        yield sample
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise LocalError(f"cannot write {shard}: {error.strerror}", "Make room there.") from error
+
+    def _plan(self, request: Request) -> str:
+        """The first process's part: what is there, whether it goes with the request, and what is to be done."""
+        run = Run(self.checkpoint, request)
+        seed = self._settle(run, request.seed is None)
+        there = self._rows_there()
+        rows = [row for row in run.rows if row not in there]
+        batches: list[list[int]] = []
+        for row in rows:
+            if batches and batches[-1][1] < run.batch_size and sum(batches[-1]) == row:
+                batches[-1][1] += 1
+            else:
+                batches.append([row, 1])
+        return json.dumps({"seed": seed, "there": len(run.rows) - len(rows), "batches": batches})
+
+    def _settle(self, run: Run, any_seed: bool) -> int:
+        """Write the settings, or hold them to those of the folder; the seed."""
+        settings = {key: value for key, value in asdict(run.request).items() if key not in FREE}
+        settings |= {"seed": run.seed, "length": len(run.canvas.ids), "full_canvas": self.full_canvas}
+        settings |= {"checkpoint": self.checkpoint.hash, "precision": self.checkpoint.precision}
+        path = self.folder / SETTINGS
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            held: dict[str, Any] = json.loads(path.read_bytes())["settings"]
+        except FileNotFoundError:
+            if any(self.folder.iterdir()):
+                raise UsageError(f"{self.folder} holds other files", "Give a folder of its own with -o.") from None
+            record = {"schema_version": 1, "model": self.checkpoint.name, "settings": settings}
+            write_file(path, (json.dumps(record, ensure_ascii=False, indent=2) + "\n").encode())
+            return run.seed
+        except (ValueError, KeyError, TypeError) as error:
+            raise NotLoadableError(f"{path} is damaged", "Give another folder with -o.") from error
+        except OSError as error:
+            raise SeddError(f"cannot write to {self.folder}: {error.strerror}", "Choose another place.") from error
+        differing = [key for key in settings.keys() | held.keys() if settings.get(key) != held.get(key)]
+        if any_seed and "seed" in held:
+            differing = [key for key in differing if key != "seed"]
+        if differing:
+            raise UsageError(
+                f"{self.folder} holds samples of other settings: {', '.join(sorted(differing))}",
+                "Give the same settings to go on there, or another folder with -o.",
+            )
+        return int(held["seed"])
+
+    def _rows_there(self) -> set[int]:
+        """Rows that stand in shards, of which a last line that was cut short is dropped."""
+        rows = set()
+        for shard in sorted(self.folder.glob(SHARDS)):
+            with shard.open("r+b") as file:
+                for number, line in enumerate(file, start=1):
+                    if not line.endswith(b"\n"):
+                        file.truncate(file.tell() - len(line))
+                        break
+                    try:
+                        rows.add(int(json.loads(line)["row"]))
+                    except (ValueError, KeyError, TypeError) as error:
+                        raise NotLoadableError(
+                            f"{shard} is damaged at line {number}", "Remove that line, or the shard: it is drawn again."
+                        ) from error
+        return rows
+
+
+def _line(sample: Sample) -> bytes:
+    record = {
+        "row": sample.row,
+        "seed": sample.seed,
+        "nfe": sample.nfe,
+        "text": sample.text,
+        "ids": sample.ids.tolist(),
+    }
+    return json.dumps(record, ensure_ascii=False).encode() + b"\n"
