@@ -24,8 +24,10 @@ from ours import SEED, network_named
 from safetensors.torch import save_file
 
 from sedd_cli import Checkpoint, generate, load_checkpoint
+from sedd_cli.evaluation.blocks import make_blocks
 from sedd_cli.evaluation.fidelity import fidelity
 from sedd_cli.models.int8 import has_exact_products
+from sedd_cli.text.corpus import read_documents
 
 PRECISIONS = ("float32", "int8")
 REVEALED = 8
@@ -101,8 +103,7 @@ def show_speed(network: str, checkpoints: Sequence[Checkpoint], lengths: Sequenc
 def show_fidelity(text: Path) -> None:
     exact, rounded = (load_checkpoint(dtype=precision) for precision in PRECISIONS)
     assert exact.tokenizer is not None
-    ids = torch.tensor(exact.tokenizer.encode(text.read_text(encoding="utf-8")))
-    x0 = ids[: CANVASES * LENGTH].view(CANVASES, LENGTH)
+    x0 = make_blocks(list(read_documents(text)), exact.tokenizer, LENGTH).first(CANVASES).groups[0]
     told = fidelity(exact, rounded, x0, form="ao", replicates=16, seed=SEED)
     drawn = told.agreement
     print(f"\nFidelity of the built-in checkpoint, {CANVASES} canvases of {LENGTH} tokens of {text.name}")
