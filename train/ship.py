@@ -33,7 +33,7 @@ SEEDS = range(10)
 
 @dataclass(frozen=True)
 class Bound:
-    """The any-order bound (RADD, equation 3.13) on a validation text."""
+    """The any-order bound (RADD, equation 2.16) on a validation text."""
 
     nats_per_token: float
     standard_error: float

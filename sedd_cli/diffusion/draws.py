@@ -1,6 +1,6 @@
 """Exact draws of tokens: float64 softmax, cumulative sum, inverse.
 
-Gumbel noise from float32 uniforms cannot reach a token rarer than 2^-24 (arXiv 2409.02908, section 4), and
+Gumbel noise from float32 uniforms hardly ever reaches a token much rarer than 2^-24 (arXiv 2409.02908, section 4), and
 nucleus-like truncation comes in unasked. Here a token comes from one 53-bit uniform by inversion.
 """
 

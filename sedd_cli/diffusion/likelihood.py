@@ -1,8 +1,8 @@
 """How likely a network finds token ids: bounds on `-log p(x0)` by Monte Carlo, and exact fixed-order values.
 
 Forms, all in nats:
-- `lambda`: lambda-DCE over all of [0, 1] (RADD, 2406.03736, equation 3.10), a bound for the absorbing process;
-- `ao`: any-order autoregressive (RADD, equation 3.13), the same bound with the number of masks drawn;
+- `lambda`: lambda-DCE over all of [0, 1] (RADD, 2406.03736, equation 3.6), a bound for the absorbing process;
+- `ao`: any-order autoregressive (RADD, equation 2.16), the same bound with the number of masks drawn;
 - `elbo`: `DWDSE + KL(p_1|0 || prior) + E[-log p(x0 | x_{t=0})]` (SEDD, 2310.16834, theorem 3.6), for the uniform
   process (for the absorbing one its KL is infinite: use the two above);
 - `d3pm`: `L_T + sum L_{t-1} + L_0` of a D3PM (2107.03006, equation 1), a bound of its chain of T steps;

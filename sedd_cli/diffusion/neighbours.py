@@ -1,6 +1,6 @@
 """Neighbours of a canvas, for the losses that need the network there: canvases that differ at one position.
 
-The implicit losses (SEDD, 2310.16834, theorem 3.3; concrete score matching, 2211.00802) hold two halves,
+The implicit losses (SEDD, 2310.16834, proposition 3.3; concrete score matching, 2211.00802) hold two halves,
 `sum_y Q(x, y) f(s(x)_y) - sum_y Q(y, x) g(s(y)_x)`: what the network says at x of all its neighbours, and what it says
 at each neighbour of x. `Q(y, x)` is the rate of the move from x to y. The second half would take L (V - 1) network
 calls; one neighbour drawn for each position, weighted by one over its chance, has the same mean.

@@ -58,7 +58,7 @@ class Process(ABC):
 
     @abstractmethod
     def euler_weights(self, log_score: Tensor, x: Tensor, rate_times_dt: Tensor) -> Tensor:
-        """Unnormalised weights of one tau-leaping step (equation 16): `one_hot(x) + dt * reverse rate`.
+        """Unnormalised weights of one tau-leaping step (equation 17): `one_hot(x) + dt * reverse rate`.
 
         (B, L, V), (B, L), (B,) -> (B, L, V). Weights can be negative: clamp at 0, then normalise.
         """
@@ -141,7 +141,7 @@ class Uniform(Process):
     def tweedie_weights(self, log_score: Tensor, x: Tensor, sigma: Tensor, sigma_next: Tensor) -> Tensor:
         dsigma = (sigma - sigma_next)[:, None, None]
         score = log_score.exp()
-        # e^{-dsigma Q} applied to the score (theorem 4.2's first factor), then the forward transition from x.
+        # e^{-dsigma Q} applied to the score (equation 19's first factor), then the forward transition from x.
         staggered = dsigma.exp() * score - torch.expm1(dsigma) / self.tokens * score.sum(-1, keepdim=True)
         move = mask_probability(dsigma) / self.tokens
         stay = 1 - (self.tokens - 1) * move

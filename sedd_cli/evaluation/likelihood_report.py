@@ -13,8 +13,8 @@ from sedd_cli.evaluation.tables import Value, as_lines, as_list, as_table, escap
 from sedd_cli.models.checkpoint import Checkpoint
 
 MEANING: Mapping[Form, str] = {
-    "ao": "any-order (RADD, equation 3.13): an upper bound on -log p",
-    "lambda": "lambda-DCE over all of [0, 1] (RADD, equation 3.10): an upper bound on -log p",
+    "ao": "any-order (RADD, equation 2.16): an upper bound on -log p",
+    "lambda": "lambda-DCE over all of [0, 1] (RADD, equation 3.6): an upper bound on -log p",
     "elbo": "DWDSE and both ends (SEDD, theorem 3.6): an upper bound on -log p",
     "d3pm": "L_T, each L_{t-1} and L_0 of the checkpoint's own chain (D3PM, equation 1): an upper bound on -log p",
     "autoregressive": "left to right, each token given those before it: exact",

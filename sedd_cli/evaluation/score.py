@@ -107,7 +107,7 @@ def make_windows(tokens: int, length: int, overlap: int | None = None) -> Window
 class Score:
     """How likely a text of n tokens is, in nats.
 
-    `form`: `ao`, the any-order bound on `-log p` (RADD, 2406.03736, equation 3.13); `elbo`, the bound for the
+    `form`: `ao`, the any-order bound on `-log p` (RADD, 2406.03736, equation 2.16); `elbo`, the bound for the
     uniform process (SEDD, 2310.16834, theorem 3.6); `d3pm`, the bound of a D3PM's own chain (2107.03006, equation 1);
     `left-to-right`, exact for that order; `autoregressive`, exact, of a checkpoint that has that order. `per_token`
     (n,) float64 is what each token contributes. `standard_error` is the Monte Carlo error of the total, `token_error`

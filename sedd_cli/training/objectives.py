@@ -1,7 +1,7 @@
 """Training objectives: from clean tokens to a loss in nats a token. A new objective is one entry of `OBJECTIVES`.
 
 Each noises its batch with the given times and uniforms, and asks the network for scores only where they count. The
-losses are those of SEDD (2310.16834, theorem 3.6 and equation 10), RADD (2406.03736, equations 3.7 to 3.13), D3PM
+losses are those of SEDD (2310.16834, theorem 3.6 and equation 10), RADD (2406.03736, equations 2.16, 3.5 and 3.6), D3PM
 (2107.03006) and concrete score matching (2211.00802).
 """
 
@@ -52,7 +52,7 @@ def _placed(losses: Tensor, where: Tensor) -> Tensor:
 
 
 def lambda_dce(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
-    """Mask with probability lambda, weigh by 1 / lambda (RADD, equation 3.10): a bound without further terms."""
+    """Mask with probability lambda, weigh by 1 / lambda (RADD, equation 3.6): a bound without further terms."""
     lam = noising.times
     masked = noising.uniforms < lam[:, None]
     nll = _cross_entropy(network, sigma_of_masked(noise, lam), x0, masked)
@@ -60,7 +60,7 @@ def lambda_dce(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Nois
 
 
 def any_order(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
-    """Mask k positions, k uniform in 1 ... L, weigh by L / k (RADD, equation 3.13)."""
+    """Mask k positions, k uniform in 1 ... L, weigh by L / k (RADD, equation 2.16)."""
     L = x0.shape[1]
     k = (noising.times * L).ceil().clamp(1, L)
     masked = noising.uniforms.argsort(1).argsort(1) < k[:, None]
@@ -69,7 +69,7 @@ def any_order(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noisi
 
 
 def t_dce(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
-    """Denoising cross entropy in t (RADD, equation 3.8), with the additive term of the original code."""
+    """Denoising cross entropy in t (RADD, equation 3.5), with the additive term of the original code."""
     t = T_MIN + (1 - T_MIN) * noising.times
     sigma = noise.total(t)
     masked = network.process.perturb(x0, sigma, noising.uniforms) == network.process.tokens
@@ -116,7 +116,7 @@ def _scored(network: ScoreNetwork, x: Tensor) -> Tensor:
 
 
 def ise(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
-    """Implicit score entropy (SEDD, theorem 3.3) with one neighbour drawn for each position, for small problems.
+    """Implicit score entropy (SEDD, proposition 3.3) with one neighbour drawn for each position, for small problems.
 
     It is known up to a constant, and can be negative; each canvas costs as many network calls as it has positions.
     """

@@ -88,7 +88,7 @@ def test_with_a_worse_score_the_bound_is_above_the_entropy(form: Form) -> None:
 
 
 def expected_bound(network: Oracle, x0: Tensor) -> float:
-    """AO by enumeration: for k masks, every set of k positions, L / k times their cross entropies (RADD, 3.13)."""
+    """AO by enumeration: for k masks, every set of k positions, L / k times their cross entropies (RADD, 2.16)."""
     sets = all_states(2, L)[1:].bool()
     x = torch.where(sets, MASK, x0)
     log_c = network.real(x, torch.ones(len(x), dtype=torch.float64)).log_softmax(-1)

@@ -113,7 +113,7 @@ def test_euler_weights_are_the_identity_plus_the_reverse_rate(process: Process) 
     log_score = random_log_score(process, x, seed=6)
     step = 0.07
     got = process.euler_weights(log_score, x, scalar(step))
-    # The reverse rate of x -> y is Q(x, y) s_y (equation 16); what leaves is taken from x.
+    # The reverse rate of x -> y is Q(x, y) s_y (as in equation 17); what leaves is taken from x.
     rate = rate_matrix(process) * log_score[0].exp()
     rate.fill_diagonal_(0.0)
     dense = step * rate + torch.diag(1 - step * rate.sum(1))

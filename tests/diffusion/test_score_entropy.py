@@ -1,7 +1,7 @@
 """Explicit, implicit and denoising score entropy are one objective, and the true score is its minimum.
 
 The same of concrete score matching (2211.00802), the squared error that score entropy replaced. Every expectation is a
-sum over a space small enough to enumerate (SEDD, 2310.16834, theorems 3.2 to 3.4).
+sum over a space small enough to enumerate (SEDD, 2310.16834, propositions 3.2 and 3.3, theorem 3.4).
 """
 
 from collections.abc import Callable
