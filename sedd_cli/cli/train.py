@@ -77,7 +77,8 @@ def train(
         finished = _carry_out(session, terminal)
     if not finished:
         again = [*sys.argv[1:], *([] if resume else ["--resume"])]
-        terminal.note(f"stopped and saved; go on with: sedd {shlex.join(again)}")
+        command = "torchrun ... -m sedd_cli" if launched() else "sedd"
+        terminal.note(f"stopped and saved; go on with: {command} {shlex.join(again)}")
         raise typer.Exit(130)
     terminal.note(f"done: sedd generate -m {output}")
 
