@@ -39,7 +39,7 @@ class States:
 
     def save(self, tensors: dict[str, Tensor], progress: dict[str, Any], step: int, keep: int) -> None:
         """Write a state; the newest `keep` stay. Raises `SeddError` if it cannot be written: all is then as it was."""
-        folder = self.path / f"{step:010d}"
+        folder = self._free_name(step)
         under_way = folder.with_name(f".{folder.name}.part")
         try:
             with _unwarned():
@@ -55,9 +55,12 @@ class States:
                 shutil.rmtree(old)
         self.world.wait()
 
+    def _free_name(self, step: int) -> Path:
+        """Later than all others of the step: a state that stands is never written over. In all processes the same."""
+        names = (f"{step:010d}{number}" for number in ("", *(f".{n:03d}" for n in range(1000))))
+        return next(folder for name in names if not (folder := self.path / name).exists())
+
     def _put(self, under_way: Path, folder: Path) -> None:
-        if folder.exists():
-            shutil.rmtree(folder)
         under_way.rename(folder)
         handle = os.open(self.path, os.O_RDONLY)
         os.fsync(handle)

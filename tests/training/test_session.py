@@ -160,6 +160,18 @@ def test_a_damaged_state_falls_back_to_the_one_before(text: Path, tmp_path: Path
     assert same(tmp_path / "whole", tmp_path / "run")
 
 
+def test_a_finished_run_goes_on_and_what_it_saved_stands_until_there_is_more(text: Path, tmp_path: Path) -> None:
+    finish(Session(recipe(text, "phases.1.decay=0.0"), tmp_path / "whole", CPU))
+    run = tmp_path / "run"
+    finish(Session(recipe(text, "phases.1.decay=0.0", "phases.1.steps=5"), run, CPU))
+    (saved,) = (run / "state").glob("0000000011*")
+    before = saved.stat().st_ino
+    finish(Session(recipe(text, "phases.1.decay=0.0", "phases.1.steps=5"), run, CPU, resume=True))
+    assert saved.stat().st_ino == before and len(list((run / "state").glob("0000000011*"))) == 2
+    finish(Session(recipe(text, "phases.1.decay=0.0"), run, CPU, resume=True))
+    assert same(tmp_path / "whole", run)
+
+
 def test_a_full_disk_stops_with_what_was_saved(text: Path, tmp_path: Path) -> None:
     """No room for another state, as a limit on the size of files: what was there stays, and goes on elsewhere."""
     finish(Session(recipe(text), tmp_path / "whole", CPU))
