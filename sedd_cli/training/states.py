@@ -4,7 +4,6 @@ Tensors are stored by torch.distributed.checkpoint, each process writing its sha
 """
 
 import json
-import os
 import pickle
 import shutil
 import warnings
@@ -46,7 +45,7 @@ class States:
                 save(tensors, storage_writer=FileSystemWriter(under_way), no_dist=self.world.size == 1)
             if self.world.first:
                 write_file(under_way / PROGRESS, json.dumps(progress).encode())
-                self._put(under_way, folder)
+                under_way.rename(folder)
         except (CheckpointException, OSError, SeddError) as error:
             shutil.rmtree(under_way, ignore_errors=True)
             raise SeddError(f"cannot write {folder}: {_reason(error)}", "Make room there.") from error
@@ -59,12 +58,6 @@ class States:
         """Later than all others of the step: a state that stands is never written over. In all processes the same."""
         names = (f"{step:010d}{number}" for number in ("", *(f".{n:03d}" for n in range(1000))))
         return next(folder for name in names if not (folder := self.path / name).exists())
-
-    def _put(self, under_way: Path, folder: Path) -> None:
-        under_way.rename(folder)
-        handle = os.open(self.path, os.O_RDONLY)
-        os.fsync(handle)
-        os.close(handle)
 
     def load(self, prepare: Callable[[Stored], dict[str, Tensor]]) -> dict[str, Any]:
         """Read the newest state that can be read into the tensors that `prepare` gives for what is stored, and return
