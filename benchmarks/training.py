@@ -20,8 +20,8 @@ from statistics import median
 from typing import Any
 
 import torch
+from measure import aligned, machine, peak_bytes, resident_bytes, seconds
 from original_loss import original_loss
-from sampling import aligned, machine, peak_bytes, resident_bytes, seconds
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
