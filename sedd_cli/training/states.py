@@ -25,6 +25,11 @@ from sedd_cli.errors import NotLoadableError, SeddError
 from sedd_cli.models.world import World
 
 PROGRESS = "progress.json"
+UNREADABLE = (
+    *(CheckpointException, OSError, ValueError, RuntimeError),
+    *(pickle.UnpicklingError, AttributeError, EOFError, ImportError, LookupError),
+)
+"""What reading a damaged state ends in: torch's errors, and those that pickle names."""
 
 Stored = Mapping[str, tuple[torch.Size, torch.dtype]]
 """Tensors of a state by name: shape and dtype."""
@@ -73,7 +78,7 @@ class States:
                 progress: dict[str, Any] = json.loads((folder / PROGRESS).read_bytes())
                 with _unwarned():
                     load(prepare(sizes), storage_reader=FileSystemReader(folder), no_dist=self.world.size == 1)
-            except (CheckpointException, OSError, ValueError, EOFError, pickle.UnpicklingError):
+            except UNREADABLE:
                 continue
             return progress
         raise NotLoadableError(f"{self.path} holds no state that can be read", "Start a new run.")

@@ -151,10 +151,11 @@ def test_resume_refuses_another_recipe_and_names_the_keys(text: Path, tmp_path: 
         Session(recipe(text), tmp_path / "none", CPU, resume=True)
 
 
-def test_a_damaged_state_falls_back_to_the_one_before(text: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", ["*.distcp", ".metadata"])
+def test_a_damaged_state_falls_back_to_the_one_before(text: Path, tmp_path: Path, damaged: str) -> None:
     finish(Session(recipe(text), tmp_path / "whole", CPU))
     finish(Session(recipe(text), tmp_path / "run", CPU), stop_at=9)
-    newest = sorted((tmp_path / "run" / "state").glob("*/*.distcp"))[-1]
+    newest = sorted((tmp_path / "run" / "state").glob(f"*/{damaged}"))[-1]
     newest.write_bytes(newest.read_bytes()[:500])
     finish(Session(recipe(text), tmp_path / "run", CPU, resume=True))
     assert same(tmp_path / "whole", tmp_path / "run")
