@@ -109,7 +109,7 @@ def generate(
                 "this checkpoint has no tokenizer, so it writes ids, not text",
                 "Use --json, or put its tokenizer.json beside config.json.",
             )
-        if not quiet:
+        if terminal.talks:
             _warn(run, terminal)
         started = time.monotonic()
         writer = TraceWriter(trace, run) if trace else None
@@ -138,12 +138,20 @@ def _into_folder(
     output: str | None, request: "Request", full_canvas: bool, load: "Callable[[], Checkpoint]", terminal: Terminal
 ) -> None:
     """Draw this process's share of the samples; under torchrun there are others."""
+    from sedd_cli.cli.watch import tell_steps
     from sedd_cli.generation.bulk import Bulk
+    from sedd_cli.generation.engine import Run
 
-    if output is None or Path(output).is_file():
+    if output is None:
         raise UsageError("several processes write to a folder", "Give one with -o FOLDER/.")
+    if Path(output).is_file():
+        raise UsageError(f"{output} is a file, not a folder", "Give a folder with -o FOLDER/.")
     with joined() as world:
         bulk = Bulk(load(), request, Path(output), world, full_canvas=full_canvas)
+        run = Run(bulk.checkpoint, bulk.request)
+        tell_steps(run, request.steps, terminal)
+        if terminal.talks:
+            _warn(run, terminal)
         terminal.note(f"seed {bulk.request.seed}, {bulk.there:,} of {request.num_samples:,} there already")
         name = f"process 1 of {world.size}" if world.size > 1 else "samples"
         try:

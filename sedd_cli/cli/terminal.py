@@ -35,6 +35,11 @@ class Terminal:
         # Not the console's word for it: that is also true where colour is forced into a pipe.
         self.live = stream.isatty() and not self._console.is_dumb_terminal and (not quiet if live is None else live)
 
+    @property
+    def talks(self) -> bool:
+        """Whether notes and warnings are told: what they take need not be found out otherwise."""
+        return not self._quiet
+
     def note(self, text: str) -> None:
         if not self._quiet:
             self._print(text, "dim")
