@@ -9,6 +9,7 @@ with the same noise; the table goes to stdout, RUNS/objectives.json and RUNS/obj
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -33,7 +34,7 @@ from sedd_cli.training.session import Session, Validated
 RECIPE = Path(__file__).with_name("objectives.toml")
 BLOCKS = 256
 REPLICATES = 16
-LOG_2 = 0.6931471805599453
+LOG_2 = math.log(2)
 
 
 @dataclass(frozen=True)
