@@ -1,6 +1,7 @@
 """Fixtures that many tests share: the built-in checkpoint, the tiny parity checkpoints, the command."""
 
 import io
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -8,11 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from sedd_cli import Checkpoint, load_checkpoint
 from sedd_cli.cli.main import main
 
 PARITY = Path(__file__).parent / "data" / "parity"
+
+
+def pytest_configure() -> None:
+    """Workers beside one another share the cores, and so do the processes that they start."""
+    if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+        share = max(1, torch.get_num_threads() // int(workers))
+        torch.set_num_threads(share)
+        os.environ["OMP_NUM_THREADS"] = str(share)
 
 
 @pytest.fixture(scope="session")

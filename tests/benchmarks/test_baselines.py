@@ -35,7 +35,7 @@ def few_states() -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def our_texts(few_states: Checkpoint) -> Counter[tuple[int, ...]]:
-    samples = generate(few_states, length=LENGTH, steps=STEPS, seed=3, num_samples=2000)
+    samples = generate(few_states, length=LENGTH, steps=STEPS, seed=3, num_samples=2000, batch_size=500)
     return Counter(tuple(sample.ids.tolist()) for sample in samples)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 SEDD = [sys.executable, "-m", "sedd_cli"]
+SHORT = ["generate", "--steps", "4"]
 LONG = ["generate", "--steps", "256", "--seed", "1", "--sampler", "first-hitting"]
 
 
@@ -53,7 +54,7 @@ def test_shell_completion_offers_choices() -> None:
 
 
 def test_a_reader_that_has_enough_ends_it_quietly() -> None:
-    with subprocess.Popen([*SEDD, *LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen([*SEDD, *SHORT], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout and process.stderr
         process.stdout.close()
         errors = process.stderr.read().decode()

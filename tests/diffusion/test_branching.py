@@ -72,9 +72,6 @@ def ended(name: str, rows: int = ROWS) -> tuple[Sampler, Oracle, list[State]]:
     return sampler, network, run_states(sampler, network, start_states(sampler, ALL_MASK, ALL_FREE, rows))
 
 
-# --- Without edits
-
-
 @pytest.mark.parametrize("name", [*MASKED, "uniform"])
 def test_a_state_without_edits_goes_on_as_it_did(name: str) -> None:
     sampler, network = named(name)
@@ -97,9 +94,6 @@ def test_edits_leave_the_state_they_are_given_alone(name: str) -> None:
     remask(sampler, state, positions)
     write(state, positions, torch.tensor([1, 1]))
     assert same(copied(state), before)
-
-
-# --- Remasking
 
 
 @pytest.mark.parametrize("name", MASKED)
@@ -258,9 +252,6 @@ def test_the_uniform_process_has_no_mask_to_go_back_to() -> None:
     sampler, network = named("uniform")
     with pytest.raises(TypeError):
         remask(sampler, states_on_the_way(sampler, network, 0)[-1], torch.tensor([0]))
-
-
-# --- Writing
 
 
 @pytest.mark.parametrize("name", [*MASKED, "uniform"])

@@ -174,9 +174,6 @@ def test_float32_is_enough_and_gradients_are_finite() -> None:
             torch.testing.assert_close(nats.double(), exact, rtol=2e-3, atol=2e-6)
 
 
-# --- The bound
-
-
 def bound(chain: Chain, network: Oracle, x0: Tensor) -> float:
     """L_T and every term of L_vb, all noise enumerated: nats of x0 (L,)."""
     process, L, dense = chain.process, len(x0), Dense(chain)
@@ -281,8 +278,6 @@ def test_without_a_chain_there_is_no_such_bound() -> None:
     with pytest.raises(UsageError, match="d3pm"):
         estimate(Oracle(space, UNIFORM), UNIFORM, LogLinear(), space.canvases(), form="d3pm")
 
-
-# --- The sampler
 
 L = 3
 SPACE = Space(TOKENS, L, seed=76)

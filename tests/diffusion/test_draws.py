@@ -33,9 +33,6 @@ def as_often_as_it_should(count: int, mean: float) -> bool:
     return min(poisson_tails(count, mean)) > UNLIKELY
 
 
-# --- Rare tokens
-
-
 def test_rare_tokens_come_as_often_as_they_should() -> None:
     batch = 50_000
     logits = CONDITIONAL.log().expand(batch, -1)
@@ -107,8 +104,6 @@ def test_uniforms_carry_53_bits_and_are_decided_by_the_whole_key() -> None:
     assert not torch.equal(uniforms(2**40, 0, size=9), uniforms(0, 0, size=9))
 
 
-# --- Inversion
-
 weights_with_zeros = st.lists(st.one_of(st.just(0.0), st.floats(0, 1e300), st.floats(0, 1)), min_size=1, max_size=20)
 in_unit = st.one_of(st.sampled_from([0.0, 2.0**-53, 1 - 2.0**-53, 0.5]), st.floats(0, 1, exclude_max=True))
 
@@ -146,8 +141,6 @@ def test_draws_follow_the_conditional_of_a_large_vocabulary() -> None:
     assert bool((cumulative[drawn.token] > u).all())
     assert bool((cumulative[drawn.token - 1] <= u).all())
 
-
-# --- Shaping
 
 LOGITS = torch.tensor([0.05, 0.4, 0.1, 0.25, 0.2], dtype=torch.float64).log() + 3.0
 

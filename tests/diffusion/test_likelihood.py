@@ -61,9 +61,6 @@ def of_copies(
     return mean_and_error(result)
 
 
-# --- The absorbing process
-
-
 @forms
 @pytest.mark.parametrize("x0", extremes(SPACE), ids=["likeliest", "unlikeliest"])
 def test_with_the_true_score_the_bound_is_met(form: Form, x0: Tensor) -> None:
@@ -182,9 +179,6 @@ def test_canvases_may_count_different_tokens() -> None:
     assert bool((result.per_token.view(copies, len(masks), L)[:, ~masks] == 0).all())
 
 
-# --- One order at a time
-
-
 def test_in_order_is_exact_for_every_order() -> None:
     network = Oracle(SPACE, ABSORBING)
     for x0 in extremes(SPACE):
@@ -215,9 +209,6 @@ def test_in_order_makes_one_canvas_a_token_and_batches_change_nothing() -> None:
     assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
 
 
-# --- One token at a time
-
-
 def test_pseudo_is_each_token_given_all_others() -> None:
     canvases = SPACE.canvases()
     for x0 in canvases[:: len(canvases) // 7]:
@@ -235,9 +226,6 @@ def test_pseudo_counts_the_positions_asked_for_and_sums_mask_out() -> None:
     assert result[:2].tolist() == [0, 0]
     truth = nats(SPACE, x0) - nats(SPACE, x0.index_fill(0, torch.tensor(2), MASK))
     assert float(result[2]) == pytest.approx(truth, rel=1e-12)
-
-
-# --- The uniform process, and DWDSE
 
 
 @pytest.mark.parametrize("x0", extremes(PAIR), ids=["likeliest", "unlikeliest"])
@@ -317,9 +305,6 @@ def test_dwdse_is_the_integral_by_enumeration(process: Process, noise: Schedule)
     mean, error = of_copies(network, process, noise, x0, "dwdse")
     assert error < PRECISION["dwdse"]
     assert mean == pytest.approx(dwdse_by_enumeration(PAIR, process, noise, x0, network), abs=4.5 * error)
-
-
-# --- Errors, batches, seeds
 
 
 @pytest.mark.parametrize(

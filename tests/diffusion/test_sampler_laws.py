@@ -62,9 +62,6 @@ def sampled(sampler: Sampler, network: Oracle, start: Tensor, rows: int = SAMPLE
     return ids_of(run_states(sampler, network, start_states(sampler, start, start == MASK, rows)))
 
 
-# --- Reveal first: the law of the chain, exactly
-
-
 def revealed_in_turn(start: Tensor, turns: tuple[int, ...]) -> Tensor:
     """The law when free positions are revealed in order of `turns`, those of one turn independently: (tokens^L,)."""
     x = all_states(MASK + 1, L)
@@ -143,9 +140,6 @@ def test_more_steps_come_nearer_to_p0_and_one_does_not_reach_it() -> None:
         distances = [float((law - SPACE.p0).abs().sum()) for law in laws]
         assert distances[0] > 0.05
         assert distances == sorted(distances, reverse=True) and distances[-1] < 0.02
-
-
-# --- Samples
 
 
 @pytest.mark.parametrize(
@@ -240,9 +234,6 @@ def test_this_many_samples_tell_a_chain_from_p0() -> None:
     network = Oracle(SPACE, ABSORBING)
     one_step = sampled(absorbing_sampler(LogLinear(), ALL_MASK, steps=1), network, ALL_MASK)
     assert chi_square_p(counts_of(one_step, TOKENS), SPACE.p0) < UNLIKELY
-
-
-# --- What holds path by path
 
 
 @both_methods
@@ -350,9 +341,6 @@ def test_first_hitting_goes_from_the_latest_time_down_and_asks_for_one_position(
             times.append(change.t)
         assert order == level.argsort(descending=True).tolist()
         assert times == pytest.approx(level.sort(descending=True).values.tolist(), rel=1e-9)
-
-
-# --- What is refused
 
 
 @pytest.mark.parametrize(

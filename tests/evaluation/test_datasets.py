@@ -85,9 +85,6 @@ def wikitext2(split: str = "test") -> str:
     return f"wikitext-2-raw-v1/{split}-00000-of-00001.parquet"
 
 
-# --- By name
-
-
 def test_wikitext_is_fetched_once_and_keeps_its_empty_rows(hub: Hub, read: Read) -> None:
     data = table(ROWS)
     commit = add(hub, WIKITEXT, wikitext2(), data)
@@ -185,9 +182,6 @@ def test_pyarrow_missing_is_said_before_anything_is_fetched(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(SeddError, match=r"needs pyarrow\nInstall sedd-cli\[eval\]"):
         read_dataset("ptb")
-
-
-# --- Files
 
 
 def write(folder: Path, name: str, data: str | bytes) -> str:

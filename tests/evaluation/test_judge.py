@@ -53,9 +53,6 @@ def assert_same(verdict: Verdict, nats: float, tokens: int, feature: torch.Tenso
         torch.testing.assert_close(verdict.feature, feature, rtol=1e-4, atol=1e-4)
 
 
-# --- Figures
-
-
 def test_a_verdict_is_the_direct_computation(judge: Judge) -> None:
     for text, verdict in zip(TEXTS, judge.judge([Passage((text,)) for text in TEXTS]), strict=True):
         nats, feature = directly(judge, ids_of(judge, END, text))
@@ -151,9 +148,6 @@ def test_figures_that_are_not_finite_are_refused(tmp_path: Path) -> None:
         judge.judge([Passage(("The cat",))])
 
 
-# --- What is loaded, and how it is named
-
-
 def test_the_card_of_a_folder(judge: Judge) -> None:
     folder = Path(judge.model.config._name_or_path)
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
@@ -198,9 +192,6 @@ def test_smollm2_as_its_wheel_carries_it() -> None:
     story = "Once upon a time there was a little dog. He liked to play with a red ball in the park."
     sense, nonsense = judge.judge([Passage((story,)), Passage((" ".join(sorted(story.split())),))])
     assert sense.nats / sense.tokens < 3 < 4 < nonsense.nats / nonsense.tokens
-
-
-# --- What is no judge
 
 
 def damaged(folder: Path, change: Callable[[Path], object]) -> str:

@@ -165,9 +165,6 @@ def test_without_a_tokenizer_there_are_figures_of_tokens(tiny: Checkpoint) -> No
     assert 0 < figures.entropy.value <= math.log(8) and figures.perplexity is None
 
 
-# --- What is said of it
-
-
 def test_the_card_says_how(built_in: Checkpoint, judge: Judge, reference: Path) -> None:
     evaluation = Evaluation(built_in, request(score="normalised", temperature=0.5, top_p=0.9), reference)
     results = carried_out(evaluation, judge)
@@ -222,9 +219,6 @@ def test_plots_are_pictures_and_the_same_each_time(
         assert picture.startswith(begins)
     assert picture == plot_samples(bare, "$a judge", form)
     assert form == "png" or b"$a judge" in picture
-
-
-# --- What cannot be done
 
 
 @pytest.mark.parametrize(

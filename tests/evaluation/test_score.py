@@ -45,9 +45,6 @@ def direct(checkpoint: Checkpoint, ids: Tensor) -> Tensor:
     return in_order(checkpoint.model, checkpoint.process, checkpoint.noise, ids, torch.arange(len(ids)))
 
 
-# --- Windows
-
-
 @pytest.mark.parametrize("overlap", [None, 0, 1, 3, 6])
 @pytest.mark.parametrize("tokens", [1, 6, 7, 8, 9, 14, 23])
 def test_windows_count_every_token_once_and_give_the_overlap(tokens: int, overlap: int | None) -> None:
@@ -71,9 +68,6 @@ def test_a_token_stands_where_it_has_most_on_either_side() -> None:
     windows = make_windows(10, 6, 2)
     assert windows.starts.tolist() == [0, 4]
     assert windows.positions[0][windows.central[0]].tolist() == [0, 1, 2, 3, 4]
-
-
-# --- Against the enumerated truth
 
 
 @pytest.mark.parametrize("overlap", [0, 1, 2])
@@ -150,9 +144,6 @@ def test_rounds_grow_and_the_last_is_the_score() -> None:
     assert scoring.calls_needed == 7 * 4 * 2 + 4
 
 
-# --- On a real checkpoint
-
-
 def test_a_score_adds_up(built_in: Checkpoint) -> None:
     result = score(built_in, TEXT, replicates=2)
     assert built_in.tokenizer is not None
@@ -208,9 +199,6 @@ def test_pseudo_of_a_long_text(built_in: Checkpoint) -> None:
     first = pseudo(built_in.model, built_in.process, built_in.noise, result.ids[:8], torch.arange(6))
     assert torch.equal(result.pseudo[:6], first[:6])
     assert result.pseudo.shape == result.per_token.shape and bool((result.pseudo > 0).all())
-
-
-# --- What cannot be done
 
 
 @pytest.mark.parametrize(

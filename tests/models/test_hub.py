@@ -382,7 +382,7 @@ def random_weights(config: dict[str, object]) -> dict[str, Tensor]:
     return dict(Transformer(read.model, read.process().states).state_dict())
 
 
-@pytest.mark.parametrize("redirected", [True, False])
+@pytest.mark.parametrize("redirected", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_gpt2s_tokenizer_comes_with_a_checkpoint_that_needs_it(hub: Hub, run: Run, redirected: bool) -> None:
     hub.add(NAME, sized(tokens=50257))
     hub.add("openai-community/gpt2", {"tokenizer.json": make_tokenizer("bytes", []).save(), "model.safetensors": b"0"})

@@ -26,7 +26,16 @@ def scores(ckpt: Checkpoint, x: Tensor, where: Tensor) -> list[tuple[int, Tensor
     return [(int(s.row[0]), s.position, s.log_score) for s in scored]
 
 
-@pytest.mark.parametrize(("length", "rows"), [(16, 15), (40, 7), (64, 8), (128, 5), (256, 3)])
+@pytest.mark.parametrize(
+    ("length", "rows"),
+    [
+        (16, 15),
+        (64, 8),
+        (256, 3),
+        pytest.param(40, 7, marks=pytest.mark.slow),
+        pytest.param(128, 5, marks=pytest.mark.slow),
+    ],
+)
 def test_a_canvas_comes_out_as_it_does_alone(built_in: Checkpoint, threads: int, length: int, rows: int) -> None:
     generator = torch.Generator().manual_seed(length)
     x = torch.randint(built_in.config.tokens, (rows, length), generator=generator)

@@ -64,9 +64,6 @@ def rendered(take: Take, number: int, width: int, height: int) -> list[str]:
     return [line.rstrip() for line in console.file.getvalue().removesuffix("\n").split("\n")]  # type: ignore[attr-defined]
 
 
-# --- svg
-
-
 def test_svg_is_the_live_view_and_fetches_nothing(take: Take) -> None:
     for step in (0, 3, None):
         svg = export(take, "svg", step=step, width=60).decode()
@@ -85,9 +82,6 @@ def test_svg_is_the_live_view_and_fetches_nothing(take: Take) -> None:
         )
         assert not re.search(r"(?:href|src)\s*=|url\((?!#)|@import", re.sub(r">[^<]*<", "><", rest))
         assert "\x1b" not in svg and "\ufffd" not in svg
-
-
-# --- cast
 
 
 class Screen:
@@ -135,9 +129,6 @@ def test_cast_is_asciicast_2_and_plays_the_live_view(take: Take) -> None:
             assert mine[-1].startswith(expected[-1]) or "…" in mine[-1]
     assert not screen.hidden
     assert json.loads(export(take, "cast", speed=4).splitlines()[2])[0] == 0.25
-
-
-# --- html
 
 
 class Page(HTMLParser):
@@ -203,9 +194,6 @@ def test_page_says_what_changed_and_no_more(take: Take) -> None:
             assert set(canvas["kept"]) == set(range(len(recorded.cells))) - recorded.free
     written = sum(len(change["w"]) + len(change.get("d", [])) for change in data["moments"])
     assert len(Page(text).raw[0]) < 1500 + 100 * take.last + 60 * written + 40 * sum(len(c["cells"]) for c in canvases)
-
-
-# --- chromium
 
 
 def chromium() -> str:
@@ -340,9 +328,6 @@ def test_chromium_fetches_nothing_even_for_a_text_that_asks(
     path.write_text(f"<img src={address}/e>")
     dom(path)
     assert asked == ["/e"]
-
-
-# --- all
 
 
 @pytest.mark.parametrize(

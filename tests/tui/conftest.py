@@ -192,7 +192,7 @@ class Seat:
 Opened = Callable[..., AbstractAsyncContextManager[Seat]]
 
 
-@pytest.fixture(params=[(80, 24), (200, 50)], ids=["small", "large"])
+@pytest.fixture(params=[(80, 24), pytest.param((200, 50), marks=pytest.mark.slow)], ids=["small", "large"])
 def size(request: pytest.FixtureRequest) -> tuple[int, int]:
     found: tuple[int, int] = request.param
     return found
