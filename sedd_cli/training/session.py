@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -66,6 +67,17 @@ class Sampled:
 Event = Prepared | Report | Validated | Saved | Sampled
 
 
+@contextmanager
+def denormals_flushed() -> Iterator[None]:
+    """Numbers below 1e-38 become 0. Gradients are full of them once something is known for certain, and a CPU then
+    takes twice as long for a step. Threads go by what held where they were made: this comes before torch's first."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
 class Session:
     """A recipe being carried out in a folder, which all processes of `world` see. `stop` in any of them ends it after
     the step under way, saved."""
@@ -96,6 +108,10 @@ class Session:
 
     def events(self) -> Iterator[Event]:
         """Train to the end of the recipe, or until `stop`. What is trained is saved in either case."""
+        with denormals_flushed():
+            yield from self._events()
+
+    def _events(self) -> Iterator[Event]:
         recipe = self.recipe
         if not self._resume and self.world.first:
             self._make_tokenizer_and_data()

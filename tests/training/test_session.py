@@ -173,6 +173,16 @@ def test_a_finished_run_goes_on_and_what_it_saved_stands_until_there_is_more(tex
     assert same(tmp_path / "whole", run)
 
 
+def test_numbers_next_to_nothing_are_nothing_while_it_trains(text: Path, tmp_path: Path) -> None:
+    def kept() -> bool:
+        return float(torch.tensor(1e-38) / 100) > 0
+
+    events = Session(recipe(text), tmp_path / "run", CPU).events()
+    assert kept() and next(events) and not kept()
+    events.close()  # type: ignore[attr-defined]
+    assert kept()
+
+
 def test_a_full_disk_stops_with_what_was_saved(text: Path, tmp_path: Path) -> None:
     """No room for another state, as a limit on the size of files: what was there stays, and goes on elsewhere."""
     finish(Session(recipe(text), tmp_path / "whole", CPU))
