@@ -5,7 +5,8 @@
 A step is the recipe's batch: noising, loss, gradients, clipping and the optimiser. Ours computes `micro_batch` canvases
 at a time, as the recipe says; the original, as in its published settings, all at once (so does ours with --micro-batch
 of the batch size). Steps of the sides alternate, each after a plain matrix product whose rate tells what the machine
-gave at that moment. Random canvases: what a step costs does not depend on which tokens stand on them. Needs Linux.
+gave at that moment. Networks are fresh and canvases random: which tokens stand on them changes nothing. (What a network
+has learnt does: denormals.py.) Needs Linux.
 """
 
 import argparse
