@@ -52,7 +52,7 @@ def arm(objective: str, process: str = "absorb", *changes: str, forms: tuple[For
     return Arm(f"{objective}-{process}", settings, forms)
 
 
-RADD = ("t-dce", "lambda-dce", "ao")
+RADD = ("t-dce", "lambda-dce", "ao", "simple")
 D3PM = ("d3pm-vb", "d3pm-simple", "d3pm-hybrid")
 ARMS = [
     arm("autoregressive", "causal"),
@@ -60,7 +60,7 @@ ARMS = [
     arm("dwdse", "uniform"),
     *(arm(objective) for objective in RADD),
     *(arm(objective, process) for process in ("absorb", "uniform") for objective in D3PM),
-    *(arm("dcsm", process) for process in ("absorb", "uniform")),
+    arm("dcsm"),
 ]
 
 

@@ -61,11 +61,25 @@ def lambda_dce(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Nois
 
 def any_order(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
     """Mask k positions, k uniform in 1 ... L, weigh by L / k (RADD, equation 2.16)."""
+    nll, k = _of_any_count(network, noise, x0, noising)
+    return (nll / k).float()
+
+
+def simple(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+    """As `any_order` unweighted, so that every masked token counts alike: `L_simple` of a D3PM in continuous time.
+
+    No bound, but least where the bound is, and less noisy: there canvases with few masks weigh as much as others.
+    """
+    nll, _ = _of_any_count(network, noise, x0, noising)
+    return (nll / x0.shape[1]).float()
+
+
+def _of_any_count(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> tuple[Tensor, Tensor]:
+    """k positions masked at random, k uniform in 1 ... L: their cross entropy, and k; both (B,)."""
     L = x0.shape[1]
     k = (noising.times * L).ceil().clamp(1, L)
     masked = noising.uniforms.argsort(1).argsort(1) < k[:, None]
-    nll = _cross_entropy(network, sigma_of_masked(noise, k / L), x0, masked)
-    return (nll.sum(1) / k).float()
+    return _cross_entropy(network, sigma_of_masked(noise, k / L), x0, masked).sum(1), k
 
 
 def t_dce(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
@@ -225,6 +239,7 @@ def next_token(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Nois
 OBJECTIVES: dict[str, Objective] = {
     "lambda-dce": lambda_dce,
     "ao": any_order,
+    "simple": simple,
     "t-dce": t_dce,
     "dwdse": dwdse,
     "ise": ise,
@@ -234,7 +249,7 @@ OBJECTIVES: dict[str, Objective] = {
     "d3pm-simple": d3pm_simple,
     "autoregressive": next_token,
 }
-ABSORBING_ONLY = {"lambda-dce", "ao", "t-dce"}
+ABSORBING_ONLY = {"lambda-dce", "ao", "simple", "t-dce"}
 IMPLICIT = {"ise", "csm"}
 """Those that read a neighbour of the canvas for each of its positions."""
 WILD = {"ise", "csm", "dcsm"}

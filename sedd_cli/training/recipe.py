@@ -15,6 +15,7 @@ ObjectiveName = Literal[
     "autoregressive",
     "lambda-dce",
     "ao",
+    "simple",
     "t-dce",
     "dwdse",
     "ise",

@@ -165,7 +165,7 @@ def test_recipes_that_make_no_sense_say_so(kind: str, changes: list[str], messag
 
 
 def test_every_objective_is_chosen_by_a_change(tmp_path: Path) -> None:
-    for objective in ("lambda-dce", "ao", "t-dce", "dwdse", "ise", "csm", "dcsm", "d3pm-vb", "d3pm-simple"):
+    for objective in ("lambda-dce", "ao", "simple", "t-dce", "dwdse", "ise", "csm", "dcsm", "d3pm-vb", "d3pm-simple"):
         changed = recipe(tmp_path, "d3pm-absorb", f"phases.0.objective={objective}")
         assert (changed.config(5).d3pm is not None) == objective.startswith("d3pm")
     uniform = recipe(tmp_path, "causal", "model.process=uniform", "model.form=sedd", "phases.0.objective=dcsm")

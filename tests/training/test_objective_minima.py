@@ -119,13 +119,13 @@ def assert_true_conditionals(table: Table) -> None:
 
 
 @pytest.mark.parametrize("noise", [LogLinear(), Geometric(sigma_min=1e-2), Cosine()], ids=lambda n: type(n).__name__)
-@pytest.mark.parametrize("objective", ["lambda-dce", "ao", "t-dce", "dwdse"])
+@pytest.mark.parametrize("objective", ["lambda-dce", "ao", "simple", "t-dce", "dwdse"])
 def test_the_minimum_is_the_true_conditional(objective: str, noise: Schedule) -> None:
     def chance(time: float) -> float:
         return time if objective == "lambda-dce" else float(mask_probability(sigma_at(noise, time)))
 
     table = Table(Absorbing(TOKENS), conditional=True)
-    least = minimise(objective, table, noise, counted() if objective == "ao" else masks(chance))
+    least = minimise(objective, table, noise, counted() if objective in ("ao", "simple") else masks(chance))
     assert_true_conditionals(table)
     if objective in ("ao", "lambda-dce"):
         # A mean over k, and over lambda, in which the loss is linear here: the entropy of the text is all that is left.
