@@ -3,7 +3,7 @@
     python train/compare_objectives.py -o RUNS --train train.txt --validation validation.txt [--only NAME ...]
 
 An arm is a run of `train/objectives.toml` with a few keys changed. Arms of which RUNS holds the end are not trained
-again, and those that were stopped go on. Then every checkpoint is measured on the same blocks of the validation text,
+again, and those that were stopped go on. Every checkpoint is measured on the same blocks of the validation text,
 with the same noise; the table goes to stdout, RUNS/objectives.json and RUNS/objectives.svg.
 """
 
@@ -116,6 +116,17 @@ def measured(folder: Path, form: Form | None, blocks: Blocks) -> Likelihood:
     return measuring.results()[0]
 
 
+def rows_of(arm: Arm, outcome: Outcome, folder: Path, validation: Path, length: int) -> list[dict[str, Value]]:
+    """What the arm is measured at, and kept in its folder."""
+    kept = folder / "bounds.json"
+    if not kept.exists():
+        blocks = blocks_of(validation, Tokenizer.from_file(folder / "tokenizer.json"), length)
+        rows = [row_of(arm, outcome, measured(folder, form, blocks)) for form in arm.forms]
+        write_file(kept, (json.dumps(rows) + "\n").encode())
+    found: list[dict[str, Value]] = json.loads(kept.read_text())
+    return found
+
+
 def row_of(arm: Arm, outcome: Outcome, found: Likelihood) -> dict[str, Value]:
     """Errors in bits a byte: of the Monte Carlo estimate, and of the text as a sample of its kind."""
     per_byte = 1 / LOG_2 / found.num_bytes
@@ -181,9 +192,7 @@ def main() -> None:
         folder = options.output / each.name
         recipe = recipe_of(each, options.train, options.validation, options.set)
         outcome = carry_out(recipe, folder)
-        tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
-        blocks = blocks_of(options.validation, tokenizer, recipe.model.length)
-        rows += [row_of(each, outcome, measured(folder, form, blocks)) for form in each.forms]
+        rows += rows_of(each, outcome, folder, options.validation, recipe.model.length)
     table = as_table(rows)
     print(table, end="")
     write_file(options.output / "objectives.json", (json.dumps(rows, indent=2) + "\n").encode())
