@@ -16,7 +16,7 @@ SIZES = [
 
 
 def recipe_for(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
-    """The table of a recipe: an autoregressive start for a quarter of the time, then lambda-DCE."""
+    """The table of a recipe: an autoregressive start for a quarter of the time, then the objective `simple`."""
     size = sum(file.stat().st_size for file in corpus_files(source))
     tokenizer, width, blocks, heads, length = next(row[1:] for row in SIZES if size <= row[0])
     batch = 16 if on_cpu else 64
@@ -29,6 +29,6 @@ def recipe_for(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
         "model": {"hidden_size": width, "n_blocks": blocks, "n_heads": heads, "length": length},
         "phases": [
             {"objective": "autoregressive", "max_minutes": minutes / 4},
-            {"objective": "lambda-dce", "max_minutes": minutes * 3 / 4, "decay": 0.35},
+            {"objective": "simple", "max_minutes": minutes * 3 / 4, "decay": 0.35},
         ],
     }
