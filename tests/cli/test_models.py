@@ -41,7 +41,7 @@ def put(cache: Path, name: str, commit: str = FIRST, ref: str | None = "main", k
 def test_without_a_cache_it_lists_the_built_in_and_the_known(sedd: Sedd, cache: Path) -> None:
     assert not cache.exists()
     listed = sedd("models", "list").stdout.decode().splitlines()
-    assert listed[0].split() == ["tinystories", "built", "in", "13.9", "MB"]
+    assert listed[0].split() == ["tinystories", "built", "in", "14.0", "MB"]
     assert [line.split()[:2] for line in listed[1:]] == [[name, "hub"] for name in KNOWN]
     assert not cache.exists()
 
