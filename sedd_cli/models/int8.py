@@ -6,8 +6,8 @@ so a row's result depends on nothing but that row: neither on the batch nor on w
 
 Why so. Of what torch has for this, measured with torch 2.13:
 - `torch.ao.quantization` (`quantize_dynamic`) is deprecated, and takes one scale for all of a product's inputs: rows
-  would depend on each other. Emulated on the built-in checkpoint its seven bits cost 0.0050 +- 0.0017 nats a token,
-  this way 0.0001 +- 0.0005 (as it runs, with other noise, 0.0009 +- 0.0004). Neither a head left in float32 nor
+  would depend on each other. Emulated on the first built-in checkpoint its seven bits cost 0.0050 +- 0.0017 nats a
+  token, this way 0.0001 +- 0.0005 (as it runs, with other noise, 0.0009 +- 0.0004). Neither a head left in float32 nor
   asymmetric rounding of inputs (both -0.0002 +- 0.0005) made a difference that could be told.
 - `torch._int_mm` lays the weights out anew at every call, and its int32 must be widened: up to twice the time.
 - `torch.ops.onednn.qlinear_pointwise`, taken here, is what Inductor calls. Weights are laid out once. With *signed*
