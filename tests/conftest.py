@@ -25,6 +25,15 @@ def pytest_configure() -> None:
         os.environ["OMP_NUM_THREADS"] = str(share)
 
 
+def limited(command: list[str], size: int) -> list[str]:
+    """The command with files of `size` bytes at most, as on a full disk.
+
+    Not by `preexec_fn`: code that runs between fork and exec can wait forever for a lock of another thread.
+    """
+    limit = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"
+    return [sys.executable, "-c", f"{limit}; os.execv(sys.argv[1], sys.argv[1:])", *command]
+
+
 @pytest.fixture(scope="session")
 def built_in() -> Checkpoint:
     """The small real checkpoint that the package carries (RADD form)."""

@@ -121,6 +121,7 @@ def on_a_terminal(arguments: list[str], interrupt_after: float | None = None) ->
     watching.start()
     if interrupt_after is not None:
         while b"\x1b[?1049h" not in b"".join(shown):
+            assert process.poll() is None, b"".join(shown)
             time.sleep(0.02)
         time.sleep(interrupt_after)
         process.send_signal(signal.SIGINT)

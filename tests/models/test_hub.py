@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -18,6 +17,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from sedd_cli.training.vocabulary import make_tokenizer
+from tests.conftest import limited
 from tests.hub import Files, Hub, Server, sha256
 from tests.hub import environment as hub_environment
 
@@ -47,17 +47,13 @@ def environment(hub: Hub, tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def run(environment: dict[str, str]) -> Run:
     def run(*args: str, limit: int | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        def restrict() -> None:
-            if limit is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
+        command = [*SEDD, *args]
         return subprocess.run(
-            [*SEDD, *args],
+            command if limit is None else limited(command, limit),
             env=environment | variables,
             capture_output=True,
             text=True,
             timeout=120,
-            preexec_fn=restrict,
         )
 
     return run

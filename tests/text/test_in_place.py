@@ -1,7 +1,6 @@
 """Saving to a user's file: what is kept, what is refused, and that nothing is ever half there."""
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from sedd_cli import NotLoadableError, SeddError, UsageError
 from sedd_cli.atomic import AtomicFile
 from sedd_cli.text.document import Document, read_document, read_file
 from sedd_cli.text.in_place import changed_on_disk, check_writable, save, save_with_backup, write_new, write_over
+from tests.conftest import limited
 
 STORY = "\ufeffOne.\r\nTwo.\u2028Three. 🌍"
 NEW = STORY.replace("Two", "Zwei")
@@ -143,12 +143,7 @@ def test_a_full_disk_leaves_everything_as_it_was(tmp_path: Path, old: int, new: 
         try: save_with_backup(document, 'n' * {new})
         except SeddError as error: sys.exit(error.message)
     """
-    full = subprocess.run(
-        [sys.executable, "-c", code, str(path)],
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
-    )
+    full = subprocess.run(limited([sys.executable, "-c", code, str(path)], 1000), capture_output=True, text=True)
     expected = (
         f"cannot write {path}: File too large" if new > 1000 else f"cannot keep a backup at {path}~: File too large"
     )

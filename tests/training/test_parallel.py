@@ -42,7 +42,7 @@ def command(recipe: Recipe, run: Path, *more: str) -> list[str]:
 
 
 def by_two(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*TORCHRUN, *arguments], capture_output=True, text=True)
+    return subprocess.run([*TORCHRUN, *arguments], capture_output=True, text=True, timeout=300)
 
 
 def alone(recipe: Recipe, run: Path, *, resume: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import random
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from sedd_cli.training.loop import Report
 from sedd_cli.training.recipe import Recipe, make_recipe
 from sedd_cli.training.session import Session
 from sedd_cli.training.states import States, Stored
-from tests.conftest import Sedd
+from tests.conftest import Sedd, limited
 
 CPU = torch.device("cpu")
 
@@ -193,12 +192,7 @@ def test_a_full_disk_stops_with_what_was_saved(text: Path, tmp_path: Path) -> No
     table = tmp_path / "recipe.toml"
     table.write_text(tomlkit.dumps(recipe(text).model_dump(mode="json", exclude_none=True)))
     command = [sys.executable, "-m", "sedd_cli", "train", str(table), "--device", "cpu", "--resume"]
-    full = subprocess.run(
-        [*command, "-o", str(tmp_path / "run")],
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
-    )
+    full = subprocess.run(limited([*command, "-o", str(tmp_path / "run")], room), capture_output=True, text=True)
     assert full.returncode == 1 and "cannot write" in full.stderr and "Traceback" not in full.stderr
     for path, content in before.items():
         assert path.read_bytes()[: len(content)] == content, path

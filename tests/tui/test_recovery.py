@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 from sedd_cli import SeddError
 from sedd_cli.text.document import Document, read_file
 from sedd_cli.tui.recovery import Recovery, RecoveryStore
+from tests.conftest import limited
 
 GAPS: list[dict[str, Any]] = [
     {"start": 3, "end": 9, "tokens": [5, 20], "original": "é", "masked": True},
@@ -213,10 +213,7 @@ def test_a_full_disk_is_told_and_what_was_kept_stays(store: RecoveryStore) -> No
             except SeddError as error: print(error.message)
     """
     full = subprocess.run(
-        [sys.executable, "-c", code, str(store.folder)],
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+        limited([sys.executable, "-c", code, str(store.folder)], 1000), capture_output=True, text=True
     )
     assert full.returncode == 0, full.stderr
     told = full.stdout.splitlines()
