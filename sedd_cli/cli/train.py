@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedd_cli.cli import options
+from sedd_cli.cli.completion import model_names
 from sedd_cli.cli.output import Output
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
@@ -37,6 +38,15 @@ def train(
     tokenizer: Annotated[
         str | None, typer.Option(help="bpe:N, bytes, gpt2, or a folder with tokenizer.json.", show_default=False)
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="A checkpoint to go on from: built-in name, folder, or OWNER/NAME of the hub.",
+            autocompletion=model_names,
+            show_default=False,
+        ),
+    ] = None,
     separator: Annotated[str | None, typer.Option(help="The line between documents.", show_default=False)] = None,
     change: Annotated[
         list[str] | None,
@@ -60,7 +70,7 @@ def train(
     from sedd_cli.models.device import resolve_device
 
     where = resolve_device(device)
-    recipe = _recipe(source, minutes, tokenizer, separator, change or [], where.type == "cpu")
+    recipe = _recipe(source, minutes, tokenizer, start, separator, change or [], where.type == "cpu")
     if dry_run:
         with Output(None) as out:
             out.write(_as_toml(recipe))
@@ -84,7 +94,13 @@ def train(
 
 
 def _recipe(
-    source: Path, minutes: float, tokenizer: str | None, separator: str | None, changes: list[str], on_cpu: bool
+    source: Path,
+    minutes: float,
+    tokenizer: str | None,
+    start: str | None,
+    separator: str | None,
+    changes: list[str],
+    on_cpu: bool,
 ) -> "Recipe":
     from sedd_cli.training.automatic import recipe_for
     from sedd_cli.training.recipe import make_recipe, read_recipe
@@ -94,10 +110,10 @@ def _recipe(
     if separator is not None:
         changes = [f"data.separator={separator}", *changes]
     if source.suffix == ".toml":
-        return read_recipe(source, changes)
+        return read_recipe(source, changes if start is None else [f"start={start}", *changes])
     if not minutes > 0:
         raise UsageError(f"minutes must be above 0, not {minutes}", "Give at least a few.")
-    return make_recipe(recipe_for(source, minutes, on_cpu), changes, str(source))
+    return make_recipe(recipe_for(source, minutes, on_cpu, start), changes, str(source))
 
 
 def _plot(run: Path | None, terminal: Terminal) -> None:

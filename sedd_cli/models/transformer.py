@@ -73,7 +73,7 @@ class Narrowing(nn.Linear):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled() or x.device.type != "cpu":
+        if torch.is_grad_enabled() or x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             return super().forward(x)
         flat, width = x.flatten(0, -2), self.out_features
         first, *others = zip(flat.split(width, 1), self.weight.split(width, 1), strict=True)

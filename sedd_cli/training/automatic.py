@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from sedd_cli.models.folder import read_config
+from sedd_cli.models.names import find_checkpoint
 from sedd_cli.text.corpus import corpus_files
+from sedd_cli.training.start import OBJECTIVES
 
 SIZES = [
     # bytes of text up to, vocabulary, width, blocks, heads, canvas
@@ -15,20 +18,35 @@ SIZES = [
 """Starting points by the amount of text, not tuned; the third row is the built-in checkpoint's."""
 
 
-def recipe_for(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
-    """The table of a recipe: an autoregressive start for a quarter of the time, then the objective `simple`."""
+def recipe_for(source: Path, minutes: float, on_cpu: bool, start: str | None = None) -> dict[str, Any]:
+    """The table of a recipe: an autoregressive start for a quarter of the time, then the objective `simple`; or
+    what goes on with the checkpoint `start`."""
+    if start is not None:
+        config = read_config(find_checkpoint(start))
+        return {
+            **_common(source, on_cpu),
+            "start": start,
+            "model": {"length": config.model.length},
+            "phases": [{"objective": OBJECTIVES[config.form], "max_minutes": minutes, "decay": 0.75}],
+        }
     size = sum(file.stat().st_size for file in corpus_files(source))
     tokenizer, width, blocks, heads, length = next(row[1:] for row in SIZES if size <= row[0])
-    batch = 16 if on_cpu else 64
     return {
-        "name": source.stem or source.resolve().name,
+        **_common(source, on_cpu),
         "tokenizer": tokenizer,
-        "batch_size": batch,
-        "micro_batch": batch,
-        "data": {"train": str(source)},
         "model": {"hidden_size": width, "n_blocks": blocks, "n_heads": heads, "length": length},
         "phases": [
             {"objective": "autoregressive", "max_minutes": minutes / 4},
             {"objective": "simple", "max_minutes": minutes * 3 / 4, "decay": 0.35},
         ],
+    }
+
+
+def _common(source: Path, on_cpu: bool) -> dict[str, Any]:
+    batch = 16 if on_cpu else 64
+    return {
+        "name": source.stem or source.resolve().name,
+        "batch_size": batch,
+        "micro_batch": batch,
+        "data": {"train": str(source)},
     }

@@ -35,7 +35,9 @@ DIVERGED = 1.5
 def make_network(recipe: Recipe, tokens: int, device: torch.device) -> ScoreNetwork:
     """A fresh network: normal weights, nothing in the residual outputs, the head and the modulations."""
     config = recipe.config(tokens)
-    network = ScoreNetwork(config, AUTOCAST.get(resolve_precision("auto", device)))
+    # Not by resolve_precision alone, which refuses bfloat16 on CPUs: here the recipe's author answers for it.
+    dtype = recipe.dtype if recipe.dtype == "bfloat16" else resolve_precision(recipe.dtype, device)
+    network = ScoreNetwork(config, AUTOCAST.get(dtype))
     generator = torch.Generator().manual_seed(recipe.seed)
     for name, p in network.named_parameters():
         if p.ndim == 2:

@@ -2,16 +2,14 @@
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from sedd_cli.models.gpt2 import GPT2_TOKENS
 from sedd_cli.models.network import ScoreNetwork
-from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.training.objectives import IMPLICIT
 from sedd_cli.training.recipe import Phase, Recipe
-from sedd_cli.training.vocabulary import BYTES
+from sedd_cli.training.vocabulary import BYTES, existing_tokenizer
 
 SHARE_OF_PEAK = 0.6
 """What a step reaches of a plain product's rate; an estimate for the plan alone."""
@@ -51,8 +49,7 @@ def tokens_of(wanted: str) -> int:
         return int(size)
     if wanted in ("bytes", "gpt2"):
         return BYTES + 1 if wanted == "bytes" else GPT2_TOKENS
-    file = Path(wanted)
-    return Tokenizer.from_file(file / "tokenizer.json" if file.is_dir() else file).size
+    return existing_tokenizer(wanted).size
 
 
 def _flops(recipe: Recipe, network: ScoreNetwork, phase: Phase) -> float:

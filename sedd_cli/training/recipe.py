@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.models.config import Config, D3PMConfig, GraphConfig, NetworkConfig, NoiseConfig
 from sedd_cli.training.objectives import ABSORBING_ONLY
+from sedd_cli.training.start import complete
 
 ObjectiveName = Literal[
     "autoregressive",
@@ -138,6 +139,10 @@ class Recipe(_Section):
 
     `parallel`: what torchrun's processes do with the network, of which each holds all (`ddp`) or a share (`fsdp`). They
     share the batch.
+
+    `start`: a checkpoint to go on from, by name, folder or hub id; network, noise and tokenizer are then its own.
+    `dtype`: what the blocks' products are in, by autocast. `auto` is bfloat16 on a CUDA device that has it, else
+    float32; a CPU with instructions for bfloat16 (AVX512-BF16, AMX) gains from it, any other is many times slower.
     """
 
     name: str = "run"
@@ -146,6 +151,8 @@ class Recipe(_Section):
     batch_size: int = Field(default=16, gt=0)
     micro_batch: int = Field(default=16, gt=0)
     parallel: Parallel = "ddp"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    start: str | None = None
     data: Data = Data()
     model: Model = Model()
     noise: Noise = Noise()
@@ -214,6 +221,8 @@ def read_recipe(path: Path, changes: list[str]) -> Recipe:
 def make_recipe(table: dict[str, Any], changes: list[str], source: str) -> Recipe:
     for change in changes:
         _set(table, change)
+    if isinstance(table.get("start"), str):
+        complete(table, source)
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:

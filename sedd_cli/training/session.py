@@ -13,6 +13,7 @@ import torch
 from sedd_cli.errors import UsageError
 from sedd_cli.generation.engine import generate
 from sedd_cli.models.checkpoint import Checkpoint
+from sedd_cli.models.folder import read_config
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.models.world import World
 from sedd_cli.text.corpus import read_documents
@@ -21,6 +22,7 @@ from sedd_cli.training.loop import Report, Trainer, make_network, validation_bou
 from sedd_cli.training.packed import Packed, pack
 from sedd_cli.training.recipe import Recipe
 from sedd_cli.training.run import Metrics, RunFolder
+from sedd_cli.training.start import start_from
 from sedd_cli.training.states import States
 from sedd_cli.training.vocabulary import make_tokenizer
 
@@ -120,6 +122,7 @@ class Session:
         self.data = Packed(self.folder.data / "train", recipe.model.length)
         self.validation = Packed(self.folder.data / "validation", recipe.model.length, wrap=True)
         network = make_network(recipe, tokenizer.size, self.device)
+        self._start(network, tokenizer)
         self.trainer = Trainer(recipe, network, self.data, self.world)
         self._judge = make_network(recipe, tokenizer.size, self.device).eval().requires_grad_(False)
         self._bound: Validated | None = None
@@ -141,6 +144,15 @@ class Session:
             if self.world.first:
                 self.folder.save_recipe(recipe)
         yield from self._train(tokenizer, metrics)
+
+    def _start(self, network: ScoreNetwork, tokenizer: Tokenizer) -> None:
+        """Take the weights of the checkpoint that the recipe starts from. A run that is resumed has them already, and
+        knows where they came from."""
+        self._origin: object = None
+        if self._resume:
+            self._origin = read_config(self.folder.path).provenance.get("start")
+        elif self.recipe.start is not None:
+            self._origin = start_from(self.recipe.start, network, self.recipe.config(tokenizer.size))
 
     def _train(self, tokenizer: Tokenizer, metrics: Metrics | None) -> Iterator[Event]:
         settings = self.recipe.report
@@ -228,6 +240,8 @@ class Session:
             "tokens": progress.canvases * self.recipe.model.length,
             "end_of_text": "<|endoftext|>",
         }
+        if self._origin is not None:
+            provenance["start"] = self._origin
         if self._bound is not None:
             provenance["bound"] = asdict(self._bound)
         weights = self.trainer.averaged()
