@@ -66,7 +66,7 @@ class Side:
         optimiser = recipe.optimiser if form == "radd" else recipe.optimiser.model_copy(update={"name": "adamw"})
         model = recipe.model.model_copy(update={"form": form})
         self.recipe = recipe.model_copy(update={"model": model, "optimiser": optimiser})
-        tokens = tokens_of(recipe.tokenizer)
+        tokens = tokens_of(recipe)
         self.network = make_network(self.recipe, tokens, torch.device("cpu")).train()
         self.noise = self.recipe.config(tokens).schedule()
         self.optimisers = make_optimisers(self.network, optimiser)

@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file, save_file
 
@@ -61,6 +62,7 @@ def put(run: Path, validation: Path) -> tuple[Checkpoint, Bound]:
     shutil.copy(run / "tokenizer.json", TARGET / "tokenizer.json")
     config = json.loads((run / "config.json").read_text())
     config["provenance"].pop("bound", None)
+    config["provenance"] = in_all(config["provenance"])
     _write_config(config)
     bound = bound_of(load_checkpoint(str(TARGET)), validation)
     config["provenance"]["data"] = "TinyStories pieces, 13,658 stories, 2.8M tokens, CDLA-Sharing-1.0"
@@ -75,6 +77,15 @@ def put(run: Path, validation: Path) -> tuple[Checkpoint, Bound]:
     shipped = load_checkpoint(str(TARGET))
     record(shipped)
     return shipped, bound
+
+
+def in_all(provenance: dict[str, Any]) -> dict[str, Any]:
+    """Of a run that started from an earlier snapshot: steps, tokens and seconds are those of both."""
+    rest = dict(provenance)
+    if (start := rest.pop("start", None)) is None:
+        return rest
+    before = in_all(start)
+    return rest | {key: before[key] + rest[key] for key in ("steps", "tokens", "seconds", "objectives")}
 
 
 def _write_config(config: dict[str, object]) -> None:
@@ -111,25 +122,30 @@ RADD form (absorbing, no time conditioning): {model.n_blocks} blocks, width {mod
 
 
 def write_log(run: Path) -> None:
-    """Every hundredth step of the run's metrics, and every validation."""
+    """Every hundredth step of the run's metrics, and every validation; after those of the run it started from."""
+    start = json.loads((run / "config.json").read_text())["provenance"].get("start")
+    before = {"steps": 0, "tokens": 0, "seconds": 0} if start is None else in_all(start)
+    with LOG.open(newline="") as file:
+        header, *rows = csv.reader(file)
     with LOG.open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["step", "tokens", "seconds", "objective", "loss", "bound", "standard_error"])
-        last: dict[str, object] = {}
+        table.writerow(header)
+        table.writerows(row for row in rows if int(row[0]) <= before["steps"])
+        last: dict[str, Any] = {}
         for line in (run / "metrics.jsonl").read_text().splitlines():
             record = json.loads(line)
             if record["kind"] == "train":
                 last = record
                 if record["step"] % EVERY == 0:
-                    table.writerow([*_progress(record), f"{record['smoothed']:.4f}", "", ""])
+                    table.writerow([*_progress(record, before), f"{record['smoothed']:.4f}", "", ""])
             else:
-                row = [*_progress({**last, "step": record["step"]}), ""]
+                row = [*_progress({**last, "step": record["step"]}, before), ""]
                 table.writerow([*row, f"{record['nats_per_token']:.4f}", f"{record['standard_error']:.4f}"])
 
 
-def _progress(record: dict[str, object]) -> list[object]:
-    tokens = int(str(record["canvases"])) * 256
-    return [record["step"], tokens, round(float(str(record["seconds"]))), record["objective"]]
+def _progress(record: dict[str, Any], before: dict[str, Any]) -> list[object]:
+    tokens, seconds = before["tokens"] + record["canvases"] * 256, before["seconds"] + record["seconds"]
+    return [before["steps"] + record["step"], tokens, round(seconds), record["objective"]]
 
 
 def main() -> None:

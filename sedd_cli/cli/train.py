@@ -1,5 +1,6 @@
 """`sedd train`: from a text or a recipe to a checkpoint."""
 
+import json
 import math
 import shlex
 import signal
@@ -70,7 +71,8 @@ def train(
     from sedd_cli.models.device import resolve_device
 
     where = resolve_device(device)
-    recipe = _recipe(source, minutes, tokenizer, start, separator, change or [], where.type == "cpu")
+    begun = output if resume and output and (output / "config.json").is_file() else None
+    recipe = _recipe(source, minutes, tokenizer, start, begun, separator, change or [], where.type == "cpu")
     if dry_run:
         with Output(None) as out:
             out.write(_as_toml(recipe))
@@ -83,8 +85,8 @@ def train(
     with joined() as world:
         if not resume and world.first:
             terminal.note(_planned(recipe, where))
-        session = Session(recipe, output, where, resume=resume, world=world)
-        finished = _carry_out(session, terminal)
+        # The session must be gone before the world is: it holds what still talks to the other processes.
+        finished = _carry_out(Session(recipe, output, where, resume=resume, world=world), terminal)
     if not finished:
         again = [*sys.argv[1:], *([] if resume else ["--resume"])]
         command = "torchrun ... -m sedd_cli" if launched() else "sedd"
@@ -98,11 +100,12 @@ def _recipe(
     minutes: float,
     tokenizer: str | None,
     start: str | None,
+    begun: Path | None,
     separator: str | None,
     changes: list[str],
     on_cpu: bool,
 ) -> "Recipe":
-    from sedd_cli.training.automatic import recipe_for
+    from sedd_cli.training.automatic import recipe_for, recipe_from
     from sedd_cli.training.recipe import make_recipe, read_recipe
 
     if tokenizer is not None:
@@ -110,10 +113,13 @@ def _recipe(
     if separator is not None:
         changes = [f"data.separator={separator}", *changes]
     if source.suffix == ".toml":
-        return read_recipe(source, changes if start is None else [f"start={start}", *changes])
+        # A string of JSON is one of TOML, whatever it looks like.
+        return read_recipe(source, changes if start is None else [f"start={json.dumps(start)}", *changes], begun)
     if not minutes > 0:
         raise UsageError(f"minutes must be above 0, not {minutes}", "Give at least a few.")
-    return make_recipe(recipe_for(source, minutes, on_cpu, start), changes, str(source))
+    if start is not None:
+        return make_recipe(recipe_from(start, begun, source, minutes, on_cpu), changes, str(source), begun)
+    return make_recipe(recipe_for(source, minutes, on_cpu), changes, str(source))
 
 
 def _plot(run: Path | None, terminal: Terminal) -> None:

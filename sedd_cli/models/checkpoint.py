@@ -1,5 +1,6 @@
 """Checkpoints on disk: a folder with `config.json`, weights, and a tokenizer when it is not GPT-2's."""
 
+import json
 import pickle
 import warnings
 from dataclasses import dataclass
@@ -178,41 +179,28 @@ def build_network(
     return model.eval().requires_grad_(False)
 
 
-def own_tokenizer(folder: Path) -> Tokenizer | None:
-    """`tokenizer.json`, else `vocab.json` with `merges.txt`; None where a folder has neither.
-
-    Raises `NotLoadableError` if it is damaged.
-    """
-    try:
-        if (folder / "tokenizer.json").is_file():
-            return Tokenizer.from_file(folder / "tokenizer.json")
-        if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-            return Tokenizer.from_gpt2(folder / "vocab.json", folder / "merges.txt")
-    except ValueError as error:
-        raise _unreadable(folder, error) from error
-    return None
-
-
 def read_tokenizer(folder: Path, config: Config) -> Tokenizer | None:
-    """The folder's own tokenizer, else GPT-2's where the tokens are as many as its own.
+    """`tokenizer.json`, else `vocab.json` with `merges.txt`, else GPT-2's where the tokens are as many as its own.
 
     None where there is none: GPT-2's is read from the hub's cache, never fetched here.
     """
-    tokenizer = own_tokenizer(folder)
-    if tokenizer is None and config.tokens == GPT2_TOKENS:
-        try:
+    tokenizer: Tokenizer | None
+    try:
+        if (folder / "tokenizer.json").is_file():
+            tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
+        elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+            tokenizer = Tokenizer.from_gpt2(folder / "vocab.json", folder / "merges.txt")
+        elif config.tokens == GPT2_TOKENS:
             tokenizer = cached_gpt2()
-        except ValueError as error:
-            raise _unreadable(folder, error) from error
+        else:
+            return None
+    except (ValueError, json.JSONDecodeError) as error:
+        raise NotLoadableError(
+            f"cannot read the tokenizer in {folder}: {error}", "Fetch the file again, or take the checkpoint's own."
+        ) from error
     if tokenizer is not None and tokenizer.size > config.tokens:
         raise NotLoadableError(
             f"the tokenizer in {folder} has {tokenizer.size} tokens, config.json says {config.tokens}",
             "One of the two files is from another checkpoint.",
         )
     return tokenizer
-
-
-def _unreadable(folder: Path, error: ValueError) -> NotLoadableError:
-    return NotLoadableError(
-        f"cannot read the tokenizer in {folder}: {error}", "Fetch the file again, or take the checkpoint's own."
-    )

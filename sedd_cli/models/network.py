@@ -32,7 +32,7 @@ class ScoreNetwork(nn.Module):
 
     A D3PM's logits are those of `p(x0 | x_t)`: for the absorbing process any network's are, and with uniform noise the
     score is made from them (`predicts_x0`), in float64 where it is asked for at positions. `autocast` is the dtype of
-    the blocks on an accelerator; scores are float32 otherwise.
+    the blocks' products; scores are float32 otherwise.
     """
 
     def __init__(self, config: Config, autocast: torch.dtype | None = None) -> None:

@@ -17,22 +17,16 @@ SIZES = [
 ]
 """Starting points by the amount of text, not tuned; the third row is the built-in checkpoint's."""
 
+AT_ONCE = 256
+"""Longer canvases are computed fewer at a time, so that memory stays what it is at this length."""
 
-def recipe_for(source: Path, minutes: float, on_cpu: bool, start: str | None = None) -> dict[str, Any]:
-    """The table of a recipe: an autoregressive start for a quarter of the time, then the objective `simple`; or
-    what goes on with the checkpoint `start`."""
-    if start is not None:
-        config = read_config(find_checkpoint(start))
-        return {
-            **_common(source, on_cpu),
-            "start": start,
-            "model": {"length": config.model.length},
-            "phases": [{"objective": OBJECTIVES[config.form], "max_minutes": minutes, "decay": 0.75}],
-        }
+
+def recipe_for(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
+    """The table of a recipe: an autoregressive start for a quarter of the time, then the objective `simple`."""
     size = sum(file.stat().st_size for file in corpus_files(source))
     tokenizer, width, blocks, heads, length = next(row[1:] for row in SIZES if size <= row[0])
     return {
-        **_common(source, on_cpu),
+        **_common(source, on_cpu, length),
         "tokenizer": tokenizer,
         "model": {"hidden_size": width, "n_blocks": blocks, "n_heads": heads, "length": length},
         "phases": [
@@ -42,11 +36,23 @@ def recipe_for(source: Path, minutes: float, on_cpu: bool, start: str | None = N
     }
 
 
-def _common(source: Path, on_cpu: bool) -> dict[str, Any]:
-    batch = 16 if on_cpu else 64
+def recipe_from(start: str, begun: Path | None, source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
+    """The table of a recipe that goes on from the checkpoint `start`, or with the run `begun` from it, by what fits."""
+    config = read_config(begun or find_checkpoint(start))
+    return {
+        **_common(source, on_cpu, config.model.length),
+        "start": start,
+        "phases": [{"objective": OBJECTIVES[config.form], "max_minutes": minutes, "decay": 0.75}],
+    }
+
+
+def _common(source: Path, on_cpu: bool, length: int) -> dict[str, Any]:
+    batch = micro_batch = 16 if on_cpu else 64
+    while micro_batch > 1 and micro_batch * length > batch * AT_ONCE:
+        micro_batch //= 2
     return {
         "name": source.stem or source.resolve().name,
         "batch_size": batch,
-        "micro_batch": batch,
+        "micro_batch": micro_batch,
         "data": {"train": str(source)},
     }

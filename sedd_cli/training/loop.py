@@ -35,8 +35,8 @@ DIVERGED = 1.5
 def make_network(recipe: Recipe, tokens: int, device: torch.device) -> ScoreNetwork:
     """A fresh network: normal weights, nothing in the residual outputs, the head and the modulations."""
     config = recipe.config(tokens)
-    # Not by resolve_precision alone, which refuses bfloat16 on CPUs: here the recipe's author answers for it.
-    dtype = recipe.dtype if recipe.dtype == "bfloat16" else resolve_precision(recipe.dtype, device)
+    # resolve_precision refuses bfloat16 on CPUs: here the recipe's author answers for it.
+    dtype = resolve_precision("auto", device) if recipe.dtype == "auto" else recipe.dtype
     network = ScoreNetwork(config, AUTOCAST.get(dtype))
     generator = torch.Generator().manual_seed(recipe.seed)
     for name, p in network.named_parameters():
@@ -190,11 +190,11 @@ class Trainer:
         return left
 
     def _enter(self, phase: int) -> None:
-        """Fresh optimisers and a fresh average; after an autoregressive start MASK begins as the mean token."""
+        """Fresh optimisers and a fresh average; after a fresh autoregressive start MASK begins as the mean token."""
         phases = self.recipe.phases
         if 0 < phase < len(phases) and phases[phase - 1].objective == "autoregressive":
             embedding = self.network.transformer.vocab_embed.embedding
-            if isinstance(self.network.process, Absorbing):
+            if isinstance(self.network.process, Absorbing) and self.recipe.start is None:
                 rows = whole(embedding.detach()).clone()
                 rows[self.network.process.mask_id] = rows[: self.network.process.tokens].mean(0)
                 give(embedding, rows)

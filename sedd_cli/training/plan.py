@@ -2,14 +2,18 @@
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
+from sedd_cli.models.folder import read_config
 from sedd_cli.models.gpt2 import GPT2_TOKENS
+from sedd_cli.models.names import find_checkpoint
 from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.training.objectives import IMPLICIT
 from sedd_cli.training.recipe import Phase, Recipe
-from sedd_cli.training.vocabulary import BYTES, existing_tokenizer
+from sedd_cli.training.vocabulary import BYTES
 
 SHARE_OF_PEAK = 0.6
 """What a step reaches of a plain product's rate; an estimate for the plan alone."""
@@ -29,7 +33,7 @@ class Plan:
 
 def plan(recipe: Recipe, device: torch.device) -> Plan:
     """Count without training. For `bpe:N` the vocabulary is taken to be N, of which a small text may fall short."""
-    tokens = tokens_of(recipe.tokenizer)
+    tokens = tokens_of(recipe)
     with torch.device("meta"):
         network = ScoreNetwork(recipe.config(tokens))
     parameters = sum(p.numel() for p in network.parameters())
@@ -42,14 +46,18 @@ def plan(recipe: Recipe, device: torch.device) -> Plan:
     return Plan(tokens, parameters, flops, _bytes(recipe, parameters, tokens), seconds)
 
 
-def tokens_of(wanted: str) -> int:
+def tokens_of(recipe: Recipe) -> int:
     """The vocabulary that a recipe's `tokenizer` stands for, before it is made."""
+    if recipe.start is not None:
+        return read_config(find_checkpoint(recipe.start)).tokens
+    wanted = recipe.tokenizer
     kind, _, size = wanted.partition(":")
     if kind == "bpe" and size.isdecimal():
         return int(size)
     if wanted in ("bytes", "gpt2"):
         return BYTES + 1 if wanted == "bytes" else GPT2_TOKENS
-    return existing_tokenizer(wanted).size
+    file = Path(wanted)
+    return Tokenizer.from_file(file / "tokenizer.json" if file.is_dir() else file).size
 
 
 def _flops(recipe: Recipe, network: ScoreNetwork, phase: Phase) -> float:

@@ -29,8 +29,8 @@ ObjectiveName = Literal[
 
 Parallel = Literal["ddp", "fsdp"]
 
-FREE_ON_RESUME = {"save", "report", "data", "phases", "micro_batch", "parallel"}
-"""Sections that may change on --resume; of the phases, only how long they last and how they end."""
+FREE_ON_RESUME = {"save", "report", "data", "phases", "micro_batch", "parallel", "dtype", "start"}
+"""What may change on --resume; of the phases, only how long they last and how they end."""
 FREE_OF_A_PHASE = {"steps", "max_minutes", "decay"}
 
 
@@ -135,13 +135,13 @@ class Report(_Section):
 
 
 class Recipe(_Section):
-    """`batch_size` canvases a step, computed `micro_batch` at a time; `tokenizer` bpe:N, bytes, gpt2 or a folder.
+    """`batch_size` canvases a step, computed `micro_batch` at a time; `tokenizer` bpe:N, bytes, gpt2, a file or folder.
 
     `parallel`: what torchrun's processes do with the network, of which each holds all (`ddp`) or a share (`fsdp`). They
     share the batch.
 
-    `start`: a checkpoint to go on from, by name, folder or hub id; network, noise and tokenizer are then its own.
-    `dtype`: what the blocks' products are in, by autocast. `auto` is bfloat16 on a CUDA device that has it, else
+    `start`: a checkpoint to go on from, by name, folder or hub id; network, noise and tokenizer (`start`) are then its
+    own. `dtype`: what the blocks' products are in, by autocast. `auto` is bfloat16 on a CUDA device that has it, else
     float32; a CPU with instructions for bfloat16 (AVX512-BF16, AMX) gains from it, any other is many times slower.
     """
 
@@ -207,22 +207,25 @@ class Recipe(_Section):
         )
 
 
-def read_recipe(path: Path, changes: list[str]) -> Recipe:
-    """A recipe file with `--set key=value` changes. Raises `NotLoadableError` or `UsageError` with what to mend."""
+def read_recipe(path: Path, changes: list[str], begun: Path | None = None) -> Recipe:
+    """A recipe file with `--set key=value` changes; `begun`: the folder of the run that it is to go on with.
+
+    Raises `NotLoadableError` or `UsageError` with what to mend.
+    """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise NotLoadableError(f"cannot read {path}: {error.strerror}", "Give a recipe (.toml) or a text.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise NotLoadableError(f"{path} is not TOML: {error}", "See train/*.toml for recipes.") from error
-    return make_recipe(table, changes, str(path))
+    return make_recipe(table, changes, str(path), begun)
 
 
-def make_recipe(table: dict[str, Any], changes: list[str], source: str) -> Recipe:
+def make_recipe(table: dict[str, Any], changes: list[str], source: str, begun: Path | None = None) -> Recipe:
     for change in changes:
         _set(table, change)
     if isinstance(table.get("start"), str):
-        complete(table, source)
+        complete(table, begun, source)
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:

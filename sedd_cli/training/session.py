@@ -22,7 +22,7 @@ from sedd_cli.training.loop import Report, Trainer, make_network, validation_bou
 from sedd_cli.training.packed import Packed, pack
 from sedd_cli.training.recipe import Recipe
 from sedd_cli.training.run import Metrics, RunFolder
-from sedd_cli.training.start import start_from
+from sedd_cli.training.start import load_start
 from sedd_cli.training.states import States
 from sedd_cli.training.vocabulary import make_tokenizer
 
@@ -100,6 +100,7 @@ class Session:
             )
         if resume:
             self.folder.check_resume(recipe)
+        self._start = None if resume or recipe.start is None else load_start(recipe, folder)
         if not self.world.first:
             return
         if resume:
@@ -121,10 +122,13 @@ class Session:
         tokenizer = self.folder.load_tokenizer()
         self.data = Packed(self.folder.data / "train", recipe.model.length)
         self.validation = Packed(self.folder.data / "validation", recipe.model.length, wrap=True)
-        network = make_network(recipe, tokenizer.size, self.device)
-        self._start(network, tokenizer)
+        self._know_origin(tokenizer)
+        network = make_network(recipe, self.tokens, self.device)
+        if self._start is not None:
+            network.transformer.load_state_dict(self._start.model.transformer.state_dict())
+            self._start = None
         self.trainer = Trainer(recipe, network, self.data, self.world)
-        self._judge = make_network(recipe, tokenizer.size, self.device).eval().requires_grad_(False)
+        self._judge = make_network(recipe, self.tokens, self.device).eval().requires_grad_(False)
         self._bound: Validated | None = None
         if self._resume:
             self.trainer.resume(self.states.load(self.trainer.prepare))
@@ -135,7 +139,7 @@ class Session:
             self.data.documents,
             len(self.data),
             self.validation.tokens,
-            tokenizer.size,
+            self.tokens,
             sum(p.numel() for p in network.parameters()),
             step,
         )
@@ -145,14 +149,16 @@ class Session:
                 self.folder.save_recipe(recipe)
         yield from self._train(tokenizer, metrics)
 
-    def _start(self, network: ScoreNetwork, tokenizer: Tokenizer) -> None:
-        """Take the weights of the checkpoint that the recipe starts from. A run that is resumed has them already, and
-        knows where they came from."""
+    def _know_origin(self, tokenizer: Tokenizer) -> None:
+        """The size of the vocabulary, and where the weights came from: what a run that is resumed says of itself."""
         self._origin: object = None
+        self.tokens = tokenizer.size
         if self._resume:
-            self._origin = read_config(self.folder.path).provenance.get("start")
-        elif self.recipe.start is not None:
-            self._origin = start_from(self.recipe.start, network, self.recipe.config(tokenizer.size))
+            begun = read_config(self.folder.path)
+            self.tokens, self._origin = begun.tokens, begun.provenance.get("start")
+        elif (start := self._start) is not None:
+            self.tokens = start.config.tokens
+            self._origin = {"checkpoint": start.name, "sha256": start.hash, **start.config.provenance}
 
     def _train(self, tokenizer: Tokenizer, metrics: Metrics | None) -> Iterator[Event]:
         settings = self.recipe.report
@@ -192,8 +198,11 @@ class Session:
                 f"{source} is a single document, so that none is left for validation",
                 "Split it (--separator), or give --set data.validation=PATH.",
             )
-        documents = islice(read_documents(source, data.separator), VOCABULARY_DOCUMENTS)
-        tokenizer = make_tokenizer(recipe.tokenizer, documents)
+        if self._start is not None and self._start.tokenizer is not None:
+            tokenizer = self._start.tokenizer
+        else:
+            documents = islice(read_documents(source, data.separator), VOCABULARY_DOCUMENTS)
+            tokenizer = make_tokenizer(recipe.tokenizer, documents)
         every = 0 if data.validation else min(count, max(2, round(1 / data.held_out)))
         numbered = enumerate(read_documents(source, data.separator), start=1)
         pack((text for i, text in numbered if not every or i % every), tokenizer, self.folder.data / "train")
@@ -225,7 +234,7 @@ class Session:
         yield self._bound
 
     def _sample(self, tokenizer: Tokenizer) -> Sampled:
-        config = self.recipe.config(tokenizer.size)
+        config = self.recipe.config(self.tokens)
         checkpoint = Checkpoint(self.recipe.name, self.folder.path, config, self._judge, tokenizer)
         return Sampled(self.trainer.progress.step, generate(checkpoint, steps=64, seed=0)[0].text)
 
@@ -246,7 +255,7 @@ class Session:
             provenance["bound"] = asdict(self._bound)
         weights = self.trainer.averaged()
         if self.world.first:
-            self.folder.save_checkpoint(self.recipe.config(tokenizer.size, provenance), weights)
+            self.folder.save_checkpoint(self.recipe.config(self.tokens, provenance), weights)
         return Saved(progress.step)
 
 

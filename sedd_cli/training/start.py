@@ -1,44 +1,43 @@
 """Starting from a checkpoint that exists: what that decides of a recipe, and the weights.
 
 Architecture, process, schedule and tokenizer are the checkpoint's. What is learnt, how long, and on which canvases is
-the recipe's.
+the recipe's. A run that has begun is such a checkpoint itself, and needs the first one no more.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sedd_cli.errors import UsageError
-from sedd_cli.models.checkpoint import build_network, read_weights
+from sedd_cli.errors import NotLoadableError, UsageError
+from sedd_cli.models.checkpoint import Checkpoint, load_checkpoint
 from sedd_cli.models.config import Config
 from sedd_cli.models.folder import read_config
-from sedd_cli.models.gpt2 import GPT2_TOKENS
-from sedd_cli.models.names import TOKENIZER, find_checkpoint, hub_name
-from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.models.names import find_checkpoint
+
+if TYPE_CHECKING:
+    from sedd_cli.training.recipe import Recipe
 
 OBJECTIVES = {"RADD": "simple", "SEDD": "dwdse", "D3PM": "d3pm-hybrid", "autoregressive": "autoregressive"}
 """What goes on with a checkpoint of each form where no recipe says it."""
 
-FREE_OF_A_NETWORK = {"name", "length", "dropout", "use_checkpoint"}
+ITS_OWN = "start"
+"""A recipe's `tokenizer`: that of its `start`."""
 
 
-def complete(table: dict[str, Any], source: str) -> None:
-    """Add to a recipe's table all that its `start` decides. Raises `UsageError` where the table says otherwise,
-    `NotLoadableError` if there is no such checkpoint."""
-    folder = find_checkpoint(table["start"])
-    config = read_config(folder)
-    faults = list(_merge(table, {**_sections(config), "tokenizer": _tokenizer(table["start"], folder, config)}))
-    if faults:
+def complete(table: dict[str, Any], begun: Path | None, source: str) -> None:
+    """Add to a recipe's table all that its `start` decides, as the run in `begun` has it, if there is one.
+
+    Raises `UsageError` where the table says otherwise, `NotLoadableError` if there is no such checkpoint.
+    """
+    config = read_config(begun or find_checkpoint(table["start"]))
+    decided = {**_sections(config), "tokenizer": ITS_OWN}
+    if faults := list(_merge(table, decided)):
         raise UsageError(
             f"{source}: {', '.join(faults)} must be as in {table['start']}, from which the run is to start",
-            "Leave them out: they come with it.",
+            f"Leave them out: they come with it. Of a recipe that has its own tokenizer: --set tokenizer={ITS_OWN}.",
         )
-
-
-def _tokenizer(start: str, folder: Path, config: Config) -> str:
-    """A recipe's name for the tokenizer that loading the checkpoint gives."""
-    own = any((folder / name).is_file() for name in TOKENIZER)
-    return start if own or config.tokens != GPT2_TOKENS else "gpt2"
+    if isinstance(table["model"], dict):
+        table["model"].setdefault("length", config.model.length)
 
 
 def _sections(config: Config) -> dict[str, Any]:
@@ -61,37 +60,41 @@ def _sections(config: Config) -> dict[str, Any]:
 
 
 def _merge(table: dict[str, Any], decided: dict[str, Any]) -> Iterator[str]:
-    """Put what is decided into a table; the keys that say something else."""
+    """Put what is decided into a table; the keys that say something else. What is no section is left to be refused."""
     for key, value in decided.items():
-        if isinstance(value, dict):
-            yield from (f"{key}.{inner}" for inner in _merge(table.setdefault(key, {}), value))
-        elif table.setdefault(key, value) != value:
+        there = table.setdefault(key, {} if isinstance(value, dict) else value)
+        if isinstance(value, dict) and isinstance(there, dict):
+            yield from (f"{key}.{inner}" for inner in _merge(there, value))
+        elif not isinstance(value, dict) and there != value:
             yield key
 
 
-def start_from(name: str, network: ScoreNetwork, config: Config) -> dict[str, object]:
-    """Give `network`, made by `config`, the weights of a checkpoint; returns where they came from, for the provenance.
+def load_start(recipe: "Recipe", folder: Path) -> Checkpoint:
+    """The checkpoint from which a run in `folder` is to start.
 
-    Raises `UsageError` if they would mean something else there, and what `load_checkpoint` does.
+    Raises `UsageError` if its weights would mean something else there or the run would take its place, and what
+    `load_checkpoint` does.
     """
-    folder = find_checkpoint(name)
-    theirs = read_config(folder)
-    if _meaning(theirs) != _meaning(config):
-        differing = ", ".join(key for key in _meaning(config) if _meaning(config)[key] != _meaning(theirs)[key])
+    assert recipe.start is not None
+    start = load_checkpoint(recipe.start)
+    if start.folder.resolve() == folder.resolve():
+        raise UsageError(f"the run would overwrite {recipe.start}, from which it is to start", "Choose another -o.")
+    theirs, ours = (_meaning(config) for config in (start.config, recipe.config(start.config.tokens)))
+    if differing := [key for key, value in theirs.items() if value != ours[key]]:
+        fitting = f"The objective {OBJECTIVES[start.form]} fits it." if differing == ["d3pm"] else "Start from another."
         raise UsageError(
-            f"this recipe cannot go on from {name}, which is of form {theirs.form}: they differ in {differing}",
-            f"The objective {OBJECTIVES[theirs.form]} fits it.",
+            f"this recipe cannot go on from {recipe.start}, of form {start.form}: they differ in "
+            + ", ".join(f"{key} ({ours[key]}, not {theirs[key]})" for key in differing),
+            fitting,
         )
-    made = build_network(theirs, read_weights(folder), None, folder)
-    network.transformer.load_state_dict(made.transformer.state_dict())
-    return {"checkpoint": hub_name(folder) or theirs.model.name or folder.name, **theirs.provenance}
+    if start.tokenizer is None:
+        raise NotLoadableError(
+            f"there is no tokenizer for {recipe.start}, from which the run is to start",
+            f"Put its tokenizer.json into {start.folder}.",
+        )
+    return start
 
 
 def _meaning(config: Config) -> dict[str, object]:
     """All that decides what the weights compute."""
-    whole = config.model_dump(include={"tokens", "graph", "noise", "d3pm", "model"})
-    known = {name: whole["model"][name] for name in type(config.model).model_fields if name not in FREE_OF_A_NETWORK}
-    if not config.model.time_conditioned:
-        known = {key: value for key, value in known.items() if key not in ("cond_dim", "scale_by_sigma")}
-    noise = {name: whole["noise"][name] for name in type(config.noise).model_fields}
-    return {"tokens": config.tokens, "graph": config.graph.type, "noise": noise, "d3pm": whole["d3pm"], "model": known}
+    return {"noise.eps": config.noise.eps, "d3pm": None, **_sections(config)}

@@ -7,9 +7,7 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from sedd_cli.errors import NotLoadableError, UsageError
-from sedd_cli.models.checkpoint import own_tokenizer
 from sedd_cli.models.gpt2 import cached_gpt2
-from sedd_cli.models.names import find_checkpoint, local_folder, split_hub_id
 from sedd_cli.text.spelling import END_OF_TEXT
 from sedd_cli.text.tokenizer import Tokenizer
 
@@ -18,7 +16,7 @@ BYTES = 256
 
 def make_tokenizer(wanted: str, documents: Iterable[str]) -> Tokenizer:
     """`bpe:N` trains byte-level BPE of N tokens on the documents, `bytes` takes each byte as a token, `gpt2` is
-    GPT-2's from the hub's cache, anything else a file or a folder with a tokenizer, or a checkpoint's name.
+    GPT-2's from the hub's cache, anything else a folder with tokenizer.json.
 
     Raises `UsageError` for a size out of range, `NotLoadableError` for a tokenizer that is not there or has no
     end-of-text token.
@@ -27,7 +25,7 @@ def make_tokenizer(wanted: str, documents: Iterable[str]) -> Tokenizer:
     if wanted == "bytes" or kind == "bpe":
         tokens = BYTES + 1 if wanted == "bytes" else _size(size)
         return _train(tokens, documents)
-    tokenizer = _gpt2() if wanted == "gpt2" else existing_tokenizer(wanted)
+    tokenizer = _gpt2() if wanted == "gpt2" else _from_path(Path(wanted))
     if tokenizer.end_of_text_id is None:
         raise NotLoadableError(
             f"the tokenizer {wanted} has no {END_OF_TEXT} token, which ends documents",
@@ -56,21 +54,16 @@ def _train(tokens: int, documents: Iterable[str]) -> Tokenizer:
     return Tokenizer(inner)
 
 
-def existing_tokenizer(wanted: str) -> Tokenizer:
-    """That of a file, of a folder, or of a checkpoint by its name. Raises `NotLoadableError` if there is none."""
-    path = Path(wanted)
-    try:
-        if path.is_file():
-            return Tokenizer.from_file(path)
-    except ValueError as error:
-        raise NotLoadableError(f"cannot read the tokenizer {path}: {error}", "Choose another.") from error
-    folder = local_folder(wanted) or (find_checkpoint(wanted) if split_hub_id(wanted) else None)
-    found = own_tokenizer(folder) if folder else None
-    if found is None:
+def _from_path(path: Path) -> Tokenizer:
+    file = path / "tokenizer.json" if path.is_dir() else path
+    if not file.is_file():
         raise NotLoadableError(
             f"there is no tokenizer at {path}", "Choose bpe:N, bytes, gpt2, or a folder with tokenizer.json."
         )
-    return found
+    try:
+        return Tokenizer.from_file(file)
+    except ValueError as error:
+        raise NotLoadableError(f"cannot read the tokenizer {file}: {error}", "Choose another.") from error
 
 
 def _gpt2() -> Tokenizer:

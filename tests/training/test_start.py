@@ -5,15 +5,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+import tokenizers
+import tomlkit
 import torch
 from safetensors.torch import load_file
 
 from sedd_cli import NotLoadableError, SeddError, UsageError, load_checkpoint
-from sedd_cli.training.automatic import recipe_for
+from sedd_cli.text.spelling import END_OF_TEXT
+from sedd_cli.training.automatic import recipe_from
 from sedd_cli.training.loop import make_network
 from sedd_cli.training.recipe import Recipe, make_recipe
 from sedd_cli.training.session import Session
-from sedd_cli.training.vocabulary import make_tokenizer
 from tests.conftest import PARITY, Sedd
 from tests.training.test_session import CPU, finish, same
 from tests.training.test_session import recipe as fresh
@@ -22,7 +24,7 @@ from tests.training.test_session import recipe as fresh
 @pytest.fixture
 def made(text: Path, tmp_path: Path) -> Path:
     """A checkpoint of 20 steps."""
-    finish(Session(fresh(text), tmp_path / "made", CPU))
+    finish(Session(fresh(text, "name=made"), tmp_path / "made", CPU))
     return tmp_path / "made"
 
 
@@ -51,15 +53,21 @@ def test_weights_and_tokenizer_are_the_checkpoints(text: Path, made: Path, tmp_p
         pass
     learnt = load_checkpoint(run).config.provenance
     assert learnt["steps"] == 8
-    assert learnt["start"] == {"checkpoint": "run", **load_checkpoint(made).config.provenance}
+    start = load_checkpoint(made)
+    assert learnt["start"] == {"checkpoint": "made", "sha256": start.hash, **start.config.provenance}
 
 
-def test_it_is_needed_no_more_once_the_run_has_begun(text: Path, made: Path, tmp_path: Path) -> None:
+def test_it_is_needed_no_more_once_the_run_has_begun(sedd: Sedd, text: Path, made: Path, tmp_path: Path) -> None:
+    """By the command, which a run is gone on with word for word."""
+    recipe = tmp_path / "onwards.toml"
+    recipe.write_text(tomlkit.dumps(onwards(text, made).model_dump(mode="json", exclude_none=True, exclude={"model"})))
     finish(Session(onwards(text, made), tmp_path / "whole", CPU))
     finish(Session(onwards(text, made), tmp_path / "parts", CPU), stop_at=3)
-    shutil.rmtree(made / "state")
-    (made / "model.safetensors").unlink()
-    finish(Session(onwards(text, made), tmp_path / "parts", CPU, resume=True))
+    shutil.rmtree(made)
+    command = ["train", str(recipe), "-o", str(tmp_path / "parts"), "--device", "cpu"]
+    assert sedd(*command).code == 3, "without --resume it is"
+    done = sedd(*command, "--resume")
+    assert done.code == 0, done.stderr
     assert same(tmp_path / "whole", tmp_path / "parts")
     whole, parts = (load_checkpoint(tmp_path / name).config.provenance["start"] for name in ("whole", "parts"))
     assert whole == parts
@@ -80,25 +88,71 @@ def test_what_it_decides_cannot_be_changed(text: Path, made: Path, change: str, 
     assert onwards(text, made, "model.length=8", "model.dropout=0.2").model.length == 8
 
 
+@pytest.mark.parametrize("change", ["noise=cosine", "model=5", "start=3"])
+def test_sections_that_are_none(text: Path, made: Path, change: str) -> None:
+    with pytest.raises(UsageError, match=change.split("=")[0]):
+        onwards(text, made, change)
+
+
 def test_an_objective_that_makes_another_thing_of_the_weights(text: Path, made: Path, tmp_path: Path) -> None:
-    recipe = onwards(text, made, "phases.0.objective=d3pm-vb")
     with pytest.raises(UsageError, match="of form RADD: they differ in d3pm") as refused:
-        finish(Session(recipe, tmp_path / "run", CPU))
-    assert "simple fits it" in refused.value.hint
+        Session(onwards(text, made, "phases.0.objective=d3pm-vb"), tmp_path / "run", CPU)
+    assert "simple fits it" in refused.value.hint and not (tmp_path / "run").exists()
 
 
-def test_a_network_without_a_tokenizer_cannot_be_gone_on_with(text: Path, tmp_path: Path) -> None:
-    with pytest.raises(NotLoadableError, match="there is no tokenizer at"):
-        finish(Session(onwards(text, PARITY / "radd"), tmp_path / "run", CPU))
+def test_a_schedule_that_no_recipe_can_say(text: Path, made: Path, tmp_path: Path) -> None:
+    config = json.loads((made / "config.json").read_text())
+    config["noise"]["eps"] = 0.01
+    (made / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UsageError, match=r"they differ in noise.eps \(0.001, not 0.01\)"):
+        Session(onwards(text, made), tmp_path / "run", CPU)
+
+
+def test_what_cannot_be_gone_on_with(text: Path, made: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotLoadableError, match="there is no tokenizer for") as refused:
+        Session(onwards(text, PARITY / "radd"), tmp_path / "run", CPU)
+    assert "tokenizer.json into" in refused.value.hint
     with pytest.raises(NotLoadableError, match="there is no checkpoint 'nosuch'"):
         onwards(text, Path("nosuch"))
+    before = {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}
+    with pytest.raises(UsageError, match="the run would overwrite"):
+        Session(onwards(text, made), made / ".." / "made", CPU)
+    assert before == {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize(("name", "objective"), [("radd", "simple"), ("absorb", "dwdse"), ("uniform", "dwdse")])
-def test_a_text_alone_is_learnt_by_what_fits_the_checkpoint(text: Path, name: str, objective: str) -> None:
-    table = recipe_for(text, 3, True, str(PARITY / name))
-    (phase,) = make_recipe(table, [], "test").phases
-    assert (phase.objective, phase.max_minutes) == (objective, 3)
+def test_more_tokens_than_its_tokenizer_has(text: Path, tmp_path: Path) -> None:
+    """As in checkpoints whose vocabulary was rounded up."""
+    start = Path(shutil.copytree(PARITY / "absorb", tmp_path / "start"))
+    letters = {letter: i for i, letter in enumerate("acdgnorst\u0120\u010a")}
+    small = tokenizers.Tokenizer(tokenizers.models.BPE(letters, []))
+    small.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    small.decoder = tokenizers.decoders.ByteLevel()
+    small.add_special_tokens([END_OF_TEXT])
+    small.save(str(start / "tokenizer.json"))
+    recipe = onwards(text, start, "phases.0.objective=dwdse", "report.sample=false")
+    finish(Session(recipe, tmp_path / "run", CPU), stop_at=2)
+    finish(Session(recipe, tmp_path / "run", CPU, resume=True))
+    assert load_checkpoint(tmp_path / "run").config.tokens == 60 > small.get_vocab_size()
+
+
+@pytest.mark.parametrize(
+    ("name", "objective", "micro_batch"), [("radd", "simple", 16), ("absorb", "dwdse", 16), ("uniform", "dwdse", 16)]
+)
+def test_a_text_alone_is_learnt_by_what_fits_the_checkpoint(
+    text: Path, name: str, objective: str, micro_batch: int
+) -> None:
+    recipe = make_recipe(recipe_from(str(PARITY / name), None, text, 3, True), [], "test")
+    (phase,) = recipe.phases
+    assert (phase.objective, phase.max_minutes, recipe.micro_batch) == (objective, 3, micro_batch)
+    assert recipe.model.length == load_checkpoint(PARITY / name).length
+
+
+def test_longer_canvases_are_fewer_at_once(text: Path, made: Path) -> None:
+    config = json.loads((made / "config.json").read_text())
+    config["model"]["length"] = 1024
+    (made / "config.json").write_text(json.dumps(config))
+    recipes = [make_recipe(recipe_from(str(made), None, text, 3, on_cpu), [], "test") for on_cpu in (True, False)]
+    assert [(r.batch_size, r.micro_batch) for r in recipes] == [(16, 4), (64, 16)]
 
 
 def test_the_command(sedd: Sedd, text: Path, tmp_path: Path) -> None:
@@ -111,14 +165,6 @@ def test_the_command(sedd: Sedd, text: Path, tmp_path: Path) -> None:
     assert isinstance(origin, dict) and origin["checkpoint"] == "tinystories"
     assert sedd("train", str(text), "--from", "nosuch", "-o", str(run)).code == 3
     assert sedd("train", str(text), "--from", "tinystories", "--tokenizer", "bytes", "--dry-run").code == 2
-
-
-def test_a_tokenizer_by_the_name_of_its_checkpoint(made: Path) -> None:
-    built_in, of_a_folder = make_tokenizer("tinystories", []), make_tokenizer(str(made), [])
-    assert (built_in.size, of_a_folder.size) == (4096, 257)
-    for name, words in (("nosuch", "there is no tokenizer at"), ("some/one", "no such repository")):
-        with pytest.raises(NotLoadableError, match=words):
-            make_tokenizer(name, [])
 
 
 def test_bfloat16_on_a_cpu(text: Path, tmp_path: Path) -> None:
