@@ -4,6 +4,7 @@ All of them run the same program on parts of the same work; what decides how it 
 first of them talks and writes what there is one of.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,6 +104,9 @@ def joined() -> Iterator[World]:
             f"process {world.rank} of {world.size} has lost another: {str(error).splitlines()[0]}",
             "What was saved is whole. Start the same command again (train: with --resume).",
         ) from error
+    # Whatever still talked to the others must be gone by now: its end waits for threads of gloo's, which without their
+    # group wait for the interpreter, which is its.
+    gc.collect()
     distributed.destroy_process_group()
 
 
