@@ -1,6 +1,7 @@
 """One step of training over several processes: DDP, where each holds the whole network, or FSDP2, where each holds a
 share of every tensor."""
 
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -36,7 +37,10 @@ def spread_out(lesson: Lesson, how: Parallel, world: World) -> nn.Module:
     device = lesson.network.device
     if how == "ddp":
         on = [device] if device.type == "cuda" else None
-        return DistributedDataParallel(lesson, on, broadcast_buffers=False, gradient_as_bucket_view=True)
+        with warnings.catch_warnings():
+            # Older versions of torch that we take do not know its new name.
+            warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
+            return DistributedDataParallel(lesson, on, broadcast_buffers=False, gradient_as_bucket_view=True)
     mesh = init_device_mesh(device.type, (world.size,))
     for block in lesson.network.transformer.blocks:
         fully_shard(block, mesh=mesh)
