@@ -78,7 +78,7 @@ async def a_run(pilot: "Pilot[None]") -> None:
 async def a_document(pilot: "Pilot[None]") -> None:
     """Two gaps filled, the cursor on the first."""
     desk = pilot.app.desk  # type: ignore[attr-defined]
-    for start, words in ((STORY.index("red"), 2), (STORY.index("The cat was"), 9)):
+    for start, words in ((STORY.index("red"), 2), (STORY.index("The cat was"), 8)):
         desk.canvas.place((start, 0))
         await pilot.press(*["ctrl+shift+right"] * words, "shift+left", "shift+left", "m")
     await pilot.press("g")
