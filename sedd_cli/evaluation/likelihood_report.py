@@ -46,11 +46,13 @@ class Result:
     def fields(self) -> dict[str, Value]:
         """All but the curve, side by side."""
         of_fidelity = {} if self.fidelity is None else fidelity_figures(self.fidelity)
+        found = figures(self.found)
         return {
-            **figures(self.found),
+            **found,
             **{f"fidelity_{key}": value for key, value in of_fidelity.items()},
             **named(self.model),
-            **self.settings,
+            # As many replicates were asked for at least: how many were run is among the figures.
+            **{key: value for key, value in self.settings.items() if key not in found},
         }
 
     def as_lines(self) -> str:

@@ -61,6 +61,13 @@ def test_json_has_the_contracts_keys_and_says_how(sedd: Sedd, data: str) -> None
     assert sum(band["nats_per_token"] for band in record["curve"]) == pytest.approx(record["nats_per_token"])
 
 
+def test_as_many_replicates_are_told_as_were_run(sedd: Sedd, data: str) -> None:
+    command = ("eval", "perplexity", "--data", data, *QUICK)
+    error = float(fields(sedd(*command).stdout)["error_per_token"])
+    told = fields(sedd(*command, "--until-error", str(error / 2)).stdout)
+    assert int(told["replicates"]) > 2 and float(told["error_per_token"]) <= error / 2
+
+
 def test_several_data_sets_stand_side_by_side(sedd: Sedd, data: str, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text(STORIES[0] * 3)
