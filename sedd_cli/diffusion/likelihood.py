@@ -91,7 +91,8 @@ def estimate(
 ) -> Estimate:
     """Estimate the bound (or DWDSE) of `x0` (N, L); `noise` of the form `d3pm` is a `Discrete` schedule.
 
-    Only the tokens `where` (N, L) bool count; the others are given, never noised (default: all count). Each of
+    Only the tokens `where` (N, L) bool count; the others are given, never noised (default: all count). Of those, MASK
+    is a token that nobody knows: the bound is then that of the marginal law. Each of
     `replicates` independent replicates noises every canvas `draws` times, with times stratified over draws and
     canvases. The result does not depend on `batch_size`. Raises `UsageError` if the form does not fit the process.
     """
@@ -224,17 +225,18 @@ def _cross_entropy(scored: Scored, x0: Tensor) -> Tensor:
 def _masking(form: Form, process: Absorbing, noise: Schedule) -> Noise:
     def mask(x0: Tensor, counted: Tensor, times: Tensor, u: Tensor) -> _Noised:
         count, L = counted.sum(1), x0.shape[1]
+        unknown = (x0 == process.mask_id).sum(1)
         if form != "ao":
             # A step of a D3PM's chain is lambda = t/T: T times its term, 1/t, is 1 / lambda.
             chain = noise.steps if form == "d3pm" and isinstance(noise, Discrete) else None
             level = times if chain is None else _step_at(times, chain) / chain
             masked = counted & (u < level[:, None])
-            weight, fraction = 1 / level, level * count / L
+            weight, fraction = 1 / level, (level * count + unknown) / L
         else:
             k = (times * count).ceil().clamp(min=1)
             rank = torch.where(counted, u, 2.0).argsort(1).argsort(1)
             masked = counted & (rank < k[:, None])
-            weight, fraction, level = count / k, k / L, k / count
+            weight, fraction, level = count / k, (k + unknown) / L, k / count
         x = torch.where(masked, process.mask_id, x0)
         return _Noised(x, sigma_of_masked(noise, fraction), masked, weight, level)
 

@@ -97,9 +97,9 @@ def test_a_long_canvas_earns_a_warning(sedd: Sedd) -> None:
 
 def test_a_foreign_prompt_earns_a_warning(sedd: Sedd, built_in: Checkpoint) -> None:
     foreign = sedd("generate", "The quarterly revenue report shows an operating margin of 12%.", "--steps", "4")
-    at_home = sedd("generate", "Once upon a time there was a little dog named Max.", "--steps", "4")
     assert f"unlike what {built_in.name} was trained on" in foreign.stderr
-    assert "warning" not in at_home.stderr
+    for at_home in ("Once upon a time there was a little dog named Max.", "Once upon a time", "One day, a bird"):
+        assert "warning" not in sedd("generate", at_home, "--steps", "4").stderr
 
 
 def test_a_changed_law_is_told(sedd: Sedd) -> None:

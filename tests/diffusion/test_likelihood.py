@@ -158,6 +158,30 @@ def test_given_tokens_are_given(form: Form, x0: Tensor) -> None:
     assert all(torch.equal(x[:, 1], x0[1].expand(len(x))) for x in network.seen)
 
 
+@forms
+@pytest.mark.parametrize("x0", extremes(SPACE), ids=["likeliest", "unlikeliest"])
+def test_unknown_tokens_are_summed_out(form: Form, x0: Tensor) -> None:
+    """They stay MASK, and count as masked in the noise that a time-conditioned network is fed."""
+    masked = []
+
+    class Recording(Oracle):
+        def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
+            masked.append((mask_probability(sigma), (x == MASK).double().mean(1)))
+            return super().log_scores(x, sigma, where)
+
+    counted = torch.tensor([True, False, True])
+    known = torch.where(counted, x0, MASK)
+    where = counted.expand(COPIES, -1)
+    mean, error = of_copies(Recording(SPACE, ABSORBING), ABSORBING, LogLinear(), known, form, where=where)
+    assert error < PRECISION[form]
+    assert mean == pytest.approx(nats(SPACE, known), abs=4.5 * error)
+    fed, there = (torch.cat(each) for each in zip(*masked, strict=True))
+    most = float(mask_probability(LogLinear().total(torch.ones((), dtype=torch.float64))))
+    if form == "ao":
+        torch.testing.assert_close(fed, there.clamp(max=most))
+    assert float(fed.min()) >= 1 / L and float(fed.mean()) == pytest.approx(float(there.mean()), abs=0.01)
+
+
 def test_canvases_may_count_different_tokens() -> None:
     x0 = SPACE.canvases()[11]
     masks = all_states(2, L).bool()
