@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ PARITY = Path(__file__).parent / "data" / "parity"
 
 def pytest_configure() -> None:
     """Workers beside one another share the cores, and so do the processes that they start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Begun in the background of a shell: what the tests start and interrupt would ignore it as well.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
         share = max(1, torch.get_num_threads() // int(workers))
         torch.set_num_threads(share)
