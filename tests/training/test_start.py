@@ -135,16 +135,35 @@ def test_more_tokens_than_its_tokenizer_has(text: Path, tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path / "run").config.tokens == 60 > small.get_vocab_size()
 
 
-@pytest.mark.parametrize(
-    ("name", "objective", "micro_batch"), [("radd", "simple", 16), ("absorb", "dwdse", 16), ("uniform", "dwdse", 16)]
-)
-def test_a_text_alone_is_learnt_by_what_fits_the_checkpoint(
-    text: Path, name: str, objective: str, micro_batch: int
-) -> None:
+@pytest.mark.parametrize(("name", "objective"), [("radd", "simple"), ("absorb", "dwdse"), ("uniform", "dwdse")])
+def test_a_text_alone_is_learnt_by_what_fits_the_checkpoint(text: Path, name: str, objective: str) -> None:
     recipe = make_recipe(recipe_from(str(PARITY / name), None, text, 3, True), [], "test")
     (phase,) = recipe.phases
-    assert (phase.objective, phase.max_minutes, recipe.micro_batch) == (objective, 3, micro_batch)
+    assert (phase.objective, phase.max_minutes, recipe.micro_batch) == (objective, 3, 16)
     assert recipe.model.length == load_checkpoint(PARITY / name).length
+
+
+@pytest.mark.parametrize(
+    ("model", "first", "fits"),
+    [
+        ({"form": "sedd", "process": "uniform"}, "d3pm-simple", "d3pm-hybrid"),
+        ({"form": "sedd"}, "d3pm-simple", "d3pm-hybrid"),
+        ({"process": "causal"}, "autoregressive", "autoregressive"),
+    ],
+)
+def test_chains_and_autoregressive_checkpoints(
+    text: Path, tmp_path: Path, model: dict[str, str], first: str, fits: str
+) -> None:
+    changes = [f"model.{key}={value}" for key, value in model.items()]
+    phases = f'phases=[{{objective="{first}",steps=2}}]'
+    made = tmp_path / "made"
+    finish(Session(fresh(text, phases, "d3pm.steps=7", "report.sample=false", *changes), made, CPU))
+    table = recipe_from(str(made), None, text, 3, True)
+    assert [phase["objective"] for phase in table["phases"]] == [fits]
+    table["phases"] = [{"objective": fits, "steps": 2}]
+    finish(Session(make_recipe(table, ["report.sample=false", "report.canvases=4"], "test"), tmp_path / "run", CPU))
+    before, after = (load_checkpoint(folder).config for folder in (made, tmp_path / "run"))
+    assert (before.form, before.d3pm, before.graph) == (after.form, after.d3pm, after.graph)
 
 
 def test_longer_canvases_are_fewer_at_once(text: Path, made: Path) -> None:
