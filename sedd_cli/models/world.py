@@ -104,8 +104,8 @@ def joined() -> Iterator[World]:
             f"process {world.rank} of {world.size} has lost another: {str(error).splitlines()[0]}",
             "What was saved is whole. Start the same command again (train: with --resume).",
         ) from error
-    # Whatever still talked to the others must be gone by now: its end waits for threads of gloo's, which without their
-    # group wait for the interpreter, which is its.
+    # Whatever still talks to the others must go first. DDP's reducer, freed once the group is gone, waits for gloo's
+    # threads while it holds the interpreter's lock, for which they wait.
     gc.collect()
     distributed.destroy_process_group()
 

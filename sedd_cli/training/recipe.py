@@ -142,7 +142,7 @@ class Recipe(_Section):
 
     `start`: a checkpoint to go on from, by name, folder or hub id; network, noise and tokenizer (`start`) are then its
     own. `dtype`: what the blocks' products are in, by autocast. `auto` is bfloat16 on a CUDA device that has it, else
-    float32; a CPU with instructions for bfloat16 (AVX512-BF16, AMX) gains from it, any other is many times slower.
+    float32; a CPU gains from it that has instructions for it (tried: AVX512-BF16), others emulate them.
     """
 
     name: str = "run"
