@@ -39,6 +39,8 @@ def recipe_for(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
 def recipe_from(start: str, begun: Path | None, source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
     """The table of a recipe that goes on from the checkpoint `start`, or with the run `begun` from it, by what fits."""
     config = read_config(begun or find_checkpoint(start))
+    if begun is None:
+        corpus_files(source)  # whether there is a text is said before anything is made
     return {
         **_common(source, on_cpu, config.model.length),
         "start": start,

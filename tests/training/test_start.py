@@ -183,6 +183,8 @@ def test_the_command(sedd: Sedd, text: Path, tmp_path: Path) -> None:
     origin = load_checkpoint(run).config.provenance["start"]
     assert isinstance(origin, dict) and origin["checkpoint"] == "tinystories"
     assert sedd("train", str(text), "--from", "nosuch", "-o", str(run)).code == 3
+    assert sedd("train", "nosuch.txt", "--from", "tinystories", "-o", str(tmp_path / "other")).code == 3
+    assert not (tmp_path / "other").exists()
     assert sedd("train", str(text), "--from", "tinystories", "--tokenizer", "bytes", "--dry-run").code == 2
 
 
