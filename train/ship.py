@@ -144,8 +144,8 @@ def write_log(run: Path) -> None:
 
 
 def _progress(record: dict[str, Any], before: dict[str, Any]) -> list[object]:
-    tokens, seconds = before["tokens"] + record["canvases"] * 256, before["seconds"] + record["seconds"]
-    return [before["steps"] + record["step"], tokens, round(seconds), record["objective"]]
+    tokens = before["tokens"] + record["canvases"] * 256 - record.get("cut", 0)
+    return [before["steps"] + record["step"], tokens, round(before["seconds"] + record["seconds"]), record["objective"]]
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 # The first word of a key says what the numbers are for, so that no two uses can meet.
-START, REMASK, MOVE, MONTE_CARLO = range(4)
+START, REMASK, MOVE, MONTE_CARLO, CUT = range(5)
 
 
 def uniforms(seed: int, row: int, *key: int, size: int) -> Tensor:

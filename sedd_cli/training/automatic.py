@@ -17,6 +17,9 @@ SIZES = [
 ]
 """Starting points by the amount of text, not tuned; the third row is the built-in checkpoint's."""
 
+SHORT = 0.1
+"""The share of steps with short canvases: what those who generate or score a sentence or two need."""
+
 AT_ONCE = 256
 """Longer canvases are computed fewer at a time, so that memory stays what it is at this length."""
 
@@ -56,5 +59,5 @@ def _common(source: Path, on_cpu: bool, length: int) -> dict[str, Any]:
         "name": source.stem or source.resolve().name,
         "batch_size": batch,
         "micro_batch": micro_batch,
-        "data": {"train": str(source)},
+        "data": {"train": str(source), "short": SHORT},
     }

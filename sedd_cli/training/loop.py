@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sedd_cli.diffusion.likelihood import Estimate, default_form, estimate
 from sedd_cli.diffusion.processes import Absorbing
-from sedd_cli.diffusion.randomness import uniforms
+from sedd_cli.diffusion.randomness import CUT, uniforms
 from sedd_cli.errors import SeddError
 from sedd_cli.models.device import AUTOCAST, resolve_precision
 from sedd_cli.models.network import ScoreNetwork
@@ -56,7 +56,8 @@ def make_network(recipe: Recipe, tokens: int, device: torch.device) -> ScoreNetw
 
 @dataclass
 class Progress:
-    """Where a run stands: step in all, phase, step and seconds in it, canvases seen, the smoothed loss."""
+    """Where a run stands: step in all, phase, step and seconds in it, canvases seen and the tokens that short ones
+    lacked, the smoothed loss."""
 
     step: int = 0
     phase: int = 0
@@ -64,6 +65,7 @@ class Progress:
     phase_seconds: float = 0.0
     seconds: float = 0.0
     canvases: int = 0
+    cut: int = 0
     smoothed: float = math.nan
     smallest: float = math.inf
 
@@ -105,20 +107,21 @@ class Trainer:
                 self._next_phase()
             phase = self.recipe.phases[number]
             while (done := _share(phase, self.progress)) < 1:
-                started = clock()
-                loss, norm, factor = self._step(phase, done)
+                started, L = clock(), self._length()
+                loss, norm, factor = self._step(phase, done, L)
                 taken = max(seconds for (seconds,) in self.world.every((clock() - started,)))
-                self._advance(loss, taken)
-                yield self._report(phase, loss, norm, factor, taken)
+                self._advance(loss, taken, L)
+                speed = self.recipe.batch_size * L / taken if taken else math.inf
+                yield self._report(phase, loss, norm, factor, speed)
 
-    def _step(self, phase: Phase, done: float) -> tuple[float, float, float]:
+    def _step(self, phase: Phase, done: float, L: int) -> tuple[float, float, float]:
         recipe, network = self.recipe, self.network
         factor = rate_factor(phase, self.progress.phase_step, done)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = factor * group["base_lr"]
             optimiser.zero_grad(set_to_none=True)
-        loss = self._loss(phase.objective)
+        loss = self._loss(phase.objective, L)
         if not math.isfinite(loss):
             raise self._stop(f"the loss became {loss}")
         norm = float(whole(nn.utils.clip_grad_norm_(network.parameters(), recipe.optimiser.clip)))
@@ -127,12 +130,12 @@ class Trainer:
         self.average.update(network)
         return loss, norm, factor
 
-    def _loss(self, name: str) -> float:
+    def _loss(self, name: str, L: int) -> float:
         """The mean loss of the step's batch, and its gradients. Rank r takes every size-th canvas of it from r on."""
         recipe, world, first = self.recipe, self.world, self.progress.canvases
         mine = torch.arange(world.rank, recipe.batch_size, world.size)
-        x0 = self.data.batch(recipe.seed, range(first + world.rank, first + recipe.batch_size, world.size))
-        noising = self._noising(recipe.batch_size, self.data.length)
+        x0 = self.data.batch(recipe.seed, range(first + world.rank, first + recipe.batch_size, world.size))[:, :L]
+        noising = self._noising(recipe.batch_size, L)
         objective = make_objective(name, recipe.d3pm.simple_weight)
         torch.manual_seed(self.progress.step + (world.rank << 40))  # dropout
         total = 0.0
@@ -145,6 +148,12 @@ class Trainer:
             total += float(loss.detach())
         return sum(loss for (loss,) in world.every((total,))) / world.size
 
+    def _length(self) -> int:
+        """Tokens of this step's canvases: now and then fewer than they could have, at least 2."""
+        chance, share = uniforms(self.recipe.seed, self.progress.step, CUT, size=2).tolist()
+        L = self.data.length
+        return 2 + int(share * (L - 1)) if chance < self.recipe.data.short else L
+
     def _to(self, numbers: Tensor) -> Tensor:
         device = self.network.device
         return numbers.to(device, torch.float32) if device.type == "mps" else numbers.to(device)
@@ -154,8 +163,9 @@ class Trainer:
         u = uniforms(self.recipe.seed, self.progress.step, size=B + B * L)
         return Noising((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(B, L))
 
-    def _advance(self, loss: float, taken: float) -> None:
+    def _advance(self, loss: float, taken: float, L: int) -> None:
         p = self.progress
+        p.cut += self.recipe.batch_size * (self.data.length - L)
         p.step, p.phase_step, p.canvases = p.step + 1, p.phase_step + 1, p.canvases + self.recipe.batch_size
         p.seconds, p.phase_seconds = p.seconds + taken, p.phase_seconds + taken
         weight = max(0.02, 1 / p.phase_step)
@@ -173,12 +183,9 @@ class Trainer:
             "a longer warmup, or a smaller optimiser.clip.",
         )
 
-    def _report(self, phase: Phase, loss: float, norm: float, factor: float, taken: float) -> Report:
-        tokens = self.recipe.batch_size * self.data.length
-        done = _share(phase, self.progress)
-        return Report(
-            self.progress, phase.objective, loss, factor, norm, tokens / taken if taken else math.inf, self._left(done)
-        )
+    def _report(self, phase: Phase, loss: float, norm: float, factor: float, speed: float) -> Report:
+        left = self._left(_share(phase, self.progress))
+        return Report(self.progress, phase.objective, loss, factor, norm, speed, left)
 
     def _left(self, done: float) -> float | None:
         """Seconds left, if every phase still to come says so in minutes, or this one can be extrapolated."""

@@ -40,12 +40,14 @@ class _Section(BaseModel):
 
 class Data(_Section):
     """Where the text is. `separator`: the line between documents (None: found out). `held_out`: the share of
-    documents kept for validation where no `validation` path is given."""
+    documents kept for validation where no `validation` path is given. `short`: the share of steps whose canvases are
+    cut to a random length, so that the network knows short ones too (as LLaDA, 2502.09992)."""
 
     train: str = ""
     validation: str = ""
     separator: str | None = None
     held_out: float = Field(default=0.01, gt=0, lt=1)
+    short: float = Field(default=0.0, ge=0, le=1)
 
 
 class Model(_Section):

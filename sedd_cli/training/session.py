@@ -246,7 +246,7 @@ class Session:
             "objectives": [phase.objective for phase in self.recipe.phases],
             "steps": progress.step,
             "seconds": round(progress.seconds),
-            "tokens": progress.canvases * self.recipe.model.length,
+            "tokens": progress.canvases * self.recipe.model.length - progress.cut,
             "end_of_text": "<|endoftext|>",
         }
         if self._origin is not None:
@@ -270,5 +270,6 @@ def _record(report: Report) -> dict[str, object]:
         "rate": report.rate,
         "grad_norm": report.grad_norm,
         "canvases": progress.canvases,
+        "cut": progress.cut,
         "seconds": progress.seconds,
     }

@@ -17,7 +17,7 @@ from sedd_cli import NotLoadableError, SeddError, UsageError, generate, load_che
 from sedd_cli.models.world import World
 from sedd_cli.training.loop import Report
 from sedd_cli.training.recipe import Recipe, make_recipe
-from sedd_cli.training.session import Session
+from sedd_cli.training.session import Prepared, Session
 from sedd_cli.training.states import States, Stored
 from tests.conftest import Sedd, limited
 
@@ -79,12 +79,34 @@ def test_a_run_leaves_a_checkpoint_that_generates(text: Path, tmp_path: Path) ->
     assert checkpoint.config.provenance["steps"] == 20
 
 
+def test_canvases_are_cut_now_and_then(text: Path, tmp_path: Path) -> None:
+    def lengths(short: float) -> list[int]:
+        """Of the canvases that the network reads in each step."""
+        session, seen = Session(recipe(text, f"data.short={short}"), tmp_path / str(short), CPU), {}
+
+        def note(_: object, inputs: tuple[torch.Tensor]) -> None:
+            seen[session.trainer.progress.step] = inputs[0].shape[1]
+
+        for event in session.events():
+            if isinstance(event, Prepared):
+                session.trainer.network.transformer.vocab_embed.register_forward_pre_hook(note)
+        return [seen[step] for step in range(20)]
+
+    assert lengths(0) == [16] * 20
+    some, every = lengths(0.5), lengths(1)
+    assert 5 <= some.count(16) <= 15
+    assert min(every) >= 2 and max(every) <= 16 and len(set(every)) > 8
+    assert all(length in (16, cut) for length, cut in zip(some, every, strict=True))
+    assert load_checkpoint(tmp_path / "1").config.provenance["tokens"] == 4 * sum(every)
+
+
 @pytest.mark.parametrize("stop_at", [3, 6, 13])
 def test_resume_goes_on_bit_for_bit(text: Path, tmp_path: Path, stop_at: int) -> None:
-    finish(Session(recipe(text), tmp_path / "whole", CPU))
-    finish(Session(recipe(text), tmp_path / "parts", CPU), stop_at=stop_at)
+    wanted = recipe(text, "data.short=0.3")
+    finish(Session(wanted, tmp_path / "whole", CPU))
+    finish(Session(wanted, tmp_path / "parts", CPU), stop_at=stop_at)
     assert not same(tmp_path / "whole", tmp_path / "parts")
-    finish(Session(recipe(text), tmp_path / "parts", CPU, resume=True))
+    finish(Session(wanted, tmp_path / "parts", CPU, resume=True))
     assert same(tmp_path / "whole", tmp_path / "parts")
     steps = [json.loads(line)["step"] for line in (tmp_path / "parts" / "metrics.jsonl").read_text().splitlines()]
     assert sorted(set(steps)) == list(range(1, 21))
