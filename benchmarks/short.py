@@ -57,6 +57,8 @@ def main() -> None:
     print(f"{checkpoint.name}: nats a token of the first n tokens, alone and with MASK after them")
     for n in LENGTHS:
         ids = torch.tensor([document[:n] for document in documents if len(document) >= n])
+        if not len(ids) or n > checkpoint.length:
+            break
         alone = bound(checkpoint, ids, n, draws=max(1, 64 // n))
         among = bound(checkpoint, ids, checkpoint.length, draws=1)
         print(f"  {n:4d}  {len(ids)} documents  {figure(alone, n)}  {figure(among, n)}", flush=True)

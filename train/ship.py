@@ -139,7 +139,7 @@ def write_log(run: Path) -> None:
                 if record["step"] % EVERY == 0:
                     table.writerow([*_progress(record, before), f"{record['smoothed']:.4f}", "", ""])
             else:
-                row = [*_progress({**last, "step": record["step"]}, before), ""]
+                row = [*_progress({**last, **record}, before), ""]
                 table.writerow([*row, f"{record['nats_per_token']:.4f}", f"{record['standard_error']:.4f}"])
 
 

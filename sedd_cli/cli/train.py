@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from sedd_cli.training.recipe import Recipe
     from sedd_cli.training.session import Prepared, Session, Validated
 
+MINUTES = 15.0
+"""How long to train on a text, unless told otherwise."""
+
 
 def train(
     source: Annotated[Path, typer.Argument(help="A text, a folder of texts, or a recipe (.toml).", show_default=False)],
@@ -35,7 +38,10 @@ def train(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The run's folder.", show_default=False, readable=False)
     ] = None,
-    minutes: Annotated[float, typer.Option(help="How long to train on a text (recipes say it themselves).")] = 15.0,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="How long to train on a text: 15 (recipes say it themselves).", show_default=False),
+    ] = None,
     tokenizer: Annotated[
         str | None, typer.Option(help="bpe:N, bytes, gpt2, or a folder with tokenizer.json.", show_default=False)
     ] = None,
@@ -71,12 +77,17 @@ def train(
     from sedd_cli.models.device import resolve_device
 
     where = resolve_device(device)
-    begun = output if resume and output and (output / "config.json").is_file() else None
-    recipe = _recipe(source, minutes, tokenizer, start, begun, separator, change or [], where.type == "cpu")
+    begun = output if resume and output and (output / "recipe.json").is_file() else None
+    changes = [
+        *([] if tokenizer is None else [f"tokenizer={tokenizer}"]),
+        *([] if separator is None else [f"data.separator={separator}"]),
+        *(change or []),
+    ]
+    recipe = _recipe(source, minutes, start, begun, changes, where.type == "cpu")
     if dry_run:
         with Output(None) as out:
             out.write(_as_toml(recipe))
-        terminal.note(_planned(recipe, where))
+        terminal.note(_planned(recipe, where, begun))
         return
     if output is None:
         raise UsageError("train needs a folder to write to", "Give one with -o RUN.")
@@ -84,7 +95,7 @@ def train(
 
     with joined() as world:
         if not resume and world.first:
-            terminal.note(_planned(recipe, where))
+            terminal.note(_planned(recipe, where, None))
         # The session must be gone before the world is: it holds what still talks to the other processes.
         finished = _carry_out(Session(recipe, output, where, resume=resume, world=world), terminal)
     if not finished:
@@ -96,29 +107,23 @@ def train(
 
 
 def _recipe(
-    source: Path,
-    minutes: float,
-    tokenizer: str | None,
-    start: str | None,
-    begun: Path | None,
-    separator: str | None,
-    changes: list[str],
-    on_cpu: bool,
+    source: Path, minutes: float | None, start: str | None, begun: Path | None, changes: list[str], on_cpu: bool
 ) -> "Recipe":
-    from sedd_cli.training.automatic import recipe_for, recipe_from
+    """The recipe in `source`, or one for the text there; of a run that has `begun` for a text, its own."""
+    from sedd_cli.training.automatic import recipe_again, recipe_for, recipe_from
     from sedd_cli.training.recipe import make_recipe, read_recipe
+    from sedd_cli.training.run import RunFolder
 
-    if tokenizer is not None:
-        changes = [f"tokenizer={tokenizer}", *changes]
-    if separator is not None:
-        changes = [f"data.separator={separator}", *changes]
     if source.suffix == ".toml":
         # A string of JSON is one of TOML, whatever it looks like.
         return read_recipe(source, changes if start is None else [f"start={json.dumps(start)}", *changes], begun)
-    if not minutes > 0:
-        raise UsageError(f"minutes must be above 0, not {minutes}", "Give at least a few.")
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise UsageError(f"minutes must be above 0, and an end, not {minutes}", "Give at least a few.")
+    if begun is not None:
+        return make_recipe(recipe_again(RunFolder(begun).load_recipe(), minutes), changes, str(source), begun)
+    minutes = MINUTES if minutes is None else minutes
     if start is not None:
-        return make_recipe(recipe_from(start, begun, source, minutes, on_cpu), changes, str(source), begun)
+        return make_recipe(recipe_from(start, source, minutes, on_cpu), changes, str(source))
     return make_recipe(recipe_for(source, minutes, on_cpu), changes, str(source))
 
 
@@ -130,11 +135,11 @@ def _plot(run: Path | None, terminal: Terminal) -> None:
     terminal.note(f"drawn: {plot_run(run)}")
 
 
-def _planned(recipe: "Recipe", device: "torch.device") -> str:
+def _planned(recipe: "Recipe", device: "torch.device", begun: Path | None) -> str:
     from sedd_cli.render.training import duration
     from sedd_cli.training.plan import plan
 
-    cost = plan(recipe, device)
+    cost = plan(recipe, device, begun)
     phases = ", ".join(
         f"{phase.objective} {work / 1e9:,.0f} GFLOP a step, {duration(seconds)}"
         for phase, work, seconds in zip(recipe.phases, cost.flops, cost.seconds, strict=True)

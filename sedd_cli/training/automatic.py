@@ -6,6 +6,7 @@ from typing import Any
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.names import find_checkpoint
 from sedd_cli.text.corpus import corpus_files
+from sedd_cli.training.recipe import Recipe
 from sedd_cli.training.start import OBJECTIVES
 
 SIZES = [
@@ -39,16 +40,28 @@ def recipe_for(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
     }
 
 
-def recipe_from(start: str, begun: Path | None, source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
-    """The table of a recipe that goes on from the checkpoint `start`, or with the run `begun` from it, by what fits."""
-    config = read_config(begun or find_checkpoint(start))
-    if begun is None:
-        corpus_files(source)  # whether there is a text is said before anything is made
+def recipe_from(start: str, source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
+    """The table of a recipe that goes on from the checkpoint `start` by what fits it."""
+    config = read_config(find_checkpoint(start))
+    corpus_files(source)  # whether there is a text is said before anything is made
     return {
         **_common(source, on_cpu, config.model.length),
         "start": start,
         "phases": [{"objective": OBJECTIVES[config.form], "max_minutes": minutes, "decay": 0.75}],
     }
+
+
+def recipe_again(begun: Recipe, minutes: float | None) -> dict[str, Any]:
+    """The table of the recipe of a run, so that it is gone on with whatever has become of text and machine.
+
+    `minutes`: what its phases that go by the clock are to take in all, if that is to change.
+    """
+    table = begun.model_dump(mode="json")
+    timed = [phase for phase in table["phases"] if phase["max_minutes"] is not None]
+    before = sum(phase["max_minutes"] for phase in timed)
+    for phase in timed if minutes is not None else ():
+        phase["max_minutes"] *= minutes / before
+    return table
 
 
 def _common(source: Path, on_cpu: bool, length: int) -> dict[str, Any]:

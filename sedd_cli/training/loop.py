@@ -179,8 +179,8 @@ class Trainer:
     def _stop(self, what: str) -> SeddError:
         return SeddError(
             f"{what} at step {self.progress.step}",
-            "The last saved state is good. Resume it with a lower optimiser.learning_rate or matrix_rate in a new run, "
-            "a longer warmup, or a smaller optimiser.clip.",
+            "The last saved state is good. Go on from it in a new run (--from RUN -o NEW) with a lower "
+            "optimiser.learning_rate or matrix_rate, a longer warmup, or a smaller optimiser.clip.",
         )
 
     def _report(self, phase: Phase, loss: float, norm: float, factor: float, speed: float) -> Report:

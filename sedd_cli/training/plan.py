@@ -10,10 +10,9 @@ from sedd_cli.models.folder import read_config
 from sedd_cli.models.gpt2 import GPT2_TOKENS
 from sedd_cli.models.names import find_checkpoint
 from sedd_cli.models.network import ScoreNetwork
-from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.training.objectives import IMPLICIT
 from sedd_cli.training.recipe import Phase, Recipe
-from sedd_cli.training.vocabulary import BYTES
+from sedd_cli.training.vocabulary import BYTES, make_tokenizer
 
 SHARE_OF_PEAK = 0.6
 """What a step reaches of a plain product's rate; an estimate for the plan alone."""
@@ -31,9 +30,12 @@ class Plan:
     seconds: list[float]
 
 
-def plan(recipe: Recipe, device: torch.device) -> Plan:
-    """Count without training. For `bpe:N` the vocabulary is taken to be N, of which a small text may fall short."""
-    tokens = tokens_of(recipe)
+def plan(recipe: Recipe, device: torch.device, begun: Path | None = None) -> Plan:
+    """Count without training, or with the run `begun` of a recipe.
+
+    For `bpe:N` the vocabulary is taken to be N, of which a small text may fall short. Raises as `make_tokenizer` does.
+    """
+    tokens = tokens_of(recipe) if begun is None else read_config(begun).tokens
     with torch.device("meta"):
         network = ScoreNetwork(recipe.config(tokens))
     parameters = sum(p.numel() for p in network.parameters())
@@ -56,8 +58,7 @@ def tokens_of(recipe: Recipe) -> int:
         return int(size)
     if wanted in ("bytes", "gpt2"):
         return BYTES + 1 if wanted == "bytes" else GPT2_TOKENS
-    file = Path(wanted)
-    return Tokenizer.from_file(file / "tokenizer.json" if file.is_dir() else file).size
+    return make_tokenizer(wanted, ()).size
 
 
 def _flops(recipe: Recipe, network: ScoreNetwork, phase: Phase) -> float:

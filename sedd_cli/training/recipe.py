@@ -29,19 +29,21 @@ ObjectiveName = Literal[
 
 Parallel = Literal["ddp", "fsdp"]
 
-FREE_ON_RESUME = {"save", "report", "data", "phases", "micro_batch", "parallel", "dtype", "start"}
-"""What may change on --resume; of the phases, only how long they last and how they end."""
-FREE_OF_A_PHASE = {"steps", "max_minutes", "decay"}
+FREE_ON_RESUME = {"save", "report", "micro_batch", "parallel", "dtype", "start"}
+"""What may change on --resume."""
+FREE_OF = {"data": {"train", "validation", "separator", "held_out"}, "phases": {"steps", "max_minutes", "decay"}}
+"""And what of these sections: where the data are, which have been packed; how long phases last and how they end."""
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class Data(_Section):
     """Where the text is. `separator`: the line between documents (None: found out). `held_out`: the share of
-    documents kept for validation where no `validation` path is given. `short`: the share of steps whose canvases are
-    cut to a random length, so that the network knows short ones too (as LLaDA, 2502.09992)."""
+    documents kept for validation where no `validation` path is given (one in so many, a half at most). `short`: the
+    share of steps whose canvases are cut to a random length, so that the network knows short ones too (as LLaDA,
+    2502.09992)."""
 
     train: str = ""
     validation: str = ""
@@ -290,7 +292,8 @@ def _fixed(recipe: dict[str, Any]) -> dict[str, Any]:
         else:
             flat[prefix] = value
 
-    walk("", {k: v for k, v in recipe.items() if k not in FREE_ON_RESUME})
+    walk("", {k: v for k, v in recipe.items() if k not in FREE_ON_RESUME and k not in FREE_OF})
+    walk("data", {k: v for k, v in recipe["data"].items() if k not in FREE_OF["data"]})
     for i, phase in enumerate(recipe["phases"]):
-        walk(f"phases.{i}", {k: v for k, v in phase.items() if k not in FREE_OF_A_PHASE})
+        walk(f"phases.{i}", {k: v for k, v in phase.items() if k not in FREE_OF["phases"]})
     return flat

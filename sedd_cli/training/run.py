@@ -11,6 +11,7 @@ from torch import Tensor
 from sedd_cli.atomic import write_file
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.models.config import Config
+from sedd_cli.models.names import CONFIG, TOKENIZER, WEIGHTS
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.training.recipe import Recipe, differing_keys
 
@@ -23,10 +24,16 @@ class RunFolder:
         self.data, self.states = path / "data", path / "state"
 
     def create(self) -> None:
-        """Make the folder. Raises `SeddError` if it cannot be made, `UsageError` if a run is in it already."""
+        """Make the folder. Raises `SeddError` if it cannot be made, `UsageError` if a run or a checkpoint is there."""
         if (self.path / "recipe.json").exists():
             raise UsageError(
                 f"there is a run in {self.path} already", "Go on with it by --resume, or choose another -o."
+            )
+        # A run that was killed before its recipe was saved has states already: nothing is lost with it.
+        if any((self.path / name).exists() for name in (CONFIG, *WEIGHTS, *TOKENIZER)) and not self.states.is_dir():
+            raise UsageError(
+                f"there is a checkpoint in {self.path} already, which the run would overwrite",
+                f"Choose another -o; --from {self.path} goes on from it.",
             )
         try:
             self.data.mkdir(parents=True, exist_ok=True)
@@ -51,7 +58,8 @@ class RunFolder:
         if keys := differing_keys(self.load_recipe(), recipe):
             raise UsageError(
                 f"this run was made by another recipe: {', '.join(keys)}",
-                "On --resume a phase's length and decay, save, report and data may change; for the rest start anew.",
+                "On --resume a phase's length and decay, where the data are, how a step is computed, save and report "
+                f"may change; for the rest start anew, --from {self.path} for example.",
             )
 
     def save_tokenizer(self, tokenizer: Tokenizer) -> None:

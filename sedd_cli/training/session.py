@@ -198,6 +198,8 @@ class Session:
                 f"{source} is a single document, so that none is left for validation",
                 "Split it (--separator), or give --set data.validation=PATH.",
             )
+        if data.validation and next(read_documents(Path(data.validation), data.separator), None) is None:
+            raise UsageError(f"{data.validation} holds no text", "Validation needs at least one document.")
         if self._start is not None and self._start.tokenizer is not None:
             tokenizer = self._start.tokenizer
         else:
@@ -230,7 +232,9 @@ class Session:
         self._bound = Validated(
             self.trainer.progress.step, nats, bound.standard_error / tokens, nats * per_byte / math.log(2)
         )
-        metrics.add({"kind": "validation", **asdict(self._bound)})
+        progress = self.trainer.progress
+        seen = {"canvases": progress.canvases, "cut": progress.cut, "seconds": progress.seconds}
+        metrics.add({"kind": "validation", **asdict(self._bound), **seen})
         yield self._bound
 
     def _sample(self, tokenizer: Tokenizer) -> Sampled:

@@ -163,13 +163,50 @@ def test_compiled_blocks_learn_the_same(text: Path, tmp_path: Path) -> None:
 
 def test_resume_refuses_another_recipe_and_names_the_keys(text: Path, tmp_path: Path) -> None:
     finish(Session(recipe(text), tmp_path / "run", CPU), stop_at=2)
-    other = recipe(text, "model.hidden_size=32", "optimiser.clip=2.0", "phases.1.steps=99")
-    with pytest.raises(UsageError, match=r"model\.hidden_size, optimiser\.clip\n"):
+    other = recipe(text, "model.hidden_size=32", "optimiser.clip=2.0", "phases.1.steps=99", "data.short=0.5")
+    with pytest.raises(UsageError, match=r"data\.short, model\.hidden_size, optimiser\.clip\n"):
         Session(other, tmp_path / "run", CPU, resume=True)
     with pytest.raises(UsageError, match="there is a run in"):
         Session(recipe(text), tmp_path / "run", CPU)
     with pytest.raises(NotLoadableError, match="no run to resume"):
         Session(recipe(text), tmp_path / "none", CPU, resume=True)
+
+
+def test_a_checkpoint_that_is_there_is_not_trained_over(text: Path, tmp_path: Path) -> None:
+    finish(Session(recipe(text), tmp_path / "made", CPU), stop_at=1)
+    there = tmp_path / "there"
+    there.mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        shutil.copy(tmp_path / "made" / name, there)
+        with pytest.raises(UsageError, match="there is a checkpoint in"):
+            Session(recipe(text), there, CPU)
+    assert sorted(path.name for path in there.iterdir()) == ["config.json", "model.safetensors", "tokenizer.json"]
+
+
+def test_a_validation_text_without_a_document_is_told_before_anything_is_packed(text: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("\n\n")
+    session = Session(recipe(text, f"data.validation={tmp_path / 'empty.txt'}"), tmp_path / "run", CPU)
+    with pytest.raises(UsageError, match=r"empty\.txt holds no text"):
+        finish(session)
+    assert not list((tmp_path / "run" / "data").iterdir())
+
+
+def test_a_run_for_a_text_goes_on_by_its_own_recipe(sedd: Sedd, text: Path, tmp_path: Path) -> None:
+    """Though the text is gone, and whatever --minutes there were at first."""
+    run = tmp_path / "run"
+    small = ("model.hidden_size=16", "model.n_blocks=1", "model.length=16", "batch_size=4", "micro_batch=4")
+    changes = [part for change in (*small, "report.sample=false") for part in ("--set", change)]
+    assert sedd("train", str(text), "-o", str(run), "--minutes", "0.002", *changes).code == 0
+    steps = load_checkpoint(run).config.provenance["steps"]
+    text.unlink()
+    again = sedd("train", str(text), "-o", str(run), "--resume", "--minutes", "0.004")
+    assert again.code == 0, again.stderr
+    after = load_checkpoint(run).config.provenance["steps"]
+    assert isinstance(steps, int) and isinstance(after, int) and after > steps
+    shown = sedd("train", str(text), "-o", str(run), "--resume", "--dry-run").stdout
+    phases = tomlkit.parse(shown).unwrap()["phases"]
+    assert [phase["max_minutes"] for phase in phases] == pytest.approx([0.0005, 0.0015]), "as it was begun"
+    assert sedd("train", str(text), "-o", str(run), "--resume", "--set", "batch_size=8").code == 2
 
 
 @pytest.mark.parametrize("damaged", ["*.distcp", ".metadata"])
@@ -259,6 +296,10 @@ def test_the_command(text: Path, tmp_path: Path, sedd: Sedd) -> None:
         ("a\n\nb\n\nc", [], 2, "fewer than one canvas"),
         ("caf\xe9\n\nau lait", [], 3, "is not UTF-8: byte 0xe9 at offset 3"),
         ("a\n\nb", ["--tokenizer", "bpe:9"], 2, "a BPE vocabulary has"),
+        ("a\n\nb", ["--tokenizer", "bpe:4k"], 2, "a BPE vocabulary has"),
+        ("a\n\nb", ["--tokenizer", "gpt-2"], 3, "there is no tokenizer at gpt-2"),
+        ("a\n\nb", ["--minutes", "inf"], 2, "minutes must be"),
+        ("a\n\nb", ["--set", "phases.1.max_minutes=inf"], 2, "finite"),
         ("a\n\nb", ["--set", "modle.length=3"], 2, "unknown key modle, did you mean model?"),
         ("a\n\nb", ["--set", "model.lenght=3"], 2, "unknown key model.lenght, did you mean length?"),
         ("a\n\nb", ["--set", "model.length"], 2, "--set takes key=value"),
