@@ -66,7 +66,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("session.quit", "ctrl+q", "leave", "quit", "Quit"),
     ),
 }
-ALWAYS = {"save", "help", "app.command_palette", "leave", "redo"}
+ALWAYS = {"save", "help", "app.command_palette", "leave"}
 """Actions that their keys reach in edit mode too, for no text is typed by them."""
 
 

@@ -109,6 +109,11 @@ class Filing(Writing):
         if not self.session.unsaved:
             self._exit()
             return
+        if (scene := self.session.unsafe) is not self.scene:
+            # What is asked about is seen, and would be saved.
+            self.halt()
+            self.session.amend(scene)
+            self.refresh_view()
 
         def answered(choice: str | None) -> None:
             if choice == "save":
@@ -190,7 +195,7 @@ class Filing(Writing):
         self.tell(f"Saved; what it was is in {backup.name}.")
 
     def _saved(self, document: Document) -> None:
-        self.session.document, self.session.saved, self.session.backed_up = document, document.text, True
+        self.session.keep(document)
         self.forget()
         self.refresh_head()
         moment = self.scene.moment

@@ -25,7 +25,7 @@ HALF = "◌"
 
 
 class Painter:
-    """Makes pages. `heat`: whether confidence is shown."""
+    """Makes pages. `tokenizer`: of the network that would write next; `heat`: whether confidence is shown."""
 
     def __init__(self, tokenizer: "Tokenizer | None", heat: bool) -> None:
         self.tokenizer, self.heat = tokenizer, heat
@@ -64,16 +64,18 @@ class Painter:
     def _canvas(self, scene: Scene, canvas: int, place: range | None, *, grow: bool) -> tuple[Token, ...]:
         """The tokens of a canvas, or those at `place`; `grow`: the text may end before the canvas does."""
         assert scene.moment is not None and scene.branch is not None
-        moment, mask_id = scene.moment, scene.branch.job.checkpoint.mask_id
+        # Of the network that writes it: another one may have been chosen since.
+        checkpoint = scene.branch.job.checkpoint
+        moment, mask_id, tokenizer = scene.moment, checkpoint.mask_id, checkpoint.tokenizer
         state = moment.states[canvas]
         begun = scene.branch.moments[0].states[canvas].free.tolist()
         free, ids = state.free.tolist(), state.ids.tolist()
         confidence = moment.confidence[canvas].tolist()
         changed = set(moment.step.changed.tolist()) if moment.step and canvas in moment.canvases else set()
-        end_id = self.tokenizer.end_of_text_id if self.tokenizer else None
+        end_id = tokenizer.end_of_text_id if tokenizer else None
         over = ids.index(end_id) if grow and end_id in ids else len(ids)
         shown = place or range(len(ids))
-        texts = self._spelled([ids[i] for i in shown], mask_id)
+        texts = _spelled([ids[i] for i in shown], mask_id, tokenizer)
         tokens = []
         for i, text in zip(shown, texts, strict=True):
             if ids[i] == mask_id:
@@ -96,19 +98,19 @@ class Painter:
         # Each step stands for half the probability of the one before.
         return REVEALED[min(HEATS - 1, int(-math.log2(confidence)))]
 
-    def _spelled(self, ids: list[int], mask_id: int | None) -> list[str]:
-        tokenizer = self.tokenizer
-        if tokenizer is None:
-            return [MASK if i == mask_id else f" {i}" for i in ids]
-        texts = tokenizer.spell([None if i == mask_id else i for i in ids])
-        for k, (i, text) in enumerate(zip(ids, texts, strict=True)):
-            if i == mask_id:
-                texts[k] = MASK
-            elif i == tokenizer.end_of_text_id:
-                texts[k] = END
-            elif not text and (k + 1 == len(ids) or not texts[k + 1] or ids[k + 1] == mask_id):
-                texts[k] = HALF
-        return texts
+
+def _spelled(ids: list[int], mask_id: int | None, tokenizer: "Tokenizer | None") -> list[str]:
+    if tokenizer is None:
+        return [MASK if i == mask_id else f" {i}" for i in ids]
+    texts = tokenizer.spell([None if i == mask_id else i for i in ids])
+    for k, (i, text) in enumerate(zip(ids, texts, strict=True)):
+        if i == mask_id:
+            texts[k] = MASK
+        elif i == tokenizer.end_of_text_id:
+            texts[k] = END
+        elif not text and (k + 1 == len(ids) or not texts[k + 1] or ids[k + 1] == mask_id):
+            texts[k] = HALF
+    return texts
 
 
 def _beside(text: str, start: int, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
@@ -171,7 +173,10 @@ def branch_name(branch: "Branch") -> str:
 
 
 def title_of(checkpoint: "Checkpoint | None", stage: str, scene: Scene, sampler: str, steps: int) -> str:
-    """What runs: checkpoint, its form and size, sampler, seed."""
+    """What runs: checkpoint, its form and size, sampler, seed; of a branch its own, though another was chosen since."""
+    waiting = [stage] if checkpoint is None else []
+    if scene.branch is not None:
+        checkpoint = scene.branch.job.checkpoint
     if checkpoint is None:
         return f"sedd  {stage}"
     size = checkpoint.parameters / 1e6
@@ -182,4 +187,5 @@ def title_of(checkpoint: "Checkpoint | None", stage: str, scene: Scene, sampler:
     parts.append(sampler if sampler in TOKEN_BY_TOKEN else f"{sampler} {steps}")
     if scene.branch is not None:
         parts.append(f"seed {scene.branch.job.seed}")
+    parts += waiting
     return "sedd  " + " · ".join(parts)

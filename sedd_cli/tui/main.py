@@ -172,7 +172,7 @@ class MainScreen(Filing):
         self._kept = scene
         try:
             if self.session.unsaved or scene.draft.marks:
-                self.store.keep(self._record(scene.settled.draft))
+                self.store.keep(self._record(self.session.unsafe.settled.draft))
             else:
                 self.store.drop()
             self._unsafe = False
@@ -186,7 +186,7 @@ class MainScreen(Filing):
         try:
             if not (self.session.unsaved or self.scene.draft.marks):
                 return False
-            record = self._record(self.scene.settled.draft)
+            record = self._record(self.session.unsafe.settled.draft)
         except Exception:
             # A fault of ours may have spoilt the branches: the draft is the user's own.
             record = self._record(self.scene.draft)

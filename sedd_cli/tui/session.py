@@ -9,7 +9,7 @@ from sedd_cli.text.draft import Draft
 from sedd_cli.tui.scene import Scene
 
 if TYPE_CHECKING:
-    from sedd_cli.generation.branches import Branch
+    from sedd_cli.generation.branches import Branch, Moment
 
 MOST = 500
 """Undo reaches back so many changes."""
@@ -27,6 +27,8 @@ class Session:
         """The name under which a text that has no file yet was asked for."""
         self.backed_up = False
         """Whether what the file held before this session is kept beside it."""
+        self._safe: dict[int, Moment] = {}
+        """Moments that were there when the text was saved, by identity."""
         self._undo: list[Scene] = []
         self._redo: list[Scene] = []
 
@@ -72,10 +74,35 @@ class Session:
         """Put branches that were begun for a scene on screen."""
         self.do(replace(scene, branches=branches, current=0, at=0, verdicts={}))
 
+    def keep(self, document: Document) -> None:
+        """What is on screen is in the file: of the branches that were there for it, nothing would be lost now."""
+        self.document, self.saved, self.backed_up = document, document.text, True
+        self._safe = {id(moment): moment for branch in self.scene.branches for moment in branch.moments}
+
     @property
     def unsaved(self) -> bool:
-        """Whether there is work that would be lost. A canvas that no hand has touched can be had again by its seed."""
+        """Whether there is work that would be lost, on screen or on another branch or moment than that.
+
+        A canvas that no hand has touched can be had again by its seed.
+        """
         scene = self.scene
-        if self.document.path is None and scene.branch is not None and scene.run is not None:
-            return bool(scene.draft.text) or any(moment.edit for moment in scene.branch.moments)
+        if any(self._at_stake(branch) for branch in scene.branches):
+            return True
+        if self.document.path is None and scene.run is not None:
+            return bool(scene.draft.text)
         return scene.text != self.saved
+
+    @property
+    def unsafe(self) -> Scene:
+        """The scene that would be lost: the one on screen, unless all that would be is elsewhere on the branches."""
+        scene = self.scene
+        stakes = [self._at_stake(branch) for branch in scene.branches]
+        if scene.branch is None or not any(stakes) or any(at <= scene.at for at in stakes[scene.current]):
+            return scene
+        number = scene.current if stakes[scene.current] else max(i for i, stake in enumerate(stakes) if stake)
+        return replace(scene, current=number, at=scene.branches[number].last)
+
+    def _at_stake(self, branch: "Branch") -> list[int]:
+        """Moments that a hand made, and of a document the last if all is written; less those that were saved."""
+        last = branch.last if self.scene.infilling is not None and not branch.moments[branch.last].masked else -1
+        return [i for i, m in enumerate(branch.moments) if (m.edit or i == last) and id(m) not in self._safe]

@@ -33,7 +33,7 @@ class Settings(BaseModel):
     device: str = Field("auto", pattern=_DEVICE, description="auto, cpu, cuda, cuda:N or mps")
     steps: int = Field(256, ge=1, description=_FROM_1)
     length: int | None = Field(None, ge=1, description=_FROM_1)
-    sampler: SamplerName = Field("tweedie", description="tweedie, euler, ancestral or first-hitting")
+    sampler: SamplerName = Field("tweedie", description="tweedie, euler, ancestral, first-hitting or left-to-right")
     temperature: float = Field(1.0, gt=0, description="a number above 0")
     top_k: int | None = Field(None, ge=1, description=_FROM_1)
     top_p: float | None = Field(None, gt=0, le=1, description="a number above 0, at most 1")

@@ -382,6 +382,45 @@ async def test_a_canvas_that_was_taken_hold_of_is_asked_about(opened: Opened) ->
 
 
 @one_size
+async def test_what_was_done_on_another_branch_is_asked_about_and_kept(opened: Opened, tmp_path: Path) -> None:
+    async with opened() as seat:
+        await seat.go()
+        await seat.press("l")
+        held = seat.scene.text
+        await seat.go("G")
+        assert seat.scene.current == 2 and seat.scene.text != held
+        seat.desk.keep_for_later()
+        (kept,) = (tmp_path / "recovery").iterdir()
+        assert json.loads(kept.read_bytes())["text"] == held
+        await seat.press("ctrl+q")
+        await seat.shown(Confirm)
+        await seat.press("s")
+        await seat.shown(Ask)
+        await seat.answer(str(seat.folder / "new.txt"))
+        await leaves(seat)
+        assert (seat.folder / "new.txt").read_text() == held
+
+
+@one_size
+async def test_what_was_written_is_asked_about_at_its_first_moment_too(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.press("ctrl+a", "m")
+        await seat.go()
+        written = seat.scene.text
+        await seat.press("<")
+        assert seat.scene.text == STORY != written
+        await seat.press("ctrl+q")
+        await seat.shown(Confirm)
+        assert written.split()[1] in seat.seen
+        await seat.press("c")
+        await seat.back()
+        await seat.press("ctrl+s")
+        assert seat.file.read_text() == written
+        await seat.press("ctrl+q")
+        await leaves(seat)
+
+
+@one_size
 async def test_a_beginning_that_was_typed_is_asked_about(opened: Opened) -> None:
     async with opened() as seat:
         await typed(seat, "A cat")

@@ -1,10 +1,14 @@
 """Runs by their keys: begun, stopped, gone through to and fro, one beside another."""
 
+from pathlib import Path
+
 import pytest
 
 from sedd_cli import Checkpoint, Gap, generate, infill
 from sedd_cli.tui.screens.choose import Choose
+from sedd_cli.tui.screens.settings import SettingsScreen
 from sedd_cli.tui.widgets.timeline import Timeline
+from tests.conftest import PARITY
 from tests.tui.conftest import SMALL, Opened, Seat, one_size
 
 pytestmark = pytest.mark.asyncio
@@ -248,3 +252,26 @@ async def test_what_cannot_be_run_is_said_and_nothing_plays(opened: Opened) -> N
         await seat.until(lambda: seat.desk.running is None)
         assert "does not fit on a canvas of 4" in seat.told[-1]
         assert not seat.desk.playing and len(seat.scene.draft.masked) == 1
+
+
+@one_size
+async def test_another_checkpoint_leaves_what_is_written_as_it_is(opened: Opened, tmp_path: Path) -> None:
+    """With one that has no tokenizer, while it loads and where there is none."""
+    async with opened() as seat:
+        await seat.go()
+        seen, title = seat.page.text_of(0), seat.title
+        for model in (str(PARITY / "radd"), str(tmp_path)):
+            seat.app.remember(seat.desk.settings.model_copy(update={"model": model}))
+            assert seat.page.text_of(0) == seen and seat.title == f"{title} · loading"
+            await seat.until(lambda: seat.desk.stage == "no checkpoint" or seat.desk.checkpoint is not None)
+            await seat.settle()
+            assert seat.page.text_of(0) == seen
+        assert seat.title == f"{title} · no checkpoint"
+
+
+@one_size
+async def test_an_autoregressive_sampler_of_the_settings_can_be_looked_at(opened: Opened) -> None:
+    async with opened(sampler="left-to-right") as seat:
+        await seat.press("s")
+        await seat.shown(SettingsScreen)
+        assert "left-to-right" in seat.seen

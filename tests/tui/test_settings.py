@@ -77,7 +77,7 @@ def test_what_is_written_is_read_again(path: Path) -> None:
         ("heat = 1", "true or false"),
         ("model = ''", "checkpoint"),
         ("device = 'gpu'", "auto, cpu, cuda, cuda:N or mps"),
-        ("sampler = 'gibbs'", "tweedie, euler, ancestral or first-hitting"),
+        ("sampler = 'gibbs'", "tweedie, euler, ancestral, first-hitting or left-to-right"),
         ("stepz = 3", "unknown key stepz, did you mean steps?"),
         ("colour = 3", "The keys are model, device,"),
         ("keys = 3", "keys must be a table"),

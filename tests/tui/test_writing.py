@@ -505,3 +505,12 @@ async def test_the_text_or_what_is_selected_is_copied(opened: Opened) -> None:
         assert seat.app.clipboard == text[1:10] and seat.told[-1] == "Copied the selection."
         await seat.press("escape")
         assert seat.canvas.selection is None
+
+
+@one_size
+async def test_what_is_edited_is_not_put_under_a_run_again(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        await seat.press("u", "i", "ctrl+r")
+        await seat.write("A cat")
+        assert seat.scene.branch is None and seat.scene.text == "A cat"

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, get_args
 from sedd_cli.diffusion.names import SamplerName
 from sedd_cli.tui.settings import Settings, fault
 
-SAMPLERS: tuple[SamplerName, ...] = tuple(name for name in get_args(SamplerName) if name != "left-to-right")
+SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
 WHOLE = {"steps", "length", "top_k", "seed", "candidates"}
 NUMBERS = {"temperature", "top_p"}
 SEEN = {"sampler", "lock_seed", "theme", "heat"}
