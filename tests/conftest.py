@@ -71,7 +71,7 @@ def sedd(monkeypatch: pytest.MonkeyPatch) -> Sedd:
     """Run the command in this process, with streams as in a pipe."""
 
     def run(*args: str, stdin: bytes | None = b"") -> Result:
-        out, err = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+        out, err = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace")
         monkeypatch.setattr(sys, "argv", ["sedd", *args])
         monkeypatch.setattr(sys, "stdin", None if stdin is None else io.TextIOWrapper(io.BytesIO(stdin)))
         monkeypatch.setattr(sys, "stdout", out)

@@ -116,7 +116,10 @@ def generate(
         try:
             finished = carry_out(run, terminal, writer)
             samples = run.samples(full_canvas)
-            out.write(_as_json(run, samples) if json else as_lines([s.text for s in samples]))
+            if finished or output is None or not Path(output).is_file():
+                out.write(_as_json(run, samples) if json else as_lines([s.text for s in samples]))
+            else:
+                terminal.note(f"stopped: {output} was left as it is")
             if writer:
                 writer.close()
         finally:

@@ -133,17 +133,22 @@ def infill(
         )
         checkpoint = load(model, device, dtype, terminal)
         gaps = _gaps(checkpoint, document, mask or [], unit, regex, marker, tokens, terminal)
+        started = time.monotonic()
+        if any(not isinstance(gap.tokens, int | None) for gap in gaps):
+            terminal.note("comparing how many tokens fit")
         infilling = Infilling(checkpoint, request, document.text, gaps)
         tell_steps(infilling, steps, terminal)
         _tell(infilling, terminal, quiet)
-        started = time.monotonic()
         writer = TraceWriter(trace, infilling) if trace else None
         if writer:
             stack.callback(writer.discard)
         finished = carry_out(infilling, terminal, writer)
         fillings = infilling.fillings()
+        nats: dict[int, float] = {}
         try:
             fillings = ranked(fillings) if finished else fillings
+            # They are computed when asked for: here, where that may be interrupted.
+            nats = {filling.row: filling.nats for filling in fillings} if json and finished else {}
         except KeyboardInterrupt:
             finished = False
         if writer:
@@ -152,7 +157,7 @@ def infill(
             terminal.note(f"stopped: {file if in_place else output} was left as it is")
         elif fillings:
             if out is not None:
-                _print(out, infilling, fillings, document, finished, json=json, diff=diff, color=color)
+                _print(out, infilling, fillings, document, nats, json=json, diff=diff, color=color)
             if in_place:
                 _put_back(fillings[0].text, document, terminal)
         _summarise(infilling, fillings, finished, time.monotonic() - started, terminal)
@@ -173,7 +178,7 @@ def _print(
     infilling: "Infilling",
     fillings: "list[Filling]",
     document: Document,
-    finished: bool,
+    nats: dict[int, float],
     *,
     json: bool,
     diff: bool,
@@ -181,7 +186,7 @@ def _print(
 ) -> None:
     best = fillings[0]
     if json:
-        out.write(_as_json(infilling, fillings, finished))
+        out.write(_as_json(infilling, fillings, nats))
     elif diff:
         from sedd_cli.render.diff import diff_parts
 
@@ -275,13 +280,15 @@ def _summarise(
             terminal.note(f"row {filling.row}: {filling.nats:.1f} nats")
     calls, redrawn = sum(f.nfe for f in fillings), sum(f.redrawn for f in fillings)
     again = f" ({redrawn} of them to redraw bytes that were no text)" if redrawn else ""
+    lengths = "the comparison of lengths, then " if infilling.choices else ""
     ranking = ", then the ranking" if len(fillings) > 1 and finished else ""
     terminal.note(
-        f"seed {infilling.seed}, {calls} network calls{again}{ranking}, {seconds:.1f} s, {infilling.checkpoint.name}"
+        f"seed {infilling.seed}, {lengths}{calls} network calls{again}{ranking}, {seconds:.1f} s, "
+        f"{infilling.checkpoint.name}"
     )
 
 
-def _as_json(infilling: "Infilling", fillings: "list[Filling]", finished: bool) -> str:
+def _as_json(infilling: "Infilling", fillings: "list[Filling]", nats: dict[int, float]) -> str:
     checkpoint = infilling.checkpoint
     return as_json(
         {
@@ -302,7 +309,7 @@ def _as_json(infilling: "Infilling", fillings: "list[Filling]", finished: bool) 
                     "nfe": filling.nfe,
                     "redrawn": filling.redrawn,
                     "complete": filling.complete,
-                    "nats": filling.nats if finished else None,
+                    "nats": nats.get(filling.row),
                     "spans": filling.spans,
                     "text": filling.text,
                 }

@@ -85,6 +85,9 @@ def main() -> None:
         # Ctrl-C while a module is imported: Python 3.11 wraps what a class body's __set_name__ raises.
         if isinstance(error.__cause__, KeyboardInterrupt):
             sys.exit(130)
+        if isinstance(error, OSError) and error.filename is not None and error.strerror:
+            Terminal().error(SeddError(f"{error.filename}: {error.strerror}", "Choose another place."))
+            sys.exit(1)
         # torch says it in words: on a CPU there is no class for it.
         if isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error):
             Terminal().error(SeddError("not enough memory", "Lower --length, --steps, --num or --batch-size."))

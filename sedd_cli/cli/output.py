@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -39,7 +40,7 @@ class Output:
     def write(self, text: str) -> None:
         """Write all the data there is, as UTF-8."""
         if self._file is not None:
-            self._file.write(text.encode())
+            self._file.write(_encoded(text))
             self._file.commit()
             return
         if sys.stdout.isatty():
@@ -65,13 +66,26 @@ class Output:
 
     def _to_stdout(self, text: str) -> None:
         try:
-            sys.stdout.buffer.write(text.encode())
+            sys.stdout.buffer.write(_encoded(text))
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             # Whoever read has enough. Python would complain again when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
             raise SeddError(f"cannot write to stdout: {error.strerror}", "Give a file with -o.") from error
+
+
+def _encoded(text: str) -> bytes:
+    """UTF-8, but for names of files that are not: they come out as they are."""
+    return text.encode(errors="surrogateescape")
+
+
+def refuse_to_write_over(inputs: Iterable[str | Path], *outputs: Path | None) -> None:
+    """Raises `UsageError` if an output is a file that is read."""
+    read = {os.path.realpath(file) for file in inputs}
+    for place in outputs:
+        if place is not None and place.exists() and os.path.realpath(place) in read:
+            raise UsageError(f"the output would write over {place}, which is read", "Give it a file of its own.")
 
 
 def as_lines(texts: list[str]) -> str:
@@ -84,7 +98,7 @@ def as_json(record: dict[str, object]) -> str:
 
 
 def read_prompt(prompt: str | None) -> str | None:
-    """The prompt as given; `-` reads stdin, of which one final newline is dropped.
+    """The prompt as given; `-` reads stdin, of which a byte order mark and one final newline are dropped.
 
     Raises `UsageError` if stdin is closed or not UTF-8.
     """
@@ -94,7 +108,8 @@ def read_prompt(prompt: str | None) -> str | None:
         raise UsageError("the prompt is '-', but stdin is closed", "Pipe a text in, or give the prompt itself.")
     data = sys.stdin.buffer.read()
     try:
-        return data.decode().removesuffix("\n")
+        text = data.decode().removeprefix("\ufeff")
+        return text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
     except UnicodeDecodeError as error:
         raise UsageError(
             f"stdin is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}",

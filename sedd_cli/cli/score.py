@@ -9,7 +9,7 @@ import typer
 
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
-from sedd_cli.cli.output import Output, as_json
+from sedd_cli.cli.output import Output, as_json, refuse_to_write_over
 from sedd_cli.cli.terminal import Color, Terminal
 from sedd_cli.errors import UsageError
 from sedd_cli.text.document import read_document
@@ -98,6 +98,7 @@ def score(
     if json and heat:
         raise UsageError("--json and --heat cannot both be printed", "JSON holds each token's nats already.")
     document = read_document(file)
+    refuse_to_write_over([file], output)
     with Output(output) as out:
         from sedd_cli.evaluation.score import ScoreRequest, Scoring
 

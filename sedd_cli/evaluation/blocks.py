@@ -18,13 +18,14 @@ class Blocks:
 
     `groups`: tensors (N, L) of blocks, all of one length, but for a kept remainder of N = 1. `sizes` (V,): the bytes of
     each token; an end-of-text token counts as one, as the line break that ends a document in a file would. `dropped`:
-    tokens left over.
+    tokens left over. `there`: blocks that the data hold, of which these are the first.
     """
 
     groups: tuple[Tensor, ...]
     length: int
     documents: int
     dropped: int
+    there: int
     sizes: Tensor
 
     def __len__(self) -> int:
@@ -84,7 +85,8 @@ def make_blocks(
             "Give more text, or --remainder keep, or a shorter --length." if len(ids) else "There is nothing in them.",
         )
     dropped = len(ids) - sum(group.numel() for group in groups)
-    return Blocks(tuple(groups), length, len(documents), dropped, _sizes(tokenizer))
+    there = sum(len(group) for group in groups)
+    return Blocks(tuple(groups), length, len(documents), dropped, there, _sizes(tokenizer))
 
 
 def _sizes(tokenizer: Tokenizer) -> Tensor:

@@ -44,6 +44,11 @@ class Comparison:
     def curves(self) -> dict[str, Sequence[Band]]:
         return {result.name: result.found.curve() for result in (self.a, self.b)}
 
+    @property
+    def _measured(self) -> dict[str, Value]:
+        """The settings, with the replicates that were run: so many were asked for at least."""
+        return {**self.settings, "replicates": self.a.found.replicates}
+
     def as_json(self) -> dict[str, object]:
         return {
             "difference": self.difference,
@@ -61,7 +66,7 @@ class Comparison:
         }
         differences = {f"difference_{key}": value for key, value in self.difference.items()}
         seen: dict[str, Value] = {"num_tokens": self.a.found.num_tokens, "complete": self.complete}
-        return as_lines({**differences, **seen, **of_each, **self.settings})
+        return as_lines({**differences, **seen, **of_each, **self._measured})
 
     def as_markdown(self, picture: str | None) -> str:
         parts = [
@@ -71,7 +76,7 @@ class Comparison:
             as_table([{"": result.name, **_shown(result)} for result in (self.a, self.b)]),
             *shown(picture),
             "## How it was measured\n",
-            as_list(self.settings),
+            as_list(self._measured),
         ]
         for result in (self.a, self.b):
             parts += [f"### {escaped(result.name)}\n", as_list(named(result.model))]

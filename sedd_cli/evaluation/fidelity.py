@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sedd_cli.diffusion.likelihood import estimate
 from sedd_cli.diffusion.names import Form
-from sedd_cli.diffusion.processes import Absorbing
+from sedd_cli.diffusion.processes import Absorbing, Causal
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.diffusion.schedules import sigma_of_masked
 from sedd_cli.errors import UsageError
@@ -37,7 +37,8 @@ class Fidelity:
 
     At the masked positions of one canvas: `largest` and `mean`, absolute differences of log c over all tokens (largest
     at the rarest); `variation`, the mean distance in total variation of c, which is the share of draws that have to
-    differ. For the uniform process the first two are of the log scores, at all positions, and the last is None.
+    differ. An autoregressive checkpoint has them of each token, given those before it. For the uniform process the
+    first two are of the log scores, at all positions, and the last is None.
     """
 
     form: Form
@@ -78,7 +79,7 @@ def fidelity(
     difference = theirs - ours
     before, after = (_log_c(checkpoint, x0[:1], seed) for checkpoint in (reference, other))
     errors = (after - before).abs()
-    normalised = isinstance(reference.process, Absorbing)
+    normalised = isinstance(reference.process, Absorbing | Causal)
     return Fidelity(
         form=form,
         bound=float(ours.mean()),
@@ -109,8 +110,14 @@ def agreement(reference: Checkpoint, other: Checkpoint, *, length: int, steps: i
 
 
 def _log_c(checkpoint: Checkpoint, x0: Tensor, seed: int) -> Tensor:
-    """log c (n, tokens) of a canvas (1, L) of which half is noised; the log scores for the uniform process."""
+    """log c (n, tokens) of a canvas (1, L) of which half is noised; the log scores for the uniform process.
+
+    Of a causal one, where there is no noise, the log probabilities of each next token.
+    """
     process, L = checkpoint.process, x0.shape[1]
+    if isinstance(process, Causal):
+        scored = checkpoint.model.log_scores(x0, torch.zeros(1), torch.ones_like(x0, dtype=torch.bool))
+        return torch.cat([part.log_score.cpu() for part in scored])
     # In random order, but evenly spread: at least one position is masked, whatever the length.
     u = uniforms(seed, 0, MONTE_CARLO, size=L).argsort()[None] / L
     half = torch.tensor([0.5], dtype=torch.float64)

@@ -15,7 +15,7 @@ import torch
 
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.evaluation.judge import Judge, JudgeCard, marks
-from sedd_cli.models.names import split_hub_id
+from sedd_cli.models.names import path_of, split_hub_id
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -83,7 +83,7 @@ def load_judge(name: str, device: torch.device) -> Judge:
 def _find(name: str) -> _Source:
     if name in NAMED:
         return _carried(name)
-    path = Path(name).expanduser()
+    path = path_of(name)
     if path.suffix.lower() == ".gguf" and path.is_file():
         return _Source(name, str(path.parent), path)
     if path.is_dir():

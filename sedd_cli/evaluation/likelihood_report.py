@@ -137,6 +137,7 @@ def settings_of_data(data: DataSet, blocks: Blocks, separator: Separator, remain
         "separator": separator,
         "block_length": blocks.length,
         "remainder": f"{remainder}{left}",
+        "limited_to": None if len(blocks) == blocks.there else f"the first {len(blocks)} of {blocks.there} blocks",
         "bytes": "of the tokens scored; an end-of-text token counts as one",
         **{f"note_{i}": note for i, note in enumerate(data.notes, start=1)},
     }

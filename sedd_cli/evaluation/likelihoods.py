@@ -74,14 +74,15 @@ class Band:
 class Likelihood:
     """How likely a checkpoint finds the blocks looked at so far.
 
-    `parts`: per chunk of blocks the nats of each block in each replicate, (R, n) float64. `levels`, `nats_at`: all
-    draws, how far the canvas was noised and what it contributed there, a token.
+    `parts`: per chunk of blocks the nats of each block in each replicate, (R, n) float64. `levels`, `nats_at`,
+    `tokens_at`: all draws, how far the canvas was noised, what it contributed there, and how many tokens it has.
     """
 
     form: Form
     parts: tuple[Tensor, ...]
     levels: Tensor
     nats_at: Tensor
+    tokens_at: Tensor
     num_tokens: int
     num_bytes: int
     num_blocks: int
@@ -133,12 +134,13 @@ class Likelihood:
         if self.form == "autoregressive":
             return []
         which = (self.levels * bands).ceil().clamp(1, bands) - 1
-        return [self._band(self.nats_at[which == i], i / bands, (i + 1) / bands) for i in range(bands)]
+        return [self._band(which == i, i / bands, (i + 1) / bands) for i in range(bands)]
 
     def _band(self, here: Tensor, low: float, high: float) -> Band:
-        density = float(here.mean()) if len(here) else None
-        error = float(here.std() / len(here) ** 0.5) if len(here) > 1 else None
-        return Band(low, high, float(here.sum()) / len(self.nats_at), density, error)
+        nats, tokens = self.nats_at[here], self.tokens_at[here]
+        density = float(nats.sum() / tokens.sum()) if len(nats) else None
+        error = float((nats / tokens).std() / len(nats) ** 0.5) if len(nats) > 1 else None
+        return Band(low, high, float(nats.sum() / self.tokens_at.sum()), density, error)
 
 
 def monte_carlo_error(parts: Sequence[Tensor]) -> float:
@@ -153,6 +155,7 @@ class _Pool:
     parts: list[Tensor] = field(default_factory=list)
     levels: list[Tensor] = field(default_factory=list)
     nats_at: list[Tensor] = field(default_factory=list)
+    tokens_at: list[Tensor] = field(default_factory=list)
 
     def add(self, chunk: int, found: Estimate, length: int) -> None:
         if chunk == len(self.parts):
@@ -160,7 +163,8 @@ class _Pool:
         else:
             self.parts[chunk] = torch.cat([self.parts[chunk], found.replicates])
         self.levels.append(found.levels.flatten())
-        self.nats_at.append(found.nats_at.flatten() / length)
+        self.nats_at.append(found.nats_at.flatten())
+        self.tokens_at.append(torch.full_like(self.nats_at[-1], length))
 
 
 class Measuring:
@@ -211,6 +215,7 @@ class Measuring:
                 parts=tuple(pool.parts),
                 levels=torch.cat(pool.levels),
                 nats_at=torch.cat(pool.nats_at),
+                tokens_at=torch.cat(pool.tokens_at),
                 num_tokens=blocks.num_tokens,
                 num_bytes=blocks.num_bytes,
                 num_blocks=len(blocks),

@@ -1,5 +1,6 @@
 """Names of checkpoints: what `-m NAME` can mean."""
 
+import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
@@ -51,12 +52,23 @@ def hub_id(name: str, revision: str | None = None) -> tuple[str, str | None]:
 def local_folder(name: str) -> Path | None:
     """The folder of a built-in checkpoint, or that of a path; None where there is neither.
 
-    A built-in name wins over a folder of that name in the working directory (`./NAME` reaches that).
+    A built-in name wins over a folder of that name in the working directory (`./NAME` reaches that). Raises
+    `NotLoadableError` for a path that may not be looked at.
     """
     if name in built_in_names():
         return _BUILT_IN / name
-    folder = Path(name).expanduser()
-    return folder if folder.is_dir() else None
+    folder = path_of(name)
+    try:
+        return folder if folder.is_dir() else None
+    except OSError as error:
+        raise NotLoadableError(
+            f"cannot read {folder}: {error.strerror}", "Check the path and its permissions."
+        ) from None
+
+
+def path_of(name: str) -> Path:
+    """A name as a path; `~` is a home if there is one."""
+    return Path(os.path.expanduser(name))  # noqa: PTH111 - never raises
 
 
 def hub_name(folder: Path) -> str | None:
@@ -74,7 +86,7 @@ def find_checkpoint(name: str | None) -> Path:
     folder = local_folder(name)
     if folder is not None:
         return folder
-    if Path(name).expanduser().exists():
+    if path_of(name).exists():
         raise NotLoadableError(
             f"{name!r} is a file, not a checkpoint", "Give the folder that holds config.json and the weights."
         )

@@ -157,7 +157,9 @@ def matches(document: str, pattern: str, tokens: Length) -> list[Gap]:
 
 
 def markers(document: str, brackets: tuple[str, str] = ("[[", "]]"), tokens: Length = None) -> list[Gap]:
-    """A gap in the place of each marker: `[[12]]`, `[[5-20]]`, or `[[...]]` for `tokens` (found out if None).
+    """A gap in the place of each marker: `[[12]]`, `[[5-20]]`, or `[[...]]` for `tokens`.
+
+    Where those are None or to be found out it is `UNKNOWN`: nothing stood there but the marker.
 
     Anything else between such brackets is text. Raises `UsageError` for a marker that ends with its line or asks for
     what cannot be, and for brackets that are empty.
@@ -172,7 +174,8 @@ def markers(document: str, brackets: tuple[str, str] = ("[[", "]]"), tokens: Len
         raise UsageError(f"the marker at {line}:{column} is never closed", f"Write {brackets[0]}12{brackets[1]}.")
     gaps = []
     for found in re.finditer(f"{opening}{body}{closing}", document, re.ASCII):
-        length: Length = (tokens or UNKNOWN) if found[1] == "..." else parse_length(found[1])
+        asked: Length = UNKNOWN if tokens is None or tokens == "auto" else tokens
+        length = asked if found[1] == "..." else parse_length(found[1])
         least, most = length if isinstance(length, tuple) else (length, length)
         if isinstance(least, int) and isinstance(most, int) and not 1 <= least <= most:
             line, column = place_of(document, found.start())

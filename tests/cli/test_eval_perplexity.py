@@ -66,6 +66,43 @@ def test_as_many_replicates_are_told_as_were_run(sedd: Sedd, data: str) -> None:
     error = float(fields(sedd(*command).stdout)["error_per_token"])
     told = fields(sedd(*command, "--until-error", str(error / 2)).stdout)
     assert int(told["replicates"]) > 2 and float(told["error_per_token"]) <= error / 2
+    pair = ("eval", "compare", "tinystories", "tinystories", "--dtype-b", "int8", *command[2:])
+    error = float(fields(sedd(*pair).stdout)["difference_standard_error"])
+    assert int(fields(sedd(*pair, "--until-error", str(error / 2)).stdout)["replicates"]) > 2
+
+
+def test_blocks_left_out_are_told_of(sedd: Sedd, data: str) -> None:
+    command = ("eval", "perplexity", "--data", data, *QUICK)
+    whole, some = (fields(sedd(*command, *more).stdout) for more in ((), ("--blocks", "2")))
+    assert "limited_to" not in whole and some["limited_to"] == f"the first 2 of {whole['blocks']} blocks"
+
+
+def test_the_curve_of_blocks_of_two_lengths_adds_up_too(sedd: Sedd, data: str) -> None:
+    options = ("--length", "48", "--remainder", "keep", "--replicates", "2", "--form", "lambda", "--json")
+    record = json.loads(sedd("eval", "perplexity", "--data", data, *options).stdout)
+    assert record["num_tokens"] % 48 and record["blocks"] > 1
+    assert sum(band["nats_per_token"] for band in record["curve"]) == pytest.approx(record["nats_per_token"])
+
+
+def test_files_of_one_name_are_told_apart(sedd: Sedd, data: str, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / Path(data).name
+    other.write_text(STORIES[0] * 3)
+    picture = tmp_path / "bands.svg"
+    pytest.importorskip("matplotlib")
+    assert sedd("eval", "perplexity", "--data", data, "--data", str(other), *QUICK, "--plot", str(picture)).code == 0
+    drawn = picture.read_text()
+    assert data in drawn and str(other) in drawn
+
+
+def test_what_is_read_is_not_written_over(sedd: Sedd, data: str) -> None:
+    before = Path(data).read_bytes()
+    for option in ("-o", "--report"):
+        result = sedd("eval", "perplexity", "--data", data, *QUICK, option, data)
+        assert result.code == 2 and "would write over" in result.stderr
+        assert sedd("eval", "compare", "tinystories", "tinystories", "--data", data, option, data).code == 2
+        assert sedd("eval", "samples", "-n", "1", "--reference", data, option, data).code == 2
+    assert Path(data).read_bytes() == before
 
 
 def test_several_data_sets_stand_side_by_side(sedd: Sedd, data: str, tmp_path: Path) -> None:

@@ -28,6 +28,25 @@ def test_output_file_holds_what_stdout_would(sedd: Sedd, tmp_path: Path) -> None
     assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
 
 
+def test_stopped_it_writes_what_is_there_but_not_over_a_file(
+    sedd: Sedd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sedd_cli.generation.engine import Run
+
+    steps = Run.steps
+
+    def stopped(self: Run):  # type: ignore[no-untyped-def]
+        yield next(iter(steps(self)))
+        raise KeyboardInterrupt
+
+    old, new = tmp_path / "old.txt", tmp_path / "new.txt"
+    old.write_text("kept")
+    monkeypatch.setattr(Run, "steps", stopped)
+    result = sedd("generate", *QUICK, "-o", str(old))
+    assert result.code == 130 and old.read_text() == "kept" and "old.txt was left as it is" in result.stderr
+    assert sedd("generate", *QUICK, "-o", str(new)).code == 130 and "[[" in new.read_text()
+
+
 def test_row_is_the_text_of_that_row(sedd: Sedd) -> None:
     texts = sedd("generate", "-n", "3", *QUICK).stdout.split(b"<|endoftext|>\n")
     assert sedd("generate", "--row", "2", *QUICK).stdout == texts[2]
@@ -51,7 +70,8 @@ def test_a_seed_that_was_not_given_is_told_and_repeats(sedd: Sedd) -> None:
 
 def test_prompt_from_stdin(sedd: Sedd) -> None:
     given = sedd("generate", "Once upon", *QUICK).stdout
-    assert sedd("generate", "-", *QUICK, stdin=b"Once upon\n").stdout == given
+    for piped in (b"Once upon\n", b"Once upon\r\n", b"\xef\xbb\xbfOnce upon"):
+        assert sedd("generate", "-", *QUICK, stdin=piped).stdout == given
 
 
 def test_end_of_text_ends_the_text_unless_the_full_canvas_is_wanted(sedd: Sedd) -> None:
@@ -174,3 +194,11 @@ def test_debug_shows_the_traceback(sedd: Sedd) -> None:
 
 def test_version(sedd: Sedd) -> None:
     assert sedd("--version").stdout == b"sedd 0.1.0\n"
+
+
+def test_paths_that_cannot_be_looked_at(sedd: Sedd, tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 300)
+    for arguments, code in ((("-o", str(long)), 1), (("-m", str(long)), 3), (("-m", "~nosuchuser/run"), 3)):
+        result = sedd("generate", *QUICK, *arguments)
+        assert result.code == code and "should not happen" not in result.stderr, result.stderr
+        assert "nosuchuser" in result.stderr or "File name too long" in result.stderr

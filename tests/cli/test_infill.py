@@ -144,6 +144,37 @@ def test_a_ranking_that_is_stopped_spares_the_candidates(
     assert (result.code, result.stdout) == (130, first)
 
 
+def test_a_figure_that_is_stopped_spares_the_text(sedd: Sedd, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sedd_cli.generation import infill as module
+
+    def stopped(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    first = sedd("infill", str(story), "--mask", "53:66", *QUICK).stdout
+    monkeypatch.setattr(module, "nats_of", stopped)
+    result = sedd("infill", str(story), "--mask", "53:66", "--json", *QUICK)
+    (candidate,) = json.loads(result.stdout)["candidates"]
+    assert result.code == 130 and candidate["text"].encode() == first and candidate["nats"] is None
+
+
+def test_a_marker_is_no_text_that_stood_there(sedd: Sedd) -> None:
+    """How long it is says nothing of how long its gap is to be."""
+    document = b"The dog [[...]] home."
+    given, auto = (sedd("infill", "-", *QUICK, *more, stdin=document) for more in ((), ("--tokens", "auto")))
+    assert given.code == auto.code == 0 and given.stdout == auto.stdout
+    assert "comparing how many tokens fit" in auto.stderr and "beside it: 1 (" in auto.stderr
+    none = sedd("infill", "-", *QUICK, "--tokens", "0", stdin=document)
+    assert none.code == 2 and "impossible number of tokens" in none.stderr
+
+
+def test_a_name_that_is_no_unicode_comes_out_as_it_is(sedd: Sedd, story: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.txt")
+    story.rename(story.with_name(name))
+    result = sedd("infill", str(story.with_name(name)), "--mask", "53:66", "--diff", "-i", *QUICK)
+    assert result.code == 0 and b"/caf\xe9.txt\n" in result.stdout
+    assert story.with_name(f"{name}~").is_file()
+
+
 def test_nothing_changed_is_not_written(sedd: Sedd, story: Path) -> None:
     assert "nothing changed" in sedd("infill", str(story), "--mask", "3:3", "-i", *QUICK).stderr
     assert [p.name for p in story.parent.iterdir()] == ["story.txt"]

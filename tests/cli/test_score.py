@@ -186,3 +186,12 @@ def test_errors_say_what_and_exit(
     result = sedd("score", *arguments, stdin=stdin)
     assert (result.code, result.stdout) == (code, b"")
     assert message in result.stderr and "Traceback" not in result.stderr
+
+
+def test_the_document_is_not_written_over(sedd: Sedd, tmp_path: Path) -> None:
+    story, link = tmp_path / "story.txt", tmp_path / "link"
+    story.write_text("Once upon a time")
+    link.symlink_to(story)
+    for place in (story, link):
+        result = sedd("score", str(story), "-o", str(place))
+        assert result.code == 2 and "would write over" in result.stderr and story.read_text() == "Once upon a time"

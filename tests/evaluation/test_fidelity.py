@@ -1,6 +1,8 @@
 """A checkpoint beside itself in another precision."""
 
+import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,19 @@ def test_a_checkpoint_beside_itself(name: str) -> None:
     assert (result.difference, result.standard_error, result.largest, result.mean) == (0.0, 0.0, 0.0, 0.0)
     assert result.variation == (None if name == "uniform" else 0.0)
     assert result.agreement.same == 1.0 and result.agreement.parted_at is None and result.agreement.calls <= 5
+
+
+def test_an_autoregressive_checkpoint_beside_itself_and_in_eight_bits(tmp_path: Path) -> None:
+    folder = shutil.copytree(PARITY / "radd", tmp_path / "causal")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "graph": {"type": "causal"}}))
+    exact, x0 = load_checkpoint(folder), torch.arange(20).view(2, 10)
+    itself, eight = (
+        fidelity(exact, load_checkpoint(folder, dtype=dtype), x0, form="autoregressive", replicates=2, steps=4)
+        for dtype in ("float32", "int8")
+    )
+    assert (itself.difference, itself.largest, itself.variation) == (0.0, 0.0, 0.0)
+    assert 0 < abs(eight.difference) < 0.1 and eight.variation is not None and 0 < eight.variation < 0.1
 
 
 def test_a_fault_is_found() -> None:

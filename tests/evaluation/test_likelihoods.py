@@ -133,7 +133,7 @@ def test_a_remainder_is_measured_too() -> None:
     assert [tuple(group.shape) for group in blocks.groups] == [(1, 4), (1, 3)]
     # A space of its own for the shorter block: the oracle knows one length only.
     for length, space in ((4, SPACE), (3, Space(3, 3, seed=91))):
-        part = Blocks(tuple(g for g in blocks.groups if g.shape[1] == length), length, 1, 0, blocks.sizes)
+        part = Blocks(tuple(g for g in blocks.groups if g.shape[1] == length), length, 1, 0, 1, blocks.sizes)
         found = measure(truth(space), part, replicates=8)
         assert abs(found.nats + float(space.probability(part.groups[0]).log())) < 4 * found.standard_error + 1e-9
 

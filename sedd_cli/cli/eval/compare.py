@@ -66,7 +66,7 @@ def compare(
     terminal = Terminal(quiet=quiet, color=color)
     cutting = Cutting(format, split, detokenise, separator, length, remainder, blocks)
     with ExitStack() as stack:
-        files = Files(stack, output, report, plot)
+        files = Files(stack, output, report, plot, [data])
         from sedd_cli.evaluation.comparison import Comparison, told_apart
         from sedd_cli.evaluation.likelihood_report import Result, model_of, settings_of_data, settings_of_request
         from sedd_cli.evaluation.likelihoods import LikelihoodRequest, Measuring

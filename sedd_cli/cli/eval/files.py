@@ -1,25 +1,34 @@
 """Where an evaluation's results go: stdout or a file, a report, a picture."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
 from sedd_cli.atomic import AtomicFile
-from sedd_cli.cli.output import Output
+from sedd_cli.cli.output import Output, refuse_to_write_over
 from sedd_cli.errors import UsageError
 
 
 class Files:
-    """All places are checked before the work begins, and written to after it.
+    """All places are checked before the work begins, and written to after it; `inputs` are files that may be read.
 
-    Raises `SeddError` if one cannot be written, `UsageError` for two that are one, or a plot of an unknown format.
+    Raises `SeddError` if one cannot be written, `UsageError` for two that are one, a file that is read, or a plot of an
+    unknown format.
     """
 
-    def __init__(self, stack: ExitStack, output: Path | None, report: Path | None, plot: Path | None) -> None:
+    def __init__(
+        self,
+        stack: ExitStack,
+        output: Path | None,
+        report: Path | None,
+        plot: Path | None,
+        inputs: Iterable[str | Path] = (),
+    ) -> None:
         given = [path.resolve() for path in (output, report, plot) if path is not None]
         if len(set(given)) < len(given):
             raise UsageError("two of -o, --report and --plot name the same file", "Give each its own.")
+        refuse_to_write_over(inputs, output, report, plot)
         self._out = stack.enter_context(Output(output))
         self._page = None if report is None else stack.enter_context(Output(report))
         self._picture: AtomicFile | None = None

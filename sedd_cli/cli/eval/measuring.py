@@ -68,6 +68,12 @@ class Cutting:
         return blocks if self.blocks is None else blocks.first(self.blocks)
 
 
+def names_of(data: Sequence[str], sets: Sequence["DataSet"]) -> list[str]:
+    """What each data set is called; files of one name are told apart by their paths."""
+    names = [one.name for one in sets]
+    return [what if names.count(name) > 1 else name for what, name in zip(data, names, strict=True)]
+
+
 def warn_of_length(checkpoint: "Checkpoint", length: int, terminal: Terminal) -> None:
     if length > checkpoint.length:
         terminal.warn(

@@ -9,7 +9,7 @@ from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.eval import options as shared
 from sedd_cli.cli.eval.files import Files
-from sedd_cli.cli.eval.measuring import Cutting, beside, carry_out, checkpoint_length, warn_of_length
+from sedd_cli.cli.eval.measuring import Cutting, beside, carry_out, checkpoint_length, names_of, warn_of_length
 from sedd_cli.cli.output import as_json
 from sedd_cli.cli.terminal import Terminal
 
@@ -48,7 +48,7 @@ def perplexity(
     terminal = Terminal(quiet=quiet, color=color)
     cutting = Cutting(format, split, detokenise, separator, length, remainder, blocks)
     with ExitStack() as stack:
-        files = Files(stack, output, report, plot)
+        files = Files(stack, output, report, plot, data)
         from sedd_cli.evaluation.likelihood_report import (
             Result,
             as_markdown,
@@ -64,20 +64,21 @@ def perplexity(
             form=form, replicates=replicates, until_error=until_error, seed=seed, batch_size=batch_size
         )
         sets = [cutting.read(what, terminal) for what in data]
+        names = names_of(data, sets)
         checkpoint = load(model, device, dtype, terminal)
         twin = None if checkpoint.precision == "float32" else load(model, device, "float32", terminal)
         of_block = checkpoint_length([checkpoint], length)
         warn_of_length(checkpoint, of_block, terminal)
         measured = [Measuring([checkpoint], cutting.blocks_of(one, checkpoint, of_block), request) for one in sets]
         started, finished, results = time.monotonic(), True, []
-        for one, measuring in zip(sets, measured, strict=True):
+        for name, one, measuring in zip(names, sets, measured, strict=True):
             # First, so that an interruption of it costs none of the figures.
             fidelity = None if twin is None else beside(twin, checkpoint, measuring, terminal)
-            finished = (twin is None or fidelity is not None) and carry_out(measuring, one.name, terminal)
+            finished = (twin is None or fidelity is not None) and carry_out(measuring, name, terminal)
             if found := measuring.results():
                 results.append(
                     Result(
-                        one.name,
+                        name,
                         found[0],
                         model_of(checkpoint, found[0].form),
                         {

@@ -87,7 +87,7 @@ def samples(
     """
     terminal = Terminal(quiet=quiet, color=color)
     with ExitStack() as stack:
-        files = Files(stack, output, report, plot)
+        files = Files(stack, output, report, plot, [] if reference is None else [reference])
         from sedd_cli.evaluation.samples import Evaluation, SamplesRequest
         from sedd_cli.generation.request import Request
 
