@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-SamplerName = Literal["tweedie", "euler", "ancestral", "first-hitting", "left-to-right"]
+NoiseSampler = Literal["tweedie", "euler", "ancestral", "first-hitting"]
+SamplerName = Literal[NoiseSampler, "left-to-right"]
 TOKEN_BY_TOKEN = {"first-hitting", "left-to-right"}
 """Samplers that have no grid: each step writes one token."""
 ScoreUse = Literal["normalised", "raw"]

@@ -8,6 +8,7 @@ import ctypes
 import gc
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
@@ -32,7 +33,7 @@ class Engine:
     def __init__(self, post: Callable[[Message], object]) -> None:
         self._post = post
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._question: Question | None = None
+        self._questions: deque[Question] = deque(maxlen=1)
         self._closed = False
         self.generation = 0
         """Of the latest request: steps of earlier ones are stale."""
@@ -60,7 +61,7 @@ class Engine:
 
     def ask(self, branch: "Branch", at: int, place: tuple[int, int]) -> None:
         """What could stand there? `Answered`, between two steps if need be; a later question takes its place."""
-        self._question = branch, at, place
+        self._questions.append((branch, at, place))
         self._tasks.put(self._answer)
 
     def stop(self) -> None:
@@ -160,8 +161,9 @@ class Engine:
         self._say(messages.Ranked(number))
 
     def _answer(self) -> None:
-        question, self._question = self._question, None
-        if question is None:
+        try:
+            question = self._questions.pop()
+        except IndexError:
             return
         from sedd_cli.generation.alternatives import alternatives
 

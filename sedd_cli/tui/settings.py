@@ -10,7 +10,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sedd_cli.atomic import AtomicFile
-from sedd_cli.diffusion.names import SamplerName
+from sedd_cli.diffusion.names import NoiseSampler
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 
 # What a key takes is said once, here: the file's faults and the form's are told in these words.
@@ -33,7 +33,7 @@ class Settings(BaseModel):
     device: str = Field("auto", pattern=_DEVICE, description="auto, cpu, cuda, cuda:N or mps")
     steps: int = Field(256, ge=1, description=_FROM_1)
     length: int | None = Field(None, ge=1, description=_FROM_1)
-    sampler: SamplerName = Field("tweedie", description="tweedie, euler, ancestral, first-hitting or left-to-right")
+    sampler: NoiseSampler = Field("tweedie", description="tweedie, euler, ancestral or first-hitting")
     temperature: float = Field(1.0, gt=0, description="a number above 0")
     top_k: int | None = Field(None, ge=1, description=_FROM_1)
     top_p: float | None = Field(None, gt=0, le=1, description="a number above 0, at most 1")

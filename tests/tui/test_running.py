@@ -6,7 +6,6 @@ import pytest
 
 from sedd_cli import Checkpoint, Gap, generate, infill
 from sedd_cli.tui.screens.choose import Choose
-from sedd_cli.tui.screens.settings import SettingsScreen
 from sedd_cli.tui.widgets.timeline import Timeline
 from tests.conftest import PARITY
 from tests.tui.conftest import SMALL, Opened, Seat, one_size
@@ -267,11 +266,3 @@ async def test_another_checkpoint_leaves_what_is_written_as_it_is(opened: Opened
             await seat.settle()
             assert seat.page.text_of(0) == seen
         assert seat.title == f"{title} · no checkpoint"
-
-
-@one_size
-async def test_an_autoregressive_sampler_of_the_settings_can_be_looked_at(opened: Opened) -> None:
-    async with opened(sampler="left-to-right") as seat:
-        await seat.press("s")
-        await seat.shown(SettingsScreen)
-        assert "left-to-right" in seat.seen

@@ -324,7 +324,7 @@ class TestSettings:
             device="cpu",
             steps=16,
             length=64,
-            sampler="left-to-right",
+            sampler="first-hitting",
             temperature=0.5,
             top_k=40,
             top_p=0.9,

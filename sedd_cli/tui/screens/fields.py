@@ -2,10 +2,10 @@
 
 from typing import Any, NamedTuple, get_args
 
-from sedd_cli.diffusion.names import SamplerName
+from sedd_cli.diffusion.names import NoiseSampler
 from sedd_cli.tui.settings import Settings, fault
 
-SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
+SAMPLERS: tuple[NoiseSampler, ...] = get_args(NoiseSampler)
 WHOLE = {"steps", "length", "top_k", "seed", "candidates"}
 NUMBERS = {"temperature", "top_p"}
 SEEN = {"sampler", "lock_seed", "theme", "heat"}
