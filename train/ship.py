@@ -111,7 +111,7 @@ RADD form (absorbing, no time conditioning): {model.n_blocks} blocks, width {mod
 - Bound on {bound.documents} held-out stories (any-order, {REPLICATES} replicates): {bound.nats_per_token:.3f} +-
   {bound.standard_error:.3f} nats a token, {bound.bits_per_byte:.3f} bits a byte.
 - Limits: it knows children's stories only, in simple English. It loses the thread, confuses who did what, and writes
-  words that do not fit. It was trained on canvases of {model.length} tokens; longer ones fall apart.
+  words that do not fit. It was trained on canvases of {model.length} tokens and, seldom, fewer; longer ones fall apart.
 
 ## Samples
 
