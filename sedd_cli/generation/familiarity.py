@@ -10,8 +10,7 @@ FEWEST, MOST = 4, 64
 """Tokens: fewer say too little (a name costs much anywhere), more cost time and change nothing."""
 ROOM = 256
 """Tokens of the canvas that they stand on, if it was trained on as many. Not just their own: a network that has only
-seen long canvases finds four tokens alone strange, whatever they are (the built-in one: 1.4 nats each of "Once upon a
-time" with room, 4.9 without)."""
+seen long canvases finds four tokens alone strange, whatever they are (benchmarks/short.py)."""
 
 
 def surprise(checkpoint: Checkpoint, text: str) -> float | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import tokenizers
@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedd_cli import Checkpoint, Gap, Request, UsageError, infill
+from sedd_cli.diffusion import likelihood
 from sedd_cli.diffusion.names import SamplerName
 from sedd_cli.diffusion.processes import Absorbing
+from sedd_cli.generation import lengths
 from sedd_cli.generation.infill import Infilling
 from sedd_cli.models.config import Config
 from sedd_cli.models.network import ScoreNetwork
@@ -108,7 +110,7 @@ def test_a_stopped_run_shows_what_is_masked_as_markers(built_in: Checkpoint) -> 
     assert not filling.complete and "[[" in filling.text[slice(*filling.spans[0])]
 
 
-def test_lengths_are_told_by_the_text_beside_the_gap(built_in: Checkpoint) -> None:
+def test_lengths_are_told_by_the_text_beside_the_gap(built_in: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing fits between these two halves of a phrase that the checkpoint knows by heart but what was there."""
     document = "Once upon a time, there was a little girl named Lily. She loved to play."
     start, end = document.index(" time"), document.index(" a little")
@@ -117,9 +119,16 @@ def test_lengths_are_told_by_the_text_beside_the_gap(built_in: Checkpoint) -> No
     assert choice.tokens == run.sites[0].tokens == 4  # " time", ",", " there", " was"
     assert set(choice.nats) == set(range(1, 13)) and min(choice.nats, key=lambda n: choice.nats[n]) == 4
     # Near the canvas' size fewer neighbours are left: all lengths are compared by the same ones.
+    compared = []
+
+    def in_order(*arguments: Any) -> torch.Tensor:
+        compared.append(len(arguments[4]))
+        return likelihood.in_order(*arguments)
+
+    monkeypatch.setattr(lengths, "in_order", in_order)
     run = Infilling(built_in, Request(steps=8, seed=2, length=64), document * 9, [Gap(start, end, (50, 90))])
     (choice,) = run.choices
-    assert max(choice.nats) == 56 and max(choice.nats.values()) < 2 * min(choice.nats.values())
+    assert max(choice.nats) == 56 and len(compared) == len(choice.nats) == 7 and len(set(compared)) == 1
     with pytest.raises(UsageError, match="nothing is kept beside the gap"):
         letters(Space(3, 2)).infilling("ab", [Gap(0, 2, (1, 2))], length=64)
 
