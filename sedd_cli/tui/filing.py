@@ -9,6 +9,7 @@ from rich.text import Text
 
 from sedd_cli.atomic import write_file
 from sedd_cli.generation.recording import parse
+from sedd_cli.models.names import path_of
 from sedd_cli.render.diff import changes_between, diff_parts
 from sedd_cli.render.export import Kind, export
 from sedd_cli.render.picture import without_fonts
@@ -51,7 +52,7 @@ class Filing(Writing):
         def answered(name: str | None) -> None:
             if name is None:
                 return
-            path = Path(os.path.expanduser(name))  # noqa: PTH111 - never raises
+            path = path_of(name)
             if os.path.exists(path):  # noqa: PTH110 - never raises
                 self._ask_over(path, f"There is a file {path.name} already", then)
             else:
@@ -133,7 +134,7 @@ class Filing(Writing):
         def answered(name: str | None) -> None:
             if name is None:
                 return
-            path = Path(os.path.expanduser(name))  # noqa: PTH111 - never raises
+            path = path_of(name)
 
             def put() -> None:
                 if self.trying(lambda: write(path)):
