@@ -116,10 +116,9 @@ def generate(
         try:
             finished = carry_out(run, terminal, writer)
             samples = run.samples(full_canvas)
-            if finished or output is None or not Path(output).is_file():
-                out.write(_as_json(run, samples) if json else as_lines([s.text for s in samples]))
-            else:
-                terminal.note(f"stopped: {output} was left as it is")
+            if not finished:
+                out.spare(terminal)
+            out.write(_as_json(run, samples) if json else as_lines([s.text for s in samples]))
             if writer:
                 writer.close()
         finally:

@@ -153,13 +153,14 @@ def infill(
             finished = False
         if writer:
             writer.close()
-        if not finished and (in_place or (output is not None and output.exists())):
-            terminal.note(f"stopped: {file if in_place else output} was left as it is")
-        elif fillings:
-            if out is not None:
-                _print(out, infilling, fillings, document, nats, json=json, diff=diff, color=color)
-            if in_place:
-                _put_back(fillings[0].text, document, terminal)
+        if not finished and in_place:
+            terminal.note(f"stopped: {file} was left as it is")
+        if not finished and out is not None:
+            out.spare(terminal)
+        if fillings and out is not None:
+            _print(out, infilling, fillings, document, nats, json=json, diff=diff, color=color)
+        if fillings and finished and in_place:
+            _put_back(fillings[0].text, document, terminal)
         _summarise(infilling, fillings, finished, time.monotonic() - started, terminal)
     if not finished:
         raise typer.Exit(130)

@@ -12,7 +12,7 @@ from sedd_cli.atomic import AtomicFile
 from sedd_cli.errors import SeddError, UsageError
 
 if TYPE_CHECKING:
-    from sedd_cli.cli.terminal import Color
+    from sedd_cli.cli.terminal import Color, Terminal
 
 SEPARATOR = "<|endoftext|>"
 
@@ -24,8 +24,8 @@ class Output:
     """
 
     def __init__(self, path: Path | None) -> None:
-        if path is None and sys.stdout is None:
-            raise SeddError("stdout is closed", "Give a file with -o.")
+        if path is None:
+            _require_stdout()
         self._file = None if path is None else AtomicFile(path)
 
     def __enter__(self) -> Self:
@@ -36,6 +36,16 @@ class Output:
     ) -> None:
         if self._file is not None:
             self._file.discard()
+
+    def spare(self, terminal: "Terminal") -> bool:
+        """What follows is not whole: a file that is there stays as it is, and the data goes to stdout. True if so."""
+        if self._file is None or not self._file.path.is_file():
+            return False
+        _require_stdout()
+        self._file.discard()
+        terminal.note(f"stopped: {self._file.path} was left as it is")
+        self._file = None
+        return True
 
     def write(self, text: str) -> None:
         """Write all the data there is, as UTF-8."""
@@ -73,6 +83,11 @@ class Output:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
             raise SeddError(f"cannot write to stdout: {error.strerror}", "Give a file with -o.") from error
+
+
+def _require_stdout() -> None:
+    if sys.stdout is None:
+        raise SeddError("stdout is closed", "Give a file with -o.")
 
 
 def _encoded(text: str) -> bytes:

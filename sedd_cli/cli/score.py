@@ -120,10 +120,11 @@ def score(
         if result is None:
             terminal.note("stopped before there was anything to report")
             raise typer.Exit(130)
+        aside = output is not None and (finished or not out.spare(terminal))
         if json:
             out.write(_as_json(scoring, result, finished))
         else:
-            console = _console(heat, color, aside=output is not None)
+            console = _console(heat, color, aside=aside)
             shown = None if console is None else (console, _pieces(scoring, result))
             _print(out, result, shown)
         if not finished:

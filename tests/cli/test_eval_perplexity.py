@@ -177,6 +177,21 @@ def test_interrupted_it_reports_what_is_done_and_says_that_it_is_partial(
     assert "partial" in result.stderr
 
 
+def test_interrupted_it_spares_what_is_there(sedd: Sedd, interrupting: None, data: str, tmp_path: Path) -> None:
+    report, plot, out = tmp_path / "page.md", tmp_path / "plot.svg", tmp_path / "out.json"
+    few = "--data", data, "--length", "2", "--replicates", "2", "--json"
+    places = "-o", str(out), "--report", str(report), "--plot", str(plot)
+    for old in report, plot, out:
+        old.write_text("kept")
+    result = sedd("eval", "perplexity", *few, *places)
+    assert result.code == 130 and not json.loads(result.stdout)["complete"]
+    assert [file.read_text() for file in (report, plot, out)] == ["kept"] * 3
+    assert not list(tmp_path.glob(".*.part"))
+    report.unlink()
+    assert sedd("eval", "perplexity", *few, *places).code == 130
+    assert "plot.svg" not in report.read_text() and plot.read_text() == "kept"
+
+
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [

@@ -44,6 +44,7 @@ def test_stopped_it_writes_what_is_there_but_not_over_a_file(
     monkeypatch.setattr(Run, "steps", stopped)
     result = sedd("generate", *QUICK, "-o", str(old))
     assert result.code == 130 and old.read_text() == "kept" and "old.txt was left as it is" in result.stderr
+    assert b"[[" in result.stdout
     assert sedd("generate", *QUICK, "-o", str(new)).code == 130 and "[[" in new.read_text()
 
 

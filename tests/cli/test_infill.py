@@ -128,6 +128,7 @@ def test_a_stopped_run_prints_markers_and_writes_nothing_in_place(
     other.write_text("kept")
     result = sedd("infill", str(story), "--mask", "50:80", "--steps", "64", "-o", str(other))
     assert result.code == 130 and other.read_text() == "kept" and "other.txt was left as it is" in result.stderr
+    assert b"[[" in result.stdout and len(list(story.parent.iterdir())) == 2
 
 
 def test_a_ranking_that_is_stopped_spares_the_candidates(

@@ -148,6 +148,18 @@ def test_control_c_reports_what_there_is(sedd: Sedd, document: str, monkeypatch:
     assert (record["nats"], record["replicates"]) == (expected["nats"], 4)
 
 
+def test_control_c_spares_a_file_that_is_there(
+    sedd: Sedd, document: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    old = tmp_path / "old.json"
+    old.write_text("kept")
+    monkeypatch.setattr(module, "estimate", interrupted(2))
+    result = sedd("score", document, "--json", "--until-error", "1e-6", "-o", str(old))
+    assert result.code == 130 and not json.loads(result.stdout)["complete"]
+    assert f"{old} was left as it is" in result.stderr
+    assert old.read_text() == "kept" and len(list(tmp_path.iterdir())) == 2
+
+
 def test_control_c_before_anything_is_known(sedd: Sedd, document: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "estimate", interrupted(0))
     result = sedd("score", document)

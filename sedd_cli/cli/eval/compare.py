@@ -101,6 +101,8 @@ def compare(
             for name, found, checkpoint in zip(told_apart(*pair), measuring.results(), pair, strict=True)
         )
         comparison = Comparison(first, second, settings)
+        if not finished:
+            files.spare(terminal)
         files.write(
             as_json(comparison.as_json()) if json else comparison.as_lines(),
             lambda: comparison.as_markdown(files.picture_beside_report),

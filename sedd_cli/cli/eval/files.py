@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sedd_cli.atomic import AtomicFile
 from sedd_cli.cli.output import Output, refuse_to_write_over
+from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 
 
@@ -41,6 +42,15 @@ class Files:
             self._picture = AtomicFile(plot)
             stack.callback(self._picture.discard)
             self.picture_beside_report = Path(os.path.relpath(plot, report.parent if report else None)).as_posix()
+
+    def spare(self, terminal: Terminal) -> None:
+        """What follows is not whole: files that are there stay as they are, and the data goes to stdout."""
+        self._out.spare(terminal)
+        if self._page is not None and self._page.spare(terminal):
+            self._page = None
+        if self._picture is not None and self._picture.path.is_file():
+            terminal.note(f"stopped: {self._picture.path} was left as it is")
+            self._picture = self.picture_beside_report = None
 
     def write(self, data: str, page: Callable[[], str], picture: Callable[[str], bytes]) -> None:
         """Write the data, and where they are wanted the report and the picture, which is given its format."""

@@ -95,6 +95,8 @@ def perplexity(
             raise typer.Exit(130)
         records = [result.as_json() for result in results]
         curves = {result.name: result.found.curve() for result in results}
+        if not finished:
+            files.spare(terminal)
         files.write(
             as_json(records[0] if len(sets) == 1 else {"complete": finished, "results": records})
             if json

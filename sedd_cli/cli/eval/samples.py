@@ -113,7 +113,7 @@ def samples(
         _tell(evaluation, num, terminal)
         started = time.monotonic()
         _carry_out(evaluation, judging, terminal)
-        if not _write(files, evaluation, judging, json):
+        if not _write(files, evaluation, judging, json, terminal):
             terminal.note("stopped before there was anything to report")
             raise typer.Exit(130)
         if not evaluation.complete:
@@ -123,7 +123,7 @@ def samples(
         raise typer.Exit(130)
 
 
-def _write(files: Files, evaluation: "Evaluation", judge: "Judge | None", json: bool) -> bool:
+def _write(files: Files, evaluation: "Evaluation", judge: "Judge | None", json: bool, terminal: Terminal) -> bool:
     """Write what is done of it; False if that is nothing."""
     from sedd_cli.evaluation.samples_plot import plot_samples
     from sedd_cli.evaluation.samples_report import as_markdown, as_record, as_text, card, cells
@@ -131,6 +131,8 @@ def _write(files: Files, evaluation: "Evaluation", judge: "Judge | None", json: 
     results = evaluation.figures()
     if not results:
         return False
+    if not evaluation.complete:
+        files.spare(terminal)
     table, facts = cells(results), card(evaluation, judge, results)
     files.write(
         as_json(as_record(evaluation, judge, results)) if json else as_text(table, facts),
