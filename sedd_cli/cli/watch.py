@@ -6,6 +6,7 @@ from sedd_cli.generation.engine import Step
 from sedd_cli.generation.job import Job
 from sedd_cli.generation.trace import TraceWriter
 from sedd_cli.render.live import Frame, LiveView
+from sedd_cli.text.spelling import end_of
 
 
 def carry_out(job: Job, terminal: Terminal, writer: TraceWriter | None) -> bool:
@@ -48,7 +49,7 @@ def frame_of(job: Job, step: Step, calls: int) -> Frame:
         pieces=[None if i is None else "¶" if i == end_id else text for i, text in zip(known, spelled, strict=True)],
         kept=frozenset((~step.state.free).nonzero().squeeze(-1).tolist()),
         changed=frozenset(step.changed.tolist()),
-        end=ids.index(end_id) if end_id in ids else len(ids),
+        end=end_of(ids, end_id),
         row=job.label_of(step.row),
         step=_label(job, step),
         t=step.t,

@@ -189,13 +189,13 @@ class Evaluation:
         ]
 
     def _documents(self, ids: list[int]) -> list[list[int]]:
-        """The documents of a canvas. An end-of-text token that it begins with ends nothing."""
+        """The documents of a canvas. End-of-text tokens that it begins with end nothing."""
         end_id = self.checkpoint.tokenizer.end_of_text_id if self.checkpoint.tokenizer else None
         documents: list[list[int]] = [[]]
-        for i, token in enumerate(ids):
+        for token in ids:
             if token != end_id:
                 documents[-1].append(token)
-            elif i:
+            elif len(documents) > 1 or documents[0]:
                 documents.append([])
         return documents
 

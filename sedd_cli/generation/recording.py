@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.generation.fields import Fields
 from sedd_cli.generation.trace_lines import EditLine, Header, Start, StepLine, read_header, read_line
-from sedd_cli.text.spelling import compose
+from sedd_cli.text.spelling import compose, end_of
 
 LONGEST = 1 << 26
 """Bytes of a line; a longer one is no trace (and /dev/zero has no end)."""
@@ -157,6 +157,10 @@ class Take:
     def _compose(self, cells: Sequence[Cell], *, at_start: bool = False) -> str:
         ends = {i for i, cell in enumerate(cells) if self.ends_text(cell)}
         return compose([cell.piece for cell in cells], ends, whole=False, at_start=at_start)
+
+    def end_of(self, canvas: Canvas) -> int:
+        """The position from which on a canvas belongs to another document."""
+        return end_of([cell.id for cell in canvas.cells], self.header.end_of_text_id)
 
     def ends_text(self, cell: Cell) -> bool:
         """Whether it is an end-of-text token."""

@@ -8,7 +8,7 @@ from importlib.resources import files
 from sedd_cli.generation.recording import Canvas, Cell, Moment, Take
 from sedd_cli.generation.trace_lines import StepLine
 from sedd_cli.render.inert import inert, one_line
-from sedd_cli.render.replay import end_of, label_of, shown, step_of, title_of
+from sedd_cli.render.replay import label_of, shown, step_of, title_of
 
 
 def page(take: Take, *, opens: int | None, speed: float, width: int) -> str:
@@ -20,7 +20,7 @@ def page(take: Take, *, opens: int | None, speed: float, width: int) -> str:
     before = next(moments)
     texts = [_shown(take, canvas) for canvas in before.canvases]
     canvases = [
-        {"label": label_of(take.header, c.row), "cells": text, "kept": _kept(c), "end": end_of(take, c)}
+        {"label": label_of(take.header, c.row), "cells": text, "kept": _kept(c), "end": take.end_of(c)}
         for c, text in zip(before.canvases, texts, strict=True)
     ]
     changes, last = [], before
@@ -66,7 +66,7 @@ def _change(
         change["d"] = other
     if canvas.free != old.free:
         change["k"] = _kept(canvas)
-    if (end := end_of(take, canvas)) != end_of(take, old):
+    if (end := take.end_of(canvas)) != take.end_of(old):
         change["z"] = end
     return change
 

@@ -23,7 +23,7 @@ def frame_of(take: Take, moment: Moment) -> Frame:
         pieces=shown(take, canvas),
         kept=frozenset(range(len(canvas.cells))) - canvas.free,
         changed=moment.changed,
-        end=end_of(take, canvas),
+        end=take.end_of(canvas),
         row=label_of(take.header, canvas.row),
         step=step_of(take.header, moment),
         t=moment.line.t if isinstance(moment.line, StepLine) else None,
@@ -38,11 +38,6 @@ def shown(take: Take, canvas: Canvas) -> list[str | None]:
         None if cell.piece is None else END if take.ends_text(cell) else text
         for cell, text in zip(canvas.cells, spelled, strict=True)
     ]
-
-
-def end_of(take: Take, canvas: Canvas) -> int:
-    """The position from which on a canvas belongs to another document."""
-    return next((i for i, cell in enumerate(canvas.cells) if take.ends_text(cell)), len(canvas.cells))
 
 
 def label_of(header: Header, row: int) -> str:

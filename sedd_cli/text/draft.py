@@ -55,7 +55,7 @@ class Draft:
         if low == high and tokens is None:
             return self
         others = [mark for mark in self.marks if mark not in touched]
-        return replace(self, marks=_in_order([*others, Mark(low, high, original, tokens)]))
+        return replace(self, marks=in_order([*others, Mark(low, high, original, tokens)]))
 
     def settle(self, mark: Mark, *, tokens: Length) -> "Draft":
         """Ask for another number of tokens in a mark."""
@@ -63,12 +63,11 @@ class Draft:
 
     def keep(self, mark: Mark) -> "Draft":
         """Take a mark away; its text stays as it stands."""
-        return replace(self, marks=tuple(other for other in self.marks if other != mark))
+        return replace(self, marks=in_order(other for other in self.marks if other != mark))
 
     def restore(self, mark: Mark) -> "Draft":
         """Take a mark away and put back what stood there."""
-        draft = self._splice(mark, mark.original).keep(self._moved(mark, mark.original))
-        return replace(draft, marks=_in_order(draft.marks))
+        return self._splice(mark, mark.original).keep(self._moved(mark, mark.original))
 
     def fill(self, texts: Mapping[Mark, str]) -> "Draft":
         """Write texts in the place of masked marks, each to be accepted (`keep`) or rejected (`restore`)."""
@@ -97,7 +96,7 @@ class Draft:
                 low = mark.start if start >= mark.start else start + len(new)
                 high = mark.end + shift if end <= mark.end else start
                 marks.append(replace(mark, start=low, end=high))
-        return Draft(self.text[:start] + new + self.text[end:], _in_order(filter(_has_place, marks)))
+        return Draft(self.text[:start] + new + self.text[end:], in_order(filter(_has_place, marks)))
 
     def at(self, offset: int) -> Mark | None:
         """The mark in which a character stands, or that is empty and right before it."""
@@ -135,7 +134,7 @@ def _has_place(mark: Mark) -> bool:
     return mark.end > mark.start or (mark.masked and mark.tokens is not None)
 
 
-def _in_order(marks: Iterable[Mark]) -> tuple[Mark, ...]:
+def in_order(marks: Iterable[Mark]) -> tuple[Mark, ...]:
     """Marks in order; masked ones that have come to touch are one, as they are to what fills them."""
     ordered: list[Mark] = []
     for mark in sorted(marks, key=lambda mark: (mark.start, mark.end)):

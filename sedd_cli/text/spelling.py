@@ -49,6 +49,12 @@ def spell(pieces: Iterable[bytes | None]) -> list[str]:
     return spelled
 
 
+def end_of(ids: Sequence[int], end_id: int | None) -> int:
+    """The position of the token that ends the text of a canvas, the canvas's length if none does (as `compose`)."""
+    begun = next((i for i, token in enumerate(ids) if token != end_id), len(ids))
+    return next((i for i in range(begun, len(ids)) if ids[i] == end_id), len(ids))
+
+
 def compose(pieces: Sequence[bytes | None], ends: Container[int], *, whole: bool, at_start: bool) -> str:
     """The text of generated pieces, in which a run of N times None (MASK) reads `[[N]]`, as a marker would.
 

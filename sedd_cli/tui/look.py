@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.text.draft import Mark
+from sedd_cli.text.spelling import end_of
 from sedd_cli.tui.page import Page, Stretch, Token
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.widgets.canvas import HEATS
@@ -73,7 +74,7 @@ class Painter:
         confidence = moment.confidence[canvas].tolist()
         changed = set(moment.step.changed.tolist()) if moment.step and canvas in moment.canvases else set()
         end_id = tokenizer.end_of_text_id if tokenizer else None
-        over = ids.index(end_id) if grow and end_id in ids else len(ids)
+        over = end_of(ids, end_id) if grow else len(ids)
         shown = place or range(len(ids))
         texts = _spelled([ids[i] for i in shown], mask_id, tokenizer)
         tokens = []

@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 
 from sedd_cli.errors import SeddError
 from sedd_cli.text.document import Document
-from sedd_cli.text.draft import Draft, Mark
+from sedd_cli.text.draft import Draft, Mark, in_order
 from sedd_cli.text.in_place import changed_on_disk
 from sedd_cli.tui import messages
 from sedd_cli.tui.commands import ALWAYS, BY_ID, COMMANDS, bindings, key_name
@@ -244,7 +244,7 @@ def _recovered(recovery: Recovery) -> Draft:
         )
         if 0 <= mark.start <= mark.end <= len(recovery.text):
             marks.append(mark)
-    return Draft(recovery.text, tuple(marks))
+    return Draft(recovery.text, in_order(marks))
 
 
 def _legend(heat: bool) -> Text:

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from sedd_cli.text.draft import Draft, Mark
+from sedd_cli.text.spelling import end_of
 from sedd_cli.tui.page import Address
 
 if TYPE_CHECKING:
@@ -133,18 +135,15 @@ class Scene:
         tokenizer, mask_id = run.checkpoint.tokenizer, run.checkpoint.mask_id
         if tokenizer is None or mask_id not in ids.tolist():
             return Draft(run.text_of(ids))
+        end_id = tokenizer.end_of_text_id
+        text = (token for token in ids.tolist()[: end_of(ids.tolist(), end_id)] if token != end_id)
         pieces: list[int] = []
-        marks: list[Mark] = []
-        masks = 0
-        for token in [*ids.tolist(), tokenizer.end_of_text_id]:
-            if token == mask_id:
-                masks += 1
-                continue
-            if masks:
+        # By where they stand: of part of a character between two runs of MASK nothing is seen.
+        gaps: dict[int, int] = {}
+        for masked, tokens in groupby(text, lambda token: token == mask_id):
+            if masked:
                 at = len(tokenizer.decode(pieces))
-                marks.append(Mark(at, at, "", masks))
-                masks = 0
-            if token == tokenizer.end_of_text_id:
-                break
-            pieces.append(token)
-        return Draft(tokenizer.decode(pieces), tuple(marks))
+                gaps[at] = gaps.get(at, 0) + len(list(tokens))
+            else:
+                pieces += tokens
+        return Draft(tokenizer.decode(pieces), tuple(Mark(at, at, "", masks) for at, masks in gaps.items()))
