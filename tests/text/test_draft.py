@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sedd_cli.text.draft import Draft, Mark
@@ -120,6 +120,7 @@ def test_marks_move_along_with_what_is_typed_around_them(text: str, data: st.Dat
     # Between two marks; an empty one is not in the middle of what is replaced.
     low, high = sorted(data.draw(st.tuples(*[st.integers(edges[k], edges[k + 1])] * 2)))
     new = data.draw(NEW)
+    assume(new or (low, high) != (edges[k], edges[k + 1]))  # gaps that come to touch are one, as above
     typed = draft.edit(low, high, new)
     assert typed.text == draft.text[:low] + new + draft.text[high:]
     assert texts(typed) == texts(draft)
