@@ -26,14 +26,16 @@ class Shaping:
     """How the conditional is bent before a draw; the default leaves it as it is.
 
     `temperature` divides the logits, then `top_k` keeps the k likeliest tokens and `top_p` the smallest set of
-    likeliest tokens that holds that much probability. `forbidden` tokens (not all of them) are never drawn.
-    Each changes the law of the samples. Raises `UsageError` for a value out of range.
+    likeliest tokens that holds that much probability. `forbidden` tokens (not all of them) are never drawn, nor `unfit`
+    ones at the positions `leads`. Each changes the law of the samples. Raises `UsageError` for a value out of range.
     """
 
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
     forbidden: tuple[int, ...] = ()
+    leads: tuple[int, ...] = ()
+    unfit: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < float("inf"):
@@ -47,10 +49,15 @@ class Shaping:
     def changes_law(self) -> bool:
         return self.temperature != 1.0 or self.top_k is not None or (self.top_p is not None and self.top_p < 1)
 
-    def apply(self, logits: Tensor) -> Tensor:
+    def apply(self, logits: Tensor, position: Tensor | None = None) -> Tensor:
         """(n, V) float64 -> (n, V), excluded tokens at -inf; the likeliest allowed token is never excluded."""
         if self.forbidden:
             logits = logits.index_fill(-1, torch.tensor(self.forbidden, device=logits.device), -torch.inf)
+        if self.leads and position is not None:
+            led = torch.isin(position, torch.tensor(self.leads, device=position.device)).nonzero().to(logits.device)
+            if len(led):
+                unfit = torch.tensor(self.unfit, device=logits.device)
+                logits = logits.index_put((led, unfit), logits.new_tensor(-torch.inf))
         if self.temperature != 1.0:
             # Relative to the largest, which then stays finite however low the temperature.
             logits = (logits - logits.amax(-1, keepdim=True)) / self.temperature
@@ -76,15 +83,17 @@ def invert(weights: Tensor, u: Tensor) -> Tensor:
     return torch.searchsorted(cumulative, torch.minimum(u[:, None] * total, below), right=True).squeeze(-1)
 
 
-def draw(logits: Tensor, u: Tensor, shaping: Shaping) -> Drawn:
+def draw(logits: Tensor, u: Tensor, shaping: Shaping, position: Tensor | None = None) -> Drawn:
     """Draw one token a row from `softmax(shaping(logits))` by inversion of u: (n, V), (n,) -> (n,).
+
+    `position` (n,): where on their canvas they stand.
 
     Probability and entropy are those of `softmax(logits)`, before any shaping.
     """
     # MPS has no float64.
     exact = (logits.cpu() if logits.device.type == "mps" else logits).double()
     conditional = exact.softmax(-1)
-    shaped = shaping.apply(exact)
+    shaped = shaping.apply(exact, position)
     weights = conditional if shaped is exact else shaped.softmax(-1)
     token = invert(weights, u.to(weights.device))
     probability = conditional.gather(-1, token[:, None]).squeeze(-1)

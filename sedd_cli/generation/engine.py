@@ -86,7 +86,7 @@ class Run:
             steps=request.steps,
             free=int(canvas.free.sum()),
             length=len(canvas.ids),
-            shaping=request.shaping(canvas.forbidden),
+            shaping=request.shaping(canvas),
         )
         self.batch_size = request.batch_size or (1 if checkpoint.device.type == "cpu" else 16)
         self._latest: dict[int, tuple[Tensor, int, bool]] = {}
@@ -113,6 +113,7 @@ class Run:
             "steps": self.sampler.steps,
             "excludes_end_of_text": self.excludes_end_of_text,
             "free": self.canvas.free.nonzero().squeeze(-1).tolist(),
+            "leads": list(self.canvas.leads),
         }
 
     def start(self, row: int) -> State:
@@ -178,7 +179,8 @@ class Run:
         if suffix:
             # The uniform process can start from it: between a prompt and a suffix it ends nothing.
             written = [i for i in written if i is None or i != tokenizer.end_of_text_id]
-        return f"{prompt}{tokenizer.compose(written, whole=full_canvas, at_start=not prompt)}{suffix}"
+        text = tokenizer.compose(written, whole=full_canvas, at_start=not prompt)
+        return f"{prompt}{text.removeprefix(' ') if prompt and canvas.leads else text}{suffix}"
 
 
 def _step(state: State, change: Change, nfe: int) -> Step:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Unpack
 
@@ -104,14 +104,14 @@ class Infilling:
             raise UsageError("the document has no gap", "Name one, for example with --mask 10:40.")
         self.sites, self.choices = settle(checkpoint, document, check_gaps(gaps, len(document)), length)
         self.windows = make_windows(checkpoint.tokenizer, document, self.sites, length)
-        self._runs: dict[tuple[int, int], Run] = {}
+        self._runs: dict[tuple[int, int, tuple[int, ...]], Run] = {}
         self._state: dict[int, State] = {}
         self._nfe: dict[int, int] = defaultdict(int)
         self._redrawn: dict[int, int] = defaultdict(int)
 
     def run_of(self, window: Window) -> Run:
         """The run that fills windows of this size; those of one size share it, and so network calls."""
-        key = (len(window.canvas.ids), int(window.canvas.free.sum()))
+        key = (len(window.canvas.ids), int(window.canvas.free.sum()), window.canvas.leads)
         if key not in self._runs:
             self._runs[key] = Run(self.checkpoint, self.request, window.canvas)
         return self._runs[key]
@@ -142,6 +142,7 @@ class Infilling:
                     "length": len(window.canvas.ids),
                     "steps": self.run_of(window).sampler.steps,
                     "free": window.canvas.free.nonzero().squeeze(-1).tolist(),
+                    "leads": list(window.canvas.leads),
                     "gaps": [window.first + i for i in range(len(window.places))],
                 }
                 for window in self.windows
@@ -220,9 +221,7 @@ class Infilling:
     def _whole_characters(self, canvas: Canvas) -> Run:
         tokenizer = self._tokenizer
         parts = tuple(i for i in range(tokenizer.size) if not _is_text(tokenizer.bytes_of(i)))
-        return Run(
-            self.checkpoint, self.request, Canvas(canvas.ids, canvas.free, forbidden=(*canvas.forbidden, *parts))
-        )
+        return Run(self.checkpoint, self.request, replace(canvas, forbidden=(*canvas.forbidden, *parts)))
 
     @property
     def _tokenizer(self) -> Tokenizer:
@@ -270,12 +269,13 @@ class Infilling:
     def written(self, state: State) -> list[str]:
         """What stands in each gap of a window; a run of N MASKs reads `[[N]]`."""
         tokenizer, mask_id = self._tokenizer, self.checkpoint.mask_id
-        texts = []
-        for place in self.window_of(state.row).places:
+        texts, window = [], self.window_of(state.row)
+        for place in window.places:
             ids = [int(i) for i in state.ids[place.start : place.stop]]
             # The uniform process can start from an end-of-text token: inside a document it ends nothing.
             known = [None if i == mask_id else i for i in ids if i != tokenizer.end_of_text_id]
-            texts.append(tokenizer.compose(known, whole=False, at_start=False))
+            text = tokenizer.compose(known, whole=False, at_start=False)
+            texts.append(text.removeprefix(" ") if place.start in window.canvas.leads else text)
         return texts
 
 

@@ -11,7 +11,7 @@ from sedd_cli.errors import UsageError
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import UNKNOWN, Gap
-from sedd_cli.text.windows import Site, make_windows
+from sedd_cli.text.windows import Site, led, make_windows
 
 NEIGHBOURS = 4
 """Kept tokens on either side of a gap that lengths are compared by."""
@@ -38,11 +38,13 @@ def settle(checkpoint: Checkpoint, document: str, gaps: Sequence[Gap], length: i
     tokenizer = checkpoint.tokenizer
     assert tokenizer is not None
     gaps = [gap for gap in gaps if gap.start < gap.end or gap.tokens is not None]
-    stood = [len(tokenizer.encode(document[gap.start : gap.end])) for gap in gaps]
+    ends = [0, *(gap.end for gap in gaps)]
+    leads = [led(tokenizer, document, gap, after) for gap, after in zip(gaps, ends[:-1], strict=True)]
+    stood = [len(tokenizer.encode(document[gap.start - lead : gap.end])) for gap, lead in zip(gaps, leads, strict=True)]
     lengths = [_lengths(gap, count, length) for gap, count in zip(gaps, stood, strict=True)]
     sites = [
-        Site(gap.start, gap.end, min(max(count, some[0]), some[-1]))
-        for gap, count, some in zip(gaps, stood, lengths, strict=True)
+        Site(gap.start, gap.end, min(max(count, some[0]), some[-1]), lead)
+        for gap, lead, count, some in zip(gaps, leads, stood, lengths, strict=True)
     ]
     pending = [(i, some) for i, some in enumerate(lengths) if len(some) > 1]
     choices = []

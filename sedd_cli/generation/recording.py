@@ -137,7 +137,8 @@ class Take:
         written = canvas.cells[low:high]
         if suffix:
             written = self._without_ends(written)
-        return f"{prompt}{self._compose(written, at_start=not prompt)}{suffix}"
+        text = self._compose(written, at_start=not prompt)
+        return f"{prompt}{text.removeprefix(' ') if prompt and header.plan(canvas.row).leads else text}{suffix}"
 
     def _written(self, moment: Moment) -> Iterator[str]:
         """What stands in each gap of the document (as `Infilling.written` has it)."""
@@ -149,7 +150,8 @@ class Take:
                 place = plan.free[at : at + gap.tokens]
                 at += gap.tokens
                 cells = [canvas.cells[i] for i in place] if canvas else [Cell(-1, None)] * gap.tokens
-                yield self._compose(self._without_ends(cells))
+                text = self._compose(self._without_ends(cells))
+                yield text.removeprefix(" ") if place and place[0] in plan.leads else text
 
     def _without_ends(self, cells: Sequence[Cell]) -> tuple[Cell, ...]:
         return tuple(cell for cell in cells if not self.ends_text(cell))

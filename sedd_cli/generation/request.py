@@ -6,6 +6,7 @@ from typing import TypedDict
 from sedd_cli.diffusion.draws import Shaping
 from sedd_cli.diffusion.names import SamplerName, ScoreUse
 from sedd_cli.errors import UsageError, check_whole
+from sedd_cli.text.canvas import Canvas
 
 
 class Options(TypedDict, total=False):
@@ -66,8 +67,10 @@ class Request:
             check_text(name, text or "")
         self.shaping()
 
-    def shaping(self, forbidden: tuple[int, ...] = ()) -> Shaping:
-        return Shaping(self.temperature, self.top_k, self.top_p, forbidden)
+    def shaping(self, canvas: Canvas | None = None) -> Shaping:
+        """How draws are bent, and what may not stand on a canvas."""
+        limits = (canvas.forbidden, canvas.leads, canvas.unfit) if canvas else ()
+        return Shaping(self.temperature, self.top_k, self.top_p, *limits)
 
 
 def check_text(name: str, text: str) -> None:

@@ -23,12 +23,16 @@ class Gap:
 
 @dataclass(frozen=True)
 class Plan:
-    """A canvas as the header tells it: its length, the steps of its sampler, and which gaps are on it, by number."""
+    """A canvas as the header tells it: its length, the steps of its sampler, and which gaps are on it, by number.
+
+    `leads`: where what is written begins with the blank that ends the text before it.
+    """
 
     length: int
     steps: int
     free: tuple[int, ...]
     gaps: tuple[int, ...] = ()
+    leads: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,9 @@ def _rows(fields: Fields) -> range:
 
 def _plan(fields: Fields, gaps: tuple[int, ...] = ()) -> Plan:
     length = fields.whole("length", least=1)
-    return Plan(length, fields.whole("steps"), tuple(sorted(fields.positions("free", length))), gaps)
+    free = tuple(sorted(fields.positions("free", length)))
+    leads = frozenset(fields.positions("leads", length) if "leads" in fields.record else ())
+    return Plan(length, fields.whole("steps"), free, gaps, leads)
 
 
 def _gaps(fields: Fields, document: str | None) -> tuple[Gap, ...]:

@@ -13,7 +13,9 @@ from sedd_cli.text.tokenizer import Tokenizer
 class Canvas:
     """`ids` (L,) int64, 0 where `free` (L,) bool; `prompt` and `suffix` are the texts at its two ends.
 
-    `forbidden`: tokens that may not be written on it.
+    `forbidden`: tokens that may not be written on it, nor `unfit` ones at the positions `leads`: what stands there
+    begins with a blank, which ends the text before it. (Vocabularies hold words with the blank before them: a network
+    that is given the blank alone has hardly ever seen what may follow it. Prompts cut so are said to be healed.)
     """
 
     ids: Tensor
@@ -21,6 +23,12 @@ class Canvas:
     prompt: str = ""
     suffix: str = ""
     forbidden: tuple[int, ...] = ()
+    leads: tuple[int, ...] = ()
+    unfit: tuple[int, ...] = ()
+
+    def excluded_at(self, position: int) -> frozenset[int]:
+        """Tokens that may not be written at a position."""
+        return frozenset(self.forbidden).union(self.unfit if position in self.leads else ())
 
 
 def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suffix: str = "") -> Canvas:
@@ -35,7 +43,8 @@ def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suff
             "this checkpoint has no tokenizer, so it takes no prompt and no suffix",
             "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
         )
-    head = tokenizer.encode(prompt) if tokenizer else []
+    led = tokenizer is not None and tokenizer.joins_blanks and prompt.endswith(" ")
+    head = tokenizer.encode(prompt[:-1] if led else prompt) if tokenizer else []
     tail = tokenizer.encode(suffix) if tokenizer else []
     room = length - len(head) - len(tail)
     if room < 1:
@@ -53,4 +62,5 @@ def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suff
     if suffix and tokenizer is not None and tokenizer.end_of_text_id is not None:
         # Between a prompt and a suffix the document goes on: the end-of-text token has no place there.
         forbidden = (tokenizer.end_of_text_id,)
-    return Canvas(ids, free, prompt, suffix, forbidden)
+    limits = ((len(head),), tokenizer.unled) if led and tokenizer else ()
+    return Canvas(ids, free, prompt, suffix, forbidden, *limits)

@@ -76,6 +76,16 @@ class Tokenizer:
     def _pieces(self) -> list[bytes]:
         return [self._added[i] if i in self._added else piece_bytes(self.piece(i)) for i in range(self.size)]
 
+    @cached_property
+    def joins_blanks(self) -> bool:
+        """Whether words are held with the blank before them."""
+        return any(piece.startswith(b" ") and piece != b" " for piece in self._pieces)
+
+    @cached_property
+    def unled(self) -> tuple[int, ...]:
+        """Tokens that do not begin with a blank."""
+        return tuple(i for i, piece in enumerate(self._pieces) if not piece.startswith(b" "))
+
     def spell(self, ids: Sequence[int | None]) -> list[str]:
         """The characters that each token completes; None (MASK) has none. See `spelling.spell`."""
         return spell(self._bytes(ids))

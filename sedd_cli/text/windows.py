@@ -7,6 +7,7 @@ import torch
 
 from sedd_cli.errors import UsageError
 from sedd_cli.text.canvas import Canvas
+from sedd_cli.text.gaps import Gap
 from sedd_cli.text.tokenizer import Tokenizer
 
 CHARACTERS = 8
@@ -17,11 +18,23 @@ JOINT = 0.75
 
 @dataclass(frozen=True)
 class Site:
-    """A gap whose number of tokens is known."""
+    """A gap whose number of tokens is known. `led`: they begin with the blank that ends the text before it."""
 
     start: int
     end: int
     tokens: int
+    led: bool = False
+
+    @property
+    def begin(self) -> int:
+        """Where its tokens begin."""
+        return self.start - self.led
+
+
+def led(tokenizer: Tokenizer, document: str, gap: Gap, after: int) -> bool:
+    """Whether a gap's tokens are to begin with the blank before it (see `Canvas`), which stands behind `after`."""
+    blank = gap.start > after and document[gap.start - 1] == " "
+    return blank and tokenizer.joins_blanks and not document[gap.start : gap.end][:1].isspace()
 
 
 @dataclass(frozen=True)
@@ -36,8 +49,9 @@ class Window:
 def make_windows(tokenizer: Tokenizer, document: str, sites: Sequence[Site], length: int) -> list[Window]:
     """Canvases of at most `length` tokens that hold every site with tokens to write, nearby ones together.
 
-    Kept text is tokenised on its own, so that no token straddles a gap's edge; a canvas that reaches the end of
-    the document says so by an end-of-text token. The work depends on the sites, not on the document's length.
+    Kept text is tokenised on its own, so that no token straddles a gap's edge, but for the blank before it; a canvas
+    that reaches the end of the document says so by an end-of-text token. The work depends on the sites, not on the
+    document's length.
     Raises `UsageError` for a site longer than the canvas.
     """
     return [_window(tokenizer, document, sites, group, length) for group in _groups(tokenizer, document, sites, length)]
@@ -62,7 +76,7 @@ def _groups(tokenizer: Tokenizer, document: str, sites: Sequence[Site], length: 
                 f"The largest possible is {length} tokens: choose a shorter span, or ask for fewer tokens.",
             )
         if group is not None:
-            between = document[sites[i - 1].end : site.start]
+            between = document[sites[i - 1].end : site.begin]
             if len(between) <= CHARACTERS * length:
                 kept = tokenizer.encode(between)
                 if taken + len(kept) + site.tokens <= most:
@@ -78,7 +92,7 @@ def _groups(tokenizer: Tokenizer, document: str, sites: Sequence[Site], length: 
 def _most_taken(tokenizer: Tokenizer, document: str, sites: Sequence[Site], length: int) -> float:
     """Tokens of a canvas that gaps filled jointly may take: all of them where the document fits as a whole."""
     if len(document) <= CHARACTERS * length:
-        edges = [0, *(edge for site in sites for edge in (site.start, site.end)), len(document)]
+        edges = [0, *(edge for site in sites for edge in (site.begin, site.end)), len(document)]
         kept = sum(len(tokenizer.encode(document[a:b])) for a, b in zip(edges[::2], edges[1::2], strict=True))
         if kept + sum(site.tokens for site in sites) <= length:
             return length
@@ -87,10 +101,10 @@ def _most_taken(tokenizer: Tokenizer, document: str, sites: Sequence[Site], leng
 
 def _window(tokenizer: Tokenizer, document: str, sites: Sequence[Site], group: _Group, length: int) -> Window:
     inside = sites[group.first : group.last + 1]
-    begin, end = inside[0].start, inside[-1].end
+    begin, end = inside[0].begin, inside[-1].end
     # Another window's gap is no context: what stands in it is about to go.
     before = sites[group.first - 1].end if group.first else 0
-    after = sites[group.last + 1].start if group.last + 1 < len(sites) else len(document)
+    after = sites[group.last + 1].begin if group.last + 1 < len(sites) else len(document)
     reach = CHARACTERS * length
     left = tokenizer.encode(document[max(before, begin - reach) : begin])
     right = tokenizer.encode(document[end : min(after, end + reach)])
@@ -108,4 +122,6 @@ def _window(tokenizer: Tokenizer, document: str, sites: Sequence[Site], group: _
     for place in places:
         free[place.start : place.stop] = True
     forbidden = () if tokenizer.end_of_text_id is None else (tokenizer.end_of_text_id,)
-    return Window(Canvas(torch.tensor(ids), free, forbidden=forbidden), group.first, tuple(places))
+    leads = tuple(place.start for site, place in zip(inside, places, strict=True) if site.led)
+    canvas = Canvas(torch.tensor(ids), free, forbidden=forbidden, leads=leads, unfit=tokenizer.unled if leads else ())
+    return Window(canvas, group.first, tuple(places))

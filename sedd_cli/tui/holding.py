@@ -76,9 +76,9 @@ class Holding(Running):
             return
         assert scene.branch is not None
         job, answer = scene.branch.job, self.answer
-        forbidden = scene.forbidden(place[0])
+        excluded = scene.excluded_at(*place)
         known = [
-            (token, p) for token, p in zip(answer.tokens, answer.probability, strict=True) if token not in forbidden
+            (token, p) for token, p in zip(answer.tokens, answer.probability, strict=True) if token not in excluded
         ]
         options = [Text(f"{p:.3f}  {name_of(job.checkpoint.tokenizer, token)}") for token, p in known]
 

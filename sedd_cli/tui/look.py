@@ -48,7 +48,11 @@ class Painter:
         if gap in scene.verdicts:
             return (Token(scene.verdicts[gap], "decided"),)
         canvas, place = scene.canvas_of(gap)
-        return self._canvas(scene, canvas, place, grow=False)
+        tokens = self._canvas(scene, canvas, place, grow=False)
+        if place.start in scene.infilling.windows[canvas].canvas.leads:
+            # Its blank is the one before the gap.
+            tokens = (tokens[0]._replace(text=tokens[0].text.removeprefix(" ")), *tokens[1:])
+        return tokens
 
     def _tokens(self, scene: Scene, mark: Mark) -> int:
         """How many MASKs stand for a mark that no run has begun to write."""

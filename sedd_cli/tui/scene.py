@@ -57,12 +57,12 @@ class Scene:
 
         return self.branch.job if isinstance(self.branch.job, Infilling) else None
 
-    def forbidden(self, canvas: int) -> tuple[int, ...]:
-        """Tokens that may not be written on a canvas."""
+    def excluded_at(self, canvas: int, position: int) -> frozenset[int]:
+        """Tokens that may not be written at a position of a canvas."""
         if self.run is not None:
-            return self.run.canvas.forbidden
+            return self.run.canvas.excluded_at(position)
         assert self.infilling is not None
-        return self.infilling.windows[canvas].canvas.forbidden
+        return self.infilling.windows[canvas].canvas.excluded_at(position)
 
     def canvas_of(self, gap: int) -> tuple[int, range]:
         """The canvas on which a gap stands, and its positions there."""

@@ -246,3 +246,14 @@ def test_values_out_of_range_are_refused(settings: dict[str, float]) -> None:
 def test_only_what_bends_the_law_is_said_to() -> None:
     assert not any(s.changes_law for s in (Shaping(), Shaping(top_p=1.0), Shaping(forbidden=(0,))))
     assert all(s.changes_law for s in (Shaping(temperature=0.9), Shaping(top_k=9), Shaping(top_p=0.9)))
+
+
+def test_what_is_unfit_is_not_drawn_where_it_leads() -> None:
+    shaping = Shaping(forbidden=(4,), leads=(7,), unfit=(1, 3))
+    u = (torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000
+    position = torch.arange(10_000) % 2 + 6
+    drawn = draw(LOGITS.expand(10_000, -1), u, shaping, position)
+    there = torch.bincount(drawn.token[position == 7], minlength=5) / 5_000
+    elsewhere = torch.bincount(drawn.token[position == 6], minlength=5) / 5_000
+    assert there.tolist() == pytest.approx([0.05 / 0.15, 0, 0.1 / 0.15, 0, 0], abs=1e-3)
+    assert elsewhere.tolist() == pytest.approx([0.05 / 0.8, 0.4 / 0.8, 0.1 / 0.8, 0.25 / 0.8, 0], abs=1e-3)

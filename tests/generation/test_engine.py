@@ -188,3 +188,20 @@ def test_a_request_that_cannot_be_carried_out(built_in: Checkpoint, options: dic
 def test_a_checkpoint_without_tokenizer_takes_no_prompt(tiny: Checkpoint) -> None:
     with pytest.raises(UsageError, match="has no tokenizer"):
         generate(tiny, prompt="Hello")
+
+
+@pytest.mark.parametrize("options", [{}, {"sampler": "first-hitting"}, {"sampler": "euler", "score": "raw"}])
+def test_a_prompt_that_ends_with_a_blank_is_followed_by_a_word(built_in: Checkpoint, options: dict[str, str]) -> None:
+    """A vocabulary holds words with the blank before them; given alone, it was followed by parts of words."""
+    assert built_in.tokenizer is not None
+    prompt = "Once upon a time there was a "
+    run = Run(built_in, Request(prompt=prompt, length=24, steps=8, seed=3, num_samples=4, temperature=2.0, **options))  # type: ignore[arg-type]
+    list(run.steps())
+    first = int(run.canvas.free.nonzero()[0])
+    assert built_in.tokenizer.decode(run.canvas.ids[:first].tolist()) == prompt[:-1]
+    for sample in run.samples():
+        assert built_in.tokenizer.bytes_of(int(sample.ids[first])).startswith(b" ")
+        assert sample.text.startswith(prompt)
+        assert sample.text == Run.text_of(run, sample.ids)
+        plain = built_in.tokenizer.compose(sample.ids.tolist(), whole=False, at_start=True)
+        assert sample.text == plain

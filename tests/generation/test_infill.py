@@ -187,3 +187,30 @@ def test_the_bound_of_a_filling_is_its_exact_surprise() -> None:
     for filling in run.fillings():
         ids = torch.tensor(["abc".index(letter) for letter in filling.text])
         assert filling.nats == pytest.approx(-float(law[index_of(ids, 3)].log()), abs=0.05)
+
+
+def test_a_gap_behind_a_blank_holds_words_and_no_second_blank(built_in: Checkpoint) -> None:
+    document = "Tim had a dog. He liked to play with it. They had fun."
+    gaps = [Gap(10, 13), Gap(27, 31, 3)]
+    request = Request(steps=8, seed=1, num_samples=8, temperature=2.0)
+    run = Infilling(built_in, request, document, gaps)
+    list(run.steps())
+    (window,) = run.windows
+    assert built_in.tokenizer is not None and [len(place) for place in window.places] == [1, 3]
+    for row, filling in enumerate(run.fillings()):
+        state = run._now(row)
+        assert all(built_in.tokenizer.bytes_of(int(state.ids[p.start])).startswith(b" ") for p in window.places)
+        assert filling.text.startswith("Tim had a ") and " with it. They had fun." in filling.text
+        written = [built_in.tokenizer.decode(state.ids[p.start : p.stop].tolist()) for p in window.places]
+        assert [filling.text[slice(*span)] for span in filling.spans] == [text[1:] for text in written]
+
+
+def test_only_the_first_token_of_a_gap_must_begin_with_the_blank(built_in: Checkpoint) -> None:
+    """Their law elsewhere is the network's: with the limits, draws at other positions are what they were."""
+    run = Infilling(built_in, Request(seed=2, steps=1), "He saw a big dog and ran.", [Gap(7, 12, 4)])
+    free = Infilling(built_in, Request(seed=2, steps=1), "He saw a big dog and ran.", [Gap(7, 12, 4)])
+    (window,) = free.windows
+    free.windows = [replace(window, canvas=replace(window.canvas, leads=(), unfit=()))]
+    limited, unlimited = ([step.ids for step in job.steps()][-1] for job in (run, free))
+    start = window.places[0].start
+    assert torch.equal(limited[start + 1 :], unlimited[start + 1 :])

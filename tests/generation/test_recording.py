@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedd_cli import Checkpoint, NotLoadableError, Request, Run, SeddError, Step, UsageError
+from sedd_cli import Checkpoint, Gap, NotLoadableError, Request, Run, SeddError, Step, UsageError
 from sedd_cli.cli.watch import frame_of as watched
 from sedd_cli.generation.infill import Infilling
 from sedd_cli.generation.job import Job
@@ -47,6 +47,7 @@ def same_as_the_run(job: Job, lines: list[bytes], steps: list[Step]) -> Recordin
     [
         {"prompt": "A 🌍", "num_samples": 3, "batch_size": 2, "row": 1},
         {"prompt": "Once upon", "suffix": " They were 🌍\r\n"},
+        {"prompt": "Once upon a "},
         {"sampler": "first-hitting"},
         {"sampler": "euler", "score": "raw", "length": 16},
         {"prompt": "They lived happily ever after.", "seed": 1, "steps": 32, "length": 64},
@@ -66,7 +67,13 @@ def test_every_moment_of_a_text(built_in: Checkpoint, options: dict[str, object]
         assert take.text(moment) == run.text_of(step.ids)
 
 
-@pytest.mark.parametrize("make", [lambda c: two_windows(c, num_samples=2, row=1, batch_size=2), redrawn])
+def healed(checkpoint: Checkpoint) -> Infilling:
+    """A gap behind a blank: its tokens bring the blank along."""
+    document = "He went to the park. It was a big dog."
+    return Infilling(checkpoint, Request(steps=8, seed=3), document, [Gap(11, 19), Gap(28, 29)])
+
+
+@pytest.mark.parametrize("make", [lambda c: two_windows(c, num_samples=2, row=1, batch_size=2), redrawn, healed])
 def test_every_moment_of_a_document(built_in: Checkpoint, make: object) -> None:
     job: Infilling = make(built_in)  # type: ignore[operator]
     lines, steps = record(job)
@@ -80,7 +87,7 @@ def test_every_moment_of_a_document(built_in: Checkpoint, make: object) -> None:
             take.text(take.at(0))
             == STORY[:20] + "[[5]]" + STORY[33:45] + "[[3]]" + STORY[52:240] + "[[6]]" + STORY[262:]
         )
-    else:
+    elif make is redrawn:
         told = [line for n in recording.numbers for line in recording.take(n).lines if isinstance(line, StepLine)]
         assert any(line.remasked for line in told)
 

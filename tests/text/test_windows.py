@@ -1,12 +1,15 @@
 """Canvases around the gaps of a document."""
 
 import pytest
+import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedd_cli import UsageError, load_checkpoint
+from sedd_cli.text.gaps import Gap
+from sedd_cli.text.spelling import bytes_piece
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.text.windows import Site, make_windows
+from sedd_cli.text.windows import Site, led, make_windows
 
 WORDS = st.lists(st.sampled_from(["Once", " upon", " a", " time", "\r\n", "é", "🌍", "\ufeff", " dog."]), max_size=120)
 
@@ -66,3 +69,39 @@ def test_a_gap_longer_than_the_canvas(tokenizer: Tokenizer) -> None:
     with pytest.raises(UsageError, match="65 tokens does not fit on a canvas of 64") as caught:
         make_windows(tokenizer, "a b", [Site(0, 1, 65)], 64)
     assert "largest possible is 64" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("gap", "after", "expected"),
+    [
+        (Gap(4, 7), 0, True),
+        (Gap(4, 4, 2), 0, True),
+        (Gap(3, 7), 0, False),  # it holds the blank itself
+        (Gap(4, 7), 4, False),  # the blank is another gap's
+        (Gap(0, 3), 0, False),
+    ],
+)
+def test_a_gap_behind_a_blank_begins_with_it(gap: Gap, after: int, expected: bool, tokenizer: Tokenizer) -> None:
+    assert led(tokenizer, "One dog  ran.", gap, after) == expected
+
+
+def test_a_blank_before_another_is_kept(tokenizer: Tokenizer) -> None:
+    assert not led(tokenizer, "One  dog", Gap(4, 8), 0)  # as the text is cut into tokens, " dog" follows " "
+
+
+def test_the_blank_before_a_gap_is_not_on_its_canvas(tokenizer: Tokenizer) -> None:
+    document = "One dog ran. One cat ran."
+    (window,) = make_windows(tokenizer, document, [Site(4, 7, 1, led=True), Site(17, 20, 2, led=True)], 64)
+    first, second = window.places
+    ids = window.canvas.ids.tolist()
+    kept = [tokenizer.decode(part) for part in (ids[: first.start], ids[first.stop : second.start])]
+    assert kept == ["One", " ran. One"]
+    assert window.canvas.leads == tuple(place.start for place in window.places)
+
+
+def test_a_vocabulary_of_single_bytes_joins_no_blank() -> None:
+    inner = tokenizers.Tokenizer(tokenizers.models.BPE({bytes_piece(bytes([b])): b for b in range(256)}, []))
+    inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = tokenizers.decoders.ByteLevel()
+    of_bytes = Tokenizer(inner)
+    assert not of_bytes.joins_blanks and not led(of_bytes, "One dog", Gap(4, 7), 0)

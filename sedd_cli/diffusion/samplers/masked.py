@@ -26,7 +26,7 @@ class Call:
     def write(self, scored: Scored, shaping: Shaping) -> None:
         """Draw a token for every position of a chunk and write it."""
         at = (scored.row, scored.position)
-        drawn = draw(scored.log_score, self._token_uniform[at], shaping)
+        drawn = draw(scored.log_score, self._token_uniform[at], shaping, scored.position)
         self.ids[at] = drawn.token.cpu()
         self.probability[at] = drawn.probability.cpu()
         self.entropy[at] = drawn.entropy.cpu()
