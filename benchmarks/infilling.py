@@ -7,6 +7,9 @@ Of each story (documents end at lines `<|endoftext|>`) a middle sentence is cut 
 story, and of what our sampler writes there (seed 0, as many tokens as stood there). The score is a total, in which
 every token costs nats, and candidates of one request are equally long: so the other story is the next whose sentence
 has as many tokens, or if there is none one more or less, or two.
+
+And of each story one word in its middle is masked without the blank before it, as `--unit words` does (seed 0): is what
+is written a word that the stories hold, and is it the one that stood there?
 """
 
 import argparse
@@ -55,6 +58,29 @@ def another(tokenizer: Tokenizer, sentences: list[str], i: int) -> str | None:
     return nearest if abs(len(tokenizer.encode(nearest)) - wanted) <= TOLERANCE else None
 
 
+def middle_word(story: str) -> tuple[int, int]:
+    """The span of the word nearest to the middle, of those between blanks."""
+    words = [found.span() for found in re.finditer(r"(?<= )[A-Za-z]+(?= )", story)]
+    return min(words, key=lambda span: abs(sum(span) - len(story)))
+
+
+def filled(checkpoint: Checkpoint, story: str, span: tuple[int, int]) -> Filling:
+    run = Infilling(checkpoint, Request(seed=0), story, [Gap(*span)])
+    for _ in run.steps():
+        pass
+    return run.fillings()[0]
+
+
+def print_words(checkpoint: Checkpoint, stories: list[str]) -> None:
+    known = {word for story in stories for word in re.findall(r"\w+", story)}
+    spans = [middle_word(story) for story in stories]
+    written = [filled(checkpoint, story, span) for story, span in zip(stories, spans, strict=True)]
+    words = [filling.text[slice(*filling.spans[0])] for filling in written]
+    right = sum(word == story[slice(*span)] for word, story, span in zip(words, stories, spans, strict=True))
+    found = sum(word in known for word in words)
+    print(f"  a word masked by itself: a word in {found} of {len(words)}, the true one in {right}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
@@ -73,10 +99,7 @@ def main() -> None:
             continue
         true.append(nats_of(checkpoint, story, span, sentences[i]))
         wrong.append(nats_of(checkpoint, story, span, other))
-        run = Infilling(checkpoint, Request(seed=0), story, [Gap(*span)])
-        for _ in run.steps():
-            pass
-        ours.append(run.fillings()[0].nats)
+        ours.append(filled(checkpoint, story, span).nats)
         if len(true) == args.stories:
             break
     n = len(true)
@@ -85,6 +108,7 @@ def main() -> None:
     for name, these in (("true", true), ("ours", ours)):
         print(f"  {name} above another story's: {sum(a < b for a, b in zip(these, wrong, strict=True))} of {n}")
     print(f"  ours above the true one: {sum(a < b for a, b in zip(ours, true, strict=True))} of {n}")
+    print_words(checkpoint, [story for story, _ in cut][: args.stories])
 
 
 if __name__ == "__main__":
