@@ -1,0 +1,53 @@
+"""A scene as a document: what a canvas is once it is text, and how a gap behind a blank looks."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from sedd_cli import Checkpoint, Request, Run
+from sedd_cli.generation.branches import Branch
+from sedd_cli.generation.infill import Infilling
+from sedd_cli.text.draft import Draft
+from sedd_cli.text.gaps import check_gaps
+from sedd_cli.tui.look import Painter
+from sedd_cli.tui.scene import Scene
+
+
+def canvas_of(checkpoint: Checkpoint, *parts: str | int) -> Scene:
+    """A canvas that holds texts and tokens, and MASK behind them."""
+    run = Run(checkpoint, Request(length=16, seed=0))
+    state = run.start(0)
+    assert checkpoint.tokenizer is not None
+    tokens = [i for part in parts for i in (checkpoint.tokenizer.encode(part) if isinstance(part, str) else [part])]
+    ids = state.ids.clone()
+    ids[: len(tokens)] = torch.tensor(tokens)
+    return Scene(branches=(Branch.begin(run, 0).edited(0, {0: replace(state, ids=ids)}, "by hand"),), at=1)
+
+
+def test_an_end_of_text_at_the_start_of_a_canvas_ends_nothing(built_in: Checkpoint) -> None:
+    assert built_in.tokenizer is not None and built_in.tokenizer.end_of_text_id is not None
+    scene = canvas_of(built_in, built_in.tokenizer.end_of_text_id, "Once upon a time")
+    assert scene.text.startswith("Once upon a time[[")
+    draft = scene.settled.draft
+    assert draft.text == "Once upon a time" and [mark.start for mark in draft.marks] == [len(draft.text)]
+
+
+def test_part_of_a_character_between_masks_is_within_one_gap(built_in: Checkpoint) -> None:
+    tokenizer, mask_id = built_in.tokenizer, built_in.mask_id
+    assert tokenizer is not None and mask_id is not None
+    part = next(i for i in range(tokenizer.size) if tokenizer.bytes_of(i) and not tokenizer.decode([i]))
+    draft = canvas_of(built_in, "Tim said", mask_id, part).settled.draft
+    assert check_gaps(draft.gaps, len(draft.text)) == draft.gaps
+    assert [mark.tokens for mark in draft.marks] == [16 - 3]
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_gap_behind_a_blank_shows_one_blank(done: bool, built_in: Checkpoint) -> None:
+    draft = Draft("He saw a dog.").mask(9, 12)
+    branch = Branch.begin(Infilling(built_in, Request(steps=4, seed=1), draft.text, draft.gaps), 0)
+    for step in branch.carry_on() if done else ():
+        branch.add(step)
+    scene = Scene(draft, (branch,), at=branch.last)
+    shown = "".join(piece.text for piece in Painter(built_in.tokenizer, heat=False).page(scene, 80).row(0))
+    assert shown.rstrip() == (scene.text if done else "He saw a ▒▒▒.")
