@@ -41,7 +41,7 @@ def resolve_precision(dtype: str, device: torch.device) -> Precision:
     anywhere else.
     """
     if dtype == "auto":
-        return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+        return "bfloat16" if device.type == "cuda" and _has_bfloat16(device) else "float32"
     if dtype not in get_args(Precision):
         raise UsageError(f"unknown dtype {dtype!r}", f"Choose auto, {', '.join(get_args(Precision))}.")
     precision = cast(Precision, dtype)
@@ -50,3 +50,9 @@ def resolve_precision(dtype: str, device: torch.device) -> Precision:
     if device.type != "cpu" and precision == "int8":
         raise UsageError(f"int8 runs on CPUs only, not on {device}", "Use --dtype auto, or --device cpu.")
     return precision
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    """Whether this CUDA device computes in bfloat16: torch asks the current one, and takes emulation, slow, for it."""
+    with torch.cuda.device(device):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
