@@ -110,5 +110,8 @@ def _range(start: int, stop: int) -> str:
 
 
 def _signed(sign: str, lines: Sequence[str], style: str) -> list[tuple[str, str]]:
-    last = "\n\\ No newline at end of file\n"
-    return [(f"{sign}{line}{'' if line.endswith(chr(10)) else last}", style) for line in lines]
+    parts = [(f"{sign}{line}", style) for line in lines]
+    if lines and not lines[-1].endswith("\n"):
+        # A remark on the line before it, not one that was taken out or put in.
+        parts[-1:] = [(f"{parts[-1][0]}\n", style), ("\\ No newline at end of file\n", "")]
+    return parts

@@ -52,3 +52,9 @@ def test_far_changes_have_hunks_of_their_own_with_context() -> None:
     text = joined(before, after, [((i, i + 4), (i, i + 4)) for i in at], "story.txt")
     assert text.splitlines()[:3] == ["--- story.txt", "+++ story.txt", "@@ -3,7 +3,7 @@"]
     assert text.count("@@ -") == 2 and "-line 30\n+LINE 30\n line 31\n" in text
+
+
+def test_that_no_newline_ends_a_text_is_no_changed_line() -> None:
+    parts = diff_parts("one\ntwo", "one\nTWO", [((4, 7), (4, 7))], "story.txt")
+    remark = "\\ No newline at end of file\n"
+    assert parts[2:] == [(" one\n", ""), ("-two\n", "red"), (remark, ""), ("+TWO\n", "green"), (remark, "")]
