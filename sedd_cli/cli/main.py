@@ -1,9 +1,10 @@
 """The `sedd` command: its commands, and the one place where errors become exit codes."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import sedd_cli
 from sedd_cli.cli.doctor import doctor
@@ -21,8 +22,21 @@ from sedd_cli.cli.tui import tui
 from sedd_cli.errors import SeddError
 from sedd_cli.models.world import LocalError, LostError, launched_rank
 
+
+class Commands(TyperGroup):
+    """The commands, whose words on a bad value are about the value: typer hands on pydantic's class of error too."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
 app = typer.Typer(
     name="sedd",
+    cls=Commands,
     help="Score-entropy discrete diffusion on text: write by denoising, and watch it happen.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

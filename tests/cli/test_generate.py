@@ -203,3 +203,12 @@ def test_paths_that_cannot_be_looked_at(sedd: Sedd, tmp_path: Path) -> None:
         result = sedd("generate", *QUICK, *arguments)
         assert result.code == code and "should not happen" not in result.stderr, result.stderr
         assert "nosuchuser" in result.stderr or "File name too long" in result.stderr
+
+
+def test_a_bad_choice_is_told_in_plain_words(sedd: Sedd) -> None:
+    for arguments, option in (
+        (("generate", "--sampler", "foo"), "'--sampler'"),
+        (("eval", "perplexity", "--data", "x", "--split", "foo"), "'--split'"),
+    ):
+        refused = sedd(*arguments)
+        assert refused.code == 2 and f"Invalid value for {option}: 'foo' is not one of" in refused.stderr
