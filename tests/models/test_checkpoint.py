@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,6 +156,16 @@ def test_damaged_weights(folder: Path) -> None:
     assert "cannot read" in refused(folder)
 
 
+@pytest.mark.parametrize(
+    "pickled", [b".", b"h\x05.", b"G\x00.", b"K\x01Q."], ids=["Index", "Key", "struct", "Unpickling"]
+)
+def test_pickle_that_is_damaged(folder: Path, pickled: bytes) -> None:
+    """Each makes torch raise an error of another class."""
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"\x80\x02" + pickled)
+    assert "pytorch_model.bin" in refused(folder)
+
+
 class Malicious:
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -187,6 +198,22 @@ def test_tokenizer_that_is_too_large_or_none(folder: Path, built_in: Checkpoint)
     assert "the tokenizer in" in refused(folder) and "4096 tokens" in refused(folder)
     (folder / "tokenizer.json").write_text("{}")
     assert "cannot read the tokenizer" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "merges", "message"),
+    [
+        ('{"a": 0, "b"', "a b\n", "vocab.json and merges.txt: .* EOF while parsing"),
+        ('{"a": 0}', "a b\n", "Token `b` out of vocabulary"),
+        ('{"a": 0, "b": 1}', "a b\n", "vocab.json and merges.txt"),  # the library panics
+        ('{"a": 0, "b": 1, "ab": 2}', "a b c\n", "invalid at line 1"),
+        ('{"a": 0, "b c": 1}', "", "entry 1, 'b c', spells no bytes"),
+    ],
+)
+def test_pair_of_files_that_is_no_tokenizer(folder: Path, vocabulary: str, merges: str, message: str) -> None:
+    (folder / "vocab.json").write_text(vocabulary)
+    (folder / "merges.txt").write_text(f"#version: 0.2\n{merges}")
+    assert re.search(f"cannot read the tokenizer in .*{message}", refused(folder))
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "cpu:1", "cpu:", "cuda:99", ""])

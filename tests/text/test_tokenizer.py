@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,20 @@ def test_what_a_file_asks_for_beyond_pieces_is_not_done(tokenizer: Tokenizer, tm
     (tmp_path / "tokenizer.json").write_text(inner.to_str())
     with pytest.raises(ValueError, match="without a normaliser"):
         Tokenizer.from_file(tmp_path / "tokenizer.json")
+
+
+def test_an_entry_that_spells_no_bytes_is_found_at_once(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    description = json.loads(tokenizer.save())
+    description["model"]["vocab"]["日"] = tokenizer.size
+    (tmp_path / "tokenizer.json").write_text(json.dumps(description))
+    with pytest.raises(ValueError, match="entry 4096, '日', spells no bytes"):
+        Tokenizer.from_file(tmp_path / "tokenizer.json")
+    # One that was added is a text of its own.
+    description["added_tokens"].append(
+        {**description["added_tokens"][0], "id": 4096, "content": "日", "special": False}
+    )
+    (tmp_path / "tokenizer.json").write_text(json.dumps(description))
+    assert Tokenizer.from_file(tmp_path / "tokenizer.json").decode([4096]) == "日"
 
 
 def test_compose_ends_at_the_end_of_text_and_marks_masks(tokenizer: Tokenizer) -> None:
