@@ -9,12 +9,19 @@ if TYPE_CHECKING:
     from sedd_cli.models.checkpoint import Checkpoint
 
 
-def load(model: str | None, device: str, dtype: str, terminal: Terminal) -> "Checkpoint":
-    """Load the checkpoint that `-m` names. Raises what `load_checkpoint` and `fetch_if_missing` do."""
+def load(model: str | None, device: str, dtype: str, terminal: Terminal, *, identified: bool = False) -> "Checkpoint":
+    """Load the checkpoint that `-m` names. Raises what `load_checkpoint` and `fetch_if_missing` do.
+
+    `identified`: its hash will be told with the result. It is found at once: were the file replaced meanwhile, as a
+    training run does, the result would be lost for it.
+    """
     fetch_if_missing(model, terminal)
     from sedd_cli.models.checkpoint import load_checkpoint
 
-    return load_checkpoint(model, device, dtype)
+    checkpoint = load_checkpoint(model, device, dtype)
+    if identified:
+        _ = checkpoint.hash
+    return checkpoint
 
 
 def fetch_if_missing(model: str | None, terminal: Terminal) -> None:

@@ -102,7 +102,7 @@ def generate(
         from sedd_cli.generation.engine import Run
         from sedd_cli.generation.trace import TraceWriter
 
-        run = Run(load(model, device, dtype, terminal), request)
+        run = Run(load(model, device, dtype, terminal, identified=json), request)
         tell_steps(run, steps, terminal)
         if run.checkpoint.tokenizer is None and not json:
             raise UsageError(

@@ -131,7 +131,7 @@ def infill(
             top_p=top_p,
             batch_size=batch_size,
         )
-        checkpoint = load(model, device, dtype, terminal)
+        checkpoint = load(model, device, dtype, terminal, identified=json)
         gaps = _gaps(checkpoint, document, mask or [], unit, regex, marker, tokens, terminal)
         started = time.monotonic()
         if any(not isinstance(gap.tokens, int | None) for gap in gaps):

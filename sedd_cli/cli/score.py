@@ -112,7 +112,7 @@ def score(
             overlap=overlap,
             batch_size=batch_size,
         )
-        scoring = Scoring(load(model, device, dtype, terminal), document.text, request)
+        scoring = Scoring(load(model, device, dtype, terminal, identified=json), document.text, request)
         if not quiet:
             _tell(scoring, document.text, terminal)
         started = time.monotonic()

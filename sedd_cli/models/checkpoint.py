@@ -2,7 +2,7 @@
 
 import pickle
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
 from sedd_cli.models.device import AUTOCAST, Precision, resolve_device, resolve_precision
-from sedd_cli.models.folder import read_config, weights_file, weights_hash
+from sedd_cli.models.folder import Identity, identity_of, read_config, weights_file, weights_hash
 from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2
 from sedd_cli.models.int8 import is_quantised, quantise
 from sedd_cli.models.names import find_checkpoint, hub_name
@@ -33,6 +33,8 @@ class Checkpoint:
     config: Config
     model: ScoreNetwork
     tokenizer: Tokenizer | None
+    weights: Identity | None = field(default=None, repr=False)
+    """Which file they were read from: a training run puts another in its place. None where it was none."""
 
     @cached_property
     def process(self) -> Process:
@@ -82,8 +84,11 @@ class Checkpoint:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of the weights file, hexadecimal."""
-        return weights_hash(self.folder)
+        """SHA-256 of the weights file, hexadecimal; found when it is first asked for: a large file takes its time.
+
+        Raises `NotLoadableError` if that is no longer the file which was loaded.
+        """
+        return weights_hash(self.folder, self.weights)
 
 
 def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu", dtype: str = "auto") -> Checkpoint:
@@ -99,6 +104,7 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
     precision = resolve_precision(dtype, where)
     folder = find_checkpoint(None if name_or_path is None else str(name_or_path))
     config = read_config(folder)
+    weights = identity_of(weights_file(folder))
     model = build_network(config, read_weights(folder), AUTOCAST.get(precision), folder)
     if precision == "int8":
         quantise(model)
@@ -108,6 +114,7 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
         config=config,
         model=model.to(where),
         tokenizer=read_tokenizer(folder, config),
+        weights=weights,
     )
 
 

@@ -38,7 +38,31 @@ def weights_file(folder: Path) -> Path:
     raise NotLoadableError(f"{folder} has no weights", f"Expected {' or '.join(WEIGHTS)} beside config.json.")
 
 
-def weights_hash(folder: Path) -> str:
-    """SHA-256 of the weights file, hexadecimal. Raises `NotLoadableError` if there is none."""
-    with weights_file(folder).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+Identity = tuple[int, ...]
+
+
+def identity_of(path: Path) -> Identity:
+    """Numbers of a file that are others once it is replaced or written to."""
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def weights_hash(folder: Path, loaded: Identity | None = None) -> str:
+    """SHA-256 of the weights file, hexadecimal; with `loaded`, of the very file that had this identity.
+
+    Raises `NotLoadableError` if there is none, it cannot be read, or it is another by now.
+    """
+    path = weights_file(folder)
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        # Looked at last: nothing can have happened to it before that.
+        replaced = loaded is not None and identity_of(path) != loaded
+    except OSError as error:
+        raise NotLoadableError(f"cannot read {path}: {error.strerror}", "Check its permissions.") from error
+    if replaced:
+        raise NotLoadableError(
+            f"{path} was replaced since it was loaded: what it holds now did not do this work",
+            "Load it again, or take a copy of it that no training run writes to.",
+        )
+    return digest

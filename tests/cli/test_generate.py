@@ -1,11 +1,13 @@
 """`sedd generate`, run in this process: what goes to stdout, what to stderr, and the exit code."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from sedd_cli import Checkpoint, generate
+from sedd_cli.atomic import write_file
 from tests.conftest import PARITY, Sedd
 
 QUICK = ("--length", "24", "--steps", "8", "--seed", "7")
@@ -61,6 +63,23 @@ def test_json(sedd: Sedd, built_in: Checkpoint) -> None:
     assert [(s["row"], s["seed"], s["complete"]) for s in record["samples"]] == [(0, 7, True), (1, 7, True)]
     for sample in record["samples"]:
         assert sample["text"].startswith("Once") and len(sample["ids"]) == 24 and 0 < sample["nfe"] <= 9
+
+
+def test_what_is_finished_is_told_though_its_weights_were_replaced_meanwhile(
+    sedd: Sedd, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sedd_cli.generation.engine import Run
+
+    steps, path = Run.steps, folder / "model.safetensors"
+    loaded = sha256(path.read_bytes()).hexdigest()
+
+    def meddled(self: Run):  # type: ignore[no-untyped-def]
+        yield from steps(self)
+        write_file(path, b"what a training run saves")
+
+    monkeypatch.setattr(Run, "steps", meddled)
+    result = sedd("generate", "-m", str(folder), "--json", *QUICK)
+    assert result.code == 0 and json.loads(result.stdout)["model"]["sha256"] == loaded
 
 
 def test_a_seed_that_was_not_given_is_told_and_repeats(sedd: Sedd) -> None:

@@ -4,6 +4,7 @@ import json
 import pickle
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sedd_cli import Checkpoint, NotLoadableError, UsageError, load_checkpoint
+from sedd_cli.atomic import write_file
 from sedd_cli.models.checkpoint import read_tokenizer
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.names import built_in_names
@@ -141,6 +143,22 @@ def test_config_and_weights_that_disagree(folder: Path) -> None:
     assert "blocks.2.adaLN_modulation.bias is missing" in refused(folder)
     edit_config(folder, lambda c: (c["model"].update(n_blocks=2), c.update(tokens=61)))
     assert "has shape (61," in refused(folder) and "instead of (62," in refused(folder)
+
+
+def test_weights_that_were_replaced_are_not_taken_for_those_that_were_loaded(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    checkpoint, other = load_checkpoint(folder), load_checkpoint(folder)
+    expected = sha256(path.read_bytes()).hexdigest()
+    assert checkpoint.hash == expected
+    # As a training run does it; of the same size.
+    write_file(path, path.read_bytes()[:-4] + bytes(4))
+    assert checkpoint.hash == expected
+    with pytest.raises(NotLoadableError, match="was replaced since it was loaded"):
+        other.hash  # noqa: B018 - found when it is asked for
+    assert load_checkpoint(folder).hash != expected
+    path.unlink()
+    with pytest.raises(NotLoadableError, match="has no weights"):
+        other.hash  # noqa: B018
 
 
 def test_weights_with_nan(folder: Path) -> None:

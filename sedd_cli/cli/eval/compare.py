@@ -76,7 +76,10 @@ def compare(
             form=form, replicates=replicates, until_error=until_error, seed=seed, batch_size=batch_size
         )
         dataset = cutting.read(data, terminal)
-        pair = load(a, device, dtype, terminal), load(b, device, dtype_b or dtype, terminal)
+        pair = (
+            load(a, device, dtype, terminal, identified=True),
+            load(b, device, dtype_b or dtype, terminal, identified=True),
+        )
         of_block = checkpoint_length(pair, length)
         for checkpoint in pair:
             warn_of_length(checkpoint, of_block, terminal)

@@ -65,7 +65,7 @@ def perplexity(
         )
         sets = [cutting.read(what, terminal) for what in data]
         names = names_of(data, sets)
-        checkpoint = load(model, device, dtype, terminal)
+        checkpoint = load(model, device, dtype, terminal, identified=True)
         twin = None if checkpoint.precision == "float32" else load(model, device, "float32", terminal)
         of_block = checkpoint_length([checkpoint], length)
         warn_of_length(checkpoint, of_block, terminal)

@@ -108,7 +108,7 @@ def samples(
             prompt_tokens=prompt_tokens,
             whole_canvas=whole_canvas,
         )
-        evaluation = Evaluation(load(model, device, dtype, terminal), request, reference)
+        evaluation = Evaluation(load(model, device, dtype, terminal, identified=True), request, reference)
         judging = _load_judge(judge, evaluation, terminal)
         _tell(evaluation, num, terminal)
         started = time.monotonic()
