@@ -40,6 +40,7 @@ class Hub:
     cut_after: dict[str, int] = field(default_factory=dict)
     """SHA-256: bytes after which the connection is cut, once."""
     damaged: set[str] = field(default_factory=set)
+    """SHA-256: files whose last byte is another."""
     token: str | None = None
     leaked: bool = False
     """Whether another host was told the token."""
@@ -66,6 +67,11 @@ class Hub:
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def git_sha1(data: bytes) -> str:
+    """By which git, and so the hub, knows a file that is not stored with LFS."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 def is_lfs(name: str) -> bool:
@@ -139,17 +145,18 @@ class Handler(BaseHTTPRequestHandler):
             link = {"X-Linked-Etag": f'"{sha256(data)}"', "X-Linked-Size": str(len(data))}
             self._send(302, {**headers, **link, "Location": f"{self.hub.cdn}/cdn/{sha256(data)}"})
         else:
-            self._send(200, {**headers, "ETag": f'"{hashlib.sha1(data).hexdigest()}"'}, data)
+            self._send(200, {**headers, "ETag": f'"{git_sha1(data)}"'}, self._given(data))
 
     def _blob(self, digest: str) -> None:
-        data = self.hub.blobs()[digest]
+        data = self._given(self.hub.blobs()[digest])
         self.hub.leaked |= "Authorization" in self.headers
-        if digest in self.hub.damaged:
-            data = data[:-1] + bytes([data[-1] ^ 1])
         start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").partition("-")[0])
         cut = self.hub.cut_after.pop(digest, None)
         span = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
         self._send(206 if start else 200, span, data[start:], cut)
+
+    def _given(self, data: bytes) -> bytes:
+        return data[:-1] + bytes([data[-1] ^ 1]) if sha256(data) in self.hub.damaged else data
 
     def _send(self, status: int, headers: dict[str, str], body: bytes = b"", cut: int | None = None) -> None:
         self.send_response(status)
@@ -167,7 +174,7 @@ def info(name: str, commit: str, files: Files, terse: bool) -> dict[str, Any]:
     siblings = []
     for file, data in files.items():
         lfs = {"lfs": {"sha256": sha256(data), "size": len(data), "pointerSize": 134}} if is_lfs(file) else {}
-        blob = {"size": len(data), "blobId": hashlib.sha1(data).hexdigest(), **lfs}
+        blob = {"size": len(data), "blobId": git_sha1(data), **lfs}
         siblings.append({"rfilename": file, **({} if terse else blob)})
     return {"_id": "0", "id": name, "modelId": name, "sha": commit, "siblings": siblings, "tags": [], "downloads": 0}
 

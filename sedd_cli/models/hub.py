@@ -20,17 +20,17 @@ from sedd_cli.models.gpt2 import GPT2_REPOSITORIES, GPT2_TOKENS, cached_gpt2_fil
 from sedd_cli.models.hub_errors import NoRepositoryError, explained
 from sedd_cli.models.names import CONFIG, TOKENIZER, WEIGHTS
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 OnBytes = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a repository, its size in bytes; `sha256` of those that the hub stores with LFS."""
+    """A file of a repository, its size in bytes; `digest`: what `verify` is to find, if the hub says so."""
 
     name: str
     size: int
-    sha256: str | None
+    digest: str | None
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,12 @@ def look_up(
         files = []
         for name in choose(repository, list(siblings)):
             size, lfs = siblings[name].size, siblings[name].lfs
+            # Where there is LFS, git's name is that of a pointer to the file.
+            digest = lfs.sha256 if lfs else siblings[name].blob_id
             if size is None:
                 url = hf_hub_url(repository, name, revision=info.sha, repo_type=kind)
                 size = get_hf_file_metadata(url).size
-            files.append(RemoteFile(name, size or 0, lfs.sha256 if lfs else None))
+            files.append(RemoteFile(name, size or 0, digest))
     return Offer(repository, revision, info.sha, tuple(files), kind)
 
 
@@ -154,23 +156,31 @@ def _fetch_file(offer: Offer, file: RemoteFile, on_bytes: OnBytes) -> Path:
             tqdm_class=_bar(on_bytes),
         )
     )
-    verify(offer.repository, file.name, path, file.sha256)
+    verify(offer.repository, file.name, path, file.digest)
     return path
 
 
-def verify(repository: str, name: str, path: Path, sha256: str | None = None) -> None:
-    """Hash an LFS file of the cache, which names it by its etag: its SHA-256. Raises `NotLoadableError` if damaged."""
+def verify(repository: str, name: str, path: Path, digest: str | None = None) -> None:
+    """Hash a file of the cache, which names it by its etag: its SHA-256 if it is stored with LFS, else git's SHA-1.
+
+    Raises `NotLoadableError` if it is damaged, and removes it.
+    """
     blob = path.parent / path.readlink() if path.is_symlink() else path
-    expected = {sha256, blob.name if _SHA256.fullmatch(blob.name) else None} - {None}
+    told = {digest, blob.name if _DIGEST.fullmatch(blob.name) else None} - {None}
+    expected = {text for text in told if text and len(text) == 64} or told
     if not expected:
         return
     with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if expected != {digest}:
+        if expected is told:
+            kind, begin = "SHA-1 (git's)", b"blob %d\0" % path.stat().st_size
+            found = hashlib.file_digest(stream, lambda: hashlib.sha1(begin, usedforsecurity=False)).hexdigest()
+        else:
+            kind, found = "SHA-256", hashlib.file_digest(stream, "sha256").hexdigest()
+    if expected != {found}:
         path.unlink()
         blob.unlink(missing_ok=True)
         raise NotLoadableError(
-            f"{name} of {repository} is damaged: its SHA-256 is {digest}, "
+            f"{name} of {repository} is damaged: its {kind} is {found}, "
             f"not {' or '.join(sorted(filter(None, expected)))} as the hub says",
             "It was removed; try again to fetch it anew.",
         )

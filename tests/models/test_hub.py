@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sedd_cli.training.vocabulary import make_tokenizer
 from tests.conftest import limited
-from tests.hub import Files, Hub, Server, sha256
+from tests.hub import Files, Hub, Server, git_sha1, sha256
 from tests.hub import environment as hub_environment
 
 SEDD = [sys.executable, "-m", "sedd_cli"]
@@ -121,10 +121,11 @@ def test_download_again_fetches_nothing_and_verifies(hub: Hub, run: Run) -> None
     told = json.loads(run("download", NAME, "--json", "-q").stdout)
     assert told["commit"] == commit and told["revision"] == "main" and told["name"] == NAME
     assert not hub.gets("cdn") and not hub.gets("resolve")
-    blob = (Path(told["path"]) / "model.safetensors").resolve()
-    blob.write_bytes(blob.read_bytes()[:-1] + b"?")
-    failed(run("download", NAME), 3, "model.safetensors of someone/tiny is damaged")
-    assert run("download", NAME).returncode == 0 and hub.gets("cdn")
+    for name, fetched in (("model.safetensors", "cdn"), ("config.json", "resolve")):
+        blob = (Path(told["path"]) / name).resolve()
+        blob.write_bytes(blob.read_bytes()[:-1] + b"?")
+        failed(run("download", NAME), 3, f"{name} of someone/tiny is damaged")
+        assert run("download", NAME).returncode == 0 and hub.gets(fetched)
 
 
 def test_pickled_weights_only_where_there_are_no_others(hub: Hub, run: Run, tmp_path: Path) -> None:
@@ -152,12 +153,17 @@ def test_a_cut_connection_is_resumed(hub: Hub, run: Run) -> None:
     assert "Trying to resume" not in done.stderr  # huggingface_hub's own words
 
 
-def test_a_damaged_file_is_refused_by_name_and_fetched_anew(hub: Hub, run: Run, cache: Path) -> None:
+@pytest.mark.parametrize(("name", "named"), [("model.safetensors", sha256), ("config.json", git_sha1)])
+@pytest.mark.parametrize("terse", [False, True])
+def test_a_damaged_file_is_refused_by_name_and_fetched_anew(
+    hub: Hub, run: Run, cache: Path, name: str, named: Callable[[bytes], str], terse: bool
+) -> None:
     data = files()
     hub.add(NAME, data)
-    hub.damaged.add(weights_of(data))
-    failed(run("download", NAME), 3, "model.safetensors of someone/tiny is damaged", weights_of(data), "try again")
-    assert not any(p.stat().st_size == len(data["model.safetensors"]) for p in cache.rglob("*") if p.is_file())
+    hub.terse = terse
+    hub.damaged.add(sha256(data[name]))
+    failed(run("download", NAME), 3, f"{name} of someone/tiny is damaged", named(data[name]), "try again")
+    assert not any(p.stat().st_size == len(data[name]) for p in cache.rglob("*") if p.is_file())
     failed(run("models", "path", NAME), 3, f"sedd download {NAME}")
     hub.damaged.clear()
     assert run("download", NAME).returncode == 0
