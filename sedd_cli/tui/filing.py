@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -19,9 +18,6 @@ from sedd_cli.tui.screens.ask import Ask
 from sedd_cli.tui.screens.choose import Choose
 from sedd_cli.tui.screens.confirm import Confirm
 from sedd_cli.tui.writing import Writing
-
-if TYPE_CHECKING:
-    from sedd_cli.generation.branches import Branch
 
 Then = Callable[[], None]
 
@@ -217,8 +213,3 @@ class Filing(Writing):
             low, high = canvas.page.cells(y, *canvas.selection)
             parts.append(canvas.page.text_of(y)[low:high])
         return "".join(parts)
-
-
-def _played(branch: "Branch", kind: Kind) -> bytes:
-    """A branch as a file that plays it. Raises `SeddError` if nothing was written on it yet."""
-    return export(parse(branch.trace()).take(), kind)
