@@ -39,7 +39,9 @@ class SeddApp(App[None]):
         super().__init__()
         self._tracebacks = debug
         self.fault: SeddError | None = None
-        self._file_settings, self._given = settings, given or {}
+        self._file_settings = settings
+        """What this session last read from the file or wrote there."""
+        self._given = given or {}
         self.settings = settings.model_copy(update=self._given)
         self.settings_file = settings_file
         self.desk = MainScreen(document, self.settings, store or RecoveryStore())
@@ -61,8 +63,9 @@ class SeddApp(App[None]):
             file = self.settings_file
             # What was asked for at the start of this session is for this session.
             passing = {n: getattr(self._file_settings, n) for n, v in self._given.items() if getattr(settings, n) == v}
-            self._file_settings = settings.model_copy(update=passing)
-            self.desk.trying(lambda: write_settings(file, self._file_settings))
+            lasting = settings.model_copy(update=passing)
+            if self.desk.trying(lambda: write_settings(file, lasting, self._file_settings)):
+                self._file_settings = lasting
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         if screen is self.desk:

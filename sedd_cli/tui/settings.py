@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -82,10 +82,11 @@ def fault(name: str, value: object) -> str | None:
     return None
 
 
-def write_settings(path: Path, settings: Settings) -> None:
-    """Bring a settings file up to date; what it says already, its comments and its order stay as they are.
+def write_settings(path: Path, settings: Settings, before: Settings) -> None:
+    """Put what is another than `before` into a settings file; all else in it stays as it is.
 
-    Raises `UsageError` if what is there is no TOML (it is left alone), `SeddError` where it cannot be written.
+    What was written there meanwhile, by its owner or by another session, is not taken back. Raises `UsageError` if
+    what is there is no TOML (it is left alone), `SeddError` where it cannot be written.
     """
     # What writes costs time to load, which is not had before the first paint.
     from sedd_cli.tui.toml import updated
@@ -93,11 +94,20 @@ def write_settings(path: Path, settings: Settings) -> None:
     text = _read(path)
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     try:
-        new = updated(text, settings.model_dump(), defaults)
+        new = updated(text, _changes(settings.model_dump(), before.model_dump()), defaults)
     except ValueError as error:
         raise _not_toml(path, error) from None
     if new != text:
         _write(path, new.encode())
+
+
+def _changes(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are others than before, of a table those in it; None for one that is gone."""
+    return {
+        name: _changes(value, before[name]) if isinstance(value, dict) else value
+        for name in {**before, **values}
+        if (value := values.get(name)) != before.get(name)
+    }
 
 
 def _flat(table: Mapping[str, object], path: str = "") -> Iterator[tuple[str, object]]:

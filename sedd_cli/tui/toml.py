@@ -11,8 +11,8 @@ from tomlkit.items import AoT, Comment, SingleKey, Table, Whitespace
 def updated(text: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     """The text with these values; one that is None has no line, one that is absent and the default gets none.
 
-    A value that is a mapping is a table of strings; its keys may have dots. Comments, order, line endings and keys
-    that are not in `values` stay. Raises `ValueError` for what is no TOML.
+    A value that is a mapping is (part of) a table of strings; its keys may have dots. Comments, order, line endings
+    and keys that are not in `values` stay. Raises `ValueError` for what is no TOML.
     """
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     try:
@@ -58,22 +58,22 @@ def _unset(document: tomlkit.TOMLDocument, name: str) -> None:
         document.body[at] = (None, Comment(item.trivia))
 
 
-def _update_table(document: tomlkit.TOMLDocument, name: str, values: Mapping[str, str]) -> None:
+def _update_table(document: tomlkit.TOMLDocument, name: str, values: Mapping[str, str | None]) -> None:
     held = document.get(name)
     if not isinstance(held, MutableMapping):
-        if values:
-            document[name] = dict(values)
+        if new := {key: value for key, value in values.items() if value is not None}:
+            document[name] = new
         return
     places = {".".join(path): path for path, _ in leaves(held)}
-    for key in [*places, *(key for key in values if key not in places)]:
+    for key, value in values.items():
         *path, last = places.get(key, (key,))
         table: Any = held
         for part in path:
             table = table[part]
-        if key not in values:
-            del table[last]
-        elif key not in places or table[last] != values[key]:
-            table[last] = values[key]
+        if value is None:
+            table.pop(last, None)
+        elif key not in places or table[last] != value:
+            table[last] = value
 
 
 def _with(text: str, values: Mapping[str, Any]) -> str:

@@ -265,7 +265,7 @@ async def test_settings_are_used_and_remembered(opened: Opened, tmp_path: Path) 
         form.query_one("#steps", Input).value = "9"
         await seat.press("escape")
         await seat.back()
-        assert read_settings(file) == settings == seat.desk.settings
+        assert read_settings(file) == settings and seat.desk.settings.steps == 4
 
 
 @one_size
@@ -280,11 +280,29 @@ async def test_a_setting_that_was_not_changed_stays_in_the_file(opened: Opened, 
 
 
 @one_size
+async def test_what_was_written_in_the_settings_meanwhile_stays(opened: Opened, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("seed = 7\nsteps = 8\n")
+    async with opened() as seat, opened() as other:
+        text = 'seed = 7\nsteps = 99\ntop_p = 0.9\n\n[keys]\n"run.go" = "x"\n'
+        file.write_text(text)
+        await seat.press("h")
+        kept = text.replace("\n\n", "\nheat = false\n\n")
+        assert file.read_text() == kept
+        other.app.remember(other.desk.settings.model_copy(update={"top_k": 40}))
+        assert file.read_text() == kept.replace("\n\n", "\ntop_k = 40\n\n")
+
+
+@one_size
 async def test_settings_that_cannot_be_written_are_said(opened: Opened, tmp_path: Path) -> None:
     (tmp_path / "settings.toml").mkdir()
     async with opened() as seat:
         await seat.press("h")
         assert "settings.toml" in seat.told[-1] and seat.desk.settings.heat is False
+        # The next time what could not be written then is not forgotten.
+        (tmp_path / "settings.toml").rmdir()
+        seat.app.remember(seat.desk.settings.model_copy(update={"top_k": 40}))
+        assert (tmp_path / "settings.toml").read_text() == "top_k = 40\nheat = false\n"
 
 
 @one_size

@@ -26,7 +26,7 @@ def changed(path: Path, text: str, **values: object) -> str:
     """The file after a change to what is in it; it reads back as what was written."""
     old = read_settings(put(path, text))
     new = Settings.model_validate(old.model_dump() | values)
-    write_settings(path, new)
+    write_settings(path, new, old)
     assert read_settings(path) == new
     return path.read_bytes().decode()
 
@@ -38,7 +38,7 @@ def test_the_path_is_in_the_users_config_folder(monkeypatch: pytest.MonkeyPatch,
 
 def test_no_file_means_the_defaults_and_they_are_not_written(path: Path) -> None:
     assert read_settings(path) == Settings()
-    write_settings(path, Settings())
+    write_settings(path, Settings(), Settings())
     assert not path.exists()
 
 
@@ -59,7 +59,7 @@ def test_what_is_written_is_read_again(path: Path) -> None:
         heat=False,
         keys={"dialog.close": "escape,q", "go": "g"},
     )
-    write_settings(path, settings)
+    write_settings(path, settings, Settings())
     assert read_settings(path) == settings
 
 
@@ -147,10 +147,24 @@ def test_bindings_however_they_are_written(path: Path, text: str) -> None:
     changed(path, text, keys={})
 
 
+def test_what_was_written_there_meanwhile_stays(path: Path) -> None:
+    """By the owner, or by another session: only what is new since it was read is written."""
+    before = Settings(steps=8, top_p=0.5, keys={"text.mask": "k", "dialog.close": "q"})
+    text = "steps = 99\ntop_p = 0.9\nheat = true\n\n[keys]\n'run.go' = 'x'\ndialog.close = 'q'\n"
+    put(path, text)
+    write_settings(path, before.model_copy(update={"heat": False}), before)
+    assert path.read_text() == text.replace("true", "false")
+    keys = {"text.mask": "j", "help.close": "h"}
+    write_settings(path, before.model_copy(update={"top_p": None, "keys": keys}), before)
+    settings = read_settings(path)
+    assert (settings.steps, settings.top_p, settings.heat) == (99, None, False)
+    assert settings.keys == {"run.go": "x", "text.mask": "j", "help.close": "h"}
+
+
 def test_what_is_broken_is_never_overwritten(path: Path) -> None:
     put(path, "steps = \n# precious\n")
     with pytest.raises(UsageError, match="not TOML"):
-        write_settings(path, Settings(steps=3))
+        write_settings(path, Settings(steps=3), Settings())
     assert path.read_text() == "steps = \n# precious\n"
 
 
@@ -159,7 +173,7 @@ def test_a_symlink_is_followed_and_the_mode_kept(path: Path, tmp_path: Path) -> 
     target.chmod(0o600)
     path.parent.mkdir()
     path.symlink_to(target)
-    write_settings(path, Settings(steps=4))
+    write_settings(path, Settings(steps=4), Settings())
     assert path.is_symlink() and target.read_text() == "steps = 4\n" and target.stat().st_mode & 0o777 == 0o600
 
 
@@ -167,7 +181,7 @@ def test_a_symlink_to_nothing_is_filled(path: Path, tmp_path: Path) -> None:
     target = tmp_path / "later" / "sedd.toml"
     path.parent.mkdir()
     path.symlink_to(target)
-    write_settings(path, Settings(steps=4))
+    write_settings(path, Settings(steps=4), Settings())
     assert target.read_text() == "steps = 4\n"
 
 
@@ -175,7 +189,7 @@ def test_a_symlink_to_nothing_is_filled(path: Path, tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SeddError, match="cannot"):
-        write_settings(tmp_path / "file" / "sedd" / "settings.toml", Settings(steps=4))
+        write_settings(tmp_path / "file" / "sedd" / "settings.toml", Settings(steps=4), Settings())
 
 
 def test_a_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +199,7 @@ def test_a_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.Monk
     put(path, "steps = 3\n")
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(SeddError, match="No space left"):
-        write_settings(path, Settings(steps=4))
+        write_settings(path, Settings(steps=4), Settings())
     assert path.read_text() == "steps = 3\n" and list(path.parent.iterdir()) == [path]
 
 
