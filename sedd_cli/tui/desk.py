@@ -51,6 +51,8 @@ class Desk(Screen[None]):
         """Of the next run; None for a fresh one."""
         self.checkpoint: Checkpoint | None = None
         self.stage = "loading"
+        self.load_number = 0
+        """Of the load that `checkpoint` and `stage` are of."""
         self.playing = False
         self.running: int | None = None
         """The generation of the run under way."""
@@ -99,7 +101,7 @@ class Desk(Screen[None]):
     def load(self) -> None:
         """Load the checkpoint of the settings, behind what is on screen."""
         self.checkpoint, self.stage = None, "loading"
-        self.engine.load(self.settings.model, self.settings.device)
+        self.load_number = self.engine.load(self.settings.model, self.settings.device)
         self.refresh_head()
 
     def do(self, scene: Scene) -> bool:

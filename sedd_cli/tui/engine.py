@@ -37,13 +37,17 @@ class Engine:
         self._closed = False
         self.generation = 0
         """Of the latest request: steps of earlier ones are stale."""
+        self._loads = 0
         self._thread = Thread(target=self._work, name="sedd-engine", daemon=True)
         self._thread.start()
 
-    def load(self, model: str | None, device: str) -> None:
-        """Load a checkpoint: `Loading`, then `Loaded` or `NotLoaded`."""
+    def load(self, model: str | None, device: str) -> int:
+        """Load a checkpoint: `Loading`, then `Loaded` or `NotLoaded`, each with the number that this gives."""
         self.stop()
-        self._tasks.put(lambda: self._load(model, device))
+        self._loads += 1
+        number = self._loads
+        self._tasks.put(lambda: self._load(number, model, device))
+        return number
 
     def begin(self, make: "Callable[[], Job]", numbers: Sequence[int]) -> int:
         """Make a job and carry these texts of it to their end; the generation of what is posted about it."""
@@ -88,9 +92,11 @@ class Engine:
         if not self._closed:
             self._post(message)
 
-    def _load(self, model: str | None, device: str) -> None:
+    def _load(self, number: int, model: str | None, device: str) -> None:
+        if number != self._loads:
+            return
         try:
-            self._say(messages.Loading("starting torch"))
+            self._say(messages.Loading(number, "starting torch"))
             import torch
 
             from sedd_cli.diffusion.processes import Causal
@@ -99,7 +105,7 @@ class Engine:
             # One core is the screen's, and so is the interpreter when it asks for it.
             sys.setswitchinterval(0.001)
             torch.set_num_threads(max(1, min(torch.get_num_threads(), _cores() - 1)))
-            self._say(messages.Loading("loading the checkpoint"))
+            self._say(messages.Loading(number, "loading the checkpoint"))
             gc.unfreeze()
             checkpoint = load_checkpoint(model, device)
             if isinstance(checkpoint.process, Causal):
@@ -110,9 +116,9 @@ class Engine:
             # What stands by now stays: to look through it for garbage would stop the screen for 0.2 s at a time.
             gc.collect()
             gc.freeze()
-            self._say(messages.Loaded(checkpoint))
+            self._say(messages.Loaded(number, checkpoint))
         except BaseException as error:
-            self._say(messages.NotLoaded(_told(error)))
+            self._say(messages.NotLoaded(number, _told(error)))
 
     def _guarded(self, number: int, work: Callable[[], None]) -> None:
         try:

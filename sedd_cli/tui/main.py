@@ -85,16 +85,22 @@ class MainScreen(Filing):
         return True
 
     def on_loading(self, message: messages.Loading) -> None:
+        if message.number != self.load_number:
+            return
         self.stage = message.stage
         self.refresh_head()
 
     def on_loaded(self, message: messages.Loaded) -> None:
+        if message.number != self.load_number:
+            return
         self.checkpoint = message.checkpoint
         if message.checkpoint.tokenizer is None:
             self.tell("This checkpoint has no tokenizer: it generates token ids, and reads no documents.", "warning")
         self.refresh_view()
 
     def on_not_loaded(self, message: messages.NotLoaded) -> None:
+        if message.number != self.load_number:
+            return
         self.stage = "no checkpoint"
         self.tell_error(message.error)
         self.refresh_head()

@@ -12,24 +12,32 @@ if TYPE_CHECKING:
     from sedd_cli.models.checkpoint import Checkpoint
 
 
-class Loading(Message):
+class OfLoad(Message):
+    """About a checkpoint; stale once a later load was asked for."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__()
+
+
+class Loading(OfLoad):
     """The checkpoint is on its way; `stage` says how far."""
 
-    def __init__(self, stage: str) -> None:
+    def __init__(self, number: int, stage: str) -> None:
         self.stage = stage
-        super().__init__()
+        super().__init__(number)
 
 
-class Loaded(Message):
-    def __init__(self, checkpoint: "Checkpoint") -> None:
+class Loaded(OfLoad):
+    def __init__(self, number: int, checkpoint: "Checkpoint") -> None:
         self.checkpoint = checkpoint
-        super().__init__()
+        super().__init__(number)
 
 
-class NotLoaded(Message):
-    def __init__(self, error: SeddError) -> None:
+class NotLoaded(OfLoad):
+    def __init__(self, number: int, error: SeddError) -> None:
         self.error = error
-        super().__init__()
+        super().__init__(number)
 
 
 class OfRun(Message):

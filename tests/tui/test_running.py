@@ -1,10 +1,12 @@
 """Runs by their keys: begun, stopped, gone through to and fro, one beside another."""
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from sedd_cli import Checkpoint, Gap, generate, infill
+from sedd_cli.tui.messages import Loaded, Loading
 from sedd_cli.tui.screens.choose import Choose
 from sedd_cli.tui.widgets.timeline import Timeline
 from tests.conftest import PARITY
@@ -241,6 +243,49 @@ async def test_no_checkpoint_is_said(opened: Opened, tmp_path_factory: pytest.Te
         assert len(lines) == len(set(lines))
         await seat.press("ctrl+right", "m", "g")
         assert seat.told[-1] == "There is no checkpoint." and len(seat.scene.draft.masked) == 1
+
+
+@one_size
+async def test_only_the_checkpoint_that_was_asked_for_last_is_on_the_desk(opened: Opened, tmp_path: Path) -> None:
+    """Whatever was asked for while another one was on its way."""
+
+    async def asked(seat: Seat, *models: str | None) -> None:
+        # The engine is held until all is asked for: loads are as far apart as they can be.
+        held = Event()
+        seat.desk.engine._tasks.put(lambda: held.wait(60) and None)
+        for model in models:
+            seat.app.remember(seat.desk.settings.model_copy(update={"model": model}))
+        held.set()
+
+    async with opened() as seat:
+        await seat.loaded()
+        first = seat.desk.checkpoint
+        await asked(seat, str(PARITY / "radd"), str(tmp_path))
+        await seat.until(lambda: seat.desk.stage == "no checkpoint")
+        assert seat.desk.checkpoint is None and seat.title == "sedd  no checkpoint"
+        assert len(seat.checkpoints) == 1, "nothing was loaded that was not wanted any more"
+        await seat.press("g")
+        assert seat.told[-1] == "There is no checkpoint." and not seat.scene.branches
+        told = len(seat.told)
+        await asked(seat, str(tmp_path), None)
+        await seat.loaded()
+        assert seat.desk.checkpoint is not first and seat.desk.checkpoint.name in seat.title
+        assert len(seat.told) == told, "what is not wanted any more failed in silence"
+
+
+@one_size
+async def test_what_was_loaded_too_late_is_let_go(opened: Opened, tmp_path: Path) -> None:
+    """It was read to its end before another one was asked for, and heard of after that."""
+    async with opened() as seat:
+        await seat.loaded()
+        found = seat.desk.checkpoint
+        stale = Loading(seat.desk.load_number, "later"), Loaded(seat.desk.load_number, found)
+        seat.app.remember(seat.desk.settings.model_copy(update={"model": str(tmp_path)}))
+        await seat.until(lambda: seat.desk.stage == "no checkpoint")
+        for message in stale:
+            seat.desk.post_message(message)
+        await seat.settle()
+        assert seat.desk.checkpoint is None and seat.title == "sedd  no checkpoint"
 
 
 @one_size
