@@ -1,8 +1,10 @@
 """The interactive session (`sedd tui`)."""
 
+import atexit
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -113,8 +115,17 @@ def run(path: Path | None, model: str | None, device: str | None, debug: bool = 
     app.run()
     if app.desk.engine.alive:
         # In the middle of a long network call: it has nothing to lose, and the interpreter would not end with it.
-        sys.stdout.flush()
-        os._exit(app.return_code or 0)
+        # Only then, for what went wrong is told on the way there.
+        atexit.register(_end, app.return_code or 0)
     if app.fault is not None:
         raise app.fault
     return app.return_code or 0
+
+
+def _end(code: int) -> None:
+    """End the process at once, whatever its other threads do."""
+    for stream in (sys.stdout, sys.stderr):
+        # The terminal may be gone.
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)

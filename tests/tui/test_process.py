@@ -1,0 +1,56 @@
+"""The session as a process of its own, in a terminal."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+
+BUSY = """if True:
+    import sys, time
+    from sedd_cli.cli.main import main
+    from sedd_cli.tui.main import MainScreen
+
+    def heat(self):
+        # As long as the longest of network calls.
+        self.engine._tasks.put(lambda: time.sleep(600))
+        {then}
+
+    MainScreen.action_heat = heat
+    sys.argv = ["sedd", "tui"]
+    main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("then", "code", "told"),
+    [("raise RuntimeError('spoilt')", 1, "error: RuntimeError: spoilt"), ("self.action_leave()", 0, "")],
+    ids=["fault", "leave"],
+)
+def test_a_session_ends_during_a_network_call_and_says_why(tmp_path: Path, then: str, code: int, told: str) -> None:
+    ours, theirs = os.openpty()
+    places = {name: str(tmp_path) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")}
+    environment = {**os.environ, **places, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "24"}
+    command = [sys.executable, "-c", BUSY.format(then=then)]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        shown, pressed = b"", False
+        while True:
+            try:
+                data = os.read(ours, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            shown += data
+            if not pressed and b"RADD" in shown:
+                # It is loaded: nothing else is in the engine's way.
+                os.write(ours, b"h")
+                pressed = True
+        assert process.wait(timeout=60) == code
+    os.close(ours)
+    left = shown.decode(errors="replace").rpartition("\x1b[?1049l")[2]
+    assert told in left and ("This should not happen" in left) == bool(told) and "Traceback" not in left
