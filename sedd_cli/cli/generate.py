@@ -148,8 +148,7 @@ def _into_folder(
         raise UsageError("several processes write to a folder", "Give one with -o FOLDER/.")
     if Path(output).is_file():
         raise UsageError(f"{output} is a file, not a folder", "Give a folder with -o FOLDER/.")
-    with joined() as world:
-        bulk = Bulk(load(), request, Path(output), world, full_canvas=full_canvas)
+    with joined() as world, Bulk(load(), request, Path(output), world, full_canvas=full_canvas) as bulk:
         run = Run(bulk.checkpoint, bulk.request)
         tell_steps(run, request.steps, terminal)
         if terminal.talks:

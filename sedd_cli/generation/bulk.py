@@ -3,18 +3,20 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sedd_cli.atomic import write_file
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.generation.engine import Run, Sample
+from sedd_cli.generation.lock import locked
 from sedd_cli.generation.request import Request
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.world import LocalError, World
 
-SETTINGS = "settings.json"
+SETTINGS, LOCK = "settings.json", ".lock"
 SHARDS = "shard-*.jsonl"
 FREE = {"row", "num_samples", "batch_size"}
 """Settings that may change when a folder is gone on with."""
@@ -24,19 +26,28 @@ class Bulk:
     """The rows of a request as lines of `folder`/shard-RANK-of-SIZE.jsonl, whatever stands there already left out.
 
     A line holds row, seed, nfe, text and ids; sorted by row, the lines of all shards are the same however many
-    processes wrote them. The processes of `world` must see the same folder. Raises `UsageError` if it holds samples of
-    other settings, `NotLoadableError` if what it holds cannot be read, `SeddError` if it cannot be written.
+    processes wrote them. The processes of `world` must see the same folder, which is theirs until the block ends that
+    this opens. Raises `UsageError` if another run is writing there or it holds samples of other settings,
+    `NotLoadableError` if what it holds cannot be read, `SeddError` if it cannot be written.
     """
 
     def __init__(
         self, checkpoint: Checkpoint, request: Request, folder: Path, world: World, *, full_canvas: bool = False
     ) -> None:
         self.checkpoint, self.folder, self.world, self.full_canvas = checkpoint, folder, world, full_canvas
-        plan = json.loads(world.from_first(self._plan(request) if world.first else ""))
+        with ExitStack() as held:
+            plan = json.loads(world.from_first(self._plan(request, held) if world.first else ""))
+            self._held = held.pop_all()
         self.request = replace(request, seed=plan["seed"])
         self.there: int = plan["there"]
         """Of the rows asked for, those that stood there before."""
         self._batches: list[tuple[int, int]] = plan["batches"][world.rank :: world.size]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
 
     @property
     def planned(self) -> int:
@@ -60,9 +71,10 @@ class Bulk:
         except OSError as error:
             raise LocalError(f"cannot write {shard}: {error.strerror}", "Make room there.") from error
 
-    def _plan(self, request: Request) -> str:
+    def _plan(self, request: Request, held: ExitStack) -> str:
         """The first process's part: what is there, whether it goes with the request, and what is to be done."""
         run = Run(self.checkpoint, request)
+        self._claim(held)
         seed = self._settle(run, request.seed is None)
         there = self._rows_there()
         rows = [row for row in run.rows if row not in there]
@@ -74,6 +86,20 @@ class Bulk:
                 batches.append([row, 1])
         return json.dumps({"seed": seed, "there": len(run.rows) - len(rows), "batches": batches})
 
+    def _claim(self, held: ExitStack) -> None:
+        """Make the folder, and have it to ourselves: two runs would both draw the rows that are missing."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not (self.folder / SETTINGS).exists() and any(file.name != LOCK for file in self.folder.iterdir()):
+                raise UsageError(f"{self.folder} holds other files", "Give a folder of its own with -o.")
+            ours = held.enter_context(locked(self.folder / LOCK))
+        except OSError as error:
+            raise SeddError(f"cannot write to {self.folder}: {error.strerror}", "Choose another place.") from error
+        if not ours:
+            raise UsageError(
+                f"another run is writing to {self.folder}", "Wait until it ends, or give another folder with -o."
+            )
+
     def _settle(self, run: Run, any_seed: bool) -> int:
         """Write the settings, or hold them to those of the folder; the seed."""
         settings = {key: value for key, value in asdict(run.request).items() if key not in FREE}
@@ -81,11 +107,8 @@ class Bulk:
         settings |= {"checkpoint": self.checkpoint.hash, "precision": self.checkpoint.precision}
         path = self.folder / SETTINGS
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             held: dict[str, Any] = json.loads(path.read_bytes())["settings"]
         except FileNotFoundError:
-            if any(self.folder.iterdir()):
-                raise UsageError(f"{self.folder} holds other files", "Give a folder of its own with -o.") from None
             record = {"schema_version": 1, "model": self.checkpoint.name, "settings": settings}
             write_file(path, (json.dumps(record, ensure_ascii=False, indent=2) + "\n").encode())
             return run.seed

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,18 @@ def test_folders_that_cannot_be_used(whole: list[bytes], sedd: Sedd, tmp_path: P
     shard.write_bytes(b"nonsense\n" + shard.read_bytes())
     refused = sedd(*TINY, "-n", "11", "-o", f"{tmp_path}/whole/")
     assert refused.code == 3 and "is damaged at line 1" in refused.stderr
+
+
+def test_a_folder_that_another_run_writes_to_is_refused_until_that_is_gone(sedd: Sedd, tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    shard = folder / "shard-00000-of-00001.jsonl"
+    with subprocess.Popen([sys.executable, "-m", "sedd_cli", *TINY, "-n", "100000", "-o", f"{folder}/", "-q"]) as other:
+        while other.poll() is None and not (shard.exists() and shard.stat().st_size):
+            time.sleep(0.05)
+        refused = sedd(*TINY, "-n", "3", "-o", f"{folder}/")
+        assert refused.code == 2 and "another run is writing to" in refused.stderr
+        other.kill()
+    assert other.returncode < 0
+    done = len(shard.read_bytes().splitlines())
+    assert sedd(*TINY, "-n", str(done + 3), "-o", f"{folder}/").code == 0
+    assert [json.loads(line)["row"] for line in lines(folder)] == list(range(done + 3))
