@@ -35,7 +35,10 @@ def infill(
         ),
     ] = None,
     unit: Annotated[
-        str, typer.Option(help="What --mask counts: chars, words, lines or tokens.", rich_help_panel=GAPS)
+        str,
+        typer.Option(
+            help="What --mask counts: chars, words, lines (whose endings stay) or tokens.", rich_help_panel=GAPS
+        ),
     ] = "chars",
     regex: Annotated[
         str | None,

@@ -99,16 +99,19 @@ def gap_at(span: str, units: Sequence[tuple[int, int]], size: int, tokens: Lengt
 
 
 def spans_of(document: str, unit: Unit, tokenizer: Tokenizer) -> Sequence[tuple[int, int]]:
-    """Where each unit of the document stands: words are runs of non-space, lines have their ending.
+    """Where each unit of the document stands: words are runs of non-space, lines are without their ending.
 
-    Raises `UsageError` for an unknown unit.
+    So what is written in the place of a line, be it an empty one, does not run into the next. Raises `UsageError` for
+    an unknown unit.
     """
     if unit == "chars":
         return _Characters(len(document))
     if unit == "words":
         return [found.span() for found in re.finditer(r"\S+", document)]
     if unit == "lines":
-        return [found.span() for found in re.finditer(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z", document)]
+        lines = re.finditer(r"([^\r\n]*)(?:\r\n|\r|\n|\Z)", document)
+        # What is empty with its ending is no line: the end of the document behind the last.
+        return [found.span(1) for found in lines if found[0]]
     if unit == "tokens":
         return _token_spans(document, tokenizer)
     raise UsageError(f"unknown unit {unit!r}", f"Choose one of {', '.join(get_args(Unit))}.")

@@ -32,7 +32,10 @@ def test_stdout_is_the_document_and_nothing_else(sedd: Sedd, story: Path, built_
 
 def test_spans_by_unit_and_patterns(sedd: Sedd, story: Path) -> None:
     lines = sedd("infill", str(story), "--unit", "lines", "--mask", "1:2", *QUICK).stdout.decode()
-    assert lines.startswith(STORY.split("He")[0]) and lines.endswith("They were happy.")
+    assert lines.startswith(STORY.split("He")[0]) and lines.endswith("\r\nThey were happy.") and "a cat." not in lines
+    empty = (b"One day.\r\n\r\nThe end.\r\n", "--unit", "lines", "--mask", "1:2", "--tokens", "3")
+    filled = sedd("infill", "-", *empty[1:], *QUICK, stdin=empty[0]).stdout
+    assert filled.startswith(b"One day.\r\n") and filled.endswith(b"\r\nThe end.\r\n") and len(filled) > len(empty[0])
     words = sedd("infill", str(story), "--unit", "words", "--mask=-1:", "--mask", "1:2", *QUICK).stdout.decode()
     assert words.startswith("\ufeffOnce ") and STORY[10:-6] in words
     found = sedd("infill", str(story), "--regex", r"\b(dog|cat)\b", "--tokens", "2", *QUICK).stdout.decode()

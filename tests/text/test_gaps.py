@@ -1,5 +1,6 @@
 """Spans, patterns and markers: which characters are asked for."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -28,7 +29,11 @@ def test_a_span_takes_what_a_slice_of_the_units_would(
 ) -> None:
     units = spans_of(document, unit, tokenizer)
     n = len(units)
-    if unit != "words":
+    if unit == "lines":
+        assert [document[slice(*span)] for span in units] == [
+            line.rstrip("\r\n") for line in re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z", document)
+        ]
+    elif unit != "words":
         assert sum(end - start for start, end in units) >= len(document)
     i = data.draw(st.integers(0, n))
     j = data.draw(st.integers(i, n))
@@ -47,11 +52,13 @@ def test_units() -> None:
     assert tokenizer is not None
     assert [text[slice(*s)] for s in spans_of(text, "words", tokenizer)] == ["\ufeffOne", "two", "three", "end"]
     assert [text[slice(*s)] for s in spans_of(text, "lines", tokenizer)] == [
-        "\ufeffOne two\r\n",
-        "\n",
-        "  three\r",
+        "\ufeffOne two",
+        "",
+        "  three",
         "end",
     ]
+    # From one line to another: what is between them too, but not what ends the last.
+    assert gap_at("0:3", spans_of(text, "lines", tokenizer), len(text), None, "lines") == Gap(0, text.index("\rend"))
     # Tokens that share a character of four bytes all stand on it.
     assert set(spans_of("🌍", "tokens", tokenizer)) == {(0, 1)}
 
