@@ -120,6 +120,7 @@ def infill(
         from sedd_cli.generation.infill import Infilling, ranked
         from sedd_cli.generation.request import Request
         from sedd_cli.generation.trace import TraceWriter
+        from sedd_cli.text.gaps import check_gaps
 
         request = Request(
             length=length,
@@ -136,6 +137,9 @@ def infill(
         )
         checkpoint = load(model, device, dtype, terminal, identified=json)
         gaps = _gaps(checkpoint, document, mask or [], unit, regex, marker, tokens, terminal)
+        for gap in check_gaps(gaps, len(document.text)):
+            if gap.start == gap.end and gap.tokens is None:
+                terminal.warn(f"nothing stands in the gap {gap.start}:{gap.end}: --tokens N would write there")
         started = time.monotonic()
         if any(not isinstance(gap.tokens, int | None) for gap in gaps):
             terminal.note("comparing how many tokens fit")

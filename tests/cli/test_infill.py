@@ -184,6 +184,14 @@ def test_nothing_changed_is_not_written(sedd: Sedd, story: Path) -> None:
     assert [p.name for p in story.parent.iterdir()] == ["story.txt"]
 
 
+def test_a_gap_in_which_nothing_stands_is_told(sedd: Sedd, story: Path) -> None:
+    result = sedd("infill", str(story), "--mask", "3:3", "--mask", "9:12", "--mask", "9:9", *QUICK)
+    assert result.code == 0 and result.stdout != STORY.encode()
+    assert result.stderr.count("nothing stands in the gap") == 1, "9:9 is part of 9:12"
+    assert "nothing stands in the gap 3:3: --tokens N would write there" in result.stderr
+    assert "in the gap" not in sedd("infill", str(story), "--mask", "3:3", "--tokens", "2", *QUICK).stderr
+
+
 def test_trace(sedd: Sedd, story: Path, tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     sedd("infill", str(story), "--mask", "53:66", "-n", "2", "--trace", str(path), *QUICK)
