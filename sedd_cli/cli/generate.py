@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -97,7 +98,8 @@ def generate(
             raise UsageError("samples in a folder have no trace", "Leave out --trace, or give a file with -o.")
         _into_folder(output, request, full_canvas, lambda: load(model, device, dtype, terminal), terminal)
         return
-    with Output(Path(output) if output else None) as out:
+    with ExitStack() as stack:
+        out = stack.enter_context(Output(Path(output) if output else None))
         from sedd_cli.cli.watch import carry_out, tell_steps
         from sedd_cli.generation.engine import Run
         from sedd_cli.generation.trace import TraceWriter
@@ -113,21 +115,18 @@ def generate(
             _warn(run, terminal)
         started = time.monotonic()
         writer = TraceWriter(trace, run) if trace else None
-        try:
-            finished = carry_out(run, terminal, writer)
-            samples = run.samples(full_canvas)
+        if writer:
+            stack.callback(writer.discard)
+        finished = carry_out(run, terminal, writer)
+        samples = run.samples(full_canvas)
+        # If the text cannot be written, the trace is, and the seed is told, by which it can be had again.
+        with ExitStack() as last:
+            last.callback(_summarise, run, samples, time.monotonic() - started, terminal)
+            if writer:
+                last.callback(writer.close)
             if not finished:
                 out.spare(terminal)
             out.write(_as_json(run, samples) if json else as_lines([s.text for s in samples]))
-            if writer:
-                writer.close()
-        finally:
-            if writer:
-                writer.discard()
-        calls = sum(s.nfe for s in samples)
-        terminal.note(
-            f"seed {run.seed}, {calls} network calls, {time.monotonic() - started:.1f} s, {run.checkpoint.name}"
-        )
     if not finished:
         raise typer.Exit(130)
 
@@ -188,6 +187,11 @@ def _warn(run: "Run", terminal: Terminal) -> None:
             f"this prompt is unlike what {checkpoint.name} was trained on: its bound is "
             f"{foreign:.1f} times that of its own validation text"
         )
+
+
+def _summarise(run: "Run", samples: "list[Sample]", seconds: float, terminal: Terminal) -> None:
+    calls = sum(sample.nfe for sample in samples)
+    terminal.note(f"seed {run.seed}, {calls} network calls, {seconds:.1f} s, {run.checkpoint.name}")
 
 
 def _as_json(run: "Run", samples: "list[Sample]") -> str:

@@ -1,7 +1,7 @@
 """`sedd infill`: parts of a document written anew, in the light of what stands before and after them."""
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,7 @@ from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.output import Output, as_json
 from sedd_cli.cli.terminal import Terminal
-from sedd_cli.errors import UsageError
+from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.text.document import Document, read_document
 from sedd_cli.text.in_place import check_writable, save_with_backup
 
@@ -158,17 +158,19 @@ def infill(
             nats = {filling.row: filling.nats for filling in fillings} if json and finished else {}
         except KeyboardInterrupt:
             finished = False
-        if writer:
-            writer.close()
-        if not finished and in_place:
-            terminal.note(f"stopped: {file} was left as it is")
-        if not finished and out is not None:
-            out.spare(terminal)
-        if fillings and out is not None:
-            _print(out, infilling, fillings, document, nats, json=json, diff=diff, color=color)
-        if fillings and finished and in_place:
-            _put_back(fillings[0].text, document, terminal)
-        _summarise(infilling, fillings, finished, time.monotonic() - started, terminal)
+        # Whatever cannot be written, the trace is, and the seed is told, by which the rest can be had again.
+        with ExitStack() as last:
+            last.callback(_summarise, infilling, fillings, finished, time.monotonic() - started, terminal)
+            if writer:
+                last.callback(writer.close)
+            if not finished and in_place:
+                terminal.note(f"stopped: {file} was left as it is")
+            if not finished and out is not None:
+                out.spare(terminal)
+            if fillings and out is not None:
+                _print(out, infilling, fillings, document, nats, json=json, diff=diff, color=color)
+            if fillings and finished and in_place:
+                _put_back(fillings[0].text, document, printed=out is not None, terminal=terminal)
     if not finished:
         raise typer.Exit(130)
 
@@ -204,12 +206,20 @@ def _print(
         out.write(best.text)
 
 
-def _put_back(text: str, document: Document, terminal: Terminal) -> None:
+def _put_back(text: str, document: Document, *, printed: bool, terminal: Terminal) -> None:
     if text == document.text:
         terminal.note(f"{document.name} was left as it is: nothing changed")
-    else:
+        return
+    try:
         _, backup = save_with_backup(document, text)
-        terminal.note(f"{document.name} written; what it was is in {backup}")
+    except SeddError:
+        # The finished text is not lost with its place. Where stdout fails too, the place's error is the one to be told.
+        if not printed:
+            with suppress(SeddError):
+                Output(None).write(text)
+                terminal.note("the finished document is on stdout instead")
+        raise
+    terminal.note(f"{document.name} written; what it was is in {backup}")
 
 
 def _gaps(

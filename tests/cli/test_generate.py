@@ -50,6 +50,15 @@ def test_stopped_it_writes_what_is_there_but_not_over_a_file(
     assert sedd("generate", *QUICK, "-o", str(new)).code == 130 and "[[" in new.read_text()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_text_that_cannot_be_written_leaves_its_trace_and_its_seed(sedd: Sedd, tmp_path: Path) -> None:
+    trace = tmp_path / "run.jsonl"
+    result = sedd("generate", *QUICK, "-o", "/dev/full", "--trace", str(trace))
+    assert result.code == 1 and "seed 7" in result.stderr.split("error: cannot write /dev/full")[0]
+    played = sedd("replay", str(trace), "--no-live")
+    assert played.code == 0 and played.stdout == sedd("generate", *QUICK).stdout
+
+
 def test_row_is_the_text_of_that_row(sedd: Sedd) -> None:
     texts = sedd("generate", "-n", "3", *QUICK).stdout.split(b"<|endoftext|>\n")
     assert sedd("generate", "--row", "2", *QUICK).stdout == texts[2]

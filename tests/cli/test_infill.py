@@ -105,10 +105,19 @@ def test_a_file_that_changed_meanwhile_is_left_alone(sedd: Sedd, story: Path, mo
         yield from steps(self)
         story.write_text("someone else's")
 
+    finished = sedd("infill", str(story), "--mask", "53:66", *QUICK).stdout
     monkeypatch.setattr(Infilling, "steps", meddled)
-    result = sedd("infill", str(story), "--mask", "53:66", "--in-place", *QUICK)
-    assert result.code == 1 and "changed by someone else meanwhile" in result.stderr
-    assert story.read_text() == "someone else's" and [p.name for p in story.parent.iterdir()] == ["story.txt"]
+    trace = story.with_name("trace.jsonl")
+    result = sedd("infill", str(story), "--mask", "53:66", "--in-place", "--trace", str(trace), *QUICK)
+    assert result.code == 1 and result.stdout == finished
+    said = "the finished document is on stdout", "seed 7", "error: ", "changed by someone else meanwhile"
+    assert sorted(said, key=result.stderr.index) == list(said)
+    assert story.read_text() == "someone else's"
+    assert trace.is_file() and len(list(story.parent.iterdir())) == 2
+    story.write_bytes(STORY.encode())
+    result = sedd("infill", str(story), "--mask", "53:66", "--in-place", "--json", *QUICK)
+    assert result.code == 1 and json.loads(result.stdout)["candidates"][0]["text"].encode() == finished
+    assert "on stdout" not in result.stderr
 
 
 def test_a_stopped_run_prints_markers_and_writes_nothing_in_place(
