@@ -53,7 +53,8 @@ class MainScreen(Filing):
     def __init__(self, document: Document, settings: Settings, store: RecoveryStore) -> None:
         super().__init__(document, settings)
         self.store = store
-        self._kept: Scene | None = None
+        self._kept: tuple[Scene, int] | None = None
+        """The scene that was kept safe, and how many moments it had."""
         self._unsafe = False
         self._warned: Document | None = None
 
@@ -173,9 +174,11 @@ class MainScreen(Filing):
 
     def _keep_safe(self) -> None:
         scene = self.scene
-        if scene is self._kept:
+        # Branches grow within a scene, also while an earlier moment is looked at.
+        size = sum(len(branch.moments) for branch in scene.branches)
+        if self._kept is not None and self._kept[0] is scene and self._kept[1] == size:
             return
-        self._kept = scene
+        self._kept = scene, size
         try:
             if self.session.unsaved or scene.draft.marks:
                 self.store.keep(self._record(self.session.unsafe.settled.draft))

@@ -361,6 +361,25 @@ async def test_what_is_untouched_is_left_without_a_question(opened: Opened) -> N
 
 
 @one_size
+async def test_what_a_run_writes_is_kept_while_an_earlier_moment_is_looked_at(opened: Opened, tmp_path: Path) -> None:
+    async with opened(STORY * 6, sampler="first-hitting", length=256) as seat:
+        await seat.loaded()
+        await seat.press("ctrl+a", "m")
+        await seat.tap("g", lambda: seat.scene.branch and seat.branch.last > 2)
+        await seat.tap("less_than_sign", lambda: not seat.desk.playing)
+        scene = seat.scene
+        seat.desk._watch()
+        assert not seat.branch.finished
+        await seat.until(lambda: "story.txt *" in seat.named)
+        assert seat.scene is scene and seat.branch.finished
+        seat.desk._watch()
+        (kept,) = (tmp_path / "recovery").iterdir()
+        text = json.loads(kept.read_bytes())["text"]
+        await seat.press("greater_than_sign")
+        assert text == seat.scene.text != STORY * 6
+
+
+@one_size
 async def test_what_is_unsaved_is_asked_about(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await typed(seat, "x")
