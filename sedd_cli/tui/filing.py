@@ -118,9 +118,10 @@ class Filing(Writing):
             elif choice == "discard":
                 self._exit()
 
-        name = self.session.document.path.name if self.session.document.path else "This text"
+        path = self.session.document.path
+        why = f"{path.name} has changes that are not saved." if path else "This text is not saved."
         choices = [("s", "Save", "save"), ("d", "Discard", "discard"), ("c", "Cancel", "cancel")]
-        self.app.push_screen(Confirm("Quit?", f"{name} has changes that are not saved.", choices), answered)
+        self.app.push_screen(Confirm("Quit?", why, choices), answered)
 
     def _exit(self) -> None:
         self.forget()

@@ -83,10 +83,10 @@ class Session:
     def unsaved(self) -> bool:
         """Whether there is work that would be lost, on screen or on another branch or moment than that.
 
-        A canvas that no hand has touched can be had again by its seed.
+        A canvas that is not full and that no hand has touched can be had again by its seed.
         """
         scene = self.scene
-        if any(self._at_stake(branch) for branch in scene.branches):
+        if any(self._at_stake(branch) or self._full(branch) for branch in scene.branches):
             return True
         if self.document.path is None and scene.run is not None:
             return bool(scene.draft.text)
@@ -97,6 +97,9 @@ class Session:
         """The scene that would be lost: the one on screen, unless all that would be is elsewhere on the branches."""
         scene = self.scene
         stakes = [self._at_stake(branch) for branch in scene.branches]
+        if not any(stakes):
+            # What a hand made comes before what its seed would bring back.
+            stakes = [[branch.last] if self._full(branch) else [] for branch in scene.branches]
         if scene.branch is None or not any(stakes) or any(at <= scene.at for at in stakes[scene.current]):
             return scene
         number = scene.current if stakes[scene.current] else max(i for i, stake in enumerate(stakes) if stake)
@@ -106,3 +109,10 @@ class Session:
         """Moments that a hand made, and of a document the last if all is written; less those that were saved."""
         last = branch.last if self.scene.infilling is not None and not branch.moments[branch.last].masked else -1
         return [i for i, m in enumerate(branch.moments) if (m.edit or i == last) and id(m) not in self._safe]
+
+    def _full(self, branch: "Branch") -> bool:
+        """Whether a branch ends with a canvas of text that was not saved."""
+        run = self.scene.run
+        # Without a tokenizer there is no text that could be.
+        readable = run is not None and run.checkpoint.tokenizer is not None
+        return readable and branch.finished and id(branch.tip) not in self._safe

@@ -19,6 +19,7 @@ from sedd_cli.tui.screens.confirm import Confirm
 from sedd_cli.tui.screens.help import HelpScreen
 from sedd_cli.tui.screens.settings import SettingsScreen
 from sedd_cli.tui.settings import read_settings
+from tests.conftest import PARITY
 from tests.generation.test_branches import replayed
 from tests.tui.conftest import Opened, Seat, one_size
 from tests.tui.test_recovery import ended
@@ -353,9 +354,61 @@ async def test_what_is_untouched_is_left_without_a_question(opened: Opened) -> N
     async with opened(STORY) as seat:
         await seat.press("ctrl+q")
         await leaves(seat)
+    async with opened(length=200, sampler="first-hitting") as seat:
+        # A canvas that is half-written and that no hand has touched can be had again by its seed.
+        await seat.loaded()
+        await seat.tap("g", lambda: seat.scene.branch and seat.branch.last > 2)
+        await seat.press("space")
+        assert not seat.branch.finished and "*" not in seat.named
+        await seat.press("ctrl+q")
+        await leaves(seat)
+
+
+@one_size
+async def test_a_text_that_was_generated_is_asked_about_until_it_is_saved(opened: Opened, tmp_path: Path) -> None:
     async with opened() as seat:
-        # A canvas that no hand has touched can be had again by its seed.
         await seat.go()
+        written = seat.scene.text
+        assert "untitled *" in seat.named
+        # At an earlier moment too: what is asked about is seen.
+        await seat.press("less_than_sign")
+        assert "untitled *" in seat.named and seat.desk.keep_for_later()
+        (kept,) = (tmp_path / "recovery").iterdir()
+        assert json.loads(kept.read_bytes())["text"] == written
+        await seat.press("ctrl+q")
+        await seat.shown(Confirm)
+        assert "This text is not saved." in seat.seen and seat.scene.text == written
+        await seat.press("c")
+        await seat.back()
+        await seat.press("ctrl+s")
+        await seat.shown(Ask)
+        await seat.answer(str(tmp_path / "new.txt"))
+        await seat.back()
+        assert (tmp_path / "new.txt").read_text() == written and "*" not in seat.named
+        assert not list((tmp_path / "recovery").iterdir())
+        # One more is another text, and is lost with the same question.
+        await seat.go("G")
+        assert "new.txt *" in seat.named
+        await seat.press("u", "ctrl+q")
+        await leaves(seat)
+
+
+@one_size
+async def test_a_text_that_was_given_up_is_not_asked_about(opened: Opened) -> None:
+    async with opened() as seat:
+        await seat.go()
+        await seat.press("u")
+        assert "*" not in seat.named
+        await seat.go()
+        await seat.press("x", "ctrl+q")
+        await leaves(seat)
+
+
+@one_size
+async def test_a_canvas_without_a_text_is_not_asked_about(opened: Opened) -> None:
+    async with opened(model=str(PARITY / "radd"), length=8) as seat:
+        await seat.go()
+        assert seat.branch.finished
         await seat.press("ctrl+q")
         await leaves(seat)
 

@@ -39,7 +39,7 @@ async def test_go_writes_what_the_library_writes(opened: Opened, built_in: Check
         await seat.go()
         assert seat.ids == sample.ids.tolist() and seat.scene.text == sample.text
         assert seat.scene.at == seat.branch.last == sample.nfe and f"calls {sample.nfe}/{sample.nfe}" in status(seat)
-        assert "seed 7" in seat.title and not seat.session.unsaved and len(seat.checkpoints) == 1
+        assert "seed 7" in seat.title and "untitled *" in seat.named and len(seat.checkpoints) == 1
         await seat.press("g")
         assert "All is written" in seat.told[-1] and len(seat.scene.branches) == 1
 
