@@ -11,6 +11,7 @@ from textual.command import CommandInput
 from textual.widgets import Input
 
 from sedd_cli.text.document import Document
+from sedd_cli.text.draft import Mark
 from sedd_cli.tui.commands import COMMANDS, key_name
 from sedd_cli.tui.recovery import Recovery, RecoveryStore
 from sedd_cli.tui.screens.ask import Ask
@@ -551,6 +552,19 @@ async def test_unsaved_work_of_a_session_that_was_ended_is_offered(opened: Opene
                 assert (mark.start, mark.end, mark.tokens) == (4, 9, (2, 4)) and seat.session.unsaved
                 await seat.press("u", "ctrl+q")
                 await leaves(seat)
+
+
+@one_size
+async def test_work_that_is_recovered_keeps_its_own_gaps(opened: Opened, tmp_path: Path) -> None:
+    text = "One [[3]] two [[4]]\n"
+    document = Document(tmp_path / "story.txt", text.encode(), text)
+    gaps = [{"start": 4, "end": 9, "original": "[[3]]", "tokens": 7, "masked": True}]
+    RecoveryStore(tmp_path / "recovery").keep(replace(Recovery.of(document, text, gaps), pid=ended()))
+    async with opened(text) as seat:
+        await seat.shown(Confirm)
+        await seat.press("r")
+        await seat.back()
+        assert seat.scene.draft.marks == (Mark(4, 9, "[[3]]", 7),)
 
 
 @one_size
