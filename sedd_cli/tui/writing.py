@@ -166,19 +166,40 @@ class Writing(Holding):
             self.canvas.place(self.canvas.cursor)
 
     def on_canvas_typed(self, message: Canvas.Typed) -> None:
-        canvas, draft = self.canvas, self.scene.draft
+        draft = self.scene.draft
+        if (mark := self._erased_gap(message.erase)) is not None:
+            # What it hides is not seen, and is not for a key to take: it comes to light.
+            self._amend(draft.keep(mark), self.canvas.cursor[0])
+            return
         first, last = self._edited(message.erase)
         text = re.sub(r"\r\n|\r|\n", "\r\n" if "\r\n" in draft.text else "\n", message.text)
-        if first == last and not text:
-            return
-        scene = replace(self.scene, draft=draft.edit(first, last, text))
+        if first != last or text:
+            self._amend(draft.edit(first, last, text), first + len(text))
+
+    def _amend(self, draft: Draft, cursor: int) -> None:
+        """Go on with what is typed: the draft as it is now, the cursor before a character of it."""
+        scene = replace(self.scene, draft=draft)
         if self._edit_begun:
             self.session.amend(scene)
         else:
             self._edit_begun = self.session.do(scene)
-        canvas.cursor, canvas.pivot = (first + len(text), 0), None
+        self.canvas.cursor, self.canvas.pivot = (cursor, 0), None
         self.refresh_view()
-        canvas.place(canvas.cursor)
+        self.canvas.place(self.canvas.cursor)
+
+    def _erased_gap(self, erase: str) -> Mark | None:
+        """The gap that a key takes away: one of which it would erase a MASK, or in which all that is selected lies."""
+        canvas = self.canvas
+        if not erase:
+            return None
+        if canvas.selection is not None:
+            first, last = map(self._mark_at, canvas.selection)
+            return first if first == last and first is not None and first.masked else None
+        at = canvas.cursor
+        if erase == "backspace" and (at := canvas.page.move(at, -1)) == canvas.cursor:
+            # Nothing stands before it.
+            return None
+        return self._mark_at(at) if at[1] < 0 else None
 
     def _edited(self, erase: str) -> tuple[int, int]:
         """The characters that a key replaces."""

@@ -447,11 +447,66 @@ async def test_edits_move_gaps_along_and_may_end_them(opened: Opened) -> None:
         await seat.write("Oh! ")
         assert spans(seat) == [(UPON + 4, UPON + 9), (DOG + 4, DOG + 8)]
         seat.canvas.place((UPON + 9, 0))
+        await seat.press("backspace")
+        assert spans(seat) == [(DOG + 4, DOG + 8)], "of what a gap hides nothing is taken unseen"
+        seat.canvas.place((UPON + 4, 0), (UPON + 9, 0))
         await seat.write("\b")
         assert spans(seat) == [(DOG - 1, DOG + 3)] and seat.scene.draft.text == "Oh! " + STORY.replace(" upon", "")
         await seat.press("escape")
         await seat.go()
         assert seat.branch.finished and seat.scene.text.startswith("Oh! Once a time, there was a little")
+
+
+@one_size
+@pytest.mark.parametrize(
+    ("key", "cursor"),
+    [("backspace", (UPON + 5, 0)), ("backspace", (UPON, -1)), ("delete", (UPON, -2)), ("delete", (UPON, -1))],
+)
+async def test_a_key_that_would_erase_a_mask_takes_the_gap_away_and_leaves_the_text(
+    opened: Opened, key: str, cursor: tuple[int, int]
+) -> None:
+    marked = f"{STORY[:UPON]}[[2]]{STORY[UPON + 5 :]}"
+    async with opened(marked) as seat:
+        (mark,) = seat.scene.draft.marks
+        await seat.press("i")
+        seat.canvas.place(cursor)
+        await seat.press(key)
+        assert seat.scene.draft.text == marked == shown(seat) and not seat.scene.draft.marks
+        assert seat.canvas.cursor == (cursor[0], 0)
+        await seat.write("x")
+        await seat.press("escape", "u")
+        assert seat.scene.draft.marks == (mark,) and seat.scene.text == marked
+
+
+@one_size
+@pytest.mark.parametrize(("key", "cursor"), [("backspace", (UPON, 0)), ("delete", (UPON, -3)), ("delete", (UPON, -1))])
+async def test_a_gap_where_nothing_stands_is_taken_away(opened: Opened, key: str, cursor: tuple[int, int]) -> None:
+    async with opened(STORY) as seat:
+        seat.canvas.place((UPON, 0))
+        await seat.press("t")
+        await seat.shown(Ask)
+        await seat.answer("3")
+        await seat.back()
+        (mark,) = seat.scene.draft.marks
+        await seat.press("i")
+        seat.canvas.place(cursor)
+        await seat.press(key)
+        assert not seat.scene.draft.marks and shown(seat) == STORY
+        await seat.press("escape", "u")
+        assert seat.scene.draft.marks == (mark,)
+
+
+@one_size
+async def test_before_a_gap_a_key_erases_what_it_did(opened: Opened) -> None:
+    async with opened("[[2]] b") as seat:
+        await seat.press("i")
+        seat.canvas.place((0, -2))
+        await seat.press("backspace")
+        assert len(seat.scene.draft.marks) == 1 and seat.scene.text == "[[2]] b"
+        await seat.write("a")
+        seat.canvas.place((1, -2))
+        await seat.press("backspace")
+        assert len(seat.scene.draft.marks) == 1 and seat.scene.text == "[[2]] b"
 
 
 @one_size
