@@ -80,8 +80,11 @@ class SeddApp(App[None]):
 
     def action_help_quit(self) -> None:
         """What Textual binds ctrl+c to."""
-        self.desk.halt()
-        self.desk.tell(f"Stopped. {self.desk.key_of('session.quit')} quits.")
+        stopped = self.desk.playing or self.desk.running is not None
+        if stopped:
+            self.desk.halt()
+            self.desk.later()
+        self.desk.tell(f"{'Stopped. ' if stopped else ''}{self.desk.key_of('session.quit')} quits.")
 
     def _handle_exception(self, error: Exception) -> None:
         """A fault of ours: unsaved work is kept, and the terminal is given back."""

@@ -104,6 +104,8 @@ class Writing(Holding):
         """Keep all that was written."""
         self.halt()
         scene = self.scene.settled
+        if self.scene.run is None and all(mark.masked for mark in scene.draft.marks):
+            self.tell("There is no gap to accept." if not scene.draft.marks else "No gap is full yet: g writes.")
         for mark in scene.draft.marks:
             if not mark.masked:
                 scene = replace(scene, draft=scene.draft.keep(scene.draft.marks[scene.draft.marks.index(mark)]))

@@ -149,6 +149,20 @@ async def test_pause_and_play(opened: Opened) -> None:
 
 
 @one_size
+async def test_ctrl_c_says_what_it_stopped_and_what_quits(opened: Opened) -> None:
+    async with opened(**LONG) as seat:
+        await seat.loaded()
+        await seat.press("ctrl+c")
+        assert seat.told == ["^q quits."]
+        await seat.tap("g", lambda: seat.scene.branch and seat.branch.last >= 2)
+        await seat.tap("ctrl+c", lambda: seat.desk.running is None)
+        await seat.until(lambda: len(seat.told) == 2 and "space play" in seat.seen)
+        assert seat.told[-1] == "Stopped. ^q quits." and not seat.branch.finished
+        await seat.press("ctrl+c")
+        assert seat.told[-1] == "^q quits."
+
+
+@one_size
 async def test_looking_back_during_a_run_does_not_stop_it(opened: Opened) -> None:
     async with opened(**LONG) as seat:
         await seat.loaded()

@@ -293,6 +293,20 @@ async def test_what_is_not_full_is_not_accepted(opened: Opened) -> None:
         assert "not full yet" in seat.told[-1] and not seat.scene.verdicts and seat.scene.text == STORY
         await seat.press("A")
         assert not seat.scene.branches and len(seat.scene.draft.masked) == 2 and seat.scene.text == STORY
+        assert seat.told[-1] == "No gap is full yet: g writes."
+
+
+@one_size
+async def test_where_there_is_nothing_to_accept_that_is_said(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.press("A")
+        assert seat.told == ["There is no gap to accept."] and not seat.session.undo()
+        await seat.rush("ctrl+right", "m")
+        await seat.press("A")
+        assert seat.told[-1] == "No gap is full yet: g writes." and len(seat.scene.draft.marks) == 1
+        await seat.go()
+        await seat.press("A")
+        assert seat.told[-1] == "No gap is full yet: g writes." and not seat.scene.draft.marks, "now there was"
 
 
 @one_size
