@@ -178,7 +178,10 @@ class Running(Desk):
         scene, checkpoint = self.scene, self.checkpoint
         assert checkpoint is not None
         if not scene.draft.masked and self.session.document.path is not None and scene.draft.text:
-            self.tell("Nothing is masked: select something and press m, or t to write where the cursor is.")
+            self.tell(
+                "Nothing is masked: select something and press m, or t to write where the cursor is; "
+                "at the end, t goes on from the text."
+            )
             return
         filling = bool(scene.draft.masked)
         count = self.settings.candidates if filling else 1

@@ -7,6 +7,7 @@ import pytest
 
 from sedd_cli import Checkpoint, Gap, generate, infill
 from sedd_cli.tui.messages import Loaded, Loading
+from sedd_cli.tui.screens.ask import Ask
 from sedd_cli.tui.screens.choose import Choose
 from sedd_cli.tui.widgets.timeline import Timeline
 from tests.conftest import PARITY
@@ -160,6 +161,20 @@ async def test_ctrl_c_says_what_it_stopped_and_what_quits(opened: Opened) -> Non
         assert seat.told[-1] == "Stopped. ^q quits." and not seat.branch.finished
         await seat.press("ctrl+c")
         assert seat.told[-1] == "^q quits."
+
+
+@one_size
+async def test_a_text_that_was_saved_is_gone_on_with_by_a_gap_at_its_end(opened: Opened) -> None:
+    async with opened("A cat") as seat:
+        await seat.loaded()
+        await seat.press("g")
+        assert "at the end, t goes on from the text" in seat.told[-1] and not seat.scene.branches
+        await seat.press("ctrl+end", "t")
+        await seat.shown(Ask)
+        await seat.answer("6")
+        await seat.back()
+        await seat.go()
+        assert seat.scene.text.startswith("A cat") and len(seat.scene.ids_of(0)) == 6 and seat.branch.finished
 
 
 @one_size
