@@ -83,6 +83,10 @@ class Writing(Holding):
                 self.do(replace(self.scene, draft=self.scene.draft.settle(mark, tokens=tokens)))
                 return
             scene, at = self.scene.settle_at(self.canvas.cursor)
+            text = scene.draft.text
+            if 0 < at < len(text) and text[at - 1] == " " and not text[at].isspace():
+                # Before a word's blank, as in `action_mask`: behind it the word that follows would be without one.
+                at -= 1
             self.do(replace(scene, draft=scene.draft.mask(at, at, tokens)))
             self.canvas.place((at, -(10**6)))
 

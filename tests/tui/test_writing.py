@@ -172,6 +172,21 @@ async def test_a_selection_across_a_gap_that_was_accepted_is_masked_as_it_is_see
 
 
 @one_size
+@pytest.mark.parametrize(
+    ("text", "at", "start"), [("One dog", 4, 3), ("One dog", 3, 3), ("One ", 4, 4), ("a  b", 2, 2)]
+)
+async def test_a_gap_before_a_word_is_before_its_blank(opened: Opened, text: str, at: int, start: int) -> None:
+    async with opened(text) as seat:
+        await seat.loaded()
+        seat.canvas.place((at, 0))
+        await seat.press("t")
+        await seat.shown(Ask)
+        await seat.answer("3")
+        await seat.back()
+        assert spans(seat) == [(start, start)] and seat.scene.draft.text == text
+
+
+@one_size
 async def test_how_many_tokens_a_gap_gets(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await seat.loaded()
