@@ -70,7 +70,8 @@ def parse_length(text: str) -> Length:
     """`12`, `5-20` or `auto`. Raises `UsageError` for anything else."""
     if text == "auto":
         return "auto"
-    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text, re.ASCII)
+    # Python reads no number of thousands of digits.
+    found = re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", text, re.ASCII)
     if not found:
         raise UsageError(f"{text!r} is no number of tokens", "Write --tokens 12, --tokens 5-20 or --tokens auto.")
     least, most = int(found[1]), found[2]
@@ -82,7 +83,7 @@ def gap_at(span: str, units: Sequence[tuple[int, int]], size: int, tokens: Lengt
 
     Raises `UsageError` for what is no slice, reversed or out of range.
     """
-    found = re.fullmatch(r"(-?\d+)?:(-?\d+)?", span, re.ASCII)
+    found = re.fullmatch(r"(-?\d{1,18})?:(-?\d{1,18})?", span, re.ASCII)
     if not found:
         raise UsageError(f"{span!r} is no span", "Write START:END as in --mask 10:40, --mask :40 or --mask=-20:.")
     count = len(units)

@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.text.document import Document
 from sedd_cli.text.draft import Draft, Mark, in_order
-from sedd_cli.text.gaps import check_gaps, markers
+from sedd_cli.text.gaps import markers
 from sedd_cli.text.in_place import changed_on_disk
 from sedd_cli.tui import messages
 from sedd_cli.tui.commands import ALWAYS, BY_ID, COMMANDS, bindings, key_name
@@ -67,7 +67,7 @@ class MainScreen(Filing):
             with suppress(AttributeError, NotImplementedError):
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), self._hung_up)
         self._check_keys()
-        self._open_markers()
+        self._tell_markers()
         self._offer_recovery()
 
     def _check_keys(self) -> None:
@@ -78,21 +78,12 @@ class MainScreen(Filing):
         if unknown:
             self.tell(f"The settings bind {', '.join(unknown)}, which is nothing. Help names the commands.", "warning")
 
-    def _open_markers(self) -> None:
-        """Make gaps of the markers in the document, as `sedd infill` does; say of what looks like one and is none."""
-        text = self.session.document.text
-        try:
-            gaps = check_gaps(markers(text), len(text))
-        except (UsageError, ValueError) as error:
-            # Python reads no number of thousands of digits.
-            why = error.message if isinstance(error, UsageError) else "a marker's number is too long"
-            self.tell(f"{why}: no marker was made a gap.", "warning")
-            return
-        if gaps:
-            self.session.open_gaps(gaps)
-            found = f"{len(gaps)} gaps were found" if len(gaps) > 1 else "1 gap was found"
-            go, reject = self.key_of("run.go"), self.key_of("text.reject")
-            self.tell(f"{found} by the markers in the text: {go} writes, {reject} makes a marker text again.")
+    def _tell_markers(self) -> None:
+        """Say that the document has markers, which are text until they are asked to be gaps."""
+        with suppress(UsageError):
+            if count := len(markers(self.session.document.text)):
+                found = f"{count} markers" if count > 1 else "a marker"
+                self.tell(f"The text has {found} such as [[12]]: {self.key_of('text.markers')} makes gaps of them.")
 
     def on_unmount(self) -> None:
         self.engine.close(EXIT_WITHIN)
@@ -198,7 +189,7 @@ class MainScreen(Filing):
             return
         self._kept = scene, size
         try:
-            if self.session.worth_keeping:
+            if self.session.unsaved or scene.draft.marks:
                 self.store.keep(self._record(self.session.unsafe.settled.draft))
             else:
                 self.store.drop()
@@ -211,7 +202,7 @@ class MainScreen(Filing):
     def keep_for_later(self) -> bool:
         """Whatever ends the session now: unsaved work is there for the next one. False if there is none."""
         try:
-            if not self.session.worth_keeping:
+            if not (self.session.unsaved or self.scene.draft.marks):
                 return False
             record = self._record(self.session.unsafe.settled.draft)
         except Exception:

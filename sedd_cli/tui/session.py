@@ -1,13 +1,11 @@
 """The session: the scene on screen, what came before it, and the file it belongs to."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sedd_cli.text.document import Document
-from sedd_cli.text.draft import Draft, Mark
-from sedd_cli.text.gaps import Gap
+from sedd_cli.text.draft import Draft
 from sedd_cli.tui.scene import Scene
 
 if TYPE_CHECKING:
@@ -23,8 +21,6 @@ class Session:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.scene = Scene(Draft(document.text))
-        self.opened = self.scene.draft
-        """The draft before any hand touched it."""
         self.saved = document.text
         """What is in the file."""
         self.suggested: Path | None = None
@@ -35,12 +31,6 @@ class Session:
         """Moments that were there when the text was saved, by identity."""
         self._undo: list[Scene] = []
         self._redo: list[Scene] = []
-
-    def open_gaps(self, gaps: Iterable[Gap]) -> None:
-        """Begin with gaps, in order and apart: they are the document's own, no change that could be undone."""
-        text = self.document.text
-        self.opened = Draft(text, tuple(Mark(g.start, g.end, text[g.start : g.end], g.tokens) for g in gaps))
-        self.scene = Scene(self.opened)
 
     def do(self, scene: Scene) -> bool:
         """Put a scene in place of the one on screen. False if it is the same."""
@@ -101,12 +91,6 @@ class Session:
         if self.document.path is None and scene.run is not None:
             return bool(scene.draft.text)
         return scene.text != self.saved
-
-    @property
-    def worth_keeping(self) -> bool:
-        """Whether the next session would miss something: what is unsaved, or marks that a hand made."""
-        draft = self.scene.draft
-        return self.unsaved or (bool(draft.marks) and draft != self.opened)
 
     @property
     def unsafe(self) -> Scene:

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from textual.widgets import Label
 
-from sedd_cli.errors import SeddError
-from sedd_cli.text.draft import Draft, Mark
-from sedd_cli.text.gaps import Gap, check_gaps, parse_length
+from sedd_cli.errors import SeddError, UsageError
+from sedd_cli.text.draft import Draft, Mark, in_order
+from sedd_cli.text.gaps import Gap, check_gaps, markers, parse_length
 from sedd_cli.tui import hold
 from sedd_cli.tui.holding import Holding
 from sedd_cli.tui.page import Address
@@ -95,6 +95,26 @@ class Writing(Holding):
         title = "How many tokens are to be written here?"
         hint = "12: so many. 5-20: what fits best of these. auto: found out."
         self.app.push_screen(Ask(title, value, hint, wrong), answered)
+
+    def action_markers(self) -> None:
+        """Make gaps of the markers in the text, as `sedd infill` does."""
+        if self.scene.run is not None:
+            self.tell("A canvas has no markers: its MASKs are gaps already.")
+            return
+        draft = self.scene.settled.draft
+        try:
+            gaps = check_gaps(markers(draft.text), len(draft.text))
+        except UsageError as error:
+            self.tell(f"{error.message}: no marker was made a gap.", "warning")
+            return
+        new = [gap for gap in gaps if not any(mark.start < gap.end and gap.start < mark.end for mark in draft.marks)]
+        if not new:
+            self.tell("There is no marker such as [[12]] that is text.")
+            return
+        self.halt()
+        marks = [Mark(gap.start, gap.end, draft.text[gap.start : gap.end], gap.tokens) for gap in new]
+        self.do(Scene(replace(draft, marks=in_order([*draft.marks, *marks]))))
+        self.canvas.place((new[0].start, -(10**6)))
 
     def action_accept(self) -> None:
         """Keep what was written in the gap at the cursor, or in the one after it."""

@@ -97,11 +97,13 @@ def test_a_folder_that_another_run_writes_to_is_refused_until_that_is_gone(sedd:
     folder = tmp_path / "shared"
     shard = folder / "shard-00000-of-00001.jsonl"
     with subprocess.Popen([sys.executable, "-m", "sedd_cli", *TINY, "-n", "100000", "-o", f"{folder}/", "-q"]) as other:
-        while other.poll() is None and not (shard.exists() and shard.stat().st_size):
-            time.sleep(0.05)
-        refused = sedd(*TINY, "-n", "3", "-o", f"{folder}/")
-        assert refused.code == 2 and "another run is writing to" in refused.stderr
-        other.kill()
+        try:
+            while other.poll() is None and not (shard.exists() and shard.stat().st_size):
+                time.sleep(0.05)
+            refused = sedd(*TINY, "-n", "3", "-o", f"{folder}/")
+        finally:
+            other.kill()
+    assert refused.code == 2 and "another run is writing to" in refused.stderr
     assert other.returncode < 0
     done = len(shard.read_bytes().splitlines())
     assert sedd(*TINY, "-n", str(done + 3), "-o", f"{folder}/").code == 0

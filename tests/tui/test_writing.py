@@ -1,7 +1,5 @@
 """The document by its keys: masked, written, judged, edited; all of it undone and done again."""
 
-from pathlib import Path
-
 import pytest
 from textual.events import Paste
 
@@ -76,35 +74,27 @@ MARKED = "One [[3]] two [[2]][[4-5]] and [[...]]. [[x]]\n"
 
 
 @one_size
-async def test_markers_in_a_document_are_gaps(opened: Opened, tmp_path: Path) -> None:
+async def test_markers_in_a_document_become_gaps_when_asked(opened: Opened) -> None:
     async with opened(MARKED) as seat:
-        assert seat.told == ["3 gaps were found by the markers in the text: g writes, x makes a marker text again."]
-        first, second, third = seat.scene.draft.marks
-        assert first == Mark(4, 9, "[[3]]", 3)
-        assert (second.original, second.tokens, third.original, third.tokens) == (
-            "[[2]][[4-5]]",
-            (6, 7),
-            "[[...]]",
-            (1, 32),
-        )
-        assert shown(seat).startswith("One ▒▒▒ ▒▒▒ ▒▒▒ two ▒▒▒")
-        # The document is as it was: nothing is unsaved, and nothing to be recovered or undone.
+        assert seat.told == ["The text has 4 markers such as [[12]]: M makes gaps of them."]
+        assert not seat.scene.draft.marks
+        seat.canvas.place((0, 0))
+        await seat.rush("m", "M")
+        own, first, second, third = seat.scene.draft.marks
+        assert own.end == 3 and first == Mark(4, 9, "[[3]]", 3)
+        assert (second.original, second.tokens) == ("[[2]][[4-5]]", (6, 7))
+        assert (third.original, third.tokens) == ("[[...]]", (1, 32))
+        # The document is as it was.
         assert seat.scene.text == MARKED and "*" not in seat.named
-        seat.desk._watch()
-        assert not seat.desk.keep_for_later() and not (tmp_path / "recovery").exists()
-        await seat.press("u")
-        assert "nothing to undo" in seat.told[-1] and len(seat.scene.draft.marks) == 3
-        seat.canvas.place((4, -1))
-        await seat.press("x")
-        assert seat.scene.draft.marks == (second, third) and seat.scene.text == MARKED
-        assert seat.desk.keep_for_later(), "a hand was at the gaps"
-        await seat.press("u")
+        await seat.press("M")
+        assert "There is no marker" in seat.told[-1] and len(seat.scene.draft.marks) == 4
         await seat.go()
-        assert len(seat.scene.ids_of(0)) == 3 and 6 <= len(seat.scene.ids_of(1)) <= 7
-        text = seat.scene.text
-        assert text.startswith("One ") and text.endswith(". [[x]]\n") and text.count("[[") == 1
+        assert len(seat.scene.ids_of(1)) == 3 and 6 <= len(seat.scene.ids_of(2)) <= 7
+        assert seat.scene.text.endswith(". [[x]]\n") and seat.scene.text.count("[[") == 1
         await seat.press("X")
         assert seat.scene.text == MARKED and not seat.scene.draft.marks
+        await seat.rush("u", "u", "u")
+        assert [mark.end for mark in seat.scene.draft.marks] == [3]
 
 
 @one_size
@@ -114,13 +104,15 @@ async def test_markers_in_a_document_are_gaps(opened: Opened, tmp_path: Path) ->
         ("[[0]]", "[[0]] at 2:5 asks for an impossible"),
         ("[[5-2]]", "[[5-2]] at 2:5 asks for an impossible"),
         ("[[5", "at 2:5 is never closed"),
-        (f"[[{'9' * 5000}]]", "too long"),
+        (f"[[{'9' * 5000}]]", "is no number of tokens"),
     ],
     ids=["none", "reversed", "unclosed", "long"],
 )
 async def test_what_can_be_no_marker_is_said_and_stays_text(opened: Opened, marker: str, told: str) -> None:
     text = f"One [[3]]\ntwo {marker}"
     async with opened(text) as seat:
+        assert seat.told == []
+        await seat.press("M")
         assert told in seat.told[-1] and "--mask" not in seat.told[-1]
         assert not seat.scene.draft.marks and seat.scene.text == text
 
