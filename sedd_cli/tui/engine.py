@@ -113,6 +113,8 @@ class Engine:
                     f"{checkpoint.name} is autoregressive: it has no canvas of noise to take hold of",
                     "sedd generate and sedd score take it.",
                 )
+            # Exports name the weights by it, also after a training run has put others in their place.
+            _ = checkpoint.hash
             # What stands by now stays: to look through it for garbage would stop the screen for 0.2 s at a time.
             gc.collect()
             gc.freeze()
