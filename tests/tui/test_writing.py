@@ -140,15 +140,20 @@ async def test_a_selection_that_ends_with_a_gap_takes_in_all_of_it_and_no_more(o
         assert spans(seat) == [(0, mark.end)]
 
 
+async def insert(seat: Seat, at: int, tokens: str) -> None:
+    """A gap where nothing stands."""
+    seat.canvas.place((at, 0))
+    await seat.press("t")
+    await seat.shown(Ask)
+    await seat.answer(tokens)
+    await seat.back()
+
+
 @one_size
 async def test_a_selection_across_a_gap_that_was_accepted_is_masked_as_it_is_seen(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await seat.loaded()
-        seat.canvas.place((4, 0))
-        await seat.press("t")
-        await seat.shown(Ask)
-        await seat.answer("3")
-        await seat.back()
+        await insert(seat, 4, "3")
         seat.canvas.place((DOG + 1, 0))
         await seat.press("m")
         await seat.go()
@@ -170,11 +175,7 @@ async def test_a_selection_across_a_gap_that_was_accepted_is_masked_as_it_is_see
 async def test_a_gap_before_a_word_is_before_its_blank(opened: Opened, text: str, at: int, start: int) -> None:
     async with opened(text) as seat:
         await seat.loaded()
-        seat.canvas.place((at, 0))
-        await seat.press("t")
-        await seat.shown(Ask)
-        await seat.answer("3")
-        await seat.back()
+        await insert(seat, at, "3")
         assert spans(seat) == [(start, start)] and seat.scene.draft.text == text
 
 
@@ -221,11 +222,7 @@ async def test_something_is_inserted_where_nothing_stands(opened: Opened) -> Non
     at = STORY.index(" dog")
     async with opened(STORY) as seat:
         await seat.loaded()
-        seat.canvas.place((at, 0))
-        await seat.press("t")
-        await seat.shown(Ask)
-        await seat.answer("3")
-        await seat.back()
+        await insert(seat, at, "3")
         assert seat.scene.draft.marks == (Mark(at, at, "", 3),) and seat.scene.text == STORY
         assert shown(seat) == STORY[:at] + " ▒▒▒" * 3 + STORY[at:]
         await seat.go()
