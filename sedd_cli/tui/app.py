@@ -127,8 +127,7 @@ def run(path: Path | None, model: str | None, device: str | None, debug: bool = 
 
 def _end(code: int) -> None:
     """End the process at once, whatever its other threads do."""
-    for stream in (sys.stdout, sys.stderr):
-        # The terminal may be gone.
-        with suppress(OSError):
-            stream.flush()
+    # The terminal may be gone.
+    with suppress(OSError):
+        sys.stdout.flush()
     os._exit(code)
