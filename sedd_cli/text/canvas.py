@@ -43,7 +43,7 @@ def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suff
             "this checkpoint has no tokenizer, so it takes no prompt and no suffix",
             "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
         )
-    led = tokenizer is not None and tokenizer.joins_blanks and prompt.endswith(" ")
+    led = tokenizer is not None and prompt.endswith(" ") and tokenizer.joins_blanks
     head = tokenizer.encode(prompt[:-1] if led else prompt) if tokenizer else []
     tail = tokenizer.encode(suffix) if tokenizer else []
     room = length - len(head) - len(tail)

@@ -3,12 +3,12 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from sedd_cli import Checkpoint, generate
+from sedd_cli.generation.bulk import LOCK
 from tests.conftest import PARITY, Sedd
 
 TINY = ["generate", "-m", str(PARITY / "radd"), "--device", "cpu", "--steps", "8", "--length", "8", "--seed", "3"]
@@ -93,18 +93,25 @@ def test_folders_that_cannot_be_used(whole: list[bytes], sedd: Sedd, tmp_path: P
     assert refused.code == 3 and "is damaged at line 1" in refused.stderr
 
 
+HOLD = """
+import sys
+from pathlib import Path
+from sedd_cli.generation.lock import locked
+with locked(Path(sys.argv[1])) as ours:
+    print(ours, flush=True)
+    sys.stdin.read()
+"""
+
+
 def test_a_folder_that_another_run_writes_to_is_refused_until_that_is_gone(sedd: Sedd, tmp_path: Path) -> None:
     folder = tmp_path / "shared"
-    shard = folder / "shard-00000-of-00001.jsonl"
-    with subprocess.Popen([sys.executable, "-m", "sedd_cli", *TINY, "-n", "100000", "-o", f"{folder}/", "-q"]) as other:
-        try:
-            while other.poll() is None and not (shard.exists() and shard.stat().st_size):
-                time.sleep(0.05)
-            refused = sedd(*TINY, "-n", "3", "-o", f"{folder}/")
-        finally:
-            other.kill()
+    assert sedd(*TINY, "-n", "2", "-o", f"{folder}/").code == 0
+    command = [sys.executable, "-c", HOLD, str(folder / LOCK)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"True\n"
+        refused = sedd(*TINY, "-n", "3", "-o", f"{folder}/")
+        other.kill()
     assert refused.code == 2 and "another run is writing to" in refused.stderr
-    assert other.returncode < 0
-    done = len(shard.read_bytes().splitlines())
-    assert sedd(*TINY, "-n", str(done + 3), "-o", f"{folder}/").code == 0
-    assert [json.loads(line)["row"] for line in lines(folder)] == list(range(done + 3))
+    assert [json.loads(line)["row"] for line in lines(folder)] == [0, 1]
+    assert sedd(*TINY, "-n", "3", "-o", f"{folder}/").code == 0
+    assert [json.loads(line)["row"] for line in lines(folder)] == [0, 1, 2]
