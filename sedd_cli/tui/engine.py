@@ -9,8 +9,8 @@ import gc
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 Question = tuple["Branch", int, tuple[int, int]]
 
 
+class StaleError(Exception):
+    """Work between steps for which nobody waits any more."""
+
+
 class Engine:
     """Answers by `post`, which is called from the thread. `close` it."""
 
@@ -37,6 +41,8 @@ class Engine:
         self._closed = False
         self.generation = 0
         """Of the latest request: steps of earlier ones are stale."""
+        self._heeded: int | None = None
+        """The generation of work that ends within a network call once it is stale."""
         self._loads = 0
         self._thread = Thread(target=self._work, name="sedd-engine", daemon=True)
         self._thread.start()
@@ -69,7 +75,7 @@ class Engine:
         self._tasks.put(self._answer)
 
     def stop(self) -> None:
-        """Stop what runs after the step that it is at."""
+        """Stop what runs after the step that it is at; comparing, of lengths or candidates, in the midst of it."""
         self.generation += 1
 
     def close(self, timeout: float) -> bool:
@@ -108,6 +114,8 @@ class Engine:
             self._say(messages.Loading(number, "loading the checkpoint"))
             gc.unfreeze()
             checkpoint = load_checkpoint(model, device)
+            for block in checkpoint.model.transformer.blocks:
+                block.register_forward_pre_hook(self._heed)
             if isinstance(checkpoint.process, Causal):
                 raise UsageError(
                     f"{checkpoint.name} is autoregressive: it has no canvas of noise to take hold of",
@@ -125,6 +133,8 @@ class Engine:
     def _guarded(self, number: int, work: Callable[[], None]) -> None:
         try:
             work()
+        except StaleError:
+            pass
         except BaseException as error:
             self._say(messages.Failed(number, _told(error)))
         self._say(messages.Stopped(number))
@@ -136,7 +146,8 @@ class Engine:
 
             if number != self.generation:
                 return
-            job = make()
+            with self._heeding(number):
+                job = make()
             branches = tuple(Branch.begin(job, n) for n in numbers)
             self._say(messages.Begun(number, branches))
             self._carry(number, branches, None)
@@ -162,11 +173,22 @@ class Engine:
 
         if len(branches) < 2 or not isinstance(branches[0].job, Infilling):
             return
-        for branch in branches:
-            if number != self.generation:
-                return
-            branch.nats = nats_of(branch.job.checkpoint, branch.tip.states)
+        with self._heeding(number):
+            for branch in branches:
+                branch.nats = nats_of(branch.job.checkpoint, branch.tip.states)
         self._say(messages.Ranked(number))
+
+    @contextmanager
+    def _heeding(self, number: int) -> Iterator[None]:
+        self._heeded = number
+        try:
+            yield
+        finally:
+            self._heeded = None
+
+    def _heed(self, *_: object) -> None:
+        if self._heeded not in (None, self.generation):
+            raise StaleError
 
     def _answer(self) -> None:
         try:
