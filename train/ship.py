@@ -1,4 +1,4 @@
-"""Make a run the built-in checkpoint: weights in float16, the bound they reach, unpicked samples, the run's log.
+"""Make a run the built-in checkpoint of its name: weights in float16, what they reach, unpicked samples, the run's log.
 
     python train/ship.py RUN --validation validation.txt
     python train/ship.py CHECKPOINT --validation validation.txt --only-bound
@@ -20,63 +20,76 @@ from safetensors.torch import load_file, save_file
 
 from sedd_cli import Checkpoint, generate, load_checkpoint
 from sedd_cli.diffusion.likelihood import estimate
+from sedd_cli.diffusion.names import Form
 from sedd_cli.generation.self_test import record
+from sedd_cli.models.folder import read_config
+from sedd_cli.models.names import DEFAULT
 from sedd_cli.text.corpus import read_documents
 from sedd_cli.training.packed import Packed, pack
 
 HOME = Path(__file__).parents[1]
-TARGET = HOME / "sedd_cli" / "checkpoints" / "tinystories"
-LOG = HOME / "train" / "tinystories.csv"
+CHECKPOINTS = HOME / "sedd_cli" / "checkpoints"
+COLUMNS = ["step", "tokens", "seconds", "objective", "loss", "bound", "standard_error"]
 REPLICATES = 16
 EVERY = 100
 SEEDS = range(10)
+FORMS = {
+    "RADD": "RADD form (absorbing, no time conditioning)",
+    "SEDD": "SEDD form (absorbing, time-conditioned; its score is learnt as it is, factor and all)",
+}
 
 
 @dataclass(frozen=True)
 class Bound:
-    """The any-order bound (RADD, equation 2.16) on a validation text."""
+    """A figure for a validation text; `standard_error` is that of the estimate, not of the text as a sample."""
 
+    form: Form
     nats_per_token: float
     standard_error: float
     bits_per_byte: float
     documents: int
 
 
-def bound_of(checkpoint: Checkpoint, validation: Path) -> Bound:
-    """Of all canvases of the text; `standard_error` is that of the estimate, not of the text as a sample."""
+def bound_of(checkpoint: Checkpoint, validation: Path, form: Form = "ao") -> Bound:
+    """Of all canvases of the text: the any-order bound (RADD, equation 2.16), or another form."""
     assert checkpoint.tokenizer is not None
     with tempfile.TemporaryDirectory() as folder:
         pack(read_documents(validation), checkpoint.tokenizer, Path(folder) / "validation")
         data = Packed(Path(folder) / "validation", checkpoint.length, wrap=True)
         x0 = data.first(len(data))
         per_byte = data.tokens / (data.bytes + data.documents)
-    found = estimate(checkpoint.model, checkpoint.process, checkpoint.noise, x0, form="ao", replicates=REPLICATES)
+    found = estimate(checkpoint.model, checkpoint.process, checkpoint.noise, x0, form=form, replicates=REPLICATES)
     nats = float(found.nats.sum()) / x0.numel()
-    return Bound(nats, found.standard_error / x0.numel(), nats * per_byte / math.log(2), data.documents)
+    error = found.standard_error / x0.numel()
+    return Bound(form, nats, error, nats * per_byte / math.log(2), data.documents)
 
 
-def put(run: Path, validation: Path) -> tuple[Checkpoint, Bound]:
+def put(run: Path, target: Path, validation: Path) -> tuple[Checkpoint, list[Bound]]:
     """Write the checkpoint's three files and the figures of its self-test, and load what was written."""
+    target.mkdir(exist_ok=True)
     weights = {name: tensor.half() for name, tensor in load_file(run / "model.safetensors").items()}
-    save_file(weights, TARGET / "model.safetensors")
-    shutil.copy(run / "tokenizer.json", TARGET / "tokenizer.json")
+    save_file(weights, target / "model.safetensors")
+    shutil.copy(run / "tokenizer.json", target / "tokenizer.json")
     config = json.loads((run / "config.json").read_text())
     config["provenance"].pop("bound", None)
     config["provenance"] = in_all(config["provenance"])
-    _write_config(config)
-    bound = bound_of(load_checkpoint(str(TARGET)), validation)
+    _write_config(target, config)
+    written = load_checkpoint(str(target))
+    forms: tuple[Form, ...] = ("ao", "dwdse") if written.form == "SEDD" else ("ao",)
+    bounds = [bound_of(written, validation, form) for form in forms]
     config["provenance"]["data"] = "TinyStories pieces, 13,658 stories, 2.8M tokens, CDLA-Sharing-1.0"
     config["provenance"]["bound"] = {
-        "nats_per_token": round(bound.nats_per_token, 4),
-        "standard_error": round(bound.standard_error, 4),
-        "bits_per_byte": round(bound.bits_per_byte, 4),
+        "nats_per_token": round(bounds[0].nats_per_token, 4),
+        "standard_error": round(bounds[0].standard_error, 4),
+        "bits_per_byte": round(bounds[0].bits_per_byte, 4),
         "form": "ao",
-        "data": f"{bound.documents} held-out TinyStories",
+        "data": f"{bounds[0].documents} held-out TinyStories",
     }
-    _write_config(config)
-    shipped = load_checkpoint(str(TARGET))
-    record(shipped)
-    return shipped, bound
+    _write_config(target, config)
+    shipped = load_checkpoint(str(target))
+    if target.name == DEFAULT:
+        record(shipped)
+    return shipped, bounds
 
 
 def in_all(provenance: dict[str, Any]) -> dict[str, Any]:
@@ -88,49 +101,60 @@ def in_all(provenance: dict[str, Any]) -> dict[str, Any]:
     return rest | {key: before[key] + rest[key] for key in ("steps", "tokens", "seconds", "objectives")}
 
 
-def _write_config(config: dict[str, object]) -> None:
-    (TARGET / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+def _write_config(target: Path, config: dict[str, object]) -> None:
+    (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
-def card(checkpoint: Checkpoint, bound: Bound) -> str:
+def card(checkpoint: Checkpoint, bounds: list[Bound]) -> str:
     """The model card: what it is, what it was made of, what it can and cannot do."""
-    model, made = checkpoint.config.model, checkpoint.config.provenance
+    name, config = checkpoint.folder.name, checkpoint.config
+    model, made = config.model, config.provenance
     steps, tokens, seconds = (int(str(made[key])) for key in ("steps", "tokens", "seconds"))
+    told = "\n".join(_told(bound, checkpoint.form) for bound in bounds)
+    command = "sedd generate" if name == DEFAULT else f"sedd generate -m {name}"
     samples = "\n\n".join(
         f"### Seed {seed}\n\n```\n{generate(checkpoint, steps=256, seed=seed)[0].text.strip()}\n```" for seed in SEEDS
     )
-    return f"""# tinystories
+    return f"""# {name}
 
-RADD form (absorbing, no time conditioning): {model.n_blocks} blocks, width {model.hidden_size}, {model.n_heads} heads,
-{checkpoint.parameters / 1e6:.2f}M parameters, canvas of {model.length} tokens, byte-level BPE of
-{checkpoint.config.tokens:,} tokens. Float16 on disk. Made by `train/tinystories.toml`.
+{FORMS[checkpoint.form]}: {model.n_blocks} blocks,
+width {model.hidden_size}, {model.n_heads} heads, {checkpoint.parameters / 1e6:.2f}M parameters,
+a canvas of {model.length} tokens, byte-level BPE of {config.tokens:,} tokens.
+Float16 on disk. Made by `train/{name}.toml`.
 
 - Data: pieces of the TinyStories data set (13,658 stories, 2.8M tokens), CDLA-Sharing-1.0.
-- Training: {steps:,} steps, {tokens / 1e6:.1f}M tokens, {seconds / 3600:.1f} hours on two CPU cores that other work
-  shared; the log is `train/tinystories.csv`.
-- Bound on {bound.documents} held-out stories (any-order, {REPLICATES} replicates): {bound.nats_per_token:.3f} +-
-  {bound.standard_error:.3f} nats a token, {bound.bits_per_byte:.3f} bits a byte.
+- Training: {steps:,} steps, {tokens / 1e6:.1f}M tokens, {seconds / 3600:.1f} hours in all on two CPU cores
+  that other work shared; the log is `train/{name}.csv`.
+{told}
 - Limits: it knows children's stories only, in simple English. It loses the thread, confuses who did what, and writes
   words that do not fit. It was trained on canvases of {model.length} tokens and, seldom, fewer; longer ones fall apart.
 
 ## Samples
 
-`sedd generate --steps 256 --seed N`, N from {SEEDS[0]} to {SEEDS[-1]}, none left out.
+`{command} --steps 256 --seed N`, N from {SEEDS[0]} to {SEEDS[-1]}, none left out.
 
 {samples}
 """
 
 
-def write_log(run: Path) -> None:
+def _told(bound: Bound, form: str) -> str:
+    what = {"ao": "any-order", "dwdse": "DWDSE of the score as it stands, the papers' figure"}[bound.form]
+    read = ", its score read as normalised" if form == "SEDD" and bound.form == "ao" else ""
+    return f"""- On {bound.documents} held-out stories ({what}{read}; {REPLICATES} replicates):
+  {bound.nats_per_token:.3f} +- {bound.standard_error:.3f} nats a token, {bound.bits_per_byte:.3f} bits a byte."""
+
+
+def write_log(run: Path, log: Path) -> None:
     """Every hundredth step of the run's metrics, and every validation; after those of the run it started from."""
     start = json.loads((run / "config.json").read_text())["provenance"].get("start")
     before = {"steps": 0, "tokens": 0, "seconds": 0} if start is None else in_all(start)
-    with LOG.open(newline="") as file:
-        header, *rows = csv.reader(file)
-    with LOG.open("w", newline="") as file:
+    earlier: list[list[str]] = []
+    if log.exists():
+        with log.open(newline="") as file:
+            earlier = [row for row in csv.reader(file) if row[0].isdigit() and int(row[0]) <= before["steps"]]
+    with log.open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(header)
-        table.writerows(row for row in rows if int(row[0]) <= before["steps"])
+        table.writerows([COLUMNS, *earlier])
         last: dict[str, Any] = {}
         for line in (run / "metrics.jsonl").read_text().splitlines():
             record = json.loads(line)
@@ -152,15 +176,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="a run's folder; with --only-bound any checkpoint")
     parser.add_argument("--validation", type=Path, required=True)
-    parser.add_argument("--only-bound", action="store_true")
+    parser.add_argument("--only-bound", action="store_true", help="measure, and ship nothing")
     args = parser.parse_args()
     if args.only_bound:
         print(bound_of(load_checkpoint(args.run), args.validation))
         return
-    checkpoint, bound = put(Path(args.run), args.validation)
-    (TARGET / "README.md").write_text(card(checkpoint, bound))
-    write_log(Path(args.run))
-    print(bound)
+    run = Path(args.run)
+    name = read_config(run).model.name
+    checkpoint, bounds = put(run, CHECKPOINTS / name, args.validation)
+    (checkpoint.folder / "README.md").write_text(card(checkpoint, bounds))
+    write_log(run, HOME / "train" / f"{name}.csv")
+    print(*bounds, sep="\n")
 
 
 if __name__ == "__main__":
