@@ -16,6 +16,7 @@ from torch import Tensor
 import sedd_cli
 from sedd_cli.atomic import AtomicFile
 from sedd_cli.diffusion.samplers import State
+from sedd_cli.errors import SeddError
 from sedd_cli.generation.engine import Step
 from sedd_cli.generation.job import Job
 from sedd_cli.generation.trace_lines import FORMAT, VERSION
@@ -95,20 +96,31 @@ class Tracer:
 
 
 class TraceWriter:
-    """Records a job into a file that appears when it is closed. Raises `SeddError` if it cannot be written."""
+    """Records a job into a file that appears when it is closed. Raises `SeddError` if it cannot be written.
+
+    A failure under way is told by `close`: what the job writes is worth more than its trace.
+    """
 
     def __init__(self, path: Path, job: Job) -> None:
+        self._failure: SeddError | None = None
         self._tracer = Tracer(job)
         header = self._tracer.header()
         self._file = AtomicFile(path)
         self._file.write(header)
 
     def add(self, step: Step) -> None:
-        for line in self._tracer.step(step):
-            self._file.write(line)
+        if self._failure is not None:
+            return
+        try:
+            for line in self._tracer.step(step):
+                self._file.write(line)
+        except SeddError as error:
+            self._failure = error
 
     def close(self) -> None:
         """Put the file in its place, whole as far as the run went."""
+        if self._failure is not None:
+            raise self._failure
         self._file.commit()
 
     def discard(self) -> None:

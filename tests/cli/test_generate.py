@@ -206,6 +206,14 @@ def test_a_full_disk_is_told_and_a_failed_trace_spares_the_text(sedd: Sedd, opti
     assert (result.stdout != b"") == (option == "--trace")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_trace_that_fails_under_way_spares_the_text(sedd: Sedd) -> None:
+    settings = ("--length", "128", "--steps", "128", "--seed", "7")
+    result = sedd("generate", *settings, "--trace", "/dev/full")
+    assert result.code == 1 and "cannot write /dev/full: No space left on device" in result.stderr
+    assert result.stdout == sedd("generate", *settings).stdout
+
+
 def test_forced_colour_in_a_pipe_shows_no_live_view(sedd: Sedd, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[?1049h" not in sedd("generate", *QUICK, "--color", "always").stderr
     monkeypatch.setenv("FORCE_COLOR", "1")
