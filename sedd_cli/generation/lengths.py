@@ -40,7 +40,10 @@ def settle(checkpoint: Checkpoint, document: str, gaps: Sequence[Gap], length: i
     gaps = [gap for gap in gaps if gap.start < gap.end or gap.tokens is not None]
     ends = [0, *(gap.end for gap in gaps)]
     leads = [led(tokenizer, document, gap, after) for gap, after in zip(gaps, ends[:-1], strict=True)]
-    stood = [len(tokenizer.encode(document[gap.start - lead : gap.end])) for gap, lead in zip(gaps, leads, strict=True)]
+    stood = [
+        len(tokenizer.encode(document[gap.start - lead : gap.end])) if gap.start < gap.end else 0
+        for gap, lead in zip(gaps, leads, strict=True)
+    ]
     lengths = [_lengths(gap, count, length) for gap, count in zip(gaps, stood, strict=True)]
     sites = [
         Site(gap.start, gap.end, min(max(count, some[0]), some[-1]), lead)

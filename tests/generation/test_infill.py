@@ -129,6 +129,9 @@ def test_lengths_are_told_by_the_text_beside_the_gap(built_in: Checkpoint, monke
     run = Infilling(built_in, Request(steps=8, seed=2, length=64), document * 9, [Gap(start, end, (50, 90))])
     (choice,) = run.choices
     assert max(choice.nats) == 56 and len(compared) == len(choice.nats) == 7 and len(set(compared)) == 1
+    # Nothing stands between these words: the blank before the gap does not tell how much is to be written.
+    run = Infilling(built_in, Request(steps=8, seed=2, length=64), document, [Gap(start + 1, start + 1, "auto")])
+    assert max(run.choices[0].nats) == 32
     with pytest.raises(UsageError, match="nothing is kept beside the gap"):
         letters(Space(3, 2)).infilling("ab", [Gap(0, 2, (1, 2))], length=64)
 
