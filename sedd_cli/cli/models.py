@@ -104,10 +104,17 @@ def rm(
 
 def _rows() -> list[dict[str, object]]:
     from sedd_cli.models.cache import cached_checkpoints
-    from sedd_cli.models.names import KNOWN, built_in_names, find_checkpoint
+    from sedd_cli.models.folder import read_config
+    from sedd_cli.models.names import DEFAULT, KNOWN, built_in_names, find_checkpoint
 
     built_in: list[dict[str, object]] = [
-        {"name": name, "where": "built in", "bytes": _size(folder := find_checkpoint(name)), "path": str(folder)}
+        {
+            "name": name,
+            "where": "built in",
+            "bytes": _size(folder := find_checkpoint(name)),
+            "path": str(folder),
+            "about": read_config(folder).form + (", the default" if name == DEFAULT else ""),
+        }
         for name in built_in_names()
     ]
     cached: list[dict[str, object]] = [
