@@ -11,15 +11,25 @@ SUFFIXES = (".txt", ".text", ".md", ".jsonl")
 
 
 def corpus_files(path: Path) -> list[Path]:
-    """The file itself, or the text files of a folder in order. Raises `NotLoadableError` if there is none."""
+    """The file itself, or the text files of a folder in order, but for what is hidden (`.git`) and for runs.
+
+    Raises `NotLoadableError` if there is none.
+    """
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise NotLoadableError(f"there is no corpus at {path}", "Give a text file, a .jsonl file or a folder of them.")
-    files = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+    files = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file() and not _apart(p, path))
     if not files:
         raise NotLoadableError(f"{path} holds no text", f"A corpus folder holds {', '.join(SUFFIXES)} files.")
     return files
+
+
+def _apart(file: Path, corpus: Path) -> bool:
+    """Whether a file of a corpus' folder is none of its texts: hidden, or what a run writes of itself."""
+    within = file.relative_to(corpus)
+    folders = [corpus / folder for folder in within.parents[:-1]]
+    return any(part.startswith(".") for part in within.parts) or any((f / "recipe.json").exists() for f in folders)
 
 
 def read_documents(path: Path, separator: str | None = None) -> Iterator[str]:

@@ -16,6 +16,14 @@ def test_documents_end_at_end_of_text_lines_else_at_blank_lines(tmp_path: Path) 
     assert list(read_documents(tmp_path / "b.txt", "lines")) == ["three", " \t\n\nfour"]
 
 
+def test_runs_and_what_is_hidden_are_no_texts_of_a_corpus(tmp_path: Path) -> None:
+    for name in ("a.txt", "notes/b.txt", ".git/c.txt", "notes/.d.txt", "run/metrics.jsonl", "run/recipe.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert list(read_documents(tmp_path)) == ["a.txt", "notes/b.txt"]
+    assert list(read_documents(tmp_path / ".git")) == [".git/c.txt"]
+
+
 def test_a_corpus_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(NotLoadableError, match="no corpus"):
         list(read_documents(tmp_path / "none.txt"))
