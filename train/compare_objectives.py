@@ -20,14 +20,13 @@ import torch
 from sedd_cli import load_checkpoint
 from sedd_cli.atomic import write_file
 from sedd_cli.diffusion.names import Form
-from sedd_cli.errors import SeddError
 from sedd_cli.evaluation.blocks import Blocks, make_blocks
 from sedd_cli.evaluation.likelihoods import Likelihood, LikelihoodRequest, Measuring
 from sedd_cli.evaluation.plots import picture_of, require_plot
 from sedd_cli.evaluation.tables import Value, as_table
 from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.training.loop import Report
+from sedd_cli.training.loop import DivergedError, Report
 from sedd_cli.training.recipe import Recipe, read_recipe
 from sedd_cli.training.session import Session, Validated
 
@@ -93,7 +92,7 @@ def carry_out(recipe: Recipe, folder: Path) -> Outcome:
                 print(f"{recipe.name}: step {event.step}, {told}", file=sys.stderr)
             elif isinstance(event, Report) and event.progress.step % 100 == 0:
                 print(f"{recipe.name}: step {event.progress.step}, loss {event.progress.smoothed:.3f}", file=sys.stderr)
-    except SeddError as error:
+    except DivergedError as error:
         fault = error.message
         print(f"{recipe.name}: {fault}", file=sys.stderr)
     progress = session.trainer.progress

@@ -28,8 +28,13 @@ from sedd_cli.training.recipe import Phase, Recipe
 from sedd_cli.training.states import Stored
 
 INITIAL_STD = 0.05
-DIVERGED = 1.5
-"""A smoothed loss this many times the smallest so far has diverged."""
+DIVERGED, MARGIN = 1.5, 0.5
+"""A smoothed loss this many times the smallest so far, and so many nats above it, has diverged. The margin is for texts
+that are known by heart, where one step of short canvases costs more than many others."""
+
+
+class DivergedError(SeddError):
+    """The loss is no number, or has left where it was."""
 
 
 def make_network(recipe: Recipe, tokens: int, device: torch.device) -> ScoreNetwork:
@@ -100,7 +105,7 @@ class Trainer:
         self._enter(0)
 
     def steps(self, clock: Callable[[], float] = time.monotonic) -> Iterator[Report]:
-        """Train to the end, one report a step. Raises `SeddError` when the loss is no number, or diverges."""
+        """Train to the end, one report a step. Raises `DivergedError` when the loss is no number, or diverges."""
         self.network.train()
         for number in range(self.progress.phase, len(self.recipe.phases)):
             if number > self.progress.phase:
@@ -173,14 +178,14 @@ class Trainer:
         if p.phase_step > 100:
             p.smallest = min(p.smallest, p.smoothed)
             wild = self.recipe.phases[p.phase].objective in WILD
-            if p.smoothed > DIVERGED * p.smallest and not wild:
+            if p.smoothed > max(DIVERGED * p.smallest, p.smallest + MARGIN) and not wild:
                 raise self._stop(f"the loss diverges: {p.smoothed:.3f} after {p.smallest:.3f}")
 
-    def _stop(self, what: str) -> SeddError:
-        return SeddError(
+    def _stop(self, what: str) -> DivergedError:
+        return DivergedError(
             f"{what} at step {self.progress.step}",
-            "The last saved state is good. Go on from it in a new run (--from RUN -o NEW) with a lower "
-            "optimiser.learning_rate or matrix_rate, a longer warmup, or a smaller optimiser.clip.",
+            "What was saved last is from before. Go on from it in a new run (--from RUN -o NEW), or start anew, with a "
+            "lower optimiser.learning_rate or matrix_rate, a longer warmup, or a smaller optimiser.clip.",
         )
 
     def _report(self, phase: Phase, loss: float, norm: float, factor: float, speed: float) -> Report:
