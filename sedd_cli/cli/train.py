@@ -74,6 +74,8 @@ def train(
     if str(source) == "plot":
         _plot(run, terminal)
         return
+    if run is not None:
+        raise UsageError(f"one text, folder or recipe at a time: what is {run}?", "Put several texts into a folder.")
     from sedd_cli.models.device import resolve_device
 
     where = resolve_device(device)
@@ -115,6 +117,8 @@ def _recipe(
     from sedd_cli.training.run import RunFolder
 
     if source.suffix == ".toml":
+        if minutes is not None:
+            raise UsageError("a recipe says itself how long it takes", "Write --set phases.0.max_minutes=N.")
         # A string of JSON is one of TOML, whatever it looks like.
         return read_recipe(source, changes if start is None else [f"start={json.dumps(start)}", *changes], begun)
     if minutes is not None and not 0 < minutes < math.inf:

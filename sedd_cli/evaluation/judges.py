@@ -7,7 +7,7 @@ from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from importlib.util import find_spec
 from io import StringIO
-from logging import ERROR
+from logging import CRITICAL, ERROR, getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +112,10 @@ def _quietly() -> Iterator[None]:
     """Without the bars and warnings of other libraries: stderr is ours."""
     from transformers.utils import logging
 
-    verbosity = logging.get_verbosity()
+    # Its handler has kept the stderr of before, past which it would write.
+    hub = getLogger("huggingface_hub")
+    level, verbosity = hub.level, logging.get_verbosity()
+    hub.setLevel(CRITICAL)
     logging.set_verbosity(ERROR)
     try:
         with warnings.catch_warnings(), redirect_stderr(StringIO()):
@@ -120,6 +123,7 @@ def _quietly() -> Iterator[None]:
             yield
     finally:
         logging.set_verbosity(verbosity)
+        hub.setLevel(level)
 
 
 def _file_type(path: Path) -> str:

@@ -11,12 +11,12 @@ from typing import Any, Self
 from sedd_cli.atomic import write_file
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.generation.engine import Run, Sample
-from sedd_cli.generation.lock import locked
+from sedd_cli.generation.lock import LOCK, locked
 from sedd_cli.generation.request import Request
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.world import LocalError, World
 
-SETTINGS, LOCK = "settings.json", ".lock"
+SETTINGS = "settings.json"
 SHARDS = "shard-*.jsonl"
 FREE = {"row", "num_samples", "batch_size"}
 """Settings that may change when a folder is gone on with."""

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+LOCK = ".lock"
+"""The file of a folder that only one process may write to."""
+
 
 @contextmanager
 def locked(path: Path) -> Iterator[bool]:

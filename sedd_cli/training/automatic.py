@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from sedd_cli.errors import UsageError
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.names import find_checkpoint
 from sedd_cli.text.corpus import corpus_files
@@ -55,9 +56,12 @@ def recipe_again(begun: Recipe, minutes: float | None) -> dict[str, Any]:
     """The table of the recipe of a run, so that it is gone on with whatever has become of text and machine.
 
     `minutes`: what its phases that go by the clock are to take in all, if that is to change.
+    Raises `UsageError` if none does.
     """
     table = begun.model_dump(mode="json")
     timed = [phase for phase in table["phases"] if phase["max_minutes"] is not None]
+    if minutes is not None and not timed:
+        raise UsageError("this run goes by steps, not by minutes", "Write --set phases.0.steps=N.")
     before = sum(phase["max_minutes"] for phase in timed)
     for phase in timed if minutes is not None else ():
         phase["max_minutes"] *= minutes / before

@@ -3,6 +3,7 @@
 
 import json
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 from safetensors.torch import save as save_tensors
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from sedd_cli.atomic import write_file
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
+from sedd_cli.generation.lock import LOCK, locked
 from sedd_cli.models.config import Config
 from sedd_cli.models.names import CONFIG, TOKENIZER, WEIGHTS
 from sedd_cli.text.tokenizer import Tokenizer
@@ -23,21 +25,39 @@ class RunFolder:
         self.path = path
         self.data, self.states = path / "data", path / "state"
 
-    def create(self) -> None:
-        """Make the folder. Raises `SeddError` if it cannot be made, `UsageError` if a run or a checkpoint is there."""
+    def hold(self, held: ExitStack) -> None:
+        """Have the folder to ourselves: two runs would write over each other's files. Raises `UsageError` if another
+        process has it, `SeddError` if it cannot be written to."""
+        try:
+            ours = held.enter_context(locked(self.path / LOCK))
+        except OSError as error:
+            raise SeddError(
+                f"cannot write to {self.path}: {error.strerror}", "Choose another place with -o."
+            ) from error
+        if not ours:
+            raise UsageError(f"another process trains in {self.path}", "Stop it first, or wait; or choose another -o.")
+
+    def create(self, held: ExitStack) -> None:
+        """Make the folder, and `hold` it. Raises `SeddError` if it cannot be made, `UsageError` if a run, a checkpoint
+        or anything else is there."""
         if (self.path / "recipe.json").exists():
             raise UsageError(
                 f"there is a run in {self.path} already", "Go on with it by --resume, or choose another -o."
             )
         # A run that was killed before its recipe was saved has states already: nothing is lost with it.
-        if any((self.path / name).exists() for name in (CONFIG, *WEIGHTS, *TOKENIZER)) and not self.states.is_dir():
+        begun = (self.path / LOCK).exists() and self.states.is_dir()
+        if not begun and any((self.path / name).exists() for name in (CONFIG, *WEIGHTS, *TOKENIZER)):
             raise UsageError(
                 f"there is a checkpoint in {self.path} already, which the run would overwrite",
                 f"Choose another -o; --from {self.path} goes on from it.",
             )
         try:
-            self.data.mkdir(parents=True, exist_ok=True)
+            if not begun and self.path.is_dir() and any(p.name != LOCK for p in self.path.iterdir()):
+                raise UsageError(f"{self.path} holds other files", "Give the run a folder of its own with -o.")
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.hold(held)
             self.states.mkdir(exist_ok=True)
+            self.data.mkdir(exist_ok=True)
         except OSError as error:
             raise SeddError(f"cannot make {self.path}: {error.strerror}", "Choose another place with -o.") from error
 
@@ -76,8 +96,8 @@ class RunFolder:
 
     def sweep(self) -> None:
         """Remove the files that a killed run left half-written."""
-        for left in self.path.glob("**/.*.part"):
-            if left.is_file():
+        for folder in (self.path, self.data):
+            for left in folder.glob(".*.part"):
                 left.unlink()
 
 

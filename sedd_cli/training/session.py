@@ -3,7 +3,7 @@
 import math
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -101,17 +101,19 @@ class Session:
         if resume:
             self.folder.check_resume(recipe)
         self._start = None if resume or recipe.start is None else load_start(recipe, folder)
+        self._held = ExitStack()
         if not self.world.first:
             return
         if resume:
+            self.folder.hold(self._held)
             self.states.sweep()
             self.folder.sweep()
         else:
-            self.folder.create()
+            self.folder.create(self._held)
 
     def events(self) -> Iterator[Event]:
         """Train to the end of the recipe, or until `stop`. What is trained is saved in either case."""
-        with denormals_flushed():
+        with self._held, denormals_flushed():
             yield from self._events()
 
     def _events(self) -> Iterator[Event]:
@@ -129,7 +131,6 @@ class Session:
             self._start = None
         self.trainer = Trainer(recipe, network, self.data, self.world)
         self._judge = make_network(recipe, self.tokens, self.device).eval().requires_grad_(False)
-        self._bound: Validated | None = None
         if self._resume:
             self.trainer.resume(self.states.load(self.trainer.prepare))
         step = self.trainer.progress.step
@@ -150,12 +151,15 @@ class Session:
         yield from self._train(tokenizer, metrics)
 
     def _know_origin(self, tokenizer: Tokenizer) -> None:
-        """The size of the vocabulary, and where the weights came from: what a run that is resumed says of itself."""
+        """The size of the vocabulary, where the weights came from and the last bound: what a run that is resumed says
+        of itself."""
         self._origin: object = None
+        self._bound: object = None
         self.tokens = tokenizer.size
         if self._resume:
             begun = read_config(self.folder.path)
             self.tokens, self._origin = begun.tokens, begun.provenance.get("start")
+            self._bound = begun.provenance.get("bound")
         elif (start := self._start) is not None:
             self.tokens = start.config.tokens
             self._origin = {"checkpoint": start.name, "sha256": start.hash, **start.config.provenance}
@@ -229,13 +233,12 @@ class Session:
         tokens = bound.per_token.numel()
         nats = float(bound.nats.sum()) / tokens
         per_byte = self.validation.tokens / (self.validation.bytes + self.validation.documents)
-        self._bound = Validated(
-            self.trainer.progress.step, nats, bound.standard_error / tokens, nats * per_byte / math.log(2)
-        )
         progress = self.trainer.progress
+        found = Validated(progress.step, nats, bound.standard_error / tokens, nats * per_byte / math.log(2))
+        self._bound = asdict(found)
         seen = {"canvases": progress.canvases, "cut": progress.cut, "seconds": progress.seconds}
-        metrics.add({"kind": "validation", **asdict(self._bound), **seen})
-        yield self._bound
+        metrics.add({"kind": "validation", **self._bound, **seen})
+        yield found
 
     def _sample(self, tokenizer: Tokenizer) -> Sampled:
         config = self.recipe.config(self.tokens)
@@ -256,7 +259,7 @@ class Session:
         if self._origin is not None:
             provenance["start"] = self._origin
         if self._bound is not None:
-            provenance["bound"] = asdict(self._bound)
+            provenance["bound"] = self._bound
         weights = self.trainer.averaged()
         if self.world.first:
             self.folder.save_checkpoint(self.recipe.config(self.tokens, provenance), weights)

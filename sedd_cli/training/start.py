@@ -13,6 +13,7 @@ from sedd_cli.models.checkpoint import Checkpoint, load_checkpoint
 from sedd_cli.models.config import Config
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.names import find_checkpoint
+from sedd_cli.text.spelling import END_OF_TEXT
 
 if TYPE_CHECKING:
     from sedd_cli.training.recipe import Recipe
@@ -92,6 +93,13 @@ def load_start(recipe: "Recipe", folder: Path) -> Checkpoint:
             f"there is no tokenizer for {recipe.start}, from which the run is to start",
             f"Put its tokenizer.json into {start.folder}.",
         )
+    if start.tokenizer.end_of_text_id is None:
+        raise NotLoadableError(
+            f"the tokenizer of {recipe.start} has no {END_OF_TEXT} token, which ends documents",
+            "Add it as a special token, or start from another checkpoint.",
+        )
+    # Before anything else: the run that it may be saves every few minutes.
+    _ = start.hash
     return start
 
 

@@ -5,8 +5,10 @@ import random
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import tomlkit
@@ -15,7 +17,8 @@ from safetensors.torch import load_file
 
 from sedd_cli import NotLoadableError, SeddError, UsageError, generate, load_checkpoint
 from sedd_cli.models.world import World
-from sedd_cli.training.loop import Report
+from sedd_cli.training.loop import DivergedError, Progress, Report, Trainer, make_network
+from sedd_cli.training.packed import Packed
 from sedd_cli.training.recipe import Recipe, make_recipe
 from sedd_cli.training.session import Prepared, Session
 from sedd_cli.training.states import States, Stored
@@ -183,6 +186,56 @@ def test_a_checkpoint_that_is_there_is_not_trained_over(text: Path, tmp_path: Pa
     assert sorted(path.name for path in there.iterdir()) == ["config.json", "model.safetensors", "tokenizer.json"]
 
 
+def test_a_folder_of_other_things_is_left_as_it_is(text: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "run" / "data" / "train.json"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(UsageError, match="holds other files"):
+        Session(recipe(text), tmp_path / "run", CPU)
+    assert mine.read_text() == "mine" and list((tmp_path / "run").rglob("*")) == [mine.parent, mine]
+    finish(Session(recipe(text), tmp_path / "other", CPU), stop_at=1)
+    kept, left = tmp_path / "other" / "mine" / ".a.part", tmp_path / "other" / ".b.part"
+    kept.parent.mkdir()
+    for path in (kept, left):
+        path.write_text("half")
+    Session(recipe(text), tmp_path / "other", CPU, resume=True)
+    assert kept.exists() and not left.exists()
+
+
+def test_two_runs_do_not_share_a_folder(text: Path, tmp_path: Path) -> None:
+    first = Session(recipe(text), tmp_path / "run", CPU)
+    with pytest.raises(UsageError, match="another process trains in"):
+        Session(recipe(text, "tokenizer=bpe:300"), tmp_path / "run", CPU)
+    events = first.events()
+    while not isinstance(next(events), Report):
+        pass
+    with pytest.raises(UsageError, match="another process trains in"):
+        Session(recipe(text), tmp_path / "run", CPU, resume=True)
+    first.stop.set()
+    for _ in events:
+        pass
+    finish(Session(recipe(text), tmp_path / "run", CPU, resume=True))
+
+
+def test_the_last_bound_stands_until_there_is_another(text: Path, tmp_path: Path) -> None:
+    finish(Session(recipe(text), tmp_path / "run", CPU))
+    bound = load_checkpoint(tmp_path / "run").config.provenance["bound"]
+    finish(Session(recipe(text, "phases.1.steps=30"), tmp_path / "run", CPU, resume=True), stop_at=22)
+    provenance = load_checkpoint(tmp_path / "run").config.provenance
+    assert provenance["steps"] == 22 and provenance["bound"] == bound
+
+
+def test_a_step_that_costs_more_is_no_divergence_where_next_to_nothing_is_left_to_learn(text: Path) -> None:
+    """A step of two tokens costs nats, however well a text is known."""
+    trained = recipe(text, "phases.0.steps=1000")
+    network = make_network(trained, 257, CPU)
+    for smallest, loss, diverges in ((0.02, 5.0, False), (0.02, 30.0, True), (3.0, 60.0, False), (3.0, 90.0, True)):
+        trainer = Trainer(trained, network, cast(Packed, SimpleNamespace(length=16)), World())
+        trainer.progress = Progress(step=200, phase_step=200, smoothed=smallest, smallest=smallest)
+        with pytest.raises(DivergedError, match="diverges") if diverges else nullcontext():
+            trainer._advance(loss, 1.0, 16)
+
+
 def test_a_validation_text_without_a_document_is_told_before_anything_is_packed(text: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("\n\n")
     session = Session(recipe(text, f"data.validation={tmp_path / 'empty.txt'}"), tmp_path / "run", CPU)
@@ -308,6 +361,7 @@ def test_the_command(text: Path, tmp_path: Path, sedd: Sedd) -> None:
         ("a\n\nb", ["--set", "phases.9.steps=1"], 2, "there is no phases.9.steps"),
         ("a\n\nb", ["--set", "model.process=uniform"], 2, "model.form radd needs model.process absorb"),
         ("a\n\nb", ["--minutes", "0"], 2, "minutes must be above 0"),
+        ("a\n\nb", ["b.txt"], 2, "one text, folder or recipe at a time: what is b.txt?"),
     ],
 )
 def test_bad_input_says_what_to_do(
@@ -322,5 +376,8 @@ def test_places_that_cannot_be_written_or_read(text: Path, tmp_path: Path, sedd:
     assert "cannot make /proc/run" in sedd("train", str(text), "-o", "/proc/run").stderr
     assert sedd("train", str(tmp_path / "none.txt"), "-o", str(tmp_path / "run")).code == 3
     assert sedd("train", str(text)).code == 2
+    (tmp_path / "good.toml").write_bytes(sedd("train", str(text), "--dry-run").stdout)
+    timed = sedd("train", str(tmp_path / "good.toml"), "--minutes", "60", "--dry-run")
+    assert timed.code == 2 and "a recipe says itself how long it takes" in timed.stderr
     (tmp_path / "bad.toml").write_text("name = [")
     assert "is not TOML" in sedd("train", str(tmp_path / "bad.toml"), "-o", str(tmp_path / "run")).stderr

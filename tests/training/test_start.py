@@ -112,12 +112,26 @@ def test_what_cannot_be_gone_on_with(text: Path, made: Path, tmp_path: Path) -> 
     with pytest.raises(NotLoadableError, match="there is no tokenizer for") as refused:
         Session(onwards(text, PARITY / "radd"), tmp_path / "run", CPU)
     assert "tokenizer.json into" in refused.value.hint
+    tokenizer = json.loads((made / "tokenizer.json").read_text())
+    (made / "tokenizer.json").write_text(json.dumps(tokenizer).replace(END_OF_TEXT, "</s>"))
+    with pytest.raises(NotLoadableError, match=r"has no <\|endoftext\|> token"):
+        Session(onwards(text, made), tmp_path / "run", CPU)
     with pytest.raises(NotLoadableError, match="there is no checkpoint 'nosuch'"):
         onwards(text, Path("nosuch"))
     before = {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}
     with pytest.raises(UsageError, match="the run would overwrite"):
         Session(onwards(text, made), made / ".." / "made", CPU)
     assert before == {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}
+
+
+def test_a_start_that_is_replaced_once_it_is_read(text: Path, made: Path, tmp_path: Path) -> None:
+    """A run that goes on saves every few minutes; packing a large text takes longer."""
+    session = Session(onwards(text, made), tmp_path / "run", CPU)
+    again = made / "again"
+    shutil.copy(made / "model.safetensors", again)
+    again.replace(made / "model.safetensors")
+    finish(session, stop_at=1)
+    assert load_checkpoint(tmp_path / "run").config.provenance["start"]
 
 
 def test_more_tokens_than_its_tokenizer_has(text: Path, tmp_path: Path) -> None:
