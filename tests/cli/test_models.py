@@ -41,8 +41,9 @@ def put(cache: Path, name: str, commit: str = FIRST, ref: str | None = "main", k
 def test_without_a_cache_it_lists_the_built_in_and_the_known(sedd: Sedd, cache: Path) -> None:
     assert not cache.exists()
     listed = sedd("models", "list").stdout.decode().splitlines()
-    assert listed[0].split() == ["tinystories", "built", "in", "14.0", "MB"]
-    assert [line.split()[:2] for line in listed[1:]] == [[name, "hub"] for name in KNOWN]
+    assert listed[0].split() == ["tinystories", "built", "in", "14.0", "MB", "RADD,", "the", "default"]
+    assert listed[1].split()[:3] == ["tinystories-sedd", "built", "in"] and listed[1].split()[-1] == "SEDD"
+    assert [line.split()[:2] for line in listed[2:]] == [[name, "hub"] for name in KNOWN]
     assert not cache.exists()
 
 
@@ -53,9 +54,9 @@ def test_list(sedd: Sedd, cache: Path) -> None:
     (other / "config.json").unlink()
     (other / "config.json").write_text('{"architectures": ["Bert"]}')
     names = sedd("models", "list", "--names").stdout.decode().split()
-    assert names[:3] == ["tinystories", "louaaron/sedd-small", "some/radd"] and len(names) == 6
-    assert "louaaron/sedd-small" not in names[3:]
-    row = json.loads(sedd("models", "list", "--json").stdout)["models"][1]
+    assert names[:4] == ["tinystories", "tinystories-sedd", "louaaron/sedd-small", "some/radd"] and len(names) == 7
+    assert "louaaron/sedd-small" not in names[4:]
+    row = json.loads(sedd("models", "list", "--json").stdout)["models"][2]
     assert row["where"] == "cache" and row["revisions"] == ["main"] and row["commit"] == FIRST
     assert row["path"] == str(snapshot) and row["bytes"] > 10_000 and "2310.16834" in row["about"]
     assert f"{FIRST[:12]} main" in sedd("models", "list").stdout.decode()

@@ -34,12 +34,26 @@ def refused(folder: Path | str) -> str:
 
 
 def test_built_in(built_in: Checkpoint) -> None:
-    assert built_in_names() == ["tinystories"]
+    assert built_in_names() == ["tinystories", "tinystories-sedd"]
     assert built_in.form == "RADD" and built_in.length == 256
     assert built_in.process.tokens == 4096 and built_in.mask_id == 4096
     assert built_in.tokenizer is not None
     assert all(p.dtype == torch.float32 for p in built_in.model.parameters())
     assert built_in.validation_bound is not None and 1 < built_in.validation_bound < 3.1
+
+
+def test_the_other_built_in_is_in_sedd_form(built_in: Checkpoint) -> None:
+    """It is near the one that it comes from, and its score nearly what RADD says a score is (theorem 1)."""
+    timed = load_checkpoint("tinystories-sedd")
+    assert timed.form == "SEDD" and timed.tokenizer is not None and timed.validation_bound is not None
+    ids = timed.tokenizer.encode("Once upon a time, there was a little girl named Lily.")
+    x = torch.full((2, 256), timed.mask_id)
+    x[:, : len(ids)] = torch.tensor(ids)
+    sigma = torch.tensor([1.0, 3.0])
+    ours, theirs = (c.model.log_score(x, sigma)[:, len(ids) :, :4096] for c in (timed, built_in))
+    gap = (ours.log_softmax(-1).exp() - theirs.log_softmax(-1).exp()).abs().sum(-1) / 2
+    total = ours.logsumexp(-1) + torch.expm1(sigma).log()[:, None]
+    assert gap.mean() < 0.3 and total.abs().mean() < 0.3
 
 
 def test_bin_loads_the_same_as_safetensors(folder: Path) -> None:
