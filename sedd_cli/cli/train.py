@@ -118,7 +118,10 @@ def _recipe(
 
     if source.suffix == ".toml":
         if minutes is not None:
-            raise UsageError("a recipe says itself how long it takes", "Write --set phases.0.max_minutes=N.")
+            raise UsageError(
+                "a recipe says itself how long it takes",
+                "Write --set phases.0.max_minutes=N (or steps=N).",
+            )
         # A string of JSON is one of TOML, whatever it looks like.
         return read_recipe(source, changes if start is None else [f"start={json.dumps(start)}", *changes], begun)
     if minutes is not None and not 0 < minutes < math.inf:
