@@ -19,17 +19,18 @@ def corpus_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise NotLoadableError(f"there is no corpus at {path}", "Give a text file, a .jsonl file or a folder of them.")
-    files = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file() and not _apart(p, path))
+    found = list(path.rglob("*"))
+    runs = {p.parent for p in found if p.name == "recipe.json"} - {path}
+    files = sorted(p for p in found if p.suffix in SUFFIXES and p.is_file() and not _apart(p, path, runs))
     if not files:
         raise NotLoadableError(f"{path} holds no text", f"A corpus folder holds {', '.join(SUFFIXES)} files.")
     return files
 
 
-def _apart(file: Path, corpus: Path) -> bool:
+def _apart(file: Path, corpus: Path, runs: set[Path]) -> bool:
     """Whether a file of a corpus' folder is none of its texts: hidden, or what a run writes of itself."""
-    within = file.relative_to(corpus)
-    folders = [corpus / folder for folder in within.parents[:-1]]
-    return any(part.startswith(".") for part in within.parts) or any((f / "recipe.json").exists() for f in folders)
+    hidden = any(part.startswith(".") for part in file.relative_to(corpus).parts)
+    return hidden or not runs.isdisjoint(file.parents)
 
 
 def read_documents(path: Path, separator: str | None = None) -> Iterator[str]:
