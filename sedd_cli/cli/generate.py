@@ -175,7 +175,7 @@ def _warn(run: "Run", terminal: Terminal) -> None:
             f"a canvas of {len(canvas.ids)} tokens, but {checkpoint.name} was trained on {checkpoint.length}: "
             "the text may fall apart"
         )
-    if run.request.shaping().changes_law:
+    if run.request.logits_processor().changes_law:
         terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
     if run.excludes_end_of_text:
         terminal.note("between prompt and suffix the end-of-text token is left out")

@@ -274,7 +274,7 @@ def _tell(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
             f"a canvas of {longest} tokens, but {checkpoint.name} was trained on {checkpoint.length}: "
             "the text may fall apart"
         )
-    if infilling.request.shaping().changes_law:
+    if infilling.request.logits_processor().changes_law:
         terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
     if isinstance(checkpoint.process, Uniform):
         terminal.warn("with the uniform process the rest of the document is only approximately taken into account")

@@ -22,7 +22,7 @@ class Drawn(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Shaping:
+class LogitsProcessor:
     """How the conditional is bent before a draw; the default leaves it as it is.
 
     `temperature` divides the logits, then `top_k` keeps the k likeliest tokens and `top_p` the smallest set of
@@ -83,17 +83,17 @@ def invert(weights: Tensor, u: Tensor) -> Tensor:
     return torch.searchsorted(cumulative, torch.minimum(u[:, None] * total, below), right=True).squeeze(-1)
 
 
-def draw(logits: Tensor, u: Tensor, shaping: Shaping, position: Tensor | None = None) -> Drawn:
-    """Draw one token a row from `softmax(shaping(logits))` by inversion of u: (n, V), (n,) -> (n,).
+def draw(logits: Tensor, u: Tensor, logits_processor: LogitsProcessor, position: Tensor | None = None) -> Drawn:
+    """Draw one token a row from `softmax(logits_processor.apply(logits))` by inversion of u: (n, V), (n,) -> (n,).
 
     `position` (n,): where on their canvas they stand.
 
-    Probability and entropy are those of `softmax(logits)`, before any shaping.
+    Probability and entropy are those of `softmax(logits)`, before any processing.
     """
     # MPS has no float64.
     exact = (logits.cpu() if logits.device.type == "mps" else logits).double()
     conditional = exact.softmax(-1)
-    shaped = shaping.apply(exact, position)
+    shaped = logits_processor.apply(exact, position)
     weights = conditional if shaped is exact else shaped.softmax(-1)
     token = invert(weights, u.to(weights.device))
     probability = conditional.gather(-1, token[:, None]).squeeze(-1)

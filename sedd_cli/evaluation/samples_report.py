@@ -84,7 +84,7 @@ def _of_the_network(evaluation: Evaluation) -> list[tuple[str, str]]:
         f"{name} {'off' if value is None else value}"
         for name, value in (("top-k", sampling.top_k), ("nucleus (top-p)", sampling.top_p))
     )
-    own = "" if sampling.shaping().changes_law else "; the network's own law"
+    own = "" if sampling.logits_processor().changes_law else "; the network's own law"
     use = "" if process == "uniform" else f", score {sampling.score}"
     seen = (
         "as whole canvases, documents and what follows them" if request.whole_canvas else "up to the end-of-text token"

@@ -86,7 +86,7 @@ class Run:
             steps=request.steps,
             free=int(canvas.free.sum()),
             length=len(canvas.ids),
-            shaping=request.shaping(canvas),
+            logits_processor=request.logits_processor(canvas),
         )
         self.batch_size = request.batch_size or (1 if checkpoint.device.type == "cpu" else 16)
         self._latest: dict[int, tuple[Tensor, int, bool]] = {}

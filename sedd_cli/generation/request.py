@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypedDict
 
-from sedd_cli.diffusion.draws import Shaping
+from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.diffusion.names import SamplerName, ScoreUse
 from sedd_cli.errors import UsageError, check_whole
 from sedd_cli.text.canvas import Canvas
@@ -65,12 +65,12 @@ class Request:
             check_whole(name, value, least)
         for name, text in (("prompt", self.prompt), ("suffix", self.suffix)):
             check_text(name, text or "")
-        self.shaping()
+        self.logits_processor()
 
-    def shaping(self, canvas: Canvas | None = None) -> Shaping:
+    def logits_processor(self, canvas: Canvas | None = None) -> LogitsProcessor:
         """How draws are bent, and what may not stand on a canvas."""
         limits = (canvas.forbidden, canvas.leads, canvas.unfit) if canvas else ()
-        return Shaping(self.temperature, self.top_k, self.top_p, *limits)
+        return LogitsProcessor(self.temperature, self.top_k, self.top_p, *limits)
 
 
 def check_text(name: str, text: str) -> None:

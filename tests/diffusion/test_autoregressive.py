@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.draws import Shaping
+from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.diffusion.likelihood import Form, default_form, estimate
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing, Causal, Uniform
@@ -81,8 +81,10 @@ def test_a_step_tells_what_it_wrote() -> None:
         state = after
 
 
-def test_shaping_bends_the_conditionals() -> None:
-    greedy = make_sampler(PROCESS, LogLinear(), name="left-to-right", free=L, length=L, shaping=Shaping(top_k=1))
+def test_the_logits_processor_applies() -> None:
+    greedy = make_sampler(
+        PROCESS, LogLinear(), name="left-to-right", free=L, length=L, logits_processor=LogitsProcessor(top_k=1)
+    )
     ids = ids_of(run_states(greedy, Next(), start_states(greedy, EMPTY, EMPTY == TOKENS, 20)))
     assert len(ids.unique(dim=0)) == 1
 

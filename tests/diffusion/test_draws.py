@@ -8,13 +8,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sedd_cli.diffusion.draws import Shaping, draw, invert
+from sedd_cli.diffusion.draws import LogitsProcessor, draw, invert
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.errors import UsageError
 from tests.diffusion.oracle import UNLIKELY, chi_square_p, randn
 
 fixed = settings(derandomize=True, database=None, deadline=None)
-PLAIN = Shaping()
+PLAIN = LogitsProcessor()
 
 RARE, RARER = 1e-6, 1e-7
 CONDITIONAL = torch.tensor([0.55, RARE, 0.25, RARER, 0.2 - RARE - RARER], dtype=torch.float64)
@@ -145,44 +145,44 @@ def test_draws_follow_the_conditional_of_a_large_vocabulary() -> None:
 LOGITS = torch.tensor([0.05, 0.4, 0.1, 0.25, 0.2], dtype=torch.float64).log() + 3.0
 
 
-def shares(shaping: Shaping, logits: Tensor = LOGITS, N: int = 10_000) -> list[float]:
+def shares(logits_processor: LogitsProcessor, logits: Tensor = LOGITS, N: int = 10_000) -> list[float]:
     """How much of u each token gets."""
     u = (torch.arange(N, dtype=torch.float64) + 0.5) / N
-    tokens = draw(logits.expand(N, -1), u, shaping).token
+    tokens = draw(logits.expand(N, -1), u, logits_processor).token
     return (torch.bincount(tokens, minlength=len(logits)) / N).tolist()
 
 
 @pytest.mark.parametrize(
-    ("shaping", "expected"),
+    ("logits_processor", "expected"),
     [
-        (Shaping(), [0.05, 0.4, 0.1, 0.25, 0.2]),
-        (Shaping(top_k=1), [0, 1, 0, 0, 0]),
-        (Shaping(top_k=2), [0, 0.4 / 0.65, 0, 0.25 / 0.65, 0]),
-        (Shaping(top_k=5), [0.05, 0.4, 0.1, 0.25, 0.2]),
-        (Shaping(top_k=99), [0.05, 0.4, 0.1, 0.25, 0.2]),
-        (Shaping(top_p=1e-9), [0, 1, 0, 0, 0]),
-        (Shaping(top_p=0.39), [0, 1, 0, 0, 0]),
-        (Shaping(top_p=0.41), [0, 0.4 / 0.65, 0, 0.25 / 0.65, 0]),
-        (Shaping(top_p=0.86), [0, 0.4 / 0.95, 0.1 / 0.95, 0.25 / 0.95, 0.2 / 0.95]),
-        (Shaping(top_p=1.0), [0.05, 0.4, 0.1, 0.25, 0.2]),
-        (Shaping(forbidden=(1,)), [0.05 / 0.6, 0, 0.1 / 0.6, 0.25 / 0.6, 0.2 / 0.6]),
-        (Shaping(forbidden=(1, 3), top_k=2), [0, 0, 0.1 / 0.3, 0, 0.2 / 0.3]),
-        (Shaping(forbidden=(1,), top_p=0.4), [0, 0, 0, 1, 0]),
-        (Shaping(top_k=2, top_p=0.5), [0, 1, 0, 0, 0]),
-        (Shaping(temperature=1e-3), [0, 1, 0, 0, 0]),
+        (LogitsProcessor(), [0.05, 0.4, 0.1, 0.25, 0.2]),
+        (LogitsProcessor(top_k=1), [0, 1, 0, 0, 0]),
+        (LogitsProcessor(top_k=2), [0, 0.4 / 0.65, 0, 0.25 / 0.65, 0]),
+        (LogitsProcessor(top_k=5), [0.05, 0.4, 0.1, 0.25, 0.2]),
+        (LogitsProcessor(top_k=99), [0.05, 0.4, 0.1, 0.25, 0.2]),
+        (LogitsProcessor(top_p=1e-9), [0, 1, 0, 0, 0]),
+        (LogitsProcessor(top_p=0.39), [0, 1, 0, 0, 0]),
+        (LogitsProcessor(top_p=0.41), [0, 0.4 / 0.65, 0, 0.25 / 0.65, 0]),
+        (LogitsProcessor(top_p=0.86), [0, 0.4 / 0.95, 0.1 / 0.95, 0.25 / 0.95, 0.2 / 0.95]),
+        (LogitsProcessor(top_p=1.0), [0.05, 0.4, 0.1, 0.25, 0.2]),
+        (LogitsProcessor(forbidden=(1,)), [0.05 / 0.6, 0, 0.1 / 0.6, 0.25 / 0.6, 0.2 / 0.6]),
+        (LogitsProcessor(forbidden=(1, 3), top_k=2), [0, 0, 0.1 / 0.3, 0, 0.2 / 0.3]),
+        (LogitsProcessor(forbidden=(1,), top_p=0.4), [0, 0, 0, 1, 0]),
+        (LogitsProcessor(top_k=2, top_p=0.5), [0, 1, 0, 0, 0]),
+        (LogitsProcessor(temperature=1e-3), [0, 1, 0, 0, 0]),
         # Tempered first, to 0.16 / 0.275 = 0.58 for the likeliest: it alone holds half.
-        (Shaping(temperature=0.5, top_p=0.5), [0, 1, 0, 0, 0]),
+        (LogitsProcessor(temperature=0.5, top_p=0.5), [0, 1, 0, 0, 0]),
     ],
     ids=repr,
 )
-def test_shaping_bends_the_law_as_documented(shaping: Shaping, expected: list[float]) -> None:
-    assert shares(shaping) == pytest.approx(expected, abs=2e-4)
+def test_shaping_bends_the_law_as_documented(logits_processor: LogitsProcessor, expected: list[float]) -> None:
+    assert shares(logits_processor) == pytest.approx(expected, abs=2e-4)
 
 
 @pytest.mark.parametrize("temperature", [0.3, 0.7, 2.0, 50.0])
 def test_temperature_raises_probabilities_to_its_inverse(temperature: float) -> None:
     expected = (LOGITS / temperature).softmax(0).tolist()
-    assert shares(Shaping(temperature=temperature)) == pytest.approx(expected, abs=2e-4)
+    assert shares(LogitsProcessor(temperature=temperature)) == pytest.approx(expected, abs=2e-4)
 
 
 @fixed
@@ -196,10 +196,10 @@ def test_temperature_raises_probabilities_to_its_inverse(temperature: float) -> 
 def test_whatever_the_shaping_some_allowed_token_is_drawn(
     logits: list[float], top_k: int | None, top_p: float | None, temperature: float, u: float
 ) -> None:
-    shaping = Shaping(temperature, top_k, top_p, forbidden=(0,))
+    logits_processor = LogitsProcessor(temperature, top_k, top_p, forbidden=(0,))
     given_logits = torch.tensor([logits], dtype=torch.float64)
     before = given_logits.clone()
-    token = int(draw(given_logits, torch.tensor([u], dtype=torch.float64), shaping).token)
+    token = int(draw(given_logits, torch.tensor([u], dtype=torch.float64), logits_processor).token)
     assert 1 <= token < len(logits)
     assert torch.equal(given_logits, before)
     if top_k is not None:
@@ -210,13 +210,15 @@ def test_a_tiny_temperature_draws_the_likeliest_token_even_where_every_logit_is_
     """Log scores late in a run are of any size: only their differences count."""
     logits = torch.tensor([[-900.0, -800.0, -850.0]], dtype=torch.float64)
     for temperature in (1e-3, 1e-100, 1e-306):
-        assert draw(logits, torch.tensor([0.5], dtype=torch.float64), Shaping(temperature)).token.tolist() == [1]
+        assert draw(logits, torch.tensor([0.5], dtype=torch.float64), LogitsProcessor(temperature)).token.tolist() == [
+            1
+        ]
 
 
 def test_probability_and_entropy_are_those_before_shaping() -> None:
     p = LOGITS.softmax(0)
-    shaping = Shaping(temperature=0.2, top_k=2, forbidden=(1,))
-    drawn = draw(LOGITS.expand(2, -1), torch.tensor([0.1, 0.999], dtype=torch.float64), shaping)
+    logits_processor = LogitsProcessor(temperature=0.2, top_k=2, forbidden=(1,))
+    drawn = draw(LOGITS.expand(2, -1), torch.tensor([0.1, 0.999], dtype=torch.float64), logits_processor)
     torch.testing.assert_close(drawn.probability, p[drawn.token])
     torch.testing.assert_close(drawn.entropy, -(p * p.log()).sum().expand(2))
     assert 1 not in drawn.token.tolist()
@@ -240,19 +242,23 @@ def test_probability_and_entropy_are_those_before_shaping() -> None:
 )
 def test_values_out_of_range_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(UsageError):
-        Shaping(**settings)  # type: ignore[arg-type]
+        LogitsProcessor(**settings)  # type: ignore[arg-type]
 
 
-def test_only_what_bends_the_law_is_said_to() -> None:
-    assert not any(s.changes_law for s in (Shaping(), Shaping(top_p=1.0), Shaping(forbidden=(0,))))
-    assert all(s.changes_law for s in (Shaping(temperature=0.9), Shaping(top_k=9), Shaping(top_p=0.9)))
+def test_changes_law_is_true_only_where_the_law_changes() -> None:
+    assert not any(
+        s.changes_law for s in (LogitsProcessor(), LogitsProcessor(top_p=1.0), LogitsProcessor(forbidden=(0,)))
+    )
+    assert all(
+        s.changes_law for s in (LogitsProcessor(temperature=0.9), LogitsProcessor(top_k=9), LogitsProcessor(top_p=0.9))
+    )
 
 
 def test_what_is_unfit_is_not_drawn_where_it_leads() -> None:
-    shaping = Shaping(forbidden=(4,), leads=(7,), unfit=(1, 3))
+    logits_processor = LogitsProcessor(forbidden=(4,), leads=(7,), unfit=(1, 3))
     u = (torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000
     position = torch.arange(10_000) % 2 + 6
-    drawn = draw(LOGITS.expand(10_000, -1), u, shaping, position)
+    drawn = draw(LOGITS.expand(10_000, -1), u, logits_processor, position)
     there = torch.bincount(drawn.token[position == 7], minlength=5) / 5_000
     elsewhere = torch.bincount(drawn.token[position == 6], minlength=5) / 5_000
     assert there.tolist() == pytest.approx([0.05 / 0.15, 0, 0.1 / 0.15, 0, 0], abs=1e-3)

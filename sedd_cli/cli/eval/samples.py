@@ -180,7 +180,7 @@ def _tell(evaluation: "Evaluation", num: int, terminal: Terminal) -> None:
             f"canvases of {evaluation.length} tokens, but {checkpoint.name} was trained on {checkpoint.length}: "
             "the texts may fall apart"
         )
-    if request.sampling.shaping().changes_law:
+    if request.sampling.logits_processor().changes_law:
         terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
     if isinstance(checkpoint.process, Uniform) and request.conditional:
         terminal.warn("with the uniform process a prompt is only approximately taken into account")

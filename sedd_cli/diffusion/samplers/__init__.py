@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from sedd_cli.diffusion.draws import Shaping
+from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.diffusion.grid import make_grid
 from sedd_cli.diffusion.names import SamplerName, ScoreUse
 from sedd_cli.diffusion.processes import Absorbing, Causal, Process, Uniform
@@ -31,7 +31,7 @@ def make_sampler(
     steps: int = 256,
     free: int,
     length: int,
-    shaping: Shaping | None = None,
+    logits_processor: LogitsProcessor | None = None,
 ) -> Sampler:
     """The sampler for a canvas of `length` positions of which `free` are to be written.
 
@@ -42,7 +42,7 @@ def make_sampler(
         raise UsageError(f"unknown sampler {name!r}", f"Choose one of {', '.join(get_args(SamplerName))}.")
     if score not in get_args(ScoreUse):
         raise UsageError(f"unknown score {score!r}", f"Choose one of {', '.join(get_args(ScoreUse))}.")
-    shaping = shaping or Shaping()
+    logits_processor = logits_processor or LogitsProcessor()
     if (name == "left-to-right") != isinstance(process, Causal):
         raise UsageError(
             f"the sampler {name} does not fit this checkpoint's process, {type(process).__name__.lower()}",
@@ -51,21 +51,21 @@ def make_sampler(
     if score == "raw" and name in ("first-hitting", "ancestral", "left-to-right"):
         raise UsageError(f"{name} reads what the network says as normalised", "Leave out --score raw.")
     if name == "left-to-right":
-        return LeftToRight(process.states - 1, shaping, free)
+        return LeftToRight(process.states - 1, logits_processor, free)
     if name == "ancestral":
         if not isinstance(noise, Discrete):
             raise UsageError("the sampler ancestral needs a D3PM, a chain of T steps", "Use tweedie.")
-        return make_ancestral(process, noise, shaping, free / length)
+        return make_ancestral(process, noise, logits_processor, free / length)
     if isinstance(process, Uniform):
         if name == "first-hitting":
             raise UsageError("first-hitting needs the absorbing process; this checkpoint's is uniform", "Use tweedie.")
-        return UniformSteps(process, make_grid(noise, steps), name, shaping)
+        return UniformSteps(process, make_grid(noise, steps), name, logits_processor)
     if not isinstance(process, Absorbing):
         raise TypeError(f"no sampler for {process}")
     mask_id = process.mask_id
     if name == "first-hitting":
-        return FirstHitting(mask_id, shaping, noise, free / length, free)
+        return FirstHitting(mask_id, logits_processor, noise, free / length, free)
     if score == "raw":
-        return RawScore(mask_id, shaping, make_grid(noise, steps), name)
+        return RawScore(mask_id, logits_processor, make_grid(noise, steps), name)
     grid = make_grid(noise, steps, masked_fraction=free / length)
-    return RevealFirst(mask_id, shaping, grid, name, grid.survival(name))
+    return RevealFirst(mask_id, logits_processor, grid, name, grid.survival(name))

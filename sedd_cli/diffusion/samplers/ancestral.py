@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.d3pm import UniformChain, make_chain
-from sedd_cli.diffusion.draws import Shaping
+from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.diffusion.grid import Grid
 from sedd_cli.diffusion.processes import Absorbing, Process
 from sedd_cli.diffusion.samplers.reveal_first import RevealFirst
@@ -15,7 +15,9 @@ from sedd_cli.diffusion.samplers.uniform import UniformSteps
 from sedd_cli.diffusion.schedules import Discrete, sigma_of_masked
 
 
-def make_ancestral(process: Process, noise: Discrete, shaping: Shaping, masked_fraction: float) -> Sampler:
+def make_ancestral(
+    process: Process, noise: Discrete, logits_processor: LogitsProcessor, masked_fraction: float
+) -> Sampler:
     """T steps for a canvas of which this share is to be written.
 
     Absorbing: a masked token survives step t with chance `1 - 1/t` whatever the network says, so its reveal step is
@@ -25,12 +27,12 @@ def make_ancestral(process: Process, noise: Discrete, shaping: Shaping, masked_f
     if isinstance(process, Absorbing):
         sigma = sigma_of_masked(noise, t * masked_fraction)
         grid = Grid(t=t * masked_fraction, sigma=sigma, rate_dt=-sigma.diff())
-        return RevealFirst(process.mask_id, shaping, grid, "tweedie", survival=t)
+        return RevealFirst(process.mask_id, logits_processor, grid, "tweedie", survival=t)
     chain = make_chain(process, noise)
     assert isinstance(chain, UniformChain)
     sigma = noise.total(t)
     grid = Grid(t=t, sigma=sigma, rate_dt=-sigma.diff())
-    return UniformAncestral(chain.process, grid, "tweedie", shaping, chain)
+    return UniformAncestral(chain.process, grid, "tweedie", logits_processor, chain)
 
 
 @dataclass(frozen=True)

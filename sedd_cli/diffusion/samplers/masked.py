@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.draws import Shaping, draw
+from sedd_cli.diffusion.draws import LogitsProcessor, draw
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.randomness import REMASK, START, uniforms
 from sedd_cli.diffusion.samplers.state import Change, Sampler, State
@@ -23,10 +23,10 @@ class Call:
         self.entropy = torch.zeros(self.ids.shape, dtype=torch.float64)
         self._token_uniform = torch.stack([s.token_uniform for s in states])
 
-    def write(self, scored: Scored, shaping: Shaping) -> None:
+    def write(self, scored: Scored, logits_processor: LogitsProcessor) -> None:
         """Draw a token for every position of a chunk and write it."""
         at = (scored.row, scored.position)
-        drawn = draw(scored.log_score, self._token_uniform[at], shaping, scored.position)
+        drawn = draw(scored.log_score, self._token_uniform[at], logits_processor, scored.position)
         self.ids[at] = drawn.token.cpu()
         self.probability[at] = drawn.probability.cpu()
         self.entropy[at] = drawn.entropy.cpu()
@@ -46,10 +46,10 @@ def take(scored: Scored, chosen: Tensor) -> Scored:
 
 @dataclass(frozen=True)
 class MaskedSampler(Sampler):
-    """A sampler of the absorbing process with this mask_id; draws follow `shaping`."""
+    """A sampler of the absorbing process with this mask_id; draws follow `logits_processor`."""
 
     mask_id: int
-    shaping: Shaping
+    logits_processor: LogitsProcessor
 
     def start(self, ids: Tensor, free: Tensor, seed: int, row: int) -> State:
         L = len(ids)

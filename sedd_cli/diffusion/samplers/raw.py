@@ -63,7 +63,7 @@ class RawScore(MaskedSampler):
             survival[at] *= self.stay_chance(step, scored)
             revealed = survival[at] <= level[at]
             if bool(revealed.any()):
-                call.write(take(scored, revealed), self.shaping)
+                call.write(take(scored, revealed), self.logits_processor)
         reached = float(mask_probability(self.grid.sigma[step + 1])) if step < self.grid.steps else 0.0
         t, noise = float(self.grid.t[step]), float(self.grid.sigma[step])
         return [

@@ -46,7 +46,7 @@ class TimedSampler(MaskedSampler):
         call = Call(states)
         sigma = torch.tensor([v.sigma for v in visits], dtype=torch.float64)
         for scored in network.log_scores(call.ids.clone(), sigma, torch.stack([v.where for v in visits])):
-            call.write(scored, self.shaping)
+            call.write(scored, self.logits_processor)
         return [
             (
                 replace(state, ids=call.ids[row], step=visit.step + 1, reached=visit.reached),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.draws import Shaping
+from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.diffusion.grid import Grid, Method
 from sedd_cli.diffusion.network import Network, Scored
 from sedd_cli.diffusion.processes import Uniform
@@ -26,7 +26,7 @@ class UniformSteps(Sampler):
     process: Uniform
     grid: Grid
     method: Method
-    shaping: Shaping
+    logits_processor: LogitsProcessor
 
     @property
     def steps(self) -> int:
@@ -66,7 +66,7 @@ class UniformSteps(Sampler):
             others, leave = self.leaving(step, scored, before[at])
             moves = u[at] < leave
             if bool(moves.any()):
-                call.write(take(Scored(*at, others), moves), self.shaping)
+                call.write(take(Scored(*at, others), moves), self.logits_processor)
         t, noise = float(self.grid.t[step]), float(self.grid.sigma[step])
         reached = float(self.grid.t[step + 1]) if step < self.grid.steps else 0.0
         return [
