@@ -35,7 +35,7 @@ class Chain(ABC):
 
     @cached_property
     @abstractmethod
-    def keep(self) -> Tensor:
+    def survival(self) -> Tensor:
         """(T + 1,) float64: `alpha_bar_t`, the chance that t steps have left a token alone; 1 at t = 0."""
 
     @property
@@ -69,7 +69,7 @@ class Chain(ABC):
     def perturb(self, x0: Tensor, t: Tensor, u: Tensor) -> Tensor:
         """A draw from `q(x_t | x0)`, made from one uniform a position: (B, L), (B,), (B, L) -> (B, L)."""
         # Looked up on the CPU: MPS has no float64.
-        sigma = -self.keep[t.cpu()].log()
+        sigma = -self.survival[t.cpu()].log()
         return self.process.perturb(x0, sigma.to(u.device, u.dtype), u)
 
 
@@ -88,7 +88,7 @@ class AbsorbingChain(Chain):
     process: Absorbing
 
     @cached_property
-    def keep(self) -> Tensor:
+    def survival(self) -> Tensor:
         T = self.noise.steps
         return torch.arange(T, -1, -1, dtype=torch.float64) / T
 
@@ -126,14 +126,14 @@ class UniformChain(Chain):
     process: Uniform
 
     @cached_property
-    def keep(self) -> Tensor:
-        keep = torch.exp(-self.sigma(torch.arange(self.noise.steps + 1)))
-        keep[0] = 1.0  # x_0 is the text itself: the first step takes in what noise there is at t = 0
-        return keep
+    def survival(self) -> Tensor:
+        survival = torch.exp(-self.sigma(torch.arange(self.noise.steps + 1)))
+        survival[0] = 1.0  # x_0 is the text itself: the first step takes in what noise there is at t = 0
+        return survival
 
     @property
     def prior_nats(self) -> float:
-        return float(self.process.prior_nats(-self.keep[-1].log()))
+        return float(self.process.prior_nats(-self.survival[-1].log()))
 
     def sigma(self, t: Tensor) -> Tensor:
         return self.noise.total(t.double() / self.noise.steps)
@@ -165,29 +165,29 @@ class UniformChain(Chain):
 
     def _until(self, t: Tensor, dtype: torch.dtype) -> "Mixing":
         """q(x_t | x_0)."""
-        return Mixing.of(self.keep[t.cpu()], self.process.tokens, t.device, dtype)
+        return Mixing.of(self.survival[t.cpu()], self.process.tokens, t.device, dtype)
 
     def _step(self, t: Tensor, dtype: torch.dtype) -> "Mixing":
         """q(x_t | x_{t-1})."""
         at = t.cpu()
-        return Mixing.of(self.keep[at] / self.keep[at - 1], self.process.tokens, t.device, dtype)
+        return Mixing.of(self.survival[at] / self.survival[at - 1], self.process.tokens, t.device, dtype)
 
 
 class Mixing(NamedTuple):
-    """Uniform noise on n tokens: each is left alone with chance `keep` (n,), else turned to each y with `turn` (n,)."""
+    """Uniform noise on n tokens: each is left alone with chance `survival` (n,), else turned to each y with `turn` (n,)."""
 
-    keep: Tensor
+    survival: Tensor
     turn: Tensor
     V: int
 
     @classmethod
-    def of(cls, keep: Tensor, V: int, device: torch.device, dtype: torch.dtype) -> "Mixing":
-        """From float64: in float32 `1 - keep` would lose most of a small step."""
-        return cls(keep.to(device, dtype), ((1 - keep) / V).to(device, dtype), V)
+    def of(cls, survival: Tensor, V: int, device: torch.device, dtype: torch.dtype) -> "Mixing":
+        """From float64: in float32 `1 - survival` would lose most of a small step."""
+        return cls(survival.to(device, dtype), ((1 - survival) / V).to(device, dtype), V)
 
     def row(self, x: Tensor) -> Tensor:
         """The chance that x becomes y, for every y: (n,) -> (n, V)."""
-        return self.turn[:, None].expand(-1, self.V).scatter_add(1, x[:, None], self.keep[:, None])
+        return self.turn[:, None].expand(-1, self.V).scatter_add(1, x[:, None], self.survival[:, None])
 
     def log_odds(self, log_c: Tensor, x: Tensor) -> Tensor:
         """`log p(x0 | x_t = x) / q(x_t = x | x0)`: log_c = log p(x0 | x_t) (n, V), (n,) -> (n, V)."""
@@ -199,4 +199,4 @@ class Mixing(NamedTuple):
         Of the odds at the same noise that is the log score: `p_t(y) / p_t(x) = E[q(y | x0) / q(x | x0) | x_t = x]`.
         """
         total = log_odds.logsumexp(1, keepdim=True)
-        return torch.logaddexp(log_odds + self.keep.log()[:, None], self.turn.log()[:, None] + total)
+        return torch.logaddexp(log_odds + self.survival.log()[:, None], self.turn.log()[:, None] + total)

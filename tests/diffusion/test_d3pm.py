@@ -127,7 +127,7 @@ def test_forward_posterior_reverse_and_bound_are_those_of_the_matrices(chain: Ch
     for step in range(chain.noise.steps + 1):
         stays = dense.until(step).diagonal()[0]
         expected = stays if isinstance(chain.process, Absorbing) else (TOKENS * stays - 1) / (TOKENS - 1)
-        assert float(chain.keep[step]) == pytest.approx(float(expected), abs=1e-12)
+        assert float(chain.survival[step]) == pytest.approx(float(expected), abs=1e-12)
 
 
 @every_chain
@@ -156,7 +156,7 @@ def test_cosine_noise_is_the_papers_schedule_but_for_its_offset() -> None:
     steps = torch.arange(1001, dtype=torch.float64) / 1000
     raw = torch.cos((steps + 0.008) / 1.008 * torch.pi / 2)
     theirs = torch.cat([raw[:1] ** 0, (raw[1:] / raw[:-1]).clamp(min=1e-3).cumprod(0)])
-    assert float((chain_of(UNIFORM, 1000, Cosine()).keep - theirs).abs().max()) < 0.013
+    assert float((chain_of(UNIFORM, 1000, Cosine()).survival - theirs).abs().max()) < 0.013
 
 
 def test_float32_is_enough_and_gradients_are_finite() -> None:
