@@ -103,7 +103,7 @@ def test_remasked_positions_get_fresh_numbers_at_every_visit(name: str) -> None:
     for _ in range(3):
         (state,) = run_states(sampler, network, [remask(sampler, visits[-1], torch.tensor([1]))])
         visits.append(state)
-    for number in ("level", "token_uniform"):
+    for number in ("reveal_level", "token_uniform"):
         drawn = torch.stack([getattr(s, number) for s in visits])
         assert len(drawn[:, 1].unique()) == 4
         assert len(drawn[:, [0, 2]].unique(dim=0)) == 1
@@ -131,7 +131,7 @@ def test_a_remask_in_the_middle_is_deterministic_and_keeps_the_other_times(name:
         positions = (middle.ids != MASK).nonzero().squeeze(1)[:1]
         edited = remask(sampler, middle, positions)
         others = torch.ones(L, dtype=torch.bool).index_fill(0, positions, False)
-        assert torch.equal(edited.level[others], middle.level[others])
+        assert torch.equal(edited.reveal_level[others], middle.reveal_level[others])
         assert torch.equal(edited.token_uniform[others], middle.token_uniform[others])
         assert torch.equal(edited.survival[others], middle.survival[others])
         assert torch.equal(edited.ids[others], middle.ids[others])
@@ -174,13 +174,13 @@ def test_a_run_starts_again_where_as_much_is_masked(name: str) -> None:
         for k in (1, 2):
             edited = remask(sampler, states[-1], torch.arange(k))
             assert edited.reached == pytest.approx(max(states[-1].reached, k / L / m1))
-            assert bool((edited.level[:k] < edited.reached).all())
+            assert bool((edited.reveal_level[:k] < edited.reached).all())
         first = states[1]
         written = (first.ids != MASK).nonzero().squeeze(1)[:1]
         edited = remask(sampler, first, written)
         masked = int((first.ids == MASK).sum()) + 1
         assert edited.reached == pytest.approx(min(1.0, max(first.reached, masked / L / m1)))
-        assert float(edited.level[written]) < edited.reached
+        assert float(edited.reveal_level[written]) < edited.reached
     everything = remask(sampler, states[-1], torch.arange(L))
     assert everything.reached == 1.0
 
@@ -189,7 +189,7 @@ def test_a_run_starts_again_where_as_much_is_masked(name: str) -> None:
 def test_fresh_reveal_times_are_even_over_what_is_left(name: str) -> None:
     sampler, _, states = ended(name, rows=1000)
     fresh = [remask(sampler, s, torch.tensor([1])) for s in states]
-    share = torch.tensor([float(s.level[1]) / s.reached for s in fresh], dtype=torch.float64)
+    share = torch.tensor([float(s.reveal_level[1]) / s.reached for s in fresh], dtype=torch.float64)
     counts = torch.bincount((share * 10).long(), minlength=10)
     assert len(counts) == 10
     assert chi_square_p(counts, torch.full((10,), 0.1, dtype=torch.float64)) > UNLIKELY

@@ -333,14 +333,14 @@ def test_first_hitting_goes_from_the_latest_time_down_and_asks_for_one_position(
     sampler, network = named("first-hitting", ALL_MASK)
     for row in range(20):
         state = sampler.start(ALL_MASK, ALL_MASK == MASK, 0, row)
-        level = uniforms(0, row, START, size=2 * L)[:L]
+        reveal_level = uniforms(0, row, START, size=2 * L)[:L]
         order, times = [], []
         while sampler.calls_left(state):
             ((state, change),) = sampler.advance([state], network)
             order += change.positions.tolist()
             times.append(change.t)
-        assert order == level.argsort(descending=True).tolist()
-        assert times == pytest.approx(level.sort(descending=True).values.tolist(), rel=1e-9)
+        assert order == reveal_level.argsort(descending=True).tolist()
+        assert times == pytest.approx(reveal_level.sort(descending=True).values.tolist(), rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ class MaskedSampler(Sampler):
             row=row,
             ids=torch.where(free, self.mask_id, ids),
             free=free,
-            level=u[:L],
+            reveal_level=u[:L],
             token_uniform=u[L:],
             visits=torch.zeros(L, dtype=torch.int64),
             survival=torch.ones(L, dtype=torch.float64),
@@ -73,12 +73,14 @@ class MaskedSampler(Sampler):
         ids = state.ids.index_fill(0, positions, self.mask_id)
         free = state.free.index_fill(0, positions, True)
         visits = state.visits.index_add(0, positions, torch.ones_like(positions))
-        level, token_uniform = state.level.clone(), state.token_uniform.clone()
+        reveal_level, token_uniform = state.reveal_level.clone(), state.token_uniform.clone()
         for i in positions.tolist():
-            level[i], token_uniform[i] = uniforms(state.seed, state.row, REMASK, i, int(visits[i]), size=2)
-        fresh = replace(state, ids=ids, free=free, visits=visits, level=level, token_uniform=token_uniform)
+            reveal_level[i], token_uniform[i] = uniforms(state.seed, state.row, REMASK, i, int(visits[i]), size=2)
+        fresh = replace(
+            state, ids=ids, free=free, visits=visits, reveal_level=reveal_level, token_uniform=token_uniform
+        )
         return self.reenter(fresh, positions, float((ids == self.mask_id).double().mean()))
 
     @abstractmethod
     def reenter(self, state: State, positions: Tensor, masked_fraction: float) -> State:
-        """Put just remasked positions, with fresh uniforms in `level`, at `m = max(m(t), masked / L)`."""
+        """Put just remasked positions, with fresh uniforms in `reveal_level`, at `m = max(m(t), masked / L)`."""

@@ -22,7 +22,7 @@ class RawScore(MaskedSampler):
     """Step by step, from t = 1; states of one call stand at the same step.
 
     One uniform a position still decides when: each step multiplies its survival by the chance of staying, and it
-    is revealed once that is no longer above its level.
+    is revealed once that is no longer above its reveal_level.
     """
 
     grid: Grid
@@ -55,13 +55,13 @@ class RawScore(MaskedSampler):
         (step,) = {s.step for s in states}
         call = Call(states)
         survival = torch.stack([s.survival for s in states])
-        level = torch.stack([s.level for s in states])
+        reveal_level = torch.stack([s.reveal_level for s in states])
         sigma = self.grid.sigma[step].expand(len(states))
         where = torch.stack([self.masked(s) for s in states])
         for scored in network.log_scores(call.ids.clone(), sigma, where):
             at = (scored.row, scored.position)
             survival[at] *= self.stay_chance(step, scored)
-            revealed = survival[at] <= level[at]
+            revealed = survival[at] <= reveal_level[at]
             if bool(revealed.any()):
                 call.write(take(scored, revealed), self.logits_processor)
         reached = float(mask_probability(self.grid.sigma[step + 1])) if step < self.grid.steps else 0.0

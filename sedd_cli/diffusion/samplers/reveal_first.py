@@ -31,7 +31,7 @@ class Visit(NamedTuple):
 
 @dataclass(frozen=True)
 class TimedSampler(MaskedSampler):
-    """Reveals each masked position at the time that its level says."""
+    """Reveals each masked position at the time that its reveal_level says."""
 
     @property
     @abstractmethod
@@ -57,8 +57,8 @@ class TimedSampler(MaskedSampler):
 
     def reenter(self, state: State, positions: Tensor, masked_fraction: float) -> State:
         start = min(1.0, max(state.reached, masked_fraction / self.initial_mask))
-        level = state.level.index_copy(0, positions, state.level[positions] * start)
-        return replace(state, level=level, reached=start)
+        reveal_level = state.reveal_level.index_copy(0, positions, state.reveal_level[positions] * start)
+        return replace(state, reveal_level=reveal_level, reached=start)
 
 
 @dataclass(frozen=True)
@@ -77,20 +77,20 @@ class RevealFirst(TimedSampler):
     def initial_mask(self) -> float:
         return float(-torch.expm1(-self.grid.sigma[0]))
 
-    def reveal_step(self, level: Tensor) -> Tensor:
-        """The step k with `survival[k + 1] <= level < survival[k]`; n, the denoising step, below the last."""
+    def reveal_step(self, reveal_level: Tensor) -> Tensor:
+        """The step k with `survival[k + 1] <= reveal_level < survival[k]`; n, the denoising step, below the last."""
         ascending = self.survival[1:].flip(0).contiguous()
-        return self.grid.steps - torch.searchsorted(ascending, level, right=True)
+        return self.grid.steps - torch.searchsorted(ascending, reveal_level, right=True)
 
     def next_visit(self, state: State) -> Visit:
-        step = self.reveal_step(state.level)
+        step = self.reveal_step(state.reveal_level)
         masked = self.masked(state)
         k = int(step[masked].min())
         reached = float(self.survival[k + 1]) if k < self.grid.steps else 0.0
         return Visit(k, float(self.grid.t[k]), float(self.grid.sigma[k]), masked & (step == k), reached)
 
     def calls_left(self, state: State) -> int:
-        return len(self.reveal_step(state.level[self.masked(state)]).unique())
+        return len(self.reveal_step(state.reveal_level[self.masked(state)]).unique())
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,12 @@ class FirstHitting(TimedSampler):
         return min(self.masked_fraction, float(-torch.expm1(-end)))
 
     def next_visit(self, state: State) -> Visit:
-        level = torch.where(self.masked(state), state.level, -1.0)
-        position = int(level.argmax())
-        sigma = -torch.log1p(-level[position] * self.initial_mask)
+        reveal_level = torch.where(self.masked(state), state.reveal_level, -1.0)
+        position = int(reveal_level.argmax())
+        sigma = -torch.log1p(-reveal_level[position] * self.initial_mask)
         where = torch.zeros_like(state.free).index_fill(0, torch.tensor([position]), True)
         t = min(1.0, max(0.0, float(self.noise.inverse(sigma))))
-        return Visit(state.step, t, float(sigma), where, float(level[position]))
+        return Visit(state.step, t, float(sigma), where, float(reveal_level[position]))
 
     def calls_left(self, state: State) -> int:
         return int(self.masked(state).sum())

@@ -19,8 +19,8 @@ class State:
     ids: Tensor
     free: Tensor
     """bool: positions that the sampler may write; the others are clamped."""
-    level: Tensor
-    """float64: a masked position is revealed once its survival is no longer above its level (its `u_time`)."""
+    reveal_level: Tensor
+    """float64: a masked position is revealed once its survival is no longer above its reveal_level (its `u_time`)."""
     token_uniform: Tensor
     """float64: the number that picks the position's token (`u_token`)."""
     visits: Tensor

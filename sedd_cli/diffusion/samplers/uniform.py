@@ -41,7 +41,7 @@ class UniformSteps(Sampler):
             row=row,
             ids=torch.where(free, noise, ids),
             free=free,
-            level=unused,
+            reveal_level=unused,
             token_uniform=unused,
             visits=torch.zeros(L, dtype=torch.int64),
             survival=unused,
