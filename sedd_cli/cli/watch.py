@@ -59,6 +59,6 @@ def frame_of(job: Job, step: Step, calls: int) -> Frame:
 
 def _label(job: Job, step: Step) -> str:
     if job.request.sampler in TOKEN_BY_TOKEN:
-        return f"token {step.step}/{job.sampler_of(step.row).steps}"
+        return f"token {step.step}/{job.sampler_of(step.row).num_updates}"
     steps = job.request.steps
     return f"step {step.step}/{steps}" if step.step <= steps else "denoising step"

@@ -110,7 +110,7 @@ class Run:
         return {
             "rows": list(self.rows),
             "length": len(self.canvas.ids),
-            "steps": self.sampler.steps,
+            "steps": self.sampler.num_updates,
             "excludes_end_of_text": self.excludes_end_of_text,
             "free": self.canvas.free.nonzero().squeeze(-1).tolist(),
             "leads": list(self.canvas.leads),

@@ -140,7 +140,7 @@ class Infilling:
             "windows": [
                 {
                     "length": len(window.canvas.ids),
-                    "steps": self.run_of(window).sampler.steps,
+                    "steps": self.run_of(window).sampler.num_updates,
                     "free": window.canvas.free.nonzero().squeeze(-1).tolist(),
                     "leads": list(window.canvas.leads),
                     "gaps": [window.first + i for i in range(len(window.places))],

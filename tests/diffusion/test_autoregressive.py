@@ -61,7 +61,7 @@ def test_samples_follow_the_law_from_left_to_right(prompt: list[int]) -> None:
     assert default_sampler(PROCESS) == "left-to-right"
     sampler = make_sampler(PROCESS, LogLinear(), name="left-to-right", free=L - len(prompt), length=L)
     states = start_states(sampler, start, start == TOKENS, 2400)
-    assert all(sampler.calls_left(s) == L - len(prompt) == sampler.steps for s in states)
+    assert all(sampler.calls_left(s) == L - len(prompt) == sampler.num_updates for s in states)
     done = run_states(sampler, network, states)
     assert network.asked == [2400] * (L - len(prompt)), "one position a call"
     assert chi_square_p(counts_of(ids_of(done), TOKENS), SPACE.given(start)) > UNLIKELY

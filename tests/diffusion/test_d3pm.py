@@ -312,7 +312,7 @@ def test_samples_follow_the_chain(process: Process, steps: int, mixture: Mixture
     chain = chain_of(process, steps, mixture=mixture)
     network = Oracle(SPACE, process, tilt=0.4 * randn(L, TOKENS, seed=77), normalised=True)
     sampler = make_sampler(process, chain.noise, name="ancestral", free=L, length=L)
-    assert sampler.steps == steps
+    assert sampler.num_updates == steps
     states = run_states(sampler, network, start_states(sampler, EMPTY, EMPTY == TOKENS, 2400))
     law = ancestral_law(chain, network)
     assert float(law.sum()) == pytest.approx(1, abs=1e-12)
@@ -335,7 +335,7 @@ def test_absorbing_calls_are_few_and_known_and_a_prompt_is_kept() -> None:
     chain, network = chain_of(ABSORBING, 1000), Oracle(SPACE, ABSORBING)
     start = torch.tensor([TOKENS, 1, TOKENS])
     sampler = make_sampler(ABSORBING, chain.noise, name="ancestral", free=2, length=L)
-    assert isinstance(sampler, RevealFirst) and sampler.steps == 1000
+    assert isinstance(sampler, RevealFirst) and sampler.num_updates == 1000
     states = start_states(sampler, start, start == TOKENS, 2400)
     assert all(sampler.calls_left(s) <= 2 for s in states)
     ids = ids_of(run_states(sampler, network, states))

@@ -278,7 +278,7 @@ def test_calls_left_is_known_before_the_first_call(name: str, steps: int, start:
         if name in ("tweedie", "euler"):
             assert promised <= min(masked, steps + 1)
         if name == "first-hitting":
-            assert promised == masked == sampler.steps
+            assert promised == masked == sampler.num_updates
         promised_fewer |= calls < min(masked, steps + 1)
     assert sampler.exact_calls == (name != "raw")
     if name in ("tweedie", "euler") and steps < 20:

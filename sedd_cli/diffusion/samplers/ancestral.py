@@ -42,6 +42,6 @@ class UniformAncestral(UniformSteps):
     chain: UniformChain
 
     def _weights(self, step: int, log_score: Tensor, x: Tensor) -> Tensor:
-        t = torch.full((len(x),), self.steps - step, device=x.device)
+        t = torch.full((len(x),), self.num_updates - step, device=x.device)
         log_c = self.chain.conditional(log_score[:, 0], x[:, 0], t)
         return self.chain.log_reverse(log_c, x[:, 0], t).exp()[:, None]

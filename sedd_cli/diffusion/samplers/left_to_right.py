@@ -17,7 +17,7 @@ class LeftToRight(TimedSampler):
     free_count: int
 
     @property
-    def steps(self) -> int:
+    def num_updates(self) -> int:
         return self.free_count
 
     @property

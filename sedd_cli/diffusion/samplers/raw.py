@@ -29,7 +29,7 @@ class RawScore(MaskedSampler):
     method: Method
 
     @property
-    def steps(self) -> int:
+    def num_updates(self) -> int:
         return self.grid.steps + 1
 
     @property
@@ -37,7 +37,7 @@ class RawScore(MaskedSampler):
         return False
 
     def calls_left(self, state: State) -> int:
-        return self.steps - state.step if bool(self.masked(state).any()) else 0
+        return self.num_updates - state.step if bool(self.masked(state).any()) else 0
 
     def stay_chance(self, step: int, scored: Scored) -> Tensor:
         """The chance that each position stays masked in this step: (n,) float64 on the CPU."""

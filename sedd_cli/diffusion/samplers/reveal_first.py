@@ -70,7 +70,7 @@ class RevealFirst(TimedSampler):
     survival: Tensor
 
     @property
-    def steps(self) -> int:
+    def num_updates(self) -> int:
         return self.grid.steps + 1
 
     @property
@@ -105,7 +105,7 @@ class FirstHitting(TimedSampler):
     masked_count: int
 
     @property
-    def steps(self) -> int:
+    def num_updates(self) -> int:
         return self.masked_count
 
     @property

@@ -49,7 +49,7 @@ class Sampler(ABC):
 
     @property
     @abstractmethod
-    def steps(self) -> int:
+    def num_updates(self) -> int:
         """Steps of the whole run, the denoising step included; for first-hitting, one a masked position."""
 
     @abstractmethod

@@ -29,7 +29,7 @@ class UniformSteps(Sampler):
     logits_processor: LogitsProcessor
 
     @property
-    def steps(self) -> int:
+    def num_updates(self) -> int:
         return self.grid.steps + 1
 
     def start(self, ids: Tensor, free: Tensor, seed: int, row: int) -> State:
@@ -48,7 +48,7 @@ class UniformSteps(Sampler):
         )
 
     def calls_left(self, state: State) -> int:
-        return self.steps - state.step if bool(state.free.any()) else 0
+        return self.num_updates - state.step if bool(state.free.any()) else 0
 
     def ready(self, states: Sequence[State]) -> list[State]:
         first = min(s.step for s in states)
