@@ -174,7 +174,7 @@ class UniformChain(Chain):
 
 
 class Mixing(NamedTuple):
-    """Uniform noise on n tokens: each is left alone with chance `survival` (n,), else turned to each y with `turn` (n,)."""
+    """Uniform noise on n tokens: each stays with chance `survival` (n,), else turns to each y with `turn` (n,)."""
 
     survival: Tensor
     turn: Tensor
