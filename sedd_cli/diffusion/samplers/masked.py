@@ -37,7 +37,7 @@ class Call:
         return Change(step, t, sigma, positions, self.probability[row, positions], self.entropy[row, positions])
 
 
-def take(scored: Scored, chosen: Tensor) -> Scored:
+def select(scored: Scored, chosen: Tensor) -> Scored:
     """The chosen positions of a chunk; chosen (n,) bool on the CPU."""
     if bool(chosen.all()):
         return scored

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sedd_cli.diffusion.grid import Grid, Method
 from sedd_cli.diffusion.network import Network, Scored
-from sedd_cli.diffusion.samplers.masked import Call, MaskedSampler, take
+from sedd_cli.diffusion.samplers.masked import Call, MaskedSampler, select
 from sedd_cli.diffusion.samplers.state import Change, State
 from sedd_cli.diffusion.schedules import mask_probability
 
@@ -63,7 +63,7 @@ class RawScore(MaskedSampler):
             survival[at] *= self.stay_chance(step, scored)
             revealed = survival[at] <= reveal_level[at]
             if bool(revealed.any()):
-                call.write(take(scored, revealed), self.logits_processor)
+                call.write(select(scored, revealed), self.logits_processor)
         reached = float(mask_probability(self.grid.sigma[step + 1])) if step < self.grid.steps else 0.0
         t, noise = float(self.grid.t[step]), float(self.grid.sigma[step])
         return [

@@ -11,7 +11,7 @@ from sedd_cli.diffusion.grid import Grid, Method
 from sedd_cli.diffusion.network import Network, Scored
 from sedd_cli.diffusion.processes import Uniform
 from sedd_cli.diffusion.randomness import MOVE, START, uniforms
-from sedd_cli.diffusion.samplers.masked import Call, take
+from sedd_cli.diffusion.samplers.masked import Call, select
 from sedd_cli.diffusion.samplers.state import Change, Sampler, State
 
 
@@ -66,7 +66,7 @@ class UniformSteps(Sampler):
             others, leave = self.leaving(step, scored, before[at])
             moves = u[at] < leave
             if bool(moves.any()):
-                call.write(take(Scored(*at, others), moves), self.logits_processor)
+                call.write(select(Scored(*at, others), moves), self.logits_processor)
         t, noise = float(self.grid.t[step]), float(self.grid.sigma[step])
         reached = float(self.grid.t[step + 1]) if step < self.grid.steps else 0.0
         return [
