@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedd_cli.cli import options
-from sedd_cli.cli.replay import TraceFile, WhichRow, taken
+from sedd_cli.cli.replay import TraceFile, WhichRow, read_sample
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 
@@ -44,10 +44,10 @@ def export(
     kind = _kind(out)
     if out.resolve() == trace.resolve():
         raise UsageError(f"the export would write over {trace}", "Give it a file of its own.")
-    take = taken(trace, row, terminal)
-    data = exported(take, kind, step=step, speed=speed, width=width)
+    sample = read_sample(trace, row, terminal)
+    data = exported(sample, kind, step=step, speed=speed, width=width)
     write_file(out, data)
-    terminal.note(f"{out}: {take.last} steps, {len(data) / 1000:.0f} kB")
+    terminal.note(f"{out}: {sample.last} steps, {len(data) / 1000:.0f} kB")
 
 
 def _kind(out: Path) -> "Kind":

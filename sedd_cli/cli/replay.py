@@ -12,7 +12,7 @@ from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from sedd_cli.generation.recording import Take
+    from sedd_cli.generation.recording import RecordedSample
 
 PLAYING = "Playing"
 HOLD = 1.0
@@ -60,50 +60,50 @@ def replay(
     if output is not None and output.resolve() == trace.resolve():
         raise UsageError(f"-o would write over {trace}", "Give it a file of its own.")
     with Output(output) as out:
-        take = taken(trace, row, terminal)
-        low, high = (step, step) if step is not None else (first or 0, take.last if last is None else last)
-        take.check(low)
-        take.check(high)
+        sample = read_sample(trace, row, terminal)
+        low, high = (step, step) if step is not None else (first or 0, sample.last if last is None else last)
+        sample.check(low)
+        sample.check(high)
         if low > high:
             raise UsageError(f"--from {low} is behind --to {high}", "A run is played forwards.")
-        finished = _play(take, low, high, speed or speed_of(take), terminal)
-        out.write(take.text(take.at(high)) + ("" if take.header.infills else "\n"))
+        finished = _play(sample, low, high, speed or speed_of(sample), terminal)
+        out.write(sample.text(sample.at(high)) + ("" if sample.header.infills else "\n"))
     if not finished:
         raise typer.Exit(130)
 
 
-def taken(trace: Path, row: int | None, terminal: Terminal) -> "Take":
+def read_sample(trace: Path, row: int | None, terminal: Terminal) -> "RecordedSample":
     """A text of a trace, with what there is to say of it. Raises `NotLoadableError`, or `UsageError` for the row."""
     from sedd_cli.generation.recording import read
 
     recording = read(trace)
-    take = recording.take(row)
+    sample = recording.sample(row)
     if recording.warning:
         terminal.warn(recording.warning)
     if row is None and len(recording.numbers) > 1:
-        terminal.note(f"row {take.number}, the first of {len(recording.numbers)}: --row gives another")
-    return take
+        terminal.note(f"row {sample.number}, the first of {len(recording.numbers)}: --row gives another")
+    return sample
 
 
-def _play(take: "Take", first: int, last: int, speed: float, terminal: Terminal) -> bool:
+def _play(sample: "RecordedSample", first: int, last: int, speed: float, terminal: Terminal) -> bool:
     """Show the moments from first to last where somebody sees them. False if interrupted."""
     from sedd_cli.render.live import LiveView, height_of
     from sedd_cli.render.replay import frame_of, title_of
 
     if not terminal.live:
         return True
-    title = title_of(take.header)
+    title = title_of(sample.header)
     if first == last:
-        still = LiveView(title, take.calls, True, clock=None)
-        still.show(frame := frame_of(take, take.at(first)))
+        still = LiveView(title, sample.calls, True, clock=None)
+        still.show(frame := frame_of(sample, sample.at(first)))
         terminal.show(still, height_of(frame, terminal.width))
         return True
     try:
-        with terminal.watching(LiveView(title, take.calls, True)) as view:
+        with terminal.watching(LiveView(title, sample.calls, True)) as view:
             assert view is not None
             started = time.monotonic()
-            for moment in take.between(first, last):
-                view.show(frame_of(take, moment))
+            for moment in sample.between(first, last):
+                view.show(frame_of(sample, moment))
                 until = started + (moment.number - first + 1) / speed
                 time.sleep(max(0, until - time.monotonic(), HOLD if moment.number == last else 0))
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
 """A trace read back: every moment of a run, shown without its model. Imports neither torch nor tokenizers.
 
-`read(path)` or `parse(lines)` give a `Recording`; `take(number)` one text of it, whose moments are numbered from 0,
+`read(path)` or `parse(lines)` give a `Recording`; `sample(number)` one text of it, whose moments are numbered from 0,
 before the first step, to `last`.
 """
 
@@ -66,7 +66,7 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Take:
+class RecordedSample:
     """One text of a recording: a row, or the windows of a document."""
 
     header: Header
@@ -204,7 +204,7 @@ class Recording:
         """The texts that were begun, as `--row` counts them."""
         return sorted(self._lines)
 
-    def take(self, number: int | None = None) -> Take:
+    def sample(self, number: int | None = None) -> RecordedSample:
         """A text, by default the first. Raises `UsageError` if it was not recorded, `NotLoadableError` if none was."""
         if not self._lines:
             raise NotLoadableError(f"{self.name} holds no step", "The run ended before its first.")
@@ -215,7 +215,7 @@ class Recording:
         windows = len(self.header.plans)
         rows = range(number * windows, (number + 1) * windows)
         starts = tuple(self._starts[row] for row in rows if row in self._starts)
-        return Take(self.header, number, starts, tuple(self._lines[number]))
+        return RecordedSample(self.header, number, starts, tuple(self._lines[number]))
 
     def add(self, fields: Fields) -> None:
         """The next line. Raises `NotLoadableError` if it does not follow."""

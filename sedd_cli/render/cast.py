@@ -8,7 +8,7 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 
-from sedd_cli.generation.recording import Moment, Take
+from sedd_cli.generation.recording import Moment, RecordedSample
 from sedd_cli.render.inert import one_line
 from sedd_cli.render.live import LiveView, height_of
 from sedd_cli.render.replay import frame_of, title_of
@@ -21,14 +21,14 @@ HOLD = 2.0
 """Seconds for which the end is shown."""
 
 
-def cast(take: Take, speed: float, width: int) -> Iterator[str]:
+def cast(sample: RecordedSample, speed: float, width: int) -> Iterator[str]:
     """The lines of the file. Only what changes on the screen is written again."""
-    frames = [(moment.number, frame_of(take, moment)) for moment in _drawn(take, speed)]
+    frames = [(moment.number, frame_of(sample, moment)) for moment in _drawn(sample, speed)]
     height = min(TALLEST, max(height_of(frame, width) for _, frame in frames))
-    title = title_of(take.header)
+    title = title_of(sample.header)
     yield _line({"version": 2, "width": width, "height": height, "title": one_line(title)})
     now = 0.0
-    view = LiveView(title, take.calls, True, clock=lambda: now)
+    view = LiveView(title, sample.calls, True, clock=lambda: now)
     screen = _Screen(width, height)
     for number, frame in frames:
         now = number / speed
@@ -38,12 +38,12 @@ def cast(take: Take, speed: float, width: int) -> Iterator[str]:
     yield _line([round(now + HOLD, 6), "o", f"\x1b[{height};1H\x1b[?25h"])
 
 
-def _drawn(take: Take, speed: float) -> Iterator[Moment]:
+def _drawn(sample: RecordedSample, speed: float) -> Iterator[Moment]:
     """The moments that are drawn: of those that fall on one screen, the first."""
     seen = -1
-    for moment in take.moments():
+    for moment in sample.moments():
         screen = int(moment.number / speed * DRAWN)
-        if speed <= DRAWN or screen > seen or moment.number == take.last:
+        if speed <= DRAWN or screen > seen or moment.number == sample.last:
             yield moment
         seen = screen
 

@@ -4,7 +4,7 @@ import math
 from typing import Literal, get_args
 
 from sedd_cli.errors import UsageError
-from sedd_cli.generation.recording import Take
+from sedd_cli.generation.recording import RecordedSample
 from sedd_cli.render.replay import speed_of
 
 Kind = Literal["svg", "html", "cast"]
@@ -13,7 +13,9 @@ WIDTH, NARROWEST, WIDEST = 88, 20, 500
 SLOWEST, FASTEST = 0.01, 10_000
 
 
-def export(take: Take, kind: Kind, *, step: int | None = None, speed: float | None = None, width: int = WIDTH) -> bytes:
+def export(
+    sample: RecordedSample, kind: Kind, *, step: int | None = None, speed: float | None = None, width: int = WIDTH
+) -> bytes:
     """One text of a recording as a file that needs nothing else.
 
     `svg`: a picture of one step (by default the last). `html`: a page that plays and scrubs, and opens at `step` if
@@ -23,21 +25,21 @@ def export(take: Take, kind: Kind, *, step: int | None = None, speed: float | No
     if not NARROWEST <= width <= WIDEST:
         raise UsageError(f"the width must be {NARROWEST} to {WIDEST} characters, not {width}")
     if step is not None:
-        take.check(step)
-    pace = checked_speed(speed) or speed_of(take)
+        sample.check(step)
+    pace = checked_speed(speed) or speed_of(sample)
     if kind == "svg":
         if speed is not None:
             raise UsageError("a picture has no speed", "Leave --speed out, or export html or cast.")
-        return _picture(take, take.last if step is None else step, width)
+        return _picture(sample, sample.last if step is None else step, width)
     if kind == "html":
         from sedd_cli.render.page import page
 
-        return page(take, opens=step, speed=pace, width=width).encode()
+        return page(sample, opens=step, speed=pace, width=width).encode()
     if step is not None:
         raise UsageError("a cast shows every step, not one", "Leave --step out, or export svg or html.")
     from sedd_cli.render.cast import cast
 
-    return "".join(cast(take, pace, width)).encode()
+    return "".join(cast(sample, pace, width)).encode()
 
 
 def checked_speed(speed: float | None) -> float | None:
@@ -47,12 +49,12 @@ def checked_speed(speed: float | None) -> float | None:
     return speed
 
 
-def _picture(take: Take, step: int, width: int) -> bytes:
+def _picture(sample: RecordedSample, step: int, width: int) -> bytes:
     from sedd_cli.render.live import LiveView, height_of
     from sedd_cli.render.picture import picture
     from sedd_cli.render.replay import frame_of, title_of
 
-    frame = frame_of(take, take.at(step))
-    view = LiveView(title_of(take.header), take.calls, True, clock=None)
+    frame = frame_of(sample, sample.at(step))
+    view = LiveView(title_of(sample.header), sample.calls, True, clock=None)
     view.show(frame)
     return picture(view, "sedd", width, height_of(frame, width)).encode()

@@ -5,41 +5,41 @@ import json
 import re
 from importlib.resources import files
 
-from sedd_cli.generation.recording import Canvas, Cell, Moment, Take
+from sedd_cli.generation.recording import Canvas, Cell, Moment, RecordedSample
 from sedd_cli.generation.trace_lines import StepLine
 from sedd_cli.render.inert import inert, one_line
 from sedd_cli.render.replay import label_of, shown, step_of, title_of
 
 
-def page(take: Take, *, opens: int | None, speed: float, width: int) -> str:
+def page(sample: RecordedSample, *, opens: int | None, speed: float, width: int) -> str:
     """The page. `opens`: the moment that it shows first; without one it plays. `speed`: steps a second.
 
     Its size is that of the trace: after the canvases at the start, each moment says only what changed.
     """
-    moments = take.moments()
+    moments = sample.moments()
     before = next(moments)
-    texts = [_shown(take, canvas) for canvas in before.canvases]
+    texts = [_shown(sample, canvas) for canvas in before.canvases]
     canvases = [
-        {"label": label_of(take.header, c.row), "cells": text, "kept": _kept(c), "end": take.end_of(c)}
+        {"label": label_of(sample.header, c.row), "cells": text, "kept": _kept(c), "end": sample.end_of(c)}
         for c, text in zip(before.canvases, texts, strict=True)
     ]
     changes, last = [], before
     for moment in moments:
-        now = _shown(take, moment.canvas)
-        changes.append(_change(take, last, moment, texts[moment.on], now))
+        now = _shown(sample, moment.canvas)
+        changes.append(_change(sample, last, moment, texts[moment.on], now))
         texts[moment.on], last = now, moment
     data = {
         "opens": opens,
         "speed": speed,
-        "calls": take.calls,
+        "calls": sample.calls,
         "on": before.on,
         "canvases": canvases,
         "moments": changes,
     }
     return _fill(
         {
-            "title": html.escape(one_line(title_of(take.header))),
-            "text": html.escape(inert(take.text(last))),
+            "title": html.escape(one_line(title_of(sample.header))),
+            "text": html.escape(inert(sample.text(last))),
             "width": str(width),
             "data": _script(data),
         }
@@ -47,14 +47,14 @@ def page(take: Take, *, opens: int | None, speed: float, width: int) -> str:
 
 
 def _change(
-    take: Take, before: Moment, moment: Moment, was: list[str | None], now: list[str | None]
+    sample: RecordedSample, before: Moment, moment: Moment, was: list[str | None], now: list[str | None]
 ) -> dict[str, object]:
     """What a moment changed: positions written and what they show, probability and entropy; then all the rest."""
     canvas, line, old = moment.canvas, moment.line, before.canvases[moment.on]
     written = sorted(moment.changed)
     change: dict[str, object] = {
         "c": moment.on,
-        "s": one_line(step_of(take.header, moment)),
+        "s": one_line(step_of(sample.header, moment)),
         "n": moment.calls,
         "w": written,
         "x": [now[i] for i in written],
@@ -66,7 +66,7 @@ def _change(
         change["d"] = other
     if canvas.free != old.free:
         change["k"] = _kept(canvas)
-    if (end := take.end_of(canvas)) != take.end_of(old):
+    if (end := sample.end_of(canvas)) != sample.end_of(old):
         change["z"] = end
     return change
 
@@ -82,8 +82,8 @@ def _rounded(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _shown(take: Take, canvas: Canvas) -> list[str | None]:
-    return [None if text is None else inert(text) for text in shown(take, canvas)]
+def _shown(sample: RecordedSample, canvas: Canvas) -> list[str | None]:
+    return [None if text is None else inert(text) for text in shown(sample, canvas)]
 
 
 def _kept(canvas: Canvas) -> list[int]:

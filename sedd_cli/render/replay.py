@@ -1,7 +1,7 @@
 """A recorded run as frames of the live view."""
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
-from sedd_cli.generation.recording import Canvas, Moment, Take
+from sedd_cli.generation.recording import Canvas, Moment, RecordedSample
 from sedd_cli.generation.trace_lines import Header, StepLine
 from sedd_cli.render.live import Frame
 from sedd_cli.text.spelling import spell
@@ -16,26 +16,26 @@ def title_of(header: Header) -> str:
     return f"sedd  {header.checkpoint}  {header.sampler} {header.steps}  seed {header.seed}"
 
 
-def frame_of(take: Take, moment: Moment) -> Frame:
+def frame_of(sample: RecordedSample, moment: Moment) -> Frame:
     """The canvas that a moment was on. It shows what was shown when the run was watched."""
     canvas = moment.canvas
     return Frame(
-        pieces=shown(take, canvas),
+        pieces=shown(sample, canvas),
         kept=frozenset(range(len(canvas.cells))) - canvas.free,
         changed=moment.changed,
-        end=take.end_of(canvas),
-        row=label_of(take.header, canvas.row),
-        step=step_of(take.header, moment),
+        end=sample.end_of(canvas),
+        row=label_of(sample.header, canvas.row),
+        step=step_of(sample.header, moment),
         t=moment.line.t if isinstance(moment.line, StepLine) else None,
         calls=moment.calls,
     )
 
 
-def shown(take: Take, canvas: Canvas) -> list[str | None]:
+def shown(sample: RecordedSample, canvas: Canvas) -> list[str | None]:
     """The characters that each position shows; None is MASK."""
     spelled = spell(cell.piece for cell in canvas.cells)
     return [
-        None if cell.piece is None else END if take.ends_text(cell) else text
+        None if cell.piece is None else END if sample.ends_text(cell) else text
         for cell, text in zip(canvas.cells, spelled, strict=True)
     ]
 
@@ -61,6 +61,6 @@ def step_of(header: Header, moment: Moment) -> str:
     return f"step {line.step}/{header.steps}" if line.step <= header.steps else "denoising step"
 
 
-def speed_of(take: Take) -> float:
+def speed_of(sample: RecordedSample) -> float:
     """Steps a second at which a text is played unless asked otherwise."""
-    return max(SLOWEST, take.last / SECONDS)
+    return max(SLOWEST, sample.last / SECONDS)

@@ -96,7 +96,7 @@ class Filing(Writing):
                 kind: Kind = "html" if number == 1 else "cast"
                 self._export(
                     f"sedd.{kind}",
-                    lambda path: write_file(path, export(parse(branch.trace()).take(branch.number), kind)),
+                    lambda path: write_file(path, export(parse(branch.trace()).sample(branch.number), kind)),
                 )
 
         self.app.push_screen(Choose("Export", options), chosen)

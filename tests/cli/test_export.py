@@ -32,7 +32,7 @@ def test_the_ending_says_what_is_made(
     result = sedd("export", str(trace), str(out), "--row", "1", *options)
     assert (result.code, result.stdout) == (0, b"")
     kind = name.rpartition(".")[2].lower()
-    assert out.read_bytes() == export(read(trace).take(1), kind, **expected)  # type: ignore[arg-type]
+    assert out.read_bytes() == export(read(trace).sample(1), kind, **expected)  # type: ignore[arg-type]
     assert f"{name}: " in result.stderr and "kB" in result.stderr
     assert sorted(p.name for p in trace.parent.iterdir()) == sorted([name, "run.jsonl"])
 

@@ -14,7 +14,7 @@ from sedd_cli import Checkpoint, Gap, NotLoadableError, Request, Run, SeddError,
 from sedd_cli.cli.watch import frame_of as watched
 from sedd_cli.generation.infill import Infilling
 from sedd_cli.generation.job import Job
-from sedd_cli.generation.recording import Moment, Recording, Take, parse, read
+from sedd_cli.generation.recording import Moment, Recording, RecordedSample, parse, read
 from sedd_cli.generation.trace_lines import EditLine, StepLine
 from sedd_cli.render.replay import frame_of
 from tests.traces import STORY, held, record, redrawn, two_windows
@@ -25,12 +25,12 @@ def same_as_the_run(job: Job, lines: list[bytes], steps: list[Step]) -> Recordin
     recording = parse(lines)
     assert recording.warning == ""
     for number in recording.numbers:
-        take = recording.take(number)
+        recorded = recording.sample(number)
         mine = [step for step in steps if step.row in job.rows_of(number)]
-        start, *moments = take.moments()
-        assert start.number == 0 and len(moments) == len(mine) == take.last == take.calls
+        start, *moments = recorded.moments()
+        assert start.number == 0 and len(moments) == len(mine) == recorded.last == recorded.calls
         for calls, (moment, step) in enumerate(zip(moments, mine, strict=True), start=1):
-            assert frame_of(take, moment) == watched(job, step, calls)
+            assert frame_of(recorded, moment) == watched(job, step, calls)
             assert [cell.id for cell in moment.canvas.cells] == step.ids.tolist()
             assert isinstance(moment.line, StepLine) and moment.number == calls
             assert (moment.line.step, moment.line.t, moment.line.nfe) == (step.step, step.t, step.nfe)
@@ -38,7 +38,7 @@ def same_as_the_run(job: Job, lines: list[bytes], steps: list[Step]) -> Recordin
             assert [c.probability for c in written] == step.probability.tolist()
             assert [c.entropy for c in written] == step.entropy.tolist()
             assert {c.moment for c in written} <= {calls}
-        assert take.at(take.last).canvases == moments[-1].canvases
+        assert recorded.at(recorded.last).canvases == moments[-1].canvases
     return recording
 
 
@@ -59,12 +59,12 @@ def test_every_moment_of_a_text(built_in: Checkpoint, options: dict[str, object]
     recording = same_as_the_run(run, lines, steps)
     assert recording.numbers == list(run.rows)
     for sample in run.samples():
-        take = recording.take(sample.row)
-        assert take.text(take.at(take.last)) == sample.text
-    take = recording.take(run.rows[0])
+        recorded = recording.sample(sample.row)
+        assert recorded.text(recorded.at(recorded.last)) == sample.text
+    recorded = recording.sample(run.rows[0])
     mine = [step for step in steps if step.row == run.rows[0]]
-    for moment, step in zip(list(take.moments())[1:], mine, strict=True):
-        assert take.text(moment) == run.text_of(step.ids)
+    for moment, step in zip(list(recorded.moments())[1:], mine, strict=True):
+        assert recorded.text(moment) == run.text_of(step.ids)
 
 
 def healed(checkpoint: Checkpoint) -> Infilling:
@@ -79,16 +79,16 @@ def test_every_moment_of_a_document(built_in: Checkpoint, make: object) -> None:
     lines, steps = record(job)
     recording = same_as_the_run(job, lines, steps)
     for filling in job.fillings():
-        take = recording.take(filling.row)
-        assert take.text(take.at(take.last)) == filling.text
+        recorded = recording.sample(filling.row)
+        assert recorded.text(recorded.at(recorded.last)) == filling.text
     if job.document == STORY:
-        take = recording.take()
+        recorded = recording.sample()
         assert (
-            take.text(take.at(0))
+            recorded.text(recorded.at(0))
             == STORY[:20] + "[[5]]" + STORY[33:45] + "[[3]]" + STORY[52:240] + "[[6]]" + STORY[262:]
         )
     elif make is redrawn:
-        told = [line for n in recording.numbers for line in recording.take(n).lines if isinstance(line, StepLine)]
+        told = [line for n in recording.numbers for line in recording.sample(n).lines if isinstance(line, StepLine)]
         assert any(line.remasked for line in told)
 
 
@@ -96,22 +96,22 @@ def test_every_moment_of_a_document(built_in: Checkpoint, make: object) -> None:
 def test_a_run_that_was_stopped(built_in: Checkpoint, stop: int) -> None:
     job = two_windows(built_in)
     lines, _ = record(job, stop)
-    take = parse(lines).take()
-    assert take.last == stop and take.text(take.at(stop)) == job.fillings()[0].text
+    recorded = parse(lines).sample()
+    assert recorded.last == stop and recorded.text(recorded.at(stop)) == job.fillings()[0].text
 
 
 def test_without_a_tokenizer_tokens_go_by_number(tiny: Checkpoint) -> None:
     run = Run(tiny, Request(length=6, steps=4, seed=1))
     lines, steps = record(run)
-    take = same_as_the_run(run, lines, steps).take()
-    assert take.text(take.at(take.last)).split() == [str(i) for i in run.samples()[0].ids.tolist()]
+    recorded = same_as_the_run(run, lines, steps).sample()
+    assert recorded.text(recorded.at(recorded.last)).split() == [str(i) for i in run.samples()[0].ids.tolist()]
 
 
 def test_edits_by_hand(built_in: Checkpoint) -> None:
     branch = held(built_in)
     recording = parse(branch.trace())
-    take = recording.take()
-    moments: list[Moment] = list(take.moments())
+    recorded = recording.sample()
+    moments: list[Moment] = list(recorded.moments())
     assert len(moments) == len(branch.moments) and sum(bool(m.edit) for m in branch.moments) == 4
     for moment, was in zip(moments, branch.moments, strict=True):
         (state,) = was.states
@@ -121,7 +121,7 @@ def test_edits_by_hand(built_in: Checkpoint) -> None:
         assert [cell.probability for cell in moment.canvas.cells] == confidence
         assert [cell.moment for cell in moment.canvas.cells] == was.revealed[0].tolist()
         assert moment.masks == was.masked and moment.calls == branch.calls_made(moment.number)
-        assert take.text(moment) == branch.job.text_of(state.ids)  # type: ignore[attr-defined]
+        assert recorded.text(moment) == branch.job.text_of(state.ids)  # type: ignore[attr-defined]
         if was.edit:
             assert isinstance(moment.line, EditLine) and moment.line.edit == was.edit
 
@@ -130,11 +130,11 @@ def test_moments_and_rows_that_are_not_there(built_in: Checkpoint) -> None:
     lines, _ = record(Run(built_in, Request(length=8, steps=4, seed=1, num_samples=2)))
     recording = parse(lines)
     with pytest.raises(UsageError, match="holds rows 0, 1, not 2"):
-        recording.take(2)
+        recording.sample(2)
     with pytest.raises(UsageError, match="there is no step 99: this text has steps 0 to"):
-        recording.take(1).at(99)
+        recording.sample(1).at(99)
     with pytest.raises(NotLoadableError, match="holds no step"):
-        parse(lines[:1]).take()
+        parse(lines[:1]).sample()
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def trace(built_in: Checkpoint) -> bytes:
 
 
 def test_a_trace_that_was_cut_shows_what_came_before(trace: bytes) -> None:
-    whole = parse(trace.splitlines(keepends=True)).take()
+    whole = parse(trace.splitlines(keepends=True)).sample()
     for cut in range(trace.index(b"\n") + 1, len(trace), 97):
         recording = parse(trace[:cut].splitlines(keepends=True))
         # A line that lacks its newline alone lacks nothing.
@@ -152,10 +152,10 @@ def test_a_trace_that_was_cut_shows_what_came_before(trace: bytes) -> None:
         if recording.warning:
             assert f"cut short in line {whole_lines + 1}" in recording.warning
         if recording.numbers:
-            take = recording.take()
-            assert take.lines == whole.lines[: max(0, whole_lines - 2)]
-    assert parse(trace.removesuffix(b"\n").splitlines(keepends=True)).take().lines == whole.lines
-    assert parse([b"\n" if not line else line + b"\r\n" for line in trace.split(b"\n")]).take().lines == whole.lines
+            recorded = recording.sample()
+            assert recorded.lines == whole.lines[: max(0, whole_lines - 2)]
+    assert parse(trace.removesuffix(b"\n").splitlines(keepends=True)).sample().lines == whole.lines
+    assert parse([b"\n" if not line else line + b"\r\n" for line in trace.split(b"\n")]).sample().lines == whole.lines
 
 
 DAMAGE: list[tuple[int, str, object, str]] = [
@@ -231,9 +231,9 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
 def shown(recording: Recording) -> None:
     """All that anyone asks of a recording."""
     for number in recording.numbers:
-        take: Take = recording.take(number)
-        for moment in take.moments():
-            text = take.text(moment) + "".join(piece or "" for piece in frame_of(take, moment).pieces)
+        recorded: RecordedSample = recording.sample(number)
+        for moment in recorded.moments():
+            text = recorded.text(moment) + "".join(piece or "" for piece in frame_of(recorded, moment).pieces)
             text.encode()
 
 
@@ -310,6 +310,6 @@ def test_a_large_trace_is_read_in_bounded_time(built_in: Checkpoint) -> None:
             text.append(json.dumps({"row": row, "step": i + 1, "t": 0.5, "nfe": i + 1, **tokens, **figures}))
     started = time.monotonic()
     recording = parse(line.encode() + b"\n" for line in text)
-    take = recording.take(2)
-    assert sum(1 for moment in take.moments() if frame_of(take, moment)) == L + 1
+    recorded = recording.sample(2)
+    assert sum(1 for moment in recorded.moments() if frame_of(recorded, moment)) == L + 1
     assert time.monotonic() - started < 20

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from sedd_cli import Checkpoint, Request, Run, SeddError, UsageError
-from sedd_cli.generation.recording import Take, parse
+from sedd_cli.generation.recording import RecordedSample, parse
 from sedd_cli.render.export import KINDS, Kind, export
 from sedd_cli.render.inert import inert
 from sedd_cli.render.live import LiveView, height_of
@@ -33,48 +33,48 @@ HOSTILE = "a</script><!-- [/red] \x1b]0;x\x07 @font-face{x} {{data}} \u2028 &lt;
 
 
 @pytest.fixture(scope="module")
-def edited(built_in: Checkpoint) -> Take:
-    return parse(held(built_in).trace()).take()
+def edited(built_in: Checkpoint) -> RecordedSample:
+    return parse(held(built_in).trace()).sample()
 
 
 @pytest.fixture(scope="module")
-def windows(built_in: Checkpoint) -> Take:
-    return parse(record(two_windows(built_in, num_samples=2))[0]).take(1)
+def windows(built_in: Checkpoint) -> RecordedSample:
+    return parse(record(two_windows(built_in, num_samples=2))[0]).sample(1)
 
 
 @pytest.fixture(scope="module")
-def hostile(built_in: Checkpoint) -> Take:
+def hostile(built_in: Checkpoint) -> RecordedSample:
     """A prompt, a checkpoint's name and an edit that would like to be more than text."""
-    take = parse(record(Run(built_in, Request(length=96, steps=8, seed=1, prompt=HOSTILE)))[0]).take()
-    return replace(take, header=replace(take.header, checkpoint=HOSTILE))
+    sample = parse(record(Run(built_in, Request(length=96, steps=8, seed=1, prompt=HOSTILE)))[0]).sample()
+    return replace(sample, header=replace(sample.header, checkpoint=HOSTILE))
 
 
 @pytest.fixture(params=["edited", "windows", "hostile"])
-def take(request: pytest.FixtureRequest) -> Take:
-    found: Take = request.getfixturevalue(request.param)
+def sample(request: pytest.FixtureRequest) -> RecordedSample:
+    found: RecordedSample = request.getfixturevalue(request.param)
     return found
 
 
-def rendered(take: Take, number: int, width: int, height: int) -> list[str]:
+def rendered(sample: RecordedSample, number: int, width: int, height: int) -> list[str]:
     """What the live view shows of a moment, line by line."""
-    view = LiveView(title_of(take.header), take.calls, True, clock=None)
-    view.show(frame_of(take, take.at(number)))
+    view = LiveView(title_of(sample.header), sample.calls, True, clock=None)
+    view.show(frame_of(sample, sample.at(number)))
     console = Console(file=io.StringIO(), width=width, height=height)
     console.print(view, height=height)
     return [line.rstrip() for line in console.file.getvalue().removesuffix("\n").split("\n")]  # type: ignore[attr-defined]
 
 
-def test_svg_is_the_live_view_and_fetches_nothing(take: Take) -> None:
+def test_svg_is_the_live_view_and_fetches_nothing(sample: RecordedSample) -> None:
     for step in (0, 3, None):
-        svg = export(take, "svg", step=step, width=60).decode()
+        svg = export(sample, "svg", step=step, width=60).decode()
         tree = ElementTree.fromstring(svg)
         rows: dict[str, str] = {}
         for text in tree.iter("{http://www.w3.org/2000/svg}text"):
             if "clip-path" in text.attrib:
                 rows[text.attrib["y"]] = rows.get(text.attrib["y"], "") + (text.text or "").strip("\n")
-        number = take.last if step is None else step
-        height = height_of(frame_of(take, take.at(number)), 60)
-        expected = [line.translate(NO_XML).replace(" ", "") for line in rendered(take, number, 60, height)]
+        number = sample.last if step is None else step
+        height = height_of(frame_of(sample, sample.at(number)), 60)
+        expected = [line.translate(NO_XML).replace(" ", "") for line in rendered(sample, number, 60, height)]
         assert [row.replace("\xa0", "") for row in rows.values()][:-2] == expected[:-2]
         head, _, rest = svg.partition("</style>")
         assert "font-face" not in head and "http" not in head.replace("http://www.w3.org/2000/svg", "").replace(
@@ -109,26 +109,26 @@ class Screen:
         assert re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", data).count("\x1b") == 0
 
 
-def test_cast_is_asciicast_2_and_plays_the_live_view(take: Take) -> None:
-    data = export(take, "cast", width=72)
+def test_cast_is_asciicast_2_and_plays_the_live_view(sample: RecordedSample) -> None:
+    data = export(sample, "cast", width=72)
     header, *events = [json.loads(line) for line in data.decode().split("\n")[:-1]]
     assert list(header) == ["version", "width", "height", "title"]
     assert (header["version"], header["width"]) == (2, 72) and isinstance(header["height"], int)
-    assert len(events) == take.last + 2
+    assert len(events) == sample.last + 2
     screen, before = Screen(72, header["height"]), 0.0
     for number, event in enumerate(events):
         time, kind, sent = event
         assert isinstance(time, float | int) and time >= before and kind == "o" and isinstance(sent, str)
         before = time
         screen.feed(sent)
-        if number <= take.last:
-            assert time == pytest.approx(number / speed_of(take), abs=1e-5) and screen.hidden
-            expected = rendered(take, number, 72, header["height"])
+        if number <= sample.last:
+            assert time == pytest.approx(number / speed_of(sample), abs=1e-5) and screen.hidden
+            expected = rendered(sample, number, 72, header["height"])
             mine = [line.rstrip() for line in screen.lines]
             assert mine[:-2] == expected[:-2]
             assert mine[-1].startswith(expected[-1]) or "…" in mine[-1]
     assert not screen.hidden
-    assert json.loads(export(take, "cast", speed=4).splitlines()[2])[0] == 0.25
+    assert json.loads(export(sample, "cast", speed=4).splitlines()[2])[0] == 0.25
 
 
 class Page(HTMLParser):
@@ -158,8 +158,8 @@ class Page(HTMLParser):
             self.raw.append(data)
 
 
-def test_page_is_well_formed_and_asks_for_nothing(take: Take) -> None:
-    text = export(take, "html").decode()
+def test_page_is_well_formed_and_asks_for_nothing(sample: RecordedSample) -> None:
+    text = export(sample, "html").decode()
     page = Page(text)
     assert [tag for tag, _ in page.tags].count("script") == 2 and "img" not in dict(page.tags)
     for tag, attributes in page.tags:
@@ -170,16 +170,16 @@ def test_page_is_well_formed_and_asks_for_nothing(take: Take) -> None:
     assert not re.search(r"url\(|@import", page.text["style"])
     assert not re.search(r"fetch\(|XMLHttpRequest|import\(|WebSocket|innerHTML", page.raw[1])
     assert "\x1b" not in text and "\ufffd" not in text and "\u2028" not in page.raw[0] and "\u202e" not in text
-    assert inert(take.text(take.at(take.last))) in page.text["div"]
+    assert inert(sample.text(sample.at(sample.last))) in page.text["div"]
     assert "prefers-color-scheme: dark" in page.text["style"]
 
 
-def test_page_says_what_changed_and_no_more(take: Take) -> None:
-    text = export(take, "html", step=2, speed=3.5).decode()
+def test_page_says_what_changed_and_no_more(sample: RecordedSample) -> None:
+    text = export(sample, "html", step=2, speed=3.5).decode()
     data = json.loads(Page(text).raw[0])
-    assert (data["opens"], data["speed"], len(data["moments"])) == (2, 3.5, take.last)
+    assert (data["opens"], data["speed"], len(data["moments"])) == (2, 3.5, sample.last)
     canvases = data["canvases"]
-    for moment in take.moments():
+    for moment in sample.moments():
         if moment.number:
             change = data["moments"][moment.number - 1]
             canvas = canvases[change["c"]]
@@ -190,10 +190,12 @@ def test_page_says_what_changed_and_no_more(take: Take) -> None:
             for i, p in zip(change["w"], change.get("p", []), strict=False):
                 assert p == pytest.approx(moment.canvas.cells[i].probability, rel=0.01)
         for canvas, recorded in zip(canvases, moment.canvases, strict=True):
-            assert canvas["cells"] == [None if s is None else inert(s) for s in shown(take, recorded)]
+            assert canvas["cells"] == [None if s is None else inert(s) for s in shown(sample, recorded)]
             assert set(canvas["kept"]) == set(range(len(recorded.cells))) - recorded.free
     written = sum(len(change["w"]) + len(change.get("d", [])) for change in data["moments"])
-    assert len(Page(text).raw[0]) < 1500 + 100 * take.last + 60 * written + 40 * sum(len(c["cells"]) for c in canvases)
+    assert len(Page(text).raw[0]) < 1500 + 100 * sample.last + 60 * written + 40 * sum(
+        len(c["cells"]) for c in canvases
+    )
 
 
 def chromium() -> str:
@@ -228,17 +230,17 @@ def figures_in(text: str) -> str:
 
 
 @pytest.mark.slow
-def test_chromium_shows_every_position(take: Take, tmp_path: Path) -> None:
+def test_chromium_shows_every_position(sample: RecordedSample, tmp_path: Path) -> None:
     path = tmp_path / "run.html"
-    path.write_bytes(export(take, "html"))
-    for step in (0, 4, take.last):
-        moment = take.at(step)
+    path.write_bytes(export(sample, "html"))
+    for step in (0, 4, sample.last):
+        moment = sample.at(step)
         text = dom(path, f"#step={step}")
-        assert figures_in(text).startswith(f"{step} of {take.last}")
+        assert figures_in(text).startswith(f"{step} of {sample.last}")
         boxes = canvases_in(text)
         assert len(boxes) == len(moment.canvases)
         for c, (box, canvas) in enumerate(zip(boxes, moment.canvases, strict=True)):
-            words = [" ░░░" if s is None else inert(s) for s in shown(take, canvas)]
+            words = [" ░░░" if s is None else inert(s) for s in shown(sample, canvas)]
             assert [word for _, word in box] == words
             for i, (names, _) in enumerate(box):
                 assert ("mask" in names.split()) == (canvas.cells[i].piece is None)
@@ -247,7 +249,7 @@ def test_chromium_shows_every_position(take: Take, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_chromium_plays_to_the_end_by_itself(edited: Take, tmp_path: Path) -> None:
+def test_chromium_plays_to_the_end_by_itself(edited: RecordedSample, tmp_path: Path) -> None:
     path = tmp_path / "run.html"
     path.write_bytes(export(edited, "html"))
     text = dom(path, budget=20_000)
@@ -276,7 +278,7 @@ setTimeout(() => {
 
 
 @pytest.mark.slow
-def test_chromium_scrubs_by_key_slider_and_address(edited: Take, tmp_path: Path) -> None:
+def test_chromium_scrubs_by_key_slider_and_address(edited: RecordedSample, tmp_path: Path) -> None:
     path = tmp_path / "run.html"
     path.write_text(export(edited, "html").decode().replace("</body>", DRIVE))
     text = dom(path, "#step=2")
@@ -314,9 +316,9 @@ def test_chromium_fetches_nothing_even_for_a_text_that_asks(
 ) -> None:
     address, asked = server
     prompt = f"<img src={address}/a></script><script src='{address}/b'></script><link href={address}/c rel=stylesheet>"
-    take = parse(record(Run(built_in, Request(length=160, steps=4, seed=1, prompt=prompt)))[0]).take()
+    sample = parse(record(Run(built_in, Request(length=160, steps=4, seed=1, prompt=prompt)))[0]).sample()
     path = tmp_path / "run.html"
-    whole = export(take, "html").decode()
+    whole = export(sample, "html").decode()
     path.write_text(whole)
     (box,) = canvases_in(dom(path, "#step=1"))
     assert "".join(word for _, word in box).startswith(prompt)
@@ -342,7 +344,7 @@ def test_chromium_fetches_nothing_even_for_a_text_that_asks(
         ("svg", {"width": 3}, "the width must be 20 to 500"),
     ],
 )
-def test_what_cannot_be_asked_for(edited: Take, kind: str, options: dict[str, float], message: str) -> None:
+def test_what_cannot_be_asked_for(edited: RecordedSample, kind: str, options: dict[str, float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         export(edited, kind, **options)  # type: ignore[arg-type]
 
@@ -355,7 +357,7 @@ def test_damage_gives_an_error_or_a_file(built_in: Checkpoint) -> None:
     @given(st.sampled_from([document, branch]), st.sampled_from(KINDS), st.data())
     def damaged(whole: bytes, kind: Kind, data: st.DataObject) -> None:
         try:
-            made = export(parse(damage(whole, data).splitlines(keepends=True)).take(), kind).decode()
+            made = export(parse(damage(whole, data).splitlines(keepends=True)).sample(), kind).decode()
         except SeddError:
             return
         if kind == "svg":
@@ -368,11 +370,11 @@ def test_damage_gives_an_error_or_a_file(built_in: Checkpoint) -> None:
     damaged()
 
 
-def test_a_fast_cast_leaves_out_what_nobody_could_see(edited: Take) -> None:
+def test_a_fast_cast_leaves_out_what_nobody_could_see(edited: RecordedSample) -> None:
     lines = export(edited, "cast", speed=300).decode().split("\n")[1:-1]
     times = [json.loads(line)[0] for line in lines]
     assert len(times) < edited.last and times[-2] == pytest.approx(edited.last / 300, abs=1e-5)
 
 
-def test_the_same_trace_gives_the_same_file(edited: Take) -> None:
+def test_the_same_trace_gives_the_same_file(edited: RecordedSample) -> None:
     assert [export(edited, kind) for kind in KINDS] == [export(edited, kind) for kind in KINDS]
