@@ -19,7 +19,7 @@ LONGEST = 1 << 26
 """Bytes of a line; a longer one is no trace (and /dev/zero has no end)."""
 
 
-class Cell(NamedTuple):
+class RecordedToken(NamedTuple):
     """A position of a canvas: its token and the bytes of it (None: MASK), and how it came to be.
 
     `moment`: when it was written, -1 if the run did not write it; then there is no `probability` and no `entropy`.
@@ -33,30 +33,30 @@ class Cell(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Canvas:
+class RecordedCanvas:
     """A canvas at a moment, and which of its positions the sampler may write."""
 
     row: int
-    cells: tuple[Cell, ...]
+    cells: tuple[RecordedToken, ...]
     free: frozenset[int]
 
 
 @dataclass(frozen=True)
-class Moment:
+class RecordedMoment:
     """The canvases of a text after a step or an edit, which of them it was on, and what it wrote there.
 
     `calls`: network calls so far, of all canvases. `line` is None before the first step.
     """
 
     number: int
-    canvases: tuple[Canvas, ...]
+    canvases: tuple[RecordedCanvas, ...]
     on: int
     changed: frozenset[int]
     calls: int
     line: StepLine | EditLine | None = None
 
     @property
-    def canvas(self) -> Canvas:
+    def canvas(self) -> RecordedCanvas:
         """The one that was changed."""
         return self.canvases[self.on]
 
@@ -83,12 +83,12 @@ class RecordedSample:
         """Network calls that were recorded."""
         return sum(isinstance(line, StepLine) for line in self.lines)
 
-    def at(self, number: int) -> Moment:
+    def at(self, number: int) -> RecordedMoment:
         """One moment. Raises `UsageError` if there is none of that number."""
         self.check(number)
         return next(islice(self.moments(), number, None))
 
-    def between(self, first: int, last: int) -> Iterator[Moment]:
+    def between(self, first: int, last: int) -> Iterator[RecordedMoment]:
         """The moments from first to last, both included."""
         return islice(self.moments(), first, last + 1)
 
@@ -97,21 +97,25 @@ class RecordedSample:
         if not 0 <= number <= self.last:
             raise UsageError(f"there is no step {number}: this text has steps 0 to {self.last}", "0 is the start.")
 
-    def moments(self) -> Iterator[Moment]:
+    def moments(self) -> Iterator[RecordedMoment]:
         """Every moment, from the start on."""
         places = {start.row: i for i, start in enumerate(self.starts)}
         canvases = tuple(
-            Canvas(start.row, tuple(map(Cell, start.ids, start.pieces)), frozenset(self.header.plan(start.row).free))
+            RecordedCanvas(
+                start.row,
+                tuple(map(RecordedToken, start.ids, start.pieces)),
+                frozenset(self.header.plan(start.row).free),
+            )
             for start in self.starts
         )
         first = places[self.lines[0].row] if self.lines else 0
-        moment = Moment(0, canvases, first, frozenset(), 0)
+        moment = RecordedMoment(0, canvases, first, frozenset(), 0)
         yield moment
         for line in self.lines:
             moment = _after(moment, places[line.row], line, self.header.mask_id)
             yield moment
 
-    def text(self, moment: Moment) -> str:
+    def text(self, moment: RecordedMoment) -> str:
         """The text as it stands, as the command would print it; a run of N masks reads `[[N]]`."""
         if not self.header.infills:
             return self._text_of(moment.canvases[0])
@@ -123,7 +127,7 @@ class RecordedSample:
             at = gap.end
         return "".join([*parts, self.header.document[at:]])
 
-    def _text_of(self, canvas: Canvas) -> str:
+    def _text_of(self, canvas: RecordedCanvas) -> str:
         """Prompt and suffix are copied unless they were edited (as `Run.text_of` has it)."""
         header, start = self.header, self.starts[0]
         free = header.plan(canvas.row).free
@@ -140,7 +144,7 @@ class RecordedSample:
         text = self._compose(written, at_start=not prompt)
         return f"{prompt}{text.removeprefix(' ') if prompt and header.plan(canvas.row).leads else text}{suffix}"
 
-    def _written(self, moment: Moment) -> Iterator[str]:
+    def _written(self, moment: RecordedMoment) -> Iterator[str]:
         """What stands in each gap of the document (as `Infilling.written` has it)."""
         begun = {canvas.row: canvas for canvas in moment.canvases}
         for window, plan in enumerate(self.header.plans):
@@ -149,44 +153,44 @@ class RecordedSample:
             for gap in (self.header.gaps[i] for i in plan.gaps):
                 place = plan.free[at : at + gap.tokens]
                 at += gap.tokens
-                cells = [canvas.cells[i] for i in place] if canvas else [Cell(-1, None)] * gap.tokens
+                cells = [canvas.cells[i] for i in place] if canvas else [RecordedToken(-1, None)] * gap.tokens
                 text = self._compose(self._without_ends(cells))
                 yield text.removeprefix(" ") if place and place[0] in plan.leads else text
 
-    def _without_ends(self, cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    def _without_ends(self, cells: Sequence[RecordedToken]) -> tuple[RecordedToken, ...]:
         return tuple(cell for cell in cells if not self.ends_text(cell))
 
-    def _compose(self, cells: Sequence[Cell], *, at_start: bool = False) -> str:
+    def _compose(self, cells: Sequence[RecordedToken], *, at_start: bool = False) -> str:
         ends = {i for i, cell in enumerate(cells) if self.ends_text(cell)}
         return compose([cell.piece for cell in cells], ends, whole=False, at_start=at_start)
 
-    def end_of(self, canvas: Canvas) -> int:
+    def end_of(self, canvas: RecordedCanvas) -> int:
         """The position from which on a canvas belongs to another document."""
         return end_of([cell.id for cell in canvas.cells], self.header.end_of_text_id)
 
-    def ends_text(self, cell: Cell) -> bool:
+    def ends_text(self, cell: RecordedToken) -> bool:
         """Whether it is an end-of-text token."""
         return cell.piece is not None and cell.id == self.header.end_of_text_id
 
 
-def _after(moment: Moment, on: int, line: StepLine | EditLine, mask_id: int | None) -> Moment:
+def _after(moment: RecordedMoment, on: int, line: StepLine | EditLine, mask_id: int | None) -> RecordedMoment:
     canvas, number = moment.canvases[on], moment.number + 1
     cells, free = list(canvas.cells), canvas.free
     if isinstance(line, StepLine):
         for i in line.remasked:
-            cells[i] = Cell(-1 if mask_id is None else mask_id, None)
-        written = map(Cell, line.ids, line.pieces, line.probability, line.entropy, repeat(number))
+            cells[i] = RecordedToken(-1 if mask_id is None else mask_id, None)
+        written = map(RecordedToken, line.ids, line.pieces, line.probability, line.entropy, repeat(number))
         for i, cell in zip(line.positions, written, strict=True):
             cells[i] = cell
         changed = frozenset(line.positions)
     else:
         changed = frozenset(i for i, token in enumerate(line.ids) if cells[i].id != token)
         for i in changed:
-            cells[i] = Cell(line.ids[i], line.pieces[i])
+            cells[i] = RecordedToken(line.ids[i], line.pieces[i])
         free = line.free
     now = replace(canvas, cells=tuple(cells), free=free)
     calls = moment.calls + isinstance(line, StepLine)
-    return Moment(number, (*moment.canvases[:on], now, *moment.canvases[on + 1 :]), on, changed, calls, line)
+    return RecordedMoment(number, (*moment.canvases[:on], now, *moment.canvases[on + 1 :]), on, changed, calls, line)
 
 
 @dataclass

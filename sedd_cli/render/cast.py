@@ -8,7 +8,7 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 
-from sedd_cli.generation.recording import Moment, RecordedSample
+from sedd_cli.generation.recording import RecordedMoment, RecordedSample
 from sedd_cli.render.inert import one_line
 from sedd_cli.render.live import LiveView, height_of
 from sedd_cli.render.replay import frame_of, title_of
@@ -38,7 +38,7 @@ def cast(sample: RecordedSample, speed: float, width: int) -> Iterator[str]:
     yield _line([round(now + HOLD, 6), "o", f"\x1b[{height};1H\x1b[?25h"])
 
 
-def _drawn(sample: RecordedSample, speed: float) -> Iterator[Moment]:
+def _drawn(sample: RecordedSample, speed: float) -> Iterator[RecordedMoment]:
     """The moments that are drawn: of those that fall on one screen, the first."""
     seen = -1
     for moment in sample.moments():

@@ -5,7 +5,7 @@ import json
 import re
 from importlib.resources import files
 
-from sedd_cli.generation.recording import Canvas, Cell, Moment, RecordedSample
+from sedd_cli.generation.recording import RecordedCanvas, RecordedToken, RecordedMoment, RecordedSample
 from sedd_cli.generation.trace_lines import StepLine
 from sedd_cli.render.inert import inert, one_line
 from sedd_cli.render.replay import label_of, shown, step_of, title_of
@@ -47,7 +47,7 @@ def page(sample: RecordedSample, *, opens: int | None, speed: float, width: int)
 
 
 def _change(
-    sample: RecordedSample, before: Moment, moment: Moment, was: list[str | None], now: list[str | None]
+    sample: RecordedSample, before: RecordedMoment, moment: RecordedMoment, was: list[str | None], now: list[str | None]
 ) -> dict[str, object]:
     """What a moment changed: positions written and what they show, probability and entropy; then all the rest."""
     canvas, line, old = moment.canvas, moment.line, before.canvases[moment.on]
@@ -71,7 +71,7 @@ def _change(
     return change
 
 
-def _figures(cells: list[Cell]) -> dict[str, object]:
+def _figures(cells: list[RecordedToken]) -> dict[str, object]:
     return {
         "p": [_rounded(min(1, max(0, cell.probability or 0))) for cell in cells],
         "e": [_rounded(max(0, cell.entropy or 0)) for cell in cells],
@@ -82,11 +82,11 @@ def _rounded(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _shown(sample: RecordedSample, canvas: Canvas) -> list[str | None]:
+def _shown(sample: RecordedSample, canvas: RecordedCanvas) -> list[str | None]:
     return [None if text is None else inert(text) for text in shown(sample, canvas)]
 
 
-def _kept(canvas: Canvas) -> list[int]:
+def _kept(canvas: RecordedCanvas) -> list[int]:
     return sorted(frozenset(range(len(canvas.cells))) - canvas.free)
 
 

@@ -1,7 +1,7 @@
 """A recorded run as frames of the live view."""
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
-from sedd_cli.generation.recording import Canvas, Moment, RecordedSample
+from sedd_cli.generation.recording import RecordedCanvas, RecordedMoment, RecordedSample
 from sedd_cli.generation.trace_lines import Header, StepLine
 from sedd_cli.render.live import Frame
 from sedd_cli.text.spelling import spell
@@ -16,7 +16,7 @@ def title_of(header: Header) -> str:
     return f"sedd  {header.checkpoint}  {header.sampler} {header.steps}  seed {header.seed}"
 
 
-def frame_of(sample: RecordedSample, moment: Moment) -> Frame:
+def frame_of(sample: RecordedSample, moment: RecordedMoment) -> Frame:
     """The canvas that a moment was on. It shows what was shown when the run was watched."""
     canvas = moment.canvas
     return Frame(
@@ -31,7 +31,7 @@ def frame_of(sample: RecordedSample, moment: Moment) -> Frame:
     )
 
 
-def shown(sample: RecordedSample, canvas: Canvas) -> list[str | None]:
+def shown(sample: RecordedSample, canvas: RecordedCanvas) -> list[str | None]:
     """The characters that each position shows; None is MASK."""
     spelled = spell(cell.piece for cell in canvas.cells)
     return [
@@ -49,7 +49,7 @@ def label_of(header: Header, row: int) -> str:
     return ", ".join(parts)
 
 
-def step_of(header: Header, moment: Moment) -> str:
+def step_of(header: Header, moment: RecordedMoment) -> str:
     """What happened: a step, by the grid of its sampler, or an edit."""
     line = moment.line
     if line is None:

@@ -14,7 +14,7 @@ from sedd_cli import Checkpoint, Gap, NotLoadableError, Request, Run, SeddError,
 from sedd_cli.cli.watch import frame_of as watched
 from sedd_cli.generation.infill import Infilling
 from sedd_cli.generation.job import Job
-from sedd_cli.generation.recording import Moment, Recording, RecordedSample, parse, read
+from sedd_cli.generation.recording import RecordedMoment, Recording, RecordedSample, parse, read
 from sedd_cli.generation.trace_lines import EditLine, StepLine
 from sedd_cli.render.replay import frame_of
 from tests.traces import STORY, held, record, redrawn, two_windows
@@ -111,7 +111,7 @@ def test_edits_by_hand(built_in: Checkpoint) -> None:
     branch = held(built_in)
     recording = parse(branch.trace())
     recorded = recording.sample()
-    moments: list[Moment] = list(recorded.moments())
+    moments: list[RecordedMoment] = list(recorded.moments())
     assert len(moments) == len(branch.moments) and sum(bool(m.edit) for m in branch.moments) == 4
     for moment, was in zip(moments, branch.moments, strict=True):
         (state,) = was.states
