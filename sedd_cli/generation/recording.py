@@ -104,7 +104,7 @@ class RecordedSample:
             RecordedCanvas(
                 start.row,
                 tuple(map(RecordedToken, start.ids, start.pieces)),
-                frozenset(self.header.plan(start.row).free),
+                frozenset(self.header.layout(start.row).free),
             )
             for start in self.starts
         )
@@ -130,7 +130,7 @@ class RecordedSample:
     def _text_of(self, canvas: RecordedCanvas) -> str:
         """Prompt and suffix are copied unless they were edited (as `Run.text_of` has it)."""
         header, start = self.header, self.starts[0]
-        free = header.plan(canvas.row).free
+        free = header.layout(canvas.row).free
         first, end = (free[0], free[-1] + 1) if free else (len(canvas.cells),) * 2
         as_given = [cell.id == token for cell, token in zip(canvas.cells, start.ids, strict=True)]
         prompt, suffix, low, high = header.prompt, header.suffix, first, end
@@ -142,20 +142,20 @@ class RecordedSample:
         if suffix:
             written = self._without_ends(written)
         text = self._compose(written, at_start=not prompt)
-        return f"{prompt}{text.removeprefix(' ') if prompt and header.plan(canvas.row).leads else text}{suffix}"
+        return f"{prompt}{text.removeprefix(' ') if prompt and header.layout(canvas.row).leads else text}{suffix}"
 
     def _written(self, moment: RecordedMoment) -> Iterator[str]:
         """What stands in each gap of the document (as `Infilling.written` has it)."""
         begun = {canvas.row: canvas for canvas in moment.canvases}
-        for window, plan in enumerate(self.header.plans):
-            canvas = begun.get(self.number * len(self.header.plans) + window)
+        for window, layout in enumerate(self.header.layouts):
+            canvas = begun.get(self.number * len(self.header.layouts) + window)
             at = 0
-            for gap in (self.header.gaps[i] for i in plan.gaps):
-                place = plan.free[at : at + gap.tokens]
+            for gap in (self.header.gaps[i] for i in layout.gaps):
+                place = layout.free[at : at + gap.tokens]
                 at += gap.tokens
                 cells = [canvas.cells[i] for i in place] if canvas else [RecordedToken(-1, None)] * gap.tokens
                 text = self._compose(self._without_ends(cells))
-                yield text.removeprefix(" ") if place and place[0] in plan.leads else text
+                yield text.removeprefix(" ") if place and place[0] in layout.leads else text
 
     def _without_ends(self, cells: Sequence[RecordedToken]) -> tuple[RecordedToken, ...]:
         return tuple(cell for cell in cells if not self.ends_text(cell))
@@ -216,7 +216,7 @@ class Recording:
         if number not in self._lines:
             held = f"row {self.numbers[0]}" if len(self.numbers) == 1 else f"rows {_listed(self.numbers)}"
             raise UsageError(f"{self.name} holds {held}, not {number}", "--row counts as it did when it was recorded.")
-        windows = len(self.header.plans)
+        windows = len(self.header.layouts)
         rows = range(number * windows, (number + 1) * windows)
         starts = tuple(self._starts[row] for row in rows if row in self._starts)
         return RecordedSample(self.header, number, starts, tuple(self._lines[number]))
@@ -228,11 +228,11 @@ class Recording:
             if line.row in self._starts:
                 fields.fail(f"row {line.row} begins twice")
             self._starts[line.row] = line
-            self._lines.setdefault(line.row // len(self.header.plans), [])
+            self._lines.setdefault(line.row // len(self.header.layouts), [])
         elif line.row not in self._starts:
             fields.fail(f"row {line.row} has not begun")
         else:
-            self._lines[line.row // len(self.header.plans)].append(line)
+            self._lines[line.row // len(self.header.layouts)].append(line)
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -13,7 +13,7 @@ SLACK = 1e-3
 
 
 @dataclass(frozen=True)
-class Gap:
+class RecordedGap:
     """Characters `start` to `end` of the document were replaced by so many tokens."""
 
     start: int
@@ -22,7 +22,7 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CanvasLayout:
     """A canvas as the header tells it: its length, the steps of its sampler, and which gaps are on it, by number.
 
     `leads`: where what is written begins with the blank that ends the text before it.
@@ -37,7 +37,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Header:
-    """What is the same for the whole run. `plans`: one, or those of a document's windows.
+    """What is the same for the whole run. `layouts`: one, or those of a document's windows.
 
     `infills`: whether a document was filled. `document`: it, if it was recorded.
     """
@@ -51,13 +51,13 @@ class Header:
     prompt: str
     suffix: str
     rows: range
-    plans: tuple[Plan, ...]
-    gaps: tuple[Gap, ...]
+    layouts: tuple[CanvasLayout, ...]
+    gaps: tuple[RecordedGap, ...]
     infills: bool
     document: str | None
 
-    def plan(self, row: int) -> Plan:
-        return self.plans[row % len(self.plans)]
+    def layout(self, row: int) -> CanvasLayout:
+        return self.layouts[row % len(self.layouts)]
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def read_header(line: bytes, name: str) -> Header:
         prompt=settings.optional_text("prompt") or "",
         suffix=settings.optional_text("suffix") or "",
         rows=_rows(fields),
-        plans=_windows(fields, gaps) if infills else (_plan(fields),),
+        layouts=_windows(fields, gaps) if infills else (_layout(fields),),
         gaps=gaps,
         infills=infills,
         document=document,
@@ -138,38 +138,38 @@ def _rows(fields: Fields) -> range:
     return range(rows[0], rows[0] + len(rows)) if rows else range(0)
 
 
-def _plan(fields: Fields, gaps: tuple[int, ...] = ()) -> Plan:
+def _layout(fields: Fields, gaps: tuple[int, ...] = ()) -> CanvasLayout:
     length = fields.whole("length", least=1)
     free = tuple(sorted(fields.positions("free", length)))
     leads = frozenset(fields.positions("leads", length) if "leads" in fields.record else ())
-    return Plan(length, fields.whole("steps"), free, gaps, leads)
+    return CanvasLayout(length, fields.whole("steps"), free, gaps, leads)
 
 
-def _gaps(fields: Fields, document: str | None) -> tuple[Gap, ...]:
+def _gaps(fields: Fields, document: str | None) -> tuple[RecordedGap, ...]:
     gaps, at = [], 0
     for item in fields.objects("gaps"):
         start = item.whole("start", least=at)
         at = item.whole("end", least=start, most=MOST if document is None else len(document))
-        gaps.append(Gap(start, at, item.whole("tokens")))
+        gaps.append(RecordedGap(start, at, item.whole("tokens")))
     return tuple(gaps)
 
 
-def _windows(fields: Fields, gaps: Sequence[Gap]) -> tuple[Plan, ...]:
-    plans, seen = [], 0
+def _windows(fields: Fields, gaps: Sequence[RecordedGap]) -> tuple[CanvasLayout, ...]:
+    layouts, seen = [], 0
     for window in fields.objects("windows"):
         numbers = window.wholes("gaps")
-        plan = _plan(window, numbers)
+        layout = _layout(window, numbers)
         if numbers != tuple(range(seen, seen + len(numbers))) or not seen < seen + len(numbers) <= len(gaps):
             window.fail("'gaps' are not those that follow")
-        if sum(gaps[i].tokens for i in numbers) != len(plan.free):
+        if sum(gaps[i].tokens for i in numbers) != len(layout.free):
             window.fail("'free' has not as many positions as the gaps have tokens")
         seen += len(numbers)
-        plans.append(plan)
+        layouts.append(layout)
     if seen != len(gaps):
         fields.fail("a gap is in no window")
-    if not plans and fields.get("rows"):
+    if not layouts and fields.get("rows"):
         fields.fail("rows, but no windows")
-    return tuple(plans)
+    return tuple(layouts)
 
 
 def read_line(fields: Fields, header: Header) -> Start | StepLine | EditLine:
@@ -177,7 +177,7 @@ def read_line(fields: Fields, header: Header) -> Start | StepLine | EditLine:
     row = fields.whole("row")
     if row not in header.rows:
         fields.fail(f"row {row} is none of this trace")
-    length = header.plan(row).length
+    length = header.layout(row).length
     if "step" in fields.record:
         return _step(fields, row, length, header.mask_id)
     ids, pieces = fields.tokens(length, header.mask_id)

@@ -5,7 +5,7 @@ import json
 import re
 from importlib.resources import files
 
-from sedd_cli.generation.recording import RecordedCanvas, RecordedToken, RecordedMoment, RecordedSample
+from sedd_cli.generation.recording import RecordedCanvas, RecordedMoment, RecordedSample, RecordedToken
 from sedd_cli.generation.trace_lines import StepLine
 from sedd_cli.render.inert import inert, one_line
 from sedd_cli.render.replay import label_of, shown, step_of, title_of

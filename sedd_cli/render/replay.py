@@ -42,7 +42,7 @@ def shown(sample: RecordedSample, canvas: RecordedCanvas) -> list[str | None]:
 
 def label_of(header: Header, row: int) -> str:
     """Which of several a row is, "" where there is one (as `Job.label_of` has it)."""
-    windows = len(header.plans)
+    windows = len(header.layouts)
     n, number = len(header.rows) // windows, (row - header.rows.start) // windows + 1
     name = "candidate" if header.infills else "text"
     parts = [f"{name} {number}/{n}"] * (n > 1) + [f"window {row % windows + 1}/{windows}"] * (windows > 1)
@@ -57,7 +57,7 @@ def step_of(header: Header, moment: RecordedMoment) -> str:
     if not isinstance(line, StepLine):
         return f"edited: {line.edit}"
     if header.sampler in TOKEN_BY_TOKEN:
-        return f"token {line.step}/{header.plan(line.row).steps}"
+        return f"token {line.step}/{header.layout(line.row).steps}"
     return f"step {line.step}/{header.steps}" if line.step <= header.steps else "denoising step"
 
 

@@ -14,7 +14,7 @@ from sedd_cli import Checkpoint, Gap, NotLoadableError, Request, Run, SeddError,
 from sedd_cli.cli.watch import frame_of as watched
 from sedd_cli.generation.infill import Infilling
 from sedd_cli.generation.job import Job
-from sedd_cli.generation.recording import RecordedMoment, Recording, RecordedSample, parse, read
+from sedd_cli.generation.recording import RecordedMoment, RecordedSample, Recording, parse, read
 from sedd_cli.generation.trace_lines import EditLine, StepLine
 from sedd_cli.render.replay import frame_of
 from tests.traces import STORY, held, record, redrawn, two_windows
