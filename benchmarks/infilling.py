@@ -23,7 +23,7 @@ from sedd_cli import Checkpoint, Request, load_checkpoint
 from sedd_cli.generation.infill import Filling, Infilling
 from sedd_cli.text.gaps import Gap
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.text.windows import Site, make_windows
+from sedd_cli.text.windows import SizedGap, make_windows
 
 TOLERANCE = 2
 
@@ -42,7 +42,7 @@ def nats_of(checkpoint: Checkpoint, story: str, span: tuple[int, int], sentence:
     tokenizer = checkpoint.tokenizer
     assert tokenizer is not None
     ids = tokenizer.encode(sentence)
-    (window,) = make_windows(tokenizer, story, [Site(*span, len(ids))], checkpoint.length)
+    (window,) = make_windows(tokenizer, story, [SizedGap(*span, len(ids))], checkpoint.length)
     run = Infilling(checkpoint, Request(seed=0), story, [Gap(*span, len(ids))])
     state = run.start(0)
     state.ids[state.free] = torch.tensor(ids)

@@ -200,7 +200,7 @@ def _print(
     elif diff:
         from sedd_cli.render.diff import diff_parts
 
-        changes = [((site.start, site.end), span) for site, span in zip(infilling.sites, best.spans, strict=True)]
+        changes = [((gap.start, gap.end), span) for gap, span in zip(infilling.sized_gaps, best.spans, strict=True)]
         out.show(diff_parts(document.text, best.text, changes, document.name), color)
     else:
         out.write(best.text)
@@ -278,9 +278,9 @@ def _tell(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
         terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
     if isinstance(checkpoint.process, Uniform):
         terminal.warn("with the uniform process the rest of the document is only approximately taken into account")
-    if quiet or not infilling.sites:
+    if quiet or not infilling.sized_gaps:
         return
-    first = infilling.sites[0]
+    first = infilling.sized_gaps[0]
     before, after = infilling.document[max(0, first.start - 400) : first.start], infilling.document[first.end :][:400]
     foreign = surprise(checkpoint, max(before, after, key=len))
     if foreign is not None and foreign > 2:
@@ -313,9 +313,9 @@ def _as_json(infilling: "Infilling", fillings: "list[Filling]", nats: dict[int, 
             "model": {"name": checkpoint.name, "sha256": checkpoint.hash, "precision": checkpoint.precision},
             "settings": {**asdict(infilling.request), "seed": infilling.seed},
             "gaps": [
-                {"start": site.start, "end": site.end, "tokens": site.tokens, "window": number}
+                {"start": gap.start, "end": gap.end, "tokens": gap.tokens, "window": number}
                 for number, window in enumerate(infilling.windows)
-                for site in infilling.sites[window.first : window.first + len(window.places)]
+                for gap in infilling.sized_gaps[window.first : window.first + len(window.places)]
             ],
             "lengths_compared": [
                 {"start": c.gap.start, "end": c.gap.end, "tokens": c.tokens, "nats": c.nats} for c in infilling.choices

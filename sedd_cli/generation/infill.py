@@ -102,8 +102,8 @@ class Infilling:
         length = request.length or checkpoint.length
         if not gaps:
             raise UsageError("the document has no gap", "Name one, for example with --mask 10:40.")
-        self.sites, self.choices = settle(checkpoint, document, check_gaps(gaps, len(document)), length)
-        self.windows = make_windows(checkpoint.tokenizer, document, self.sites, length)
+        self.sized_gaps, self.choices = settle(checkpoint, document, check_gaps(gaps, len(document)), length)
+        self.windows = make_windows(checkpoint.tokenizer, document, self.sized_gaps, length)
         self._runs: dict[tuple[int, int, tuple[int, ...]], Run] = {}
         self._state: dict[int, State] = {}
         self._nfe: dict[int, int] = defaultdict(int)
@@ -136,7 +136,7 @@ class Infilling:
         return {
             "rows": list(self._keys()),
             "document": self.document,
-            "gaps": [{"start": s.start, "end": s.end, "tokens": s.tokens} for s in self.sites],
+            "gaps": [{"start": s.start, "end": s.end, "tokens": s.tokens} for s in self.sized_gaps],
             "windows": [
                 {
                     "length": len(window.canvas.ids),
@@ -239,11 +239,11 @@ class Infilling:
         parts, spans, at = [], [], 0
         keys = self.rows_of(row)
         written = [text for key in keys for text in self.written(self._now(key))]
-        for site, text in zip(self.sites, written, strict=True):
-            parts += [self.document[at : site.start], text]
+        for gap, text in zip(self.sized_gaps, written, strict=True):
+            parts += [self.document[at : gap.start], text]
             start = sum(map(len, parts)) - len(text)
             spans.append((start, start + len(text)))
-            at = site.end
+            at = gap.end
         states = [self._now(key) for key in keys]
         complete = all(map(self.done, states))
         return Filling(

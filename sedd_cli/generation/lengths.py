@@ -11,7 +11,7 @@ from sedd_cli.errors import UsageError
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import UNKNOWN, Gap
-from sedd_cli.text.windows import Site, led, make_windows
+from sedd_cli.text.windows import SizedGap, led, make_windows
 
 NEIGHBOURS = 4
 """Kept tokens on either side of a gap that lengths are compared by."""
@@ -28,7 +28,9 @@ class Choice:
     nats: dict[int, float]
 
 
-def settle(checkpoint: Checkpoint, document: str, gaps: Sequence[Gap], length: int) -> tuple[list[Site], list[Choice]]:
+def settle(
+    checkpoint: Checkpoint, document: str, gaps: Sequence[Gap], length: int
+) -> tuple[list[SizedGap], list[Choice]]:
     """The gaps with a number of tokens each, and how those to be found out were chosen, one after another.
 
     A filling of more tokens is always less likely itself, so lengths are compared by how well the kept neighbours
@@ -45,18 +47,18 @@ def settle(checkpoint: Checkpoint, document: str, gaps: Sequence[Gap], length: i
         for gap, lead in zip(gaps, leads, strict=True)
     ]
     lengths = [_lengths(gap, count, length) for gap, count in zip(gaps, stood, strict=True)]
-    sites = [
-        Site(gap.start, gap.end, min(max(count, some[0]), some[-1]), lead)
+    sized_gaps = [
+        SizedGap(gap.start, gap.end, min(max(count, some[0]), some[-1]), lead)
         for gap, lead, count, some in zip(gaps, leads, stood, lengths, strict=True)
     ]
     pending = [(i, some) for i, some in enumerate(lengths) if len(some) > 1]
     choices = []
     for i, some in pending:
-        nats = _compare(checkpoint, document, sites, i, some, length)
+        nats = _compare(checkpoint, document, sized_gaps, i, some, length)
         best = min(nats, key=lambda n: nats[n])
-        sites[i] = replace(sites[i], tokens=best)
+        sized_gaps[i] = replace(sized_gaps[i], tokens=best)
         choices.append(Choice(gaps[i], best, nats))
-    return sites, choices
+    return sized_gaps, choices
 
 
 def _lengths(gap: Gap, stood: int, most: int) -> list[int]:
@@ -79,13 +81,13 @@ def _lengths(gap: Gap, stood: int, most: int) -> list[int]:
 
 
 def _compare(
-    checkpoint: Checkpoint, document: str, sites: Sequence[Site], which: int, lengths: Sequence[int], most: int
+    checkpoint: Checkpoint, document: str, gaps: Sequence[SizedGap], which: int, lengths: Sequence[int], most: int
 ) -> dict[int, float]:
-    """`-log p` of the kept tokens nearest to a site, right and left in turn, for each length that it could have."""
+    """`-log p` of the kept tokens nearest to gap `which`, right and left in turn, for each length that it could have."""
     process = checkpoint.process
     if not isinstance(process, Absorbing):
         raise UsageError("lengths cannot be compared with the uniform process", "Give one: --tokens 12.")
-    seen = {n: _neighbours(checkpoint, document, sites, which, n, most) for n in lengths}
+    seen = {n: _neighbours(checkpoint, document, gaps, which, n, most) for n in lengths}
     # Only what every length leaves on the canvas can be compared.
     shared = min(len(order) for _, order in seen.values())
     if not shared:
@@ -99,12 +101,12 @@ def _compare(
 
 
 def _neighbours(
-    checkpoint: Checkpoint, document: str, sites: Sequence[Site], which: int, tokens: int, length: int
+    checkpoint: Checkpoint, document: str, gaps: Sequence[SizedGap], which: int, tokens: int, length: int
 ) -> tuple[Canvas, list[int]]:
-    """The canvas if a site had so many tokens, and the positions of its neighbours."""
+    """The canvas if a gap had so many tokens, and the positions of its neighbours."""
     tokenizer = checkpoint.tokenizer
     assert tokenizer is not None
-    tried = [*sites]
+    tried = [*gaps]
     tried[which] = replace(tried[which], tokens=tokens)
     windows = make_windows(tokenizer, document, tried, length)
     window = next(w for w in windows if w.first <= which < w.first + len(w.places))

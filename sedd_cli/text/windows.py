@@ -17,7 +17,7 @@ JOINT = 0.75
 
 
 @dataclass(frozen=True)
-class Site:
+class SizedGap:
     """A gap whose number of tokens is known. `led`: they begin with the blank that ends the text before it."""
 
     start: int
@@ -39,22 +39,22 @@ def led(tokenizer: Tokenizer, document: str, gap: Gap, after: int) -> bool:
 
 @dataclass(frozen=True)
 class Window:
-    """A canvas, and where on it its gaps stand: sites `first ... first + len(places) - 1` of the document."""
+    """A canvas, and where on it its gaps stand: gaps `first ... first + len(places) - 1` of the document."""
 
     canvas: Canvas
     first: int
     places: tuple[range, ...]
 
 
-def make_windows(tokenizer: Tokenizer, document: str, sites: Sequence[Site], length: int) -> list[Window]:
-    """Canvases of at most `length` tokens that hold every site with tokens to write, nearby ones together.
+def make_windows(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int) -> list[Window]:
+    """Canvases of at most `length` tokens that hold every gap with tokens to write, nearby ones together.
 
     Kept text is tokenised on its own, so that no token straddles a gap's edge, but for the blank before it; a canvas
-    that reaches the end of the document says so by an end-of-text token. The work depends on the sites, not on the
+    that reaches the end of the document says so by an end-of-text token. The work depends on the gaps, not on the
     document's length.
-    Raises `UsageError` for a site longer than the canvas.
+    Raises `UsageError` for a gap longer than the canvas.
     """
-    return [_window(tokenizer, document, sites, group, length) for group in _groups(tokenizer, document, sites, length)]
+    return [_window(tokenizer, document, gaps, group, length) for group in _groups(tokenizer, document, gaps, length)]
 
 
 @dataclass(frozen=True)
@@ -66,62 +66,62 @@ class _Group:
     between: tuple[list[int], ...]
 
 
-def _groups(tokenizer: Tokenizer, document: str, sites: Sequence[Site], length: int) -> Iterator[_Group]:
+def _groups(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int) -> Iterator[_Group]:
     group: _Group | None = None
-    taken, most = 0, _most_taken(tokenizer, document, sites, length)
-    for i, site in enumerate(sites):
-        if site.tokens > length:
+    taken, most = 0, _most_taken(tokenizer, document, gaps, length)
+    for i, gap in enumerate(gaps):
+        if gap.tokens > length:
             raise UsageError(
-                f"a gap of {site.tokens} tokens does not fit on a canvas of {length}",
+                f"a gap of {gap.tokens} tokens does not fit on a canvas of {length}",
                 f"The largest possible is {length} tokens: choose a shorter span, or ask for fewer tokens.",
             )
         if group is not None:
-            between = document[sites[i - 1].end : site.begin]
+            between = document[gaps[i - 1].end : gap.begin]
             if len(between) <= CHARACTERS * length:
                 kept = tokenizer.encode(between)
-                if taken + len(kept) + site.tokens <= most:
+                if taken + len(kept) + gap.tokens <= most:
                     group = _Group(group.first, i, (*group.between, kept))
-                    taken += len(kept) + site.tokens
+                    taken += len(kept) + gap.tokens
                     continue
             yield group
-        group, taken = _Group(i, i, ()), site.tokens
+        group, taken = _Group(i, i, ()), gap.tokens
     if group is not None:
         yield group
 
 
-def _most_taken(tokenizer: Tokenizer, document: str, sites: Sequence[Site], length: int) -> float:
+def _most_taken(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int) -> float:
     """Tokens of a canvas that gaps filled jointly may take: all of them where the document fits as a whole."""
     if len(document) <= CHARACTERS * length:
-        edges = [0, *(edge for site in sites for edge in (site.begin, site.end)), len(document)]
+        edges = [0, *(edge for gap in gaps for edge in (gap.begin, gap.end)), len(document)]
         kept = sum(len(tokenizer.encode(document[a:b])) for a, b in zip(edges[::2], edges[1::2], strict=True))
-        if kept + sum(site.tokens for site in sites) <= length:
+        if kept + sum(gap.tokens for gap in gaps) <= length:
             return length
     return JOINT * length
 
 
-def _window(tokenizer: Tokenizer, document: str, sites: Sequence[Site], group: _Group, length: int) -> Window:
-    inside = sites[group.first : group.last + 1]
+def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group: _Group, length: int) -> Window:
+    inside = gaps[group.first : group.last + 1]
     begin, end = inside[0].begin, inside[-1].end
     # Another window's gap is no context: what stands in it is about to go.
-    before = sites[group.first - 1].end if group.first else 0
-    after = sites[group.last + 1].begin if group.last + 1 < len(sites) else len(document)
+    before = gaps[group.first - 1].end if group.first else 0
+    after = gaps[group.last + 1].begin if group.last + 1 < len(gaps) else len(document)
     reach = CHARACTERS * length
     left = tokenizer.encode(document[max(before, begin - reach) : begin])
     right = tokenizer.encode(document[end : min(after, end + reach)])
-    ends = group.last + 1 == len(sites) and end + reach >= len(document)
+    ends = group.last + 1 == len(gaps) and end + reach >= len(document)
     if ends and tokenizer.end_of_text_id is not None:
         right.append(tokenizer.end_of_text_id)
-    room = length - sum(site.tokens for site in inside) - sum(map(len, group.between))
+    room = length - sum(gap.tokens for gap in inside) - sum(map(len, group.between))
     on_left = min(len(left), max(room // 2, room - len(right)))
     ids = left[len(left) - on_left :]
     places = []
-    for site, kept in zip(inside, (*group.between, right[: room - on_left]), strict=True):
-        places.append(range(len(ids), len(ids) + site.tokens))
-        ids += [0] * site.tokens + kept
+    for gap, kept in zip(inside, (*group.between, right[: room - on_left]), strict=True):
+        places.append(range(len(ids), len(ids) + gap.tokens))
+        ids += [0] * gap.tokens + kept
     free = torch.zeros(len(ids), dtype=torch.bool)
     for place in places:
         free[place.start : place.stop] = True
     forbidden = () if tokenizer.end_of_text_id is None else (tokenizer.end_of_text_id,)
-    leads = tuple(place.start for site, place in zip(inside, places, strict=True) if site.led)
+    leads = tuple(place.start for gap, place in zip(inside, places, strict=True) if gap.led)
     canvas = Canvas(torch.tensor(ids), free, forbidden=forbidden, leads=leads, unfit=tokenizer.unled if leads else ())
     return Window(canvas, group.first, tuple(places))

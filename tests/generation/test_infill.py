@@ -116,7 +116,7 @@ def test_lengths_are_told_by_the_text_beside_the_gap(built_in: Checkpoint, monke
     start, end = document.index(" time"), document.index(" a little")
     run = Infilling(built_in, Request(steps=8, seed=2), document, [Gap(start, end, (1, 12))])
     (choice,) = run.choices
-    assert choice.tokens == run.sites[0].tokens == 4  # " time", ",", " there", " was"
+    assert choice.tokens == run.sized_gaps[0].tokens == 4  # " time", ",", " there", " was"
     assert set(choice.nats) == set(range(1, 13)) and min(choice.nats, key=lambda n: choice.nats[n]) == 4
     # Near the canvas' size fewer neighbours are left: all lengths are compared by the same ones.
     compared = []

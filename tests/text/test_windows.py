@@ -9,7 +9,7 @@ from sedd_cli import UsageError, load_checkpoint
 from sedd_cli.text.gaps import Gap
 from sedd_cli.text.spelling import bytes_piece
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.text.windows import Site, led, make_windows
+from sedd_cli.text.windows import SizedGap, led, make_windows
 
 WORDS = st.lists(st.sampled_from(["Once", " upon", " a", " time", "\r\n", "é", "🌍", "\ufeff", " dog."]), max_size=120)
 
@@ -29,19 +29,19 @@ def test_what_is_kept_on_a_canvas_is_what_stands_beside_its_gaps(
     document = "".join(words)
     edges = sorted(data.draw(st.lists(st.integers(0, len(document)), max_size=6, unique=True)))
     pairs = zip(edges[::2], edges[1::2], strict=False)
-    sites = [Site(start, end, data.draw(st.integers(1, length))) for start, end in pairs]
-    windows = make_windows(tokenizer, document, sites, length)
-    assert [w.first + i for w in windows for i in range(len(w.places))] == list(range(len(sites)))
+    sized_gaps = [SizedGap(start, end, data.draw(st.integers(1, length))) for start, end in pairs]
+    windows = make_windows(tokenizer, document, sized_gaps, length)
+    assert [w.first + i for w in windows for i in range(len(w.places))] == list(range(len(sized_gaps)))
     for window in windows:
         ids, free = window.canvas.ids.tolist(), window.canvas.free
         assert len(ids) <= length
         assert free.nonzero().squeeze(-1).tolist() == [i for place in window.places for i in place]
-        inside = sites[window.first : window.first + len(window.places)]
-        assert [len(place) for place in window.places] == [site.tokens for site in inside]
+        inside = sized_gaps[window.first : window.first + len(window.places)]
+        assert [len(place) for place in window.places] == [gap.tokens for gap in inside]
         at = 0
-        for n, (site, place) in enumerate(zip(inside, window.places, strict=True)):
+        for n, (gap, place) in enumerate(zip(inside, window.places, strict=True)):
             kept = b"".join(tokenizer.bytes_of(i) for i in ids[at : place.start])
-            before = document[inside[n - 1].end if n else 0 : site.start].encode()
+            before = document[inside[n - 1].end if n else 0 : gap.start].encode()
             assert before.endswith(kept) if n == 0 else before == kept
             at = place.stop
         rest = [i for i in ids[at:] if i != tokenizer.end_of_text_id]
@@ -50,24 +50,26 @@ def test_what_is_kept_on_a_canvas_is_what_stands_beside_its_gaps(
 
 def test_near_gaps_share_a_window_and_far_ones_do_not(tokenizer: Tokenizer) -> None:
     document = "The dog ran. " * 400
-    near = make_windows(tokenizer, document, [Site(100, 110, 4), Site(150, 160, 4), Site(4000, 4010, 4)], 64)
+    near = make_windows(
+        tokenizer, document, [SizedGap(100, 110, 4), SizedGap(150, 160, 4), SizedGap(4000, 4010, 4)], 64
+    )
     assert [(w.first, len(w.places)) for w in near] == [(0, 2), (2, 1)]
     assert [len(w.canvas.ids) for w in near] == [64, 64]
 
 
 def test_a_canvas_at_the_end_says_that_the_document_ends(tokenizer: Tokenizer) -> None:
-    (window,) = make_windows(tokenizer, "One dog ran.", [Site(4, 7, 1)], 64)
+    (window,) = make_windows(tokenizer, "One dog ran.", [SizedGap(4, 7, 1)], 64)
     assert window.canvas.ids[-1] == tokenizer.end_of_text_id
-    (window,) = make_windows(tokenizer, "One dog ran. " * 100, [Site(4, 7, 1)], 64)
+    (window,) = make_windows(tokenizer, "One dog ran. " * 100, [SizedGap(4, 7, 1)], 64)
     assert tokenizer.end_of_text_id not in window.canvas.ids[~window.canvas.free]
     document = "One dog ran. " * 8
-    first, _ = make_windows(tokenizer, document, [Site(10, 40, 45), Site(len(document), len(document), 30)], 64)
+    first, _ = make_windows(tokenizer, document, [SizedGap(10, 40, 45), SizedGap(len(document), len(document), 30)], 64)
     assert tokenizer.end_of_text_id not in first.canvas.ids[~first.canvas.free]
 
 
 def test_a_gap_longer_than_the_canvas(tokenizer: Tokenizer) -> None:
     with pytest.raises(UsageError, match="65 tokens does not fit on a canvas of 64") as caught:
-        make_windows(tokenizer, "a b", [Site(0, 1, 65)], 64)
+        make_windows(tokenizer, "a b", [SizedGap(0, 1, 65)], 64)
     assert "largest possible is 64" in caught.value.hint
 
 
@@ -91,7 +93,7 @@ def test_a_blank_before_another_is_kept(tokenizer: Tokenizer) -> None:
 
 def test_the_blank_before_a_gap_is_not_on_its_canvas(tokenizer: Tokenizer) -> None:
     document = "One dog ran. One cat ran."
-    (window,) = make_windows(tokenizer, document, [Site(4, 7, 1, led=True), Site(17, 20, 2, led=True)], 64)
+    (window,) = make_windows(tokenizer, document, [SizedGap(4, 7, 1, led=True), SizedGap(17, 20, 2, led=True)], 64)
     first, second = window.places
     ids = window.canvas.ids.tolist()
     kept = [tokenizer.decode(part) for part in (ids[: first.start], ids[first.stop : second.start])]
