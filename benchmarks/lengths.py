@@ -3,7 +3,7 @@
     python benchmarks/lengths.py VALIDATION.txt [-m CHECKPOINT] [--stories 120]
 
 From the middle of each story (documents end at lines `<|endoftext|>`) 1, 2, 3, 4, 6 or 8 words are cut out, and a gap
-of 1 to 32 tokens is settled in their place, as a marker `[[...]]` is.
+of 1 to 32 tokens is chosen in their place, as a marker `[[...]]` is.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import mean
 
 from sedd_cli import Checkpoint, load_checkpoint
-from sedd_cli.generation.lengths import settle
+from sedd_cli.generation.lengths import choose_lengths
 from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.gaps import UNKNOWN, Gap
 
@@ -30,8 +30,10 @@ def compared(checkpoint: Checkpoint, story: str, count: int) -> tuple[int, int] 
     start, end = words[first].start(), words[first + count - 1].end()
     assert checkpoint.tokenizer is not None
     stood = len(checkpoint.tokenizer.encode(story[start - 1 : end]))
-    _, (choice,) = settle(checkpoint, story[:start] + story[end:], [Gap(start, start, UNKNOWN)], checkpoint.length)
-    return stood, choice.tokens
+    _, (chosen,) = choose_lengths(
+        checkpoint, story[:start] + story[end:], [Gap(start, start, UNKNOWN)], checkpoint.length
+    )
+    return stood, chosen.tokens
 
 
 def main() -> None:

@@ -60,7 +60,7 @@ def held(checkpoint: Checkpoint) -> Branch:
 
 
 def _carried(branch: Branch, most: int) -> Branch:
-    steps: Iterator[Step] = branch.carry_on()
+    steps: Iterator[Step] = branch.resume()
     for _, step in zip(range(most), steps, strict=False):
         branch.add(step)
     return branch

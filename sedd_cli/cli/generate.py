@@ -167,7 +167,7 @@ def _into_folder(
 
 def _warn(run: "Run", terminal: Terminal) -> None:
     from sedd_cli.diffusion.processes import Uniform
-    from sedd_cli.generation.familiarity import surprise
+    from sedd_cli.generation.ood import ood_ratio
 
     checkpoint, canvas = run.checkpoint, run.canvas
     if len(canvas.ids) > checkpoint.length:
@@ -181,11 +181,11 @@ def _warn(run: "Run", terminal: Terminal) -> None:
         terminal.note("between prompt and suffix the end-of-text token is left out")
     if isinstance(checkpoint.process, Uniform) and (canvas.prompt or canvas.suffix):
         terminal.warn("with the uniform process a prompt is only approximately taken into account")
-    foreign = surprise(checkpoint, canvas.prompt)
-    if foreign is not None and foreign > 2:
+    ratio = ood_ratio(checkpoint, canvas.prompt)
+    if ratio is not None and ratio > 2:
         terminal.warn(
             f"this prompt is unlike what {checkpoint.name} was trained on: its bound is "
-            f"{foreign:.1f} times that of its own validation text"
+            f"{ratio:.1f} times that of its own validation text"
         )
 
 

@@ -260,12 +260,12 @@ def _gaps(
 
 def _tell(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
     from sedd_cli.diffusion.processes import Uniform
-    from sedd_cli.generation.familiarity import surprise
+    from sedd_cli.generation.ood import ood_ratio
 
-    for choice in infilling.choices:
-        tried = ", ".join(f"{n} ({nats:.1f})" for n, nats in choice.nats.items())
+    for chosen in infilling.chosen_lengths:
+        tried = ", ".join(f"{n} ({nats:.1f})" for n, nats in chosen.nats.items())
         terminal.note(
-            f"gap {choice.gap.start}:{choice.gap.end} gets {choice.tokens} tokens; nats of the text beside it: {tried}"
+            f"gap {chosen.gap.start}:{chosen.gap.end} gets {chosen.tokens} tokens; nats of the text beside it: {tried}"
         )
     checkpoint = infilling.checkpoint
     longest = max((len(window.canvas.ids) for window in infilling.windows), default=0)
@@ -282,11 +282,11 @@ def _tell(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
         return
     first = infilling.sized_gaps[0]
     before, after = infilling.document[max(0, first.start - 400) : first.start], infilling.document[first.end :][:400]
-    foreign = surprise(checkpoint, max(before, after, key=len))
-    if foreign is not None and foreign > 2:
+    ratio = ood_ratio(checkpoint, max(before, after, key=len))
+    if ratio is not None and ratio > 2:
         terminal.warn(
             f"this document is unlike what {checkpoint.name} was trained on: its bound is "
-            f"{foreign:.1f} times that of its own validation text"
+            f"{ratio:.1f} times that of its own validation text"
         )
 
 
@@ -298,7 +298,7 @@ def _summarise(
             terminal.note(f"row {filling.row}: {filling.nats:.1f} nats")
     calls, redrawn = sum(f.nfe for f in fillings), sum(f.redrawn for f in fillings)
     again = f" ({redrawn} of them to redraw bytes that were no text)" if redrawn else ""
-    lengths = "the comparison of lengths, then " if infilling.choices else ""
+    lengths = "the comparison of lengths, then " if infilling.chosen_lengths else ""
     ranking = ", then the ranking" if len(fillings) > 1 and finished else ""
     terminal.note(
         f"seed {infilling.seed}, {lengths}{calls} network calls{again}{ranking}, {seconds:.1f} s, "
@@ -318,7 +318,8 @@ def _as_json(infilling: "Infilling", fillings: "list[Filling]", nats: dict[int, 
                 for gap in infilling.sized_gaps[window.first : window.first + len(window.places)]
             ],
             "lengths_compared": [
-                {"start": c.gap.start, "end": c.gap.end, "tokens": c.tokens, "nats": c.nats} for c in infilling.choices
+                {"start": c.gap.start, "end": c.gap.end, "tokens": c.tokens, "nats": c.nats}
+                for c in infilling.chosen_lengths
             ],
             "candidates": [
                 {

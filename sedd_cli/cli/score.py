@@ -135,7 +135,7 @@ def score(
 
 
 def _tell(scoring: "Scoring", text: str, terminal: Terminal) -> None:
-    from sedd_cli.generation.familiarity import surprise
+    from sedd_cli.generation.ood import ood_ratio
 
     checkpoint, windows = scoring.checkpoint, scoring.windows
     if windows.length > checkpoint.length:
@@ -149,11 +149,11 @@ def _tell(scoring: "Scoring", text: str, terminal: Terminal) -> None:
     if cut:
         terminal.note(f"each window but the first is given {windows.overlap} tokens or more by the one before")
     # So much holds all the tokens that it looks at, and a long document need not be tokenised again.
-    foreign = surprise(checkpoint, text[:4096])
-    if foreign is not None and foreign > 2:
+    ratio = ood_ratio(checkpoint, text[:4096])
+    if ratio is not None and ratio > 2:
         terminal.warn(
             f"this text is unlike what {checkpoint.name} was trained on: its bound is "
-            f"{foreign:.1f} times that of its own validation text"
+            f"{ratio:.1f} times that of its own validation text"
         )
 
 

@@ -1,1 +1,1 @@
-"""From a request to a stream of steps, and the traces that record them."""
+"""Requests, the stream of steps that runs them, and the traces that record them."""

@@ -1,4 +1,4 @@
-"""What else could stand at a position, from one network call."""
+"""The likeliest tokens of one position, from one network call."""
 
 from dataclasses import dataclass
 
@@ -12,28 +12,28 @@ from sedd_cli.models.checkpoint import Checkpoint
 
 @dataclass(frozen=True)
 class Alternatives:
-    """The likeliest tokens of a position, best first, with their probabilities; `entropy` in nats of all of them.
+    """The likeliest tokens of a position, best first, with their probabilities; `entropy` of the whole law, in nats.
 
-    `here`: the probability of the token that stands there, None for MASK.
+    `current`: the probability of the token at the position, None for MASK.
     """
 
     tokens: list[int]
     probability: list[float]
     entropy: float
-    here: float | None
+    current: float | None
 
 
 def alternatives(checkpoint: Checkpoint, state: State, position: int, count: int = 20) -> Alternatives:
-    """The law of the token at a position of a canvas, given all others as they stand; one network call.
+    """Compute the law of the token at a position given all others; one network call.
 
-    Absorbing: the position is read as MASK, the others that are MASK are summed out (SEDD, 2310.16834, section 5.2).
-    Uniform: the denoising step's law at the state's noise (tweedie with sigma_next = 0).
+    Absorbing: the position is read as MASK, other MASKs are summed out (SEDD, 2310.16834, section 5.2).
+    Uniform: the law of the denoising step at the state's noise (tweedie with sigma_next = 0).
     """
     process, noise = checkpoint.process, checkpoint.noise
     x = state.ids[None].clone()
     where = torch.zeros_like(x, dtype=torch.bool)
     where[0, position] = True
-    here = int(x[0, position])
+    current = int(x[0, position])
     if isinstance(process, Absorbing):
         x[0, position] = process.mask_id
         sigma = sigma_of_masked(noise, (x == process.mask_id).double().mean(1))
@@ -52,5 +52,5 @@ def alternatives(checkpoint: Checkpoint, state: State, position: int, count: int
         best.indices.tolist(),
         best.values.tolist(),
         float(torch.special.entr(p).sum()),
-        float(p[here]) if here < len(p) else None,
+        float(p[current]) if current < len(p) else None,
     )

@@ -1,6 +1,6 @@
-"""Branches: every moment of a run kept, so that one can go back, change something, and go on (DESIGN section 2).
+"""Branches: every moment of a run is kept, so that a user can go back, edit, and resume (docs/theory.md, section 15).
 
-Going back is exact and runs no network: a moment holds the states themselves.
+Going back is exact and calls no network: a moment holds the sampler states.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,28 +22,28 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Moment:
-    """The canvases of a text after a step or an edit. Tuples hold one entry a canvas; tensors are (L,).
+    """The canvases of a text after a step or an edit. Tuples have one entry per canvas; tensors are (L,).
 
-    `confidence` float64: the probability that the network gave each token when it wrote it, NaN where it did not;
-    `revealed` int64: the moment at which it did, -1 where it did not.
+    `confidence` float64: the probability of each token when the network wrote it, NaN for other tokens;
+    `revealed` int64: the moment at which the network wrote it, -1 for other tokens.
     """
 
     states: tuple[State, ...]
     confidence: tuple[Tensor, ...]
     revealed: tuple[Tensor, ...]
     masked: int
-    """Positions still MASK, of all canvases."""
+    """MASKs left on all canvases."""
     step: Step | None = None
     canvases: frozenset[int] = frozenset()
-    """Those that the step or edit was on."""
+    """Canvases changed by the step or edit."""
     edit: str = ""
-    """What was changed by hand; "" for a step of the run."""
+    """Label of a manual edit; "" for a step of the run."""
 
 
 class Branch:
-    """A text on its way: moments from all-MASK on. Moments are only ever added.
+    """The moments of a text from all-MASK on. Append-only.
 
-    `parent` and `forked_at`: the branch and moment it left, if it was not begun anew.
+    `parent` and `forked_at`: the branch and the moment at which this one forked, if it did.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class Branch:
         for moment in self.moments[1:]:
             self._calls.append(self._calls[-1] + (moment.step is not None))
         self.nats: float | None = None
-        """The bound that ranks candidates, once it is known."""
+        """The bound that ranks candidates, in nats; None until computed."""
 
     @classmethod
     def begin(cls, job: Job, number: int) -> "Branch":
-        """Text `number` of a job, before its first network call."""
+        """Start text `number` of a job, before its first network call."""
         states = tuple(job.start(row) for row in job.rows_of(number))
         unknown = tuple(torch.full((len(s.ids),), torch.nan, dtype=torch.float64) for s in states)
         never = tuple(torch.full((len(s.ids),), -1) for s in states)
@@ -74,13 +74,13 @@ class Branch:
         return len(self.moments) - 1
 
     def add(self, step: Step) -> None:
-        """What a network call did, as the next moment."""
+        """Append the result of a network call."""
         before = self.tip
         canvas = next(i for i, state in enumerate(before.states) if state.row == step.row)
-        here = torch.full_like(step.changed, len(self.moments))
+        now = torch.full_like(step.changed, len(self.moments))
         states = _with(before.states, canvas, step.state)
-        # Bytes that were no text turn to MASK between two steps, to be drawn again.
-        gone = before.states[canvas].ids != step.state.ids
+        # Invalid UTF-8 is remasked between two steps, to be drawn again.
+        remasked = before.states[canvas].ids != step.state.ids
         self._append(
             Moment(
                 states,
@@ -88,13 +88,13 @@ class Branch:
                     before.confidence,
                     canvas,
                     before.confidence[canvas]
-                    .masked_fill(gone, torch.nan)
+                    .masked_fill(remasked, torch.nan)
                     .index_copy(0, step.changed, step.probability),
                 ),
                 _with(
                     before.revealed,
                     canvas,
-                    before.revealed[canvas].masked_fill(gone, -1).index_copy(0, step.changed, here),
+                    before.revealed[canvas].masked_fill(remasked, -1).index_copy(0, step.changed, now),
                 ),
                 _masked(self.job, states),
                 step,
@@ -103,7 +103,7 @@ class Branch:
         )
 
     def edited(self, at: int, states: Mapping[int, State], edit: str) -> "Branch":
-        """A new branch that leaves this one at a moment, with states of some canvases changed by hand."""
+        """Fork at a moment, with edited states of some canvases."""
         fork = Branch(self.job, self.number, self.moments[: at + 1], self, at)
         now, confidence, revealed = list(fork.tip.states), list(fork.tip.confidence), list(fork.tip.revealed)
         for canvas, state in states.items():
@@ -116,7 +116,7 @@ class Branch:
         return fork
 
     def _append(self, moment: Moment) -> None:
-        # The count first: whoever sees the moment finds it.
+        # The count first: another thread that sees the moment reads it.
         self._calls.append(self._calls[-1] + (moment.step is not None))
         self.moments.append(moment)
 
@@ -125,19 +125,19 @@ class Branch:
         return self._calls[at]
 
     def calls_left(self, at: int) -> int:
-        """Network calls that a moment still needs; see `Job.exact_calls`."""
+        """Network calls left from a moment; see `Job.exact_calls`."""
         return sum(self.job.sampler_of(state.row).calls_left(state) for state in self.moments[at].states)
 
     @property
     def finished(self) -> bool:
         return all(map(self.job.done, self.tip.states))
 
-    def carry_on(self) -> Iterator[Step]:
-        """The steps that the tip still needs, one network call each; `add` them."""
+    def resume(self) -> Iterator[Step]:
+        """Yield the steps left from the tip, one network call each; `add` them."""
         return self.job.resume(self.tip.states)
 
     def trace(self) -> Iterator[bytes]:
-        """Every step and edit as the lines of a trace; `recording.parse` shows them again."""
+        """Yield every step and edit as lines of a trace, which `recording.parse` reads."""
         tracer = Tracer(self.job, self.job.rows_of(self.number))
         yield tracer.header()
         for i, moment in enumerate(self.moments[1:], start=1):
@@ -148,7 +148,7 @@ class Branch:
                     yield from tracer.edit(moment.states[canvas], moment.edit)
 
     def write_trace(self, path: Path) -> None:
-        """Every step and edit as a trace. Raises `SeddError` if it cannot be written."""
+        """Write every step and edit as a trace. Raises `SeddError` if the file cannot be written."""
         write_file(path, b"".join(self.trace()))
 
 

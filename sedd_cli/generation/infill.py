@@ -15,7 +15,7 @@ from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import Sampler, State
 from sedd_cli.errors import UsageError
 from sedd_cli.generation.engine import Run, Step, settled
-from sedd_cli.generation.lengths import settle
+from sedd_cli.generation.lengths import choose_lengths
 from sedd_cli.generation.request import Options, Request, check_text
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
@@ -102,7 +102,9 @@ class Infilling:
         length = request.length or checkpoint.length
         if not gaps:
             raise UsageError("the document has no gap", "Name one, for example with --mask 10:40.")
-        self.sized_gaps, self.choices = settle(checkpoint, document, check_gaps(gaps, len(document)), length)
+        self.sized_gaps, self.chosen_lengths = choose_lengths(
+            checkpoint, document, check_gaps(gaps, len(document)), length
+        )
         self.windows = make_windows(checkpoint.tokenizer, document, self.sized_gaps, length)
         self._runs: dict[tuple[int, int, tuple[int, ...]], Run] = {}
         self._state: dict[int, State] = {}

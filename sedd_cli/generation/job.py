@@ -1,4 +1,4 @@
-"""What a run of the generator and the filling of a document have in common, for those who watch or record them."""
+"""The protocol shared by `Run` and `Infilling`, for views and recorders."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -12,29 +12,29 @@ if TYPE_CHECKING:
 
 
 class Job(Protocol):
-    """Rows of canvases being written, step by step."""
+    """Canvases generated step by step, one a row."""
 
     checkpoint: Checkpoint
     request: Request
     seed: int
 
     def start(self, row: int) -> State:
-        """The state at the beginning of a row."""
+        """Return the initial state of a row."""
 
     def steps(self) -> "Iterator[Step]":
-        """Carry every row to its end."""
+        """Run every row to its end."""
 
     def resume(self, states: Sequence[State]) -> "Iterator[Step]":
-        """Carry states of different rows to their end, whether they are fresh, went back, or were edited."""
+        """Run states of different rows to their end, be they initial, earlier or edited ones."""
 
     def rows_of(self, number: int) -> Sequence[int]:
-        """The rows that make up text `number`."""
+        """Return the rows that make up text `number`."""
 
     def done(self, state: State) -> bool:
-        """Whether `resume` has nothing to do for a state."""
+        """Whether a state needs no more network calls."""
 
     def calls_needed(self) -> int:
-        """Network calls of all rows, known before the first; an upper bound unless `exact_calls`."""
+        """Network calls of all rows, before the first; an upper bound unless `exact_calls`."""
 
     @property
     def exact_calls(self) -> bool: ...
@@ -42,7 +42,7 @@ class Job(Protocol):
     def sampler_of(self, row: int) -> Sampler: ...
 
     def label_of(self, row: int) -> str:
-        """Which of several a row is, "" where there is one."""
+        """Name of a row among several; "" if there is one."""
 
     def header(self) -> dict[str, object]:
-        """What a trace says of this job beside its checkpoint, settings and seed."""
+        """Fields of the trace header beside checkpoint, settings and seed."""

@@ -158,7 +158,7 @@ class Engine:
     def _carry(self, number: int, branches: "Sequence[Branch]", limit: int | None) -> None:
         made = 0
         for branch in branches:
-            for step in branch.carry_on():
+            for step in branch.resume():
                 if number != self.generation:
                     return
                 branch.add(step)

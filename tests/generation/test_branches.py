@@ -24,7 +24,7 @@ OPTIONS: dict[str, Any] = {"length": 24, "steps": 8, "seed": 3}
 
 def carried(branch: Branch, steps: int | None = None) -> Branch:
     """The same branch so many steps on, or at its end."""
-    for made, step in enumerate(branch.carry_on(), start=1):
+    for made, step in enumerate(branch.resume(), start=1):
         branch.add(step)
         if made == steps:
             break
@@ -240,7 +240,7 @@ def test_alternatives_are_the_law_that_the_network_gives(built_in: Checkpoint) -
         torch.testing.assert_close(torch.tensor(found.probability).double(), law[found.tokens], rtol=1e-3, atol=1e-7)
         assert found.entropy == pytest.approx(float(torch.special.entr(law).sum()), rel=1e-4)
         expected = None if here == built_in.mask_id else pytest.approx(float(law[here]), rel=1e-3)
-        assert found.here == expected
+        assert found.current == expected
         # What stands at a position says nothing about what could.
         other = replace(state, ids=state.ids.index_fill(0, torch.tensor([position]), 11))
         assert replace(alternatives(built_in, other, position, count=tokens), here=None) == replace(found, here=None)
@@ -290,6 +290,6 @@ def test_alternatives_of_the_uniform_process_are_its_denoising_step() -> None:
         law = weights[position].clamp(min=0)
         law = law / law.sum()
         found = alternatives(checkpoint, state, position, count=len(law))
-        assert sum(found.probability) == pytest.approx(1) and found.here is not None
+        assert sum(found.probability) == pytest.approx(1) and found.current is not None
         torch.testing.assert_close(torch.tensor(found.probability).double(), law[found.tokens], rtol=1e-3, atol=1e-7)
-        assert found.here == pytest.approx(float(law[int(state.ids[position])]), rel=1e-3)
+        assert found.current == pytest.approx(float(law[int(state.ids[position])]), rel=1e-3)

@@ -115,9 +115,9 @@ def test_lengths_are_told_by_the_text_beside_the_gap(built_in: Checkpoint, monke
     document = "Once upon a time, there was a little girl named Lily. She loved to play."
     start, end = document.index(" time"), document.index(" a little")
     run = Infilling(built_in, Request(steps=8, seed=2), document, [Gap(start, end, (1, 12))])
-    (choice,) = run.choices
-    assert choice.tokens == run.sized_gaps[0].tokens == 4  # " time", ",", " there", " was"
-    assert set(choice.nats) == set(range(1, 13)) and min(choice.nats, key=lambda n: choice.nats[n]) == 4
+    (chosen,) = run.chosen_lengths
+    assert chosen.tokens == run.sized_gaps[0].tokens == 4  # " time", ",", " there", " was"
+    assert set(chosen.nats) == set(range(1, 13)) and min(chosen.nats, key=lambda n: chosen.nats[n]) == 4
     # Near the canvas' size fewer neighbours are left: all lengths are compared by the same ones.
     compared = []
 
@@ -127,11 +127,11 @@ def test_lengths_are_told_by_the_text_beside_the_gap(built_in: Checkpoint, monke
 
     monkeypatch.setattr(lengths, "in_order", in_order)
     run = Infilling(built_in, Request(steps=8, seed=2, length=64), document * 9, [Gap(start, end, (50, 90))])
-    (choice,) = run.choices
-    assert max(choice.nats) == 56 and len(compared) == len(choice.nats) == 7 and len(set(compared)) == 1
+    (chosen,) = run.chosen_lengths
+    assert max(chosen.nats) == 56 and len(compared) == len(chosen.nats) == 7 and len(set(compared)) == 1
     # Nothing stands between these words: the blank before the gap does not tell how much is to be written.
     run = Infilling(built_in, Request(steps=8, seed=2, length=64), document, [Gap(start + 1, start + 1, "auto")])
-    assert max(run.choices[0].nats) == 32
+    assert max(run.chosen_lengths[0].nats) == 32
     with pytest.raises(UsageError, match="nothing is kept beside the gap"):
         letters(Space(3, 2)).infilling("ab", [Gap(0, 2, (1, 2))], length=64)
 

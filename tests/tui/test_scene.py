@@ -46,7 +46,7 @@ def test_part_of_a_character_between_masks_is_within_one_gap(built_in: Checkpoin
 def test_a_gap_behind_a_blank_shows_one_blank(done: bool, built_in: Checkpoint) -> None:
     draft = Draft("He saw a dog.").mask(9, 12)
     branch = Branch.begin(Infilling(built_in, Request(steps=4, seed=1), draft.text, draft.gaps), 0)
-    for step in branch.carry_on() if done else ():
+    for step in branch.resume() if done else ():
         branch.add(step)
     scene = Scene(draft, (branch,), at=branch.last)
     shown = "".join(piece.text for piece in Painter(built_in.tokenizer, heat=False).page(scene, 80).row(0))

@@ -48,8 +48,8 @@ class Inspector(Static):
             text.append("\n…", style="not bold dim")
             return text
         text.append(f"\nentropy {answer.entropy:.2f} nats", style="not bold")
-        if answer.here is not None:
-            text.append(f"  now {answer.here:.3f}", style="not bold")
+        if answer.current is not None:
+            text.append(f"  now {answer.current:.3f}", style="not bold")
         room = max(1, self.size.height - 3) if self.size.height else 8
         width = max((p for p in answer.probability[:room]), default=1)
         for other, p in list(zip(answer.tokens, answer.probability, strict=True))[:room]:

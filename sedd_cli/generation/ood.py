@@ -1,4 +1,4 @@
-"""Is a prompt of the checkpoint's world? Its bound, beside what the checkpoint reaches on its own validation text."""
+"""How far out of distribution a text is: its bound relative to the checkpoint's bound on its validation text."""
 
 import torch
 
@@ -7,18 +7,17 @@ from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.models.checkpoint import Checkpoint
 
 FEWEST, MOST = 4, 64
-"""Tokens: fewer say too little (a name costs much anywhere), more cost time and change nothing."""
+"""Tokens: fewer are too noisy (a name is costly in any text), more take time and change nothing."""
 ROOM = 256
-"""Tokens of the canvas that they stand on, if it was trained on as many. Not just their own: a network that has only
-seen long canvases finds four tokens alone strange, whatever they are (benchmarks/short.py)."""
+"""Tokens of the canvas, if the checkpoint was trained on as many. A network trained on long canvases alone finds any
+four tokens improbable on a canvas of four (benchmarks/short.py)."""
 
 
-def surprise(checkpoint: Checkpoint, text: str) -> float | None:
-    """The text's bound in nats a token over the checkpoint's validation bound: about 1 is at home, 2 is foreign.
+def ood_ratio(checkpoint: Checkpoint, text: str) -> float | None:
+    """The text's bound in nats a token over the checkpoint's validation bound: about 1 in distribution, 2 far out of it.
 
-    The any-order bound of the first 64 tokens, nothing being known of what follows, less its standard error. None
-    where that cannot be told: no tokenizer, no bound in the checkpoint's provenance, a uniform process, or fewer than
-    4 tokens.
+    Takes the any-order bound of the first 64 tokens, followed by MASK, less its standard error. Returns None if there
+    is no tokenizer, no bound in the checkpoint's provenance, a uniform process, or fewer than 4 tokens.
     """
     validation = checkpoint.validation_bound
     if checkpoint.tokenizer is None or validation is None or not isinstance(checkpoint.process, Absorbing):
