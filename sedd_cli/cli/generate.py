@@ -152,7 +152,7 @@ def _into_folder(
         tell_steps(run, request.steps, terminal)
         if terminal.talks:
             _warn(run, terminal)
-        terminal.note(f"seed {bulk.request.seed}, {bulk.there:,} of {request.num_samples:,} there already")
+        terminal.note(f"seed {bulk.request.seed}, {bulk.num_existing:,} of {request.num_samples:,} there already")
         name = f"process 1 of {world.size}" if world.size > 1 else "samples"
         try:
             with terminal.counting() as count:

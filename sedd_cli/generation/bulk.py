@@ -1,4 +1,4 @@
-"""Many samples into a folder: JSON lines, a shard for each process of a job, gone on with where they end."""
+"""Many samples into a folder: JSON lines, one shard per process, resumable."""
 
 import json
 import os
@@ -19,43 +19,43 @@ from sedd_cli.models.world import LocalError, World
 SETTINGS = "settings.json"
 SHARDS = "shard-*.jsonl"
 FREE = {"row", "num_samples", "batch_size"}
-"""Settings that may change when a folder is gone on with."""
+"""Settings that may change when a folder is resumed."""
 
 
 class Bulk:
-    """The rows of a request as lines of `folder`/shard-RANK-of-SIZE.jsonl, whatever stands there already left out.
+    """Writes the rows of a request to `folder`/shard-RANK-of-SIZE.jsonl, except those already in the folder.
 
-    A line holds row, seed, nfe, text and ids; sorted by row, the lines of all shards are the same however many
-    processes wrote them. The processes of `world` must see the same folder, which is theirs until the block ends that
-    this opens. Raises `UsageError` if another run is writing there or it holds samples of other settings,
-    `NotLoadableError` if what it holds cannot be read, `SeddError` if it cannot be written.
+    A line has row, seed, nfe, text and ids; sorted by row, the lines of all shards do not depend on the number of
+    processes. The processes of `world` share the folder and lock it until the context exits. Raises `UsageError` if
+    another run is writing to the folder or it has samples of other settings, `NotLoadableError` if its files cannot be
+    read, `SeddError` if it cannot be written.
     """
 
     def __init__(
         self, checkpoint: Checkpoint, request: Request, folder: Path, world: World, *, full_canvas: bool = False
     ) -> None:
         self.checkpoint, self.folder, self.world, self.full_canvas = checkpoint, folder, world, full_canvas
-        with ExitStack() as held:
-            plan = json.loads(world.from_first(self._plan(request, held) if world.first else ""))
-            self._held = held.pop_all()
+        with ExitStack() as stack:
+            plan = json.loads(world.from_first(self._plan(request, stack) if world.first else ""))
+            self._lock = stack.pop_all()
         self.request = replace(request, seed=plan["seed"])
-        self.there: int = plan["there"]
-        """Of the rows asked for, those that stood there before."""
+        self.num_existing: int = plan["there"]
+        """Requested rows that were in the folder before."""
         self._batches: list[tuple[int, int]] = plan["batches"][world.rank :: world.size]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._held.close()
+        self._lock.close()
 
     @property
     def planned(self) -> int:
-        """Rows that this process is to draw."""
+        """Rows that this process draws."""
         return sum(size for _, size in self._batches)
 
     def samples(self) -> Iterator[Sample]:
-        """Draw this process's rows; each stands in its shard when it is given."""
+        """Draw this process's rows; yields each once it is in its shard."""
         shard = self.folder / f"shard-{self.world.rank:05d}-of-{self.world.size:05d}.jsonl"
         try:
             with shard.open("ab") as file:
@@ -71,13 +71,13 @@ class Bulk:
         except OSError as error:
             raise LocalError(f"cannot write {shard}: {error.strerror}", "Make room there.") from error
 
-    def _plan(self, request: Request, held: ExitStack) -> str:
-        """The first process's part: what is there, whether it goes with the request, and what is to be done."""
+    def _plan(self, request: Request, stack: ExitStack) -> str:
+        """Run by the first process: check the folder against the request and divide the missing rows, as JSON."""
         run = Run(self.checkpoint, request)
-        self._claim(held)
-        seed = self._settle(run, request.seed is None)
-        there = self._rows_there()
-        rows = [row for row in run.rows if row not in there]
+        self._claim(stack)
+        seed = self._check_settings(run, request.seed is None)
+        existing = self._existing_rows()
+        rows = [row for row in run.rows if row not in existing]
         batches: list[list[int]] = []
         for row in rows:
             if batches and batches[-1][1] < run.batch_size and sum(batches[-1]) == row:
@@ -86,28 +86,28 @@ class Bulk:
                 batches.append([row, 1])
         return json.dumps({"seed": seed, "there": len(run.rows) - len(rows), "batches": batches})
 
-    def _claim(self, held: ExitStack) -> None:
-        """Make the folder, and have it to ourselves: two runs would both draw the rows that are missing."""
+    def _claim(self, stack: ExitStack) -> None:
+        """Create and lock the folder: two runs would both draw the missing rows."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not (self.folder / SETTINGS).exists() and any(file.name != LOCK for file in self.folder.iterdir()):
                 raise UsageError(f"{self.folder} holds other files", "Give a folder of its own with -o.")
-            ours = held.enter_context(locked(self.folder / LOCK))
+            locked_by_us = stack.enter_context(locked(self.folder / LOCK))
         except OSError as error:
             raise SeddError(f"cannot write to {self.folder}: {error.strerror}", "Choose another place.") from error
-        if not ours:
+        if not locked_by_us:
             raise UsageError(
                 f"another run is writing to {self.folder}", "Wait until it ends, or give another folder with -o."
             )
 
-    def _settle(self, run: Run, any_seed: bool) -> int:
-        """Write the settings, or hold them to those of the folder; the seed."""
+    def _check_settings(self, run: Run, any_seed: bool) -> int:
+        """Write the settings, or compare them with those of the folder; returns the seed."""
         settings = {key: value for key, value in asdict(run.request).items() if key not in FREE}
         settings |= {"seed": run.seed, "length": len(run.canvas.ids), "full_canvas": self.full_canvas}
         settings |= {"checkpoint": self.checkpoint.hash, "precision": self.checkpoint.precision}
         path = self.folder / SETTINGS
         try:
-            held: dict[str, Any] = json.loads(path.read_bytes())["settings"]
+            saved: dict[str, Any] = json.loads(path.read_bytes())["settings"]
         except FileNotFoundError:
             record = {"schema_version": 1, "model": self.checkpoint.name, "settings": settings}
             write_file(path, (json.dumps(record, ensure_ascii=False, indent=2) + "\n").encode())
@@ -116,17 +116,17 @@ class Bulk:
             raise NotLoadableError(f"{path} is damaged", "Give another folder with -o.") from error
         except OSError as error:
             raise SeddError(f"cannot write to {self.folder}: {error.strerror}", "Choose another place.") from error
-        differing = [key for key in settings.keys() | held.keys() if settings.get(key) != held.get(key)]
-        if any_seed and "seed" in held:
+        differing = [key for key in settings.keys() | saved.keys() if settings.get(key) != saved.get(key)]
+        if any_seed and "seed" in saved:
             differing = [key for key in differing if key != "seed"]
         if differing:
             raise UsageError(
                 f"{self.folder} holds samples of other settings: {', '.join(sorted(differing))}",
                 "Give the same settings to go on there, or another folder with -o.",
             )
-        return int(held["seed"])
+        return int(saved["seed"])
 
-    def _rows_there(self) -> set[int]:
+    def _existing_rows(self) -> set[int]:
         """Rows that stand in shards, of which a last line that was cut short is dropped."""
         rows = set()
         for shard in sorted(self.folder.glob(SHARDS)):

@@ -1,4 +1,4 @@
-"""A JSON record from outside, read with suspicion: every field is what it should be, or an error says which is not."""
+"""Validated access to the fields of an untrusted JSON record."""
 
 import json
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from sedd_cli.errors import NotLoadableError
 from sedd_cli.text.spelling import piece_bytes
 
 MOST = 2**53
-"""No position, id or count is larger: JSON's readers agree on numbers up to here."""
+"""Maximum of positions, ids and counts: JSON readers agree on integers up to here."""
 DAMAGED = "The file is damaged, or was changed: record the run again with --trace."
 
 
 @dataclass
 class Fields:
-    """One record and where it stands, with a reader for each kind of field. All raise `NotLoadableError`."""
+    """A record and its place in the file, with a reader for each kind of field; all raise `NotLoadableError`."""
 
     record: dict[str, object]
     where: str
@@ -23,7 +23,7 @@ class Fields:
     def of(cls, line: bytes, where: str) -> "Fields":
         try:
             record = json.loads(line.decode(), parse_constant=_no_number)
-            # A lone surrogate, which JSON can spell, is no text.
+            # JSON can hold a lone surrogate, which UTF-8 cannot.
             if b"\\u" in line:
                 json.dumps(record, ensure_ascii=False).encode()
         except UnicodeError:
@@ -34,8 +34,8 @@ class Fields:
             raise NotLoadableError(f"{where}: not a JSON object", DAMAGED)
         return cls(record, where)
 
-    def fail(self, what: str) -> NoReturn:
-        raise NotLoadableError(f"{self.where}: {what}", DAMAGED)
+    def fail(self, fault: str) -> NoReturn:
+        raise NotLoadableError(f"{self.where}: {fault}", DAMAGED)
 
     def get(self, key: str) -> object:
         if key not in self.record:
@@ -65,7 +65,7 @@ class Fields:
         return tuple(self._whole(item, key, 0, most) for item in self._list(key))
 
     def positions(self, key: str, length: int) -> tuple[int, ...]:
-        """Distinct positions of a canvas."""
+        """Distinct positions on a canvas."""
         positions = self.wholes(key, length - 1)
         if len(set(positions)) < len(positions):
             self.fail(f"a position stands twice in {key!r}")
@@ -78,7 +78,7 @@ class Fields:
         return tuple(self._number(item, key, least, most) for item in self._counted(key, count))
 
     def tokens(self, count: int, mask_id: int | None) -> tuple[tuple[int, ...], tuple[bytes | None, ...]]:
-        """Ids, and the bytes of each; without a tokenizer a token goes by its number."""
+        """Token ids and the bytes of each; without a tokenizer the bytes are the id in decimal."""
         self._counted("ids", count)
         ids, pieces = self.wholes("ids"), self._counted("pieces", count)
         return ids, tuple(None if i == mask_id else self._bytes(i, piece) for i, piece in zip(ids, pieces, strict=True))

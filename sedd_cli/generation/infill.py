@@ -24,17 +24,17 @@ from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.text.windows import Window, make_windows
 
 REPLICATES, DRAWS = 4, 16
-"""The ranking makes so many network calls of each window: replicates times draws."""
+"""Network calls per window for the ranking: replicates times draws."""
 REDRAWS = 16
-"""Times that bytes which are no text are drawn again, before tokens that are whole characters are asked for."""
+"""How often invalid UTF-8 is drawn again before only tokens of whole characters are allowed."""
 
 
 @dataclass(frozen=True)
 class Filling:
-    """A document with its gaps filled. `spans`: where in `text` stands what was written.
+    """A document with its gaps filled. `spans`: the filled ranges of `text`.
 
-    `nfe` counts network calls, `redrawn` those of them that replaced bytes which were no text. `complete` is False
-    if the run was stopped: masked runs read `[[N]]`.
+    `nfe` counts network calls, `redrawn` those that replaced invalid UTF-8. `complete` is False if the run was
+    stopped: runs of N masks read `[[N]]`.
     """
 
     text: str
@@ -49,15 +49,15 @@ class Filling:
 
     @cached_property
     def nats(self) -> float:
-        """The bound on `-log p(gaps | the rest)` (the checkpoint's default form), in nats; computed when asked for.
+        """The bound on `-log p(gaps | the rest)` by the checkpoint's default estimator, in nats; computed on access.
 
-        Every candidate of a request is noised alike, so that their differences are not noise.
+        Common random numbers noise all candidates of a request, so that their differences are not noise.
         """
         return nats_of(self._checkpoint, self._states)
 
 
 def nats_of(checkpoint: Checkpoint, states: Sequence[State]) -> float:
-    """What `Filling.nats` says of the windows of one candidate, in the states that they are in."""
+    """The bound of the windows of one candidate, in nats; see `Filling.nats`."""
     form = default_form(checkpoint.process, checkpoint.noise)
     return sum(
         float(
@@ -77,9 +77,9 @@ def nats_of(checkpoint: Checkpoint, states: Sequence[State]) -> float:
 
 
 class Infilling:
-    """A document being filled: `steps()` carries it out, `fillings()` is what there is.
+    """A document being filled: `steps()` runs, `fillings()` returns the current texts.
 
-    Row r of a document of W windows fills window w with the random numbers of row `r W + w` of the seed.
+    Window w of candidate r, of a document of W windows, is canvas `r W + w`: it takes the random numbers of that row.
     """
 
     def __init__(self, checkpoint: Checkpoint, request: Request, document: str, gaps: Sequence[Gap]) -> None:
@@ -112,7 +112,7 @@ class Infilling:
         self._redrawn: dict[int, int] = defaultdict(int)
 
     def run_of(self, window: Window) -> Run:
-        """The run that fills windows of this size; those of one size share it, and so network calls."""
+        """The run that fills windows of this size. Windows of one size share it, and so network calls."""
         key = (len(window.canvas.ids), int(window.canvas.free.sum()), window.canvas.leads)
         if key not in self._runs:
             self._runs[key] = Run(self.checkpoint, self.request, window.canvas)
@@ -134,9 +134,9 @@ class Infilling:
         return ", ".join(parts)
 
     def header(self) -> dict[str, object]:
-        """What a trace says of this filling (`Job`): the document, its gaps, and its windows by number."""
+        """Trace header fields (`Job`): the document, its gaps, and its windows by number."""
         return {
-            "rows": list(self._keys()),
+            "rows": list(self._canvas_indices()),
             "document": self.document,
             "gaps": [{"start": s.start, "end": s.end, "tokens": s.tokens} for s in self.sized_gaps],
             "windows": [
@@ -152,32 +152,32 @@ class Infilling:
         }
 
     def start(self, row: int) -> State:
-        """The state at the beginning of a row of the random numbers (see the class)."""
+        """Return the initial state of a canvas index (see the class)."""
         window = self.window_of(row)
         return self.sampler_of(row).start(window.canvas.ids, window.canvas.free, self.seed, row)
 
     def done(self, state: State) -> bool:
-        """Whether a window is full, and all of it text (`Job`)."""
+        """Whether a window has no MASK and is valid UTF-8 (`Job`)."""
         return self.sampler_of(state.row).calls_left(state) == 0 and not len(self._broken_of(state))
 
     def calls_needed(self) -> int:
-        """Network calls of all candidates, redraws apart; known before the first where the sampler knows."""
-        return sum(self.sampler_of(row).calls_left(self.start(row)) for row in self._keys())
+        """Network calls of all candidates without redraws; an upper bound unless `exact_calls`."""
+        return sum(self.sampler_of(row).calls_left(self.start(row)) for row in self._canvas_indices())
 
-    def _keys(self) -> range:
+    def _canvas_indices(self) -> range:
         W = len(self.windows)
         return range(self.rows.start * W, self.rows.stop * W)
 
     def rows_of(self, number: int) -> range:
-        """The rows of the random numbers that make up a candidate (`Job`)."""
+        """Return the canvas indices of a candidate (`Job`)."""
         return range(number * len(self.windows), (number + 1) * len(self.windows))
 
     def steps(self) -> Iterator[Step]:
         """Fill every window of every candidate."""
-        yield from self.resume([self.start(row) for row in self._keys()])
+        yield from self.resume([self.start(row) for row in self._canvas_indices()])
 
     def resume(self, states: Sequence[State]) -> Iterator[Step]:
-        """Carry windows of candidates to their end, whether they are fresh, went back, or were edited."""
+        """Run windows of candidates to their end, be they initial, earlier or edited states."""
         groups: dict[int, list[State]] = defaultdict(list)
         for state in states:
             groups[id(self.run_of(self.window_of(state.row)))].append(state)
@@ -185,11 +185,11 @@ class Infilling:
             run = self.run_of(self.window_of(group[0].row))
             for first in range(0, len(group), run.batch_size):
                 batch = group[first : first + run.batch_size]
-                yield from self._carry(run, batch)
+                yield from self._advance(run, batch)
                 for state in batch:
-                    yield from self._mend(run, state.row)
+                    yield from self._redraw(run, state.row)
 
-    def _carry(self, run: Run, states: list[State], redraw: bool = False) -> Iterator[Step]:
+    def _advance(self, run: Run, states: list[State], redraw: bool = False) -> Iterator[Step]:
         for state in states:
             self._state[state.row] = state
         for step in run.resume(states, self._nfe[states[0].row]):
@@ -198,8 +198,8 @@ class Infilling:
             self._redrawn[step.row] += redraw
             yield step
 
-    def _mend(self, run: Run, row: int) -> Iterator[Step]:
-        """Draw again what is no text: tokens that hold parts of characters can come in any order."""
+    def _redraw(self, run: Run, row: int) -> Iterator[Step]:
+        """Draw invalid UTF-8 again: tokens that hold parts of characters come in any order."""
         if not isinstance(self.checkpoint.process, Absorbing):
             return
         for attempt in range(REDRAWS + 1):
@@ -208,11 +208,11 @@ class Infilling:
             if not len(broken):
                 return
             if attempt == REDRAWS:
-                run = self._whole_characters(run.canvas)
-            yield from self._carry(run, [run.sampler.remask(state, broken)], redraw=True)
+                run = self._run_of_whole_characters(run.canvas)
+            yield from self._advance(run, [run.sampler.remask(state, broken)], redraw=True)
 
     def _broken(self, state: State, window: Window) -> Tensor:
-        """Positions of tokens that are no text by themselves, in gaps whose bytes are none: (k,)."""
+        """Positions of tokens that are invalid UTF-8 by themselves, in gaps that are invalid: (k,)."""
         broken: list[int] = []
         for place in window.places:
             pieces = [self._tokenizer.bytes_of(int(state.ids[i])) for i in place]
@@ -220,7 +220,7 @@ class Infilling:
                 broken += [i for i, piece in zip(place, pieces, strict=True) if state.free[i] and not _is_text(piece)]
         return torch.tensor(broken, dtype=torch.long)
 
-    def _whole_characters(self, canvas: Canvas) -> Run:
+    def _run_of_whole_characters(self, canvas: Canvas) -> Run:
         tokenizer = self._tokenizer
         parts = tuple(i for i in range(tokenizer.size) if not _is_text(tokenizer.bytes_of(i)))
         return Run(self.checkpoint, self.request, replace(canvas, forbidden=(*canvas.forbidden, *parts)))
@@ -231,28 +231,28 @@ class Infilling:
         return self.checkpoint.tokenizer
 
     def fillings(self) -> list[Filling]:
-        """Every candidate begun, as it stands, in order of rows."""
+        """Return every candidate begun, in order of rows."""
         return [self._filling(row) for row in self.rows if self._begun(row)]
 
     def _begun(self, row: int) -> bool:
-        return not self.windows or any(key in self._state for key in self.rows_of(row))
+        return not self.windows or any(index in self._state for index in self.rows_of(row))
 
     def _filling(self, row: int) -> Filling:
         parts, spans, at = [], [], 0
-        keys = self.rows_of(row)
-        written = [text for key in keys for text in self.written(self._now(key))]
+        canvas_indices = self.rows_of(row)
+        written = [text for index in canvas_indices for text in self.written(self._state_of(index))]
         for gap, text in zip(self.sized_gaps, written, strict=True):
             parts += [self.document[at : gap.start], text]
             start = sum(map(len, parts)) - len(text)
             spans.append((start, start + len(text)))
             at = gap.end
-        states = [self._now(key) for key in keys]
+        states = [self._state_of(index) for index in canvas_indices]
         complete = all(map(self.done, states))
         return Filling(
             "".join([*parts, self.document[at:]]),
             spans,
-            sum(self._nfe[key] for key in keys),
-            sum(self._redrawn[key] for key in keys),
+            sum(self._nfe[index] for index in canvas_indices),
+            sum(self._redrawn[index] for index in canvas_indices),
             self.seed,
             row,
             complete,
@@ -260,8 +260,8 @@ class Infilling:
             self.checkpoint,
         )
 
-    def _now(self, key: int) -> State:
-        return self._state.get(key) or self.start(key)
+    def _state_of(self, canvas_index: int) -> State:
+        return self._state.get(canvas_index) or self.start(canvas_index)
 
     def _broken_of(self, state: State) -> Tensor:
         if not isinstance(self.checkpoint.process, Absorbing):
@@ -269,12 +269,12 @@ class Infilling:
         return self._broken(state, self.window_of(state.row))
 
     def written(self, state: State) -> list[str]:
-        """What stands in each gap of a window; a run of N MASKs reads `[[N]]`."""
+        """Return the text of each gap of a window; a run of N MASKs reads `[[N]]`."""
         tokenizer, mask_id = self._tokenizer, self.checkpoint.mask_id
         texts, window = [], self.window_of(state.row)
         for place in window.places:
             ids = [int(i) for i in state.ids[place.start : place.stop]]
-            # The uniform process can start from an end-of-text token: inside a document it ends nothing.
+            # The uniform process starts from any token: an end-of-text token inside a document does not end it.
             known = [None if i == mask_id else i for i in ids if i != tokenizer.end_of_text_id]
             text = tokenizer.compose(known, whole=False, at_start=False)
             texts.append(text.removeprefix(" ") if place.start in window.canvas.leads else text)
@@ -295,11 +295,11 @@ def infill(
     gaps: Sequence[tuple[int, int] | Gap],
     **options: Unpack[Options],
 ) -> list[Filling]:
-    """Write the gaps of a document anew, in the light of what stands before and after them; best first.
+    """Rewrite the gaps of a document given the text before and after them; best candidate first.
 
     `gaps`: character offsets `(start, end)`, or `Gap(start, end, tokens=...)`. Options are those of `generate`:
     `length` is the canvas, `num_samples` candidates are ranked by `nats`; a prompt or suffix is the document's own.
-    Raises `UsageError` for gaps or options that cannot be carried out.
+    Raises `UsageError` for gaps or options out of range.
     """
     infilling = Infilling(ckpt, Request(**options), document, [g if isinstance(g, Gap) else Gap(*g) for g in gaps])
     for _ in infilling.steps():
@@ -308,7 +308,7 @@ def infill(
 
 
 def ranked(fillings: list[Filling]) -> list[Filling]:
-    """Best first; a single one, and those not complete, are not compared."""
+    """Sort by `nats`, best first; a single or incomplete filling is not ranked."""
     if len(fillings) < 2 or not all(filling.complete for filling in fillings):
         return fillings
     return sorted(fillings, key=lambda filling: filling.nats)

@@ -88,7 +88,7 @@ def _compare(
     lengths: Sequence[int],
     canvas_length: int,
 ) -> dict[int, float]:
-    """`-log p` of the kept tokens nearest to gap `which`, right and left in turn, for each length that it could have."""
+    """`-log p` of the kept tokens nearest to gap `which`, right and left in turn, for each candidate length."""
     process = checkpoint.process
     if not isinstance(process, Absorbing):
         raise UsageError("lengths cannot be compared with the uniform process", "Give one: --tokens 12.")

@@ -14,7 +14,7 @@ four tokens improbable on a canvas of four (benchmarks/short.py)."""
 
 
 def ood_ratio(checkpoint: Checkpoint, text: str) -> float | None:
-    """The text's bound in nats a token over the checkpoint's validation bound: about 1 in distribution, 2 far out of it.
+    """The text's bound in nats a token over the checkpoint's validation bound: 1 is in distribution, 2 far out of it.
 
     Takes the any-order bound of the first 64 tokens, followed by MASK, less its standard error. Returns None if there
     is no tokenizer, no bound in the checkpoint's provenance, a uniform process, or fewer than 4 tokens.

@@ -1,7 +1,7 @@
-"""A trace read back: every moment of a run, shown without its model. Imports neither torch nor tokenizers.
+"""Reads traces: every moment of a run, without its model. Imports neither torch nor tokenizers.
 
-`read(path)` or `parse(lines)` give a `Recording`; `sample(number)` one text of it, whose moments are numbered from 0,
-before the first step, to `last`.
+`read(path)` and `parse(lines)` return a `Recording`; its `sample(number)` is one text, whose moments are numbered from
+0, before the first step, to `last`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,13 +16,13 @@ from sedd_cli.generation.trace_lines import EditLine, Header, Start, StepLine, r
 from sedd_cli.text.spelling import compose, end_of
 
 LONGEST = 1 << 26
-"""Bytes of a line; a longer one is no trace (and /dev/zero has no end)."""
+"""Maximum bytes of a line (/dev/zero has no end)."""
 
 
 class RecordedToken(NamedTuple):
-    """A position of a canvas: its token and the bytes of it (None: MASK), and how it came to be.
+    """A position of a canvas: its token id and bytes (None: MASK).
 
-    `moment`: when it was written, -1 if the run did not write it; then there is no `probability` and no `entropy`.
+    `moment`: the moment at which the run wrote it, -1 if it did not; `probability` and `entropy` are then None.
     """
 
     id: int
@@ -34,16 +34,16 @@ class RecordedToken(NamedTuple):
 
 @dataclass(frozen=True)
 class RecordedCanvas:
-    """A canvas at a moment, and which of its positions the sampler may write."""
+    """A canvas at a moment, and the positions that the sampler may write."""
 
     row: int
-    cells: tuple[RecordedToken, ...]
+    tokens: tuple[RecordedToken, ...]
     free: frozenset[int]
 
 
 @dataclass(frozen=True)
 class RecordedMoment:
-    """The canvases of a text after a step or an edit, which of them it was on, and what it wrote there.
+    """The canvases of a text after a step or an edit; `on` and `changed`: the canvas and the positions written.
 
     `calls`: network calls so far, of all canvases. `line` is None before the first step.
     """
@@ -57,17 +57,17 @@ class RecordedMoment:
 
     @property
     def canvas(self) -> RecordedCanvas:
-        """The one that was changed."""
+        """The canvas that changed."""
         return self.canvases[self.on]
 
     @property
     def masks(self) -> int:
-        return sum(cell.piece is None for canvas in self.canvases for cell in canvas.cells)
+        return sum(token.piece is None for canvas in self.canvases for token in canvas.tokens)
 
 
 @dataclass(frozen=True)
 class RecordedSample:
-    """One text of a recording: a row, or the windows of a document."""
+    """One text of a recording: a row, or the windows of a filled document."""
 
     header: Header
     number: int
@@ -80,25 +80,25 @@ class RecordedSample:
 
     @property
     def calls(self) -> int:
-        """Network calls that were recorded."""
+        """Recorded network calls."""
         return sum(isinstance(line, StepLine) for line in self.lines)
 
     def at(self, number: int) -> RecordedMoment:
-        """One moment. Raises `UsageError` if there is none of that number."""
+        """Return one moment. Raises `UsageError` if the number is out of range."""
         self.check(number)
         return next(islice(self.moments(), number, None))
 
     def between(self, first: int, last: int) -> Iterator[RecordedMoment]:
-        """The moments from first to last, both included."""
+        """Yield the moments from first to last, both included."""
         return islice(self.moments(), first, last + 1)
 
     def check(self, number: int) -> None:
-        """Raises `UsageError` if there is no moment of that number."""
+        """Raises `UsageError` if the number is out of range."""
         if not 0 <= number <= self.last:
             raise UsageError(f"there is no step {number}: this text has steps 0 to {self.last}", "0 is the start.")
 
     def moments(self) -> Iterator[RecordedMoment]:
-        """Every moment, from the start on."""
+        """Yield every moment from the start."""
         places = {start.row: i for i, start in enumerate(self.starts)}
         canvases = tuple(
             RecordedCanvas(
@@ -116,11 +116,11 @@ class RecordedSample:
             yield moment
 
     def text(self, moment: RecordedMoment) -> str:
-        """The text as it stands, as the command would print it; a run of N masks reads `[[N]]`."""
+        """Return the text as the command prints it; a run of N masks reads `[[N]]`."""
         if not self.header.infills:
             return self._text_of(moment.canvases[0])
         if self.header.document is None:
-            return "\n".join(self._compose(self._without_ends(canvas.cells)) for canvas in moment.canvases)
+            return "\n".join(self._compose(self._without_ends(canvas.tokens)) for canvas in moment.canvases)
         parts, at = [], 0
         for gap, text in zip(self.header.gaps, self._written(moment), strict=True):
             parts += [self.header.document[at : gap.start], text]
@@ -131,14 +131,14 @@ class RecordedSample:
         """Prompt and suffix are copied unless they were edited (as `Run.text_of` has it)."""
         header, start = self.header, self.starts[0]
         free = header.layout(canvas.row).free
-        first, end = (free[0], free[-1] + 1) if free else (len(canvas.cells),) * 2
-        as_given = [cell.id == token for cell, token in zip(canvas.cells, start.ids, strict=True)]
+        first, end = (free[0], free[-1] + 1) if free else (len(canvas.tokens),) * 2
+        as_given = [token.id == token for token, token in zip(canvas.tokens, start.ids, strict=True)]
         prompt, suffix, low, high = header.prompt, header.suffix, first, end
         if not all(as_given[:first]):
             prompt, low = "", 0
         if not all(as_given[end:]):
-            suffix, high = "", len(canvas.cells)
-        written = canvas.cells[low:high]
+            suffix, high = "", len(canvas.tokens)
+        written = canvas.tokens[low:high]
         if suffix:
             written = self._without_ends(written)
         text = self._compose(written, at_start=not prompt)
@@ -146,56 +146,56 @@ class RecordedSample:
 
     def _written(self, moment: RecordedMoment) -> Iterator[str]:
         """What stands in each gap of the document (as `Infilling.written` has it)."""
-        begun = {canvas.row: canvas for canvas in moment.canvases}
+        started = {canvas.row: canvas for canvas in moment.canvases}
         for window, layout in enumerate(self.header.layouts):
-            canvas = begun.get(self.number * len(self.header.layouts) + window)
+            canvas = started.get(self.number * len(self.header.layouts) + window)
             at = 0
             for gap in (self.header.gaps[i] for i in layout.gaps):
                 place = layout.free[at : at + gap.tokens]
                 at += gap.tokens
-                cells = [canvas.cells[i] for i in place] if canvas else [RecordedToken(-1, None)] * gap.tokens
-                text = self._compose(self._without_ends(cells))
+                tokens = [canvas.tokens[i] for i in place] if canvas else [RecordedToken(-1, None)] * gap.tokens
+                text = self._compose(self._without_ends(tokens))
                 yield text.removeprefix(" ") if place and place[0] in layout.leads else text
 
-    def _without_ends(self, cells: Sequence[RecordedToken]) -> tuple[RecordedToken, ...]:
-        return tuple(cell for cell in cells if not self.ends_text(cell))
+    def _without_ends(self, tokens: Sequence[RecordedToken]) -> tuple[RecordedToken, ...]:
+        return tuple(token for token in tokens if not self.ends_text(token))
 
-    def _compose(self, cells: Sequence[RecordedToken], *, at_start: bool = False) -> str:
-        ends = {i for i, cell in enumerate(cells) if self.ends_text(cell)}
-        return compose([cell.piece for cell in cells], ends, whole=False, at_start=at_start)
+    def _compose(self, tokens: Sequence[RecordedToken], *, at_start: bool = False) -> str:
+        ends = {i for i, token in enumerate(tokens) if self.ends_text(token)}
+        return compose([token.piece for token in tokens], ends, whole=False, at_start=at_start)
 
     def end_of(self, canvas: RecordedCanvas) -> int:
         """The position from which on a canvas belongs to another document."""
-        return end_of([cell.id for cell in canvas.cells], self.header.end_of_text_id)
+        return end_of([token.id for token in canvas.tokens], self.header.end_of_text_id)
 
-    def ends_text(self, cell: RecordedToken) -> bool:
-        """Whether it is an end-of-text token."""
-        return cell.piece is not None and cell.id == self.header.end_of_text_id
+    def ends_text(self, token: RecordedToken) -> bool:
+        """Whether a token is the end-of-text token."""
+        return token.piece is not None and token.id == self.header.end_of_text_id
 
 
 def _after(moment: RecordedMoment, on: int, line: StepLine | EditLine, mask_id: int | None) -> RecordedMoment:
     canvas, number = moment.canvases[on], moment.number + 1
-    cells, free = list(canvas.cells), canvas.free
+    tokens, free = list(canvas.tokens), canvas.free
     if isinstance(line, StepLine):
         for i in line.remasked:
-            cells[i] = RecordedToken(-1 if mask_id is None else mask_id, None)
+            tokens[i] = RecordedToken(-1 if mask_id is None else mask_id, None)
         written = map(RecordedToken, line.ids, line.pieces, line.probability, line.entropy, repeat(number))
-        for i, cell in zip(line.positions, written, strict=True):
-            cells[i] = cell
+        for i, token in zip(line.positions, written, strict=True):
+            tokens[i] = token
         changed = frozenset(line.positions)
     else:
-        changed = frozenset(i for i, token in enumerate(line.ids) if cells[i].id != token)
+        changed = frozenset(i for i, token in enumerate(line.ids) if tokens[i].id != token)
         for i in changed:
-            cells[i] = RecordedToken(line.ids[i], line.pieces[i])
+            tokens[i] = RecordedToken(line.ids[i], line.pieces[i])
         free = line.free
-    now = replace(canvas, cells=tuple(cells), free=free)
+    now = replace(canvas, tokens=tuple(tokens), free=free)
     calls = moment.calls + isinstance(line, StepLine)
     return RecordedMoment(number, (*moment.canvases[:on], now, *moment.canvases[on + 1 :]), on, changed, calls, line)
 
 
 @dataclass
 class Recording:
-    """A trace as it was read. `warning` says what is missing, "" if nothing is."""
+    """A parsed trace. `warning`: what is missing, "" if nothing is."""
 
     header: Header
     name: str = "the trace"
@@ -205,24 +205,26 @@ class Recording:
 
     @property
     def numbers(self) -> list[int]:
-        """The texts that were begun, as `--row` counts them."""
+        """The texts started, as `--row` numbers them."""
         return sorted(self._lines)
 
     def sample(self, number: int | None = None) -> RecordedSample:
-        """A text, by default the first. Raises `UsageError` if it was not recorded, `NotLoadableError` if none was."""
+        """Return a text, by default the first. Raises `UsageError` or, if there is none at all, `NotLoadableError`."""
         if not self._lines:
             raise NotLoadableError(f"{self.name} holds no step", "The run ended before its first.")
         number = self.numbers[0] if number is None else number
         if number not in self._lines:
-            held = f"row {self.numbers[0]}" if len(self.numbers) == 1 else f"rows {_listed(self.numbers)}"
-            raise UsageError(f"{self.name} holds {held}, not {number}", "--row counts as it did when it was recorded.")
+            recorded = f"row {self.numbers[0]}" if len(self.numbers) == 1 else f"rows {_listed(self.numbers)}"
+            raise UsageError(
+                f"{self.name} holds {recorded}, not {number}", "--row counts as it did when it was recorded."
+            )
         windows = len(self.header.layouts)
-        rows = range(number * windows, (number + 1) * windows)
-        starts = tuple(self._starts[row] for row in rows if row in self._starts)
+        indices = range(number * windows, (number + 1) * windows)
+        starts = tuple(self._starts[i] for i in indices if i in self._starts)
         return RecordedSample(self.header, number, starts, tuple(self._lines[number]))
 
     def add(self, fields: Fields) -> None:
-        """The next line. Raises `NotLoadableError` if it does not follow."""
+        """Add the next line. Raises `NotLoadableError` if it is inconsistent with those before."""
         line = read_line(fields, self.header)
         if isinstance(line, Start):
             if line.row in self._starts:
@@ -230,7 +232,7 @@ class Recording:
             self._starts[line.row] = line
             self._lines.setdefault(line.row // len(self.header.layouts), [])
         elif line.row not in self._starts:
-            fields.fail(f"row {line.row} has not begun")
+            fields.fail(f"row {line.row} has not started")
         else:
             self._lines[line.row // len(self.header.layouts)].append(line)
 
@@ -240,9 +242,9 @@ def _listed(numbers: Sequence[int]) -> str:
 
 
 def parse(lines: Iterable[bytes], name: str = "the trace") -> Recording:
-    """Read the lines of a trace. Raises `NotLoadableError` with the line for whatever does not belong in one.
+    """Parse the lines of a trace. Raises `NotLoadableError` naming the first invalid line.
 
-    Where only the end is missing, what was read is given, with a warning.
+    A trace that is only cut short is returned with a warning.
     """
     recording: Recording | None = None
     for number, line in enumerate(lines, start=1):
@@ -264,7 +266,7 @@ def parse(lines: Iterable[bytes], name: str = "the trace") -> Recording:
 
 
 def read(path: Path) -> Recording:
-    """Read a trace. Raises `NotLoadableError` if it is missing, unreadable or none (see `parse`)."""
+    """Read a trace. Raises `NotLoadableError` if it is missing, unreadable or invalid (see `parse`)."""
     try:
         with path.open("rb") as file:
             return parse(_lines(file, path), str(path))

@@ -1,7 +1,7 @@
-"""Whether a machine computes what it should: the built-in checkpoint against figures recorded when it was shipped.
+"""Self-test: the built-in checkpoint against figures recorded when it was shipped.
 
-That proves the arithmetic of this machine and its torch, and that the weights are whole. That the network is the
-papers' is proved by the tests, against figures of the original code.
+It checks the arithmetic of this machine and its torch, and the integrity of the weights. That the network is the
+papers' is checked by the tests, against figures of the original code.
 """
 
 import json

@@ -1,9 +1,8 @@
-"""Traces: a run as JSON lines, from which it can be shown again without the model (`recording` reads them).
+"""Traces: a run as JSON lines, shown again without the model (`recording` reads them).
 
-First a header; then, for each row, a line with its canvas at the start, and a line for each of its steps, or with its
-canvas again after each edit by hand. Where a document of several windows is filled, row `r W + w` of the trace is
-window w of candidate r. Tokens are written both as ids and by their bytes as vocabularies spell them (`Ġthe`), so that
-no tokenizer is needed; MASK is null.
+A header; then, for each row, a line with its initial canvas, a line for each of its steps, and a line with the whole
+canvas after each manual edit. In a document of W windows, row `r W + w` of the trace is window w of candidate r. Tokens
+are written as ids and as byte-level pieces (`Ġthe`), so that reading needs no tokenizer; MASK is null.
 """
 
 import json
@@ -24,7 +23,7 @@ from sedd_cli.text.spelling import bytes_piece
 
 
 class Tracer:
-    """What a trace says of a job, line by line; `rows`: those that it is of, if not all that were asked for."""
+    """Lines of the trace of a job. `rows`: the recorded ones, if not all that were requested."""
 
     def __init__(self, job: Job, rows: Sequence[int] | None = None) -> None:
         self._job, self._rows = job, rows
@@ -48,11 +47,13 @@ class Tracer:
         )
 
     def step(self, step: Step) -> Iterator[bytes]:
-        """A step, after the start of its row if it is the first."""
+        """Yield the line of a step, after the initial canvas of its row if it is the first."""
         yield from self._begin(step.row)
         ids = step.ids[step.changed].tolist()
-        # Bytes that were no text turn to MASK between two steps, to be drawn again.
-        gone = (self._canvas[step.row] != step.ids).index_fill(0, step.changed, False).nonzero().squeeze(-1).tolist()
+        # Invalid UTF-8 is remasked between two steps, to be drawn again.
+        remasked = (
+            (self._canvas[step.row] != step.ids).index_fill(0, step.changed, False).nonzero().squeeze(-1).tolist()
+        )
         self._canvas[step.row] = step.ids
         yield _line(
             {
@@ -61,7 +62,7 @@ class Tracer:
                 "t": step.t,
                 "sigma": step.sigma,
                 "nfe": step.nfe,
-                **({"remasked": gone} if gone else {}),
+                **({"remasked": remasked} if remasked else {}),
                 "positions": step.changed.tolist(),
                 "ids": ids,
                 "pieces": self._pieces(ids),
@@ -70,12 +71,12 @@ class Tracer:
             }
         )
 
-    def edit(self, state: State, what: str) -> Iterator[bytes]:
-        """A canvas as it stands after it was changed by hand, and which positions are free."""
+    def edit(self, state: State, label: str) -> Iterator[bytes]:
+        """Yield the canvas after a manual edit, and its free positions."""
         yield from self._begin(state.row)
         self._canvas[state.row] = state.ids
         ids, free = state.ids.tolist(), state.free.nonzero().squeeze(-1).tolist()
-        yield _line({"row": state.row, "edit": what, "ids": ids, "pieces": self._pieces(ids), "free": free})
+        yield _line({"row": state.row, "edit": label, "ids": ids, "pieces": self._pieces(ids), "free": free})
 
     def _begin(self, row: int) -> Iterator[bytes]:
         if row not in self._canvas:
@@ -87,7 +88,7 @@ class Tracer:
         tokenizer, mask_id = self._job.checkpoint.tokenizer, self._job.checkpoint.mask_id
         if tokenizer is None:
             return [None] * len(ids)
-        # An end-of-text token has no bytes: it goes by its name.
+        # An end-of-text token has no bytes: write its name.
         end_id = tokenizer.end_of_text_id
         return [
             None if i == mask_id else tokenizer.piece(i) if i == end_id else bytes_piece(tokenizer.bytes_of(i))
@@ -96,9 +97,9 @@ class Tracer:
 
 
 class TraceWriter:
-    """Records a job into a file that appears when it is closed. Raises `SeddError` if it cannot be written.
+    """Records a job into a file that appears on `close`. Raises `SeddError` if the file cannot be written.
 
-    A failure under way is told by `close`: what the job writes is worth more than its trace.
+    A failure during the run is raised by `close`: the text matters more than its trace.
     """
 
     def __init__(self, path: Path, job: Job) -> None:
@@ -118,7 +119,7 @@ class TraceWriter:
             self._failure = error
 
     def close(self) -> None:
-        """Put the file in its place, whole as far as the run went."""
+        """Move the file into place, complete up to the last step added."""
         if self._failure is not None:
             raise self._failure
         self._file.commit()

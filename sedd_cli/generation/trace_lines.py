@@ -1,4 +1,4 @@
-"""The lines of a trace: what each kind says, and how it is checked."""
+"""The lines of a trace: fields of each kind, and their validation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sedd_cli.generation.fields import MOST, Fields
 FORMAT = "sedd-trace"
 VERSION = 1
 SLACK = 1e-3
-"""Probabilities and entropies are float32: they may lie so far beyond their bounds."""
+"""Probabilities and entropies are float32: tolerance beyond their bounds."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class RecordedGap:
 
 @dataclass(frozen=True)
 class CanvasLayout:
-    """A canvas as the header tells it: its length, the steps of its sampler, and which gaps are on it, by number.
+    """A canvas in the header: its length, the updates of its sampler, and the numbers of its gaps.
 
-    `leads`: where what is written begins with the blank that ends the text before it.
+    `leads`: positions whose token begins with the space that ends the text before it.
     """
 
     length: int
@@ -37,9 +37,9 @@ class CanvasLayout:
 
 @dataclass(frozen=True)
 class Header:
-    """What is the same for the whole run. `layouts`: one, or those of a document's windows.
+    """Fields of the whole run. `layouts`: one, or one per window of a document.
 
-    `infills`: whether a document was filled. `document`: it, if it was recorded.
+    `infills`: whether a document was filled. `document`: its text, if recorded.
     """
 
     checkpoint: str
@@ -62,7 +62,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Start:
-    """The canvas of a row before its first step. Pieces of bytes; None is MASK."""
+    """The canvas of a row before its first step. `pieces` are bytes; None is MASK."""
 
     row: int
     ids: Sequence[int]
@@ -71,7 +71,7 @@ class Start:
 
 @dataclass(frozen=True)
 class StepLine:
-    """What one network call wrote, and which positions were given back before it."""
+    """Tokens written by one network call, and positions remasked before it."""
 
     row: int
     step: int
@@ -87,7 +87,7 @@ class StepLine:
 
 @dataclass(frozen=True)
 class EditLine:
-    """A canvas after it was changed by hand, and which positions are free."""
+    """A canvas after a manual edit, and its free positions."""
 
     row: int
     edit: str
@@ -97,7 +97,7 @@ class EditLine:
 
 
 def read_header(line: bytes, name: str) -> Header:
-    """The first line. Raises `NotLoadableError` for what is no trace, or one of another version."""
+    """Parse the first line. Raises `NotLoadableError` if it is not a trace header of this version."""
     try:
         fields = Fields.of(line, f"{name}, line 1")
         known = fields.record.get("format") == FORMAT
@@ -173,7 +173,7 @@ def _windows(fields: Fields, gaps: Sequence[RecordedGap]) -> tuple[CanvasLayout,
 
 
 def read_line(fields: Fields, header: Header) -> Start | StepLine | EditLine:
-    """Any other line, by its fields. Raises `NotLoadableError`."""
+    """Parse any other line. Raises `NotLoadableError` if a field is missing or invalid."""
     row = fields.whole("row")
     if row not in header.rows:
         fields.fail(f"row {row} is none of this trace")
