@@ -28,7 +28,7 @@ from sedd_cli.diffusion.schedules import Discrete, sigma_of_masked
 
 @dataclass(frozen=True, eq=False)
 class Chain(ABC):
-    """The forward chain and what it makes of a network's `p(x0 | x_t)`; `noise.steps` is T."""
+    """The forward chain, and the reverse step that follows from a network's `p(x0 | x_t)`; `noise.steps` is T."""
 
     process: Process
     noise: Discrete
@@ -36,7 +36,7 @@ class Chain(ABC):
     @cached_property
     @abstractmethod
     def survival(self) -> Tensor:
-        """(T + 1,) float64: `alpha_bar_t`, the chance that t steps have left a token alone; 1 at t = 0."""
+        """(T + 1,) float64: `alpha_bar_t`, the chance that a token is unchanged after t steps; 1 at t = 0."""
 
     @property
     @abstractmethod
@@ -45,11 +45,11 @@ class Chain(ABC):
 
     @abstractmethod
     def sigma(self, t: Tensor) -> Tensor:
-        """What a time-conditioned network is fed at t, any shape: the total noise of that step, float64."""
+        """The total noise at step t, the input of a time-conditioned network: any shape, float64."""
 
     @abstractmethod
     def conditional(self, log_score: Tensor, x: Tensor, t: Tensor) -> Tensor:
-        """`log p(x0 | x_t)` as a score says it: (n, tokens), (n,), (n,) -> (n, tokens)."""
+        """`log p(x0 | x_t)` that a score implies: (n, tokens), (n,), (n,) -> (n, tokens)."""
 
     @abstractmethod
     def posterior(self, x: Tensor, x0: Tensor, t: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ class UniformChain(Chain):
     @cached_property
     def survival(self) -> Tensor:
         survival = torch.exp(-self.sigma(torch.arange(self.noise.steps + 1)))
-        survival[0] = 1.0  # x_0 is the text itself: the first step takes in what noise there is at t = 0
+        survival[0] = 1.0  # x_0 is the text itself: the first step includes the noise at t = 0
         return survival
 
     @property

@@ -23,7 +23,7 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True)
 class LogitsProcessor:
-    """How the conditional is bent before a draw; the default leaves it as it is.
+    """How the conditional is changed before a draw; the default changes nothing.
 
     `temperature` divides the logits, then `top_k` keeps the k likeliest tokens and `top_p` the smallest set of
     likeliest tokens that holds that much probability. `forbidden` tokens (not all of them) are never drawn, nor `unfit`

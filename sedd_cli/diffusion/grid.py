@@ -1,4 +1,4 @@
-"""The time grid of a sampler, and how much of what is masked survives to each of its times."""
+"""The time grid of a sampler, and the survival of masked positions at each of its times."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""What the mathematics asks of a network: log scores at chosen positions, and at no others."""
+"""The interface of a network: log scores at chosen positions only."""
 
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
@@ -19,10 +19,10 @@ class Scored(NamedTuple):
 
 
 class Network(Protocol):
-    """A score network, or an oracle that stands in for one."""
+    """A score network, or an oracle."""
 
     def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
-        """Log scores at the positions `where`, in chunks small enough to hold, in row-major order.
+        """Yield log scores at the positions `where`, in chunks, in row-major order.
 
         x (B, L) int64, sigma (B,), where (B, L) bool. One network call, however many chunks.
         """

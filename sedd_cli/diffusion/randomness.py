@@ -1,4 +1,4 @@
-"""Every random number of a sample, drawn from (seed, row) and a key: nothing else decides a text.
+"""Random numbers of a sample, keyed by (seed, row) and a use: a text depends on nothing else.
 
 NumPy's `SeedSequence` hashes the whole key (torch's CPU generator keeps 32 bits of a seed, too few for bulk
 generation), and its doubles carry 53 random bits.
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# The first word of a key says what the numbers are for, so that no two uses can meet.
+# The first word of a key names the use, so that no two uses share numbers.
 START, REMASK, MOVE, MONTE_CARLO, CUT = range(5)
 
 
@@ -19,5 +19,5 @@ def uniforms(seed: int, row: int, *key: int, size: int) -> Tensor:
 
 
 def fresh_seed() -> int:
-    """A seed that was not asked for: 32 random bits, short enough to be typed again."""
+    """A fresh random seed of 32 bits, short enough to type."""
     return int(np.random.SeedSequence().generate_state(1)[0])

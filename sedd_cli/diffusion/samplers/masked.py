@@ -1,4 +1,4 @@
-"""What the samplers of the absorbing process share: 2L uniforms up front, tokens drawn where they are revealed."""
+"""Base of the absorbing samplers: 2L uniforms up front, tokens drawn where they are revealed."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from sedd_cli.diffusion.samplers.state import Change, Sampler, State
 
 
 class Call:
-    """One network call for several states: the tokens that it writes, gathered chunk by chunk."""
+    """One network call for several states; collects the tokens written, chunk by chunk."""
 
     def __init__(self, states: Sequence[State]) -> None:
         self.ids = torch.stack([s.ids for s in states])

@@ -1,7 +1,7 @@
-"""The absorbing samplers when c is normalised: when a token is revealed does not depend on the network.
+"""Absorbing samplers for a normalised c: reveal times do not depend on the network.
 
-So the reveal times are drawn first and the network runs only on steps that reveal something, at the positions that
-they reveal. The law is that of the step-by-step chain (RADD, 2406.03736, section 3.2, counts such calls as E-NFE).
+They are drawn first, and the network runs only on steps that reveal something, at the positions revealed.
+The law is that of the step-by-step chain (RADD, 2406.03736, section 3.2, counts such calls as E-NFE).
 """
 
 from abc import abstractmethod
@@ -31,7 +31,7 @@ class Visit(NamedTuple):
 
 @dataclass(frozen=True)
 class TimedSampler(MaskedSampler):
-    """Reveals each masked position at the time that its reveal_level says."""
+    """Reveals each masked position at the time that its reveal level gives."""
 
     @property
     @abstractmethod
