@@ -104,7 +104,7 @@ def show_fidelity(text: Path) -> None:
     exact, rounded = (load_checkpoint(dtype=precision) for precision in PRECISIONS)
     assert exact.tokenizer is not None
     x0 = make_blocks(list(read_documents(text)), exact.tokenizer, LENGTH).first(CANVASES).groups[0]
-    told = fidelity(exact, rounded, x0, form="ao", replicates=16, seed=SEED)
+    told = fidelity(exact, rounded, x0, estimator="ao", replicates=16, seed=SEED)
     drawn = told.agreement
     print(f"\nFidelity of the built-in checkpoint, {CANVASES} canvases of {LENGTH} tokens of {text.name}")
     print(f"any-order bound: {told.bound:.4f} nats a token in float32")

@@ -31,7 +31,7 @@ def bound(checkpoint: Checkpoint, ids: torch.Tensor, length: int, draws: int) ->
         checkpoint.process,
         checkpoint.noise,
         x0,
-        form="ao",
+        estimator="ao",
         where=where,
         replicates=REPLICATES,
         draws=draws,

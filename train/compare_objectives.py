@@ -19,7 +19,7 @@ import torch
 
 from sedd_cli import load_checkpoint
 from sedd_cli.atomic import write_file
-from sedd_cli.diffusion.names import Form
+from sedd_cli.diffusion.names import Estimator
 from sedd_cli.evaluation.blocks import Blocks, make_blocks
 from sedd_cli.evaluation.likelihoods import Likelihood, LikelihoodRequest, Measuring
 from sedd_cli.evaluation.plots import picture_of, require_plot
@@ -38,24 +38,26 @@ LOG_2 = math.log(2)
 
 @dataclass(frozen=True)
 class Arm:
-    """A run of the recipe with `changes`. `forms`: how it is measured (None: the checkpoint's default form)."""
+    """A run of the recipe with `changes`. `estimators`: how it is measured (None: the checkpoint's default)."""
 
     name: str
     changes: tuple[str, ...]
-    forms: tuple[Form | None, ...] = (None,)
+    estimators: tuple[Estimator | None, ...] = (None,)
 
 
-def arm(objective: str, process: str = "absorb", *changes: str, forms: tuple[Form | None, ...] = (None,)) -> Arm:
+def arm(
+    objective: str, process: str = "absorb", *changes: str, estimators: tuple[Estimator | None, ...] = (None,)
+) -> Arm:
     form = "radd" if objective in RADD or process == "causal" else "sedd"
     settings = (f"phases.0.objective={objective}", f"model.process={process}", f"model.form={form}", *changes)
-    return Arm(f"{objective}-{process}", settings, forms)
+    return Arm(f"{objective}-{process}", settings, estimators)
 
 
 RADD = ("t-dce", "lambda-dce", "ao", "simple")
 D3PM = ("d3pm-vb", "d3pm-simple", "d3pm-hybrid")
 ARMS = [
     arm("autoregressive", "causal"),
-    arm("dwdse", "absorb", forms=(None, "dwdse")),
+    arm("dwdse", "absorb", estimators=(None, "dwdse")),
     arm("dwdse", "uniform"),
     *(arm(objective) for objective in RADD),
     *(arm(objective, process) for process in ("absorb", "uniform") for objective in D3PM),
@@ -107,9 +109,9 @@ def blocks_of(validation: Path, tokenizer: Tokenizer, length: int) -> Blocks:
     return make_blocks(list(read_documents(validation)), tokenizer, length).first(BLOCKS)
 
 
-def measured(folder: Path, form: Form | None, blocks: Blocks) -> Likelihood:
+def measured(folder: Path, estimator: Estimator | None, blocks: Blocks) -> Likelihood:
     checkpoint = load_checkpoint(str(folder))
-    measuring = Measuring([checkpoint], blocks, LikelihoodRequest(form=form, replicates=REPLICATES))
+    measuring = Measuring([checkpoint], blocks, LikelihoodRequest(estimator=estimator, replicates=REPLICATES))
     for _ in measuring.calls():
         pass
     return measuring.results()[0]
@@ -120,7 +122,7 @@ def rows_of(arm: Arm, outcome: Outcome, folder: Path, validation: Path, length: 
     kept = folder / "bounds.json"
     if not kept.exists():
         blocks = blocks_of(validation, Tokenizer.from_file(folder / "tokenizer.json"), length)
-        rows = [row_of(arm, outcome, measured(folder, form, blocks)) for form in arm.forms]
+        rows = [row_of(arm, outcome, measured(folder, estimator, blocks)) for estimator in arm.estimators]
         write_file(kept, (json.dumps(rows) + "\n").encode())
     found: list[dict[str, Value]] = json.loads(kept.read_text())
     return found
@@ -131,7 +133,7 @@ def row_of(arm: Arm, outcome: Outcome, found: Likelihood) -> dict[str, Value]:
     per_byte = 1 / LOG_2 / found.num_bytes
     return {
         "arm": arm.name,
-        "form": found.form,
+        "form": found.estimator,
         "bits a byte": round(found.bits_per_byte, 4),
         "error": round(found.standard_error * per_byte, 4),
         "data error": round((found.data_error or 0.0) * per_byte, 4),

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from sedd_cli import Checkpoint, generate, load_checkpoint
 from sedd_cli.diffusion.likelihood import estimate
-from sedd_cli.diffusion.names import Form
+from sedd_cli.diffusion.names import Estimator
 from sedd_cli.generation.self_test import record
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.names import DEFAULT
@@ -43,25 +43,27 @@ FORMS = {
 class Bound:
     """A figure for a validation text; `standard_error` is that of the estimate, not of the text as a sample."""
 
-    form: Form
+    estimator: Estimator
     nats_per_token: float
     standard_error: float
     bits_per_byte: float
     documents: int
 
 
-def bound_of(checkpoint: Checkpoint, validation: Path, form: Form = "ao") -> Bound:
-    """Of all canvases of the text: the any-order bound (RADD, equation 2.16), or another form."""
+def bound_of(checkpoint: Checkpoint, validation: Path, estimator: Estimator = "ao") -> Bound:
+    """Of all canvases of the text: the any-order bound (RADD, equation 2.16), or another estimate."""
     assert checkpoint.tokenizer is not None
     with tempfile.TemporaryDirectory() as folder:
         pack(read_documents(validation), checkpoint.tokenizer, Path(folder) / "validation")
         data = Packed(Path(folder) / "validation", checkpoint.length, wrap=True)
         x0 = data.first(len(data))
         per_byte = data.tokens / (data.bytes + data.documents)
-    found = estimate(checkpoint.model, checkpoint.process, checkpoint.noise, x0, form=form, replicates=REPLICATES)
+    found = estimate(
+        checkpoint.model, checkpoint.process, checkpoint.noise, x0, estimator=estimator, replicates=REPLICATES
+    )
     nats = float(found.nats.sum()) / x0.numel()
     error = found.standard_error / x0.numel()
-    return Bound(form, nats, error, nats * per_byte / math.log(2), data.documents)
+    return Bound(estimator, nats, error, nats * per_byte / math.log(2), data.documents)
 
 
 def put(run: Path, target: Path, validation: Path) -> tuple[Checkpoint, list[Bound]]:
@@ -75,8 +77,8 @@ def put(run: Path, target: Path, validation: Path) -> tuple[Checkpoint, list[Bou
     config["provenance"] = in_all(config["provenance"])
     _write_config(target, config)
     written = load_checkpoint(str(target))
-    forms: tuple[Form, ...] = ("ao", "dwdse") if written.form == "SEDD" else ("ao",)
-    bounds = [bound_of(written, validation, form) for form in forms]
+    estimators: tuple[Estimator, ...] = ("ao", "dwdse") if written.form == "SEDD" else ("ao",)
+    bounds = [bound_of(written, validation, estimator) for estimator in estimators]
     config["provenance"]["data"] = "TinyStories pieces, 13,658 stories, 2.8M tokens, CDLA-Sharing-1.0"
     config["provenance"]["bound"] = {
         "nats_per_token": round(bounds[0].nats_per_token, 4),
@@ -138,8 +140,8 @@ Float16 on disk. Made by `train/{name}.toml`.
 
 
 def _told(bound: Bound, form: str) -> str:
-    what = {"ao": "any-order", "dwdse": "DWDSE of the score as it stands, the papers' figure"}[bound.form]
-    read = ", its score read as normalised" if form == "SEDD" and bound.form == "ao" else ""
+    what = {"ao": "any-order", "dwdse": "DWDSE of the score as it stands, the papers' figure"}[bound.estimator]
+    read = ", its score read as normalised" if form == "SEDD" and bound.estimator == "ao" else ""
     return f"""- On {bound.documents} held-out stories ({what}{read}; {REPLICATES} replicates):
   {bound.nats_per_token:.3f} +- {bound.standard_error:.3f} nats a token, {bound.bits_per_byte:.3f} bits a byte."""
 

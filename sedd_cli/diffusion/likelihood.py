@@ -1,6 +1,6 @@
 """How likely a network finds token ids: bounds on `-log p(x0)` by Monte Carlo, and exact fixed-order values.
 
-Forms, all in nats:
+Estimators, all in nats:
 - `lambda`: lambda-DCE over all of [0, 1] (RADD, 2406.03736, equation 3.6), a bound for the absorbing process;
 - `ao`: any-order autoregressive (RADD, equation 2.16), the same bound with the number of masks drawn;
 - `elbo`: `DWDSE + KL(p_1|0 || prior) + E[-log p(x0 | x_{t=0})]` (SEDD, 2310.16834, theorem 3.6), for the uniform
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.d3pm import Chain, UniformChain, make_chain
-from sedd_cli.diffusion.names import Form
+from sedd_cli.diffusion.names import Estimator
 from sedd_cli.diffusion.network import Network, Scored
 from sedd_cli.diffusion.processes import Absorbing, Causal, Process, Uniform
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
@@ -26,7 +26,7 @@ from sedd_cli.diffusion.schedules import Discrete, Schedule, sigma_of_masked
 from sedd_cli.errors import UsageError
 
 
-def default_form(process: Process, noise: Schedule) -> Form:
+def default_estimator(process: Process, noise: Schedule) -> Estimator:
     """What is reported unless another is asked for."""
     if isinstance(process, Causal):
         return "autoregressive"
@@ -39,7 +39,7 @@ def default_form(process: Process, noise: Schedule) -> Form:
 class Estimate:
     """A Monte Carlo estimate of N canvases of L tokens."""
 
-    form: Form
+    estimator: Estimator
     replicates: Tensor
     """(R, N) float64: nats of each canvas in each independent replicate."""
     per_token: Tensor
@@ -82,30 +82,31 @@ def estimate(
     noise: Schedule,
     x0: Tensor,
     *,
-    form: Form,
+    estimator: Estimator,
     where: Tensor | None = None,
     replicates: int = 8,
     draws: int = 1,
     seed: int = 0,
     batch_size: int = 8,
 ) -> Estimate:
-    """Estimate the bound (or DWDSE) of `x0` (N, L); `noise` of the form `d3pm` is a `Discrete` schedule.
+    """Estimate the bound (or DWDSE) of `x0` (N, L); `noise` of the estimator `d3pm` is a `Discrete` schedule.
 
     Only the tokens `where` (N, L) bool count; the others are given, never noised (default: all count). Of those, MASK
     is a token that nobody knows: the bound is then that of the marginal law. Each of
     `replicates` independent replicates noises every canvas `draws` times, with times stratified over draws and
-    canvases. The result does not depend on `batch_size`. Raises `UsageError` if the form does not fit the process.
+    canvases. The result does not depend on `batch_size`. Raises `UsageError` if the estimator does not fit the process.
     """
     if replicates < 2:
         raise UsageError(f"replicates must be at least 2 (their spread is the error), not {replicates}")
     counted = torch.ones_like(x0, dtype=torch.bool) if where is None else where
-    if (form == "autoregressive") != isinstance(process, Causal):
+    if (estimator == "autoregressive") != isinstance(process, Causal):
         raise UsageError(
-            f"the form {form!r} does not fit this checkpoint", f"Use {default_form(process, noise)!r}, its default."
+            f"the estimator {estimator!r} does not fit this checkpoint",
+            f"Use {default_estimator(process, noise)!r}, its default.",
         )
-    if form == "autoregressive":
+    if estimator == "autoregressive":
         return _autoregressive(network, x0, counted, replicates, draws, batch_size)
-    noised, contribution = _form(form, process, noise)
+    noised, contribution = _estimator_parts(estimator, process, noise)
     N = len(x0)
     per_replicate = torch.zeros(replicates, *x0.shape, dtype=torch.float64)
     levels, nats_at = torch.zeros(2, replicates, draws, N, dtype=torch.float64)
@@ -121,12 +122,12 @@ def estimate(
                     value = batch.weight[scored.row] * contribution(scored, batch, x0[at])
                     nats_at[r, d].index_add_(0, rows[scored.row], value)
                     per_replicate[r][at] += value / draws
-    if form == "elbo":
+    if estimator == "elbo":
         assert isinstance(process, Uniform)
         per_replicate += _ends(network, process, noise, x0, counted, replicates, seed, batch_size)
-    if form == "d3pm":
+    if estimator == "d3pm":
         per_replicate += _chain(process, noise).prior_nats * counted
-    return Estimate(form, per_replicate.sum(-1), per_replicate.mean(0), levels, nats_at)
+    return Estimate(estimator, per_replicate.sum(-1), per_replicate.mean(0), levels, nats_at)
 
 
 def _autoregressive(
@@ -166,16 +167,16 @@ Noise = Callable[[Tensor, Tensor, Tensor, Tensor], _Noised]
 Contribution = Callable[[Scored, _Noised, Tensor], Tensor]
 
 
-def _form(form: Form, process: Process, noise: Schedule) -> tuple[Noise, Contribution]:
-    """How a form noises canvases (x0, counted, times, uniforms), and what scored positions contribute (x0 there)."""
-    if form == "d3pm" and isinstance(chain := _chain(process, noise), UniformChain):
+def _estimator_parts(estimator: Estimator, process: Process, noise: Schedule) -> tuple[Noise, Contribution]:
+    """Returns the noising (x0, counted, times, uniforms) of an estimator and the contribution of scored positions."""
+    if estimator == "d3pm" and isinstance(chain := _chain(process, noise), UniformChain):
         return _in_steps(chain)
-    if form in ("lambda", "ao", "d3pm"):
+    if estimator in ("lambda", "ao", "d3pm"):
         if not isinstance(process, Absorbing):
-            raise UsageError(f"the form {form!r} needs the absorbing process", "Use 'elbo' or 'dwdse'.")
-        return _masking(form, process, noise), lambda scored, batch, x0: _cross_entropy(scored, x0)
-    if form == "elbo" and not isinstance(process, Uniform):
-        raise UsageError("the form 'elbo' is infinite for the absorbing process", "Use 'lambda' or 'ao'.")
+            raise UsageError(f"the estimator {estimator!r} needs the absorbing process", "Use 'elbo' or 'dwdse'.")
+        return _masking(estimator, process, noise), lambda scored, batch, x0: _cross_entropy(scored, x0)
+    if estimator == "elbo" and not isinstance(process, Uniform):
+        raise UsageError("the estimator 'elbo' is infinite for the absorbing process", "Use 'lambda' or 'ao'.")
 
     def perturb(x0: Tensor, counted: Tensor, times: Tensor, u: Tensor) -> _Noised:
         sigma = noise.total(times)
@@ -192,7 +193,9 @@ def _form(form: Form, process: Process, noise: Schedule) -> tuple[Noise, Contrib
 
 def _chain(process: Process, noise: Schedule) -> Chain:
     if not isinstance(noise, Discrete):
-        raise UsageError("the form 'd3pm' needs a D3PM: a checkpoint with a chain of T steps", "Use its default form.")
+        raise UsageError(
+            "the estimator 'd3pm' needs a D3PM: a checkpoint with a chain of T steps", "Use its default estimator."
+        )
     return make_chain(process, noise)
 
 
@@ -222,13 +225,13 @@ def _cross_entropy(scored: Scored, x0: Tensor) -> Tensor:
     return -log_c.gather(-1, x0.to(log_c.device)[:, None]).squeeze(-1).cpu().double()
 
 
-def _masking(form: Form, process: Absorbing, noise: Schedule) -> Noise:
+def _masking(estimator: Estimator, process: Absorbing, noise: Schedule) -> Noise:
     def mask(x0: Tensor, counted: Tensor, times: Tensor, u: Tensor) -> _Noised:
         count, L = counted.sum(1), x0.shape[1]
         unknown = (x0 == process.mask_id).sum(1)
-        if form != "ao":
+        if estimator != "ao":
             # A step of a D3PM's chain is lambda = t/T: T times its term, 1/t, is 1 / lambda.
-            chain = noise.steps if form == "d3pm" and isinstance(noise, Discrete) else None
+            chain = noise.steps if estimator == "d3pm" and isinstance(noise, Discrete) else None
             level = times if chain is None else _step_at(times, chain) / chain
             masked = counted & (u < level[:, None])
             weight, fraction = 1 / level, (level * count + unknown) / L

@@ -7,4 +7,4 @@ SamplerName = Literal[NoiseSampler, "left-to-right"]
 TOKEN_BY_TOKEN = {"first-hitting", "left-to-right"}
 """Samplers that have no grid: each step writes one token."""
 ScoreUse = Literal["normalised", "raw"]
-Form = Literal["lambda", "ao", "elbo", "d3pm", "autoregressive", "dwdse"]
+Estimator = Literal["lambda", "ao", "elbo", "d3pm", "autoregressive", "dwdse"]

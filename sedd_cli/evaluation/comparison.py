@@ -39,7 +39,7 @@ class Comparison:
 
     @property
     def noise_axis(self) -> str:
-        return " / ".join(dict.fromkeys(noise_axis(result.found.form) for result in (self.a, self.b)))
+        return " / ".join(dict.fromkeys(noise_axis(result.found.estimator) for result in (self.a, self.b)))
 
     def curves(self) -> dict[str, Sequence[Band]]:
         return {result.name: result.found.curve() for result in (self.a, self.b)}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.likelihood import estimate
-from sedd_cli.diffusion.names import Form
+from sedd_cli.diffusion.names import Estimator
 from sedd_cli.diffusion.processes import Absorbing, Causal
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.diffusion.schedules import sigma_of_masked
@@ -41,7 +41,7 @@ class Fidelity:
     first two are of the log scores, at all positions, and the last is None.
     """
 
-    form: Form
+    estimator: Estimator
     bound: float
     difference: float
     standard_error: float
@@ -57,14 +57,14 @@ def fidelity(
     other: Checkpoint,
     x0: Tensor,
     *,
-    form: Form,
+    estimator: Estimator,
     replicates: int = 8,
     seed: int = 0,
     steps: int = 256,
 ) -> Fidelity:
     """Compare two checkpoints on canvases x0 (N, L), and by a text of L tokens that each draws in `steps` steps.
 
-    Raises `UsageError` if they are not of one vocabulary and process, or if the form does not fit it.
+    Raises `UsageError` if they are not of one vocabulary and process, or if the estimator does not fit it.
     """
     if reference.process != other.process:
         raise UsageError(
@@ -72,7 +72,9 @@ def fidelity(
             "Give the same checkpoint in another precision.",
         )
     ours, theirs = (
-        estimate(c.model, c.process, c.noise, x0, form=form, replicates=replicates, seed=seed).replicates.sum(1)
+        estimate(c.model, c.process, c.noise, x0, estimator=estimator, replicates=replicates, seed=seed).replicates.sum(
+            1
+        )
         / x0.numel()
         for c in (reference, other)
     )
@@ -81,7 +83,7 @@ def fidelity(
     errors = (after - before).abs()
     normalised = isinstance(reference.process, Absorbing | Causal)
     return Fidelity(
-        form=form,
+        estimator=estimator,
         bound=float(ours.mean()),
         difference=float(difference.mean()),
         standard_error=float(difference.std() / replicates**0.5),

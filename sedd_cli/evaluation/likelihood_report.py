@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sedd_cli.diffusion.names import Form
+from sedd_cli.diffusion.names import Estimator
 from sedd_cli.evaluation.blocks import Blocks
 from sedd_cli.evaluation.datasets import DataSet
 from sedd_cli.evaluation.fidelity import Fidelity
@@ -12,7 +12,7 @@ from sedd_cli.evaluation.names import Remainder, Separator
 from sedd_cli.evaluation.tables import Value, as_lines, as_list, as_table, escaped
 from sedd_cli.models.checkpoint import Checkpoint
 
-MEANING: Mapping[Form, str] = {
+MEANING: Mapping[Estimator, str] = {
     "ao": "any-order (RADD, equation 2.16): an upper bound on -log p",
     "lambda": "lambda-DCE over all of [0, 1] (RADD, equation 3.6): an upper bound on -log p",
     "elbo": "DWDSE and both ends (SEDD, theorem 3.6): an upper bound on -log p",
@@ -70,7 +70,7 @@ def as_markdown(title: str, results: Sequence[Result], picture: str | None) -> s
     for result in results:
         parts += [f"## {escaped(result.name)}\n", as_list(result.fields)]
         if bands := result.found.curve():
-            parts += [f"Where the nats are, by {noise_axis(result.found.form)}:\n", bands_as_table(bands)]
+            parts += [f"Where the nats are, by {noise_axis(result.found.estimator)}:\n", bands_as_table(bands)]
     return "\n".join(parts)
 
 
@@ -79,9 +79,9 @@ def shown(picture: str | None) -> list[str]:
     return [] if picture is None else [f"![Where the nats are](<{picture}>)\n"]
 
 
-def noise_axis(form: Form) -> str:
-    """What the levels of a form measure."""
-    return NOISE.get(form, "share of the tokens masked")
+def noise_axis(estimator: Estimator) -> str:
+    """What the levels of an estimator measure."""
+    return NOISE.get(estimator, "share of the tokens masked")
 
 
 def figures(found: Likelihood) -> dict[str, Value]:
@@ -89,7 +89,7 @@ def figures(found: Likelihood) -> dict[str, Value]:
     return {
         "nats": found.nats,
         "standard_error": found.standard_error,
-        "form": found.form,
+        "form": found.estimator,
         "nats_per_token": found.nats_per_token,
         "error_per_token": found.error_per_token,
         "bits_per_byte": found.bits_per_byte,
@@ -143,15 +143,15 @@ def settings_of_data(data: DataSet, blocks: Blocks, separator: Separator, remain
     }
 
 
-def model_of(checkpoint: Checkpoint, form: Form) -> dict[str, Value]:
+def model_of(checkpoint: Checkpoint, estimator: Estimator) -> dict[str, Value]:
     return {
         "name": checkpoint.name,
         "sha256": checkpoint.hash,
         "network": f"{checkpoint.form} form, {type(checkpoint.process).__name__.lower()} process",
-        "score": "raw" if form in ("elbo", "dwdse") and checkpoint.form == "SEDD" else "normalised",
+        "score": "raw" if estimator in ("elbo", "dwdse") and checkpoint.form == "SEDD" else "normalised",
         "precision": checkpoint.precision,
         "device": str(checkpoint.device),
-        "meaning": MEANING[form],
+        "meaning": MEANING[estimator],
     }
 
 

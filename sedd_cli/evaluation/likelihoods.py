@@ -9,8 +9,8 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import Estimate, default_form, estimate
-from sedd_cli.diffusion.names import Form
+from sedd_cli.diffusion.likelihood import Estimate, default_estimator, estimate
+from sedd_cli.diffusion.names import Estimator
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.errors import UsageError, check_whole
 from sedd_cli.evaluation.blocks import Blocks
@@ -25,23 +25,25 @@ LEAST = 64
 
 @dataclass(frozen=True, kw_only=True)
 class LikelihoodRequest:
-    """How to measure.
+    """Settings of a measurement.
 
-    `form`: see `diffusion.likelihood`; None is the checkpoint's default: `ao` for the absorbing process, `elbo` for the
-    uniform one, `d3pm` for a D3PM, `autoregressive` for a causal one.
-    `until_error`: passes are added until the standard error is at most so many nats a token. `batch_size`: canvases in
-    one network call; it changes nothing on a CPU. Raises `UsageError` for a value out of range.
+    `estimator`: see `diffusion.likelihood`; None is the checkpoint's default: `ao` for the absorbing process, `elbo`
+    for the uniform one, `d3pm` for a D3PM, `autoregressive` for a causal one.
+    `until_error`: replicates are added until the standard error, in nats a token, is at most this. `batch_size`:
+    canvases in one network call; it changes nothing on a CPU. Raises `UsageError` for a value out of range.
     """
 
-    form: Form | None = None
+    estimator: Estimator | None = None
     replicates: int = 8
     until_error: float | None = None
     seed: int = 0
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
-        if self.form is not None and self.form not in get_args(Form):
-            raise UsageError(f"unknown form {self.form!r}", f"Choose one of {', '.join(get_args(Form))}.")
+        if self.estimator is not None and self.estimator not in get_args(Estimator):
+            raise UsageError(
+                f"unknown estimator {self.estimator!r}", f"Choose one of {', '.join(get_args(Estimator))}."
+            )
         for name, value, least, why in (
             ("replicates", self.replicates, 2, " (their spread is the error)"),
             ("seed", self.seed, 0, ""),
@@ -50,8 +52,8 @@ class LikelihoodRequest:
             check_whole(name, value, least, why)
         check_until_error(self.until_error)
 
-    def form_for(self, checkpoint: Checkpoint) -> Form:
-        return self.form or default_form(checkpoint.process, checkpoint.noise)
+    def estimator_for(self, checkpoint: Checkpoint) -> Estimator:
+        return self.estimator or default_estimator(checkpoint.process, checkpoint.noise)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Likelihood:
     `tokens_at`: all draws, how far the canvas was noised, what it contributed there, and how many tokens it has.
     """
 
-    form: Form
+    estimator: Estimator
     parts: tuple[Tensor, ...]
     levels: Tensor
     nats_at: Tensor
@@ -131,7 +133,7 @@ class Likelihood:
 
     def curve(self, bands: int = 20) -> list[Band]:
         """Where the nats are: the bound cut at equal steps of the noise; nothing where there is no noise."""
-        if self.form == "autoregressive":
+        if self.estimator == "autoregressive":
             return []
         which = (self.levels * bands).ceil().clamp(1, bands) - 1
         return [self._band(which == i, i / bands, (i + 1) / bands) for i in range(bands)]
@@ -170,13 +172,14 @@ class _Pool:
 class Measuring:
     """Checkpoints over the same blocks, on the same noise. Iterate `calls()`; what is found by then is in `results()`.
 
-    `goal`: the replicates planned; with `until_error` it grows once there is something to tell by. Every replicate of
-    a chunk of blocks noises them at times stratified over the chunk. Raises `UsageError` where the form does not fit.
+    `goal`: the planned number of replicates; with `until_error` it grows as the error becomes known. Each replicate
+    of a chunk of blocks noises them at times stratified over the chunk. Raises `UsageError` if the estimator does not
+    fit a checkpoint.
     """
 
     def __init__(self, checkpoints: Sequence[Checkpoint], blocks: Blocks, request: LikelihoodRequest) -> None:
         self.checkpoints, self.blocks, self.request = checkpoints, blocks, request
-        self._exact = [request.form_for(checkpoint) == "autoregressive" for checkpoint in checkpoints]
+        self._exact = [request.estimator_for(checkpoint) == "autoregressive" for checkpoint in checkpoints]
         self.goal = ROUND if all(self._exact) else request.replicates
         self.complete = False
         self._chunks = [chunk for group in blocks.groups for chunk in group.split(CHUNK)]
@@ -211,7 +214,7 @@ class Measuring:
         blocks = self.blocks.first(sum(part.shape[1] for part in self._pools[-1].parts))
         return tuple(
             Likelihood(
-                form=self.request.form_for(checkpoint),
+                estimator=self.request.estimator_for(checkpoint),
                 parts=tuple(pool.parts),
                 levels=torch.cat(pool.levels),
                 nats_at=torch.cat(pool.nats_at),
@@ -233,7 +236,7 @@ class Measuring:
                 checkpoint.process,
                 checkpoint.noise,
                 x0,
-                form=self.request.form_for(checkpoint),
+                estimator=self.request.estimator_for(checkpoint),
                 replicates=replicates,
                 draws=self._draws,
                 seed=seed,

@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import default_form, estimate, in_order
+from sedd_cli.diffusion.likelihood import default_estimator, estimate, in_order
 from sedd_cli.diffusion.likelihood import pseudo as pseudo_likelihood
-from sedd_cli.diffusion.names import Form as Estimated
+from sedd_cli.diffusion.names import Estimator
 from sedd_cli.diffusion.processes import Absorbing, Causal
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.errors import UsageError, check_whole
@@ -18,7 +18,7 @@ from sedd_cli.evaluation.replicates import check_until_error, next_round, replic
 from sedd_cli.models.checkpoint import Checkpoint
 
 Order = Literal["any", "left-to-right"]
-Form = Estimated | Literal["left-to-right"]
+ScoreForm = Estimator | Literal["left-to-right"]
 
 NOISED = 8
 """Canvases a replicate noises at least: a text of few windows is noised several times, at stratified times."""
@@ -115,7 +115,7 @@ class Score:
     `pseudo` (n,) float64 or None: `-log p(x_i | all others)`, whose sum is no bound on anything.
     """
 
-    form: Form
+    form: ScoreForm
     per_token: Tensor
     standard_error: float
     token_error: float | None
@@ -192,7 +192,9 @@ class Scoring:
         if self.request.pseudo:
             yield replace(score, pseudo=self._pseudo())
 
-    def _score(self, form: Form, per_token: Tensor, error: float, token_error: float | None, replicates: int) -> Score:
+    def _score(
+        self, form: ScoreForm, per_token: Tensor, error: float, token_error: float | None, replicates: int
+    ) -> Score:
         return Score(
             form=form,
             per_token=per_token,
@@ -208,7 +210,7 @@ class Scoring:
     def _bounds(self) -> Iterator[Score]:
         checkpoint, request = self.checkpoint, self.request
         x0, where = self.ids[self.windows.positions], self.windows.unseen
-        form = default_form(checkpoint.process, checkpoint.noise)
+        estimator = default_estimator(checkpoint.process, checkpoint.noise)
         pool = _Pool()
         while pool.replicates < self.goal:
             while (left := self.goal - pool.replicates) > 0:
@@ -217,7 +219,7 @@ class Scoring:
                     checkpoint.process,
                     checkpoint.noise,
                     x0,
-                    form=form,
+                    estimator=estimator,
                     where=where,
                     replicates=next_round(left),
                     draws=self._draws,
@@ -225,7 +227,7 @@ class Scoring:
                     batch_size=self._batch_size,
                 )
                 pool.add(result.replicates.sum(1), result.per_token[where])
-                yield self._score(form, pool.per_token, pool.error, pool.token_error, pool.replicates)
+                yield self._score(estimator, pool.per_token, pool.error, pool.token_error, pool.replicates)
             if request.until_error is not None:
                 self.goal = replicates_needed(pool.replicates, pool.error / len(self.ids), request.until_error)
 
@@ -236,7 +238,7 @@ class Scoring:
             checkpoint.process,
             checkpoint.noise,
             x0,
-            form="autoregressive",
+            estimator="autoregressive",
             where=where,
             batch_size=self._batch_size,
         )

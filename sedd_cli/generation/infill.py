@@ -9,7 +9,7 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import default_form, estimate
+from sedd_cli.diffusion.likelihood import default_estimator, estimate
 from sedd_cli.diffusion.processes import Absorbing, Causal
 from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import Sampler, State
@@ -49,7 +49,7 @@ class Filling:
 
     @cached_property
     def nats(self) -> float:
-        """The bound on `-log p(gaps | the rest)` by the checkpoint's default estimator, in nats; computed on access.
+        """The bound on `-log p(gaps | the rest)` by the default estimator, in nats; computed on first access.
 
         Common random numbers noise all candidates of a request, so that their differences are not noise.
         """
@@ -58,7 +58,7 @@ class Filling:
 
 def nats_of(checkpoint: Checkpoint, states: Sequence[State]) -> float:
     """The bound of the windows of one candidate, in nats; see `Filling.nats`."""
-    form = default_form(checkpoint.process, checkpoint.noise)
+    estimator = default_estimator(checkpoint.process, checkpoint.noise)
     return sum(
         float(
             estimate(
@@ -66,7 +66,7 @@ def nats_of(checkpoint: Checkpoint, states: Sequence[State]) -> float:
                 checkpoint.process,
                 checkpoint.noise,
                 state.ids[None],
-                form=form,
+                estimator=estimator,
                 where=state.free[None],
                 replicates=REPLICATES,
                 draws=DRAWS,

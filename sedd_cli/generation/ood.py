@@ -29,7 +29,7 @@ def ood_ratio(checkpoint: Checkpoint, text: str) -> float | None:
     canvas[0, : len(ids)] = torch.tensor(ids)
     bound = estimate(
         *(checkpoint.model, checkpoint.process, checkpoint.noise, canvas),
-        form="ao",
+        estimator="ao",
         where=canvas != checkpoint.process.mask_id,
         replicates=4,
         draws=2,

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sedd_cli.diffusion.likelihood import Estimate, default_form, estimate
+from sedd_cli.diffusion.likelihood import Estimate, default_estimator, estimate
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.randomness import CUT, uniforms
 from sedd_cli.errors import SeddError
@@ -274,5 +274,5 @@ def validation_bound(trainer: Trainer, network: ScoreNetwork, data: Packed) -> E
     """The bound of `network` on the first canvases of the validation text, by common random numbers."""
     report = trainer.recipe.report
     x0 = data.first(report.canvases)
-    form = default_form(network.process, trainer.noise)
-    return estimate(network, network.process, trainer.noise, x0, form=form, replicates=report.replicates)
+    estimator = default_estimator(network.process, trainer.noise)
+    return estimate(network, network.process, trainer.noise, x0, estimator=estimator, replicates=report.replicates)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.draws import LogitsProcessor
-from sedd_cli.diffusion.likelihood import Form, default_form, estimate
+from sedd_cli.diffusion.likelihood import Estimator, default_estimator, estimate
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing, Causal, Uniform
 from sedd_cli.diffusion.samplers import default_sampler, make_sampler
@@ -36,8 +36,8 @@ class Next:
 
 def test_the_likelihood_is_the_product_of_the_conditionals() -> None:
     x0, network = SPACE.canvases(), Next()
-    assert default_form(PROCESS, LogLinear()) == "autoregressive"
-    result = estimate(network, PROCESS, LogLinear(), x0, form="autoregressive", replicates=3, batch_size=10)
+    assert default_estimator(PROCESS, LogLinear()) == "autoregressive"
+    result = estimate(network, PROCESS, LogLinear(), x0, estimator="autoregressive", replicates=3, batch_size=10)
     torch.testing.assert_close(result.nats, -SPACE.p0.log(), rtol=1e-12, atol=0)
     torch.testing.assert_close(result.per_token.sum(1), result.nats)
     assert result.standard_error == 0 and result.replicates.shape == (3, len(x0))
@@ -47,7 +47,7 @@ def test_the_likelihood_is_the_product_of_the_conditionals() -> None:
 def test_given_tokens_do_not_count() -> None:
     x0 = SPACE.canvases()
     where = torch.tensor([False, True, True]).expand(len(x0), -1)
-    result = estimate(Next(), PROCESS, LogLinear(), x0, form="autoregressive", where=where)
+    result = estimate(Next(), PROCESS, LogLinear(), x0, estimator="autoregressive", where=where)
     first = torch.where(torch.arange(L) < 1, x0, TOKENS)
     torch.testing.assert_close(result.nats, (SPACE.probability(first) / SPACE.p0).log(), rtol=1e-9, atol=1e-12)
     assert bool((result.per_token[:, 0] == 0).all())
@@ -106,10 +106,10 @@ def test_the_two_kinds_are_not_mixed_up(process: Absorbing | Uniform) -> None:
         with pytest.raises(UsageError, match="left-to-right"):
             make_sampler(PROCESS, LogLinear(), name=name, free=L, length=L)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="autoregressive"):
-        estimate(Next(), process, LogLinear(), SPACE.canvases(), form="autoregressive")
-    forms: tuple[Form, ...] = ("lambda", "ao", "elbo", "d3pm", "dwdse")
-    for form in forms:
+        estimate(Next(), process, LogLinear(), SPACE.canvases(), estimator="autoregressive")
+    estimators: tuple[Estimator, ...] = ("lambda", "ao", "elbo", "d3pm", "dwdse")
+    for estimator in estimators:
         with pytest.raises(UsageError, match="autoregressive"):
-            estimate(Next(), PROCESS, LogLinear(), SPACE.canvases(), form=form)
+            estimate(Next(), PROCESS, LogLinear(), SPACE.canvases(), estimator=estimator)
     with pytest.raises(UsageError, match="no noise"):
         PROCESS.perturb(SPACE.canvases(), torch.ones(1), torch.zeros(1))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sedd_cli.diffusion.d3pm import Chain, make_chain
 from sedd_cli.diffusion.grid import Grid
-from sedd_cli.diffusion.likelihood import default_form, estimate
+from sedd_cli.diffusion.likelihood import default_estimator, estimate
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.diffusion.samplers import make_sampler
 from sedd_cli.diffusion.samplers.reveal_first import RevealFirst
@@ -238,7 +238,7 @@ def test_absorbing_it_is_a_sum_of_lambda_dce() -> None:
     network = Oracle(space, ABSORBING, tilt=0.5 * randn(2, TOKENS, seed=73), normalised=True)
     x0 = space.canvases()[4]
     rows = x0.expand(40_000, -1)
-    continuous = estimate(network, ABSORBING, LogLinear(), rows, form="ao", batch_size=40_000)
+    continuous = estimate(network, ABSORBING, LogLinear(), rows, estimator="ao", batch_size=40_000)
     limit = float(continuous.nats.mean())
     gaps = [bound(chain_of(ABSORBING, T), network, x0) - limit for T in (4, 8)]
     assert abs(gaps[0]) > 0.01 and gaps[0] / gaps[1] == pytest.approx(2, abs=0.25)
@@ -251,15 +251,15 @@ def test_the_estimate_is_the_enumerated_bound(process: Process, mixture: Mixture
     network = Oracle(space, process, tilt=0.5 * randn(2, TOKENS, seed=75), normalised=True)
     chain = chain_of(process, 4, Geometric(0.1, 3.0), mixture)
     x0 = space.canvases()[3]
-    assert default_form(process, chain.noise) == "d3pm"
+    assert default_estimator(process, chain.noise) == "d3pm"
     rows = x0.expand(20_000, -1)
-    result = estimate(network, process, chain.noise, rows, form="d3pm", batch_size=20_000)
+    result = estimate(network, process, chain.noise, rows, estimator="d3pm", batch_size=20_000)
     error = result.standard_error / len(rows)
     assert error < 0.02
     assert float(result.nats.mean()) == pytest.approx(bound(chain, network, x0), abs=4.5 * error)
     torch.testing.assert_close(result.per_token.sum(1), result.nats)
     assert set((result.levels * 4).flatten().tolist()) == {1, 2, 3, 4}
-    batches = [estimate(network, process, chain.noise, rows[:9], form="d3pm", batch_size=b) for b in (2, 9)]
+    batches = [estimate(network, process, chain.noise, rows[:9], estimator="d3pm", batch_size=b) for b in (2, 9)]
     assert torch.equal(batches[0].replicates, batches[1].replicates)
 
 
@@ -268,7 +268,7 @@ def test_given_tokens_are_never_noised_nor_counted(process: Process) -> None:
     space = Space(TOKENS, 2, seed=74)
     network, x0 = Oracle(space, process), space.canvases()
     where = torch.tensor([[True, False]]).expand(len(x0), -1)
-    result = estimate(network, process, chain_of(process, 3).noise, x0, form="d3pm", where=where)
+    result = estimate(network, process, chain_of(process, 3).noise, x0, estimator="d3pm", where=where)
     assert bool((result.per_token[:, 1] == 0).all()) and bool((result.per_token[:, 0] != 0).all())
     assert all(set(x[:, 1].tolist()) <= {0, 1, 2} for x in network.seen)
 
@@ -276,7 +276,7 @@ def test_given_tokens_are_never_noised_nor_counted(process: Process) -> None:
 def test_without_a_chain_there_is_no_such_bound() -> None:
     space = Space(TOKENS, 2)
     with pytest.raises(UsageError, match="d3pm"):
-        estimate(Oracle(space, UNIFORM), UNIFORM, LogLinear(), space.canvases(), form="d3pm")
+        estimate(Oracle(space, UNIFORM), UNIFORM, LogLinear(), space.canvases(), estimator="d3pm")
 
 
 L = 3

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.likelihood import Estimate, estimate, in_order, pseudo
-from sedd_cli.diffusion.names import Form
+from sedd_cli.diffusion.names import Estimator
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.diffusion.schedules import Cosine, Geometric, LogLinear, Schedule, mask_probability
@@ -36,7 +36,7 @@ COPIES = 40_000
 PRECISION = {"lambda": 0.03, "ao": 0.01, "elbo": 0.01, "dwdse": 0.015}
 """What the Monte Carlo error must be below for agreement to mean something. (Lambda's weights are 1 / lambda.)"""
 
-forms = pytest.mark.parametrize("form", ["lambda", "ao"])
+estimators = pytest.mark.parametrize("estimator", ["lambda", "ao"])
 
 
 def extremes(space: Space) -> list[Tensor]:
@@ -54,33 +54,41 @@ def mean_and_error(result: Estimate) -> tuple[float, float]:
 
 
 def of_copies(
-    network: Oracle, process: Process, noise: Schedule, x0: Tensor, form: Form, copies: int = COPIES, **settings: object
+    network: Oracle,
+    process: Process,
+    noise: Schedule,
+    x0: Tensor,
+    estimator: Estimator,
+    copies: int = COPIES,
+    **settings: object,
 ) -> tuple[float, float]:
     repeated = x0.expand(copies, -1)
-    result = estimate(network, process, noise, repeated, form=form, batch_size=copies, **settings)  # type: ignore[arg-type]
+    result = estimate(network, process, noise, repeated, estimator=estimator, batch_size=copies, **settings)  # type: ignore[arg-type]
     return mean_and_error(result)
 
 
-@forms
+@estimators
 @pytest.mark.parametrize("x0", extremes(SPACE), ids=["likeliest", "unlikeliest"])
-def test_with_the_true_score_the_bound_is_met(form: Form, x0: Tensor) -> None:
-    mean, error = of_copies(Oracle(SPACE, ABSORBING), ABSORBING, LogLinear(), x0, form)
-    assert error < PRECISION[form]
+def test_with_the_true_score_the_bound_is_met(estimator: Estimator, x0: Tensor) -> None:
+    mean, error = of_copies(Oracle(SPACE, ABSORBING), ABSORBING, LogLinear(), x0, estimator)
+    assert error < PRECISION[estimator]
     assert mean == pytest.approx(nats(SPACE, x0), abs=4.5 * error)
 
 
-@forms
-def test_with_a_worse_score_the_bound_is_above_the_entropy(form: Form) -> None:
+@estimators
+def test_with_a_worse_score_the_bound_is_above_the_entropy(estimator: Estimator) -> None:
     tilt = 0.6 * randn(L, TOKENS, seed=62)
     canvases, entropy = SPACE.canvases(), float(torch.special.entr(SPACE.p0).sum())
     bounds = []
     for network in (Oracle(SPACE, ABSORBING), Oracle(SPACE, ABSORBING, tilt=tilt, normalised=True)):
         copies = 1000
-        result = estimate(network, ABSORBING, LogLinear(), canvases.repeat(copies, 1), form=form, batch_size=10**5)
+        result = estimate(
+            network, ABSORBING, LogLinear(), canvases.repeat(copies, 1), estimator=estimator, batch_size=10**5
+        )
         each = result.replicates.view(-1, copies, len(canvases)).mean(1) @ SPACE.p0
         bounds.append((float(each.mean()), float(each.std() / len(each) ** 0.5)))
     (true, true_error), (worse, worse_error) = bounds
-    assert true == pytest.approx(entropy, abs=5 * true_error) and true_error < PRECISION[form]
+    assert true == pytest.approx(entropy, abs=5 * true_error) and true_error < PRECISION[estimator]
     assert worse > entropy + 5 * worse_error
 
 
@@ -94,30 +102,38 @@ def expected_bound(network: Oracle, x0: Tensor) -> float:
     return float(sum(L / int(n) * c / (L * math.comb(L, int(n))) for n, c in zip(k, cross, strict=True)))
 
 
-@forms
-def test_both_forms_are_the_same_bound_of_any_network(form: Form) -> None:
+@estimators
+def test_both_estimators_are_of_the_same_bound_of_any_network(estimator: Estimator) -> None:
     x0 = SPACE.canvases()[5]
     network = Oracle(SPACE, ABSORBING, tilt=0.8 * randn(L, TOKENS, seed=63), normalised=True)
     assert expected_bound(Oracle(SPACE, ABSORBING), x0) == pytest.approx(nats(SPACE, x0), rel=1e-9)
-    mean, error = of_copies(network, ABSORBING, LogLinear(), x0, form)
-    assert error < PRECISION[form]
+    mean, error = of_copies(network, ABSORBING, LogLinear(), x0, estimator)
+    assert error < PRECISION[estimator]
     assert mean == pytest.approx(expected_bound(network, x0), abs=4.5 * error)
 
 
-@forms
-def test_an_unnormalised_score_is_read_as_normalised(form: Form) -> None:
+@estimators
+def test_an_unnormalised_score_is_read_as_normalised(estimator: Estimator) -> None:
     tilt = randn(L, TOKENS, seed=64)
     results = [
-        estimate(Oracle(SPACE, ABSORBING, tilt=tilt, normalised=n), ABSORBING, LogLinear(), SPACE.canvases(), form=form)
+        estimate(
+            Oracle(SPACE, ABSORBING, tilt=tilt, normalised=n),
+            ABSORBING,
+            LogLinear(),
+            SPACE.canvases(),
+            estimator=estimator,
+        )
         for n in (False, True)
     ]
     torch.testing.assert_close(results[0].replicates, results[1].replicates)
 
 
-@forms
+@estimators
 @pytest.mark.parametrize("counted", [[True, True, True], [True, False, True]], ids=["all", "some"])
 @pytest.mark.parametrize("noise", SCHEDULES, ids=lambda n: type(n).__name__)
-def test_the_network_is_fed_the_noise_of_what_is_masked(form: Form, noise: Schedule, counted: list[bool]) -> None:
+def test_the_network_is_fed_the_noise_of_what_is_masked(
+    estimator: Estimator, noise: Schedule, counted: list[bool]
+) -> None:
     """At most sigma_bar(1): a time-conditioned network knows no more. What is given counts as never masked."""
     end = float(noise.total(torch.ones((), dtype=torch.float64)))
     fed = []
@@ -130,10 +146,19 @@ def test_the_network_is_fed_the_noise_of_what_is_masked(form: Form, noise: Sched
 
     x0 = SPACE.canvases()
     where = torch.tensor(counted).expand(len(x0), -1)
-    estimate(Recording(SPACE, ABSORBING), ABSORBING, noise, x0, form=form, where=where, replicates=20, batch_size=100)
+    estimate(
+        Recording(SPACE, ABSORBING),
+        ABSORBING,
+        noise,
+        x0,
+        estimator=estimator,
+        where=where,
+        replicates=20,
+        batch_size=100,
+    )
     sigma = torch.cat([s for s, _ in fed])
     assert float(sigma.max()) <= end and float(sigma.min()) > 0
-    if form == "ao":  # exactly k of L are masked
+    if estimator == "ao":  # exactly k of L are masked
         fraction = torch.cat([w for _, w in fed]).double().mean(1)
         torch.testing.assert_close(sigma, (-torch.log1p(-fraction)).clamp(max=end))
     else:  # lambda is uniform, and masks each counted position with its own chance
@@ -144,23 +169,23 @@ def test_the_network_is_fed_the_noise_of_what_is_masked(form: Form, noise: Sched
         )
 
 
-@forms
+@estimators
 @pytest.mark.parametrize("x0", extremes(SPACE), ids=["likeliest", "unlikeliest"])
-def test_given_tokens_are_given(form: Form, x0: Tensor) -> None:
+def test_given_tokens_are_given(estimator: Estimator, x0: Tensor) -> None:
     counted = torch.tensor([True, False, True])
     network = Oracle(SPACE, ABSORBING)
     where = counted.expand(COPIES, -1)
-    mean, error = of_copies(network, ABSORBING, LogLinear(), x0, form, where=where)
+    mean, error = of_copies(network, ABSORBING, LogLinear(), x0, estimator, where=where)
     given = torch.where(counted, MASK, x0)
     truth = nats(SPACE, x0) - nats(SPACE, given)
-    assert error < PRECISION[form]
+    assert error < PRECISION[estimator]
     assert mean == pytest.approx(truth, abs=4.5 * error)
     assert all(torch.equal(x[:, 1], x0[1].expand(len(x))) for x in network.seen)
 
 
-@forms
+@estimators
 @pytest.mark.parametrize("x0", extremes(SPACE), ids=["likeliest", "unlikeliest"])
-def test_unknown_tokens_are_summed_out(form: Form, x0: Tensor) -> None:
+def test_unknown_tokens_are_summed_out(estimator: Estimator, x0: Tensor) -> None:
     """They stay MASK, and count as masked in the noise that a time-conditioned network is fed."""
     masked = []
 
@@ -172,12 +197,12 @@ def test_unknown_tokens_are_summed_out(form: Form, x0: Tensor) -> None:
     counted = torch.tensor([True, False, True])
     known = torch.where(counted, x0, MASK)
     where = counted.expand(COPIES, -1)
-    mean, error = of_copies(Recording(SPACE, ABSORBING), ABSORBING, LogLinear(), known, form, where=where)
-    assert error < PRECISION[form]
+    mean, error = of_copies(Recording(SPACE, ABSORBING), ABSORBING, LogLinear(), known, estimator, where=where)
+    assert error < PRECISION[estimator]
     assert mean == pytest.approx(nats(SPACE, known), abs=4.5 * error)
     fed, there = (torch.cat(each) for each in zip(*masked, strict=True))
     most = float(mask_probability(LogLinear().total(torch.ones((), dtype=torch.float64))))
-    if form == "ao":
+    if estimator == "ao":
         torch.testing.assert_close(fed, there.clamp(max=most))
     assert float(fed.min()) >= 1 / L and float(fed.mean()) == pytest.approx(float(there.mean()), abs=0.01)
 
@@ -191,7 +216,7 @@ def test_canvases_may_count_different_tokens() -> None:
         ABSORBING,
         LogLinear(),
         x0.expand(copies * len(masks), -1),
-        form="ao",
+        estimator="ao",
         where=masks.repeat(copies, 1),
         batch_size=10**5,
     )
@@ -285,7 +310,7 @@ def test_with_a_worse_score_the_elbo_is_above_the_entropy() -> None:
     tilt = 0.6 * randn(2, TOKENS, seed=65)
     canvases, copies = PAIR.canvases(), 400
     network = Oracle(PAIR, UNIFORM, tilt=tilt)
-    result = estimate(network, UNIFORM, WIDE, canvases.repeat(copies, 1), form="elbo", batch_size=10**4)
+    result = estimate(network, UNIFORM, WIDE, canvases.repeat(copies, 1), estimator="elbo", batch_size=10**4)
     each = result.replicates.view(-1, copies, len(canvases)).mean(1) @ PAIR.p0
     entropy = float(torch.special.entr(PAIR.p0).sum())
     assert float(each.mean()) > entropy + 5 * float(each.std() / len(each) ** 0.5) + 1e-3
@@ -332,16 +357,18 @@ def test_dwdse_is_the_integral_by_enumeration(process: Process, noise: Schedule)
 
 
 @pytest.mark.parametrize(
-    ("form", "process", "noise"),
+    ("estimator", "process", "noise"),
     [("lambda", ABSORBING, LogLinear()), ("ao", ABSORBING, LogLinear()), ("elbo", UNIFORM, WIDE)],
     ids=["lambda", "ao", "elbo"],
 )
-def test_the_standard_error_is_honest(form: Form, process: Process, noise: Schedule) -> None:
+def test_the_standard_error_is_honest(estimator: Estimator, process: Process, noise: Schedule) -> None:
     x0 = PAIR.canvases().repeat(20, 1)
     truth = -20 * float(PAIR.p0.log().sum())
     network, pulls = Oracle(PAIR, process), []
     for seed in range(60):
-        result = estimate(network, process, noise, x0, form=form, replicates=16, seed=seed, batch_size=len(x0))
+        result = estimate(
+            network, process, noise, x0, estimator=estimator, replicates=16, seed=seed, batch_size=len(x0)
+        )
         pulls.append((float(result.nats.sum()) - truth) / result.standard_error)
     pull = torch.tensor(pulls)
     assert 0.7 < float(pull.square().mean().sqrt()) < 1.4
@@ -355,16 +382,23 @@ CASES = [
     ("dwdse", UNIFORM, LogLinear()),
     ("elbo", UNIFORM, WIDE),
 ]
-every_form = pytest.mark.parametrize(("form", "process", "noise"), CASES, ids=lambda v: str(v).split("(")[0])
+every_estimator = pytest.mark.parametrize(("estimator", "process", "noise"), CASES, ids=lambda v: str(v).split("(")[0])
 
 
-@every_form
-def test_batch_and_chunk_size_change_no_bit(form: Form, process: Process, noise: Schedule) -> None:
+@every_estimator
+def test_batch_and_chunk_size_change_no_bit(estimator: Estimator, process: Process, noise: Schedule) -> None:
     x0 = PAIR.canvases()
     where = all_states(2, 2).bool().repeat(3, 1)[: len(x0)]
     results = [
         estimate(
-            Oracle(PAIR, process, chunk=chunk), process, noise, x0, form=form, where=where, batch_size=size, draws=2
+            Oracle(PAIR, process, chunk=chunk),
+            process,
+            noise,
+            x0,
+            estimator=estimator,
+            where=where,
+            batch_size=size,
+            draws=2,
         )
         for size, chunk in ((1, 1), (2, 3), (4, 5), (9, 2), (100, 1000))
     ]
@@ -373,11 +407,13 @@ def test_batch_and_chunk_size_change_no_bit(form: Form, process: Process, noise:
         assert torch.equal(other.per_token, results[0].per_token)
 
 
-@every_form
-def test_replicates_and_tokens_add_up_and_the_seed_decides(form: Form, process: Process, noise: Schedule) -> None:
+@every_estimator
+def test_replicates_and_tokens_add_up_and_the_seed_decides(
+    estimator: Estimator, process: Process, noise: Schedule
+) -> None:
     network, x0 = Oracle(PAIR, process), PAIR.canvases()
-    a, again, b = (estimate(network, process, noise, x0, form=form, replicates=5, seed=s) for s in (0, 0, 1))
-    assert a.form == form and a.replicates.shape == (5, len(x0)) and a.per_token.shape == x0.shape
+    a, again, b = (estimate(network, process, noise, x0, estimator=estimator, replicates=5, seed=s) for s in (0, 0, 1))
+    assert a.estimator == estimator and a.replicates.shape == (5, len(x0)) and a.per_token.shape == x0.shape
     torch.testing.assert_close(a.per_token.sum(1), a.nats)
     torch.testing.assert_close(a.replicates.mean(0), a.nats)
     assert torch.equal(a.replicates, again.replicates)
@@ -388,31 +424,32 @@ def test_replicates_and_tokens_add_up_and_the_seed_decides(form: Form, process: 
 def test_more_draws_shrink_the_monte_carlo_error_and_not_that_of_the_data() -> None:
     network, x0 = Oracle(PAIR, ABSORBING), PAIR.canvases()
     few, many = (
-        estimate(network, ABSORBING, LogLinear(), x0, form="ao", replicates=24, draws=d, batch_size=9) for d in (1, 32)
+        estimate(network, ABSORBING, LogLinear(), x0, estimator="ao", replicates=24, draws=d, batch_size=9)
+        for d in (1, 32)
     )
     assert many.standard_error < few.standard_error / 3
     spread = float(-PAIR.p0.log().std() * len(x0) ** 0.5)
     assert many.data_error == pytest.approx(abs(spread), rel=0.1)
 
 
-@every_form
-def test_given_tokens_are_never_noised_nor_counted(form: Form, process: Process, noise: Schedule) -> None:
-    if form == "elbo":
+@every_estimator
+def test_given_tokens_are_never_noised_nor_counted(estimator: Estimator, process: Process, noise: Schedule) -> None:
+    if estimator == "elbo":
         noise = Geometric(0.5, 20.0)  # its last term sees the canvas at this much noise
     network, x0 = Oracle(PAIR, process), PAIR.canvases()
     where = torch.tensor([[True, False]]).expand(len(x0), -1)
-    result = estimate(network, process, noise, x0, form=form, where=where, batch_size=len(x0))
+    result = estimate(network, process, noise, x0, estimator=estimator, where=where, batch_size=len(x0))
     assert bool((result.per_token[:, 1] == 0).all()) and bool((result.per_token[:, 0] != 0).all())
     for x in network.seen:
         assert torch.equal(x[:, 1], x0[:, 1])
 
 
-@pytest.mark.parametrize(("form", "process"), [("lambda", UNIFORM), ("ao", UNIFORM), ("elbo", ABSORBING)], ids=str)
-def test_forms_that_do_not_fit_the_process_are_refused(form: Form, process: Process) -> None:
-    with pytest.raises(UsageError, match=form):
-        estimate(Oracle(PAIR, process), process, LogLinear(), PAIR.canvases(), form=form)
+@pytest.mark.parametrize(("estimator", "process"), [("lambda", UNIFORM), ("ao", UNIFORM), ("elbo", ABSORBING)], ids=str)
+def test_estimators_that_do_not_fit_the_process_are_refused(estimator: Estimator, process: Process) -> None:
+    with pytest.raises(UsageError, match=estimator):
+        estimate(Oracle(PAIR, process), process, LogLinear(), PAIR.canvases(), estimator=estimator)
 
 
 def test_one_replicate_has_no_error_and_is_refused() -> None:
     with pytest.raises(UsageError, match="replicates"):
-        estimate(Oracle(PAIR, ABSORBING), ABSORBING, LogLinear(), PAIR.canvases(), form="ao", replicates=1)
+        estimate(Oracle(PAIR, ABSORBING), ABSORBING, LogLinear(), PAIR.canvases(), estimator="ao", replicates=1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sedd_cli import Checkpoint, UsageError, load_checkpoint
-from sedd_cli.diffusion.names import Form
+from sedd_cli.diffusion.names import Estimator
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.evaluation.blocks import Blocks, make_blocks
 from sedd_cli.evaluation.likelihoods import Likelihood, LikelihoodRequest, Measuring, difference
@@ -14,8 +14,10 @@ from tests.diffusion.oracle import Oracle, Space, randn
 from tests.evaluation.truth import Letters, truth
 
 SPACE = Space(3, 4, seed=90)
-FORMS: list[tuple[Form, Process]] = [("ao", Absorbing(3)), ("lambda", Absorbing(3)), ("elbo", Uniform(3))]
-every_form = pytest.mark.parametrize(("form", "process"), FORMS, ids=[form for form, _ in FORMS])
+ESTIMATORS: list[tuple[Estimator, Process]] = [("ao", Absorbing(3)), ("lambda", Absorbing(3)), ("elbo", Uniform(3))]
+every_estimator = pytest.mark.parametrize(
+    ("estimator", "process"), ESTIMATORS, ids=[estimator for estimator, _ in ESTIMATORS]
+)
 
 
 def data(blocks: int, seed: int = 0) -> Blocks:
@@ -42,10 +44,10 @@ def measure(checkpoint: Checkpoint, blocks: Blocks, **request: object) -> Likeli
     return found
 
 
-@every_form
-def test_with_the_true_score_the_entropy_is_met(form: Form, process: Process) -> None:
+@every_estimator
+def test_with_the_true_score_the_entropy_is_met(estimator: Estimator, process: Process) -> None:
     blocks = data(100)
-    found = measure(truth(SPACE, process), blocks, form=form, replicates=30)
+    found = measure(truth(SPACE, process), blocks, estimator=estimator, replicates=30)
     assert found.complete and found.num_blocks == 100 and found.replicates == 30
     assert abs(found.nats - exact(blocks)) < 4 * found.standard_error
     assert found.standard_error < 0.05 * found.nats
@@ -53,23 +55,23 @@ def test_with_the_true_score_the_entropy_is_met(form: Form, process: Process) ->
 
 
 @pytest.mark.slow
-@every_form
-def test_the_error_bars_cover_the_truth(form: Form, process: Process) -> None:
+@every_estimator
+def test_the_error_bars_cover_the_truth(estimator: Estimator, process: Process) -> None:
     """Two standard errors of a hundred data sets, most of them of a single chunk, where errors are hardest to tell."""
     covered = 0
     for seed in range(100):
         blocks = data((5, 31, 32, 70)[seed % 4], seed)
-        found = measure(truth(SPACE, process), blocks, form=form, replicates=8, seed=seed)
+        found = measure(truth(SPACE, process), blocks, estimator=estimator, replicates=8, seed=seed)
         covered += abs(found.nats - exact(blocks)) < 2 * found.standard_error
     assert 88 <= covered <= 100
 
 
-@every_form
-def test_batches_change_no_bit_and_seeds_do(form: Form, process: Process) -> None:
+@every_estimator
+def test_batches_change_no_bit_and_seeds_do(estimator: Estimator, process: Process) -> None:
     blocks, checkpoint = data(40), truth(SPACE, process)
-    found = [measure(checkpoint, blocks, form=form, replicates=3, batch_size=size) for size in (1, 7, 64)]
+    found = [measure(checkpoint, blocks, estimator=estimator, replicates=3, batch_size=size) for size in (1, 7, 64)]
     assert len({tuple(one.of_blocks.tolist()) for one in found}) == 1
-    assert measure(checkpoint, blocks, form=form, replicates=3, seed=1).nats != found[0].nats
+    assert measure(checkpoint, blocks, estimator=estimator, replicates=3, seed=1).nats != found[0].nats
 
 
 def test_batches_change_no_bit_of_a_real_network() -> None:
@@ -80,20 +82,20 @@ def test_batches_change_no_bit_of_a_real_network() -> None:
     assert one.of_blocks.tolist() == other.of_blocks.tolist()
 
 
-@every_form
-def test_the_curve_adds_up_to_the_bound(form: Form, process: Process) -> None:
-    found = measure(truth(SPACE, process), data(64), form=form, replicates=40)
+@every_estimator
+def test_the_curve_adds_up_to_the_bound(estimator: Estimator, process: Process) -> None:
+    found = measure(truth(SPACE, process), data(64), estimator=estimator, replicates=40)
     bands = found.curve(10)
     assert [band.low for band in bands] == pytest.approx([i / 10 for i in range(10)])
     # The uniform process pays a little at both ends of time, where no band is.
-    ends = 0.01 if form == "elbo" else 1e-9
+    ends = 0.01 if estimator == "elbo" else 1e-9
     assert sum(band.nats_per_token for band in bands) == pytest.approx(found.nats_per_token, rel=ends)
 
 
 def test_where_much_is_masked_a_token_costs_its_marginal_entropy() -> None:
     """At the right end of the curve nothing is known: the price there is the mean entropy of single tokens."""
     blocks = data(400)
-    found = measure(truth(SPACE), blocks, form="lambda", replicates=50)
+    found = measure(truth(SPACE), blocks, estimator="lambda", replicates=50)
     last = found.curve(50)[-1]
     marginal = -sum(
         float(SPACE.probability(torch.where(torch.arange(4) == i, group, 3)).log().sum())
@@ -165,7 +167,7 @@ def test_the_error_of_the_difference_is_what_until_error_asks_for() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"form": "t-dce"}, "unknown form 't-dce'"),
+        ({"estimator": "t-dce"}, "unknown estimator 't-dce'"),
         ({"replicates": 1}, "replicates must be at least 2"),
         ({"replicates": 2.5}, "replicates must be a whole number"),
         ({"seed": -1}, "seed must be at least 0"),

@@ -71,7 +71,7 @@ def all_canvases() -> Tensor:
 def test_a_causal_network_is_a_law_and_reads_nothing_after(kind: str) -> None:
     network = network_of("causal", kind)
     x = all_canvases()
-    result = estimate(network, network.process, LogLinear(), x, form="autoregressive", batch_size=64)
+    result = estimate(network, network.process, LogLinear(), x, estimator="autoregressive", batch_size=64)
     p = (-result.nats).exp()
     assert float(p.sum()) == pytest.approx(1, abs=1e-4)
     assert float(p.max() / p.min()) > 10

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from sedd_cli import load_checkpoint
-from sedd_cli.diffusion.likelihood import default_form, estimate
+from sedd_cli.diffusion.likelihood import default_estimator, estimate
 from sedd_cli.diffusion.randomness import uniforms
 from sedd_cli.diffusion.schedules import LogLinear, mask_probability
 from sedd_cli.models.network import ScoreNetwork
@@ -103,8 +103,8 @@ def test_one_text_is_learnt_by_heart(objective: str, parameters: str, process: s
         assert losses[-1] < 0.1
         return
     noise = recipe.config(8).schedule()
-    form = default_form(network.process, noise)
-    bound = estimate(network.eval(), network.process, noise, x0[:1], form=form, replicates=32, draws=8)
+    estimator = default_estimator(network.process, noise)
+    bound = estimate(network.eval(), network.process, noise, x0[:1], estimator=estimator, replicates=32, draws=8)
     # Of `L_simple`, an average over the steps, half the positions count at the start.
     assert losses[0] > (1.0 if objective == "d3pm-simple" else 1.5)
     assert float(bound.nats.sum()) / 32 < (1.0 if process == "uniform" else 0.15)
@@ -125,8 +125,8 @@ def test_teaching_objectives_learn(objective: str, process: str) -> None:
     network = make_network(recipe, 4, torch.device("cpu"))
     x0, noise = torch.tensor([3, 1, 0, 2]).expand(16, 4), recipe.config(4).schedule()
     learn(network, recipe, objective, x0, 100 if objective == "dcsm" and process == "absorb" else 240)
-    form = default_form(network.process, noise)
-    bound = estimate(network.eval(), network.process, noise, x0[:1], form=form, replicates=32, draws=8)
+    estimator = default_estimator(network.process, noise)
+    bound = estimate(network.eval(), network.process, noise, x0[:1], estimator=estimator, replicates=32, draws=8)
     assert float(bound.nats.sum()) / 4 < (1.6 if process == "uniform" else 1.1)
 
 

@@ -73,7 +73,7 @@ def compare(
         from sedd_cli.evaluation.plots import plot_bands
 
         request = LikelihoodRequest(
-            form=form, replicates=replicates, until_error=until_error, seed=seed, batch_size=batch_size
+            estimator=form, replicates=replicates, until_error=until_error, seed=seed, batch_size=batch_size
         )
         dataset = cutting.read(data, terminal)
         pair = (
@@ -100,7 +100,7 @@ def compare(
             **settings_of_request(request),
         }
         first, second = (
-            Result(name, found, model_of(checkpoint, found.form))
+            Result(name, found, model_of(checkpoint, found.estimator))
             for name, found, checkpoint in zip(told_apart(*pair), measuring.results(), pair, strict=True)
         )
         comparison = Comparison(first, second, settings)

@@ -115,7 +115,7 @@ def beside(
     some = measuring.blocks.groups[0][:COMPARED]
     terminal.note(f"{checkpoint.precision} beside float32, on {len(some)} blocks")
     try:
-        return fidelity(twin, checkpoint, some, form=request.form_for(checkpoint), seed=request.seed)
+        return fidelity(twin, checkpoint, some, estimator=request.estimator_for(checkpoint), seed=request.seed)
     except KeyboardInterrupt:
         return None
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sedd_cli.cli import options
-from sedd_cli.diffusion.names import Form
+from sedd_cli.diffusion.names import Estimator
 from sedd_cli.evaluation.names import Format, Remainder, Separator, Split
 
 DATA, MEASURING = "Data", "Measuring"
@@ -56,7 +56,7 @@ MaxBlocks = Annotated[
     typer.Option("--blocks", help="The first N blocks alone.", rich_help_panel=DATA, show_default=False),
 ]
 FormChoice = Annotated[
-    Form | None,
+    Estimator | None,
     typer.Option(
         "--form",
         help="Bounds: ao, lambda (absorbing), elbo (uniform). dwdse: the paper's figure. Default: ao or elbo.",

@@ -61,7 +61,7 @@ def perplexity(
         from sedd_cli.evaluation.plots import plot_bands
 
         request = LikelihoodRequest(
-            form=form, replicates=replicates, until_error=until_error, seed=seed, batch_size=batch_size
+            estimator=form, replicates=replicates, until_error=until_error, seed=seed, batch_size=batch_size
         )
         sets = [cutting.read(what, terminal) for what in data]
         names = names_of(data, sets)
@@ -80,7 +80,7 @@ def perplexity(
                     Result(
                         name,
                         found[0],
-                        model_of(checkpoint, found[0].form),
+                        model_of(checkpoint, found[0].estimator),
                         {
                             **settings_of_data(one, measuring.blocks, cutting.separator, cutting.remainder),
                             **settings_of_request(request),
@@ -102,7 +102,7 @@ def perplexity(
             if json
             else "\n".join(result.as_lines() for result in results),
             lambda: as_markdown(f"How likely {checkpoint.name} finds text", results, files.picture_beside_report),
-            lambda kind: plot_bands(curves, noise_axis(results[0].found.form), kind),
+            lambda kind: plot_bands(curves, noise_axis(results[0].found.estimator), kind),
         )
         terminal.note(f"{time.monotonic() - started:.1f} s, {checkpoint.name}")
     if not finished:
