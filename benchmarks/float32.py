@@ -19,8 +19,8 @@ from torch import Tensor
 
 from sedd_cli import Checkpoint, load_checkpoint
 from sedd_cli.atomic import write_file
-from sedd_cli.evaluation.judge import Judge, Passage
-from sedd_cli.evaluation.judges import load_judge
+from sedd_cli.evaluation.judge_loader import load_judge
+from sedd_cli.evaluation.judge_model import JudgeInput, JudgeModel
 from sedd_cli.evaluation.plots import picture_of, require_plot
 from sedd_cli.evaluation.quality import Estimate, distinct, mean, perplexity, unigram_entropy
 from sedd_cli.generation.engine import Run
@@ -54,15 +54,15 @@ def drawn(checkpoint: Checkpoint, steps: int, num: int, exact: bool) -> Tensor:
     return torch.cat([sampler.sample(SEED + i, min(AT_ONCE, num - i), checkpoint.length) for i in batches])
 
 
-def judged(checkpoint: Checkpoint, canvases: Tensor, judge: Judge) -> Estimate | None:
+def judged(checkpoint: Checkpoint, canvases: Tensor, judge: JudgeModel) -> Estimate | None:
     """Of the texts up to their end-of-text tokens."""
     assert checkpoint.tokenizer is not None
     texts = [checkpoint.tokenizer.compose(ids, whole=False, at_start=True) for ids in canvases.tolist()]
-    verdicts = judge.judge([Passage((text,)) for text in texts])
-    return perplexity([v.nats for v in verdicts], [v.tokens for v in verdicts])
+    ratings = judge.rate([JudgeInput((text,)) for text in texts])
+    return perplexity([v.nats for v in ratings], [v.tokens for v in ratings])
 
 
-def points(checkpoint: Checkpoint, steps: Sequence[int], num: int, judge: Judge | None) -> Iterator[Point]:
+def points(checkpoint: Checkpoint, steps: Sequence[int], num: int, judge: JudgeModel | None) -> Iterator[Point]:
     for count in steps:
         for exact in (True, False):
             canvases = drawn(checkpoint, count, num, exact)

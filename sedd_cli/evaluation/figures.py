@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sedd_cli.evaluation.judge import Verdict
+from sedd_cli.evaluation.judge_model import Rating
 from sedd_cli.evaluation.mauve import Mauve, compute_mauve
 from sedd_cli.evaluation.quality import (
     Estimate,
@@ -25,7 +25,7 @@ class Text:
     tokens: list[int]
     text: str
     nfe: int
-    verdict: Verdict | None
+    rating: Rating | None
 
     @property
     def entropy(self) -> float:
@@ -65,8 +65,8 @@ class Figures:
 def figures_of(row: Row, reference: Sequence[Text], seed: int) -> Figures:
     """The figures of a row that has texts; its MAUVE is against the texts of `reference`, if there are any."""
     texts = row.texts
-    verdicts = [text.verdict for text in texts if text.verdict is not None]
-    nats, counts = [v.nats for v in verdicts], [v.tokens for v in verdicts]
+    ratings = [text.rating for text in texts if text.rating is not None]
+    nats, counts = [v.nats for v in ratings], [v.tokens for v in ratings]
     tokens = [text.tokens for text in texts]
     return Figures(
         texts=len(texts),
@@ -74,7 +74,7 @@ def figures_of(row: Row, reference: Sequence[Text], seed: int) -> Figures:
         seconds=row.seconds / len(texts) or None,
         perplexity=perplexity(nats, counts),
         median=median_perplexity(nats, counts),
-        judged_tokens=sum(counts) if verdicts else None,
+        judged_tokens=sum(counts) if ratings else None,
         entropy=mean([text.entropy for text in texts]),
         distinct=tuple(distinct(tokens, n) for n in (1, 2, 3)),
         repetition=repetition(tokens),
@@ -84,7 +84,7 @@ def figures_of(row: Row, reference: Sequence[Text], seed: int) -> Figures:
 
 def _mauve(texts: Sequence[Text], reference: Sequence[Text], seed: int) -> Mauve | None:
     ours, real = (
-        [text.verdict.feature for text in side if text.verdict is not None and text.verdict.feature is not None]
+        [text.rating.feature for text in side if text.rating is not None and text.rating.feature is not None]
         for side in (texts, reference)
     )
     return compute_mauve(ours, real, seed) if ours and real else None

