@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from sedd_cli.errors import SeddError
-from sedd_cli.evaluation.score import make_windows
+from sedd_cli.evaluation.score import make_score_windows
 from sedd_cli.text.spelling import END_OF_TEXT
 
 if TYPE_CHECKING:
@@ -124,8 +124,8 @@ class JudgeModel:
         if not ids:
             return
         length = self.card.context or len(ids)
-        windows = make_windows(len(ids), length, length // 2)
-        for start, first_new in zip(windows.starts.tolist(), windows.unseen.int().argmax(1).tolist(), strict=True):
+        windows = make_score_windows(len(ids), length, length // 2)
+        for start, first_new in zip(windows.starts.tolist(), windows.is_new.int().argmax(1).tolist(), strict=True):
             yield _Window(index, start, first_new, ids[start : start + windows.length])
 
     @torch.inference_mode()

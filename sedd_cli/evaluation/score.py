@@ -20,7 +20,7 @@ from sedd_cli.models.checkpoint import Checkpoint
 Order = Literal["any", "left-to-right"]
 ScoreForm = Estimator | Literal["left-to-right"]
 
-NOISED = 8
+MIN_CANVASES = 8
 """Canvases a replicate noises at least: a text of few windows is noised several times, at stratified times."""
 
 
@@ -58,7 +58,7 @@ class ScoreRequest:
 
 
 @dataclass(frozen=True)
-class Windows:
+class ScoreWindows:
     """N canvases of L tokens over a document: `starts` (N,); each holds at least `overlap` tokens of the last one."""
 
     starts: Tensor
@@ -74,13 +74,13 @@ class Windows:
         return self.starts[:, None] + torch.arange(self.length)
 
     @property
-    def unseen(self) -> Tensor:
+    def is_new(self) -> Tensor:
         """(N, L) bool: tokens that no window before holds. Given those before, they make the chain rule's factors."""
         ends = self.starts + self.length
         return self.positions >= torch.cat([self.starts[:1], ends[:-1]])[:, None]
 
     @property
-    def central(self) -> Tensor:
+    def has_most_context(self) -> Tensor:
         """(N, L) bool: every token once too, where it has most on either side: overlaps are cut in the middle."""
         ends = self.starts + self.length
         cuts = (self.starts[1:] + ends[:-1] + 1) // 2
@@ -88,8 +88,8 @@ class Windows:
         return (self.positions >= begin[:, None]) & (self.positions < end[:, None])
 
 
-def make_windows(tokens: int, length: int, overlap: int | None = None) -> Windows:
-    """Windows over a document of so many tokens, all of one size; the last is moved back to its end.
+def make_score_windows(tokens: int, length: int, overlap: int | None = None) -> ScoreWindows:
+    """ScoreWindows over a document of so many tokens, all of one size; the last is moved back to its end.
 
     Raises `UsageError` if windows overlap (None: by half) so much that they do not advance.
     """
@@ -100,7 +100,7 @@ def make_windows(tokens: int, length: int, overlap: int | None = None) -> Window
         )
     length_used = min(length, tokens)
     last = tokens - length_used
-    return Windows(torch.tensor([*range(0, last, length - overlap), last]), length_used, overlap)
+    return ScoreWindows(torch.tensor([*range(0, last, length - overlap), last]), length_used, overlap)
 
 
 @dataclass(frozen=True)
@@ -170,9 +170,9 @@ class Scoring:
             )
         self.num_bytes = _bytes(text)
         self.ids = _ids(checkpoint, text)
-        self.windows = make_windows(len(self.ids), request.length or checkpoint.length, request.overlap)
+        self.windows = make_score_windows(len(self.ids), request.length or checkpoint.length, request.overlap)
         self.goal = 0 if request.order == "left-to-right" or self._causal else request.replicates
-        self._draws = -(-NOISED // len(self.windows))
+        self._draws = -(-MIN_CANVASES // len(self.windows))
         self._batch_size = request.batch_size or 8
 
     @property
@@ -209,7 +209,7 @@ class Scoring:
 
     def _bounds(self) -> Iterator[Score]:
         checkpoint, request = self.checkpoint, self.request
-        x0, where = self.ids[self.windows.positions], self.windows.unseen
+        x0, where = self.ids[self.windows.positions], self.windows.is_new
         estimator = default_estimator(checkpoint.process, checkpoint.noise)
         pool = _Pool()
         while pool.replicates < self.goal:
@@ -232,7 +232,7 @@ class Scoring:
                 self.goal = replicates_needed(pool.replicates, pool.error / len(self.ids), request.until_error)
 
     def _autoregressive(self) -> Iterator[Score]:
-        checkpoint, x0, where = self.checkpoint, self.ids[self.windows.positions], self.windows.unseen
+        checkpoint, x0, where = self.checkpoint, self.ids[self.windows.positions], self.windows.is_new
         result = estimate(
             checkpoint.model,
             checkpoint.process,
@@ -248,7 +248,7 @@ class Scoring:
         checkpoint, windows = self.checkpoint, self.windows
         assert isinstance(checkpoint.process, Absorbing)
         parts = []
-        for x0, new in zip(self.ids[windows.positions], windows.unseen, strict=True):
+        for x0, new in zip(self.ids[windows.positions], windows.is_new, strict=True):
             order = new.nonzero().squeeze(1)
             nats = in_order(
                 checkpoint.model, checkpoint.process, checkpoint.noise, x0, order, batch_size=self._batch_size
@@ -260,7 +260,7 @@ class Scoring:
         checkpoint, windows = self.checkpoint, self.windows
         assert isinstance(checkpoint.process, Absorbing)
         parts = []
-        for x0, here in zip(self.ids[windows.positions], windows.central, strict=True):
+        for x0, here in zip(self.ids[windows.positions], windows.has_most_context, strict=True):
             positions = here.nonzero().squeeze(1)
             nats = pseudo_likelihood(
                 checkpoint.model, checkpoint.process, checkpoint.noise, x0, positions, batch_size=self._batch_size

@@ -9,7 +9,7 @@ from torch import Tensor
 from sedd_cli import Checkpoint, UsageError, score
 from sedd_cli.diffusion.likelihood import in_order, pseudo
 from sedd_cli.diffusion.processes import Absorbing, Uniform
-from sedd_cli.evaluation.score import ScoreRequest, Scoring, make_windows
+from sedd_cli.evaluation.score import ScoreRequest, Scoring, make_score_windows
 from tests.diffusion.oracle import Space
 from tests.evaluation.truth import Letters, truth
 
@@ -48,26 +48,26 @@ def direct(checkpoint: Checkpoint, ids: Tensor) -> Tensor:
 @pytest.mark.parametrize("overlap", [None, 0, 1, 3, 6])
 @pytest.mark.parametrize("tokens", [1, 6, 7, 8, 9, 14, 23])
 def test_windows_count_every_token_once_and_give_the_overlap(tokens: int, overlap: int | None) -> None:
-    windows = make_windows(tokens, 7, overlap)
+    windows = make_score_windows(tokens, 7, overlap)
     given = 3 if overlap is None else overlap
-    positions, unseen = windows.positions, windows.unseen
+    positions, is_new = windows.positions, windows.is_new
     assert windows.overlap == given and windows.length == min(7, tokens)
-    assert positions[unseen].tolist() == list(range(tokens))
-    assert positions[windows.central].tolist() == list(range(tokens))
-    assert bool(unseen.any(1).all()) and bool(((~unseen).sum(1)[1:] >= given).all())
+    assert positions[is_new].tolist() == list(range(tokens))
+    assert positions[windows.has_most_context].tolist() == list(range(tokens))
+    assert bool(is_new.any(1).all()) and bool(((~is_new).sum(1)[1:] >= given).all())
     # Those given come first.
-    assert bool((unseen.int().diff(dim=1) >= 0).all())
+    assert bool((is_new.int().diff(dim=1) >= 0).all())
 
 
 def test_windows_that_do_not_advance_are_refused() -> None:
     with pytest.raises(UsageError, match="windows of 7 tokens cannot overlap by 7"):
-        make_windows(20, 7, 7)
+        make_score_windows(20, 7, 7)
 
 
 def test_a_token_stands_where_it_has_most_on_either_side() -> None:
-    windows = make_windows(10, 6, 2)
+    windows = make_score_windows(10, 6, 2)
     assert windows.starts.tolist() == [0, 4]
-    assert windows.positions[0][windows.central[0]].tolist() == [0, 1, 2, 3, 4]
+    assert windows.positions[0][windows.has_most_context[0]].tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("overlap", [0, 1, 2])
