@@ -21,7 +21,7 @@ from sedd_cli import load_checkpoint
 from sedd_cli.atomic import write_file
 from sedd_cli.diffusion.names import Estimator
 from sedd_cli.evaluation.blocks import Blocks, make_blocks
-from sedd_cli.evaluation.likelihoods import Likelihood, LikelihoodRequest, Measuring
+from sedd_cli.evaluation.likelihoods import Likelihood, LikelihoodEvaluation, LikelihoodRequest
 from sedd_cli.evaluation.plots import picture_of, require_plot
 from sedd_cli.evaluation.tables import Value, as_table
 from sedd_cli.text.corpus import read_documents
@@ -111,10 +111,12 @@ def blocks_of(validation: Path, tokenizer: Tokenizer, length: int) -> Blocks:
 
 def measured(folder: Path, estimator: Estimator | None, blocks: Blocks) -> Likelihood:
     checkpoint = load_checkpoint(str(folder))
-    measuring = Measuring([checkpoint], blocks, LikelihoodRequest(estimator=estimator, replicates=REPLICATES))
-    for _ in measuring.calls():
+    evaluation = LikelihoodEvaluation(
+        [checkpoint], blocks, LikelihoodRequest(estimator=estimator, replicates=REPLICATES)
+    )
+    for _ in evaluation.calls():
         pass
-    return measuring.results()[0]
+    return evaluation.results()[0]
 
 
 def rows_of(arm: Arm, outcome: Outcome, folder: Path, validation: Path, length: int) -> list[dict[str, Value]]:

@@ -1,4 +1,4 @@
-"""`sedd score`: how likely the checkpoint finds a document."""
+"""`sedd score`: the likelihood of a document under a checkpoint."""
 
 import io
 import sys
@@ -17,7 +17,7 @@ from sedd_cli.text.document import read_document
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sedd_cli.evaluation.score import Score, Scoring
+    from sedd_cli.evaluation.score import Score, ScoreEvaluation
 
 SCORING = "Scoring"
 MEANING = {
@@ -27,8 +27,8 @@ MEANING = {
     "left-to-right": "exact for this order",
     "autoregressive": "exact",
 }
-LONG = 10
-"""Seconds; what takes longer is said beforehand."""
+LONG_SECONDS = 10
+"""Remaining seconds above which an estimate of them is reported."""
 
 
 def score(
@@ -62,7 +62,7 @@ def score(
     overlap: Annotated[
         int | None,
         typer.Option(
-            help="Tokens that a window is given by the one before; half by default.",
+            help="Tokens that a window shares with the one before; half by default.",
             rich_help_panel=SCORING,
             show_default=False,
         ),
@@ -88,19 +88,19 @@ def score(
     dtype: options.Dtype = "auto",
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Say how likely a document is: a bound on its -log p, in nats and bits, and what each token contributes.
+    """Measure how likely a document is: a bound on its -log p, in nats and bits, and the contribution of each token.
 
-    Ctrl-C reports the bound as far as it is known by then.
+    Ctrl-C reports the bound so far.
 
     For example: sedd score story.txt --until-error 0.01
     """
     terminal = Terminal(quiet=quiet, color=color)
     if json and heat:
-        raise UsageError("--json and --heat cannot both be printed", "JSON holds each token's nats already.")
+        raise UsageError("--json and --heat cannot both be printed", "JSON contains the nats of each token.")
     document = read_document(file)
     refuse_to_write_over([file], output)
     with Output(output) as out:
-        from sedd_cli.evaluation.score import ScoreRequest, Scoring
+        from sedd_cli.evaluation.score import ScoreEvaluation, ScoreRequest
 
         request = ScoreRequest(
             order=order,
@@ -112,43 +112,43 @@ def score(
             overlap=overlap,
             batch_size=batch_size,
         )
-        scoring = Scoring(load(model, device, dtype, terminal, identified=json), document.text, request)
+        evaluation = ScoreEvaluation(load(model, device, dtype, terminal, identified=json), document.text, request)
         if not quiet:
-            _tell(scoring, document.text, terminal)
+            _tell(evaluation, document.text, terminal)
         started = time.monotonic()
-        result, finished = _carry_out(scoring, terminal)
+        result, finished = _carry_out(evaluation, terminal)
         if result is None:
-            terminal.note("stopped before there was anything to report")
+            terminal.note("stopped before the first result")
             raise typer.Exit(130)
         aside = output is not None and (finished or not out.spare(terminal))
         if json:
-            out.write(_as_json(scoring, result, finished))
+            out.write(_as_json(evaluation, result, finished))
         else:
             console = _console(heat, color, aside=aside)
-            shown = None if console is None else (console, _pieces(scoring, result))
+            shown = None if console is None else (console, _pieces(evaluation, result))
             _print(out, result, shown)
         if not finished:
-            terminal.note("stopped early: the figures are of what was done by then")
-        _conclude(scoring, result, time.monotonic() - started, terminal)
+            terminal.note("stopped early: the figures are partial")
+        _conclude(evaluation, result, time.monotonic() - started, terminal)
     if not finished:
         raise typer.Exit(130)
 
 
-def _tell(scoring: "Scoring", text: str, terminal: Terminal) -> None:
+def _tell(evaluation: "ScoreEvaluation", text: str, terminal: Terminal) -> None:
     from sedd_cli.generation.ood import ood_ratio
 
-    checkpoint, windows = scoring.checkpoint, scoring.windows
+    checkpoint, windows = evaluation.checkpoint, evaluation.windows
     if windows.length > checkpoint.length:
         terminal.warn(
             f"windows of {windows.length} tokens, but {checkpoint.name} was trained on {checkpoint.length}: "
             "the figures may be poor"
         )
     cut = f" in {len(windows)} windows of {windows.length}" if len(windows) > 1 else ""
-    at_least = "at least " if scoring.request.until_error and scoring.goal else ""
-    terminal.note(f"{len(scoring.ids)} tokens{cut}, {at_least}{scoring.calls_needed} network calls")
+    at_least = "at least " if evaluation.request.until_error and evaluation.goal else ""
+    terminal.note(f"{len(evaluation.ids)} tokens{cut}, {at_least}{evaluation.calls_needed} network calls")
     if cut:
-        terminal.note(f"each window but the first is given {windows.overlap} tokens or more by the one before")
-    # So much holds all the tokens that it looks at, and a long document need not be tokenised again.
+        terminal.note(f"each window but the first shares at least {windows.overlap} tokens with the one before")
+    # The check reads only the first tokens, so a long document need not be tokenised twice.
     ratio = ood_ratio(checkpoint, text[:4096])
     if ratio is not None and ratio > 2:
         terminal.warn(
@@ -157,31 +157,31 @@ def _tell(scoring: "Scoring", text: str, terminal: Terminal) -> None:
         )
 
 
-def _carry_out(scoring: "Scoring", terminal: Terminal) -> "tuple[Score | None, bool]":
-    """The last score there is, and whether it is all that was asked for."""
+def _carry_out(evaluation: "ScoreEvaluation", terminal: Terminal) -> "tuple[Score | None, bool]":
+    """Returns the last score, or None, and whether the evaluation is complete."""
     from sedd_cli.render.training import duration
 
     result: Score | None = None
-    started, told = time.monotonic(), 0
+    started, announced_goal = time.monotonic(), 0
     try:
-        for result in scoring.rounds():
-            if scoring.goal > told:
-                told = scoring.goal
-                left = (time.monotonic() - started) * (told / result.replicates - 1)
-                if left > LONG:
+        for result in evaluation.rounds():
+            if evaluation.goal > announced_goal:
+                announced_goal = evaluation.goal
+                left = (time.monotonic() - started) * (announced_goal / result.replicates - 1)
+                if left > LONG_SECONDS:
                     terminal.note(
-                        f"{told} replicates, about {duration(left)} left; Ctrl-C reports what is known by then"
+                        f"{announced_goal} replicates, about {duration(left)} left; Ctrl-C reports the result so far"
                     )
     except KeyboardInterrupt:
         return result, False
     return result, True
 
 
-def _conclude(scoring: "Scoring", result: "Score", seconds: float, terminal: Terminal) -> None:
-    made = f"seed {scoring.request.seed}, {result.replicates} replicates, " if result.replicates else ""
+def _conclude(evaluation: "ScoreEvaluation", result: "Score", seconds: float, terminal: Terminal) -> None:
+    made = f"seed {evaluation.request.seed}, {result.replicates} replicates, " if result.replicates else ""
     error = f"standard error {result.error_per_token:.2g} nats a token, " if result.replicates else ""
     terminal.note(f"{result.form}: {MEANING[result.form]}")
-    terminal.note(f"{error}{made}{seconds:.1f} s, {scoring.checkpoint.name}")
+    terminal.note(f"{error}{made}{seconds:.1f} s, {evaluation.checkpoint.name}")
 
 
 def _figures(result: "Score") -> dict[str, float | int | str | None]:
@@ -206,7 +206,7 @@ def _as_lines(result: "Score") -> str:
 
 
 def _console(heat: bool | None, color: Color, *, aside: bool) -> "Console | None":
-    """Where the heat is drawn: on the terminal that stdout is, else (`aside`, or in a pipe) in memory, or nowhere."""
+    """The console for the heat: the terminal on stdout; in memory (`aside`, or in a pipe); or None for no heat."""
     from rich.console import Console
 
     no_color = True if color == "never" else None
@@ -226,9 +226,9 @@ def _console(heat: bool | None, color: Color, *, aside: bool) -> "Console | None
     )
 
 
-def _pieces(scoring: "Scoring", result: "Score") -> list[str]:
-    assert scoring.checkpoint.tokenizer is not None
-    return scoring.checkpoint.tokenizer.spell(result.ids.tolist())
+def _pieces(evaluation: "ScoreEvaluation", result: "Score") -> list[str]:
+    assert evaluation.checkpoint.tokenizer is not None
+    return evaluation.checkpoint.tokenizer.spell(result.ids.tolist())
 
 
 def _print(out: Output, result: "Score", shown: "tuple[Console, list[str]] | None") -> None:
@@ -261,10 +261,10 @@ def _draw(console: "Console", result: "Score", pieces: list[str]) -> None:
         console.print(heat(pieces, nats.tolist()))
 
 
-def _as_json(scoring: "Scoring", result: "Score", finished: bool) -> str:
-    checkpoint, request = scoring.checkpoint, scoring.request
+def _as_json(evaluation: "ScoreEvaluation", result: "Score", finished: bool) -> str:
+    checkpoint, request = evaluation.checkpoint, evaluation.request
     pseudo = [None] * result.num_tokens if result.pseudo is None else result.pseudo.tolist()
-    tokens = zip(result.ids.tolist(), _pieces(scoring, result), result.per_token.tolist(), pseudo, strict=True)
+    tokens = zip(result.ids.tolist(), _pieces(evaluation, result), result.per_token.tolist(), pseudo, strict=True)
     return as_json(
         {
             "model": {"name": checkpoint.name, "sha256": checkpoint.hash, "precision": checkpoint.precision},
@@ -272,7 +272,7 @@ def _as_json(scoring: "Scoring", result: "Score", finished: bool) -> str:
                 "order": request.order,
                 "seed": request.seed,
                 "until_error": request.until_error,
-                "length": scoring.windows.length,
+                "length": evaluation.windows.length,
             },
             **_figures(result),
             "token_error": result.token_error,

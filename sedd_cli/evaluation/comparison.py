@@ -23,7 +23,7 @@ def told_apart(a: Checkpoint, b: Checkpoint) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What checkpoints A and B gave in one `Measuring`, and the settings that both share."""
+    """What checkpoints A and B gave in one `LikelihoodEvaluation`, and the settings that both share."""
 
     a: Result
     b: Result

@@ -19,7 +19,7 @@ from sedd_cli.models.checkpoint import Checkpoint
 
 CHUNK = 32
 """Blocks estimated together: after each there is something to report. It is part of the result, as the seed is."""
-LEAST = 64
+MIN_CANVASES = 64
 """Canvases that a replicate noises at least: of a few blocks each is noised several times, at stratified times."""
 
 
@@ -169,7 +169,7 @@ class _Pool:
         self.tokens_at.append(torch.full_like(self.nats_at[-1], length))
 
 
-class Measuring:
+class LikelihoodEvaluation:
     """Checkpoints over the same blocks, on the same noise. Iterate `calls()`; what is found by then is in `results()`.
 
     `goal`: the planned number of replicates; with `until_error` it grows as the error becomes known. Each replicate
@@ -183,7 +183,7 @@ class Measuring:
         self.goal = ROUND if all(self._exact) else request.replicates
         self.complete = False
         self._chunks = [chunk for group in blocks.groups for chunk in group.split(CHUNK)]
-        self._draws = -(-LEAST // len(blocks))
+        self._draws = -(-MIN_CANVASES // len(blocks))
         self._pools = [_Pool() for _ in checkpoints]
 
     @property
@@ -274,7 +274,7 @@ class Difference:
 
 
 def difference(a: Likelihood, b: Likelihood) -> Difference:
-    """Of two results of one `Measuring`."""
+    """Of two results of one `LikelihoodEvaluation`."""
     parts = [of_b - of_a for of_a, of_b in zip(a.parts, b.parts, strict=True)]
     of_blocks = torch.cat([part.mean(0) for part in parts])
     return Difference(

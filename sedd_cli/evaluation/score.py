@@ -151,7 +151,7 @@ class Score:
         return math.exp(self.nats / self.num_tokens)
 
 
-class Scoring:
+class ScoreEvaluation:
     """A text being scored: `rounds()` carries it out. `ids` (n,) are its tokens, cut in `windows`.
 
     `goal`: the replicates planned; with `until_error` it grows once there is something to tell by.
@@ -361,5 +361,5 @@ def score(
         overlap=overlap,
         batch_size=batch_size,
     )
-    *_, result = Scoring(ckpt, text, request).rounds()
+    *_, result = ScoreEvaluation(ckpt, text, request).rounds()
     return result

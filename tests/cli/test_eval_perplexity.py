@@ -10,7 +10,7 @@ import pytest
 
 from sedd_cli import Checkpoint
 from sedd_cli.evaluation.blocks import make_blocks
-from sedd_cli.evaluation.likelihoods import LikelihoodRequest, Measuring
+from sedd_cli.evaluation.likelihoods import LikelihoodEvaluation, LikelihoodRequest
 from tests.conftest import PARITY, Sedd
 
 STORIES = [
@@ -35,9 +35,9 @@ def fields(stdout: bytes) -> dict[str, str]:
 def test_the_figures_are_the_librarys_and_every_choice_is_printed(sedd: Sedd, built_in: Checkpoint, data: str) -> None:
     assert built_in.tokenizer is not None
     blocks = make_blocks(STORIES, built_in.tokenizer, 16)
-    measuring = Measuring([built_in], blocks, LikelihoodRequest(replicates=2))
-    assert list(measuring.calls())
-    (expected,) = measuring.results()
+    evaluation = LikelihoodEvaluation([built_in], blocks, LikelihoodRequest(replicates=2))
+    assert list(evaluation.calls())
+    (expected,) = evaluation.results()
     result = sedd("eval", "perplexity", "--data", data, *QUICK)
     assert result.code == 0, result.stderr
     told = fields(result.stdout)
@@ -49,7 +49,7 @@ def test_the_figures_are_the_librarys_and_every_choice_is_printed(sedd: Sedd, bu
     assert (told["block_length"], told["precision"], told["device"]) == ("16", "float32", "cpu")
     assert told["model"] == built_in.name and told["sha256"] == built_in.hash
     assert "stories.txt" in told["source"] and "any-order" in told["meaning"]
-    assert f"{measuring.calls_needed:,} network calls" in result.stderr
+    assert f"{evaluation.calls_needed:,} network calls" in result.stderr
 
 
 def test_json_has_the_contracts_keys_and_says_how(sedd: Sedd, data: str) -> None:
@@ -159,13 +159,13 @@ def test_compare_pairs_the_noise(sedd: Sedd, built_in: Checkpoint, data: str, tm
 @pytest.fixture
 def interrupting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C after the first chunk of blocks."""
-    calls = Measuring.calls
+    calls = LikelihoodEvaluation.calls
 
-    def some(self: Measuring) -> Iterator[int]:
+    def some(self: LikelihoodEvaluation) -> Iterator[int]:
         yield next(calls(self))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Measuring, "calls", some)
+    monkeypatch.setattr(LikelihoodEvaluation, "calls", some)
 
 
 def test_interrupted_it_reports_what_is_done_and_says_that_it_is_partial(

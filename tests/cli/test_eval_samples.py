@@ -159,7 +159,7 @@ def test_control_c_reports_what_is_done(sedd: Sedd, monkeypatch: pytest.MonkeyPa
 def test_control_c_before_anything_is_done(sedd: Sedd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     stopped(monkeypatch, 0)
     result = sedd(*QUICK, "--plot", str(tmp_path / "plot.png"))
-    assert (result.code, result.stdout) == (130, b"") and "before there was anything" in result.stderr
+    assert (result.code, result.stdout) == (130, b"") and "before the first result" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,7 +9,7 @@ from sedd_cli import Checkpoint, UsageError, load_checkpoint
 from sedd_cli.diffusion.names import Estimator
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.evaluation.blocks import Blocks, make_blocks
-from sedd_cli.evaluation.likelihoods import Likelihood, LikelihoodRequest, Measuring, difference
+from sedd_cli.evaluation.likelihoods import Likelihood, LikelihoodEvaluation, LikelihoodRequest, difference
 from tests.diffusion.oracle import Oracle, Space, randn
 from tests.evaluation.truth import Letters, truth
 
@@ -33,14 +33,14 @@ def exact(blocks: Blocks) -> float:
     return -float(sum(SPACE.probability(group).log().sum() for group in blocks.groups))
 
 
-def carried_out(measuring: Measuring) -> tuple[Likelihood, ...]:
-    for _ in measuring.calls():
+def carried_out(evaluation: LikelihoodEvaluation) -> tuple[Likelihood, ...]:
+    for _ in evaluation.calls():
         pass
-    return measuring.results()
+    return evaluation.results()
 
 
 def measure(checkpoint: Checkpoint, blocks: Blocks, **request: object) -> Likelihood:
-    (found,) = carried_out(Measuring([checkpoint], blocks, LikelihoodRequest(**request)))
+    (found,) = carried_out(LikelihoodEvaluation([checkpoint], blocks, LikelihoodRequest(**request)))
     return found
 
 
@@ -117,17 +117,17 @@ def test_until_error_adds_replicates_until_it_is_met() -> None:
 
 def test_interrupted_it_has_what_was_done_by_then() -> None:
     blocks = data(100)
-    measuring = Measuring([truth(SPACE)], blocks, LikelihoodRequest(replicates=4))
-    assert measuring.results() == ()
-    calls = measuring.calls()
+    evaluation = LikelihoodEvaluation([truth(SPACE)], blocks, LikelihoodRequest(replicates=4))
+    assert evaluation.results() == ()
+    calls = evaluation.calls()
     assert next(calls) == 2 * 32
-    (found,) = measuring.results()
+    (found,) = evaluation.results()
     assert (found.complete, found.num_blocks, found.num_tokens) == (False, 32, 128)
     assert abs(found.nats - exact(blocks.first(32))) < 5 * found.standard_error
     assert [next(calls) for _ in range(4)] == [128, 192, 200, 264]
-    (later,) = measuring.results()
+    (later,) = evaluation.results()
     assert (later.num_blocks, later.replicates, len(later.parts[0])) == (100, 2, 4)
-    assert list(calls)[-1] == measuring.calls_needed == 400
+    assert list(calls)[-1] == evaluation.calls_needed == 400
 
 
 def test_a_remainder_is_measured_too() -> None:
@@ -144,7 +144,7 @@ def test_compared_on_the_same_noise_the_difference_is_sharper_than_either() -> N
     tilted = Oracle(SPACE, Absorbing(3), tilt=0.2 * randn(4, 3, seed=92), normalised=True)
     blocks = data(64)
     pair = [truth(SPACE), truth(SPACE, network=tilted)]
-    a, b = carried_out(Measuring(pair, blocks, LikelihoodRequest(replicates=40)))
+    a, b = carried_out(LikelihoodEvaluation(pair, blocks, LikelihoodRequest(replicates=40)))
     found = difference(a, b)
     assert found.nats == pytest.approx(b.nats - a.nats)
     # The truth is beaten by nothing on its own data, and common noise cancels.
@@ -157,10 +157,10 @@ def test_compared_on_the_same_noise_the_difference_is_sharper_than_either() -> N
 
 def test_the_error_of_the_difference_is_what_until_error_asks_for() -> None:
     tilted = Oracle(SPACE, Absorbing(3), tilt=0.2 * randn(4, 3, seed=92), normalised=True)
-    measuring = Measuring(
+    evaluation = LikelihoodEvaluation(
         [truth(SPACE), truth(SPACE, network=tilted)], data(32), LikelihoodRequest(replicates=2, until_error=2e-3)
     )
-    a, b = carried_out(measuring)
+    a, b = carried_out(evaluation)
     assert difference(a, b).standard_error / a.num_tokens <= 2e-3 < a.error_per_token
 
 

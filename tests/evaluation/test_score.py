@@ -9,7 +9,7 @@ from torch import Tensor
 from sedd_cli import Checkpoint, UsageError, score
 from sedd_cli.diffusion.likelihood import in_order, pseudo
 from sedd_cli.diffusion.processes import Absorbing, Uniform
-from sedd_cli.evaluation.score import ScoreRequest, Scoring, make_score_windows
+from sedd_cli.evaluation.score import ScoreEvaluation, ScoreRequest, make_score_windows
 from tests.diffusion.oracle import Space
 from tests.evaluation.truth import Letters, truth
 
@@ -135,13 +135,13 @@ def test_until_error_reaches_its_target_and_stands_on_the_same_replicates() -> N
 
 def test_rounds_grow_and_the_last_is_the_score() -> None:
     ckpt = truth(SPACE)
-    scoring = Scoring(ckpt, "cabb", ScoreRequest(replicates=7, pseudo=True))
-    rounds = list(scoring.rounds())
+    evaluation = ScoreEvaluation(ckpt, "cabb", ScoreRequest(replicates=7, pseudo=True))
+    rounds = list(evaluation.rounds())
     assert [r.replicates for r in rounds] == [2, 4, 7, 7]
     assert [r.pseudo is None for r in rounds] == [True, True, True, False]
     assert rounds[0].nats == score(ckpt, "cabb", replicates=2).nats
     assert rounds[0].token_error is None and rounds[1].token_error is not None
-    assert scoring.calls_needed == 7 * 4 * 2 + 4
+    assert evaluation.calls_needed == 7 * 4 * 2 + 4
 
 
 def test_a_score_adds_up(built_in: Checkpoint) -> None:

@@ -10,7 +10,7 @@ from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.eval import options as shared
 from sedd_cli.cli.eval.files import Files
-from sedd_cli.cli.eval.measuring import Cutting, carry_out, checkpoint_length, warn_of_length
+from sedd_cli.cli.eval.likelihood import BlockOptions, block_length, run_evaluation, warn_of_length
 from sedd_cli.cli.output import as_json
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
@@ -64,44 +64,44 @@ def compare(
     For example: sedd eval compare tinystories runs/mine --data validation.txt
     """
     terminal = Terminal(quiet=quiet, color=color)
-    cutting = Cutting(format, split, detokenise, separator, length, remainder, blocks)
+    block_options = BlockOptions(format, split, detokenise, separator, length, remainder, blocks)
     with ExitStack() as stack:
         files = Files(stack, output, report, plot, [data])
         from sedd_cli.evaluation.comparison import Comparison, told_apart
         from sedd_cli.evaluation.likelihood_report import Result, model_of, settings_of_data, settings_of_request
-        from sedd_cli.evaluation.likelihoods import LikelihoodRequest, Measuring
+        from sedd_cli.evaluation.likelihoods import LikelihoodEvaluation, LikelihoodRequest
         from sedd_cli.evaluation.plots import plot_bands
 
         request = LikelihoodRequest(
             estimator=form, replicates=replicates, until_error=until_error, seed=seed, batch_size=batch_size
         )
-        dataset = cutting.read(data, terminal)
+        dataset = block_options.read(data, terminal)
         pair = (
             load(a, device, dtype, terminal, identified=True),
             load(b, device, dtype_b or dtype, terminal, identified=True),
         )
-        of_block = checkpoint_length(pair, length)
+        tokens_per_block = block_length(pair, length)
         for checkpoint in pair:
-            warn_of_length(checkpoint, of_block, terminal)
-        ours, theirs = (cutting.blocks_of(dataset, checkpoint, of_block) for checkpoint in pair)
+            warn_of_length(checkpoint, tokens_per_block, terminal)
+        ours, theirs = (block_options.blocks_of(dataset, checkpoint, tokens_per_block) for checkpoint in pair)
         if not ours.same_tokens(theirs):
             raise UsageError(
                 f"{pair[0].name} and {pair[1].name} cut text into different tokens, so no noise is common to both",
                 "Compare the bits per byte that sedd eval perplexity gives for each.",
             )
-        measuring = Measuring(pair, ours, request)
+        evaluation = LikelihoodEvaluation(pair, ours, request)
         started = time.monotonic()
-        finished = carry_out(measuring, dataset.name, terminal)
-        if not measuring.results():
-            terminal.note("stopped before there was anything to report")
+        finished = run_evaluation(evaluation, dataset.name, terminal)
+        if not evaluation.results():
+            terminal.note("stopped before the first result")
             raise typer.Exit(130)
         settings = {
-            **settings_of_data(dataset, measuring.blocks, cutting.separator, cutting.remainder),
+            **settings_of_data(dataset, evaluation.blocks, block_options.separator, block_options.remainder),
             **settings_of_request(request),
         }
         first, second = (
             Result(name, found, model_of(checkpoint, found.estimator))
-            for name, found, checkpoint in zip(told_apart(*pair), measuring.results(), pair, strict=True)
+            for name, found, checkpoint in zip(told_apart(*pair), evaluation.results(), pair, strict=True)
         )
         comparison = Comparison(first, second, settings)
         if not finished:

@@ -1,4 +1,4 @@
-"""`sedd eval perplexity`: how likely a checkpoint finds data sets, by the papers' protocol."""
+"""`sedd eval perplexity`: how likely a checkpoint finds data datasets, by the papers' protocol."""
 
 import time
 from contextlib import ExitStack
@@ -9,7 +9,14 @@ from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.eval import options as shared
 from sedd_cli.cli.eval.files import Files
-from sedd_cli.cli.eval.measuring import Cutting, beside, carry_out, checkpoint_length, names_of, warn_of_length
+from sedd_cli.cli.eval.likelihood import (
+    BlockOptions,
+    block_length,
+    compare_with_float32,
+    names_of,
+    run_evaluation,
+    warn_of_length,
+)
 from sedd_cli.cli.output import as_json
 from sedd_cli.cli.terminal import Terminal
 
@@ -38,15 +45,15 @@ def perplexity(
     dtype: options.Dtype = "auto",
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Measure how likely a checkpoint finds data sets: nats, bits per byte and perplexity, with their errors.
+    """Measure how likely a checkpoint finds data datasets: nats, bits per byte and perplexity, with their errors.
 
     By default as the papers do: detokenised, end-of-text between documents, blocks of the checkpoint's length that do
-    not overlap, the remainder dropped. Every choice is printed with the result. Ctrl-C reports what is known by then.
+    not overlap, the remainder dropped. Every choice is printed with the result. Ctrl-C reports the result so far.
 
     For example: sedd eval perplexity --data wikitext2 --until-error 0.01
     """
     terminal = Terminal(quiet=quiet, color=color)
-    cutting = Cutting(format, split, detokenise, separator, length, remainder, blocks)
+    block_options = BlockOptions(format, split, detokenise, separator, length, remainder, blocks)
     with ExitStack() as stack:
         files = Files(stack, output, report, plot, data)
         from sedd_cli.evaluation.likelihood_report import (
@@ -57,32 +64,39 @@ def perplexity(
             settings_of_data,
             settings_of_request,
         )
-        from sedd_cli.evaluation.likelihoods import LikelihoodRequest, Measuring
+        from sedd_cli.evaluation.likelihoods import LikelihoodEvaluation, LikelihoodRequest
         from sedd_cli.evaluation.plots import plot_bands
 
         request = LikelihoodRequest(
             estimator=form, replicates=replicates, until_error=until_error, seed=seed, batch_size=batch_size
         )
-        sets = [cutting.read(what, terminal) for what in data]
-        names = names_of(data, sets)
+        datasets = [block_options.read(what, terminal) for what in data]
+        names = names_of(data, datasets)
         checkpoint = load(model, device, dtype, terminal, identified=True)
-        twin = None if checkpoint.precision == "float32" else load(model, device, "float32", terminal)
-        of_block = checkpoint_length([checkpoint], length)
-        warn_of_length(checkpoint, of_block, terminal)
-        measured = [Measuring([checkpoint], cutting.blocks_of(one, checkpoint, of_block), request) for one in sets]
+        in_float32 = None if checkpoint.precision == "float32" else load(model, device, "float32", terminal)
+        tokens_per_block = block_length([checkpoint], length)
+        warn_of_length(checkpoint, tokens_per_block, terminal)
+        evaluations = [
+            LikelihoodEvaluation([checkpoint], block_options.blocks_of(dataset, checkpoint, tokens_per_block), request)
+            for dataset in datasets
+        ]
         started, finished, results = time.monotonic(), True, []
-        for name, one, measuring in zip(names, sets, measured, strict=True):
+        for name, dataset, evaluation in zip(names, datasets, evaluations, strict=True):
             # First, so that an interruption of it costs none of the figures.
-            fidelity = None if twin is None else beside(twin, checkpoint, measuring, terminal)
-            finished = (twin is None or fidelity is not None) and carry_out(measuring, name, terminal)
-            if found := measuring.results():
+            fidelity = (
+                None if in_float32 is None else compare_with_float32(in_float32, checkpoint, evaluation, terminal)
+            )
+            finished = (in_float32 is None or fidelity is not None) and run_evaluation(evaluation, name, terminal)
+            if found := evaluation.results():
                 results.append(
                     Result(
                         name,
                         found[0],
                         model_of(checkpoint, found[0].estimator),
                         {
-                            **settings_of_data(one, measuring.blocks, cutting.separator, cutting.remainder),
+                            **settings_of_data(
+                                dataset, evaluation.blocks, block_options.separator, block_options.remainder
+                            ),
                             **settings_of_request(request),
                         },
                         fidelity,
@@ -91,14 +105,14 @@ def perplexity(
             if not finished:
                 break
         if not results:
-            terminal.note("stopped before there was anything to report")
+            terminal.note("stopped before the first result")
             raise typer.Exit(130)
         records = [result.as_json() for result in results]
         curves = {result.name: result.found.curve() for result in results}
         if not finished:
             files.spare(terminal)
         files.write(
-            as_json(records[0] if len(sets) == 1 else {"complete": finished, "results": records})
+            as_json(records[0] if len(datasets) == 1 else {"complete": finished, "results": records})
             if json
             else "\n".join(result.as_lines() for result in results),
             lambda: as_markdown(f"How likely {checkpoint.name} finds text", results, files.picture_beside_report),

@@ -81,7 +81,7 @@ def samples(
 ) -> None:
     """Measure samples: perplexity under a judge, entropy, repetition and MAUVE, beside the same of real text.
 
-    Ctrl-C reports what is done by then, marked as partial.
+    Ctrl-C reports the figures so far, marked as partial.
 
     For example: sedd eval samples -n 16 --steps 32,256 --judge smollm2 --reference stories.txt
     """
@@ -114,10 +114,10 @@ def samples(
         started = time.monotonic()
         _carry_out(evaluation, judging, terminal)
         if not _write(files, evaluation, judging, json, terminal):
-            terminal.note("stopped before there was anything to report")
+            terminal.note("stopped before the first result")
             raise typer.Exit(130)
         if not evaluation.complete:
-            terminal.note("stopped early: the figures are of what was done by then")
+            terminal.note("stopped early: the figures are partial")
         terminal.note(f"{time.monotonic() - started:.1f} s, {evaluation.checkpoint.name}")
     if not evaluation.complete:
         raise typer.Exit(130)

@@ -1,4 +1,4 @@
-"""What `sedd eval perplexity` and `sedd eval compare` share: data to blocks, blocks to figures, told of on the way."""
+"""Steps that `sedd eval perplexity` and `sedd eval compare` share: data to blocks, blocks to figures, with progress."""
 
 import time
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from sedd_cli.evaluation.blocks import Blocks
     from sedd_cli.evaluation.datasets import DataSet
     from sedd_cli.evaluation.fidelity import Fidelity
-    from sedd_cli.evaluation.likelihoods import Measuring
+    from sedd_cli.evaluation.likelihoods import LikelihoodEvaluation
     from sedd_cli.models.checkpoint import Checkpoint
 
-COMPARED = 16
-"""Blocks on which a precision is held against float32."""
-LONG = 10
-"""Seconds; what takes longer is said beforehand."""
+FLOAT32_BLOCKS = 16
+"""Blocks on which a precision is compared with float32."""
+LONG_SECONDS = 10
+"""Remaining seconds above which an estimate of them is reported."""
 
 
 @dataclass(frozen=True)
-class Cutting:
-    """How data become blocks, as the options say."""
+class BlockOptions:
+    """The options that determine the blocks of a data set."""
 
     format: Format | None
     split: Split | None
@@ -50,12 +50,12 @@ class Cutting:
         )
 
     def blocks_of(self, data: "DataSet", checkpoint: "Checkpoint", length: int) -> "Blocks":
-        """Raises `UsageError` where they cannot be made."""
+        """Cut the data into blocks. Raises `UsageError` without a tokenizer, or if the data are too short."""
         from sedd_cli.evaluation.blocks import make_blocks
 
         if checkpoint.tokenizer is None:
             raise UsageError(
-                f"{checkpoint.name} has no tokenizer, so it reads no text",
+                f"{checkpoint.name} has no tokenizer, so it cannot read text",
                 "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
             )
         blocks = make_blocks(
@@ -69,9 +69,9 @@ class Cutting:
 
 
 def names_of(data: Sequence[str], sets: Sequence["DataSet"]) -> list[str]:
-    """What each data set is called; files of one name are told apart by their paths."""
-    names = [one.name for one in sets]
-    return [what if names.count(name) > 1 else name for what, name in zip(data, names, strict=True)]
+    """The name of each data set; files of the same name go by their paths."""
+    names = [dataset.name for dataset in sets]
+    return [path if names.count(name) > 1 else name for path, name in zip(data, names, strict=True)]
 
 
 def warn_of_length(checkpoint: "Checkpoint", length: int, terminal: Terminal) -> None:
@@ -82,44 +82,44 @@ def warn_of_length(checkpoint: "Checkpoint", length: int, terminal: Terminal) ->
         )
 
 
-def carry_out(measuring: "Measuring", name: str, terminal: Terminal) -> bool:
-    """Whether it came to its end; interrupted, what is done is in its results."""
+def run_evaluation(evaluation: "LikelihoodEvaluation", name: str, terminal: Terminal) -> bool:
+    """Run an evaluation with progress on stderr. Returns False if interrupted; its results are then partial."""
     from sedd_cli.render.training import duration
 
-    blocks, started, told = measuring.blocks, time.monotonic(), False
+    blocks, started, announced = evaluation.blocks, time.monotonic(), False
     terminal.note(
         f"{name}: {blocks.num_tokens:,} tokens in {len(blocks):,} blocks, "
-        f"{'at least ' if measuring.request.until_error else ''}{measuring.calls_needed:,} network calls"
+        f"{'at least ' if evaluation.request.until_error else ''}{evaluation.calls_needed:,} network calls"
     )
     try:
         with terminal.counting() as count:
-            for done in measuring.calls():
-                count(name, done, measuring.calls_needed)
-                left = (time.monotonic() - started) * (measuring.calls_needed / done - 1)
-                if not told and left > LONG:
-                    told = True
-                    terminal.note(f"about {duration(left)} left; Ctrl-C reports what is known by then")
+            for done in evaluation.calls():
+                count(name, done, evaluation.calls_needed)
+                left = (time.monotonic() - started) * (evaluation.calls_needed / done - 1)
+                if not announced and left > LONG_SECONDS:
+                    announced = True
+                    terminal.note(f"about {duration(left)} left; Ctrl-C reports the result so far")
     except KeyboardInterrupt:
-        terminal.note("stopped early: the figures are partial, of what was done by then")
+        terminal.note("stopped early: the figures are partial")
         return False
     return True
 
 
-def beside(
-    twin: "Checkpoint", checkpoint: "Checkpoint", measuring: "Measuring", terminal: Terminal
+def compare_with_float32(
+    in_float32: "Checkpoint", checkpoint: "Checkpoint", evaluation: "LikelihoodEvaluation", terminal: Terminal
 ) -> "Fidelity | None":
-    """What a precision costs on some of the blocks: the same network in float32 (`twin`) beside it. None if stopped."""
+    """Compare a checkpoint with the same network in float32 on a few blocks. Returns None if interrupted."""
     from sedd_cli.evaluation.fidelity import fidelity
 
-    request = measuring.request
-    some = measuring.blocks.groups[0][:COMPARED]
-    terminal.note(f"{checkpoint.precision} beside float32, on {len(some)} blocks")
+    request = evaluation.request
+    x0 = evaluation.blocks.groups[0][:FLOAT32_BLOCKS]
+    terminal.note(f"comparing {checkpoint.precision} with float32 on {len(x0)} blocks")
     try:
-        return fidelity(twin, checkpoint, some, estimator=request.estimator_for(checkpoint), seed=request.seed)
+        return fidelity(in_float32, checkpoint, x0, estimator=request.estimator_for(checkpoint), seed=request.seed)
     except KeyboardInterrupt:
         return None
 
 
-def checkpoint_length(checkpoints: Sequence["Checkpoint"], length: int | None) -> int:
-    """The block's: what was asked for, else the shortest of the checkpoints' canvases."""
+def block_length(checkpoints: Sequence["Checkpoint"], length: int | None) -> int:
+    """`length` if given, else the length of the checkpoints' shortest canvas."""
     return length if length is not None else min(checkpoint.length for checkpoint in checkpoints)
