@@ -22,7 +22,7 @@ from sedd_cli.atomic import write_file
 from sedd_cli.evaluation.judge_loader import load_judge
 from sedd_cli.evaluation.judge_model import JudgeInput, JudgeModel
 from sedd_cli.evaluation.plots import picture_of, require_plot
-from sedd_cli.evaluation.quality import Estimate, distinct, mean, perplexity, unigram_entropy
+from sedd_cli.evaluation.quality import Statistic, distinct, mean, perplexity, unigram_entropy
 from sedd_cli.generation.engine import Run
 from sedd_cli.generation.request import Request
 
@@ -37,9 +37,9 @@ class Point:
 
     steps: int
     exact: bool
-    entropy: Estimate
+    entropy: Statistic
     distinct: float | None
-    perplexity: Estimate | None
+    perplexity: Statistic | None
 
 
 def drawn(checkpoint: Checkpoint, steps: int, num: int, exact: bool) -> Tensor:
@@ -54,7 +54,7 @@ def drawn(checkpoint: Checkpoint, steps: int, num: int, exact: bool) -> Tensor:
     return torch.cat([sampler.sample(SEED + i, min(AT_ONCE, num - i), checkpoint.length) for i in batches])
 
 
-def judged(checkpoint: Checkpoint, canvases: Tensor, judge: JudgeModel) -> Estimate | None:
+def judged(checkpoint: Checkpoint, canvases: Tensor, judge: JudgeModel) -> Statistic | None:
     """Of the texts up to their end-of-text tokens."""
     assert checkpoint.tokenizer is not None
     texts = [checkpoint.tokenizer.compose(ids, whole=False, at_start=True) for ids in canvases.tolist()]
@@ -76,7 +76,7 @@ def points(checkpoint: Checkpoint, steps: Sequence[int], num: int, judge: JudgeM
 
 
 def line(point: Point) -> str:
-    def written(figure: Estimate | None) -> str:
+    def written(figure: Statistic | None) -> str:
         return "-" if figure is None else f"{figure.value:.3f} +- {figure.error or 0:.3f}"
 
     kind = "exact" if point.exact else "float32"

@@ -10,7 +10,7 @@ Tokens = Sequence[Hashable]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Statistic:
     """A figure of a set of texts, and its standard error over them (None: one text has no spread)."""
 
     value: float
@@ -43,13 +43,13 @@ def repetition(texts: Sequence[Tokens], n: int = 4) -> float | None:
     return repeated / total if total else None
 
 
-def mean(values: Sequence[float]) -> Estimate:
+def mean(values: Sequence[float]) -> Statistic:
     """The mean and its standard error."""
     error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
-    return Estimate(statistics.fmean(values), error)
+    return Statistic(statistics.fmean(values), error)
 
 
-def perplexity(nats: Sequence[float], tokens: Sequence[int]) -> Estimate | None:
+def perplexity(nats: Sequence[float], tokens: Sequence[int]) -> Statistic | None:
     """`exp` of all nats over all tokens, from each text's nats and tokens; None where there is no token.
 
     The standard error is that of a ratio of means over independent texts, by the delta method.
@@ -60,9 +60,9 @@ def perplexity(nats: Sequence[float], tokens: Sequence[int]) -> Estimate | None:
     rate = math.fsum(nats) / total
     value = math.exp(rate)
     if n < 2:
-        return Estimate(value, None)
+        return Statistic(value, None)
     residual = math.fsum((a - rate * b) ** 2 for a, b in zip(nats, tokens, strict=True))
-    return Estimate(value, value * math.sqrt(n * residual / (n - 1)) / total)
+    return Statistic(value, value * math.sqrt(n * residual / (n - 1)) / total)
 
 
 def median_perplexity(nats: Sequence[float], tokens: Sequence[int]) -> float | None:

@@ -21,15 +21,15 @@ class Reference:
     canvases: Tensor
 
 
-def read_reference(path: Path, tokenizer: Tokenizer, length: int, most: int, *, unbroken: bool = False) -> Reference:
+def read_reference(path: Path, tokenizer: Tokenizer, length: int, most: int, *, full_only: bool = False) -> Reference:
     """The first documents of a corpus, at most so many, each at the beginning of a canvas of `length` tokens.
 
     A longer document is cut; after a shorter one comes an end-of-text token and the next, after the last the first,
-    as in training. `unbroken`: documents shorter than a canvas are left out instead.
+    as in training. `full_only`: documents shorter than a canvas are left out instead.
     Raises `UsageError` if there is less than a canvas of text, `NotLoadableError` for what cannot be read.
     """
     documents = (tokenizer.encode(text) for text in read_documents(path))
-    if unbroken:
+    if full_only:
         found = list(islice((ids[:length] for ids in documents if len(ids) >= length), most))
         if not found:
             raise UsageError(
@@ -39,7 +39,7 @@ def read_reference(path: Path, tokenizer: Tokenizer, length: int, most: int, *, 
         return Reference(path.name, torch.tensor(found))
     end = [] if tokenizer.end_of_text_id is None else [tokenizer.end_of_text_id]
     # What follows the last canvas's document fills it up.
-    read = [ids + end for ids in _enough(documents, most, length)]
+    read = [ids + end for ids in _documents_needed(documents, most, length)]
     total = sum(map(len, read))
     if total < length:
         raise UsageError(
@@ -50,7 +50,7 @@ def read_reference(path: Path, tokenizer: Tokenizer, length: int, most: int, *, 
     return Reference(path.name, stream[(starts[:, None] + torch.arange(length)) % total])
 
 
-def _enough(documents: Iterable[list[int]], most: int, length: int) -> Iterator[list[int]]:
+def _documents_needed(documents: Iterable[list[int]], most: int, length: int) -> Iterator[list[int]]:
     """So many documents, and those after them that a canvas more could hold."""
     after = 0
     for number, ids in enumerate(documents):

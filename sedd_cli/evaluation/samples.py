@@ -1,4 +1,4 @@
-"""The quality of samples: texts drawn at several numbers of steps and judged, beside real text."""
+"""Quality of samples: texts sampled at several numbers of steps, rated by a judge and compared with real text."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -11,9 +11,9 @@ from torch import Tensor
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.errors import UsageError
-from sedd_cli.evaluation.figures import Figures, Row, Text, figures_of
 from sedd_cli.evaluation.judge_model import JudgeInput, JudgeModel
 from sedd_cli.evaluation.reference import Reference, read_reference
+from sedd_cli.evaluation.sample_metrics import EvaluatedText, SampleMetrics, SampleSet, compute_metrics
 from sedd_cli.generation.engine import Run
 from sedd_cli.generation.request import Request
 from sedd_cli.models.checkpoint import Checkpoint
@@ -21,17 +21,17 @@ from sedd_cli.text.canvas import Canvas, make_canvas
 
 Conditional = Literal["prefix", "infill"]
 GRIDLESS = {*TOKEN_BY_TOKEN, "ancestral"}
-"""Samplers whose steps are not the caller's to choose."""
+"""Samplers whose number of steps cannot be chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SamplesRequest:
-    """What to draw, and how to look at it.
+    """Settings of an evaluation of samples.
 
-    `sampling`: as for `generate`, but for each of `steps`, always the first rows of the seed (None: 0), and without a
-    prompt of its own. `conditional`: the network continues real texts of which it is given the first `prompt_tokens`,
-    or half of them at either end (`infill`), as in SEDD (2310.16834, section 5.3). `whole_canvas`: texts are looked at
-    past their end-of-text token, as the papers do. Raises `UsageError` for what does not go together.
+    `sampling`: a request as for `generate`, without a prompt; it is run for each of `steps`, from row 0 of the seed
+    (None: 0). `conditional`: the network completes real texts; the prompt is their first `prompt_tokens` tokens, or
+    half of that at each end (`infill`), as in SEDD (2310.16834, section 5.3). `whole_canvas`: texts include what
+    follows their end-of-text token, as in the papers. Raises `UsageError` for settings that exclude each other.
     """
 
     sampling: Request
@@ -42,15 +42,15 @@ class SamplesRequest:
 
     def __post_init__(self) -> None:
         if not self.steps or len(set(self.steps)) < len(self.steps):
-            raise UsageError("the numbers of steps must be some, all different", "Give them like --steps 32,128,512.")
+            raise UsageError("the numbers of steps must be distinct, at least one", "For example: --steps 32,128,512.")
         if self.conditional and self.whole_canvas:
-            raise UsageError("conditional samples are looked at up to their end", "Leave out --whole-canvas.")
+            raise UsageError("conditional samples end at their end-of-text token", "Leave out --whole-canvas.")
         if self.conditional and self.prompt_tokens < 2:
             raise UsageError(f"the prompt must have at least 2 tokens, not {self.prompt_tokens}")
 
     @property
-    def given(self) -> tuple[int, int]:
-        """Tokens given at the beginning and at the end of each canvas."""
+    def prompt_lengths(self) -> tuple[int, int]:
+        """Numbers of prompt tokens at the beginning and at the end of each canvas."""
         if self.conditional is None:
             return 0, 0
         at_end = self.prompt_tokens // 2 if self.conditional == "infill" else 0
@@ -59,7 +59,7 @@ class SamplesRequest:
 
 @dataclass(frozen=True)
 class Progress:
-    """A network call was made for the row `label`, or (no `call`) texts were judged; `done` of it are finished."""
+    """A network call for the sample set `label`, or (`call` false) a rated batch; `done` texts are finished."""
 
     label: str
     done: int
@@ -67,23 +67,23 @@ class Progress:
 
 
 class Evaluation:
-    """Samples to be drawn and judged, `num` at each number of steps: `carry_out` does it; `rows`, `real` hold them.
+    """An evaluation of `num` samples at each number of steps. `run` fills `sample_sets` and `real`.
 
-    `reference`: a corpus of real text. Raises `UsageError` for what cannot be carried out, `NotLoadableError` for a
-    reference that cannot be read.
+    `reference`: a corpus of real text. Raises `UsageError` if the request does not fit the checkpoint or the
+    reference, `NotLoadableError` if the reference cannot be read.
     """
 
     def __init__(self, checkpoint: Checkpoint, request: SamplesRequest, reference: Path | None = None) -> None:
         self.checkpoint, self.request, self.seed = checkpoint, request, request.sampling.seed or 0
         self.length, self.num = request.sampling.length or checkpoint.length, request.sampling.num_samples
-        if sum(request.given) >= self.length:
+        if sum(request.prompt_lengths) >= self.length:
             raise UsageError(
-                f"a prompt of {sum(request.given)} tokens leaves no room on a canvas of {self.length}",
+                f"a prompt of {sum(request.prompt_lengths)} tokens fills the canvas of {self.length}",
                 "Lower --prompt-tokens, or raise --length.",
             )
-        self.reference = None if reference is None else self._read(reference)
+        self.reference = None if reference is None else self._read_reference(reference)
         if request.conditional and self.reference is None:
-            raise UsageError("conditional samples need real texts to continue", "Give them with --reference FILE.")
+            raise UsageError("conditional samples need real texts to complete", "Give them with --reference FILE.")
         if request.conditional and self.reference is not None:
             self.num = min(self.num, len(self.reference.canvases))
         self.runs = [
@@ -97,87 +97,95 @@ class Evaluation:
         sampler = self.runs[0].request.sampler
         if sampler in GRIDLESS and len(self.runs) > 1:
             raise UsageError(
-                f"{sampler} takes no number of steps from here", "Give --steps one number: it is not used."
+                f"the number of steps of {sampler} cannot be chosen", "Give --steps one number: it is not used."
             )
-        self.rows: list[Row] = []
-        self.real, self._others = Row("real text"), Row("real text")
+        self.sample_sets: list[SampleSet] = []
+        self.real, self._other_real = SampleSet("real text"), SampleSet("real text")
         self.complete = False
 
     @property
     def calls_needed(self) -> int:
-        """Network calls of all rows; an upper bound for some samplers."""
+        """Network calls of all sample sets; an upper bound for some samplers."""
         return sum(run.calls_needed() for run in self.runs)
 
     @property
-    def twofold(self) -> bool:
-        """Whether real text was held against other real text."""
-        return bool(self._others.texts)
+    def compares_real_texts(self) -> bool:
+        """Whether MAUVE is also computed between two halves of the reference."""
+        return bool(self._other_real.texts)
 
-    def carry_out(self, judge: JudgeModel | None) -> Iterator[Progress]:
-        """Judge the real texts, then draw and judge samples. Texts that are done stay if it is stopped."""
+    def run(self, judge: JudgeModel | None) -> Iterator[Progress]:
+        """Rate the real texts, then sample and rate texts. Finished texts are kept if the iteration stops early."""
         for number, ids in enumerate(self._real_canvases(judge)):
-            row = self.real if number < self.num else self._others
-            row.texts += self._look([(number, ids, 0)], judge)
-            yield Progress(row.label, number + 1, call=False)
+            sample_set = self.real if number < self.num else self._other_real
+            sample_set.texts += self._evaluate([(number, ids, 0)], judge)
+            yield Progress(sample_set.label, number + 1, call=False)
         for run in self.runs:
             sampler = run.request.sampler
-            row = Row(sampler) if sampler in TOKEN_BY_TOKEN else Row(f"{run.request.steps} steps", run.request.steps)
-            self.rows.append(row)
+            has_steps = sampler not in TOKEN_BY_TOKEN
+            steps = run.request.steps
+            sample_set = SampleSet(f"{steps} steps", steps) if has_steps else SampleSet(sampler)
+            self.sample_sets.append(sample_set)
             for first in range(0, self.num, run.batch_size):
-                yield from self._draw(run, row, run.rows[first : first + run.batch_size], judge)
+                yield from self._sample(run, sample_set, run.rows[first : first + run.batch_size], judge)
         self.complete = True
 
-    def figures(self) -> list[tuple[Row, Figures]]:
-        """Of each row that has texts; real text comes last, its MAUVE against as many others of the reference."""
-        drawn = [(row, figures_of(row, self.real.texts, self.seed)) for row in self.rows if row.texts]
+    def metrics(self) -> list[tuple[SampleSet, SampleMetrics]]:
+        """Metrics of each non-empty sample set. Real text is last; its MAUVE is against the rest of the reference."""
+        results = [
+            (sample_set, compute_metrics(sample_set, self.real.texts, self.seed))
+            for sample_set in self.sample_sets
+            if sample_set.texts
+        ]
         if not self.real.texts:
-            return drawn
-        return [*drawn, (self.real, figures_of(self.real, self._others.texts, self.seed))]
+            return results
+        return [*results, (self.real, compute_metrics(self.real, self._other_real.texts, self.seed))]
 
-    def _read(self, path: Path) -> Reference:
+    def _read_reference(self, path: Path) -> Reference:
         if self.checkpoint.tokenizer is None:
             raise UsageError(
-                "this checkpoint has no tokenizer, so it reads no reference",
+                "this checkpoint has no tokenizer, so it cannot read a reference",
                 "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
             )
-        # Twice as many: one half is held against the other, too.
-        unbroken = self.request.conditional is not None
-        return read_reference(path, self.checkpoint.tokenizer, self.length, 2 * self.num, unbroken=unbroken)
+        # Twice as many, so that MAUVE can also be computed between the two halves.
+        full_only = self.request.conditional is not None
+        return read_reference(path, self.checkpoint.tokenizer, self.length, 2 * self.num, full_only=full_only)
 
     def _real_canvases(self, judge: JudgeModel | None) -> Tensor:
         if self.reference is None:
             return torch.zeros(0, self.length)
         canvases = self.reference.canvases
-        both = judge is not None and len(canvases) == 2 * self.num
-        return canvases if both else canvases[: self.num]
+        use_all = judge is not None and len(canvases) == 2 * self.num
+        return canvases if use_all else canvases[: self.num]
 
     def _canvas(self, row: int) -> Canvas:
         if self.request.conditional is None:
             return make_canvas(None, self.length)
         assert self.reference is not None
-        at_start, at_end = self.request.given
+        at_start, at_end = self.request.prompt_lengths
         free = torch.zeros(self.length, dtype=torch.bool)
         free[at_start : self.length - at_end] = True
         return Canvas(self.reference.canvases[row].masked_fill(free, 0), free)
 
-    def _draw(self, run: Run, row: Row, numbers: Sequence[int], judge: JudgeModel | None) -> Iterator[Progress]:
+    def _sample(
+        self, run: Run, sample_set: SampleSet, numbers: Sequence[int], judge: JudgeModel | None
+    ) -> Iterator[Progress]:
         started = time.perf_counter()
         last: dict[int, tuple[int, Tensor, int]] = {}
         canvases = [(number, self._canvas(number)) for number in numbers]
         for step in run.resume([run.sampler.start(c.ids, c.free, run.seed, number) for number, c in canvases]):
             last[step.row] = step.row, step.ids, step.nfe
-            yield Progress(row.label, len(row.texts), call=True)
+            yield Progress(sample_set.label, len(sample_set.texts), call=True)
         seconds = time.perf_counter() - started
-        row.texts += self._look([last[number] for number in numbers], judge)
-        row.seconds += seconds
-        yield Progress(row.label, len(row.texts), call=False)
+        sample_set.texts += self._evaluate([last[number] for number in numbers], judge)
+        sample_set.seconds += seconds
+        yield Progress(sample_set.label, len(sample_set.texts), call=False)
 
-    def _look(self, canvases: list[tuple[int, Tensor, int]], judge: JudgeModel | None) -> list[Text]:
-        """Texts of canvases: (row, ids (L,), network calls)."""
+    def _evaluate(self, canvases: list[tuple[int, Tensor, int]], judge: JudgeModel | None) -> list[EvaluatedText]:
+        """Decode and rate canvases, each (row, ids (L,), network calls)."""
         documents = [self._documents(ids.tolist()) for _, ids, _ in canvases]
         ratings = judge.rate([self._judge_input(parts) for parts in documents]) if judge else [None] * len(canvases)
         return [
-            Text(
+            EvaluatedText(
                 row=row,
                 ids=ids.tolist(),
                 tokens=ids.tolist() if self.request.whole_canvas else parts[0],
@@ -189,7 +197,7 @@ class Evaluation:
         ]
 
     def _documents(self, ids: list[int]) -> list[list[int]]:
-        """The documents of a canvas. End-of-text tokens that it begins with end nothing."""
+        """The documents of a canvas. End-of-text tokens at its beginning end no document."""
         end_id = self.checkpoint.tokenizer.end_of_text_id if self.checkpoint.tokenizer else None
         documents: list[list[int]] = [[]]
         for token in ids:
@@ -202,12 +210,12 @@ class Evaluation:
     def _judge_input(self, documents: list[list[int]]) -> JudgeInput:
         if self.request.whole_canvas:
             return JudgeInput(tuple(map(self._decode, documents)))
-        at_start, at_end = self.request.given
+        at_start, at_end = self.request.prompt_lengths
         ids = documents[0]
-        # A text that was ended before the canvas was has lost what it was given at its end.
+        # A text that ends before the canvas does not contain the prompt at the canvas's end.
         stop = len(ids) - at_end if len(ids) == self.length else len(ids)
-        before, written, after = (self._decode(part) for part in (ids[:at_start], ids[at_start:stop], ids[stop:]))
-        return JudgeInput((written,), before, after)
+        before, completion, after = (self._decode(part) for part in (ids[:at_start], ids[at_start:stop], ids[stop:]))
+        return JudgeInput((completion,), before, after)
 
     def _decode(self, ids: list[int]) -> str:
         tokenizer = self.checkpoint.tokenizer

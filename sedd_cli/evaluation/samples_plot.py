@@ -3,18 +3,18 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sedd_cli.evaluation.figures import Figures, Row
 from sedd_cli.evaluation.plots import picture_of
-from sedd_cli.evaluation.quality import Estimate
+from sedd_cli.evaluation.quality import Statistic
+from sedd_cli.evaluation.sample_metrics import SampleMetrics, SampleSet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Of = Callable[[Figures], Estimate | None]
+Of = Callable[[SampleMetrics], Statistic | None]
 DRAWN, REAL = "#2a6f97", "#7f7f7f"
 
 
-def plot_samples(results: Sequence[tuple[Row, Figures]], judge: str | None, form: str) -> bytes:
+def plot_samples(results: Sequence[tuple[SampleSet, SampleMetrics]], judge: str | None, form: str) -> bytes:
     """A picture of perplexity and entropy against the mean NFE; `judge` names who judged, if anyone did."""
     from matplotlib.figure import Figure
 
@@ -32,7 +32,7 @@ def plot_samples(results: Sequence[tuple[Row, Figures]], judge: str | None, form
     return picture_of(figure, form)
 
 
-def _panel(axes: "Axes", results: Sequence[tuple[Row, Figures]], of: Of, in_octaves: bool) -> None:
+def _panel(axes: "Axes", results: Sequence[tuple[SampleSet, SampleMetrics]], of: Of, in_octaves: bool) -> None:
     drawn = [(f.nfe, estimate) for _, f in results if f.nfe is not None and (estimate := of(f)) is not None]
     drawn.sort(key=lambda point: point[0])
     real = next((of(f) for _, f in results if f.nfe is None), None)

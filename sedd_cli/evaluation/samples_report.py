@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sedd_cli.evaluation.figures import Figures, Row
 from sedd_cli.evaluation.judge_model import JudgeModel
 from sedd_cli.evaluation.mauve import ENOUGH
-from sedd_cli.evaluation.quality import Estimate
+from sedd_cli.evaluation.quality import Statistic
+from sedd_cli.evaluation.sample_metrics import SampleMetrics, SampleSet
 from sedd_cli.evaluation.samples import Evaluation
 from sedd_cli.evaluation.tables import as_lines, printable
 
-Results = Sequence[tuple[Row, Figures]]
+Results = Sequence[tuple[SampleSet, SampleMetrics]]
 
 HEADINGS = (
     "",
@@ -30,34 +30,34 @@ HEADINGS = (
 
 def cells(results: Results) -> list[list[str]]:
     """The table's rows, the headings first; columns that nobody has a figure for are left out."""
-    columns = zip(*([row.label, *_cells(figures)] for row, figures in results), strict=True)
-    told = [(h, *column) for h, column in zip(HEADINGS, columns, strict=True) if set(column) != {"-"}]
-    return [list(row) for row in zip(*told, strict=True)]
+    columns = zip(*([sample_set.label, *_cells(metrics)] for sample_set, metrics in results), strict=True)
+    filled = [(h, *column) for h, column in zip(HEADINGS, columns, strict=True) if set(column) != {"-"}]
+    return [list(row) for row in zip(*filled, strict=True)]
 
 
-def _cells(figures: Figures) -> list[str]:
+def _cells(metrics: SampleMetrics) -> list[str]:
     return [
-        str(figures.texts),
-        _number(figures.nfe, ".1f"),
-        _number(figures.seconds, ".2f"),
-        _estimate(figures.perplexity, 2),
-        _number(figures.median, ".2f"),
-        _estimate(figures.entropy, 3),
-        *(_number(value, ".3f") for value in figures.distinct),
-        _number(figures.repetition, ".3f"),
-        _number(figures.mauve.value if figures.mauve else None, ".3f"),
+        str(metrics.texts),
+        _number(metrics.nfe, ".1f"),
+        _number(metrics.seconds, ".2f"),
+        _statistic(metrics.perplexity, 2),
+        _number(metrics.median, ".2f"),
+        _statistic(metrics.entropy, 3),
+        *(_number(value, ".3f") for value in metrics.distinct),
+        _number(metrics.repetition, ".3f"),
+        _number(metrics.mauve.value if metrics.mauve else None, ".3f"),
     ]
 
 
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+def _number(value: float | None, spec: str) -> str:
+    return "-" if value is None else format(value, spec)
 
 
-def _estimate(estimate: Estimate | None, digits: int) -> str:
-    if estimate is None:
+def _statistic(statistic: Statistic | None, digits: int) -> str:
+    if statistic is None:
         return "-"
-    error = "" if estimate.error is None else f" ± {estimate.error:.{digits}f}"
-    return f"{estimate.value:.{digits}f}{error}"
+    error = "" if statistic.error is None else f" ± {statistic.error:.{digits}f}"
+    return f"{statistic.value:.{digits}f}{error}"
 
 
 def card(evaluation: Evaluation, judge: JudgeModel | None, results: Results) -> list[tuple[str, str]]:
@@ -65,8 +65,8 @@ def card(evaluation: Evaluation, judge: JudgeModel | None, results: Results) -> 
     request = evaluation.request
     lines = [
         ("complete", "yes" if evaluation.complete else "NO: stopped early, the figures are of what was done by then"),
-        *_of_the_network(evaluation),
-        *_of_the_judge(judge, request.whole_canvas),
+        *_network_facts(evaluation),
+        *_judge_facts(judge, request.whole_canvas),
         ("entropy", "nats, of how often the checkpoint's tokens occur on a whole canvas; mean over texts"),
         ("distinct-n", "distinct n-grams of the checkpoint's tokens over all n-grams, all texts of a row together"),
         ("repetition", "share of 4-grams that occurred before in the same text"),
@@ -77,7 +77,7 @@ def card(evaluation: Evaluation, judge: JudgeModel | None, results: Results) -> 
     return [(what, printable(how)) for what, how in lines]
 
 
-def _of_the_network(evaluation: Evaluation) -> list[tuple[str, str]]:
+def _network_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     checkpoint, request, sampling = evaluation.checkpoint, evaluation.request, evaluation.request.sampling
     process = type(checkpoint.process).__name__.lower()
     limits = ", ".join(
@@ -99,17 +99,17 @@ def _of_the_network(evaluation: Evaluation) -> list[tuple[str, str]]:
             "samples",
             f"rows 0 to {evaluation.num - 1} of seed {evaluation.seed}, canvases of {evaluation.length} tokens",
         ),
-        *_of_the_prompt(evaluation),
+        *_prompt_facts(evaluation),
         ("texts", f"looked at {seen}"),
     ]
 
 
-def _of_the_prompt(evaluation: Evaluation) -> list[tuple[str, str]]:
+def _prompt_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     request = evaluation.request
     if request.conditional is None:
         return []
     where = "first {}" if request.conditional == "prefix" else "first {} and last {}"
-    given = where.format(*request.given)
+    given = where.format(*request.prompt_lengths)
     return [
         (
             "given",
@@ -119,21 +119,23 @@ def _of_the_prompt(evaluation: Evaluation) -> list[tuple[str, str]]:
     ]
 
 
-def _of_the_judge(judge: JudgeModel | None, whole_canvas: bool) -> list[tuple[str, str]]:
+def _judge_facts(judge: JudgeModel | None, whole_canvas: bool) -> list[tuple[str, str]]:
     if judge is None:
         return [("judge", "none, so no perplexity and no MAUVE; --judge NAME gives them")]
-    it = judge.card
+    judge_card = judge.card
     start = (
-        f"{it.start!r} stands before each text"
-        if it.start
+        f"{judge_card.start!r} stands before each text"
+        if judge_card.start
         else "nothing stands before a text, so its first token does not count"
     )
     context = (
-        "of any length" if it.context is None else f"{it.context} tokens; a longer text in windows that overlap by half"
+        "of any length"
+        if judge_card.context is None
+        else f"{judge_card.context} tokens; a longer text in windows that overlap by half"
     )
-    end = f"{it.end!r} between documents, which counts" if whole_canvas else "the end of a text does not count"
+    end = f"{judge_card.end!r} between documents, which counts" if whole_canvas else "the end of a text does not count"
     return [
-        ("judge", f"{it.name}, stored as {it.stored}, run in float32, {it.origin}"),
+        ("judge", f"{judge_card.name}, stored as {judge_card.stored}, run in float32, {judge_card.origin}"),
         ("judge reads", f"context {context}; {start}; {end}"),
         (
             "perplexity",
@@ -143,18 +145,20 @@ def _of_the_judge(judge: JudgeModel | None, whole_canvas: bool) -> list[tuple[st
 
 
 def _mauve(evaluation: Evaluation, judge: JudgeModel | None, results: Results) -> str:
-    made = [figures.mauve for _, figures in results if figures.mauve]
-    if judge is None or not made:
+    scores = [metrics.mauve for _, metrics in results if metrics.mauve]
+    if judge is None or not scores:
         return "none: it needs a judge, and a reference of two texts or more"
-    few = min(min(mauve.texts) for mauve in made)
-    clusters = " or ".join(str(n) for n in sorted({mauve.clusters for mauve in made}))
+    smallest = min(min(mauve.texts) for mauve in scores)
+    clusters = " or ".join(str(n) for n in sorted({mauve.clusters for mauve in scores}))
     own = (
-        "that of real text is against as many others" if evaluation.twofold else "too few real texts for one of theirs"
+        "that of real text is against as many others"
+        if evaluation.compares_real_texts
+        else "too few real texts for one of theirs"
     )
     return (
         f"against real text, in {clusters} clusters; {own}; features: last hidden state of {judge.card.name} at the "
         "last token, not GPT-2-large: not comparable with published figures"
-        + (f"; {few} texts are TOO FEW to say much (its authors take thousands)" if few < ENOUGH else "")
+        + (f"; {smallest} texts are TOO FEW to say much (its authors take thousands)" if smallest < ENOUGH else "")
     )
 
 
@@ -202,7 +206,7 @@ def as_record(evaluation: Evaluation, judge: JudgeModel | None, results: Results
             "precision": checkpoint.precision,
             "device": str(checkpoint.device),
             "conditional": request.conditional,
-            "given": list(request.given),
+            "given": list(request.prompt_lengths),
             "whole_canvas": request.whole_canvas,
             "rejections": "none",
             "entropy_unit": "nats",
@@ -210,15 +214,15 @@ def as_record(evaluation: Evaluation, judge: JudgeModel | None, results: Results
         "judge": None if judge is None else asdict(judge.card),
         "reference": evaluation.reference.name if evaluation.reference else None,
         "card": dict(card(evaluation, judge, results)),
-        "rows": [_row(row, figures) for row, figures in results],
+        "rows": [_sample_set_record(sample_set, metrics) for sample_set, metrics in results],
     }
 
 
-def _row(row: Row, figures: Figures) -> dict[str, object]:
+def _sample_set_record(sample_set: SampleSet, metrics: SampleMetrics) -> dict[str, object]:
     return {
-        "label": row.label,
-        "steps": row.steps,
-        **asdict(figures),
+        "label": sample_set.label,
+        "steps": sample_set.steps,
+        **asdict(metrics),
         "samples": [
             {
                 "row": text.row,
@@ -229,6 +233,6 @@ def _row(row: Row, figures: Figures) -> dict[str, object]:
                 "judged_tokens": text.rating.tokens if text.rating else None,
                 "text": text.text,
             }
-            for text in row.texts
+            for text in sample_set.texts
         ],
     }

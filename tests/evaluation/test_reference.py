@@ -43,17 +43,17 @@ def test_what_is_asked_for_does_not_depend_on_how_much_is_read(
     assert read_reference(stories, tokenizer, length, 1).canvases.tolist() == whole[:1].tolist()
 
 
-def test_unbroken_canvases_hold_one_document(tokenizer: Tokenizer, stories: Path) -> None:
-    canvases = read_reference(stories, tokenizer, 9, 5, unbroken=True).canvases
+def test_full_canvases_hold_one_document(tokenizer: Tokenizer, stories: Path) -> None:
+    canvases = read_reference(stories, tokenizer, 9, 5, full_only=True).canvases
     assert canvases.tolist() == [tokenizer.encode(STORIES[i])[:9] for i in (0, 2)]
-    assert len(read_reference(stories, tokenizer, 9, 1, unbroken=True).canvases) == 1
+    assert len(read_reference(stories, tokenizer, 9, 1, full_only=True).canvases) == 1
 
 
 def test_too_little_text(tokenizer: Tokenizer, stories: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has 28 tokens, fewer than one canvas of 29"):
         read_reference(stories, tokenizer, 29, 2)
     with pytest.raises(UsageError, match=r"no document of .* has 20 tokens"):
-        read_reference(stories, tokenizer, 20, 2, unbroken=True)
+        read_reference(stories, tokenizer, 20, 2, full_only=True)
     with pytest.raises(NotLoadableError, match="no corpus"):
         read_reference(tmp_path / "none", tokenizer, 8, 2)
     (tmp_path / "empty.txt").write_text("\n\n")

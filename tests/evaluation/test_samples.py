@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from sedd_cli import Checkpoint, UsageError, generate, load_checkpoint
-from sedd_cli.evaluation.figures import Figures, Row
 from sedd_cli.evaluation.judge_loader import load_judge
 from sedd_cli.evaluation.judge_model import JudgeInput, JudgeModel
-from sedd_cli.evaluation.quality import Estimate, distinct, mean, perplexity, repetition, unigram_entropy
+from sedd_cli.evaluation.quality import Statistic, distinct, mean, perplexity, repetition, unigram_entropy
+from sedd_cli.evaluation.sample_metrics import SampleMetrics, SampleSet
 from sedd_cli.evaluation.samples import Evaluation, SamplesRequest
 from sedd_cli.evaluation.samples_plot import plot_samples
 from sedd_cli.evaluation.samples_report import as_markdown, as_text, card, cells
@@ -45,11 +45,11 @@ def request(steps: tuple[int, ...] = (4,), num: int = 2, length: int = LENGTH, *
     return SamplesRequest(sampling=sampling, steps=steps, **ours)  # type: ignore[arg-type]
 
 
-def carried_out(evaluation: Evaluation, judge: JudgeModel | None = None) -> list[tuple[Row, Figures]]:
-    for _ in evaluation.carry_out(judge):
+def carried_out(evaluation: Evaluation, judge: JudgeModel | None = None) -> list[tuple[SampleSet, SampleMetrics]]:
+    for _ in evaluation.run(judge):
         pass
     assert evaluation.complete
-    return evaluation.figures()
+    return evaluation.metrics()
 
 
 def test_figures_are_those_of_the_texts(built_in: Checkpoint, judge: JudgeModel, reference: Path) -> None:
@@ -58,24 +58,24 @@ def test_figures_are_those_of_the_texts(built_in: Checkpoint, judge: JudgeModel,
         s.nfe for n in (3, 6) for s in generate(built_in, steps=n, seed=3, num_samples=2, length=LENGTH)
     )
     results = carried_out(evaluation, judge)
-    assert [row.label for row, _ in results] == ["3 steps", "6 steps", "real text"]
-    for (row, figures), steps in zip(results[:2], (3, 6), strict=True):
+    assert [sample_set.label for sample_set, _ in results] == ["3 steps", "6 steps", "real text"]
+    for (sample_set, metrics), steps in zip(results[:2], (3, 6), strict=True):
         samples = generate(built_in, steps=steps, seed=3, num_samples=2, length=LENGTH)
-        assert [(t.row, t.ids, t.text, t.nfe) for t in row.texts] == [
+        assert [(t.row, t.ids, t.text, t.nfe) for t in sample_set.texts] == [
             (s.row, s.ids.tolist(), s.text, s.nfe) for s in samples
         ]
         ratings = judge.rate([JudgeInput((s.text,)) for s in samples])
         expected = perplexity([v.nats for v in ratings], [v.tokens for v in ratings])
-        assert figures.perplexity is not None and expected is not None
-        assert figures.perplexity.value == pytest.approx(expected.value)
-        assert figures.perplexity.error == pytest.approx(expected.error)
-        assert figures.entropy == mean([unigram_entropy(s.ids.tolist()) for s in samples])
-        assert figures.nfe == sum(s.nfe for s in samples) / 2
-        assert figures.seconds is not None and figures.mauve is not None and figures.mauve.texts == (2, 2)
+        assert metrics.perplexity is not None and expected is not None
+        assert metrics.perplexity.value == pytest.approx(expected.value)
+        assert metrics.perplexity.error == pytest.approx(expected.error)
+        assert metrics.entropy == mean([unigram_entropy(s.ids.tolist()) for s in samples])
+        assert metrics.nfe == sum(s.nfe for s in samples) / 2
+        assert metrics.seconds is not None and metrics.mauve is not None and metrics.mauve.texts == (2, 2)
     real = results[2][1]
     assert real.nfe is None and real.seconds is None and real.texts == 2
     # Four documents: two of them are held against the other two.
-    assert evaluation.twofold and real.mauve is not None and real.mauve.texts == (2, 2)
+    assert evaluation.compares_real_texts and real.mauve is not None and real.mauve.texts == (2, 2)
 
 
 def test_figures_are_of_what_stands_before_the_end_or_of_all(
@@ -87,14 +87,14 @@ def test_figures_are_of_what_stands_before_the_end_or_of_all(
     assert (
         short.text == STORIES[2] and short.tokens == built_in.tokenizer.encode(STORIES[2]) and len(short.ids) == LENGTH
     )
-    row, figures = carried_out(Evaluation(built_in, request(num=3, whole_canvas=True), reference), judge)[-1]
-    whole = row.texts[2]
+    sample_set, metrics = carried_out(Evaluation(built_in, request(num=3, whole_canvas=True), reference), judge)[-1]
+    whole = sample_set.texts[2]
     assert whole.text.startswith(f"{STORIES[2]}\n<|endoftext|>\nTom and Sue") and whole.tokens == whole.ids == short.ids
     following = built_in.tokenizer.decode(whole.ids[len(short.tokens) + 1 :])
     assert whole.rating is not None
     assert whole.rating.nats == pytest.approx(judge.rate([JudgeInput((STORIES[2], following))])[0].nats)
-    assert figures.distinct[0] == distinct([t.ids for t in row.texts], 1)
-    assert figures.repetition == repetition([t.ids for t in row.texts])
+    assert metrics.distinct[0] == distinct([t.ids for t in sample_set.texts], 1)
+    assert metrics.repetition == repetition([t.ids for t in sample_set.texts])
 
 
 def evaluation_tokens(checkpoint: Checkpoint, text: str) -> int:
@@ -104,9 +104,9 @@ def evaluation_tokens(checkpoint: Checkpoint, text: str) -> int:
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
 def test_batches_change_nothing(built_in: Checkpoint, batch_size: int) -> None:
-    row, _ = carried_out(Evaluation(built_in, request(num=3, batch_size=batch_size)))[0]
+    sample_set, _ = carried_out(Evaluation(built_in, request(num=3, batch_size=batch_size)))[0]
     samples = generate(built_in, steps=4, seed=3, num_samples=3, length=LENGTH)
-    assert [text.ids for text in row.texts] == [sample.ids.tolist() for sample in samples]
+    assert [text.ids for text in sample_set.texts] == [sample.ids.tolist() for sample in samples]
 
 
 @pytest.mark.parametrize(("form", "start", "end"), [("prefix", 7, 0), ("infill", 4, 3)])
@@ -116,10 +116,10 @@ def test_conditional_samples_continue_real_texts(
     evaluation = Evaluation(built_in, request(num=5, conditional=form, prompt_tokens=7, length=20), reference)
     # Three of the stories have twenty tokens.
     assert evaluation.num == 3
-    assert evaluation.request.given == (start, end)
-    (drawn, figures), (real, of_real) = carried_out(evaluation, judge)
+    assert evaluation.request.prompt_lengths == (start, end)
+    (drawn, metrics), (real, of_real) = carried_out(evaluation, judge)
     tokenizer = built_in.tokenizer
-    assert tokenizer is not None and figures.mauve is not None and of_real.mauve is None
+    assert tokenizer is not None and metrics.mauve is not None and of_real.mauve is None
     for text, given, story in zip(drawn.texts, real.texts, (STORIES[0], STORIES[1], STORIES[3]), strict=True):
         assert given.ids == tokenizer.encode(story)[:20]
         assert text.ids[:start] == given.ids[:start] and text.ids[20 - end :] == given.ids[20 - end :]
@@ -145,24 +145,27 @@ def test_rows_of_a_conditional_run_do_not_depend_on_each_other(built_in: Checkpo
 
 def test_what_is_done_stays_when_it_is_stopped(built_in: Checkpoint) -> None:
     evaluation = Evaluation(built_in, request((4, 8)))
-    for progress in evaluation.carry_out(None):
+    for progress in evaluation.run(None):
         if progress.label == "8 steps" and progress.done == 1:
             break
     assert not evaluation.complete
-    assert [(row.label, len(row.texts)) for row, _ in evaluation.figures()] == [("4 steps", 2), ("8 steps", 1)]
-    facts = dict(card(evaluation, None, evaluation.figures()))
+    assert [(sample_set.label, len(sample_set.texts)) for sample_set, _ in evaluation.metrics()] == [
+        ("4 steps", 2),
+        ("8 steps", 1),
+    ]
+    facts = dict(card(evaluation, None, evaluation.metrics()))
     assert facts["complete"].startswith("NO")
 
 
 def test_first_hitting_has_one_row_without_steps(built_in: Checkpoint) -> None:
-    row, figures = carried_out(Evaluation(built_in, request((256,), 1, 8, sampler="first-hitting")))[0]
-    assert (row.label, row.steps, figures.nfe) == ("first-hitting", None, 8)
+    sample_set, metrics = carried_out(Evaluation(built_in, request((256,), 1, 8, sampler="first-hitting")))[0]
+    assert (sample_set.label, sample_set.steps, metrics.nfe) == ("first-hitting", None, 8)
 
 
 def test_without_a_tokenizer_there_are_figures_of_tokens(tiny: Checkpoint) -> None:
-    row, figures = carried_out(Evaluation(tiny, request((2,), 2, 8)))[0]
-    assert row.texts[0].text == "" and len(row.texts[0].tokens) == 8
-    assert 0 < figures.entropy.value <= math.log(8) and figures.perplexity is None
+    sample_set, metrics = carried_out(Evaluation(tiny, request((2,), 2, 8)))[0]
+    assert sample_set.texts[0].text == "" and len(sample_set.texts[0].tokens) == 8
+    assert 0 < metrics.entropy.value <= math.log(8) and metrics.perplexity is None
 
 
 def test_the_card_says_how(built_in: Checkpoint, judge: JudgeModel, reference: Path) -> None:
@@ -212,7 +215,7 @@ def test_plots_are_pictures_and_the_same_each_time(
 ) -> None:
     pytest.importorskip("matplotlib")
     bare = carried_out(Evaluation(built_in, request((2, 4)), reference))
-    judged = [(row, replace(figures, perplexity=Estimate(50.0, 30.0))) for row, figures in bare]
+    judged = [(sample_set, replace(metrics, perplexity=Statistic(50.0, 30.0))) for sample_set, metrics in bare]
     # Stopped when only real text was done, too; and a judge that found no token.
     for results, judge in ((bare, None), (judged, "$a judge"), (judged[-1:], "$a judge"), (bare, "$a judge")):
         picture = plot_samples(results, judge, form)
@@ -226,10 +229,10 @@ def test_plots_are_pictures_and_the_same_each_time(
     [
         ({"steps": ()}, "numbers of steps"),
         ({"steps": (4, 4)}, "numbers of steps"),
-        ({"steps": (4, 8), "sampler": "first-hitting"}, "first-hitting takes no number of steps"),
-        ({"conditional": "prefix", "whole_canvas": True}, "looked at up to their end"),
+        ({"steps": (4, 8), "sampler": "first-hitting"}, "number of steps of first-hitting cannot be chosen"),
+        ({"conditional": "prefix", "whole_canvas": True}, "end at their end-of-text token"),
         ({"conditional": "prefix", "prompt_tokens": 1}, "at least 2 tokens"),
-        ({"conditional": "infill", "prompt_tokens": 24}, "leaves no room on a canvas of 24"),
+        ({"conditional": "infill", "prompt_tokens": 24}, "fills the canvas of 24"),
         ({"conditional": "prefix", "prompt_tokens": 4}, "need real texts"),
         ({"steps": (0,)}, "steps must be at least 1"),
     ],
@@ -240,5 +243,5 @@ def test_requests_that_cannot_be_carried_out(built_in: Checkpoint, options: dict
 
 
 def test_a_reference_needs_a_tokenizer(reference: Path) -> None:
-    with pytest.raises(UsageError, match="no tokenizer, so it reads no reference"):
+    with pytest.raises(UsageError, match="no tokenizer, so it cannot read a reference"):
         Evaluation(load_checkpoint(PARITY / "radd"), request(length=8), reference)

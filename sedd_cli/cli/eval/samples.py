@@ -128,7 +128,7 @@ def _write(files: Files, evaluation: "Evaluation", judge: "JudgeModel | None", j
     from sedd_cli.evaluation.samples_plot import plot_samples
     from sedd_cli.evaluation.samples_report import as_markdown, as_record, as_text, card, cells
 
-    results = evaluation.figures()
+    results = evaluation.metrics()
     if not results:
         return False
     if not evaluation.complete:
@@ -195,9 +195,9 @@ def _carry_out(evaluation: "Evaluation", judge: "JudgeModel | None", terminal: T
     """Draw and judge, as far as one is let."""
     calls, needed = 0, evaluation.calls_needed
     with suppress(KeyboardInterrupt), terminal.counting() as count:
-        for progress in evaluation.carry_out(judge):
+        for progress in evaluation.run(judge):
             calls += progress.call
             count(f"{progress.label}, {progress.done} texts", calls, needed)
-            if not progress.call and progress.done == evaluation.num and evaluation.rows:
-                seconds = evaluation.rows[-1].seconds / evaluation.num
+            if not progress.call and progress.done == evaluation.num and evaluation.sample_sets:
+                seconds = evaluation.sample_sets[-1].seconds / evaluation.num
                 terminal.note(f"{progress.label}: {progress.done} texts, {seconds:.2f} s each")

@@ -1,4 +1,4 @@
-"""Texts, and the figures that a set of them comes to."""
+"""Sets of texts and the metrics of a set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sedd_cli.evaluation.judge_model import Rating
 from sedd_cli.evaluation.mauve import Mauve, compute_mauve
 from sedd_cli.evaluation.quality import (
-    Estimate,
+    Statistic,
     distinct,
     mean,
     median_perplexity,
@@ -17,8 +17,8 @@ from sedd_cli.evaluation.quality import (
 
 
 @dataclass(frozen=True)
-class Text:
-    """A canvas: `ids` (L,), and the `text` looked at, of so many `tokens`; `nfe` network calls made it."""
+class EvaluatedText:
+    """A canvas `ids` (L,) and the `text` on it that counts, made of `tokens`; `nfe`: its network calls."""
 
     row: int
     ids: list[int]
@@ -33,18 +33,18 @@ class Text:
 
 
 @dataclass
-class Row:
-    """Texts of one setting as far as they are done, and the seconds that drawing them took: none, of real ones."""
+class SampleSet:
+    """Finished texts of one setting, and the seconds that sampling them took (0 for real text)."""
 
     label: str
     steps: int | None = None
-    texts: list[Text] = field(default_factory=list)
+    texts: list[EvaluatedText] = field(default_factory=list)
     seconds: float = 0.0
 
 
 @dataclass(frozen=True)
-class Figures:
-    """What a row of texts comes to; None where that cannot be told.
+class SampleMetrics:
+    """Metrics of a set of texts; None where a metric is undefined.
 
     `nfe`, `seconds`: means a text. `perplexity`: `exp` of all nats over all of the judge's tokens (`judged_tokens`),
     `median` of the texts' own. `entropy`: nats, of the tokens of a whole canvas, the mean. `distinct`: for n = 1, 2, 3.
@@ -53,25 +53,25 @@ class Figures:
     texts: int
     nfe: float | None
     seconds: float | None
-    perplexity: Estimate | None
+    perplexity: Statistic | None
     median: float | None
     judged_tokens: int | None
-    entropy: Estimate
+    entropy: Statistic
     distinct: tuple[float | None, ...]
     repetition: float | None
     mauve: Mauve | None
 
 
-def figures_of(row: Row, reference: Sequence[Text], seed: int) -> Figures:
-    """The figures of a row that has texts; its MAUVE is against the texts of `reference`, if there are any."""
-    texts = row.texts
+def compute_metrics(sample_set: SampleSet, reference: Sequence[EvaluatedText], seed: int) -> SampleMetrics:
+    """Compute the metrics of a set of one or more texts; MAUVE is against the texts of `reference`, if any."""
+    texts = sample_set.texts
     ratings = [text.rating for text in texts if text.rating is not None]
     nats, counts = [v.nats for v in ratings], [v.tokens for v in ratings]
     tokens = [text.tokens for text in texts]
-    return Figures(
+    return SampleMetrics(
         texts=len(texts),
         nfe=sum(text.nfe for text in texts) / len(texts) or None,
-        seconds=row.seconds / len(texts) or None,
+        seconds=sample_set.seconds / len(texts) or None,
         perplexity=perplexity(nats, counts),
         median=median_perplexity(nats, counts),
         judged_tokens=sum(counts) if ratings else None,
@@ -82,7 +82,7 @@ def figures_of(row: Row, reference: Sequence[Text], seed: int) -> Figures:
     )
 
 
-def _mauve(texts: Sequence[Text], reference: Sequence[Text], seed: int) -> Mauve | None:
+def _mauve(texts: Sequence[EvaluatedText], reference: Sequence[EvaluatedText], seed: int) -> Mauve | None:
     ours, real = (
         [text.rating.feature for text in side if text.rating is not None and text.rating.feature is not None]
         for side in (texts, reference)
