@@ -1,4 +1,4 @@
-"""Documents as the canvases on which likelihoods of data sets are measured."""
+"""Documents cut into the canvases on which the likelihood of a data set is measured."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,18 +14,18 @@ from sedd_cli.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Blocks:
-    """Tokens of a data set, cut in blocks that do not overlap (the papers' `group_texts`).
+    """Tokens of a data set in blocks that do not overlap (the papers' `group_texts`).
 
-    `groups`: tensors (N, L) of blocks, all of one length, but for a kept remainder of N = 1. `sizes` (V,): the bytes of
-    each token; an end-of-text token counts as one, as the line break that ends a document in a file would. `dropped`:
-    tokens left over. `there`: blocks that the data hold, of which these are the first.
+    `groups`: tensors (N, L) of blocks of equal length, and one with N = 1 for a kept remainder. `sizes` (V,): bytes of
+    each token; an end-of-text token counts as one, like the line break that ends a document in a file. `dropped`:
+    number of tokens left over. `total`: number of blocks of the data, of which these are the first.
     """
 
     groups: tuple[Tensor, ...]
     length: int
     documents: int
     dropped: int
-    there: int
+    total: int
     sizes: Tensor
 
     def __len__(self) -> int:
@@ -43,7 +43,7 @@ class Blocks:
         return len(self.groups) == len(other.groups) and all(map(torch.equal, self.groups, other.groups))
 
     def first(self, count: int) -> "Blocks":
-        """The first `count` blocks alone."""
+        """Returns the first `count` blocks."""
         groups, left = [], count
         for group in self.groups:
             groups.append(group[:left])
@@ -59,10 +59,10 @@ def make_blocks(
     separator: Separator = "end-of-text",
     remainder: Remainder = "drop",
 ) -> Blocks:
-    """Tokenise each document, end it with `separator`, join all and cut every `length` tokens.
+    """Tokenise each document, append `separator`, concatenate all and cut every `length` tokens.
 
-    Raises `UsageError` for documents that hold less than a block (unless the remainder is kept) or nothing at all, an
-    unknown choice, and for a tokenizer without the separator.
+    Raises `UsageError` if the documents are empty or shorter than a block (unless the remainder is kept), for an
+    unknown choice, and if the tokenizer lacks the separator.
     """
     for name, value, choices in (("separator", separator, Separator), ("remainder", remainder, Remainder)):
         if value not in get_args(choices):
@@ -75,21 +75,21 @@ def make_blocks(
             raise UsageError("this checkpoint's tokenizer has no end-of-text token", "Use --separator none.")
         end = [tokenizer.end_of_text_id]
     ids = torch.tensor([i for document in tokenizer.encode_batch(list(documents)) for i in (*document, *end)])
-    whole = len(ids) // length * length
-    groups = [ids[:whole].view(-1, length)] if whole else []
-    if remainder == "keep" and whole < len(ids):
-        groups.append(ids[whole:][None])
+    full_length = len(ids) // length * length
+    groups = [ids[:full_length].view(-1, length)] if full_length else []
+    if remainder == "keep" and full_length < len(ids):
+        groups.append(ids[full_length:][None])
     if not groups:
         raise UsageError(
             f"the data hold {len(ids)} tokens, fewer than one block of {length}",
-            "Give more text, or --remainder keep, or a shorter --length." if len(ids) else "There is nothing in them.",
+            "Give more text, or --remainder keep, or a shorter --length." if len(ids) else "Give text.",
         )
     dropped = len(ids) - sum(group.numel() for group in groups)
-    there = sum(len(group) for group in groups)
-    return Blocks(tuple(groups), length, len(documents), dropped, there, _sizes(tokenizer))
+    total = sum(len(group) for group in groups)
+    return Blocks(tuple(groups), length, len(documents), dropped, total, _token_bytes(tokenizer))
 
 
-def _sizes(tokenizer: Tokenizer) -> Tensor:
+def _token_bytes(tokenizer: Tokenizer) -> Tensor:
     sizes = torch.tensor([len(tokenizer.bytes_of(i)) for i in range(tokenizer.size)])
     if tokenizer.end_of_text_id is not None:
         sizes[tokenizer.end_of_text_id] = 1

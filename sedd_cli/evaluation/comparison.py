@@ -1,19 +1,26 @@
-"""Two checkpoints measured on the same noise, as one record: lines, JSON or Markdown."""
+"""A comparison of two checkpoints on the same noise, as lines, JSON or Markdown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from sedd_cli.evaluation.likelihood_report import Result, difference_figures, figures, named, noise_axis, shown
+from sedd_cli.evaluation.likelihood_report import (
+    Result,
+    difference_figures,
+    figures,
+    model_fields,
+    noise_axis,
+    picture_paragraph,
+)
 from sedd_cli.evaluation.likelihoods import Band, difference
-from sedd_cli.evaluation.tables import Value, as_lines, as_list, as_table, escaped
+from sedd_cli.evaluation.tables import Value, as_lines, as_list, as_table, escape_markdown
 from sedd_cli.models.checkpoint import Checkpoint
 
-SHOWN = ("nats_per_token", "error_per_token", "bits_per_byte", "perplexity", "form")
+MAIN_FIGURES = ("nats_per_token", "error_per_token", "bits_per_byte", "perplexity", "form")
 
 
-def told_apart(a: Checkpoint, b: Checkpoint) -> tuple[str, str]:
-    """What each is called; with its precision, or as A and B, where the names are the same."""
+def unambiguous_names(a: Checkpoint, b: Checkpoint) -> tuple[str, str]:
+    """The checkpoints' names; equal names get the precision added, or A and B."""
     if a.name != b.name:
         return a.name, b.name
     if a.precision != b.precision:
@@ -23,7 +30,7 @@ def told_apart(a: Checkpoint, b: Checkpoint) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What checkpoints A and B gave in one `LikelihoodEvaluation`, and the settings that both share."""
+    """Results of checkpoints A and B from one `LikelihoodEvaluation`, and the settings that both share."""
 
     a: Result
     b: Result
@@ -31,23 +38,23 @@ class Comparison:
 
     @cached_property
     def difference(self) -> dict[str, Value]:
-        return difference_figures(difference(self.a.found, self.b.found))
+        return difference_figures(difference(self.a.likelihood, self.b.likelihood))
 
     @property
     def complete(self) -> bool:
-        return self.a.found.complete
+        return self.a.likelihood.complete
 
     @property
     def noise_axis(self) -> str:
-        return " / ".join(dict.fromkeys(noise_axis(result.found.estimator) for result in (self.a, self.b)))
+        return " / ".join(dict.fromkeys(noise_axis(result.likelihood.estimator) for result in (self.a, self.b)))
 
     def curves(self) -> dict[str, Sequence[Band]]:
-        return {result.name: result.found.curve() for result in (self.a, self.b)}
+        return {result.name: result.likelihood.curve() for result in (self.a, self.b)}
 
     @property
-    def _measured(self) -> dict[str, Value]:
-        """The settings, with the replicates that were run: so many were asked for at least."""
-        return {**self.settings, "replicates": self.a.found.replicates}
+    def _all_settings(self) -> dict[str, Value]:
+        """The settings, with the number of replicates that were run instead of the minimum requested."""
+        return {**self.settings, "replicates": self.a.likelihood.replicates}
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -59,30 +66,30 @@ class Comparison:
         }
 
     def as_lines(self) -> str:
-        of_each = {
+        each = {
             f"{letter}_{key}": value
             for letter, result in (("a", self.a), ("b", self.b))
-            for key, value in {**named(result.model), **_shown(result)}.items()
+            for key, value in {**model_fields(result.model), **_main_figures(result)}.items()
         }
         differences = {f"difference_{key}": value for key, value in self.difference.items()}
-        seen: dict[str, Value] = {"num_tokens": self.a.found.num_tokens, "complete": self.complete}
-        return as_lines({**differences, **seen, **of_each, **self._measured})
+        shared: dict[str, Value] = {"num_tokens": self.a.likelihood.num_tokens, "complete": self.complete}
+        return as_lines({**differences, **shared, **each, **self._all_settings})
 
     def as_markdown(self, picture: str | None) -> str:
         parts = [
-            f"# {escaped(self.a.name)} against {escaped(self.b.name)}\n",
+            f"# {escape_markdown(self.a.name)} against {escape_markdown(self.b.name)}\n",
             "B's nats less A's, paired on the same noise: above 0, A finds the data likelier.\n",
             as_list({**self.difference, "complete": self.complete}),
-            as_table([{"": result.name, **_shown(result)} for result in (self.a, self.b)]),
-            *shown(picture),
+            as_table([{"": result.name, **_main_figures(result)} for result in (self.a, self.b)]),
+            *picture_paragraph(picture),
             "## How it was measured\n",
-            as_list(self._measured),
+            as_list(self._all_settings),
         ]
         for result in (self.a, self.b):
-            parts += [f"### {escaped(result.name)}\n", as_list(named(result.model))]
+            parts += [f"### {escape_markdown(result.name)}\n", as_list(model_fields(result.model))]
         return "\n".join(parts)
 
 
-def _shown(result: Result) -> dict[str, Value]:
-    found = figures(result.found)
-    return {key: found[key] for key in SHOWN}
+def _main_figures(result: Result) -> dict[str, Value]:
+    figures_by_name = figures(result.likelihood)
+    return {key: figures_by_name[key] for key in MAIN_FIGURES}

@@ -1,4 +1,4 @@
-"""What was measured of a data set's likelihood and how, as one record; and that record as lines or as Markdown."""
+"""The likelihood of a data set and the settings that it was measured with, as lines, JSON or Markdown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from sedd_cli.evaluation.datasets import DataSet
 from sedd_cli.evaluation.fidelity import Fidelity
 from sedd_cli.evaluation.likelihoods import Band, Difference, Likelihood, LikelihoodRequest
 from sedd_cli.evaluation.names import Remainder, Separator
-from sedd_cli.evaluation.tables import Value, as_lines, as_list, as_table, escaped
+from sedd_cli.evaluation.tables import Value, as_lines, as_list, as_table, escape_markdown
 from sedd_cli.models.checkpoint import Checkpoint
 
 MEANING: Mapping[Estimator, str] = {
@@ -25,34 +25,34 @@ NOISE = {"elbo": "time t", "dwdse": "time t", "d3pm": "time t", "autoregressive"
 
 @dataclass(frozen=True)
 class Result:
-    """What a checkpoint gave on a data set, with every choice that decided it."""
+    """The likelihood of a data set under a checkpoint, with every setting that it depends on."""
 
     name: str
-    found: Likelihood
+    likelihood: Likelihood
     model: Mapping[str, Value]
     settings: Mapping[str, Value] = field(default_factory=dict)
     fidelity: Fidelity | None = None
 
     def as_json(self) -> dict[str, object]:
         return {
-            **figures(self.found),
+            **figures(self.likelihood),
             "model": dict(self.model),
             **({"settings": dict(self.settings)} if self.settings else {}),
             **({} if self.fidelity is None else {"fidelity": fidelity_figures(self.fidelity)}),
-            "curve": bands_as_json(self.found.curve()),
+            "curve": bands_as_json(self.likelihood.curve()),
         }
 
     @property
     def fields(self) -> dict[str, Value]:
-        """All but the curve, side by side."""
+        """All fields but the curve, in one flat mapping."""
         of_fidelity = {} if self.fidelity is None else fidelity_figures(self.fidelity)
-        found = figures(self.found)
+        figures_by_name = figures(self.likelihood)
         return {
-            **found,
+            **figures_by_name,
             **{f"fidelity_{key}": value for key, value in of_fidelity.items()},
-            **named(self.model),
-            # As many replicates were asked for at least: how many were run is among the figures.
-            **{key: value for key, value in self.settings.items() if key not in found},
+            **model_fields(self.model),
+            # The figures hold the number of replicates that were run, the settings the minimum requested.
+            **{key: value for key, value in self.settings.items() if key not in figures_by_name},
         }
 
     def as_lines(self) -> str:
@@ -60,73 +60,73 @@ class Result:
 
 
 def as_markdown(title: str, results: Sequence[Result], picture: str | None) -> str:
-    """A report of results: a table of the figures, then of each where its nats are and how it was measured."""
+    """A report: a table of all results, then the curve and the settings of each."""
     heads = ("nats_per_token", "error_per_token", "bits_per_byte", "perplexity", "form", "num_tokens", "complete")
     rows: list[dict[str, Value]] = []
     for result in results:
-        found = figures(result.found)
-        rows.append({"data": result.name, **{head: found[head] for head in heads}})
-    parts = [f"# {escaped(title)}\n", as_table(rows), *shown(picture)]
+        figures_by_name = figures(result.likelihood)
+        rows.append({"data": result.name, **{head: figures_by_name[head] for head in heads}})
+    parts = [f"# {escape_markdown(title)}\n", as_table(rows), *picture_paragraph(picture)]
     for result in results:
-        parts += [f"## {escaped(result.name)}\n", as_list(result.fields)]
-        if bands := result.found.curve():
-            parts += [f"Where the nats are, by {noise_axis(result.found.estimator)}:\n", bands_as_table(bands)]
+        parts += [f"## {escape_markdown(result.name)}\n", as_list(result.fields)]
+        if bands := result.likelihood.curve():
+            parts += [f"Where the nats are, by {noise_axis(result.likelihood.estimator)}:\n", bands_as_table(bands)]
     return "\n".join(parts)
 
 
-def shown(picture: str | None) -> list[str]:
-    """The picture as a paragraph of Markdown, if there is one."""
+def picture_paragraph(picture: str | None) -> list[str]:
+    """A Markdown paragraph with the picture, as a list; empty if there is none."""
     return [] if picture is None else [f"![Where the nats are](<{picture}>)\n"]
 
 
 def noise_axis(estimator: Estimator) -> str:
-    """What the levels of an estimator measure."""
+    """The quantity that the levels of an estimator measure."""
     return NOISE.get(estimator, "share of the tokens masked")
 
 
-def figures(found: Likelihood) -> dict[str, Value]:
-    """The figures of one checkpoint; errors are of the total unless they say otherwise."""
+def figures(likelihood: Likelihood) -> dict[str, Value]:
+    """The figures of one checkpoint. Errors are of the total, except where the name states another unit."""
     return {
-        "nats": found.nats,
-        "standard_error": found.standard_error,
-        "form": found.estimator,
-        "nats_per_token": found.nats_per_token,
-        "error_per_token": found.error_per_token,
-        "bits_per_byte": found.bits_per_byte,
-        "perplexity": found.perplexity,
-        "perplexity_error": found.perplexity * found.error_per_token,
-        "data_error": found.data_error,
-        "num_tokens": found.num_tokens,
-        "num_bytes": found.num_bytes,
-        "replicates": found.replicates,
-        "blocks": found.num_blocks,
-        "complete": found.complete,
+        "nats": likelihood.nats,
+        "standard_error": likelihood.standard_error,
+        "form": likelihood.estimator,
+        "nats_per_token": likelihood.nats_per_token,
+        "error_per_token": likelihood.error_per_token,
+        "bits_per_byte": likelihood.bits_per_byte,
+        "perplexity": likelihood.perplexity,
+        "perplexity_error": likelihood.perplexity * likelihood.error_per_token,
+        "data_error": likelihood.data_error,
+        "num_tokens": likelihood.num_tokens,
+        "num_bytes": likelihood.num_bytes,
+        "replicates": likelihood.replicates,
+        "blocks": likelihood.num_blocks,
+        "complete": likelihood.complete,
     }
 
 
-def fidelity_figures(found: Fidelity) -> dict[str, Value]:
-    """What the precision costs, beside float32: the bound's difference in nats a token, and one text drawn by both."""
+def fidelity_figures(fidelity: Fidelity) -> dict[str, Value]:
+    """The differences from float32: of the bound, in nats a token, and of one sampled text."""
     return {
-        "bound_difference": found.difference,
-        "standard_error": found.standard_error,
-        "variation": found.variation,
-        "tokens_in_agreement": found.agreement.same,
-        "parted_at_call": found.agreement.parted_at,
-        "calls": found.agreement.calls,
+        "bound_difference": fidelity.difference,
+        "standard_error": fidelity.standard_error,
+        "variation": fidelity.variation,
+        "tokens_in_agreement": fidelity.agreement.same,
+        "parted_at_call": fidelity.agreement.parted_at,
+        "calls": fidelity.agreement.calls,
     }
 
 
-def difference_figures(found: Difference) -> dict[str, Value]:
+def difference_figures(difference: Difference) -> dict[str, Value]:
     return {
-        "nats_per_token": found.nats_per_token,
-        "standard_error": found.standard_error / found.num_tokens,
-        "data_error": None if found.data_error is None else found.data_error / found.num_tokens,
-        "share_of_blocks": found.share_of_blocks,
+        "nats_per_token": difference.nats_per_token,
+        "standard_error": difference.standard_error / difference.num_tokens,
+        "data_error": None if difference.data_error is None else difference.data_error / difference.num_tokens,
+        "share_of_blocks": difference.share_of_blocks,
     }
 
 
 def settings_of_data(data: DataSet, blocks: Blocks, separator: Separator, remainder: Remainder) -> dict[str, Value]:
-    """Every choice that decides which tokens are scored."""
+    """The settings that decide which tokens are scored."""
     left = "" if not blocks.dropped else f" ({blocks.dropped} tokens)"
     return {
         "data": data.name,
@@ -137,7 +137,7 @@ def settings_of_data(data: DataSet, blocks: Blocks, separator: Separator, remain
         "separator": separator,
         "block_length": blocks.length,
         "remainder": f"{remainder}{left}",
-        "limited_to": None if len(blocks) == blocks.there else f"the first {len(blocks)} of {blocks.there} blocks",
+        "limited_to": None if len(blocks) == blocks.total else f"the first {len(blocks)} of {blocks.total} blocks",
         "bytes": "of the tokens scored; an end-of-text token counts as one",
         **{f"note_{i}": note for i, note in enumerate(data.notes, start=1)},
     }
@@ -159,8 +159,8 @@ def settings_of_request(request: LikelihoodRequest) -> dict[str, Value]:
     return {"seed": request.seed, "replicates": request.replicates, "until_error": request.until_error}
 
 
-def named(model: Mapping[str, Value]) -> dict[str, Value]:
-    """A model's fields as they stand among others: its name as `model`."""
+def model_fields(model: Mapping[str, Value]) -> dict[str, Value]:
+    """A model's fields for a flat mapping: its `name` becomes `model`."""
     return {"model" if key == "name" else key: value for key, value in model.items()}
 
 

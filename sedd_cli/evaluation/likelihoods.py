@@ -1,4 +1,4 @@
-"""How likely checkpoints find the blocks of a data set, all on the same noise: bounds with their errors."""
+"""Likelihood of the blocks of a data set under checkpoints, all on the same noise: bounds with their errors."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -18,9 +18,9 @@ from sedd_cli.evaluation.replicates import ROUND, check_until_error, next_round,
 from sedd_cli.models.checkpoint import Checkpoint
 
 CHUNK = 32
-"""Blocks estimated together: after each there is something to report. It is part of the result, as the seed is."""
+"""Blocks estimated together, after which partial results are available. Results depend on it, as on the seed."""
 MIN_CANVASES = 64
-"""Canvases that a replicate noises at least: of a few blocks each is noised several times, at stratified times."""
+"""Minimum number of canvases that a replicate noises: with few blocks, each is noised several times, stratified."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +58,11 @@ class LikelihoodRequest:
 
 @dataclass(frozen=True)
 class Band:
-    """What is paid where a share from `low` to `high` is masked (for the uniform process: at such times t).
+    """The part of the bound at noise levels from `low` to `high` (share of tokens masked; uniform process: time t).
 
-    `nats_per_token` is what a band contributes to the bound a token: over all bands they add up to it (less the two
-    ends of an elbo). `density` is the mean over the canvases noised that far, its error that of the data included; None
-    where there were none, or but one.
+    `nats_per_token`: contribution to the bound, per token; all bands sum to the bound (without the two boundary terms
+    of an elbo). `density`: mean over the canvases noised to these levels, None if there are none; `standard_error`: of
+    the density, the spread of the data included, None for fewer than two canvases.
     """
 
     low: float
@@ -74,10 +74,10 @@ class Band:
 
 @dataclass(frozen=True)
 class Likelihood:
-    """How likely a checkpoint finds the blocks looked at so far.
+    """Likelihood of the blocks evaluated so far under one checkpoint.
 
-    `parts`: per chunk of blocks the nats of each block in each replicate, (R, n) float64. `levels`, `nats_at`,
-    `tokens_at`: all draws, how far the canvas was noised, what it contributed there, and how many tokens it has.
+    `parts`: per chunk of blocks, the nats of each block in each replicate, (R, n) float64. `levels`, `nats_at`,
+    `tokens_at`: for all draws, the noise level of the canvas, its contribution, and its number of tokens.
     """
 
     estimator: Estimator
@@ -106,7 +106,7 @@ class Likelihood:
 
     @property
     def data_error(self) -> float | None:
-        """Error of `nats` as an estimate for other such data, from the spread of blocks; None for a single one."""
+        """Error of `nats` as an estimate for new data of this kind, from the spread of blocks; None for one block."""
         return None if self.num_blocks < 2 else float(self.of_blocks.std() * self.num_blocks**0.5)
 
     @property
@@ -132,45 +132,45 @@ class Likelihood:
         return min(len(part) for part in self.parts)
 
     def curve(self, bands: int = 20) -> list[Band]:
-        """Where the nats are: the bound cut at equal steps of the noise; nothing where there is no noise."""
+        """The bound in bands of equal width of the noise level; empty for an estimator without noise."""
         if self.estimator == "autoregressive":
             return []
-        which = (self.levels * bands).ceil().clamp(1, bands) - 1
-        return [self._band(which == i, i / bands, (i + 1) / bands) for i in range(bands)]
+        band_index = (self.levels * bands).ceil().clamp(1, bands) - 1
+        return [self._band(band_index == i, i / bands, (i + 1) / bands) for i in range(bands)]
 
-    def _band(self, here: Tensor, low: float, high: float) -> Band:
-        nats, tokens = self.nats_at[here], self.tokens_at[here]
+    def _band(self, in_band: Tensor, low: float, high: float) -> Band:
+        nats, tokens = self.nats_at[in_band], self.tokens_at[in_band]
         density = float(nats.sum() / tokens.sum()) if len(nats) else None
         error = float((nats / tokens).std() / len(nats) ** 0.5) if len(nats) > 1 else None
         return Band(low, high, float(nats.sum() / self.tokens_at.sum()), density, error)
 
 
 def monte_carlo_error(parts: Sequence[Tensor]) -> float:
-    """Of the sum over parts (R, n) of the mean over replicates: parts are independent, and so are replicates."""
+    """Standard error of the sum over `parts` (R, n) of means over replicates; parts and replicates are independent."""
     return math.sqrt(sum(float(part.sum(1).var()) / len(part) for part in parts))
 
 
 @dataclass
-class _Pool:
-    """What one checkpoint has been found to give, chunk by chunk."""
+class _Accumulator:
+    """Estimates of one checkpoint, concatenated over chunks and rounds."""
 
     parts: list[Tensor] = field(default_factory=list)
     levels: list[Tensor] = field(default_factory=list)
     nats_at: list[Tensor] = field(default_factory=list)
     tokens_at: list[Tensor] = field(default_factory=list)
 
-    def add(self, chunk: int, found: Estimate, length: int) -> None:
+    def add(self, chunk: int, estimate: Estimate, length: int) -> None:
         if chunk == len(self.parts):
-            self.parts.append(found.replicates)
+            self.parts.append(estimate.replicates)
         else:
-            self.parts[chunk] = torch.cat([self.parts[chunk], found.replicates])
-        self.levels.append(found.levels.flatten())
-        self.nats_at.append(found.nats_at.flatten())
+            self.parts[chunk] = torch.cat([self.parts[chunk], estimate.replicates])
+        self.levels.append(estimate.levels.flatten())
+        self.nats_at.append(estimate.nats_at.flatten())
         self.tokens_at.append(torch.full_like(self.nats_at[-1], length))
 
 
 class LikelihoodEvaluation:
-    """Checkpoints over the same blocks, on the same noise. Iterate `calls()`; what is found by then is in `results()`.
+    """Checkpoints on the same blocks and the same noise. Iterate `calls()`; `results()` has the results so far.
 
     `goal`: the planned number of replicates; with `until_error` it grows as the error becomes known. Each replicate
     of a chunk of blocks noises them at times stratified over the chunk. Raises `UsageError` if the estimator does not
@@ -184,16 +184,16 @@ class LikelihoodEvaluation:
         self.complete = False
         self._chunks = [chunk for group in blocks.groups for chunk in group.split(CHUNK)]
         self._draws = -(-MIN_CANVASES // len(blocks))
-        self._pools = [_Pool() for _ in checkpoints]
+        self._accumulators = [_Accumulator() for _ in checkpoints]
 
     @property
     def calls_needed(self) -> int:
-        """Network calls, each of one canvas, as far as planned."""
+        """Planned number of network calls, each of one canvas."""
         rounds = self.goal // ROUND
         return len(self.blocks) * sum(rounds if exact else self.goal * self._draws for exact in self._exact)
 
     def calls(self) -> Iterator[int]:
-        """Carry it out: after each chunk of blocks, the network calls made so far, each of one canvas."""
+        """Run the evaluation; after each chunk of blocks, yields the number of network calls (of one canvas) made."""
         made = calls = 0
         while made < self.goal:
             while (left := self.goal - made) > 0:
@@ -208,30 +208,30 @@ class LikelihoodEvaluation:
         self.complete = True
 
     def results(self) -> tuple[Likelihood, ...]:
-        """What each checkpoint gives for the blocks looked at so far; none before the first of `calls`."""
-        if not self._pools[-1].parts:
+        """The likelihood of the blocks evaluated so far under each checkpoint; empty before the first of `calls`."""
+        if not self._accumulators[-1].parts:
             return ()
-        blocks = self.blocks.first(sum(part.shape[1] for part in self._pools[-1].parts))
+        blocks = self.blocks.first(sum(part.shape[1] for part in self._accumulators[-1].parts))
         return tuple(
             Likelihood(
                 estimator=self.request.estimator_for(checkpoint),
-                parts=tuple(pool.parts),
-                levels=torch.cat(pool.levels),
-                nats_at=torch.cat(pool.nats_at),
-                tokens_at=torch.cat(pool.tokens_at),
+                parts=tuple(accumulator.parts),
+                levels=torch.cat(accumulator.levels),
+                nats_at=torch.cat(accumulator.nats_at),
+                tokens_at=torch.cat(accumulator.tokens_at),
                 num_tokens=blocks.num_tokens,
                 num_bytes=blocks.num_bytes,
                 num_blocks=len(blocks),
                 complete=self.complete,
             )
-            for checkpoint, pool in zip(self.checkpoints, self._pools, strict=True)
+            for checkpoint, accumulator in zip(self.checkpoints, self._accumulators, strict=True)
         )
 
     def _add(self, number: int, x0: Tensor, replicates: int, made: int) -> None:
-        found = []
+        estimates = []
         seed = int(uniforms(self.request.seed, made, MONTE_CARLO, number, size=1) * 2**53)
         for checkpoint in self.checkpoints:
-            one = estimate(
+            result = estimate(
                 checkpoint.model,
                 checkpoint.process,
                 checkpoint.noise,
@@ -242,14 +242,14 @@ class LikelihoodEvaluation:
                 seed=seed,
                 batch_size=self.request.batch_size or 8,
             )
-            found.append(one)
-        # All or none: an interruption must not leave one checkpoint a chunk ahead.
-        for pool, one in zip(self._pools, found, strict=True):
-            pool.add(number, one, x0.shape[1])
+            estimates.append(result)
+        # After all estimates: an interruption must not leave one checkpoint a chunk ahead.
+        for accumulator, result in zip(self._accumulators, estimates, strict=True):
+            accumulator.add(number, result, x0.shape[1])
 
     @property
     def error_per_token(self) -> float:
-        """What `until_error` is about: of the only checkpoint's nats, or of the difference between two."""
+        """The error that `until_error` limits: of the nats of one checkpoint, or of the difference of two."""
         results = self.results()
         error = difference(*results).standard_error if len(results) == 2 else max(r.standard_error for r in results)
         return error / self.blocks.num_tokens
@@ -257,15 +257,15 @@ class LikelihoodEvaluation:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much more (positive) or less likely than B a checkpoint A finds the same data: nats of B less those of A."""
+    """Nats of checkpoint B minus those of A on the same data: positive if the data are likelier under A."""
 
     nats: float
     standard_error: float
-    """Monte Carlo error of `nats`: of the paired differences, for the noise was the same."""
+    """Monte Carlo error of `nats`, from paired differences on the same noise."""
     data_error: float | None
-    """Error of `nats` as an estimate for other such data, from the spread over blocks."""
+    """Error of `nats` as an estimate for new data of this kind, from the spread over blocks."""
     share_of_blocks: float
-    """Blocks that A finds likelier."""
+    """Share of the blocks that are likelier under A."""
     num_tokens: int
 
     @property
@@ -274,8 +274,8 @@ class Difference:
 
 
 def difference(a: Likelihood, b: Likelihood) -> Difference:
-    """Of two results of one `LikelihoodEvaluation`."""
-    parts = [of_b - of_a for of_a, of_b in zip(a.parts, b.parts, strict=True)]
+    """The difference of two results of one `LikelihoodEvaluation`."""
+    parts = [nats_b - nats_a for nats_a, nats_b in zip(a.parts, b.parts, strict=True)]
     of_blocks = torch.cat([part.mean(0) for part in parts])
     return Difference(
         nats=float(of_blocks.sum()),

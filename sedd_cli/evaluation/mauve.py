@@ -1,4 +1,4 @@
-"""MAUVE (Pillutla et al., 2102.01454) of features that we give, by the package `mauve-text`."""
+"""MAUVE (Pillutla et al., 2102.01454) of given features, by the package `mauve-text`."""
 
 import warnings
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from torch import Tensor, stack
 
 from sedd_cli.errors import SeddError
 
-ENOUGH = 1000
-"""Texts a side below which MAUVE says little: its authors take thousands."""
+MIN_TEXTS = 1000
+"""Number of texts per side below which MAUVE is unreliable: its authors use thousands."""
 
 
 @dataclass(frozen=True)
 class Mauve:
-    """`value` is in (0, 1], 1 for sets alike; the features were put in so many `clusters`, of texts of each side."""
+    """`value`: in (0, 1], 1 for equal sets. `clusters`: of the features. `texts`: number of texts of each side."""
 
     value: float
     clusters: int
@@ -32,9 +32,9 @@ def require_mauve() -> None:
 
 
 def compute_mauve(features: Sequence[Tensor], reference: Sequence[Tensor], seed: int = 0) -> Mauve | None:
-    """MAUVE of texts against real ones, a feature (D,) each; None if either has fewer than two.
+    """MAUVE of texts against real ones, one feature (D,) per text; None if either side has fewer than two.
 
-    The number of clusters is the package's own: a tenth of the smaller side, at least 2. `seed` decides k-means.
+    The number of clusters is the package's default: a tenth of the smaller side, at least 2. `seed`: of k-means.
     """
     require_mauve()
     if min(len(features), len(reference)) < 2:
@@ -43,13 +43,13 @@ def compute_mauve(features: Sequence[Tensor], reference: Sequence[Tensor], seed:
 
     faiss: Any = import_module("faiss")
     kmeans = faiss.Kmeans
-    # Below 39 points a cluster, as with MAUVE's own number always, faiss would complain past Python's stderr.
+    # Below 39 points per cluster, which MAUVE's default always is, faiss writes a warning past Python's stderr.
     faiss.Kmeans = partial(kmeans, min_points_per_centroid=1)
     try:
         with warnings.catch_warnings():
-            # Features that are all alike have no variance to share among components.
+            # For equal features the explained variance of PCA is 0 / 0.
             warnings.simplefilter("ignore", RuntimeWarning)
-            # It wants the seed as a C int, with room for a few more.
+            # The seed must fit a C int, and MAUVE adds small numbers to it.
             result = compute(
                 p_features=stack(list(features)).numpy(),
                 q_features=stack(list(reference)).numpy(),

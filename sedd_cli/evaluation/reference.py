@@ -1,4 +1,4 @@
-"""Real text to hold samples against: canvases of documents, as the network would have written them."""
+"""Real text to compare samples with: canvases of documents, laid out as a network writes them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,47 +15,49 @@ from sedd_cli.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Reference:
-    """`canvases` (N, L) int64 of real text, each beginning with a document of its own; `name` is the file's."""
+    """`canvases` (N, L) int64 of real text, each beginning with another document; `name`: the file's name."""
 
     name: str
     canvases: Tensor
 
 
-def read_reference(path: Path, tokenizer: Tokenizer, length: int, most: int, *, full_only: bool = False) -> Reference:
-    """The first documents of a corpus, at most so many, each at the beginning of a canvas of `length` tokens.
+def read_reference(
+    path: Path, tokenizer: Tokenizer, length: int, max_canvases: int, *, full_only: bool = False
+) -> Reference:
+    """Put the first documents of a corpus, at most `max_canvases`, each on a canvas of `length` tokens.
 
-    A longer document is cut; after a shorter one comes an end-of-text token and the next, after the last the first,
-    as in training. `full_only`: documents shorter than a canvas are left out instead.
-    Raises `UsageError` if there is less than a canvas of text, `NotLoadableError` for what cannot be read.
+    A longer document is cut. A shorter one is followed by an end-of-text token and the next document (the last by the
+    first), as in training; with `full_only` it is left out instead.
+    Raises `UsageError` if the corpus is shorter than a canvas, `NotLoadableError` if it cannot be read.
     """
     documents = (tokenizer.encode(text) for text in read_documents(path))
     if full_only:
-        found = list(islice((ids[:length] for ids in documents if len(ids) >= length), most))
-        if not found:
+        full = list(islice((ids[:length] for ids in documents if len(ids) >= length), max_canvases))
+        if not full:
             raise UsageError(
-                f"no document of {path} has {length} tokens, as prompt and completion take",
+                f"no document of {path} has {length} tokens, which prompt and completion need",
                 "Lower --length, or give longer documents.",
             )
-        return Reference(path.name, torch.tensor(found))
+        return Reference(path.name, torch.tensor(full))
     end = [] if tokenizer.end_of_text_id is None else [tokenizer.end_of_text_id]
-    # What follows the last canvas's document fills it up.
-    read = [ids + end for ids in _documents_needed(documents, most, length)]
-    total = sum(map(len, read))
+    # The documents after the last canvas's own fill the rest of it.
+    encoded = [ids + end for ids in _documents_needed(documents, max_canvases, length)]
+    total = sum(map(len, encoded))
     if total < length:
         raise UsageError(
             f"{path} has {total} tokens, fewer than one canvas of {length}", "Give more text, or a lower --length."
         )
-    stream = torch.tensor([token for ids in read for token in ids])
-    starts = torch.tensor([0, *map(len, read)]).cumsum(0)[: min(most, len(read))]
+    stream = torch.tensor([token for ids in encoded for token in ids])
+    starts = torch.tensor([0, *map(len, encoded)]).cumsum(0)[: min(max_canvases, len(encoded))]
     return Reference(path.name, stream[(starts[:, None] + torch.arange(length)) % total])
 
 
-def _documents_needed(documents: Iterable[list[int]], most: int, length: int) -> Iterator[list[int]]:
-    """So many documents, and those after them that a canvas more could hold."""
-    after = 0
+def _documents_needed(documents: Iterable[list[int]], max_canvases: int, length: int) -> Iterator[list[int]]:
+    """The first `max_canvases` documents, and as many more as fill one canvas."""
+    extra_tokens = 0
     for number, ids in enumerate(documents):
-        if number >= most:
-            if after >= length:
+        if number >= max_canvases:
+            if extra_tokens >= length:
                 return
-            after += len(ids) + 1
+            extra_tokens += len(ids) + 1
         yield ids

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from sedd_cli.evaluation.judge_model import JudgeModel
-from sedd_cli.evaluation.mauve import ENOUGH
+from sedd_cli.evaluation.mauve import MIN_TEXTS
 from sedd_cli.evaluation.quality import Statistic
 from sedd_cli.evaluation.sample_metrics import SampleMetrics, SampleSet
 from sedd_cli.evaluation.samples import Evaluation
@@ -158,7 +158,7 @@ def _mauve(evaluation: Evaluation, judge: JudgeModel | None, results: Results) -
     return (
         f"against real text, in {clusters} clusters; {own}; features: last hidden state of {judge.card.name} at the "
         "last token, not GPT-2-large: not comparable with published figures"
-        + (f"; {smallest} texts are TOO FEW to say much (its authors take thousands)" if smallest < ENOUGH else "")
+        + (f"; {smallest} texts are TOO FEW to say much (its authors take thousands)" if smallest < MIN_TEXTS else "")
     )
 
 

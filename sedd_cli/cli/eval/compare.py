@@ -67,7 +67,7 @@ def compare(
     block_options = BlockOptions(format, split, detokenise, separator, length, remainder, blocks)
     with ExitStack() as stack:
         files = Files(stack, output, report, plot, [data])
-        from sedd_cli.evaluation.comparison import Comparison, told_apart
+        from sedd_cli.evaluation.comparison import Comparison, unambiguous_names
         from sedd_cli.evaluation.likelihood_report import Result, model_of, settings_of_data, settings_of_request
         from sedd_cli.evaluation.likelihoods import LikelihoodEvaluation, LikelihoodRequest
         from sedd_cli.evaluation.plots import plot_bands
@@ -101,7 +101,7 @@ def compare(
         }
         first, second = (
             Result(name, found, model_of(checkpoint, found.estimator))
-            for name, found, checkpoint in zip(told_apart(*pair), evaluation.results(), pair, strict=True)
+            for name, found, checkpoint in zip(unambiguous_names(*pair), evaluation.results(), pair, strict=True)
         )
         comparison = Comparison(first, second, settings)
         if not finished:

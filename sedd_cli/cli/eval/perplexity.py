@@ -108,7 +108,7 @@ def perplexity(
             terminal.note("stopped before the first result")
             raise typer.Exit(130)
         records = [result.as_json() for result in results]
-        curves = {result.name: result.found.curve() for result in results}
+        curves = {result.name: result.likelihood.curve() for result in results}
         if not finished:
             files.spare(terminal)
         files.write(
@@ -116,7 +116,7 @@ def perplexity(
             if json
             else "\n".join(result.as_lines() for result in results),
             lambda: as_markdown(f"How likely {checkpoint.name} finds text", results, files.picture_beside_report),
-            lambda kind: plot_bands(curves, noise_axis(results[0].found.estimator), kind),
+            lambda kind: plot_bands(curves, noise_axis(results[0].likelihood.estimator), kind),
         )
         terminal.note(f"{time.monotonic() - started:.1f} s, {checkpoint.name}")
     if not finished:
