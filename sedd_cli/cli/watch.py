@@ -1,10 +1,10 @@
 """A job carried out, watched and recorded: its steps as frames of the live view."""
 
 from sedd_cli.cli.terminal import Terminal
-from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.generation.engine import Step
 from sedd_cli.generation.job import Job
 from sedd_cli.generation.trace import TraceWriter
+from sedd_cli.render.labels import network_label, run_title, step_label
 from sedd_cli.render.live import Frame, LiveView
 from sedd_cli.text.spelling import end_of
 
@@ -32,10 +32,8 @@ def tell_steps(job: Job, asked: int, terminal: Terminal) -> None:
 
 def title_of(job: Job) -> str:
     checkpoint, request = job.checkpoint, job.request
-    size = (
-        f"{checkpoint.parameters / 1e6:.1f}M" if checkpoint.parameters < 1e8 else f"{checkpoint.parameters / 1e6:.0f}M"
-    )
-    return f"sedd  {checkpoint.name}, {checkpoint.form} {size}  {request.sampler} {request.steps}  seed {job.seed}"
+    described = f"{checkpoint.name}, {network_label(checkpoint.form, checkpoint.parameters)}"
+    return run_title(described, str(request.sampler), request.steps, job.seed)
 
 
 def frame_of(job: Job, step: Step, calls: int) -> Frame:
@@ -51,14 +49,9 @@ def frame_of(job: Job, step: Step, calls: int) -> Frame:
         changed=frozenset(step.changed.tolist()),
         end=end_of(ids, end_id),
         row=job.label_of(step.row),
-        step=_label(job, step),
+        step=step_label(
+            step.step, job.request.steps, str(job.request.sampler), tokens=job.sampler_of(step.row).num_updates
+        ),
         t=step.t,
         calls=calls,
     )
-
-
-def _label(job: Job, step: Step) -> str:
-    if job.request.sampler in TOKEN_BY_TOKEN:
-        return f"token {step.step}/{job.sampler_of(step.row).num_updates}"
-    steps = job.request.steps
-    return f"step {step.step}/{steps}" if step.step <= steps else "denoising step"

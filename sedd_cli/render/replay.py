@@ -1,8 +1,8 @@
 """A recorded run as frames of the live view."""
 
-from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.generation.recording import RecordedCanvas, RecordedMoment, RecordedSample
 from sedd_cli.generation.trace_lines import Header, StepLine
+from sedd_cli.render.labels import run_title, step_label
 from sedd_cli.render.live import Frame
 from sedd_cli.text.spelling import spell
 
@@ -13,7 +13,7 @@ SECONDS, SLOWEST = 10, 2
 
 
 def title_of(header: Header) -> str:
-    return f"sedd  {header.checkpoint}  {header.sampler} {header.steps}  seed {header.seed}"
+    return run_title(header.checkpoint, header.sampler, header.steps, header.seed)
 
 
 def frame_of(sample: RecordedSample, moment: RecordedMoment) -> Frame:
@@ -56,9 +56,7 @@ def step_of(header: Header, moment: RecordedMoment) -> str:
         return "start"
     if not isinstance(line, StepLine):
         return f"edited: {line.edit}"
-    if header.sampler in TOKEN_BY_TOKEN:
-        return f"token {line.step}/{header.layout(line.row).steps}"
-    return f"step {line.step}/{header.steps}" if line.step <= header.steps else "denoising step"
+    return step_label(line.step, header.steps, header.sampler, tokens=header.layout(line.row).steps)
 
 
 def speed_of(sample: RecordedSample) -> float:

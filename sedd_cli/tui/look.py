@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
+from sedd_cli.render.labels import network_label, step_label
 from sedd_cli.text.draft import Mark
 from sedd_cli.text.spelling import end_of
 from sedd_cli.tui.page import Page, Stretch, Token
@@ -157,10 +158,8 @@ def label_of(branch: "Branch", at: int) -> str:
         return moment.edit
     if moment.step is None:
         return "start"
-    steps = branch.job.request.steps
-    if branch.job.request.sampler in TOKEN_BY_TOKEN:
-        return f"token {moment.step.step}"
-    return f"step {moment.step.step}/{steps}" if moment.step.step <= steps else "denoising step"
+    request = branch.job.request
+    return step_label(moment.step.step, request.steps, str(request.sampler))
 
 
 def branch_name(branch: "Branch") -> str:
@@ -184,8 +183,7 @@ def title_of(checkpoint: "Checkpoint | None", stage: str, scene: Scene, sampler:
         checkpoint = scene.branch.job.checkpoint
     if checkpoint is None:
         return f"sedd  {stage}"
-    size = checkpoint.parameters / 1e6
-    parts = [checkpoint.name, f"{checkpoint.form} {size:.1f}M" if size < 100 else f"{checkpoint.form} {size:.0f}M"]
+    parts = [checkpoint.name, network_label(checkpoint.form, checkpoint.parameters)]
     if scene.branch is not None:
         request = scene.branch.job.request
         sampler, steps = request.sampler or sampler, request.steps

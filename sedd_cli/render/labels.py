@@ -1,0 +1,21 @@
+"""Short texts that name a run and its steps, the same in the live view, a replay, an export and the TUI."""
+
+from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
+
+
+def network_label(parameterization: str, parameters: int) -> str:
+    """The parameterization and size of a network: `RADD 11.5M`."""
+    digits = 1 if parameters < 1e8 else 0
+    return f"{parameterization} {parameters / 1e6:.{digits}f}M"
+
+
+def run_title(checkpoint: str, sampler: str, steps: int, seed: int) -> str:
+    """The title of a run; `checkpoint`: its name, with further description where there is any."""
+    return f"sedd  {checkpoint}  {sampler} {steps}  seed {seed}"
+
+
+def step_label(step: int, steps: int, sampler: str, tokens: int | None = None) -> str:
+    """The label of step number `step`; `tokens`: the number of steps of a sampler that writes one token in each."""
+    if sampler in TOKEN_BY_TOKEN:
+        return f"token {step}" if tokens is None else f"token {step}/{tokens}"
+    return f"step {step}/{steps}" if step <= steps else "denoising step"

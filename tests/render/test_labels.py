@@ -1,0 +1,27 @@
+"""Labels of runs and steps."""
+
+import pytest
+
+from sedd_cli.render.labels import network_label, run_title, step_label
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [(11_540_000, "RADD 11.5M"), (99_999_999, "RADD 100.0M"), (100_000_000, "RADD 100M"), (169_600_000, "RADD 170M")],
+)
+def test_sizes_have_a_decimal_below_a_hundred_million(parameters: int, expected: str) -> None:
+    assert network_label("RADD", parameters) == expected
+
+
+def test_the_title_names_checkpoint_sampler_and_seed() -> None:
+    assert run_title("tiny, RADD 1.0M", "tweedie", 8, 3) == "sedd  tiny, RADD 1.0M  tweedie 8  seed 3"
+
+
+def test_the_step_after_the_last_is_the_denoising_step() -> None:
+    assert step_label(8, 8, "tweedie", tokens=9) == "step 8/8"
+    assert step_label(9, 8, "tweedie") == "denoising step"
+
+
+def test_samplers_of_single_tokens_count_tokens() -> None:
+    assert step_label(2, 8, "first-hitting", tokens=5) == "token 2/5"
+    assert step_label(9, 8, "left-to-right") == "token 9"
