@@ -121,9 +121,8 @@ class Evaluation:
             yield Progress(sample_set.label, number + 1, call=False)
         for run in self.runs:
             sampler = run.request.sampler
-            has_steps = sampler not in TOKEN_BY_TOKEN
             steps = run.request.steps
-            sample_set = SampleSet(f"{steps} steps", steps) if has_steps else SampleSet(sampler)
+            sample_set = SampleSet(sampler) if sampler in TOKEN_BY_TOKEN else SampleSet(f"{steps} steps", steps)
             self.sample_sets.append(sample_set)
             for first in range(0, self.num, run.batch_size):
                 yield from self._sample(run, sample_set, run.rows[first : first + run.batch_size], judge)
