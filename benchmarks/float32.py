@@ -85,7 +85,7 @@ def line(point: Point) -> str:
 
 
 def plot(path: Path, found: Sequence[Point]) -> None:
-    form = require_plot(path)
+    format = require_plot(path)
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.8, 3.8), layout="constrained")
@@ -109,7 +109,7 @@ def plot(path: Path, found: Sequence[Point]) -> None:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    write_file(path, picture_of(figure, form))
+    write_file(path, picture_of(figure, format))
 
 
 def main() -> None:

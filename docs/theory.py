@@ -70,8 +70,8 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     for name, draw in (("theory-entropy.svg", entropy), ("theory-schedules.svg", schedules)):
         path = folder / name
-        form = require_plot(path)
-        path.write_bytes(picture_of(draw(), form))
+        format = require_plot(path)
+        path.write_bytes(picture_of(draw(), format))
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedd_cli.cli import options
-from sedd_cli.cli.replay import TraceFile, WhichRow, read_sample
+from sedd_cli.cli.replay import TraceFile, WhichRow, read_recording
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from sedd_cli.render.export import Kind
+    from sedd_cli.render.export import ExportFormat
 
 
 def export(
@@ -38,22 +38,22 @@ def export(
     For example: sedd export run.jsonl run.html
     """
     from sedd_cli.atomic import write_file
-    from sedd_cli.render.export import export as exported
+    from sedd_cli.render.export import export as export_recording
 
     terminal = Terminal(quiet=quiet, color=color)
-    kind = _kind(out)
+    format = _format_of(out)
     if out.resolve() == trace.resolve():
         raise UsageError(f"the export would write over {trace}", "Give it a file of its own.")
-    sample = read_sample(trace, row, terminal)
-    data = exported(sample, kind, step=step, speed=speed, width=width)
+    sample = read_recording(trace, row, terminal)
+    data = export_recording(sample, format, step=step, speed=speed, width=width)
     write_file(out, data)
     terminal.note(f"{out}: {sample.last} steps, {len(data) / 1000:.0f} kB")
 
 
-def _kind(out: Path) -> "Kind":
-    from sedd_cli.render.export import KINDS
+def _format_of(out: Path) -> "ExportFormat":
+    from sedd_cli.render.export import EXPORT_FORMATS
 
-    for kind in KINDS:
-        if out.suffix.lower() == f".{kind}":
-            return kind
+    for format in EXPORT_FORMATS:
+        if out.suffix.lower() == f".{format}":
+            return format
     raise UsageError(f"{out} ends in none of .svg, .html and .cast", "The ending says what is made.")

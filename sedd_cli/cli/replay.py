@@ -50,29 +50,29 @@ def replay(
 
     For example: sedd generate --trace run.jsonl && sedd replay run.jsonl --speed 20
     """
-    from sedd_cli.render.export import checked_speed
-    from sedd_cli.render.replay import speed_of
+    from sedd_cli.render.export import check_speed
+    from sedd_cli.render.replay import default_speed
 
     terminal = Terminal(quiet=quiet, color=color, live=live)
     if step is not None and not (first is last is speed is None):
         raise UsageError("--step shows one step: nothing is played", "Leave --from, --to and --speed out.")
-    checked_speed(speed)
+    check_speed(speed)
     if output is not None and output.resolve() == trace.resolve():
         raise UsageError(f"-o would write over {trace}", "Give it a file of its own.")
     with Output(output) as out:
-        sample = read_sample(trace, row, terminal)
+        sample = read_recording(trace, row, terminal)
         low, high = (step, step) if step is not None else (first or 0, sample.last if last is None else last)
         sample.check(low)
         sample.check(high)
         if low > high:
             raise UsageError(f"--from {low} is behind --to {high}", "A run is played forwards.")
-        finished = _play(sample, low, high, speed or speed_of(sample), terminal)
+        finished = _play(sample, low, high, speed or default_speed(sample), terminal)
         out.write(sample.text(sample.at(high)) + ("" if sample.header.infills else "\n"))
     if not finished:
         raise typer.Exit(130)
 
 
-def read_sample(trace: Path, row: int | None, terminal: Terminal) -> "RecordedSample":
+def read_recording(trace: Path, row: int | None, terminal: Terminal) -> "RecordedSample":
     """A text of a trace, with what there is to say of it. Raises `NotLoadableError`, or `UsageError` for the row."""
     from sedd_cli.generation.recording import read
 

@@ -25,17 +25,17 @@ def require_plot(path: Path) -> str:
     return FORMATS[path.suffix.lower()]
 
 
-def picture_of(figure: "Figure", form: str) -> bytes:
+def picture_of(figure: "Figure", format: str) -> bytes:
     """A figure as a file of this format. The same figure gives the same file: SVG would hold the date, and chance."""
     import matplotlib
 
     picture = BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "sedd", "svg.fonttype": "none"}):
-        figure.savefig(picture, format=form, dpi=150, metadata={"Date": None} if form == "svg" else None)
+        figure.savefig(picture, format=format, dpi=150, metadata={"Date": None} if format == "svg" else None)
     return picture.getvalue()
 
 
-def plot_bands(curves: Mapping[str, Sequence["Band"]], noise: str, form: str) -> bytes:
+def plot_bands(curves: Mapping[str, Sequence["Band"]], noise: str, format: str) -> bytes:
     """Where the nats are: for each name what a token costs at each noise, whose mean over the noise is the bound."""
     from matplotlib.figure import Figure
 
@@ -55,4 +55,4 @@ def plot_bands(curves: Mapping[str, Sequence["Band"]], noise: str, form: str) ->
     # A name may hold a dollar sign, which is no formula here.
     for text in axes.legend(frameon=False).get_texts():
         text.set_parse_math(False)
-    return picture_of(figure, form)
+    return picture_of(figure, format)

@@ -14,7 +14,7 @@ Of = Callable[[SampleMetrics], Statistic | None]
 DRAWN, REAL = "#2a6f97", "#7f7f7f"
 
 
-def plot_samples(results: Sequence[tuple[SampleSet, SampleMetrics]], judge: str | None, form: str) -> bytes:
+def plot_samples(results: Sequence[tuple[SampleSet, SampleMetrics]], judge: str | None, format: str) -> bytes:
     """A picture of perplexity and entropy against the mean NFE; `judge` names who judged, if anyone did."""
     from matplotlib.figure import Figure
 
@@ -29,7 +29,7 @@ def plot_samples(results: Sequence[tuple[SampleSet, SampleMetrics]], judge: str 
         axes.set_xlabel("network calls a text (NFE)")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
-    return picture_of(figure, form)
+    return picture_of(figure, format)
 
 
 def _panel(axes: "Axes", results: Sequence[tuple[SampleSet, SampleMetrics]], of: Of, in_octaves: bool) -> None:

@@ -1,4 +1,4 @@
-"""A recorded run as an asciicast (version 2): the live view, for asciinema to play."""
+"""Export a recorded run as an asciicast (version 2) of the live view."""
 
 import io
 import json
@@ -13,18 +13,18 @@ from sedd_cli.render.inert import one_line
 from sedd_cli.render.live import LiveView, height_of
 from sedd_cli.render.replay import frame_of, title_of
 
-TALLEST = 100
-"""Lines of the terminal; of a longer canvas the beginning is shown."""
-DRAWN = 30
-"""Screens a second at most, as in the terminal: of faster runs steps are left out, the last never."""
-HOLD = 2.0
-"""Seconds for which the end is shown."""
+MAX_HEIGHT = 100
+"""Maximum lines of the terminal; a longer canvas is cut."""
+MAX_FRAME_RATE = 30
+"""Maximum frames a second, as in the terminal: faster runs skip steps, but never the last."""
+END_SECONDS = 2.0
+"""Seconds for which the last frame stays."""
 
 
 def cast(sample: RecordedSample, speed: float, width: int) -> Iterator[str]:
-    """The lines of the file. Only what changes on the screen is written again."""
-    frames = [(moment.number, frame_of(sample, moment)) for moment in _drawn(sample, speed)]
-    height = min(TALLEST, max(height_of(frame, width) for _, frame in frames))
+    """The lines of the file. Each frame rewrites only the lines that changed."""
+    frames = [(moment.number, frame_of(sample, moment)) for moment in _frame_moments(sample, speed)]
+    height = min(MAX_HEIGHT, max(height_of(frame, width) for _, frame in frames))
     title = title_of(sample.header)
     yield _line({"version": 2, "width": width, "height": height, "title": one_line(title)})
     now = 0.0
@@ -35,21 +35,21 @@ def cast(sample: RecordedSample, speed: float, width: int) -> Iterator[str]:
         view.show(frame)
         begin = "\x1b[?25l\x1b[2J" if number == 0 else ""
         yield _line([round(now, 6), "o", begin + screen.draw(view)])
-    yield _line([round(now + HOLD, 6), "o", f"\x1b[{height};1H\x1b[?25h"])
+    yield _line([round(now + END_SECONDS, 6), "o", f"\x1b[{height};1H\x1b[?25h"])
 
 
-def _drawn(sample: RecordedSample, speed: float) -> Iterator[RecordedMoment]:
-    """The moments that are drawn: of those that fall on one screen, the first."""
-    seen = -1
+def _frame_moments(sample: RecordedSample, speed: float) -> Iterator[RecordedMoment]:
+    """The moments that become frames: the first of each frame's time slot, and the last of all."""
+    last_slot = -1
     for moment in sample.moments():
-        screen = int(moment.number / speed * DRAWN)
-        if speed <= DRAWN or screen > seen or moment.number == sample.last:
+        slot = int(moment.number / speed * MAX_FRAME_RATE)
+        if speed <= MAX_FRAME_RATE or slot > last_slot or moment.number == sample.last:
             yield moment
-        seen = screen
+        last_slot = slot
 
 
 class _Screen:
-    """A terminal that knows what stands on it."""
+    """A terminal that keeps its current lines, so that only changes are sent."""
 
     def __init__(self, width: int, height: int) -> None:
         self._console = Console(
@@ -65,14 +65,14 @@ class _Screen:
         self._lines = [""] * height
 
     def draw(self, view: LiveView) -> str:
-        """What must be sent to a terminal so that it shows this."""
-        rows = self._console.render_lines(view, self._console.options.update(height=self._height), pad=False)
-        lines = ["".join(map(_ansi, row)).rstrip(" ") for row in rows[: self._height]]
-        # Cleared before it is written: behind a full line the cursor still stands on its last character.
+        """Returns the output that updates the terminal to this view."""
+        segments = self._console.render_lines(view, self._console.options.update(height=self._height), pad=False)
+        lines = ["".join(map(_ansi, line_segments)).rstrip(" ") for line_segments in segments[: self._height]]
+        # Erase before writing: after a full line the cursor is still on its last character, which erasing would remove.
         sent = [
             f"\x1b[{i};1H\x1b[2K{line}"
-            for i, (line, was) in enumerate(zip(lines, self._lines, strict=False), start=1)
-            if line != was
+            for i, (line, previous) in enumerate(zip(lines, self._lines, strict=False), start=1)
+            if line != previous
         ]
         self._lines = lines
         return "".join(sent)
@@ -83,6 +83,6 @@ def _ansi(segment: Segment) -> str:
 
 
 def _line(record: object) -> str:
-    # Some readers take these two for the end of a line.
+    # Some readers treat these two characters as line ends.
     text = json.dumps(record, ensure_ascii=False)
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029") + "\n"

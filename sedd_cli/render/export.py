@@ -1,51 +1,56 @@
-"""Recorded runs as files that show them elsewhere: a picture, a page, a cast."""
+"""Export a recorded run to a file: an SVG picture, an HTML page or an asciicast."""
 
 import math
 from typing import Literal, get_args
 
 from sedd_cli.errors import UsageError
 from sedd_cli.generation.recording import RecordedSample
-from sedd_cli.render.replay import speed_of
+from sedd_cli.render.replay import default_speed
 
-Kind = Literal["svg", "html", "cast"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-WIDTH, NARROWEST, WIDEST = 88, 20, 500
-SLOWEST, FASTEST = 0.01, 10_000
+ExportFormat = Literal["svg", "html", "cast"]
+EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
+DEFAULT_WIDTH, MIN_WIDTH, MAX_WIDTH = 88, 20, 500
+MIN_SPEED, MAX_SPEED = 0.01, 10_000
 
 
 def export(
-    sample: RecordedSample, kind: Kind, *, step: int | None = None, speed: float | None = None, width: int = WIDTH
+    sample: RecordedSample,
+    format: ExportFormat,
+    *,
+    step: int | None = None,
+    speed: float | None = None,
+    width: int = DEFAULT_WIDTH,
 ) -> bytes:
-    """One text of a recording as a file that needs nothing else.
+    """Export one text of a recording as a self-contained file.
 
-    `svg`: a picture of one step (by default the last). `html`: a page that plays and scrubs, and opens at `step` if
-    that is given. `cast`: an asciicast. `step` counts moments, 0 is the start; `speed` is steps a second; `width` is
-    that of the canvas in characters. Raises `UsageError` for what does not apply or is out of range.
+    `svg`: a picture of one step (default: the last). `html`: a page with playback and a slider, which opens at `step`
+    if given. `cast`: an asciicast. `step`: number of the moment, 0 is the start; `speed`: steps a second; `width`: of
+    the canvas, in characters. Raises `UsageError` for an option that does not apply or is out of range.
     """
-    if not NARROWEST <= width <= WIDEST:
-        raise UsageError(f"the width must be {NARROWEST} to {WIDEST} characters, not {width}")
+    if not MIN_WIDTH <= width <= MAX_WIDTH:
+        raise UsageError(f"the width must be {MIN_WIDTH} to {MAX_WIDTH} characters, not {width}")
     if step is not None:
         sample.check(step)
-    pace = checked_speed(speed) or speed_of(sample)
-    if kind == "svg":
+    steps_per_second = check_speed(speed) or default_speed(sample)
+    if format == "svg":
         if speed is not None:
             raise UsageError("a picture has no speed", "Leave --speed out, or export html or cast.")
         return _picture(sample, sample.last if step is None else step, width)
-    if kind == "html":
+    if format == "html":
         from sedd_cli.render.page import page
 
-        return page(sample, opens=step, speed=pace, width=width).encode()
+        return page(sample, opens=step, speed=steps_per_second, width=width).encode()
     if step is not None:
         raise UsageError("a cast shows every step, not one", "Leave --step out, or export svg or html.")
     from sedd_cli.render.cast import cast
 
-    return "".join(cast(sample, pace, width)).encode()
+    return "".join(cast(sample, steps_per_second, width)).encode()
 
 
-def checked_speed(speed: float | None) -> float | None:
-    """The speed, or None. Raises `UsageError` for what is none."""
-    if speed is not None and not (math.isfinite(speed) and SLOWEST <= speed <= FASTEST):
-        raise UsageError(f"the speed must be {SLOWEST} to {FASTEST} steps a second, not {speed}")
+def check_speed(speed: float | None) -> float | None:
+    """Returns the speed, or None. Raises `UsageError` if it is out of range."""
+    if speed is not None and not (math.isfinite(speed) and MIN_SPEED <= speed <= MAX_SPEED):
+        raise UsageError(f"the speed must be {MIN_SPEED} to {MAX_SPEED} steps a second, not {speed}")
     return speed
 
 

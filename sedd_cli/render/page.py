@@ -8,7 +8,7 @@ from importlib.resources import files
 from sedd_cli.generation.recording import RecordedCanvas, RecordedMoment, RecordedSample, RecordedToken
 from sedd_cli.generation.trace_lines import StepLine
 from sedd_cli.render.inert import inert, one_line
-from sedd_cli.render.replay import label_of, shown, step_of, title_of
+from sedd_cli.render.replay import moment_label, piece_texts, row_label, title_of
 
 
 def page(sample: RecordedSample, *, opens: int | None, speed: float, width: int) -> str:
@@ -20,7 +20,7 @@ def page(sample: RecordedSample, *, opens: int | None, speed: float, width: int)
     before = next(moments)
     texts = [_shown(sample, canvas) for canvas in before.canvases]
     canvases = [
-        {"label": label_of(sample.header, c.row), "cells": text, "kept": _kept(c), "end": sample.end_of(c)}
+        {"label": row_label(sample.header, c.row), "cells": text, "kept": _kept(c), "end": sample.end_of(c)}
         for c, text in zip(before.canvases, texts, strict=True)
     ]
     changes, last = [], before
@@ -54,7 +54,7 @@ def _change(
     written = sorted(moment.changed)
     change: dict[str, object] = {
         "c": moment.on,
-        "s": one_line(step_of(sample.header, moment)),
+        "s": one_line(moment_label(sample.header, moment)),
         "n": moment.calls,
         "w": written,
         "x": [now[i] for i in written],
@@ -83,7 +83,7 @@ def _rounded(value: float) -> float:
 
 
 def _shown(sample: RecordedSample, canvas: RecordedCanvas) -> list[str | None]:
-    return [None if text is None else inert(text) for text in shown(sample, canvas)]
+    return [None if text is None else inert(text) for text in piece_texts(sample, canvas)]
 
 
 def _kept(canvas: RecordedCanvas) -> list[int]:

@@ -7,9 +7,9 @@ from sedd_cli.render.live import Frame
 from sedd_cli.text.spelling import spell
 
 END = "¶"
-"""How an end-of-text token is shown."""
-SECONDS, SLOWEST = 10, 2
-"""A run takes so many seconds, at no less than so many steps a second."""
+"""The text of an end-of-text token."""
+DEFAULT_SECONDS, MIN_SPEED = 10, 2
+"""Seconds in which a run plays by default, and the lowest default speed in steps a second."""
 
 
 def title_of(header: Header) -> str:
@@ -17,22 +17,22 @@ def title_of(header: Header) -> str:
 
 
 def frame_of(sample: RecordedSample, moment: RecordedMoment) -> Frame:
-    """The canvas that a moment was on. It shows what was shown when the run was watched."""
+    """The frame of a moment, equal to that of the live view when the run was recorded."""
     canvas = moment.canvas
     return Frame(
-        pieces=shown(sample, canvas),
+        pieces=piece_texts(sample, canvas),
         kept=frozenset(range(len(canvas.cells))) - canvas.free,
         changed=moment.changed,
         end=sample.end_of(canvas),
-        row=label_of(sample.header, canvas.row),
-        step=step_of(sample.header, moment),
+        row=row_label(sample.header, canvas.row),
+        step=moment_label(sample.header, moment),
         t=moment.line.t if isinstance(moment.line, StepLine) else None,
         calls=moment.calls,
     )
 
 
-def shown(sample: RecordedSample, canvas: RecordedCanvas) -> list[str | None]:
-    """The characters that each position shows; None is MASK."""
+def piece_texts(sample: RecordedSample, canvas: RecordedCanvas) -> list[str | None]:
+    """The text of each position; None is MASK."""
     spelled = spell(cell.piece for cell in canvas.cells)
     return [
         None if cell.piece is None else END if sample.ends_text(cell) else text
@@ -40,8 +40,8 @@ def shown(sample: RecordedSample, canvas: RecordedCanvas) -> list[str | None]:
     ]
 
 
-def label_of(header: Header, row: int) -> str:
-    """Which of several a row is, "" where there is one (as `Job.label_of` has it)."""
+def row_label(header: Header, row: int) -> str:
+    """The number of a row's text and window, "" if there is only one (equal to `Job.label_of`)."""
     windows = len(header.layouts)
     n, number = len(header.rows) // windows, (row - header.rows.start) // windows + 1
     name = "candidate" if header.infills else "text"
@@ -49,8 +49,8 @@ def label_of(header: Header, row: int) -> str:
     return ", ".join(parts)
 
 
-def step_of(header: Header, moment: RecordedMoment) -> str:
-    """What happened: a step, by the grid of its sampler, or an edit."""
+def moment_label(header: Header, moment: RecordedMoment) -> str:
+    """The label of a moment: the start, a step, or an edit."""
     line = moment.line
     if line is None:
         return "start"
@@ -59,6 +59,6 @@ def step_of(header: Header, moment: RecordedMoment) -> str:
     return step_label(line.step, header.steps, header.sampler, tokens=header.layout(line.row).steps)
 
 
-def speed_of(sample: RecordedSample) -> float:
-    """Steps a second at which a text is played unless asked otherwise."""
-    return max(SLOWEST, sample.last / SECONDS)
+def default_speed(sample: RecordedSample) -> float:
+    """Default speed of a replay, in steps a second."""
+    return max(MIN_SPEED, sample.last / DEFAULT_SECONDS)

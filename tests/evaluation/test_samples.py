@@ -209,19 +209,19 @@ def test_pages_hold_the_table_and_the_card_inert(built_in: Checkpoint, tmp_path:
     assert text.splitlines()[1].split()[:4] == ["4", "steps", "2", table[1][2]]
 
 
-@pytest.mark.parametrize(("form", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+@pytest.mark.parametrize(("format", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
 def test_plots_are_pictures_and_the_same_each_time(
-    built_in: Checkpoint, reference: Path, form: str, begins: bytes
+    built_in: Checkpoint, reference: Path, format: str, begins: bytes
 ) -> None:
     pytest.importorskip("matplotlib")
     bare = carried_out(Evaluation(built_in, request((2, 4)), reference))
     judged = [(sample_set, replace(metrics, perplexity=Statistic(50.0, 30.0))) for sample_set, metrics in bare]
     # Stopped when only real text was done, too; and a judge that found no token.
     for results, judge in ((bare, None), (judged, "$a judge"), (judged[-1:], "$a judge"), (bare, "$a judge")):
-        picture = plot_samples(results, judge, form)
+        picture = plot_samples(results, judge, format)
         assert picture.startswith(begins)
-    assert picture == plot_samples(bare, "$a judge", form)
-    assert form == "png" or b"$a judge" in picture
+    assert picture == plot_samples(bare, "$a judge", format)
+    assert format == "png" or b"$a judge" in picture
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,11 @@ from rich.console import Console
 
 from sedd_cli import Checkpoint, Request, Run, SeddError, UsageError
 from sedd_cli.generation.recording import RecordedSample, parse
-from sedd_cli.render.export import KINDS, Kind, export
+from sedd_cli.render.export import EXPORT_FORMATS, ExportFormat, export
 from sedd_cli.render.inert import inert
 from sedd_cli.render.live import LiveView, height_of
 from sedd_cli.render.picture import NO_XML
-from sedd_cli.render.replay import frame_of, shown, speed_of, title_of
+from sedd_cli.render.replay import default_speed, frame_of, piece_texts, title_of
 from tests.generation.test_recording import damage
 from tests.traces import held, record, two_windows
 
@@ -122,7 +122,7 @@ def test_cast_is_asciicast_2_and_plays_the_live_view(sample: RecordedSample) -> 
         before = time
         screen.feed(sent)
         if number <= sample.last:
-            assert time == pytest.approx(number / speed_of(sample), abs=1e-5) and screen.hidden
+            assert time == pytest.approx(number / default_speed(sample), abs=1e-5) and screen.hidden
             expected = rendered(sample, number, 72, header["height"])
             mine = [line.rstrip() for line in screen.lines]
             assert mine[:-2] == expected[:-2]
@@ -190,7 +190,7 @@ def test_page_says_what_changed_and_no_more(sample: RecordedSample) -> None:
             for i, p in zip(change["w"], change.get("p", []), strict=False):
                 assert p == pytest.approx(moment.canvas.cells[i].probability, rel=0.01)
         for canvas, recorded in zip(canvases, moment.canvases, strict=True):
-            assert canvas["cells"] == [None if s is None else inert(s) for s in shown(sample, recorded)]
+            assert canvas["cells"] == [None if s is None else inert(s) for s in piece_texts(sample, recorded)]
             assert set(canvas["kept"]) == set(range(len(recorded.cells))) - recorded.free
     written = sum(len(change["w"]) + len(change.get("d", [])) for change in data["moments"])
     assert len(Page(text).raw[0]) < 1500 + 100 * sample.last + 60 * written + 40 * sum(
@@ -240,7 +240,7 @@ def test_chromium_shows_every_position(sample: RecordedSample, tmp_path: Path) -
         boxes = canvases_in(text)
         assert len(boxes) == len(moment.canvases)
         for c, (box, canvas) in enumerate(zip(boxes, moment.canvases, strict=True)):
-            words = [" ░░░" if s is None else inert(s) for s in shown(sample, canvas)]
+            words = [" ░░░" if s is None else inert(s) for s in piece_texts(sample, canvas)]
             assert [word for _, word in box] == words
             for i, (names, _) in enumerate(box):
                 assert ("mask" in names.split()) == (canvas.cells[i].piece is None)
@@ -333,7 +333,7 @@ def test_chromium_fetches_nothing_even_for_a_text_that_asks(
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "message"),
+    ("format", "options", "message"),
     [
         ("svg", {"speed": 3}, "a picture has no speed"),
         ("cast", {"step": 1}, "a cast shows every step"),
@@ -344,9 +344,9 @@ def test_chromium_fetches_nothing_even_for_a_text_that_asks(
         ("svg", {"width": 3}, "the width must be 20 to 500"),
     ],
 )
-def test_what_cannot_be_asked_for(edited: RecordedSample, kind: str, options: dict[str, float], message: str) -> None:
+def test_what_cannot_be_asked_for(edited: RecordedSample, format: str, options: dict[str, float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        export(edited, kind, **options)  # type: ignore[arg-type]
+        export(edited, format, **options)  # type: ignore[arg-type]
 
 
 def test_damage_gives_an_error_or_a_file(built_in: Checkpoint) -> None:
@@ -354,15 +354,15 @@ def test_damage_gives_an_error_or_a_file(built_in: Checkpoint) -> None:
     branch = b"".join(held(built_in).trace())
 
     @settings(max_examples=60, deadline=None)
-    @given(st.sampled_from([document, branch]), st.sampled_from(KINDS), st.data())
-    def damaged(whole: bytes, kind: Kind, data: st.DataObject) -> None:
+    @given(st.sampled_from([document, branch]), st.sampled_from(EXPORT_FORMATS), st.data())
+    def damaged(whole: bytes, format: ExportFormat, data: st.DataObject) -> None:
         try:
-            made = export(parse(damage(whole, data).splitlines(keepends=True)).sample(), kind).decode()
+            made = export(parse(damage(whole, data).splitlines(keepends=True)).sample(), format).decode()
         except SeddError:
             return
-        if kind == "svg":
+        if format == "svg":
             ElementTree.fromstring(made)
-        elif kind == "html":
+        elif format == "html":
             json.loads(Page(made).raw[0])
         else:
             assert [json.loads(line) for line in made.split("\n")[:-1]]
@@ -377,4 +377,6 @@ def test_a_fast_cast_leaves_out_what_nobody_could_see(edited: RecordedSample) ->
 
 
 def test_the_same_trace_gives_the_same_file(edited: RecordedSample) -> None:
-    assert [export(edited, kind) for kind in KINDS] == [export(edited, kind) for kind in KINDS]
+    assert [export(edited, format) for format in EXPORT_FORMATS] == [
+        export(edited, format) for format in EXPORT_FORMATS
+    ]

@@ -109,7 +109,7 @@ def compare(
         files.write(
             as_json(comparison.as_json()) if json else comparison.as_lines(),
             lambda: comparison.as_markdown(files.picture_beside_report),
-            lambda kind: plot_bands(comparison.curves(), comparison.noise_axis, kind),
+            lambda format: plot_bands(comparison.curves(), comparison.noise_axis, format),
         )
         terminal.note(f"{time.monotonic() - started:.1f} s")
     if not finished:

@@ -116,7 +116,7 @@ def perplexity(
             if json
             else "\n".join(result.as_lines() for result in results),
             lambda: as_markdown(f"How likely {checkpoint.name} finds text", results, files.picture_beside_report),
-            lambda kind: plot_bands(curves, noise_axis(results[0].likelihood.estimator), kind),
+            lambda format: plot_bands(curves, noise_axis(results[0].likelihood.estimator), format),
         )
         terminal.note(f"{time.monotonic() - started:.1f} s, {checkpoint.name}")
     if not finished:

@@ -137,7 +137,7 @@ def _write(files: Files, evaluation: "Evaluation", judge: "JudgeModel | None", j
     files.write(
         as_json(as_record(evaluation, judge, results)) if json else as_text(table, facts),
         lambda: as_markdown(table, facts, files.picture_beside_report),
-        lambda form: plot_samples(results, judge.card.name if judge else None, form),
+        lambda format: plot_samples(results, judge.card.name if judge else None, format),
     )
     return True
 
