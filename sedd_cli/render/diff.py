@@ -1,4 +1,4 @@
-"""What was changed in a document, as a unified diff."""
+"""Unified diffs of documents."""
 
 import re
 from bisect import bisect_right
@@ -7,20 +7,20 @@ from difflib import SequenceMatcher
 from itertools import accumulate
 
 Span = tuple[int, int]
-COMPARED = 4_000_000
-"""Where more pairs of lines than this would have to be compared, all between the ends is one change."""
+MAX_COMPARED_PAIRS = 4_000_000
+"""Maximum pairs of lines to compare; beyond it, everything between the common ends is one change."""
 
 
 def diff_parts(before: str, after: str, changes: Sequence[tuple[Span, Span]], name: str) -> list[tuple[str, str]]:
-    """A unified diff as parts of text, each with its style; together they are what `patch` takes.
+    """A unified diff as (text, style) parts; the joined texts are valid input of `patch`.
 
-    `changes` are the character spans that were replaced, before and after, in order: nothing has to be guessed, so
-    that the diff of a long document is exact and costs no search.
+    `changes`: the replaced character spans (before, after), in order. With known changes the diff of a long document
+    is exact and needs no search.
     """
     old, new = _Lines(before), _Lines(after)
     changes = [(was, now) for was, now in changes if before[slice(*was)] != after[slice(*now)]]
     parts: list[tuple[str, str]] = []
-    for group in _Known(old, new, changes).get_grouped_opcodes() if changes else ():
+    for group in _KnownChanges(old, new, changes).get_grouped_opcodes() if changes else ():
         if not parts:
             parts.append((f"--- {name}\n+++ {name}\n", "bold"))
         (_, i1, _, j1, _), (_, _, i2, _, j2) = group[0], group[-1]
@@ -35,25 +35,27 @@ def diff_parts(before: str, after: str, changes: Sequence[tuple[Span, Span]], na
 
 
 def changes_between(before: str, after: str) -> list[tuple[Span, Span]]:
-    """Spans of whole lines that differ, for `diff_parts`, where it is not known what was changed."""
+    """Spans of whole lines that differ, for `diff_parts`, when the changes are not known."""
     old, new = re.findall(r"[^\n]*\n|[^\n]+", before), re.findall(r"[^\n]*\n|[^\n]+", after)
-    same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
-    behind = next(
-        (i for i, (a, b) in enumerate(zip(old[:same:-1], new[:same:-1], strict=False)) if a != b),
-        min(len(old[:same:-1]), len(new[:same:-1])),
+    prefix = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    suffix = next(
+        (i for i, (a, b) in enumerate(zip(old[:prefix:-1], new[:prefix:-1], strict=False)) if a != b),
+        min(len(old[:prefix:-1]), len(new[:prefix:-1])),
     )
-    middle, fresh = old[same : len(old) - behind], new[same : len(new) - behind]
-    if len(middle) * len(fresh) > COMPARED:
+    middle, fresh = old[prefix : len(old) - suffix], new[prefix : len(new) - suffix]
+    if len(middle) * len(fresh) > MAX_COMPARED_PAIRS:
         blocks = [(0, len(middle), 0, len(fresh))]
     else:
         codes = SequenceMatcher(None, middle, fresh, autojunk=False).get_opcodes()
         blocks = [code[1:] for code in codes if code[0] != "equal"]
     ends, new_ends = [0, *accumulate(map(len, old))], [0, *accumulate(map(len, new))]
-    return [((ends[same + a], ends[same + b]), (new_ends[same + c], new_ends[same + d])) for a, b, c, d in blocks]
+    return [
+        ((ends[prefix + a], ends[prefix + b]), (new_ends[prefix + c], new_ends[prefix + d])) for a, b, c, d in blocks
+    ]
 
 
 class _Lines:
-    """A text by lines, which end at newlines alone."""
+    """The lines of a text; only a newline ends a line."""
 
     def __init__(self, text: str) -> None:
         self.lines = re.findall(r"[^\n]*\n|[^\n]+", text)
@@ -62,17 +64,17 @@ class _Lines:
             self.ends.pop()
 
     def at(self, position: int) -> int:
-        """The line in which a character stands; one more than there are, at the end."""
+        """The index of the line that contains a character; at the end of the text, the number of lines."""
         return bisect_right(self.ends, position)
 
     def begins(self, position: int) -> bool:
-        """Whether a line begins there."""
+        """Whether a line begins at this position."""
         line = self.at(position)
         return position == 0 or (line > 0 and self.ends[line - 1] == position)
 
 
-class _Known(SequenceMatcher[str]):
-    """Differences that are known, for what the library makes of them: groups with three lines of context."""
+class _KnownChanges(SequenceMatcher[str]):
+    """A SequenceMatcher of known changes, used for its grouping with three lines of context."""
 
     def __init__(self, old: _Lines, new: _Lines, changes: Sequence[tuple[Span, Span]]) -> None:
         super().__init__(None, "", "", autojunk=False)
@@ -112,6 +114,6 @@ def _range(start: int, stop: int) -> str:
 def _signed(sign: str, lines: Sequence[str], style: str) -> list[tuple[str, str]]:
     parts = [(f"{sign}{line}", style) for line in lines]
     if lines and not lines[-1].endswith("\n"):
-        # A remark on the line before it, not one that was taken out or put in.
+        # This line annotates the one before; it is neither removed nor added.
         parts[-1:] = [(f"{parts[-1][0]}\n", style), ("\\ No newline at end of file\n", "")]
     return parts

@@ -1,4 +1,4 @@
-"""Heat: a text in which each token is coloured by what it costs."""
+"""Heat: a text in which each token is coloured by its nats."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -16,13 +16,13 @@ BANDS = (
     ("4 to 8", "bold black on color(209)"),
     ("8 or more", "bold underline white on color(160)"),
 )
-"""What each band is called and looks like; the dearest two are told apart without colours too."""
+"""Name and style of each band; the two highest also differ without colours."""
 
 
 def heat(pieces: Sequence[str], nats: Sequence[float]) -> Text:
-    """The text of `pieces`, each coloured by its nats; newlines show as ↵, other control characters as signs.
+    """The text of `pieces`, each coloured by its nats; newlines show as ↵, other control characters as symbols.
 
-    A piece without characters holds a part of one: it counts with the piece that completes it.
+    An empty piece is part of a character: its nats are added to those of the piece that completes the character.
     """
     text = Text(overflow="fold")
     for piece, cost in _visible(pieces, nats):
@@ -34,7 +34,7 @@ def heat(pieces: Sequence[str], nats: Sequence[float]) -> Text:
 
 
 def legend(title: str) -> Text:
-    """One line: what is shown, and the look of each band."""
+    """One line: the title, and the name of each band in its style."""
     text = Text()
     text.append(f"{title}:", style="bold")
     for name, style in BANDS:

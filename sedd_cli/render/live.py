@@ -16,13 +16,13 @@ from sedd_cli.render.inert import inert, one_line
 
 MASK = " ░░░"
 ASCII_MASK = " ___"
-CRAMPED = 8
-"""Below so many lines, space is saved."""
+COMPACT_HEIGHT = 8
+"""Height in lines below which the layout omits blank lines and the line count."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A canvas after a step: `pieces` (None: MASK), positions `kept` from the user and `changed` by the step."""
+    """A canvas after a step: `pieces` (None: MASK), clamped positions `kept`, and those `changed` by the step."""
 
     pieces: Sequence[str | None]
     kept: frozenset[int]
@@ -40,9 +40,9 @@ class Frame:
 
 
 class LiveView:
-    """Fills the terminal: what runs, the canvas, progress. Show frames with `show`; drawn when the screen asks.
+    """A renderable that fills the terminal with a title, the canvas and progress. `show` sets the frame.
 
-    `clock`: seconds, by which it tells what is left of the run; None for a picture, in which nothing runs.
+    `clock`: returns seconds, for the estimate of the remaining time; None for a picture, which has no estimate.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class LiveView:
         self._needed, self._exact = calls_needed, exact
         self._frame: Frame | None = None
         self._clock, self._started = clock, clock() if clock else 0.0
-        self._before: int | None = None
-        """Calls that were made before this was shown."""
+        self._earlier_calls: int | None = None
+        """Calls made before the first frame."""
 
     def show(self, frame: Frame) -> None:
-        if self._before is None:
-            self._before = max(0, frame.calls - 1)
+        if self._earlier_calls is None:
+            self._earlier_calls = max(0, frame.calls - 1)
         self._frame = frame
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -67,11 +67,11 @@ class LiveView:
             return
         unicode = options.encoding.startswith("utf")
         canvas = console.render_lines(canvas_text(frame, MASK if unicode else ASCII_MASK), options.update(height=None))
-        cramped = height < CRAMPED
-        room = max(1, height - (3 if cramped else 4))
-        hidden = 0 if cramped else max(0, len(canvas) - room)
+        compact = height < COMPACT_HEIGHT
+        room = max(1, height - (3 if compact else 4))
+        hidden = 0 if compact else max(0, len(canvas) - room)
         canvas = canvas[: room - (hidden > 0)]
-        if not cramped:
+        if not compact:
             yield Segment.line()
         for line in canvas:
             yield from line
@@ -92,17 +92,17 @@ class LiveView:
             f"calls {frame.calls}/{'' if self._exact else 'at most '}{self._needed}",
         ]
         if self._clock is not None:
-            done = max(1, frame.calls - (self._before or 0))
+            done = max(1, frame.calls - (self._earlier_calls or 0))
             left = (self._clock() - self._started) / done * max(0, self._needed - frame.calls)
             parts.append(f"{left:.0f} s left")
         return "  ".join([frame.row, *parts] if frame.row else parts)
 
 
 def canvas_text(frame: Frame, mask: str = MASK) -> Text:
-    """The canvas as text: MASK dim, what this step wrote reversed, kept text bold, what is past the end dim."""
-    # Neighbours that look alike are one stretch: rich takes its time for each.
+    """The canvas as text: MASK dim, positions changed by this step reversed, clamped ones bold, past the end dim."""
+    # Neighbours of the same style become one part: rich is slow per part.
     parts = groupby(_parts(frame, mask), key=itemgetter(1))
-    return Text.assemble(*(("".join(part for part, _ in alike), style) for style, alike in parts))
+    return Text.assemble(*(("".join(part for part, _ in same_style), style) for style, same_style in parts))
 
 
 def _parts(frame: Frame, mask: str) -> Iterator[tuple[str, str]]:
@@ -125,6 +125,6 @@ def _style(frame: Frame, position: int) -> str:
 
 
 def height_of(frame: Frame, width: int) -> int:
-    """Lines that the view needs to show all of a frame."""
+    """Number of lines that the view needs for all of a frame."""
     console = Console(file=io.StringIO(), width=width, height=25)
-    return max(CRAMPED, len(console.render_lines(Text(canvas_text(frame).plain), pad=False)) + 4)
+    return max(COMPACT_HEIGHT, len(console.render_lines(Text(canvas_text(frame).plain), pad=False)) + 4)

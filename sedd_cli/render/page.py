@@ -1,4 +1,4 @@
-"""A recorded run as one web page that plays it and asks for nothing else."""
+"""Export a recorded run as one self-contained web page that plays it."""
 
 import html
 import json
@@ -12,20 +12,20 @@ from sedd_cli.render.replay import moment_label, piece_texts, row_label, title_o
 
 
 def page(sample: RecordedSample, *, opens: int | None, speed: float, width: int) -> str:
-    """The page. `opens`: the moment that it shows first; without one it plays. `speed`: steps a second.
+    """Build the page. `opens`: the moment to show first; None plays the run. `speed`: steps a second.
 
-    Its size is that of the trace: after the canvases at the start, each moment says only what changed.
+    The page is about as large as the trace: each moment after the initial canvases holds only what changed.
     """
     moments = sample.moments()
     before = next(moments)
-    texts = [_shown(sample, canvas) for canvas in before.canvases]
+    texts = [_inert_texts(sample, canvas) for canvas in before.canvases]
     canvases = [
-        {"label": row_label(sample.header, c.row), "cells": text, "kept": _kept(c), "end": sample.end_of(c)}
+        {"label": row_label(sample.header, c.row), "cells": text, "kept": _clamped(c), "end": sample.end_of(c)}
         for c, text in zip(before.canvases, texts, strict=True)
     ]
     changes, last = [], before
     for moment in moments:
-        now = _shown(sample, moment.canvas)
+        now = _inert_texts(sample, moment.canvas)
         changes.append(_change(sample, last, moment, texts[moment.on], now))
         texts[moment.on], last = now, moment
     data = {
@@ -49,23 +49,23 @@ def page(sample: RecordedSample, *, opens: int | None, speed: float, width: int)
 def _change(
     sample: RecordedSample, before: RecordedMoment, moment: RecordedMoment, was: list[str | None], now: list[str | None]
 ) -> dict[str, object]:
-    """What a moment changed: positions written and what they show, probability and entropy; then all the rest."""
+    """The changes of a moment: written positions, their texts, probability and entropy; then all other changes."""
     canvas, line, old = moment.canvas, moment.line, before.canvases[moment.on]
-    written = sorted(moment.changed)
+    positions = sorted(moment.changed)
     change: dict[str, object] = {
         "c": moment.on,
         "s": one_line(moment_label(sample.header, moment)),
         "n": moment.calls,
-        "w": written,
-        "x": [now[i] for i in written],
+        "w": positions,
+        "x": [now[i] for i in positions],
     }
     if isinstance(line, StepLine):
-        change |= {"t": _rounded(line.t)} | _figures([canvas.cells[i] for i in written])
+        change |= {"t": _rounded(line.t)} | _figures([canvas.cells[i] for i in positions])
     other = [[i, text] for i, text in enumerate(now) if text != was[i] and i not in moment.changed]
     if other:
         change["d"] = other
     if canvas.free != old.free:
-        change["k"] = _kept(canvas)
+        change["k"] = _clamped(canvas)
     if (end := sample.end_of(canvas)) != sample.end_of(old):
         change["z"] = end
     return change
@@ -82,21 +82,21 @@ def _rounded(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _shown(sample: RecordedSample, canvas: RecordedCanvas) -> list[str | None]:
+def _inert_texts(sample: RecordedSample, canvas: RecordedCanvas) -> list[str | None]:
     return [None if text is None else inert(text) for text in piece_texts(sample, canvas)]
 
 
-def _kept(canvas: RecordedCanvas) -> list[int]:
+def _clamped(canvas: RecordedCanvas) -> list[int]:
     return sorted(frozenset(range(len(canvas.cells))) - canvas.free)
 
 
 def _script(data: object) -> str:
-    """JSON that ends no script element, opens no comment, and breaks no line."""
+    """JSON with escapes, so that it cannot end the script element, open a comment or break a line."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _fill(values: dict[str, str]) -> str:
     template = files("sedd_cli.render").joinpath("page.html").read_text(encoding="utf-8")
-    # In one pass: what is filled in is never read as a place to fill.
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], template)
+    # One pass, so that braces within a value are not replaced.
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)

@@ -1,4 +1,4 @@
-"""Pictures of the terminal as SVG that fetches nothing."""
+"""Pictures of the terminal as self-contained SVG."""
 
 import io
 import re
@@ -11,7 +11,7 @@ NO_XML = dict.fromkeys((0xFFFE, 0xFFFF), "\N{SYMBOL FOR SUBSTITUTE FORM TWO}")
 
 
 def picture(content: RenderableType, title: str, width: int, height: int) -> str:
-    """The content as it looks on a terminal of that size, as SVG."""
+    """Render the content on a terminal of this size as SVG."""
     console = Console(
         record=True,
         width=width,
@@ -27,7 +27,7 @@ def picture(content: RenderableType, title: str, width: int, height: int) -> str
 
 
 def without_fonts(svg: str) -> str:
-    """Rich's SVG without the fonts that it would fetch; a monospaced one takes their place."""
-    # They stand in the first style; what follows may hold anybody's text.
+    """Remove the web fonts from Rich's SVG; a local monospaced font is used instead."""
+    # The fonts are in the first style element; the rest can contain user text.
     style, end, rest = svg.partition("</style>")
     return re.sub(r"@font-face\s*{.*?}\s*", "", style, flags=re.DOTALL) + end + rest
