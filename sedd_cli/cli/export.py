@@ -1,4 +1,4 @@
-"""`sedd export`: a recorded run as a picture, a page or a cast."""
+"""`sedd export`: write a recorded run as a picture, a web page or an asciicast."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,7 +31,7 @@ def export(
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,
 ) -> None:
-    """Make a file that shows a recorded run anywhere, without its model and without fetching anything.
+    """Export a recorded run to a self-contained file; its model is not needed.
 
     OUT.svg is a picture of one step; OUT.html a page that plays it, with a slider; OUT.cast plays in asciinema.
 
@@ -43,7 +43,7 @@ def export(
     terminal = Terminal(quiet=quiet, color=color)
     format = _format_of(out)
     if out.resolve() == trace.resolve():
-        raise UsageError(f"the export would write over {trace}", "Give it a file of its own.")
+        raise UsageError(f"the export would write over {trace}", "Give another OUT.")
     sample = read_recording(trace, row, terminal)
     data = export_recording(sample, format, step=step, speed=speed, width=width)
     write_file(out, data)
@@ -56,4 +56,4 @@ def _format_of(out: Path) -> "ExportFormat":
     for format in EXPORT_FORMATS:
         if out.suffix.lower() == f".{format}":
             return format
-    raise UsageError(f"{out} ends in none of .svg, .html and .cast", "The ending says what is made.")
+    raise UsageError(f"{out} ends in none of .svg, .html and .cast", "The suffix selects the format.")

@@ -1,4 +1,4 @@
-"""`sedd replay`: a recorded run, shown again."""
+"""`sedd replay`: play a recorded run."""
 
 import time
 from pathlib import Path
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 PLAYING = "Playing"
 HOLD = 1.0
-"""Seconds for which the last step is shown, at least."""
+"""Minimum seconds for which the last step stays on the screen."""
 
-TraceFile = Annotated[Path, typer.Argument(metavar="TRACE", help="What --trace recorded.", show_default=False)]
+TraceFile = Annotated[Path, typer.Argument(metavar="TRACE", help="Trace file written by --trace.", show_default=False)]
 WhichRow = Annotated[
     int | None,
-    typer.Option("--row", help="Which text, if there are several. Default: the first.", show_default=False),
+    typer.Option("--row", help="Row of the text to use. Default: the first.", show_default=False),
 ]
 
 
@@ -35,18 +35,18 @@ def replay(
         int | None, typer.Option("--from", help="Begin at this step; 0 is the start.", rich_help_panel=PLAYING)
     ] = None,
     last: Annotated[int | None, typer.Option("--to", help="End at this step.", rich_help_panel=PLAYING)] = None,
-    step: Annotated[int | None, typer.Option(help="Show this step alone.", rich_help_panel=PLAYING)] = None,
+    step: Annotated[int | None, typer.Option(help="Show only this step.", rich_help_panel=PLAYING)] = None,
     row: WhichRow = None,
     output: options.OutputFile = None,
     live: options.Live = None,
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,
 ) -> None:
-    """Show a recorded run again, without its model.
+    """Play a recorded run, without its model.
 
-    Plays it in the terminal, then prints the text of the last step shown; in a pipe, the text alone.
+    Plays it in the terminal, then prints the text of the last step; in a pipe, prints only the text.
 
-    Steps are counted as recorded, 0 is the start; those that revealed nothing are not there. [[N]] is N masked tokens.
+    Step numbers count recorded steps from 0, the start; steps without a reveal are left out. [[N]] is N masked tokens.
 
     For example: sedd generate --trace run.jsonl && sedd replay run.jsonl --speed 20
     """
@@ -55,7 +55,7 @@ def replay(
 
     terminal = Terminal(quiet=quiet, color=color, live=live)
     if step is not None and not (first is last is speed is None):
-        raise UsageError("--step shows one step: nothing is played", "Leave --from, --to and --speed out.")
+        raise UsageError("--step shows a single step", "Leave --from, --to and --speed out.")
     check_speed(speed)
     if output is not None and output.resolve() == trace.resolve():
         raise UsageError(f"-o would write over {trace}", "Give it a file of its own.")
@@ -65,7 +65,7 @@ def replay(
         sample.check(low)
         sample.check(high)
         if low > high:
-            raise UsageError(f"--from {low} is behind --to {high}", "A run is played forwards.")
+            raise UsageError(f"--from {low} is after --to {high}", "Give them in order.")
         finished = _play(sample, low, high, speed or default_speed(sample), terminal)
         out.write(sample.text(sample.at(high)) + ("" if sample.header.infills else "\n"))
     if not finished:
@@ -73,7 +73,7 @@ def replay(
 
 
 def read_recording(trace: Path, row: int | None, terminal: Terminal) -> "RecordedSample":
-    """A text of a trace, with what there is to say of it. Raises `NotLoadableError`, or `UsageError` for the row."""
+    """Read one text of a trace; warnings go to the terminal. Raises `NotLoadableError`, or `UsageError` for the row."""
     from sedd_cli.generation.recording import read
 
     recording = read(trace)
@@ -81,12 +81,12 @@ def read_recording(trace: Path, row: int | None, terminal: Terminal) -> "Recorde
     if recording.warning:
         terminal.warn(recording.warning)
     if row is None and len(recording.numbers) > 1:
-        terminal.note(f"row {sample.number}, the first of {len(recording.numbers)}: --row gives another")
+        terminal.note(f"row {sample.number}, the first of {len(recording.numbers)}: choose another with --row")
     return sample
 
 
 def _play(sample: "RecordedSample", first: int, last: int, speed: float, terminal: Terminal) -> bool:
-    """Show the moments from first to last where somebody sees them. False if interrupted."""
+    """Play the moments from first to last if the terminal is live. Returns False if interrupted."""
     from sedd_cli.render.live import LiveView, height_of
     from sedd_cli.render.replay import frame_of, title_of
 

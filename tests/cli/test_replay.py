@@ -32,7 +32,7 @@ def test_the_last_step_is_what_the_command_printed(sedd: Sedd, tmp_path: Path) -
     printed = sedd("generate", "Once", "-n", "3", "--trace", str(path), *QUICK).stdout.split(b"<|endoftext|>\n")
     assert [sedd("replay", str(path), "--row", str(row)).stdout for row in range(3)] == printed
     result = sedd("replay", str(path))
-    assert result.stdout == printed[0] and "row 0, the first of 3: --row gives another" in result.stderr
+    assert result.stdout == printed[0] and "row 0, the first of 3: choose another with --row" in result.stderr
     assert "\x1b" not in result.stderr
     sedd("replay", str(path), "-o", str(tmp_path / "out.txt"))
     assert (tmp_path / "out.txt").read_bytes() == printed[0]
@@ -59,8 +59,8 @@ def test_one_step_and_a_part(sedd: Sedd, trace: Path) -> None:
     [
         (["--step", "99"], "there is no step 99: this text has steps 0 to"),
         (["--step", "-1"], "there is no step -1"),
-        (["--from", "4", "--to", "2"], "--from 4 is behind --to 2"),
-        (["--step", "1", "--speed", "2"], "--step shows one step"),
+        (["--from", "4", "--to", "2"], "--from 4 is after --to 2"),
+        (["--step", "1", "--speed", "2"], "--step shows a single step"),
         (["--speed", "0"], "the speed must be"),
         (["--speed", "inf"], "the speed must be"),
         (["--row", "3"], "holds row 0, not 3"),

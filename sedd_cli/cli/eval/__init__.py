@@ -1,4 +1,4 @@
-"""`sedd eval`: how good a checkpoint is, in figures that say how they were come by."""
+"""`sedd eval`: measure a checkpoint; every result states its settings."""
 
 import typer
 

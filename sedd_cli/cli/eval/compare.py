@@ -52,14 +52,14 @@ def compare(
     dtype_b: Annotated[
         str | None,
         typer.Option(
-            "--dtype-b", help="B's, where it is not A's.", rich_help_panel=options.MACHINE, show_default=False
+            "--dtype-b", help="Precision of B, if not A's.", rich_help_panel=options.MACHINE, show_default=False
         ),
     ] = None,
     batch_size: options.BatchSize = None,
 ) -> None:
     """Compare two checkpoints on the same blocks and the same noise: the paired difference, with its error.
 
-    The difference is B's nats less A's: above 0, A finds the data likelier. --until-error is about its error.
+    The difference is nats of B minus nats of A: above 0, the data are likelier under A. --until-error limits its error.
 
     For example: sedd eval compare tinystories runs/mine --data validation.txt
     """
@@ -86,8 +86,8 @@ def compare(
         ours, theirs = (block_options.blocks_of(dataset, checkpoint, tokens_per_block) for checkpoint in pair)
         if not ours.same_tokens(theirs):
             raise UsageError(
-                f"{pair[0].name} and {pair[1].name} cut text into different tokens, so no noise is common to both",
-                "Compare the bits per byte that sedd eval perplexity gives for each.",
+                f"{pair[0].name} and {pair[1].name} have different tokenizers, so they cannot share noise",
+                "Compare their bits per byte from sedd eval perplexity.",
             )
         evaluation = LikelihoodEvaluation(pair, ours, request)
         started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Where an evaluation's results go: stdout or a file, a report, a picture."""
+"""Output files of an evaluation: data (stdout or a file), report, picture."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -12,10 +12,10 @@ from sedd_cli.errors import UsageError
 
 
 class Files:
-    """All places are checked before the work begins, and written to after it; `inputs` are files that may be read.
+    """Output files, checked before the work begins and written after it. `inputs`: files that must not be overwritten.
 
-    Raises `SeddError` if one cannot be written, `UsageError` for two that are one, a file that is read, or a plot of an
-    unknown format.
+    Raises `SeddError` if a file cannot be written, `UsageError` if two are the same file, if one is an input, or if the
+    plot's format is unknown.
     """
 
     def __init__(
@@ -26,15 +26,15 @@ class Files:
         plot: Path | None,
         inputs: Iterable[str | Path] = (),
     ) -> None:
-        given = [path.resolve() for path in (output, report, plot) if path is not None]
-        if len(set(given)) < len(given):
+        paths = [path.resolve() for path in (output, report, plot) if path is not None]
+        if len(set(paths)) < len(paths):
             raise UsageError("two of -o, --report and --plot name the same file", "Give each its own.")
         refuse_to_write_over(inputs, output, report, plot)
         self._out = stack.enter_context(Output(output))
         self._page = None if report is None else stack.enter_context(Output(report))
         self._picture: AtomicFile | None = None
         self.picture_beside_report: str | None = None
-        """The picture as the report links to it; None if there is none."""
+        """Path of the picture relative to the report; None without a picture."""
         if plot is not None:
             from sedd_cli.evaluation.plots import require_plot
 
@@ -44,7 +44,7 @@ class Files:
             self.picture_beside_report = Path(os.path.relpath(plot, report.parent if report else None)).as_posix()
 
     def spare(self, terminal: Terminal) -> None:
-        """What follows is not whole: files that are there stay as they are, and the data goes to stdout."""
+        """Prepare for partial results: existing files are left unchanged, and the data goes to stdout."""
         self._out.spare(terminal)
         if self._page is not None and self._page.spare(terminal):
             self._page = None
@@ -53,7 +53,7 @@ class Files:
             self._picture = self.picture_beside_report = None
 
     def write(self, data: str, page: Callable[[], str], picture: Callable[[str], bytes]) -> None:
-        """Write the data, and where they are wanted the report and the picture, which is given its format."""
+        """Write the data, then the picture (`picture` gets its format) and the report, if requested."""
         self._out.write(data)
         if self._picture is not None:
             self._picture.write(picture(self._format))

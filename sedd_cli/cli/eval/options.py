@@ -1,4 +1,4 @@
-"""Options that `sedd eval`'s commands share."""
+"""Options shared by the commands of `sedd eval`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,7 @@ FormatChoice = Annotated[
     Format | None,
     typer.Option(
         "--format",
-        help="What FILE is. Default: text.",
+        help="Format of FILE. Default: text.",
         rich_help_panel=DATA,
         show_default=False,
     ),
@@ -33,15 +33,18 @@ SplitChoice = Annotated[
     Split | None,
     typer.Option(
         "--split",
-        help="Of a data set by name. Default: test.",
+        help="Split of a named data set. Default: test.",
         rich_help_panel=DATA,
         show_default=False,
     ),
 ]
 Detokenise = Annotated[
-    bool, typer.Option("--detokenise/--no-detokenise", help="Undo the data set's own spacing.", rich_help_panel=DATA)
+    bool,
+    typer.Option("--detokenise/--no-detokenise", help="Undo the data set's tokenised spacing.", rich_help_panel=DATA),
 ]
-SeparatorChoice = Annotated[Separator, typer.Option("--separator", help="What ends a document.", rich_help_panel=DATA)]
+SeparatorChoice = Annotated[
+    Separator, typer.Option("--separator", help="Token after each document.", rich_help_panel=DATA)
+]
 BlockLength = Annotated[
     int | None,
     typer.Option(
@@ -49,11 +52,11 @@ BlockLength = Annotated[
     ),
 ]
 RemainderChoice = Annotated[
-    Remainder, typer.Option("--remainder", help="What becomes of less than a block.", rich_help_panel=DATA)
+    Remainder, typer.Option("--remainder", help="Treatment of the last, incomplete block.", rich_help_panel=DATA)
 ]
 MaxBlocks = Annotated[
     int | None,
-    typer.Option("--blocks", help="The first N blocks alone.", rich_help_panel=DATA, show_default=False),
+    typer.Option("--blocks", help="Use only the first N blocks.", rich_help_panel=DATA, show_default=False),
 ]
 FormChoice = Annotated[
     Estimator | None,
@@ -76,7 +79,7 @@ UntilError = Annotated[
         show_default=False,
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Same seed, same figures.", rich_help_panel=MEASURING)]
+Seed = Annotated[int, typer.Option(help="Random seed.", rich_help_panel=MEASURING)]
 Report = Annotated[
     Path | None,
     typer.Option(
@@ -86,6 +89,6 @@ Report = Annotated[
 Plot = Annotated[
     Path | None,
     typer.Option(
-        readable=False, help="Draw it: FILE.png or FILE.svg.", rich_help_panel=options.OUTPUT, show_default=False
+        readable=False, help="Write a plot: FILE.png or FILE.svg.", rich_help_panel=options.OUTPUT, show_default=False
     ),
 ]

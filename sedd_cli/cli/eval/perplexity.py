@@ -1,4 +1,4 @@
-"""`sedd eval perplexity`: how likely a checkpoint finds data datasets, by the papers' protocol."""
+"""`sedd eval perplexity`: likelihood of data sets under a checkpoint, by the papers' protocol."""
 
 import time
 from contextlib import ExitStack
@@ -45,7 +45,7 @@ def perplexity(
     dtype: options.Dtype = "auto",
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Measure how likely a checkpoint finds data datasets: nats, bits per byte and perplexity, with their errors.
+    """Measure the likelihood of data sets under a checkpoint: nats, bits per byte and perplexity, with their errors.
 
     By default as the papers do: detokenised, end-of-text between documents, blocks of the checkpoint's length that do
     not overlap, the remainder dropped. Every choice is printed with the result. Ctrl-C reports the result so far.
@@ -82,7 +82,7 @@ def perplexity(
         ]
         started, finished, results = time.monotonic(), True, []
         for name, dataset, evaluation in zip(names, datasets, evaluations, strict=True):
-            # First, so that an interruption of it costs none of the figures.
+            # First, so that interrupting it loses no results.
             fidelity = (
                 None if in_float32 is None else compare_with_float32(in_float32, checkpoint, evaluation, terminal)
             )
