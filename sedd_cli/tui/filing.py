@@ -10,7 +10,7 @@ from sedd_cli.atomic import write_file
 from sedd_cli.generation.recording import parse
 from sedd_cli.models.names import path_of
 from sedd_cli.render.diff import changes_between, diff_parts
-from sedd_cli.render.export import Kind, export
+from sedd_cli.render.export import ExportFormat, export
 from sedd_cli.render.picture import without_fonts
 from sedd_cli.text.document import Document
 from sedd_cli.text.in_place import changed_on_disk, save, save_with_backup, write_new, write_over
@@ -93,7 +93,7 @@ class Filing(Writing):
             elif branch is not None and number == 3:
                 self._export("sedd.jsonl", branch.write_trace)
             elif branch is not None and number is not None:
-                kind: Kind = "html" if number == 1 else "cast"
+                kind: ExportFormat = "html" if number == 1 else "cast"
                 self._export(
                     f"sedd.{kind}",
                     lambda path: write_file(path, export(parse(branch.trace()).sample(branch.number), kind)),
