@@ -20,7 +20,7 @@ def concrete_score(log_score: Tensor, ratio: Tensor) -> Tensor:
 
 
 def implicit_concrete_score(log_score: Tensor, log_score_back: Tensor) -> Tensor:
-    """`s(x)_y^2 / 2 - s(y)_x`: averaged over `x ~ p` it is the explicit loss but for a constant. Shapes: any."""
+    """`s(x)_y^2 / 2 - s(y)_x`: averaged over `x ~ p` it equals the explicit loss up to a constant. Shapes: any."""
     return (2 * log_score).exp() / 2 - log_score_back.exp()
 
 
@@ -33,7 +33,7 @@ def denoising_concrete_score(process: Process, log_score: Tensor, sigma: Tensor,
     squares = (2 * log_score).exp() / 2
     if isinstance(process, Absorbing):
         ratio = (1 / torch.expm1(sigma))[:, None]
-        # Of the real tokens only x0 has a ratio that is not zero.
+        # Among the real tokens, only x0 has a nonzero ratio.
         loss = squares[..., : process.tokens].sum(-1) - (2 * at_x0).exp() / 2 + concrete_score(at_x0, ratio)
         return torch.where(x == process.mask_id, loss, 0.0)
     assert isinstance(process, Uniform)

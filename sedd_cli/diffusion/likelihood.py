@@ -1,4 +1,4 @@
-"""How likely a network finds token ids: bounds on `-log p(x0)` by Monte Carlo, and exact fixed-order values.
+"""Likelihood of token ids under a network: bounds on `-log p(x0)` by Monte Carlo, and exact fixed-order values.
 
 Estimators, all in nats:
 - `lambda`: lambda-DCE over all of [0, 1] (RADD, 2406.03736, equation 3.6), a bound for the absorbing process;
@@ -6,7 +6,7 @@ Estimators, all in nats:
 - `elbo`: `DWDSE + KL(p_1|0 || prior) + E[-log p(x0 | x_{t=0})]` (SEDD, 2310.16834, theorem 3.6), for the uniform
   process (for the absorbing one its KL is infinite: use the two above);
 - `d3pm`: `L_T + sum L_{t-1} + L_0` of a D3PM (2107.03006, equation 1), a bound of its chain of T steps;
-- `autoregressive`: exact, of a checkpoint that reads from left to right, in one call;
+- `autoregressive`: exact, for a left-to-right network, in one call;
 - `dwdse`: the diffusion-weighted score entropy alone, the papers' figure, which is not a bound by itself.
 """
 
@@ -27,7 +27,7 @@ from sedd_cli.errors import UsageError
 
 
 def default_estimator(process: Process, noise: Schedule) -> Estimator:
-    """What is reported unless another is asked for."""
+    """The estimator used by default for a process and schedule."""
     if isinstance(process, Causal):
         return "autoregressive"
     if isinstance(noise, Discrete):
@@ -45,9 +45,9 @@ class Estimate:
     per_token: Tensor
     """(N, L) float64: contribution of each token, averaged over replicates; sums to `nats`."""
     levels: Tensor
-    """(R, D, N) float64: how far each canvas was noised in each draw: t, or the share of its tokens masked."""
+    """(R, D, N) float64: noise level of each canvas in each draw: t, or the share of its tokens masked."""
     nats_at: Tensor
-    """(R, D, N) float64: what each canvas contributed there; `replicates` is its mean over D (and the elbo's ends)."""
+    """(R, D, N) float64: contribution of each draw; `replicates` is its mean over D (plus the elbo's two ends)."""
 
     @property
     def nats(self) -> Tensor:
@@ -62,12 +62,12 @@ class Estimate:
 
     @property
     def data_error(self) -> float:
-        """Error of the total as an estimate for more such canvases: it does not shrink with replicates."""
+        """Error of the total as an estimate for new canvases of this kind; it does not shrink with replicates."""
         return float(self.nats.std() * len(self.nats) ** 0.5)
 
 
-class _Noised(NamedTuple):
-    """N noised canvases: what the network sees, where its scores count, the factor of each contribution, how far."""
+class _NoisedBatch(NamedTuple):
+    """N noised canvases: network input `x` and `sigma`, positions that count, factor of each contribution, level."""
 
     x: Tensor
     sigma: Tensor
@@ -89,12 +89,12 @@ def estimate(
     seed: int = 0,
     batch_size: int = 8,
 ) -> Estimate:
-    """Estimate the bound (or DWDSE) of `x0` (N, L); `noise` of the estimator `d3pm` is a `Discrete` schedule.
+    """Estimate the bound (or DWDSE) of `x0` (N, L). The estimator `d3pm` needs a `Discrete` schedule.
 
-    Only the tokens `where` (N, L) bool count; the others are given, never noised (default: all count). Of those, MASK
-    is a token that nobody knows: the bound is then that of the marginal law. Each of
-    `replicates` independent replicates noises every canvas `draws` times, with times stratified over draws and
-    canvases. The result does not depend on `batch_size`. Raises `UsageError` if the estimator does not fit the process.
+    Only tokens at `where` (N, L) bool count (default: all); the others condition the bound and are never noised. A
+    MASK among these is an unknown token: the bound is then that of the marginal law. Each of `replicates` independent
+    replicates noises every canvas `draws` times, with times stratified over draws and canvases. The result does not
+    depend on `batch_size`. Raises `UsageError` if the estimator does not fit the process.
     """
     if replicates < 2:
         raise UsageError(f"replicates must be at least 2 (their spread is the error), not {replicates}")
@@ -124,16 +124,16 @@ def estimate(
                     per_replicate[r][at] += value / draws
     if estimator == "elbo":
         assert isinstance(process, Uniform)
-        per_replicate += _ends(network, process, noise, x0, counted, replicates, seed, batch_size)
+        per_replicate += _boundary_terms(network, process, noise, x0, counted, replicates, seed, batch_size)
     if estimator == "d3pm":
-        per_replicate += _chain(process, noise).prior_nats * counted
+        per_replicate += _require_chain(process, noise).prior_nats * counted
     return Estimate(estimator, per_replicate.sum(-1), per_replicate.mean(0), levels, nats_at)
 
 
 def _autoregressive(
     network: Network, x0: Tensor, counted: Tensor, replicates: int, draws: int, batch_size: int
 ) -> Estimate:
-    """Every token given those before it, in one call a canvas; no noise, and so no levels."""
+    """Nats of every token given those before it, in one call per canvas. Without noise, levels are 0."""
     N = len(x0)
     nats = torch.zeros(x0.shape, dtype=torch.float64)
     for rows in torch.arange(N).split(batch_size):
@@ -146,7 +146,7 @@ def _autoregressive(
 
 
 class _Uniforms:
-    """The random numbers of one replicate, drawn for all canvases at once so that batching changes nothing."""
+    """Random numbers of one replicate, drawn for all canvases at once, so that results do not depend on batches."""
 
     def __init__(self, seed: int, replicate: int, shape: torch.Size) -> None:
         self.seed, self.replicate, self.shape = seed, replicate, shape
@@ -156,21 +156,21 @@ class _Uniforms:
         return flat.view(self.shape)
 
     def times(self, draw: int, draws: int) -> Tensor:
-        """(N,) in (0, 1): stratum `draw` of `draws`, itself cut in N, one part a canvas, in random order."""
+        """(N,) in (0, 1): stratum `draw` of `draws`, split into N parts, one per canvas, in random order."""
         N = self.shape[0]
         order, jitter = uniforms(self.seed, self.replicate, MONTE_CARLO, draw, 1, size=2 * N).view(2, N)
         times: Tensor = (draw + (order.argsort() + (1 - jitter)) / N) / draws
         return times
 
 
-Noise = Callable[[Tensor, Tensor, Tensor, Tensor], _Noised]
-Contribution = Callable[[Scored, _Noised, Tensor], Tensor]
+Noise = Callable[[Tensor, Tensor, Tensor, Tensor], _NoisedBatch]
+Contribution = Callable[[Scored, _NoisedBatch, Tensor], Tensor]
 
 
 def _estimator_parts(estimator: Estimator, process: Process, noise: Schedule) -> tuple[Noise, Contribution]:
     """Returns the noising (x0, counted, times, uniforms) of an estimator and the contribution of scored positions."""
-    if estimator == "d3pm" and isinstance(chain := _chain(process, noise), UniformChain):
-        return _in_steps(chain)
+    if estimator == "d3pm" and isinstance(chain := _require_chain(process, noise), UniformChain):
+        return _chain_estimator_parts(chain)
     if estimator in ("lambda", "ao", "d3pm"):
         if not isinstance(process, Absorbing):
             raise UsageError(f"the estimator {estimator!r} needs the absorbing process", "Use 'elbo' or 'dwdse'.")
@@ -178,20 +178,20 @@ def _estimator_parts(estimator: Estimator, process: Process, noise: Schedule) ->
     if estimator == "elbo" and not isinstance(process, Uniform):
         raise UsageError("the estimator 'elbo' is infinite for the absorbing process", "Use 'lambda' or 'ao'.")
 
-    def perturb(x0: Tensor, counted: Tensor, times: Tensor, u: Tensor) -> _Noised:
+    def perturb(x0: Tensor, counted: Tensor, times: Tensor, u: Tensor) -> _NoisedBatch:
         sigma = noise.total(times)
         x = torch.where(counted, process.perturb(x0, sigma, u), x0)
         where = counted & (x == process.mask_id) if isinstance(process, Absorbing) else counted
-        return _Noised(x, sigma, where, noise.rate(times), times)
+        return _NoisedBatch(x, sigma, where, noise.rate(times), times)
 
-    def entropy(scored: Scored, batch: _Noised, x0: Tensor) -> Tensor:
+    def entropy(scored: Scored, batch: _NoisedBatch, x0: Tensor) -> Tensor:
         log_score, x = scored.log_score.cpu().double()[:, None], batch.x[scored[:2]][:, None]
         return process.score_entropy(log_score, batch.sigma[scored.row], x, x0[:, None]).squeeze(1)
 
     return perturb, entropy
 
 
-def _chain(process: Process, noise: Schedule) -> Chain:
+def _require_chain(process: Process, noise: Schedule) -> Chain:
     if not isinstance(noise, Discrete):
         raise UsageError(
             "the estimator 'd3pm' needs a D3PM: a checkpoint with a chain of T steps", "Use its default estimator."
@@ -200,20 +200,20 @@ def _chain(process: Process, noise: Schedule) -> Chain:
 
 
 def _step_at(times: Tensor, steps: int) -> Tensor:
-    """A step of the chain, 1 ... T, for times in (0, 1): whole numbers, float64."""
+    """The step of the chain, 1 ... T, at times in (0, 1); integral, float64."""
     return (times * steps).ceil().clamp(1, steps)
 
 
-def _in_steps(chain: UniformChain) -> tuple[Noise, Contribution]:
-    """A step of the chain for each canvas: T times its term of the bound."""
+def _chain_estimator_parts(chain: UniformChain) -> tuple[Noise, Contribution]:
+    """Noise each canvas to one step of the chain; the contribution is T times that step's term of the bound."""
     T = chain.noise.steps
 
-    def perturb(x0: Tensor, counted: Tensor, times: Tensor, u: Tensor) -> _Noised:
+    def perturb(x0: Tensor, counted: Tensor, times: Tensor, u: Tensor) -> _NoisedBatch:
         t = _step_at(times, T)
         x = torch.where(counted, chain.perturb(x0, t.long(), u), x0)
-        return _Noised(x, chain.sigma(t), counted, torch.full_like(times, T), t / T)
+        return _NoisedBatch(x, chain.sigma(t), counted, torch.full_like(times, T), t / T)
 
-    def term(scored: Scored, batch: _Noised, x0: Tensor) -> Tensor:
+    def term(scored: Scored, batch: _NoisedBatch, x0: Tensor) -> Tensor:
         x, t = batch.x[scored[:2]], (batch.level[scored.row] * T).round().long()
         return chain.nats(chain.conditional(scored.log_score.cpu().double(), x, t), x, x0, t)
 
@@ -226,11 +226,11 @@ def _cross_entropy(scored: Scored, x0: Tensor) -> Tensor:
 
 
 def _masking(estimator: Estimator, process: Absorbing, noise: Schedule) -> Noise:
-    def mask(x0: Tensor, counted: Tensor, times: Tensor, u: Tensor) -> _Noised:
+    def mask(x0: Tensor, counted: Tensor, times: Tensor, u: Tensor) -> _NoisedBatch:
         count, L = counted.sum(1), x0.shape[1]
         unknown = (x0 == process.mask_id).sum(1)
         if estimator != "ao":
-            # A step of a D3PM's chain is lambda = t/T: T times its term, 1/t, is 1 / lambda.
+            # Step t of a D3PM's chain has lambda = t / T; T times the weight 1 / t of its term is 1 / lambda.
             chain = noise.steps if estimator == "d3pm" and isinstance(noise, Discrete) else None
             level = times if chain is None else _step_at(times, chain) / chain
             masked = counted & (u < level[:, None])
@@ -241,12 +241,12 @@ def _masking(estimator: Estimator, process: Absorbing, noise: Schedule) -> Noise
             masked = counted & (rank < k[:, None])
             weight, fraction, level = count / k, (k + unknown) / L, k / count
         x = torch.where(masked, process.mask_id, x0)
-        return _Noised(x, sigma_of_masked(noise, fraction), masked, weight, level)
+        return _NoisedBatch(x, sigma_of_masked(noise, fraction), masked, weight, level)
 
     return mask
 
 
-def _ends(
+def _boundary_terms(
     network: Network,
     process: Uniform,
     noise: Schedule,
@@ -256,7 +256,7 @@ def _ends(
     seed: int,
     batch_size: int,
 ) -> Tensor:
-    """The elbo's other two terms, a token: KL(p_1|0 || uniform) and E[-log p(x0 | x_{t=0})]; (R, N, L)."""
+    """The boundary terms of the elbo per token: KL(p_1|0 || uniform) and E[-log p(x0 | x_{t=0})]; (R, N, L)."""
     zero, one = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
     terms = (process.prior_nats(noise.total(one)) * counted).expand(replicates, *x0.shape).clone()
     sigma = noise.total(zero)
@@ -269,9 +269,9 @@ def _ends(
             x = torch.where(counted[rows], process.perturb(x0[rows], first, u[rows]), x0[rows])
             for scored in network.log_scores(x, first, counted[rows]):
                 log_score = scored.log_score.cpu().double()[:, None]
-                here = x[scored[:2]][:, None]
-                noise_here = sigma.expand(len(here))
-                weights = process.tweedie_weights(log_score, here, noise_here, noise_here * 0).clamp(min=0)
+                x_scored = x[scored[:2]][:, None]
+                sigma_scored = sigma.expand(len(x_scored))
+                weights = process.tweedie_weights(log_score, x_scored, sigma_scored, sigma_scored * 0).clamp(min=0)
                 p = (weights / weights.sum(-1, keepdim=True)).squeeze(1)
                 at = (rows[scored.row], scored.position)
                 terms[r][at] -= p.gather(-1, x0[at][:, None]).squeeze(-1).log()
@@ -289,8 +289,8 @@ def in_order(
 ) -> Tensor:
     """Exact `-log p` of each token when they are revealed in `order`: (L,), (K,) -> (L,) float64.
 
-    `order` lists the positions that count, first revealed first; the others are given, MASK among them too: what
-    stands there is then summed out. K network calls.
+    `order` lists the positions that count, first revealed first. The others are given; a MASK among them is
+    marginalised over. Uses K network calls.
     """
     L, K = len(x0), len(order)
     rank = torch.full((L,), -1).index_copy(0, order, torch.arange(K))
@@ -315,11 +315,11 @@ def pseudo(
     """`-log p(x_i | all other tokens)` for each i of `positions`: (L,), (K,) -> (L,) float64, 0 elsewhere.
 
     The terms of the pseudo-likelihood (Besag, 1975): their sum is neither `-log p(x0)` nor a bound on it. MASK among
-    the others is summed out. K network calls.
+    the others is marginalised over. Uses K network calls.
     """
     nats = torch.zeros(len(x0), dtype=torch.float64)
-    for some in positions.split(batch_size):
-        where = torch.arange(len(x0)) == some[:, None]
+    for batch in positions.split(batch_size):
+        where = torch.arange(len(x0)) == batch[:, None]
         x = torch.where(where, process.mask_id, x0)
         sigma = sigma_of_masked(noise, (x == process.mask_id).double().mean(1))
         for scored in network.log_scores(x, sigma, where):

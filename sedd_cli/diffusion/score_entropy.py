@@ -15,7 +15,7 @@ def score_entropy(log_score: Tensor, ratio: Tensor) -> Tensor:
 
 
 def implicit_score_entropy(log_score: Tensor, log_score_back: Tensor) -> Tensor:
-    """`s(x)_y - log s(y)_x`: the implicit loss (ISE, proposition 3.3), which needs no ratio of p at all.
+    """`s(x)_y - log s(y)_x`: the implicit loss (ISE, proposition 3.3), which needs no ratio of p.
 
     `log_score_back` is the network's log score at the neighbour y for the move back to x. Averaged over
     `x ~ p` and summed over neighbours it differs from SE by a constant. Shapes: any, broadcast together.

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sedd_cli.diffusion.concrete_score import denoising_concrete_score
 from sedd_cli.diffusion.d3pm import make_chain
-from sedd_cli.diffusion.neighbours import sampled_neighbour, towards, unused
+from sedd_cli.diffusion.neighbours import rescaled_uniforms, sampled_neighbour, sum_over_neighbours
 from sedd_cli.diffusion.processes import Absorbing, Causal
 from sedd_cli.diffusion.schedules import Discrete, Schedule, sigma_of_masked
 from sedd_cli.models.network import Loss, ScoreNetwork
@@ -156,10 +156,10 @@ def _implicit(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noisi
 
     def at_x(logits: Tensor, chunk: Tensor) -> Tensor:
         log_score = network.read(logits, level[chunk], here[chunk])
-        return towards(process, f(log_score)[:, None], here[chunk, None]).squeeze(1)
+        return sum_over_neighbours(process, f(log_score)[:, None], here[chunk, None]).squeeze(1)
 
     total = _placed(network.losses_at(x, sigma, where, at_x), where).sum(1)
-    y, weight = sampled_neighbour(process, x, unused(process, sigma, noising.uniforms))
+    y, weight = sampled_neighbour(process, x, rescaled_uniforms(process, sigma, noising.uniforms))
     if bool((weight > 0).any()):
         total = total - (weight * _at_neighbours(network, sigma, x, y, weight > 0, g)).sum(1)
     return (noise.rate(t) * total).float() / x0.shape[1]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sedd_cli.diffusion.concrete_score import concrete_score, denoising_concrete_score, implicit_concrete_score
-from sedd_cli.diffusion.neighbours import sampled_neighbour, towards, unused
+from sedd_cli.diffusion.neighbours import rescaled_uniforms, sampled_neighbour, sum_over_neighbours
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.diffusion.score_entropy import implicit_score_entropy, score_entropy
 from tests.diffusion.oracle import Oracle, Space, all_states, index_of, randn, rate_matrix, transition
@@ -173,7 +173,7 @@ def test_the_sampled_neighbours_are_unbiased(case: Enumerated) -> None:
             there[:, i] = y[:, i]
             back = table[index_of(there, V), i].gather(1, case.x[:, [i]]).squeeze(1)
             ours[:, i] -= weight[:, i] * back / shares
-    ours += towards(process, table.exp(), case.x)
+    ours += sum_over_neighbours(process, table.exp(), case.x)
     assert float(case.p @ ours.sum(1)) == pytest.approx(case.implicit(table), rel=1e-9, abs=1e-9)
 
 
@@ -181,7 +181,7 @@ def test_the_sampled_neighbours_are_unbiased(case: Enumerated) -> None:
 def test_what_is_left_of_uniforms_is_uniform_whatever_they_made(case: Enumerated) -> None:
     u = ((torch.arange(60_000, dtype=torch.float64) + 0.5) / 60_000)[None]
     sigma, x0 = torch.tensor([case.sigma], dtype=torch.float64), torch.ones_like(u, dtype=torch.int64)
-    made, left = case.process.perturb(x0, sigma, u), unused(case.process, sigma, u)
+    made, left = case.process.perturb(x0, sigma, u), rescaled_uniforms(case.process, sigma, u)
     for token in made.unique().tolist():
         counts = torch.histc(left[made == token], bins=4, min=0, max=1)
         assert float(counts.max() - counts.min()) < 0.02 * float(counts.sum())
