@@ -82,7 +82,9 @@ def make_blocks(
     if not groups:
         raise UsageError(
             f"the data hold {len(ids)} tokens, fewer than one block of {length}",
-            "Give more text, or --remainder keep, or a shorter --length." if len(ids) else "There is nothing to measure.",
+            "Give more text, or --remainder keep, or a shorter --length."
+            if len(ids)
+            else "There is nothing to measure.",
         )
     dropped = len(ids) - sum(group.numel() for group in groups)
     total = sum(len(group) for group in groups)

@@ -135,7 +135,7 @@ def test_a_judge_of_the_hub_is_fetched_once(judge: str, tmp_path: Path) -> None:
 
 def stopped(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """Ctrl-C when so many texts were looked at."""
-    look, calls = module.Evaluation._look, []
+    look, calls = module.Evaluation._evaluate, []
 
     def interrupted(self: module.Evaluation, *args: object) -> object:
         calls.append(1)
@@ -143,7 +143,7 @@ def stopped(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
             raise KeyboardInterrupt
         return look(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module.Evaluation, "_look", interrupted)
+    monkeypatch.setattr(module.Evaluation, "_evaluate", interrupted)
 
 
 def test_control_c_reports_what_is_done(sedd: Sedd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -167,12 +167,12 @@ def test_control_c_before_anything_is_done(sedd: Sedd, monkeypatch: pytest.Monke
     ("arguments", "code", "message"),
     [
         (["--steps", "2,x"], 2, "'2,x' are no whole numbers"),
-        (["--steps", "4,4"], 2, "all different"),
+        (["--steps", "4,4"], 2, "must be distinct"),
         (["--steps", "0"], 2, "steps must be at least 1"),
         (["-n", "0"], 2, "number of samples must be at least 1"),
         (["--judge", "/no/such/judge"], 3, "'/no/such/judge' is no judge"),
         (["--reference", "/no/such/file"], 3, "no corpus at /no/such/file"),
-        (["--conditional", "prefix"], 2, "no room on a canvas of 32"),
+        (["--conditional", "prefix"], 2, "fills the canvas of 32"),
         (["--conditional", "prefix", "--prompt-tokens", "8"], 2, "Give them with --reference"),
         (["--plot", "plot.jpg"], 2, "a plot is no .jpg"),
         (["--report", "same.txt", "-o", "./same.txt"], 2, "the same file"),
