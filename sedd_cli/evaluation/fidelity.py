@@ -1,4 +1,4 @@
-"""What a precision costs: two checkpoints of one network (float32 and int8, say) on the same noise and draws."""
+"""The cost of a lower precision: two checkpoints of one network (say float32 and int8) on the same noise and draws."""
 
 from dataclasses import dataclass
 
@@ -18,9 +18,9 @@ from sedd_cli.models.checkpoint import Checkpoint
 
 @dataclass(frozen=True)
 class Agreement:
-    """One text drawn by both from the same seed. `same`: share of positions with the same token at the end.
+    """Agreement of one text that both sample from the same seed. `same`: share of positions with equal final tokens.
 
-    `parted_at`: the first network call after which the canvases differ, counted from 1; None if they never do.
+    `parted_at`: the first network call after which the canvases differ, counted from 1; None if they never differ.
     """
 
     same: float
@@ -30,7 +30,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """The other checkpoint beside the reference.
+    """Comparison of a checkpoint with the reference.
 
     `bound`: the reference's, `difference`: the other's minus that, in nats a token; `standard_error` is that of the
     difference, from replicates on the same noise.
@@ -62,9 +62,9 @@ def fidelity(
     seed: int = 0,
     steps: int = 256,
 ) -> Fidelity:
-    """Compare two checkpoints on canvases x0 (N, L), and by a text of L tokens that each draws in `steps` steps.
+    """Compare two checkpoints on canvases x0 (N, L), and by a text of L tokens that each samples in `steps` steps.
 
-    Raises `UsageError` if they are not of one vocabulary and process, or if the estimator does not fit it.
+    Raises `UsageError` if their vocabularies or processes differ, or if the estimator does not fit the process.
     """
     if reference.process != other.process:
         raise UsageError(
@@ -96,10 +96,10 @@ def fidelity(
 
 
 def agreement(reference: Checkpoint, other: Checkpoint, *, length: int, steps: int, seed: int) -> Agreement:
-    """Draw row 0 of a seed by both, all from noise, and see where they part.
+    """Sample row 0 of a seed with both, from noise alone, and find where they diverge.
 
-    Near the beginning, as a rule: where thousands of tokens are likely, the inverse of the cumulative sum turns a shift
-    of a thousandth into another token, and from there on the two write different texts.
+    They usually diverge early: among thousands of likely tokens, inverse-transform sampling turns a shift of a
+    thousandth into another token, and from there on the texts differ.
     """
     runs = [Run(checkpoint, Request(length=length, steps=steps, seed=seed)) for checkpoint in (reference, other)]
     calls, parted_at = 0, None
@@ -114,7 +114,7 @@ def agreement(reference: Checkpoint, other: Checkpoint, *, length: int, steps: i
 def _log_c(checkpoint: Checkpoint, x0: Tensor, seed: int) -> Tensor:
     """log c (n, tokens) of a canvas (1, L) of which half is noised; the log scores for the uniform process.
 
-    Of a causal one, where there is no noise, the log probabilities of each next token.
+    For a causal process, which has no noise, the log probabilities of each next token.
     """
     process, L = checkpoint.process, x0.shape[1]
     if isinstance(process, Causal):

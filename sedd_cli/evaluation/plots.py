@@ -1,4 +1,4 @@
-"""Pictures of what was measured, as PNG or SVG. They need the extra `plot`."""
+"""Plots of measurements as PNG or SVG. They need the extra `plot`."""
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -26,7 +26,7 @@ def require_plot(path: Path) -> str:
 
 
 def picture_of(figure: "Figure", format: str) -> bytes:
-    """A figure as a file of this format. The same figure gives the same file: SVG would hold the date, and chance."""
+    """Encode a figure. Equal figures give equal files: the date and random ids of SVG are suppressed."""
     import matplotlib
 
     picture = BytesIO()
@@ -36,7 +36,7 @@ def picture_of(figure: "Figure", format: str) -> bytes:
 
 
 def plot_bands(curves: Mapping[str, Sequence["Band"]], noise: str, format: str) -> bytes:
-    """Where the nats are: for each name what a token costs at each noise, whose mean over the noise is the bound."""
+    """Plot nats per token against the noise level, one curve per name; the mean over the level is the bound."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")

@@ -1,4 +1,4 @@
-"""Figures of samples that need no judge, and how nats under one become a perplexity. Pure functions."""
+"""Metrics of texts: entropy, repetition, and perplexity from the nats of a judge. Pure functions."""
 
 import math
 import statistics
@@ -11,7 +11,7 @@ Tokens = Sequence[Hashable]
 
 @dataclass(frozen=True)
 class Statistic:
-    """A figure of a set of texts, and its standard error over them (None: one text has no spread)."""
+    """A metric of a set of texts and its standard error over the texts (None for a single text)."""
 
     value: float
     error: float | None

@@ -1,4 +1,4 @@
-"""How likely a checkpoint finds a text: a bound with its error or an exact fixed-order value, token by token."""
+"""The likelihood of a text under a checkpoint: a bound with its error or an exact fixed-order value, per token."""
 
 import math
 from collections.abc import Iterator
@@ -21,17 +21,17 @@ Order = Literal["any", "left-to-right"]
 ScoreForm = Estimator | Literal["left-to-right"]
 
 MIN_CANVASES = 8
-"""Canvases a replicate noises at least: a text of few windows is noised several times, at stratified times."""
+"""Minimum number of canvases that a replicate noises: with few windows, each is noised several times, stratified."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreRequest:
-    """What to find out about a text.
+    """Settings of a score.
 
-    `order`: `any` bounds `-log p` over all orders, `left-to-right` is exact for that order. `pseudo`: each token
-    given all others, as well. `until_error`: replicates are added until the standard error is at most so many nats a
-    token. `length`: tokens of a window (None: the checkpoint's), of which at least `overlap` are given by the window
-    before (None: half). Raises `UsageError` for a value out of range.
+    `order`: `any` bounds `-log p` over all orders, `left-to-right` is exact for that order. `pseudo`: also compute
+    each token given all others. `until_error`: replicates are added until the standard error, in nats a token, is at
+    most this. `length`: tokens of a window (None: the checkpoint's), which shares at least `overlap` tokens with the
+    window before (None: half). Raises `UsageError` for a value out of range.
     """
 
     order: Order = "any"
@@ -70,18 +70,18 @@ class ScoreWindows:
 
     @property
     def positions(self) -> Tensor:
-        """(N, L): where in the document each place of each window stands."""
+        """(N, L): position in the document of each token of each window."""
         return self.starts[:, None] + torch.arange(self.length)
 
     @property
     def is_new(self) -> Tensor:
-        """(N, L) bool: tokens that no window before holds. Given those before, they make the chain rule's factors."""
+        """(N, L) bool: tokens in no earlier window. Their conditionals are the factors of the chain rule."""
         ends = self.starts + self.length
         return self.positions >= torch.cat([self.starts[:1], ends[:-1]])[:, None]
 
     @property
     def has_most_context(self) -> Tensor:
-        """(N, L) bool: every token once too, where it has most on either side: overlaps are cut in the middle."""
+        """(N, L) bool: each token in the window where it has most context: overlaps are cut in the middle."""
         ends = self.starts + self.length
         cuts = (self.starts[1:] + ends[:-1] + 1) // 2
         begin, end = torch.cat([self.starts[:1], cuts]), torch.cat([cuts, ends[-1:]])
@@ -89,9 +89,9 @@ class ScoreWindows:
 
 
 def make_score_windows(tokens: int, length: int, overlap: int | None = None) -> ScoreWindows:
-    """ScoreWindows over a document of so many tokens, all of one size; the last is moved back to its end.
+    """Cut a document of `tokens` tokens into windows of equal size; the last one ends at the document's end.
 
-    Raises `UsageError` if windows overlap (None: by half) so much that they do not advance.
+    Raises `UsageError` if the overlap (None: half) is not below the length.
     """
     overlap = length // 2 if overlap is None else overlap
     if overlap >= length:
@@ -105,14 +105,14 @@ def make_score_windows(tokens: int, length: int, overlap: int | None = None) -> 
 
 @dataclass(frozen=True)
 class Score:
-    """How likely a text of n tokens is, in nats.
+    """The likelihood of a text of n tokens, in nats.
 
     `form`: `ao`, the any-order bound on `-log p` (RADD, 2406.03736, equation 2.16); `elbo`, the bound for the
     uniform process (SEDD, 2310.16834, theorem 3.6); `d3pm`, the bound of a D3PM's own chain (2107.03006, equation 1);
     `left-to-right`, exact for that order; `autoregressive`, exact, of a checkpoint that has that order. `per_token`
-    (n,) float64 is what each token contributes. `standard_error` is the Monte Carlo error of the total, `token_error`
-    that of one token's contribution (root mean square; None if that cannot be told yet); of an exact value both are 0.
-    `pseudo` (n,) float64 or None: `-log p(x_i | all others)`, whose sum is no bound on anything.
+    (n,) float64 is the contribution of each token. `standard_error` is the Monte Carlo error of the total,
+    `token_error` that of one token's contribution (root mean square; None before the second round); both are 0 for an
+    exact value. `pseudo` (n,) float64 or None: `-log p(x_i | all others)`; its sum is not a bound.
     """
 
     form: ScoreForm
@@ -152,10 +152,10 @@ class Score:
 
 
 class ScoreEvaluation:
-    """A text being scored: `rounds()` carries it out. `ids` (n,) are its tokens, cut in `windows`.
+    """The evaluation of a text, run by iterating `rounds()`. `ids` (n,) are its tokens, cut into `windows`.
 
-    `goal`: the replicates planned; with `until_error` it grows once there is something to tell by.
-    Raises `UsageError` for a text that cannot be scored, or not in the way asked for.
+    `goal`: the planned number of replicates; with `until_error` it grows as the error becomes known.
+    Raises `UsageError` if the text cannot be scored, or if the request does not fit the checkpoint.
     """
 
     def __init__(self, checkpoint: Checkpoint, text: str, request: ScoreRequest) -> None:
@@ -177,14 +177,14 @@ class ScoreEvaluation:
 
     @property
     def calls_needed(self) -> int:
-        """Network calls, each of one canvas, as far as planned."""
+        """Planned number of network calls, each of one canvas."""
         if self._causal:
             return len(self.windows)
         exact = (self.request.order == "left-to-right") + self.request.pseudo
         return self.goal * self._draws * len(self.windows) + exact * len(self.ids)
 
     def rounds(self) -> Iterator[Score]:
-        """The score after each round of replicates, ever more exact; the pseudo-likelihood, if wanted, at the end."""
+        """Yields the score after each round of replicates, then once more with the pseudo-likelihood if requested."""
         ordered = self._left_to_right if self.request.order == "left-to-right" else self._bounds
         rounds = self._autoregressive if self._causal else ordered
         for score in rounds():
@@ -211,9 +211,9 @@ class ScoreEvaluation:
         checkpoint, request = self.checkpoint, self.request
         x0, where = self.ids[self.windows.positions], self.windows.is_new
         estimator = default_estimator(checkpoint.process, checkpoint.noise)
-        pool = _Pool()
-        while pool.replicates < self.goal:
-            while (left := self.goal - pool.replicates) > 0:
+        statistics = _RoundStatistics()
+        while statistics.replicates < self.goal:
+            while (left := self.goal - statistics.replicates) > 0:
                 result = estimate(
                     checkpoint.model,
                     checkpoint.process,
@@ -223,13 +223,17 @@ class ScoreEvaluation:
                     where=where,
                     replicates=next_round(left),
                     draws=self._draws,
-                    seed=_seed_of_round(request.seed, pool.rounds),
+                    seed=_seed_of_round(request.seed, statistics.rounds),
                     batch_size=self._batch_size,
                 )
-                pool.add(result.replicates.sum(1), result.per_token[where])
-                yield self._score(estimator, pool.per_token, pool.error, pool.token_error, pool.replicates)
+                statistics.add(result.replicates.sum(1), result.per_token[where])
+                yield self._score(
+                    estimator, statistics.per_token, statistics.error, statistics.token_error, statistics.replicates
+                )
             if request.until_error is not None:
-                self.goal = replicates_needed(pool.replicates, pool.error / len(self.ids), request.until_error)
+                self.goal = replicates_needed(
+                    statistics.replicates, statistics.error / len(self.ids), request.until_error
+                )
 
     def _autoregressive(self) -> Iterator[Score]:
         checkpoint, x0, where = self.checkpoint, self.ids[self.windows.positions], self.windows.is_new
@@ -248,29 +252,29 @@ class ScoreEvaluation:
         checkpoint, windows = self.checkpoint, self.windows
         assert isinstance(checkpoint.process, Absorbing)
         parts = []
-        for x0, new in zip(self.ids[windows.positions], windows.is_new, strict=True):
-            order = new.nonzero().squeeze(1)
+        for x0, is_new in zip(self.ids[windows.positions], windows.is_new, strict=True):
+            order = is_new.nonzero().squeeze(1)
             nats = in_order(
                 checkpoint.model, checkpoint.process, checkpoint.noise, x0, order, batch_size=self._batch_size
             )
-            parts.append(nats[new])
+            parts.append(nats[is_new])
         yield self._score("left-to-right", torch.cat(parts), 0.0, 0.0, 0)
 
     def _pseudo(self) -> Tensor:
         checkpoint, windows = self.checkpoint, self.windows
         assert isinstance(checkpoint.process, Absorbing)
         parts = []
-        for x0, here in zip(self.ids[windows.positions], windows.has_most_context, strict=True):
-            positions = here.nonzero().squeeze(1)
+        for x0, counted in zip(self.ids[windows.positions], windows.has_most_context, strict=True):
+            positions = counted.nonzero().squeeze(1)
             nats = pseudo_likelihood(
                 checkpoint.model, checkpoint.process, checkpoint.noise, x0, positions, batch_size=self._batch_size
             )
-            parts.append(nats[here])
+            parts.append(nats[counted])
         return torch.cat(parts)
 
 
-class _Pool:
-    """Replicates of several rounds, taken together."""
+class _RoundStatistics:
+    """Running statistics over the replicates of several rounds."""
 
     def __init__(self) -> None:
         self.totals = torch.zeros(0, dtype=torch.float64)
@@ -278,7 +282,7 @@ class _Pool:
         self._sum = self._squares = self._weighted = torch.zeros(())
 
     def add(self, totals: Tensor, per_token: Tensor) -> None:
-        """A round's totals (R,) and its per-token means (n,)."""
+        """Add a round: totals (R,) of its replicates and per-token means (n,)."""
         self.totals = torch.cat([self.totals, totals])
         self.rounds += 1
         self._weighted = self._weighted + len(totals) * per_token
@@ -299,7 +303,7 @@ class _Pool:
 
     @property
     def token_error(self) -> float | None:
-        """From the spread of the rounds (as if all were of one size)."""
+        """From the spread of the rounds, treated as equal in size."""
         if self.rounds < 2:
             return None
         variance = (self._squares - self._sum.square() / self.rounds) / (self.rounds - 1)
@@ -307,7 +311,7 @@ class _Pool:
 
 
 def _seed_of_round(seed: int, number: int) -> int:
-    """Rounds are independent, and the first ones are the same however many follow."""
+    """Seed of a round: rounds are independent, and do not depend on how many follow."""
     return int(uniforms(seed, number, MONTE_CARLO, size=1) * 2**53)
 
 
@@ -323,7 +327,7 @@ def _bytes(text: str) -> int:
 def _ids(checkpoint: Checkpoint, text: str) -> Tensor:
     if checkpoint.tokenizer is None:
         raise UsageError(
-            "this checkpoint has no tokenizer, so it reads no text",
+            "this checkpoint has no tokenizer, so it cannot read text",
             "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
         )
     if not text:
@@ -344,12 +348,13 @@ def score(
     overlap: int | None = None,
     batch_size: int | None = None,
 ) -> Score:
-    """How likely a checkpoint finds a text; see `ScoreRequest` for what the options mean.
+    """Score a text with a checkpoint; see `ScoreRequest` for the options.
 
-    A text of more tokens than `length` is scored in windows. Every token counts in one of them, given the window's
-    tokens before it, so that by the chain rule the total bounds `-log p` of the text under that reading. (For
-    `pseudo` a token stands where it has most on either side.) A score depends on the checkpoint, the text, the seed
-    and the settings, on a CPU not on `batch_size`. Raises `UsageError` for a request that cannot be carried out.
+    A text of more than `length` tokens is scored in windows. Every token counts in one of them, given the window's
+    tokens before it, so by the chain rule the total bounds `-log p` of the text in that factorisation. (For `pseudo`,
+    a token counts in the window where it has most context.) A score depends on the checkpoint, the text, the seed and
+    the settings, and on a CPU not on `batch_size`. Raises `UsageError` if the request does not fit the checkpoint or
+    the text.
     """
     request = ScoreRequest(
         order=order,
