@@ -26,16 +26,18 @@ class LogitsProcessor:
     """How the conditional is changed before a draw; the default changes nothing.
 
     `temperature` divides the logits, then `top_k` keeps the k likeliest tokens and `top_p` the smallest set of
-    likeliest tokens that holds that much probability. `forbidden` tokens (not all of them) are never drawn, nor `unfit`
-    ones at the positions `leads`. Each changes the law of the samples. Raises `UsageError` for a value out of range.
+    likeliest tokens that holds that much probability. `forbidden` tokens (not all of them) are never drawn,
+    `forbidden_at_space` ones not at `space_positions`. Each changes the law of the samples.
+
+    Raises `UsageError` for a value out of range.
     """
 
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
     forbidden: tuple[int, ...] = ()
-    leads: tuple[int, ...] = ()
-    unfit: tuple[int, ...] = ()
+    space_positions: tuple[int, ...] = ()
+    forbidden_at_space: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < float("inf"):
@@ -53,11 +55,12 @@ class LogitsProcessor:
         """(n, V) float64 -> (n, V), excluded tokens at -inf; the likeliest allowed token is never excluded."""
         if self.forbidden:
             logits = logits.index_fill(-1, torch.tensor(self.forbidden, device=logits.device), -torch.inf)
-        if self.leads and position is not None:
-            led = torch.isin(position, torch.tensor(self.leads, device=position.device)).nonzero().to(logits.device)
-            if len(led):
-                unfit = torch.tensor(self.unfit, device=logits.device)
-                logits = logits.index_put((led, unfit), logits.new_tensor(-torch.inf))
+        if self.space_positions and position is not None:
+            space_positions = torch.tensor(self.space_positions, device=position.device)
+            rows = torch.isin(position, space_positions).nonzero().to(logits.device)
+            if len(rows):
+                tokens = torch.tensor(self.forbidden_at_space, device=logits.device)
+                logits = logits.index_put((rows, tokens), logits.new_tensor(-torch.inf))
         if self.temperature != 1.0:
             # Relative to the largest, which then stays finite however low the temperature.
             logits = (logits - logits.amax(-1, keepdim=True)) / self.temperature

@@ -113,7 +113,7 @@ class Run:
             "steps": self.sampler.num_updates,
             "excludes_end_of_text": self.excludes_end_of_text,
             "free": self.canvas.free.nonzero().squeeze(-1).tolist(),
-            "leads": list(self.canvas.leads),
+            "leads": list(self.canvas.space_positions),
         }
 
     def start(self, row: int) -> State:
@@ -180,7 +180,7 @@ class Run:
             # The uniform process can start from it: between a prompt and a suffix it ends nothing.
             written = [i for i in written if i is None or i != tokenizer.end_of_text_id]
         text = tokenizer.compose(written, whole=full_canvas, at_start=not prompt)
-        return f"{prompt}{text.removeprefix(' ') if prompt and canvas.leads else text}{suffix}"
+        return f"{prompt}{text.removeprefix(' ') if prompt and canvas.space_positions else text}{suffix}"
 
 
 def _step(state: State, change: Change, nfe: int) -> Step:

@@ -113,7 +113,7 @@ class Infilling:
 
     def run_of(self, window: Window) -> Run:
         """The run that fills windows of this size. Windows of one size share it, and so network calls."""
-        key = (len(window.canvas.ids), int(window.canvas.free.sum()), window.canvas.leads)
+        key = (len(window.canvas.ids), int(window.canvas.free.sum()), window.canvas.space_positions)
         if key not in self._runs:
             self._runs[key] = Run(self.checkpoint, self.request, window.canvas)
         return self._runs[key]
@@ -144,7 +144,7 @@ class Infilling:
                     "length": len(window.canvas.ids),
                     "steps": self.run_of(window).sampler.num_updates,
                     "free": window.canvas.free.nonzero().squeeze(-1).tolist(),
-                    "leads": list(window.canvas.leads),
+                    "leads": list(window.canvas.space_positions),
                     "gaps": [window.first + i for i in range(len(window.places))],
                 }
                 for window in self.windows
@@ -277,7 +277,7 @@ class Infilling:
             # The uniform process starts from any token: an end-of-text token inside a document does not end it.
             known = [None if i == mask_id else i for i in ids if i != tokenizer.end_of_text_id]
             text = tokenizer.compose(known, whole=False, at_start=False)
-            texts.append(text.removeprefix(" ") if place.start in window.canvas.leads else text)
+            texts.append(text.removeprefix(" ") if place.start in window.canvas.space_positions else text)
         return texts
 
 

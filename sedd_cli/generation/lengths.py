@@ -11,7 +11,7 @@ from sedd_cli.errors import UsageError
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import UNKNOWN, Gap
-from sedd_cli.text.windows import SizedGap, led, make_windows
+from sedd_cli.text.windows import SizedGap, absorbs_space, make_windows
 
 NEIGHBOURS = 4
 """Kept tokens on either side of a gap whose likelihood decides between lengths."""
@@ -41,15 +41,15 @@ def choose_lengths(
     assert tokenizer is not None
     gaps = [gap for gap in gaps if gap.start < gap.end or gap.tokens is not None]
     ends = [0, *(gap.end for gap in gaps)]
-    leads = [led(tokenizer, document, gap, after) for gap, after in zip(gaps, ends[:-1], strict=True)]
+    absorbs = [absorbs_space(tokenizer, document, gap, after) for gap, after in zip(gaps, ends[:-1], strict=True)]
     original_counts = [
-        len(tokenizer.encode(document[gap.start - lead : gap.end])) if gap.start < gap.end else 0
-        for gap, lead in zip(gaps, leads, strict=True)
+        len(tokenizer.encode(document[gap.start - absorbed : gap.end])) if gap.start < gap.end else 0
+        for gap, absorbed in zip(gaps, absorbs, strict=True)
     ]
     lengths = [_lengths(gap, count, length) for gap, count in zip(gaps, original_counts, strict=True)]
     sized_gaps = [
-        SizedGap(gap.start, gap.end, min(max(count, candidates[0]), candidates[-1]), lead)
-        for gap, lead, count, candidates in zip(gaps, leads, original_counts, lengths, strict=True)
+        SizedGap(gap.start, gap.end, min(max(count, candidates[0]), candidates[-1]), absorbed)
+        for gap, absorbed, count, candidates in zip(gaps, absorbs, original_counts, lengths, strict=True)
     ]
     pending = [(i, candidates) for i, candidates in enumerate(lengths) if len(candidates) > 1]
     chosen = []

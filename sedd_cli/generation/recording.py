@@ -142,7 +142,9 @@ class RecordedSample:
         if suffix:
             written = self._without_ends(written)
         text = self._compose(written, at_start=not prompt)
-        return f"{prompt}{text.removeprefix(' ') if prompt and header.layout(canvas.row).leads else text}{suffix}"
+        if prompt and header.layout(canvas.row).space_positions:
+            text = text.removeprefix(" ")
+        return f"{prompt}{text}{suffix}"
 
     def _written(self, moment: RecordedMoment) -> Iterator[str]:
         """What stands in each gap of the document (as `Infilling.written` has it)."""
@@ -155,7 +157,7 @@ class RecordedSample:
                 at += gap.tokens
                 tokens = [canvas.tokens[i] for i in place] if canvas else [RecordedToken(-1, None)] * gap.tokens
                 text = self._compose(self._without_ends(tokens))
-                yield text.removeprefix(" ") if place and place[0] in layout.leads else text
+                yield text.removeprefix(" ") if place and place[0] in layout.space_positions else text
 
     def _without_ends(self, tokens: Sequence[RecordedToken]) -> tuple[RecordedToken, ...]:
         return tuple(token for token in tokens if not self.ends_text(token))

@@ -69,7 +69,7 @@ class Request:
 
     def logits_processor(self, canvas: Canvas | None = None) -> LogitsProcessor:
         """How draws are bent, and what may not stand on a canvas."""
-        limits = (canvas.forbidden, canvas.leads, canvas.unfit) if canvas else ()
+        limits = (canvas.forbidden, canvas.space_positions, canvas.forbidden_at_space) if canvas else ()
         return LogitsProcessor(self.temperature, self.top_k, self.top_p, *limits)
 
 

@@ -25,14 +25,14 @@ class RecordedGap:
 class CanvasLayout:
     """A canvas in the header: its length, the updates of its sampler, and the numbers of its gaps.
 
-    `leads`: positions whose token begins with the space that ends the text before it.
+    `space_positions`: positions whose token begins with the space that ends the text before it.
     """
 
     length: int
     steps: int
     free: tuple[int, ...]
     gaps: tuple[int, ...] = ()
-    leads: frozenset[int] = frozenset()
+    space_positions: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,8 @@ def _rows(fields: Fields) -> range:
 def _layout(fields: Fields, gaps: tuple[int, ...] = ()) -> CanvasLayout:
     length = fields.whole("length", least=1)
     free = tuple(sorted(fields.positions("free", length)))
-    leads = frozenset(fields.positions("leads", length) if "leads" in fields.record else ())
-    return CanvasLayout(length, fields.whole("steps"), free, gaps, leads)
+    space_positions = frozenset(fields.positions("leads", length) if "leads" in fields.record else ())
+    return CanvasLayout(length, fields.whole("steps"), free, gaps, space_positions)
 
 
 def _gaps(fields: Fields, document: str | None) -> tuple[RecordedGap, ...]:

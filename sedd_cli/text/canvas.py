@@ -13,9 +13,9 @@ from sedd_cli.text.tokenizer import Tokenizer
 class Canvas:
     """`ids` (L,) int64, 0 where `free` (L,) bool; `prompt` and `suffix` are the texts at its two ends.
 
-    `forbidden`: tokens that may not be written on it, nor `unfit` ones at the positions `leads`: what stands there
-    begins with a blank, which ends the text before it. (Vocabularies hold words with the blank before them: a network
-    that is given the blank alone has hardly ever seen what may follow it. Prompts cut so are said to be healed.)
+    `forbidden` tokens are written nowhere on it, `forbidden_at_space` ones not at `space_positions`: the token written
+    there begins with the space that ends the text before it. (Vocabularies hold words with the space before them, so
+    a network has hardly ever seen what follows a space token alone. This is known as token healing.)
     """
 
     ids: Tensor
@@ -23,12 +23,12 @@ class Canvas:
     prompt: str = ""
     suffix: str = ""
     forbidden: tuple[int, ...] = ()
-    leads: tuple[int, ...] = ()
-    unfit: tuple[int, ...] = ()
+    space_positions: tuple[int, ...] = ()
+    forbidden_at_space: tuple[int, ...] = ()
 
     def excluded_at(self, position: int) -> frozenset[int]:
         """Tokens that may not be written at a position."""
-        return frozenset(self.forbidden).union(self.unfit if position in self.leads else ())
+        return frozenset(self.forbidden).union(self.forbidden_at_space if position in self.space_positions else ())
 
 
 def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suffix: str = "") -> Canvas:
@@ -43,8 +43,8 @@ def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suff
             "this checkpoint has no tokenizer, so it takes no prompt and no suffix",
             "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
         )
-    led = tokenizer is not None and prompt.endswith(" ") and tokenizer.joins_blanks
-    head = tokenizer.encode(prompt[:-1] if led else prompt) if tokenizer else []
+    absorbs_space = tokenizer is not None and prompt.endswith(" ") and tokenizer.has_space_tokens
+    head = tokenizer.encode(prompt[:-1] if absorbs_space else prompt) if tokenizer else []
     tail = tokenizer.encode(suffix) if tokenizer else []
     room = length - len(head) - len(tail)
     if room < 1:
@@ -62,5 +62,5 @@ def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suff
     if suffix and tokenizer is not None and tokenizer.end_of_text_id is not None:
         # Between a prompt and a suffix the document goes on: the end-of-text token has no place there.
         forbidden = (tokenizer.end_of_text_id,)
-    limits = ((len(head),), tokenizer.unled) if led and tokenizer else ()
+    limits = ((len(head),), tokenizer.non_space_tokens) if absorbs_space and tokenizer else ()
     return Canvas(ids, free, prompt, suffix, forbidden, *limits)

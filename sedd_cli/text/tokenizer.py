@@ -94,13 +94,13 @@ class Tokenizer:
         return [self._added[i] if i in self._added else piece_bytes(self.piece(i)) for i in range(self.size)]
 
     @cached_property
-    def joins_blanks(self) -> bool:
-        """Whether words are held with the blank before them."""
+    def has_space_tokens(self) -> bool:
+        """Whether the vocabulary holds words with the space before them."""
         return any(piece.startswith(b" ") and piece != b" " for piece in self._pieces)
 
     @cached_property
-    def unled(self) -> tuple[int, ...]:
-        """Tokens that do not begin with a blank."""
+    def non_space_tokens(self) -> tuple[int, ...]:
+        """Tokens that do not begin with a space."""
         return tuple(i for i, piece in enumerate(self._pieces) if not piece.startswith(b" "))
 
     def spell(self, ids: Sequence[int | None]) -> list[str]:

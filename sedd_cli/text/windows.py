@@ -18,23 +18,23 @@ JOINT = 0.75
 
 @dataclass(frozen=True)
 class SizedGap:
-    """A gap whose number of tokens is known. `led`: they begin with the blank that ends the text before it."""
+    """A gap with its number of tokens. `absorbs_space`: they begin with the space that ends the text before it."""
 
     start: int
     end: int
     tokens: int
-    led: bool = False
+    absorbs_space: bool = False
 
     @property
     def begin(self) -> int:
         """Where its tokens begin."""
-        return self.start - self.led
+        return self.start - self.absorbs_space
 
 
-def led(tokenizer: Tokenizer, document: str, gap: Gap, after: int) -> bool:
-    """Whether a gap's tokens are to begin with the blank before it (see `Canvas`), which stands behind `after`."""
-    blank = gap.start > after and document[gap.start - 1] == " "
-    return blank and tokenizer.joins_blanks and not document[gap.start : gap.end][:1].isspace()
+def absorbs_space(tokenizer: Tokenizer, document: str, gap: Gap, after: int) -> bool:
+    """Whether a gap's tokens begin with the space before it (see `Canvas`), which stands at `after` or later."""
+    follows_space = gap.start > after and document[gap.start - 1] == " "
+    return follows_space and tokenizer.has_space_tokens and not document[gap.start : gap.end][:1].isspace()
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,12 @@ def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group
     for place in places:
         free[place.start : place.stop] = True
     forbidden = () if tokenizer.end_of_text_id is None else (tokenizer.end_of_text_id,)
-    leads = tuple(place.start for gap, place in zip(inside, places, strict=True) if gap.led)
-    canvas = Canvas(torch.tensor(ids), free, forbidden=forbidden, leads=leads, unfit=tokenizer.unled if leads else ())
+    space_positions = tuple(place.start for gap, place in zip(inside, places, strict=True) if gap.absorbs_space)
+    canvas = Canvas(
+        torch.tensor(ids),
+        free,
+        forbidden=forbidden,
+        space_positions=space_positions,
+        forbidden_at_space=tokenizer.non_space_tokens if space_positions else (),
+    )
     return Window(canvas, group.first, tuple(places))

@@ -50,7 +50,7 @@ class Painter:
             return (Token(scene.verdicts[gap], "decided"),)
         canvas, place = scene.canvas_of(gap)
         tokens = self._canvas(scene, canvas, place, grow=False)
-        if place.start in scene.infilling.windows[canvas].canvas.leads:
+        if place.start in scene.infilling.windows[canvas].canvas.space_positions:
             # Its blank is the one before the gap.
             tokens = (tokens[0]._replace(text=tokens[0].text.removeprefix(" ")), *tokens[1:])
         return tokens

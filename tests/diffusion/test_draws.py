@@ -255,7 +255,7 @@ def test_changes_law_is_true_only_where_the_law_changes() -> None:
 
 
 def test_what_is_unfit_is_not_drawn_where_it_leads() -> None:
-    logits_processor = LogitsProcessor(forbidden=(4,), leads=(7,), unfit=(1, 3))
+    logits_processor = LogitsProcessor(forbidden=(4,), space_positions=(7,), forbidden_at_space=(1, 3))
     u = (torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000
     position = torch.arange(10_000) % 2 + 6
     drawn = draw(LOGITS.expand(10_000, -1), u, logits_processor, position)

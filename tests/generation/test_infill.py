@@ -213,7 +213,7 @@ def test_only_the_first_token_of_a_gap_must_begin_with_the_blank(built_in: Check
     run = Infilling(built_in, Request(seed=2, steps=1), "He saw a big dog and ran.", [Gap(7, 12, 4)])
     free = Infilling(built_in, Request(seed=2, steps=1), "He saw a big dog and ran.", [Gap(7, 12, 4)])
     (window,) = free.windows
-    free.windows = [replace(window, canvas=replace(window.canvas, leads=(), unfit=()))]
+    free.windows = [replace(window, canvas=replace(window.canvas, space_positions=(), forbidden_at_space=()))]
     limited, unlimited = ([step.ids for step in job.steps()][-1] for job in (run, free))
     start = window.places[0].start
     assert torch.equal(limited[start + 1 :], unlimited[start + 1 :])

@@ -9,7 +9,7 @@ from sedd_cli import UsageError, load_checkpoint
 from sedd_cli.text.gaps import Gap
 from sedd_cli.text.spelling import bytes_piece
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.text.windows import SizedGap, led, make_windows
+from sedd_cli.text.windows import SizedGap, absorbs_space, make_windows
 
 WORDS = st.lists(st.sampled_from(["Once", " upon", " a", " time", "\r\n", "é", "🌍", "\ufeff", " dog."]), max_size=120)
 
@@ -84,21 +84,22 @@ def test_a_gap_longer_than_the_canvas(tokenizer: Tokenizer) -> None:
     ],
 )
 def test_a_gap_behind_a_blank_begins_with_it(gap: Gap, after: int, expected: bool, tokenizer: Tokenizer) -> None:
-    assert led(tokenizer, "One dog  ran.", gap, after) == expected
+    assert absorbs_space(tokenizer, "One dog  ran.", gap, after) == expected
 
 
 def test_a_blank_before_another_is_kept(tokenizer: Tokenizer) -> None:
-    assert not led(tokenizer, "One  dog", Gap(4, 8), 0)  # as the text is cut into tokens, " dog" follows " "
+    assert not absorbs_space(tokenizer, "One  dog", Gap(4, 8), 0)  # as the text is cut into tokens, " dog" follows " "
 
 
-def test_the_blank_before_a_gap_is_not_on_its_canvas(tokenizer: Tokenizer) -> None:
+def test_the_space_before_a_gap_is_not_on_its_canvas(tokenizer: Tokenizer) -> None:
     document = "One dog ran. One cat ran."
-    (window,) = make_windows(tokenizer, document, [SizedGap(4, 7, 1, led=True), SizedGap(17, 20, 2, led=True)], 64)
+    sites = [SizedGap(4, 7, 1, absorbs_space=True), SizedGap(17, 20, 2, absorbs_space=True)]
+    (window,) = make_windows(tokenizer, document, sites, 64)
     first, second = window.places
     ids = window.canvas.ids.tolist()
     kept = [tokenizer.decode(part) for part in (ids[: first.start], ids[first.stop : second.start])]
     assert kept == ["One", " ran. One"]
-    assert window.canvas.leads == tuple(place.start for place in window.places)
+    assert window.canvas.space_positions == tuple(place.start for place in window.places)
 
 
 def test_a_vocabulary_of_single_bytes_joins_no_blank() -> None:
@@ -106,4 +107,4 @@ def test_a_vocabulary_of_single_bytes_joins_no_blank() -> None:
     inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = tokenizers.decoders.ByteLevel()
     of_bytes = Tokenizer(inner)
-    assert not of_bytes.joins_blanks and not led(of_bytes, "One dog", Gap(4, 7), 0)
+    assert not of_bytes.has_space_tokens and not absorbs_space(of_bytes, "One dog", Gap(4, 7), 0)
