@@ -57,7 +57,7 @@ def drawn(checkpoint: Checkpoint, steps: int, num: int, exact: bool) -> Tensor:
 def judged(checkpoint: Checkpoint, canvases: Tensor, judge: JudgeModel) -> Statistic | None:
     """Of the texts up to their end-of-text tokens."""
     assert checkpoint.tokenizer is not None
-    texts = [checkpoint.tokenizer.compose(ids, whole=False, at_start=True) for ids in canvases.tolist()]
+    texts = [checkpoint.tokenizer.compose(ids, full_canvas=False, at_start=True) for ids in canvases.tolist()]
     ratings = judge.rate([JudgeInput((text,)) for text in texts])
     return perplexity([v.nats for v in ratings], [v.tokens for v in ratings])
 

@@ -228,7 +228,7 @@ def _console(heat: bool | None, color: Color, *, aside: bool) -> "Console | None
 
 def _pieces(evaluation: "ScoreEvaluation", result: "Score") -> list[str]:
     assert evaluation.checkpoint.tokenizer is not None
-    return evaluation.checkpoint.tokenizer.spell(result.ids.tolist())
+    return evaluation.checkpoint.tokenizer.decode_each(result.ids.tolist())
 
 
 def _print(out: Output, result: "Score", shown: "tuple[Console, list[str]] | None") -> None:

@@ -6,7 +6,7 @@ from sedd_cli.generation.job import Job
 from sedd_cli.generation.trace import TraceWriter
 from sedd_cli.render.labels import network_label, run_title, step_label
 from sedd_cli.render.live import Frame, LiveView
-from sedd_cli.text.spelling import end_of
+from sedd_cli.text.byte_level import end_of_text_position
 
 
 def carry_out(job: Job, terminal: Terminal, writer: TraceWriter | None) -> bool:
@@ -42,12 +42,12 @@ def frame_of(job: Job, step: Step, calls: int) -> Frame:
     tokenizer, mask_id = checkpoint.tokenizer, checkpoint.mask_id
     end_id = tokenizer.end_of_text_id if tokenizer else None
     known = [None if i == mask_id else i for i in ids]
-    spelled = tokenizer.spell(known) if tokenizer else [f" {i}" for i in ids]
+    texts = tokenizer.decode_each(known) if tokenizer else [f" {i}" for i in ids]
     return Frame(
-        pieces=[None if i is None else "¶" if i == end_id else text for i, text in zip(known, spelled, strict=True)],
+        pieces=[None if i is None else "¶" if i == end_id else text for i, text in zip(known, texts, strict=True)],
         kept=frozenset((~step.state.free).nonzero().squeeze(-1).tolist()),
         changed=frozenset(step.changed.tolist()),
-        end=end_of(ids, end_id),
+        end=end_of_text_position(ids, end_id),
         row=job.label_of(step.row),
         step=step_label(
             step.step, job.request.steps, str(job.request.sampler), tokens=job.sampler_of(step.row).num_updates

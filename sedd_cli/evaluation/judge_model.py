@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from sedd_cli.errors import SeddError
 from sedd_cli.evaluation.score import make_score_windows
-from sedd_cli.text.spelling import END_OF_TEXT
+from sedd_cli.text.byte_level import END_OF_TEXT
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

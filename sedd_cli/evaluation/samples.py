@@ -218,4 +218,4 @@ class Evaluation:
 
     def _decode(self, ids: list[int]) -> str:
         tokenizer = self.checkpoint.tokenizer
-        return "" if tokenizer is None else tokenizer.compose(ids, whole=True, at_start=True)
+        return "" if tokenizer is None else tokenizer.compose(ids, full_canvas=True, at_start=True)

@@ -179,7 +179,7 @@ class Run:
         if suffix:
             # The uniform process can start from it: between a prompt and a suffix it ends nothing.
             written = [i for i in written if i is None or i != tokenizer.end_of_text_id]
-        text = tokenizer.compose(written, whole=full_canvas, at_start=not prompt)
+        text = tokenizer.compose(written, full_canvas=full_canvas, at_start=not prompt)
         return f"{prompt}{text.removeprefix(' ') if prompt and canvas.space_positions else text}{suffix}"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from sedd_cli.errors import NotLoadableError
-from sedd_cli.text.spelling import piece_bytes
+from sedd_cli.text.byte_level import token_to_bytes
 
 MOST = 2**53
 """Maximum of positions, ids and counts: JSON readers agree on integers up to here."""
@@ -89,7 +89,7 @@ class Fields:
         if not isinstance(piece, str):
             self.fail("'pieces' holds what is no text")
         try:
-            return piece_bytes(piece)
+            return token_to_bytes(piece)
         except KeyError:
             return piece.encode()
 

@@ -276,7 +276,7 @@ class Infilling:
             ids = [int(i) for i in state.ids[place.start : place.stop]]
             # The uniform process starts from any token: an end-of-text token inside a document does not end it.
             known = [None if i == mask_id else i for i in ids if i != tokenizer.end_of_text_id]
-            text = tokenizer.compose(known, whole=False, at_start=False)
+            text = tokenizer.compose(known, full_canvas=False, at_start=False)
             texts.append(text.removeprefix(" ") if place.start in window.canvas.space_positions else text)
         return texts
 

@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.generation.fields import Fields
 from sedd_cli.generation.trace_lines import EditLine, Header, Start, StepLine, read_header, read_line
-from sedd_cli.text.spelling import compose, end_of
+from sedd_cli.text.byte_level import compose, end_of_text_position
 
 LONGEST = 1 << 26
 """Maximum bytes of a line (/dev/zero has no end)."""
@@ -160,17 +160,17 @@ class RecordedSample:
                 yield text.removeprefix(" ") if place and place[0] in layout.space_positions else text
 
     def _without_ends(self, tokens: Sequence[RecordedToken]) -> tuple[RecordedToken, ...]:
-        return tuple(token for token in tokens if not self.ends_text(token))
+        return tuple(token for token in tokens if not self.is_end_of_text(token))
 
     def _compose(self, tokens: Sequence[RecordedToken], *, at_start: bool = False) -> str:
-        ends = {i for i, token in enumerate(tokens) if self.ends_text(token)}
-        return compose([token.piece for token in tokens], ends, whole=False, at_start=at_start)
+        ends = {i for i, token in enumerate(tokens) if self.is_end_of_text(token)}
+        return compose([token.piece for token in tokens], ends, full_canvas=False, at_start=at_start)
 
-    def end_of(self, canvas: RecordedCanvas) -> int:
+    def end_of_text_position(self, canvas: RecordedCanvas) -> int:
         """The position from which on a canvas belongs to another document."""
-        return end_of([token.id for token in canvas.tokens], self.header.end_of_text_id)
+        return end_of_text_position([token.id for token in canvas.tokens], self.header.end_of_text_id)
 
-    def ends_text(self, token: RecordedToken) -> bool:
+    def is_end_of_text(self, token: RecordedToken) -> bool:
         """Whether a token is the end-of-text token."""
         return token.piece is not None and token.id == self.header.end_of_text_id
 

@@ -19,7 +19,7 @@ from sedd_cli.errors import SeddError
 from sedd_cli.generation.engine import Step
 from sedd_cli.generation.job import Job
 from sedd_cli.generation.trace_lines import FORMAT, VERSION
-from sedd_cli.text.spelling import bytes_piece
+from sedd_cli.text.byte_level import bytes_to_token
 
 
 class Tracer:
@@ -91,7 +91,7 @@ class Tracer:
         # An end-of-text token has no bytes: write its name.
         end_id = tokenizer.end_of_text_id
         return [
-            None if i == mask_id else tokenizer.piece(i) if i == end_id else bytes_piece(tokenizer.bytes_of(i))
+            None if i == mask_id else tokenizer.id_to_token(i) if i == end_id else bytes_to_token(tokenizer.bytes_of(i))
             for i in ids
         ]
 

@@ -20,7 +20,12 @@ def page(sample: RecordedSample, *, opens: int | None, speed: float, width: int)
     before = next(moments)
     texts = [_inert_texts(sample, canvas) for canvas in before.canvases]
     canvases = [
-        {"label": row_label(sample.header, c.row), "cells": text, "kept": _clamped(c), "end": sample.end_of(c)}
+        {
+            "label": row_label(sample.header, c.row),
+            "cells": text,
+            "kept": _clamped(c),
+            "end": sample.end_of_text_position(c),
+        }
         for c, text in zip(before.canvases, texts, strict=True)
     ]
     changes, last = [], before
@@ -66,7 +71,7 @@ def _change(
         change["d"] = other
     if canvas.free != old.free:
         change["k"] = _clamped(canvas)
-    if (end := sample.end_of(canvas)) != sample.end_of(old):
+    if (end := sample.end_of_text_position(canvas)) != sample.end_of_text_position(old):
         change["z"] = end
     return change
 

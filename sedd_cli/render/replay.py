@@ -4,7 +4,7 @@ from sedd_cli.generation.recording import RecordedCanvas, RecordedMoment, Record
 from sedd_cli.generation.trace_lines import Header, StepLine
 from sedd_cli.render.labels import run_title, step_label
 from sedd_cli.render.live import Frame
-from sedd_cli.text.spelling import spell
+from sedd_cli.text.byte_level import decode_each
 
 END = "¶"
 """The text of an end-of-text token."""
@@ -23,7 +23,7 @@ def frame_of(sample: RecordedSample, moment: RecordedMoment) -> Frame:
         pieces=piece_texts(sample, canvas),
         kept=frozenset(range(len(canvas.cells))) - canvas.free,
         changed=moment.changed,
-        end=sample.end_of(canvas),
+        end=sample.end_of_text_position(canvas),
         row=row_label(sample.header, canvas.row),
         step=moment_label(sample.header, moment),
         t=moment.line.t if isinstance(moment.line, StepLine) else None,
@@ -33,10 +33,10 @@ def frame_of(sample: RecordedSample, moment: RecordedMoment) -> Frame:
 
 def piece_texts(sample: RecordedSample, canvas: RecordedCanvas) -> list[str | None]:
     """The text of each position; None is MASK."""
-    spelled = spell(cell.piece for cell in canvas.cells)
+    texts = decode_each(cell.piece for cell in canvas.cells)
     return [
-        None if cell.piece is None else END if sample.ends_text(cell) else text
-        for cell, text in zip(canvas.cells, spelled, strict=True)
+        None if cell.piece is None else END if sample.is_end_of_text(cell) else text
+        for cell, text in zip(canvas.cells, texts, strict=True)
     ]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sedd_cli.errors import NotLoadableError, UsageError
-from sedd_cli.text.spelling import END_OF_TEXT
+from sedd_cli.text.byte_level import END_OF_TEXT
 
 SUFFIXES = (".txt", ".text", ".md", ".jsonl")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import tokenizers
 
-from sedd_cli.text.spelling import BYTE_ALPHABET, END_OF_TEXT, compose, piece_bytes, spell
+from sedd_cli.text.byte_level import BYTE_ALPHABET, END_OF_TEXT, compose, decode_each, token_to_bytes
 
 
 @contextmanager
-def _read(name: str) -> Iterator[None]:
+def _raising_value_error(name: str) -> Iterator[None]:
     """The library raises a plain Exception for a file that it cannot read, or panics: here it is a `ValueError`."""
     try:
         yield
@@ -52,14 +52,14 @@ class Tokenizer:
 
     @classmethod
     def from_file(cls, path: Path) -> "Tokenizer":
-        with _read(path.name):
+        with _raising_value_error(path.name):
             inner = tokenizers.Tokenizer.from_buffer(path.read_bytes())
         return cls(inner)
 
     @classmethod
     def from_gpt2(cls, vocab: Path, merges: Path) -> "Tokenizer":
         """GPT-2's own pair of files, `vocab.json` and `merges.txt`."""
-        with _read(f"{vocab.name} and {merges.name}"):
+        with _raising_value_error(f"{vocab.name} and {merges.name}"):
             model = tokenizers.models.BPE.from_file(str(vocab), str(merges))
         inner = tokenizers.Tokenizer(model)
         inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -83,34 +83,34 @@ class Tokenizer:
 
     def bytes_of(self, token: int) -> bytes:
         """The bytes of a token; none for special tokens and ids beyond the vocabulary."""
-        return self._pieces[token] if token < len(self._pieces) else b""
+        return self._token_bytes[token] if token < len(self._token_bytes) else b""
 
-    def piece(self, token: int) -> str:
-        """A token as its vocabulary writes it (`Ġthe`), from which `piece_bytes` gives the bytes again."""
+    def id_to_token(self, token: int) -> str:
+        """A token as its vocabulary writes it (`Ġthe`), from which `token_to_bytes` gives the bytes again."""
         return self._inner.id_to_token(token) or ""
 
     @cached_property
-    def _pieces(self) -> list[bytes]:
-        return [self._added[i] if i in self._added else piece_bytes(self.piece(i)) for i in range(self.size)]
+    def _token_bytes(self) -> list[bytes]:
+        return [self._added[i] if i in self._added else token_to_bytes(self.id_to_token(i)) for i in range(self.size)]
 
     @cached_property
     def has_space_tokens(self) -> bool:
         """Whether the vocabulary holds words with the space before them."""
-        return any(piece.startswith(b" ") and piece != b" " for piece in self._pieces)
+        return any(entry.startswith(b" ") and entry != b" " for entry in self._token_bytes)
 
     @cached_property
     def non_space_tokens(self) -> tuple[int, ...]:
         """Tokens that do not begin with a space."""
-        return tuple(i for i, piece in enumerate(self._pieces) if not piece.startswith(b" "))
+        return tuple(i for i, entry in enumerate(self._token_bytes) if not entry.startswith(b" "))
 
-    def spell(self, ids: Sequence[int | None]) -> list[str]:
-        """The characters that each token completes; None (MASK) has none. See `spelling.spell`."""
-        return spell(self._bytes(ids))
+    def decode_each(self, ids: Sequence[int | None]) -> list[str]:
+        """The characters that each token completes; None (MASK) has none. See `byte_level.decode_each`."""
+        return decode_each(self._bytes_of_each(ids))
 
-    def compose(self, ids: Sequence[int | None], *, whole: bool, at_start: bool) -> str:
-        """The text of generated tokens, in which a run of N times None (MASK) reads `[[N]]`. See `spelling.compose`."""
+    def compose(self, ids: Sequence[int | None], *, full_canvas: bool, at_start: bool) -> str:
+        """The text of generated tokens; N times None (MASK) in a row read `[[N]]`. See `byte_level.compose`."""
         ends = {i for i, token in enumerate(ids) if token is not None and token == self.end_of_text_id}
-        return compose(self._bytes(ids), ends, whole=whole, at_start=at_start)
+        return compose(self._bytes_of_each(ids), ends, full_canvas=full_canvas, at_start=at_start)
 
-    def _bytes(self, ids: Sequence[int | None]) -> list[bytes | None]:
+    def _bytes_of_each(self, ids: Sequence[int | None]) -> list[bytes | None]:
         return [None if token is None else self.bytes_of(token) for token in ids]

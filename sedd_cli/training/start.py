@@ -13,7 +13,7 @@ from sedd_cli.models.checkpoint import Checkpoint, load_checkpoint
 from sedd_cli.models.config import Config
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.names import find_checkpoint
-from sedd_cli.text.spelling import END_OF_TEXT
+from sedd_cli.text.byte_level import END_OF_TEXT
 
 if TYPE_CHECKING:
     from sedd_cli.training.recipe import Recipe

@@ -8,7 +8,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.models.gpt2 import cached_gpt2
-from sedd_cli.text.spelling import END_OF_TEXT
+from sedd_cli.text.byte_level import END_OF_TEXT
 from sedd_cli.text.tokenizer import Tokenizer
 
 BYTES = 256

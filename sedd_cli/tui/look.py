@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.render.labels import network_label, step_label
+from sedd_cli.text.byte_level import end_of_text_position
 from sedd_cli.text.draft import Mark
-from sedd_cli.text.spelling import end_of
 from sedd_cli.tui.page import Page, Stretch, Token
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.widgets.canvas import HEATS
@@ -79,7 +79,7 @@ class Painter:
         confidence = moment.confidence[canvas].tolist()
         changed = set(moment.step.changed.tolist()) if moment.step and canvas in moment.canvases else set()
         end_id = tokenizer.end_of_text_id if tokenizer else None
-        over = end_of(ids, end_id) if grow else len(ids)
+        over = end_of_text_position(ids, end_id) if grow else len(ids)
         shown = place or range(len(ids))
         texts = _spelled([ids[i] for i in shown], mask_id, tokenizer)
         tokens = []
@@ -108,7 +108,7 @@ class Painter:
 def _spelled(ids: list[int], mask_id: int | None, tokenizer: "Tokenizer | None") -> list[str]:
     if tokenizer is None:
         return [MASK if i == mask_id else f" {i}" for i in ids]
-    texts = tokenizer.spell([None if i == mask_id else i for i in ids])
+    texts = tokenizer.decode_each([None if i == mask_id else i for i in ids])
     for k, (i, text) in enumerate(zip(ids, texts, strict=True)):
         if i == mask_id:
             texts[k] = MASK

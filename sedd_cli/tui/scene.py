@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from sedd_cli.text.byte_level import end_of_text_position
 from sedd_cli.text.draft import Draft, Mark
-from sedd_cli.text.spelling import end_of
 from sedd_cli.tui.page import Address
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Scene:
         if tokenizer is None or mask_id not in ids.tolist():
             return Draft(run.text_of(ids))
         end_id = tokenizer.end_of_text_id
-        text = (token for token in ids.tolist()[: end_of(ids.tolist(), end_id)] if token != end_id)
+        text = (token for token in ids.tolist()[: end_of_text_position(ids.tolist(), end_id)] if token != end_id)
         pieces: list[int] = []
         # By where they stand: of part of a character between two runs of MASK nothing is seen.
         gaps: dict[int, int] = {}

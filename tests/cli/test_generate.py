@@ -135,7 +135,7 @@ def test_trace_tells_the_whole_run(sedd: Sedd, tmp_path: Path, built_in: Checkpo
                 canvas[position], pieces[position] = token, piece
         assert canvas == sample["ids"] and len(steps) == sample["nfe"] == steps[-1]["nfe"]
         assert built_in.tokenizer is not None
-        assert pieces == [built_in.tokenizer.piece(i) for i in canvas]
+        assert pieces == [built_in.tokenizer.id_to_token(i) for i in canvas]
 
 
 def test_a_long_canvas_earns_a_warning(sedd: Sedd) -> None:

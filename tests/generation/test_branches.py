@@ -191,7 +191,7 @@ def test_a_trace_of_a_branch_with_edits_plays_again(built_in: Checkpoint, tmp_pa
     assert 3 not in kept["free"] and len(kept["free"]) == 23
     assert built_in.tokenizer is not None
     for line in lines:
-        pieces = [None if i == built_in.mask_id else built_in.tokenizer.piece(i) for i in line["ids"]]
+        pieces = [None if i == built_in.mask_id else built_in.tokenizer.id_to_token(i) for i in line["ids"]]
         assert line["pieces"] == pieces
 
 

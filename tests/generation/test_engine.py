@@ -203,5 +203,5 @@ def test_a_prompt_that_ends_with_a_blank_is_followed_by_a_word(built_in: Checkpo
         assert built_in.tokenizer.bytes_of(int(sample.ids[first])).startswith(b" ")
         assert sample.text.startswith(prompt)
         assert sample.text == Run.text_of(run, sample.ids)
-        plain = built_in.tokenizer.compose(sample.ids.tolist(), whole=False, at_start=True)
+        plain = built_in.tokenizer.compose(sample.ids.tolist(), full_canvas=False, at_start=True)
         assert sample.text == plain

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedd_cli import Checkpoint
-from sedd_cli.text.spelling import bytes_piece, piece_bytes
+from sedd_cli.text.byte_level import bytes_to_token, token_to_bytes
 from sedd_cli.text.tokenizer import Tokenizer
 
 
@@ -21,14 +21,14 @@ def tokenizer(built_in: Checkpoint) -> Tokenizer:
 def test_every_text_decodes_to_itself(tokenizer: Tokenizer, text: str) -> None:
     ids = tokenizer.encode(text)
     assert tokenizer.decode(ids) == text
-    assert "".join(tokenizer.spell(ids)) == text
-    assert b"".join(piece_bytes(tokenizer.piece(i)) for i in ids) == text.encode()
-    assert [bytes_piece(tokenizer.bytes_of(i)) for i in ids] == [tokenizer.piece(i) for i in ids]
+    assert "".join(tokenizer.decode_each(ids)) == text
+    assert b"".join(token_to_bytes(tokenizer.id_to_token(i)) for i in ids) == text.encode()
+    assert [bytes_to_token(tokenizer.bytes_of(i)) for i in ids] == [tokenizer.id_to_token(i) for i in ids]
 
 
 @given(ids=st.lists(st.one_of(st.none(), st.integers(0, 4095))))
 def test_any_tokens_make_valid_text(tokenizer: Tokenizer, ids: list[int | None]) -> None:
-    text = "".join(tokenizer.spell(ids)) + tokenizer.decode(i for i in ids if i is not None)
+    text = "".join(tokenizer.decode_each(ids)) + tokenizer.decode(i for i in ids if i is not None)
     assert "\ufffd" not in text
     text.encode()
 
@@ -42,8 +42,8 @@ def test_end_of_text_in_a_text_is_thirteen_characters(tokenizer: Tokenizer) -> N
 def test_a_character_over_several_tokens_belongs_to_the_last(tokenizer: Tokenizer) -> None:
     ids = tokenizer.encode("🌍")
     assert len(ids) > 1
-    assert tokenizer.spell(ids) == [""] * (len(ids) - 1) + ["🌍"]
-    assert tokenizer.spell([*ids[:-1], None, *ids]) == [""] * len(ids) + [""] * (len(ids) - 1) + ["🌍"]
+    assert tokenizer.decode_each(ids) == [""] * (len(ids) - 1) + ["🌍"]
+    assert tokenizer.decode_each([*ids[:-1], None, *ids]) == [""] * len(ids) + [""] * (len(ids) - 1) + ["🌍"]
 
 
 def test_what_a_file_asks_for_beyond_pieces_is_not_done(tokenizer: Tokenizer, tmp_path: Path) -> None:
@@ -76,8 +76,8 @@ def test_an_entry_that_spells_no_bytes_is_found_at_once(tokenizer: Tokenizer, tm
 
 def test_compose_ends_at_the_end_of_text_and_marks_masks(tokenizer: Tokenizer) -> None:
     a, b = tokenizer.encode("a") + tokenizer.encode("b")
-    assert tokenizer.compose([a, 0, b], whole=False, at_start=True) == "a"
-    assert tokenizer.compose([a, 0, b], whole=True, at_start=True) == "a\n<|endoftext|>\nb"
-    assert tokenizer.compose([0, a, 0, b], whole=False, at_start=True) == "a"
-    assert tokenizer.compose([0, a], whole=False, at_start=False) == ""
-    assert tokenizer.compose([None, None, a, None], whole=False, at_start=True) == "[[2]]a[[1]]"
+    assert tokenizer.compose([a, 0, b], full_canvas=False, at_start=True) == "a"
+    assert tokenizer.compose([a, 0, b], full_canvas=True, at_start=True) == "a\n<|endoftext|>\nb"
+    assert tokenizer.compose([0, a, 0, b], full_canvas=False, at_start=True) == "a"
+    assert tokenizer.compose([0, a], full_canvas=False, at_start=False) == ""
+    assert tokenizer.compose([None, None, a, None], full_canvas=False, at_start=True) == "[[2]]a[[1]]"

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedd_cli import UsageError, load_checkpoint
+from sedd_cli.text.byte_level import bytes_to_token
 from sedd_cli.text.gaps import Gap
-from sedd_cli.text.spelling import bytes_piece
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.text.windows import SizedGap, absorbs_space, make_windows
 
@@ -103,7 +103,7 @@ def test_the_space_before_a_gap_is_not_on_its_canvas(tokenizer: Tokenizer) -> No
 
 
 def test_a_vocabulary_of_single_bytes_joins_no_blank() -> None:
-    inner = tokenizers.Tokenizer(tokenizers.models.BPE({bytes_piece(bytes([b])): b for b in range(256)}, []))
+    inner = tokenizers.Tokenizer(tokenizers.models.BPE({bytes_to_token(bytes([b])): b for b in range(256)}, []))
     inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = tokenizers.decoders.ByteLevel()
     of_bytes = Tokenizer(inner)

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from sedd_cli import NotLoadableError, SeddError, UsageError, load_checkpoint
-from sedd_cli.text.spelling import END_OF_TEXT
+from sedd_cli.text.byte_level import END_OF_TEXT
 from sedd_cli.training.automatic import recipe_from
 from sedd_cli.training.loop import make_network
 from sedd_cli.training.recipe import Recipe, make_recipe

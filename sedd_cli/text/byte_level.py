@@ -22,44 +22,44 @@ BYTE_ALPHABET = _byte_alphabet()
 _CHARACTERS = {byte: character for character, byte in BYTE_ALPHABET.items()}
 
 
-def piece_bytes(piece: str) -> bytes:
+def token_to_bytes(piece: str) -> bytes:
     """The bytes of a vocabulary entry such as `Ġthe`: `b" the"`. Raises `KeyError` for what is none."""
     return bytes(BYTE_ALPHABET[c] for c in piece)
 
 
-def bytes_piece(data: bytes) -> str:
-    """The inverse of `piece_bytes`."""
+def bytes_to_token(data: bytes) -> str:
+    """The inverse of `token_to_bytes`."""
     return "".join(_CHARACTERS[byte] for byte in data)
 
 
-def spell(pieces: Iterable[bytes | None]) -> list[str]:
+def decode_each(pieces: Iterable[bytes | None]) -> list[str]:
     """The characters that each piece completes; None (MASK) has none.
 
     A character whose bytes are spread over pieces belongs to the one that completes it; bytes that never complete
     one belong nowhere.
     """
     decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
-    spelled = []
+    texts = []
     for piece in pieces:
         if piece is None:
             decoder.reset()
-            spelled.append("")
+            texts.append("")
         else:
-            spelled.append(decoder.decode(piece))
-    return spelled
+            texts.append(decoder.decode(piece))
+    return texts
 
 
-def end_of(ids: Sequence[int], end_id: int | None) -> int:
+def end_of_text_position(ids: Sequence[int], end_id: int | None) -> int:
     """The position of the token that ends the text of a canvas, the canvas's length if none does (as `compose`)."""
     begun = next((i for i, token in enumerate(ids) if token != end_id), len(ids))
     return next((i for i in range(begun, len(ids)) if ids[i] == end_id), len(ids))
 
 
-def compose(pieces: Sequence[bytes | None], ends: Container[int], *, whole: bool, at_start: bool) -> str:
+def compose(pieces: Sequence[bytes | None], ends: Container[int], *, full_canvas: bool, at_start: bool) -> str:
     """The text of generated pieces, in which a run of N times None (MASK) reads `[[N]]`, as a marker would.
 
     `ends`: where end-of-text tokens stand. The text ends at the first, or holds every document of the canvas if
-    `whole`, with `<|endoftext|>` on a line of its own between them. At the start of a canvas such tokens end nothing.
+    `full_canvas`, with a line `<|endoftext|>` between them. At the start of a canvas such tokens end nothing.
     """
     parts: list[list[bytes | None]] = [[]]
     for i, piece in enumerate(pieces):
@@ -68,12 +68,12 @@ def compose(pieces: Sequence[bytes | None], ends: Container[int], *, whole: bool
                 parts.append([])
         else:
             parts[-1].append(piece)
-    if not whole:
-        return _compose_one(parts[0])
-    return f"\n{END_OF_TEXT}\n".join(_compose_one(part) for part in parts)
+    if not full_canvas:
+        return _decode_with_markers(parts[0])
+    return f"\n{END_OF_TEXT}\n".join(_decode_with_markers(part) for part in parts)
 
 
-def _compose_one(pieces: Sequence[bytes | None]) -> str:
+def _decode_with_markers(pieces: Sequence[bytes | None]) -> str:
     runs = groupby(pieces, key=lambda piece: piece is None)
     return "".join(
         f"[[{sum(1 for _ in run)}]]" if masked else b"".join(p for p in run if p is not None).decode(errors="ignore")
