@@ -42,7 +42,7 @@ class Draft:
 
         An empty range asks for `tokens` where nothing stands.
         """
-        touched = [mark for mark in self.marks if mark.start <= end and start <= mark.end and _joins(mark, start, end)]
+        touched = [mark for mark in self.marks if _merges_with(mark, start, end)]
         low = min([start, *(mark.start for mark in touched)])
         high = max([end, *(mark.end for mark in touched)])
         original, at = "", low
@@ -55,27 +55,27 @@ class Draft:
         if low == high and tokens is None:
             return self
         others = [mark for mark in self.marks if mark not in touched]
-        return replace(self, marks=in_order([*others, Mark(low, high, original, tokens)]))
+        return replace(self, marks=merge_adjacent([*others, Mark(low, high, original, tokens)]))
 
-    def settle(self, mark: Mark, *, tokens: Length) -> "Draft":
+    def set_length(self, mark: Mark, *, tokens: Length) -> "Draft":
         """Ask for another number of tokens in a mark."""
-        return self._put(mark, replace(mark, tokens=tokens))
+        return self._replace(mark, replace(mark, tokens=tokens))
 
-    def keep(self, mark: Mark) -> "Draft":
+    def accept(self, mark: Mark) -> "Draft":
         """Take a mark away; its text stays as it stands."""
-        return replace(self, marks=in_order(other for other in self.marks if other != mark))
+        return replace(self, marks=merge_adjacent(other for other in self.marks if other != mark))
 
-    def restore(self, mark: Mark) -> "Draft":
+    def reject(self, mark: Mark) -> "Draft":
         """Take a mark away and put back what stood there."""
-        return self._splice(mark, mark.original).keep(self._moved(mark, mark.original))
+        return self._splice(mark, mark.original).accept(self._resized(mark, mark.original))
 
     def fill(self, texts: Mapping[Mark, str]) -> "Draft":
-        """Write texts in the place of masked marks, each to be accepted (`keep`) or rejected (`restore`)."""
+        """Write texts in the place of masked marks, each to be accepted (`accept`) or rejected (`reject`)."""
         draft = self
         for mark in sorted(texts, key=lambda mark: mark.start, reverse=True):
             draft = draft._splice(mark, texts[mark])
-            moved = draft._moved(mark, texts[mark])
-            draft = draft._put(moved, replace(moved, masked=False))
+            moved = draft._resized(mark, texts[mark])
+            draft = draft._replace(moved, replace(moved, masked=False))
         return draft
 
     def edit(self, start: int, end: int, new: str) -> "Draft":
@@ -96,7 +96,7 @@ class Draft:
                 low = mark.start if start >= mark.start else start + len(new)
                 high = mark.end + shift if end <= mark.end else start
                 marks.append(replace(mark, start=low, end=high))
-        return Draft(self.text[:start] + new + self.text[end:], in_order(filter(_has_place, marks)))
+        return Draft(self.text[:start] + new + self.text[end:], merge_adjacent(filter(_is_nonempty, marks)))
 
     def at(self, offset: int) -> Mark | None:
         """The mark in which a character stands, or that is empty and right before it."""
@@ -109,7 +109,7 @@ class Draft:
         """Put a text in a mark's place; the mark spans it, later ones move."""
         shift = len(text) - (mark.end - mark.start)
         marks = [
-            self._moved(mark, text)
+            self._resized(mark, text)
             if other == mark
             else replace(other, start=other.start + shift, end=other.end + shift)
             if (other.start, other.end) > (mark.start, mark.end)
@@ -118,23 +118,24 @@ class Draft:
         ]
         return Draft(self.text[: mark.start] + text + self.text[mark.end :], tuple(marks))
 
-    def _moved(self, mark: Mark, text: str) -> Mark:
+    def _resized(self, mark: Mark, text: str) -> Mark:
         return replace(mark, end=mark.start + len(text))
 
-    def _put(self, mark: Mark, new: Mark) -> "Draft":
+    def _replace(self, mark: Mark, new: Mark) -> "Draft":
         return replace(self, marks=tuple(new if other == mark else other for other in self.marks))
 
 
-def _joins(mark: Mark, start: int, end: int) -> bool:
-    """Marks that only touch stay apart where one of them is not masked: its verdict is another."""
-    return mark.masked or (mark.start < end and start < mark.end)
+def _merges_with(mark: Mark, start: int, end: int) -> bool:
+    """Whether masking a range merges a mark into it: a masked one that it touches, another that it overlaps."""
+    touches = mark.start <= end and start <= mark.end
+    return touches and (mark.masked or (mark.start < end and start < mark.end))
 
 
-def _has_place(mark: Mark) -> bool:
+def _is_nonempty(mark: Mark) -> bool:
     return mark.end > mark.start or (mark.masked and mark.tokens is not None)
 
 
-def in_order(marks: Iterable[Mark]) -> tuple[Mark, ...]:
+def merge_adjacent(marks: Iterable[Mark]) -> tuple[Mark, ...]:
     """Marks in order; masked ones that have come to touch are one, as they are to what fills them."""
     ordered: list[Mark] = []
     for mark in sorted(marks, key=lambda mark: (mark.start, mark.end)):

@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.text.document import Document
-from sedd_cli.text.draft import Draft, Mark, in_order
+from sedd_cli.text.draft import Draft, Mark, merge_adjacent
 from sedd_cli.text.gaps import markers
 from sedd_cli.text.in_place import changed_on_disk
 from sedd_cli.tui import messages
@@ -262,7 +262,7 @@ def _recovered(recovery: Recovery) -> Draft:
         )
         if 0 <= mark.start <= mark.end <= len(recovery.text):
             marks.append(mark)
-    return Draft(recovery.text, in_order(marks))
+    return Draft(recovery.text, merge_adjacent(marks))
 
 
 def _legend(heat: bool) -> Text:

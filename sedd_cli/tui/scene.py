@@ -68,8 +68,8 @@ class Scene:
         """The canvas on which a gap stands, and its positions there."""
         assert self.infilling is not None
         for number, window in enumerate(self.infilling.windows):
-            if window.first <= gap < window.first + len(window.places):
-                return number, window.places[gap - window.first]
+            if window.first <= gap < window.first + len(window.gap_positions):
+                return number, window.gap_positions[gap - window.first]
         raise IndexError(gap)
 
     def ids_of(self, gap: int) -> "Tensor":
@@ -113,7 +113,7 @@ class Scene:
         # Filling moves marks, but keeps their order.
         gaps = [new for new, old in zip(filled.marks, draft.marks, strict=True) if old.masked]
         for i in self.verdicts:
-            filled = filled.keep(gaps[i])
+            filled = filled.accept(gaps[i])
         return Scene(filled)
 
     def settle_at(self, address: Address) -> tuple["Scene", int]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from textual.widgets import Label
 
 from sedd_cli.errors import SeddError, UsageError
-from sedd_cli.text.draft import Draft, Mark, in_order
+from sedd_cli.text.draft import Draft, Mark, merge_adjacent
 from sedd_cli.text.gaps import Gap, check_gaps, markers, parse_length
 from sedd_cli.tui import hold
 from sedd_cli.tui.holding import Holding
@@ -80,7 +80,7 @@ class Writing(Holding):
                 return
             self.halt()
             if mark is not None and mark.masked:
-                self.do(replace(self.scene, draft=self.scene.draft.settle(mark, tokens=tokens)))
+                self.do(replace(self.scene, draft=self.scene.draft.set_length(mark, tokens=tokens)))
                 return
             scene, at = self.scene.settle_at(self.canvas.cursor)
             text = scene.draft.text
@@ -113,7 +113,7 @@ class Writing(Holding):
             return
         self.halt()
         marks = [Mark(gap.start, gap.end, draft.text[gap.start : gap.end], gap.tokens) for gap in new]
-        self.do(Scene(replace(draft, marks=in_order([*draft.marks, *marks]))))
+        self.do(Scene(replace(draft, marks=merge_adjacent([*draft.marks, *marks]))))
         self.canvas.place((new[0].start, -(10**6)))
 
     def action_accept(self) -> None:
@@ -132,7 +132,7 @@ class Writing(Holding):
             self.tell("There is no gap to accept." if not scene.draft.marks else "No gap is full yet: g writes.")
         for mark in scene.draft.marks:
             if not mark.masked:
-                scene = replace(scene, draft=scene.draft.keep(scene.draft.marks[scene.draft.marks.index(mark)]))
+                scene = replace(scene, draft=scene.draft.accept(scene.draft.marks[scene.draft.marks.index(mark)]))
         self.do(scene)
 
     def action_reject_all(self) -> None:
@@ -143,7 +143,7 @@ class Writing(Holding):
             self.tell("There is no gap to reject.")
             return
         while draft.marks:
-            draft = draft.keep(draft.marks[0]) if draft.marks[0].masked else draft.restore(draft.marks[0])
+            draft = draft.accept(draft.marks[0]) if draft.marks[0].masked else draft.reject(draft.marks[0])
         if self.scene.run is not None:
             draft = self.scene.draft
         self.do(Scene(draft))
@@ -195,7 +195,7 @@ class Writing(Holding):
         draft = self.scene.draft
         if (mark := self._erased_gap(message.erase)) is not None:
             # What it hides is not seen, and is not for a key to take: it comes to light.
-            self._amend(draft.keep(mark), self.canvas.cursor[0])
+            self._amend(draft.accept(mark), self.canvas.cursor[0])
             return
         first, last = self._edited(message.erase)
         text = re.sub(r"\r\n|\r|\n", "\r\n" if "\r\n" in draft.text else "\n", message.text)
@@ -276,11 +276,11 @@ class Writing(Holding):
         elif scene.branch is not None and mark.masked:
             self._decide(scene.draft.masked.index(mark), accept)
         elif not mark.masked:
-            self.do(replace(scene, draft=scene.draft.keep(mark) if accept else scene.draft.restore(mark)))
+            self.do(replace(scene, draft=scene.draft.accept(mark) if accept else scene.draft.reject(mark)))
         elif accept:
             self.tell("That gap is not written yet: g writes it.")
         else:
-            self.do(replace(scene, draft=scene.draft.keep(mark)))
+            self.do(replace(scene, draft=scene.draft.accept(mark)))
 
     def _decide(self, gap: int, accept: bool) -> None:
         """A verdict on a gap that a branch writes; with the last one, the document is text again."""

@@ -38,7 +38,7 @@ def judged(draft: Draft, data: st.DataObject) -> Draft:
     if not draft.marks:
         return draft
     mark = data.draw(st.sampled_from(draft.marks))
-    return draft.keep(mark) if data.draw(st.booleans()) else draft.restore(mark)
+    return draft.accept(mark) if data.draw(st.booleans()) else draft.reject(mark)
 
 
 def after(changes: list[object], text: str, data: st.DataObject) -> Draft:
@@ -52,7 +52,7 @@ def after(changes: list[object], text: str, data: st.DataObject) -> Draft:
 def restored(draft: Draft, data: st.DataObject) -> Draft:
     """The draft with every mark's original put back, in any order."""
     while draft.marks:
-        draft = draft.restore(data.draw(st.sampled_from(draft.marks)))
+        draft = draft.reject(data.draw(st.sampled_from(draft.marks)))
     return draft
 
 
@@ -105,7 +105,7 @@ def test_gaps_that_come_to_touch_become_one(how: str) -> None:
     elif how == "what is between is taken back":
         draft = Draft("one two four").mask(3, 6).mask(7, 7, 2).mask(8, 12)
         draft = draft.fill({draft.marks[1]: "x"}).edit(8, 9, "").edit(6, 7, "")
-        draft = draft.restore(draft.marks[1])
+        draft = draft.reject(draft.marks[1])
     else:
         draft = Draft("one two three four").mask(3, 7).mask(8, 13)
         draft = draft.fill({draft.marks[1]: "xyz"}).edit(7, 8, "").mask(9, 12)
@@ -155,10 +155,10 @@ def test_settle_and_keep_change_no_text(text: str, data: st.DataObject) -> None:
         return
     mark = data.draw(st.sampled_from(draft.marks))
     others = tuple(other for other in draft.marks if other != mark)
-    assert draft.keep(mark) == Draft(draft.text, others)
-    settled = draft.settle(mark, tokens=7)
-    assert settled.text == draft.text and len(settled.marks) == len(draft.marks)
-    assert replace(mark, tokens=7) in settled.marks and set(others) <= set(settled.marks)
+    assert draft.accept(mark) == Draft(draft.text, others)
+    changed = draft.set_length(mark, tokens=7)
+    assert changed.text == draft.text and len(changed.marks) == len(draft.marks)
+    assert replace(mark, tokens=7) in changed.marks and set(others) <= set(changed.marks)
 
 
 @settings(max_examples=30)
@@ -186,4 +186,4 @@ def test_what_was_written_is_masked_again_with_what_it_replaced() -> None:
     assert (draft.text, draft.marks) == ("one twenty three", (Mark(4, 10, "two", masked=False),))
     again = draft.mask(6, 16)
     assert again.marks == (Mark(4, 16, "two three"),)
-    assert again.restore(again.marks[0]) == Draft("one two three")
+    assert again.reject(again.marks[0]) == Draft("one two three")
