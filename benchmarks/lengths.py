@@ -16,7 +16,7 @@ from statistics import mean
 from sedd_cli import Checkpoint, load_checkpoint
 from sedd_cli.generation.lengths import choose_lengths
 from sedd_cli.text.corpus import read_documents
-from sedd_cli.text.gaps import UNKNOWN, Gap
+from sedd_cli.text.gaps import DEFAULT_RANGE, Gap
 
 WORDS = (1, 2, 3, 4, 6, 8)
 
@@ -31,7 +31,7 @@ def compared(checkpoint: Checkpoint, story: str, count: int) -> tuple[int, int] 
     assert checkpoint.tokenizer is not None
     stood = len(checkpoint.tokenizer.encode(story[start - 1 : end]))
     _, (chosen,) = choose_lengths(
-        checkpoint, story[:start] + story[end:], [Gap(start, start, UNKNOWN)], checkpoint.length
+        checkpoint, story[:start] + story[end:], [Gap(start, start, DEFAULT_RANGE)], checkpoint.length
     )
     return stood, chosen.tokens
 

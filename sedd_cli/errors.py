@@ -30,7 +30,7 @@ class NotLoadableError(SeddError):
     exit_code = 3
 
 
-def check_whole(name: str, value: object, least: int, why: str = "") -> None:
+def check_integer(name: str, value: object, least: int, why: str = "") -> None:
     """Raises `UsageError` unless `value` is None or a whole number of at least `least`; `why` it must be so large."""
     if value is None:
         return

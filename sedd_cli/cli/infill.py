@@ -233,23 +233,23 @@ def _gaps(
     terminal: Terminal,
 ) -> "list[Gap]":
     """The gaps asked for: spans and matches, or else the markers that stand in the text."""
-    from sedd_cli.text.gaps import Unit, gap_at, markers, matches, parse_length, place_of, spans_of
+    from sedd_cli.text.gaps import Unit, line_and_column, marker_gaps, parse_length, parse_span, regex_gaps, unit_spans
 
     length = None if tokens is None else parse_length(tokens)
     gaps = []
     if spans:
         if checkpoint.tokenizer is None:
             raise UsageError("this checkpoint has no tokenizer, so it reads no documents", "Choose another with -m.")
-        known: Unit = unit  # type: ignore[assignment]  # spans_of refuses others
-        units = spans_of(document.text, known, checkpoint.tokenizer)
-        gaps += [gap_at(span, units, len(document.text), length, unit) for span in spans]
+        known: Unit = unit  # type: ignore[assignment]  # unit_spans refuses others
+        units = unit_spans(document.text, known, checkpoint.tokenizer)
+        gaps += [parse_span(span, units, len(document.text), length, unit) for span in spans]
     if pattern is not None:
-        gaps += matches(document.text, pattern, length)
+        gaps += regex_gaps(document.text, pattern, length)
     if spans or pattern is not None:
         return gaps
-    gaps = markers(document.text, brackets, length)
+    gaps = marker_gaps(document.text, brackets, length)
     for gap in gaps:
-        line, column = place_of(document.text, gap.start)
+        line, column = line_and_column(document.text, gap.start)
         terminal.note(f"{line}:{column}: {document.text[gap.start : gap.end]}")
     if not gaps:
         raise UsageError(
@@ -315,7 +315,7 @@ def _as_json(infilling: "Infilling", fillings: "list[Filling]", nats: dict[int, 
             "gaps": [
                 {"start": gap.start, "end": gap.end, "tokens": gap.tokens, "window": number}
                 for number, window in enumerate(infilling.windows)
-                for gap in infilling.sized_gaps[window.first : window.first + len(window.places)]
+                for gap in infilling.sized_gaps[window.first : window.first + len(window.gap_positions)]
             ],
             "lengths_compared": [
                 {"start": c.gap.start, "end": c.gap.end, "tokens": c.tokens, "nats": c.nats}

@@ -12,7 +12,7 @@ from torch import Tensor
 from sedd_cli.diffusion.likelihood import Estimate, default_estimator, estimate
 from sedd_cli.diffusion.names import Estimator
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
-from sedd_cli.errors import UsageError, check_whole
+from sedd_cli.errors import UsageError, check_integer
 from sedd_cli.evaluation.blocks import Blocks
 from sedd_cli.evaluation.replicates import ROUND, check_until_error, next_round, replicates_needed
 from sedd_cli.models.checkpoint import Checkpoint
@@ -49,7 +49,7 @@ class LikelihoodRequest:
             ("seed", self.seed, 0, ""),
             ("batch size", self.batch_size, 1, ""),
         ):
-            check_whole(name, value, least, why)
+            check_integer(name, value, least, why)
         check_until_error(self.until_error)
 
     def estimator_for(self, checkpoint: Checkpoint) -> Estimator:

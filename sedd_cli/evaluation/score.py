@@ -13,7 +13,7 @@ from sedd_cli.diffusion.likelihood import pseudo as pseudo_likelihood
 from sedd_cli.diffusion.names import Estimator
 from sedd_cli.diffusion.processes import Absorbing, Causal
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
-from sedd_cli.errors import UsageError, check_whole
+from sedd_cli.errors import UsageError, check_integer
 from sedd_cli.evaluation.replicates import check_until_error, next_round, replicates_needed
 from sedd_cli.models.checkpoint import Checkpoint
 
@@ -53,7 +53,7 @@ class ScoreRequest:
             ("batch size", self.batch_size, 1, ""),
             ("seed", self.seed, 0, ""),
         ):
-            check_whole(name, value, least, why)
+            check_integer(name, value, least, why)
         check_until_error(self.until_error)
 
 

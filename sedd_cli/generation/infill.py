@@ -145,7 +145,7 @@ class Infilling:
                     "steps": self.run_of(window).sampler.num_updates,
                     "free": window.canvas.free.nonzero().squeeze(-1).tolist(),
                     "leads": list(window.canvas.space_positions),
-                    "gaps": [window.first + i for i in range(len(window.places))],
+                    "gaps": [window.first + i for i in range(len(window.gap_positions))],
                 }
                 for window in self.windows
             ],
@@ -214,7 +214,7 @@ class Infilling:
     def _broken(self, state: State, window: Window) -> Tensor:
         """Positions of tokens that are invalid UTF-8 by themselves, in gaps that are invalid: (k,)."""
         broken: list[int] = []
-        for place in window.places:
+        for place in window.gap_positions:
             pieces = [self._tokenizer.bytes_of(int(state.ids[i])) for i in place]
             if not _is_text(b"".join(pieces)):
                 broken += [i for i, piece in zip(place, pieces, strict=True) if state.free[i] and not _is_text(piece)]
@@ -272,7 +272,7 @@ class Infilling:
         """Return the text of each gap of a window; a run of N MASKs reads `[[N]]`."""
         tokenizer, mask_id = self._tokenizer, self.checkpoint.mask_id
         texts, window = [], self.window_of(state.row)
-        for place in window.places:
+        for place in window.gap_positions:
             ids = [int(i) for i in state.ids[place.start : place.stop]]
             # The uniform process starts from any token: an end-of-text token inside a document does not end it.
             known = [None if i == mask_id else i for i in ids if i != tokenizer.end_of_text_id]

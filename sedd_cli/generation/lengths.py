@@ -10,7 +10,7 @@ from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.errors import UsageError
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
-from sedd_cli.text.gaps import UNKNOWN, Gap
+from sedd_cli.text.gaps import DEFAULT_RANGE, Gap
 from sedd_cli.text.windows import SizedGap, absorbs_space, make_windows
 
 NEIGHBOURS = 4
@@ -68,7 +68,7 @@ def _lengths(gap: Gap, original: int, longest: int) -> list[int]:
     if isinstance(gap.tokens, int):
         return [gap.tokens]
     if gap.tokens == "auto":
-        low, high = (max(1, original // 2), 2 * original) if original else UNKNOWN
+        low, high = (max(1, original // 2), 2 * original) if original else DEFAULT_RANGE
     else:
         low, high = gap.tokens
     # Leave room for the neighbours.
@@ -114,8 +114,8 @@ def _neighbours(
     resized = [*gaps]
     resized[which] = replace(resized[which], tokens=tokens)
     windows = make_windows(tokenizer, document, resized, canvas_length)
-    window = next(w for w in windows if w.first <= which < w.first + len(w.places))
-    place, canvas = window.places[which - window.first], window.canvas
+    window = next(w for w in windows if w.first <= which < w.first + len(w.gap_positions))
+    place, canvas = window.gap_positions[which - window.first], window.canvas
     after = [i for i in range(place.stop, place.stop + NEIGHBOURS) if i < len(canvas.ids) and not canvas.free[i]]
     before = [i for i in range(place.start - 1, place.start - 1 - NEIGHBOURS, -1) if i >= 0 and not canvas.free[i]]
     return canvas, [i for k in range(NEIGHBOURS) for side in (after, before) for i in side[k : k + 1]]

@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.diffusion.names import SamplerName, ScoreUse
-from sedd_cli.errors import UsageError, check_whole
+from sedd_cli.errors import UsageError, check_integer
 from sedd_cli.text.canvas import Canvas
 
 
@@ -62,7 +62,7 @@ class Request:
             ("seed", self.seed, 0),
             ("row", self.row, 0),
         ):
-            check_whole(name, value, least)
+            check_integer(name, value, least)
         for name, text in (("prompt", self.prompt), ("suffix", self.suffix)):
             check_text(name, text or "")
         self.logits_processor()

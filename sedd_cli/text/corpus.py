@@ -19,15 +19,15 @@ def corpus_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise NotLoadableError(f"there is no corpus at {path}", "Give a text file, a .jsonl file or a folder of them.")
-    found = list(path.rglob("*"))
-    runs = {p.parent for p in found if p.name == "recipe.json"} - {path}
-    files = sorted(p for p in found if p.suffix in SUFFIXES and p.is_file() and not _apart(p, path, runs))
+    paths = list(path.rglob("*"))
+    runs = {p.parent for p in paths if p.name == "recipe.json"} - {path}
+    files = sorted(p for p in paths if p.suffix in SUFFIXES and p.is_file() and not _is_excluded(p, path, runs))
     if not files:
         raise NotLoadableError(f"{path} holds no text", f"A corpus folder holds {', '.join(SUFFIXES)} files.")
     return files
 
 
-def _apart(file: Path, corpus: Path, runs: set[Path]) -> bool:
+def _is_excluded(file: Path, corpus: Path, runs: set[Path]) -> bool:
     """Whether a file of a corpus' folder is none of its texts: hidden, or what a run writes of itself."""
     hidden = any(part.startswith(".") for part in file.relative_to(corpus).parts)
     return hidden or not runs.isdisjoint(file.parents)
@@ -75,14 +75,14 @@ def _split(file: Path, separator: str) -> Iterator[str]:
     document: list[str] = []
     for line in read_lines(file):
         if line.strip("\r\n" if separator else None) == separator:
-            yield from _finished(document)
+            yield from _nonempty(document)
             document = []
         else:
             document.append(line)
-    yield from _finished(document)
+    yield from _nonempty(document)
 
 
-def _finished(lines: list[str]) -> Iterator[str]:
+def _nonempty(lines: list[str]) -> Iterator[str]:
     text = "".join(lines).strip("\r\n")
     if text.strip():
         yield text

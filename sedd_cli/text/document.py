@@ -30,7 +30,7 @@ def read_document(source: str) -> Document:
     if source == "-":
         if sys.stdin is None:
             raise UsageError("the document is '-', but stdin is closed", "Pipe a text in, or name a file.")
-        document = _decoded(None, sys.stdin.buffer.read())
+        document = _decode(None, sys.stdin.buffer.read())
     else:
         document = read_file(Path(source))
     if not document.data:
@@ -47,10 +47,10 @@ def read_file(path: Path) -> Document:
         data = path.read_bytes()
     except OSError as error:
         raise NotLoadableError(f"cannot read {path}: {error.strerror}", "Name a text file that you can read.") from None
-    return _decoded(path, data)
+    return _decode(path, data)
 
 
-def _decoded(path: Path | None, data: bytes) -> Document:
+def _decode(path: Path | None, data: bytes) -> Document:
     name = "stdin" if path is None else str(path)
     if b"\0" in data:
         raise UsageError(f"{name} is a binary file: byte 0x00 at offset {data.index(0)}", "Give a text in UTF-8.")

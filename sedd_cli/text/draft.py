@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from sedd_cli.text.gaps import Gap, Length, joined
+from sedd_cli.text.gaps import Gap, Length, merged_length
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def merge_adjacent(marks: Iterable[Mark]) -> tuple[Mark, ...]:
     for mark in sorted(marks, key=lambda mark: (mark.start, mark.end)):
         last = ordered[-1] if ordered else None
         if last is not None and last.masked and mark.masked and last.end == mark.start:
-            tokens = joined(Gap(last.start, last.end, last.tokens), Gap(mark.start, mark.end, mark.tokens))
+            tokens = merged_length(Gap(last.start, last.end, last.tokens), Gap(mark.start, mark.end, mark.tokens))
             ordered[-1] = Mark(last.start, mark.end, last.original + mark.original, tokens)
         else:
             ordered.append(mark)

@@ -12,7 +12,7 @@ from sedd_cli.text.tokenizer import Tokenizer
 Unit = Literal["chars", "words", "lines", "tokens"]
 Length = int | tuple[int, int] | Literal["auto"] | None
 """How many tokens: a number, from the least to the most, found out ("auto"), or as many as stood there (None)."""
-UNKNOWN = (1, 32)
+DEFAULT_RANGE = (1, 32)
 """Where nothing stood in a gap whose length is to be found out: from the least to the most tokens."""
 
 
@@ -33,17 +33,17 @@ def check_gaps(gaps: Iterable[Gap], size: int) -> list[Gap]:
     """
     merged: list[Gap] = []
     for gap in sorted(gaps, key=lambda gap: (gap.start, gap.end)):
-        _check(gap, size)
+        _check_gap(gap, size)
         if merged and gap.start <= merged[-1].end:
             last = merged[-1]
-            tokens = joined(last, gap)
+            tokens = merged_length(last, gap)
             merged[-1] = Gap(last.start, max(gap.end, last.end), tokens)
         else:
             merged.append(gap)
     return merged
 
 
-def joined(left: Gap, right: Gap) -> Length:
+def merged_length(left: Gap, right: Gap) -> Length:
     """How many tokens two gaps get that touch or overlap."""
     a, b = left.tokens, right.tokens
     if left.start < left.end == right.start < right.end and isinstance(a, int | tuple) and isinstance(b, int | tuple):
@@ -52,7 +52,7 @@ def joined(left: Gap, right: Gap) -> Length:
     return a if a == b else "auto"
 
 
-def _check(gap: Gap, size: int) -> None:
+def _check_gap(gap: Gap, size: int) -> None:
     if gap.start > gap.end:
         raise UsageError(f"the gap {gap.start}:{gap.end} is reversed", "The start comes first: --mask 10:40.")
     if gap.start < 0 or gap.end > size:
@@ -71,25 +71,25 @@ def parse_length(text: str) -> Length:
     if text == "auto":
         return "auto"
     # Python reads no number of thousands of digits.
-    found = re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", text, re.ASCII)
-    if not found:
+    match = re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", text, re.ASCII)
+    if not match:
         raise UsageError(f"{text!r} is no number of tokens", "Write --tokens 12, --tokens 5-20 or --tokens auto.")
-    least, most = int(found[1]), found[2]
+    least, most = int(match[1]), match[2]
     return least if most is None else (least, int(most))
 
 
-def gap_at(span: str, units: Sequence[tuple[int, int]], size: int, tokens: Length, unit: str) -> Gap:
+def parse_span(span: str, units: Sequence[tuple[int, int]], size: int, tokens: Length, unit: str) -> Gap:
     """The gap of a Python slice such as `10:40`, `:40` or `-20:` over the units of a document of `size` characters.
 
     Raises `UsageError` for what is no slice, reversed or out of range.
     """
-    found = re.fullmatch(r"(-?\d{1,18})?:(-?\d{1,18})?", span, re.ASCII)
-    if not found:
+    match = re.fullmatch(r"(-?\d{1,18})?:(-?\d{1,18})?", span, re.ASCII)
+    if not match:
         raise UsageError(f"{span!r} is no span", "Write START:END as in --mask 10:40, --mask :40 or --mask=-20:.")
     count = len(units)
     first, last = (
         default if text is None else int(text) + (count if text.startswith("-") else 0)
-        for text, default in ((found[1], 0), (found[2], count))
+        for text, default in ((match[1], 0), (match[2], count))
     )
     if not (0 <= first <= count and 0 <= last <= count):
         raise UsageError(f"the span {span} is out of range: the document has {count} {unit}", "See --unit.")
@@ -99,7 +99,7 @@ def gap_at(span: str, units: Sequence[tuple[int, int]], size: int, tokens: Lengt
     return Gap(start, units[last - 1][1] if last > first else start, tokens)
 
 
-def spans_of(document: str, unit: Unit, tokenizer: Tokenizer) -> Sequence[tuple[int, int]]:
+def unit_spans(document: str, unit: Unit, tokenizer: Tokenizer) -> Sequence[tuple[int, int]]:
     """Where each unit of the document stands: words are runs of non-space, lines are without their ending.
 
     So what is written in the place of a line, be it an empty one, does not run into the next. Raises `UsageError` for
@@ -108,11 +108,11 @@ def spans_of(document: str, unit: Unit, tokenizer: Tokenizer) -> Sequence[tuple[
     if unit == "chars":
         return _Characters(len(document))
     if unit == "words":
-        return [found.span() for found in re.finditer(r"\S+", document)]
+        return [match.span() for match in re.finditer(r"\S+", document)]
     if unit == "lines":
         lines = re.finditer(r"([^\r\n]*)(?:\r\n|\r|\n|\Z)", document)
         # What is empty with its ending is no line: the end of the document behind the last.
-        return [found.span(1) for found in lines if found[0]]
+        return [match.span(1) for match in lines if match[0]]
     if unit == "tokens":
         return _token_spans(document, tokenizer)
     raise UsageError(f"unknown unit {unit!r}", f"Choose one of {', '.join(get_args(Unit))}.")
@@ -145,25 +145,25 @@ def _token_spans(document: str, tokenizer: Tokenizer) -> list[tuple[int, int]]:
     ]
 
 
-def matches(document: str, pattern: str, tokens: Length) -> list[Gap]:
+def regex_gaps(document: str, pattern: str, tokens: Length) -> list[Gap]:
     """A gap for each match of a regular expression; empty ones count where a number of tokens is asked for.
 
     Raises `UsageError` for a pattern that is no expression or matches nothing.
     """
     try:
-        found = [m.span() for m in re.finditer(pattern, document, re.MULTILINE)]
+        spans = [match.span() for match in re.finditer(pattern, document, re.MULTILINE)]
     except re.error as error:
         raise UsageError(f"{pattern!r} is no regular expression: {error}", "See Python's re module.") from None
-    gaps = [Gap(start, end, tokens) for start, end in found if end > start or tokens is not None]
+    gaps = [Gap(start, end, tokens) for start, end in spans if end > start or tokens is not None]
     if not gaps:
         raise UsageError(f"{pattern!r} matches nothing in the document", "Try it with grep first.")
     return gaps
 
 
-def markers(document: str, brackets: tuple[str, str] = ("[[", "]]"), tokens: Length = None) -> list[Gap]:
+def marker_gaps(document: str, brackets: tuple[str, str] = ("[[", "]]"), tokens: Length = None) -> list[Gap]:
     """A gap in the place of each marker: `[[12]]`, `[[5-20]]`, or `[[...]]` for `tokens`.
 
-    Where those are None or to be found out it is `UNKNOWN`: nothing stood there but the marker.
+    Where those are None or to be found out it is `DEFAULT_RANGE`: nothing stood there but the marker.
 
     Anything else between such brackets is text. Raises `UsageError` for a marker that ends with its line or asks for
     what cannot be, and for brackets that are empty.
@@ -174,23 +174,23 @@ def markers(document: str, brackets: tuple[str, str] = ("[[", "]]"), tokens: Len
     body = r"(\.\.\.|\d+(?:-\d+)?)"
     unclosed = re.search(rf"{opening}{body}\s*?$", document, re.MULTILINE | re.ASCII)
     if unclosed:
-        line, column = place_of(document, unclosed.start())
+        line, column = line_and_column(document, unclosed.start())
         raise UsageError(f"the marker at {line}:{column} is never closed", f"Write {brackets[0]}12{brackets[1]}.")
     gaps = []
-    for found in re.finditer(f"{opening}{body}{closing}", document, re.ASCII):
-        asked: Length = UNKNOWN if tokens is None or tokens == "auto" else tokens
-        length = asked if found[1] == "..." else parse_length(found[1])
+    for match in re.finditer(f"{opening}{body}{closing}", document, re.ASCII):
+        asked: Length = DEFAULT_RANGE if tokens is None or tokens == "auto" else tokens
+        length = asked if match[1] == "..." else parse_length(match[1])
         least, most = length if isinstance(length, tuple) else (length, length)
         if isinstance(least, int) and isinstance(most, int) and not 1 <= least <= most:
-            line, column = place_of(document, found.start())
+            line, column = line_and_column(document, match.start())
             raise UsageError(
-                f"the marker {found[0]} at {line}:{column} asks for an impossible number of tokens",
+                f"the marker {match[0]} at {line}:{column} asks for an impossible number of tokens",
                 "If it is none, name the gaps by --mask, or choose other brackets by --marker.",
             )
-        gaps.append(Gap(*found.span(), length))
+        gaps.append(Gap(*match.span(), length))
     return gaps
 
 
-def place_of(document: str, position: int) -> tuple[int, int]:
+def line_and_column(document: str, position: int) -> tuple[int, int]:
     """Line and column of a character, both from 1."""
     return document.count("\n", 0, position) + 1, position - document.rfind("\n", 0, position)

@@ -17,7 +17,7 @@ from sedd_cli.text.document import Document
 
 def check_writable(document: Document) -> None:
     """Raises `SeddError` if a document's file cannot be written: to be asked before the work, not after it."""
-    AtomicFile(_place(document)).discard()
+    AtomicFile(_path_of(document)).discard()
 
 
 def changed_on_disk(document: Document) -> bool:
@@ -39,8 +39,8 @@ def save(document: Document, text: str) -> Document:
 
     Raises `SeddError` if the file was changed meanwhile or cannot be written; it is then left as it is.
     """
-    _refuse_changed(document)
-    return _write(_place(document), text)
+    _check_unchanged(document)
+    return _write(_path_of(document), text)
 
 
 def save_with_backup(document: Document, text: str) -> tuple[Document, Path]:
@@ -49,8 +49,8 @@ def save_with_backup(document: Document, text: str) -> tuple[Document, Path]:
     Raises `SeddError` if the file was changed meanwhile, or it or the backup cannot be written; it is then left as it
     is.
     """
-    _refuse_changed(document)
-    return write_over(_place(document), text)
+    _check_unchanged(document)
+    return overwrite_with_backup(_path_of(document), text)
 
 
 def write_new(path: Path, text: str) -> Document:
@@ -60,7 +60,7 @@ def write_new(path: Path, text: str) -> Document:
     return _write(path, text)
 
 
-def write_over(path: Path, text: str) -> tuple[Document, Path]:
+def overwrite_with_backup(path: Path, text: str) -> tuple[Document, Path]:
     """Put a text in the place of a file, whatever is in it; gives what is there now, and where that was kept.
 
     Raises `SeddError` if it is no regular file, or it or the backup cannot be written; it is then left as it is.
@@ -84,7 +84,7 @@ def write_over(path: Path, text: str) -> tuple[Document, Path]:
     return Document(path, data, text), backup
 
 
-def _place(document: Document) -> Path:
+def _path_of(document: Document) -> Path:
     assert document.path is not None, "a document without a file has no place to go back to"
     return document.path
 
@@ -95,10 +95,10 @@ def _write(path: Path, text: str) -> Document:
     return Document(path, data, text)
 
 
-def _refuse_changed(document: Document) -> None:
+def _check_unchanged(document: Document) -> None:
     if not changed_on_disk(document):
         return
-    path = _place(document)
+    path = _path_of(document)
     if not os.path.exists(path):  # noqa: PTH110 - never raises
         raise SeddError(
             f"{path} is no longer there; nothing was written", "Find out where it went, or use another name."
@@ -115,7 +115,7 @@ def _back_up(target: Path) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise _no_backup(backup, error) from error
+            raise _backup_error(backup, error) from error
         try:
             # Copied from the disk: it may be no text, and what is replaced is what is kept.
             with open(descriptor, "wb") as copy, target.open("rb") as file:  # noqa: PTH123 - opened above
@@ -126,13 +126,13 @@ def _back_up(target: Path) -> Path:
         except BaseException as error:
             backup.unlink(missing_ok=True)
             if isinstance(error, OSError):
-                raise _no_backup(backup, error) from error
+                raise _backup_error(backup, error) from error
             raise
         return backup
     raise AssertionError
 
 
-def _no_backup(backup: Path, error: OSError) -> SeddError:
+def _backup_error(backup: Path, error: OSError) -> SeddError:
     return SeddError(
         f"cannot keep a backup at {backup}: {error.strerror}; the file was left as it is",
         "Make room there, or write to another place.",

@@ -10,9 +10,9 @@ from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import Gap
 from sedd_cli.text.tokenizer import Tokenizer
 
-CHARACTERS = 8
+CHARACTERS_PER_TOKEN = 8
 """So many characters a token of the canvas are looked at on either side; of those tokens the nearest fit."""
-JOINT = 0.75
+MAX_GAP_SHARE = 0.75
 """Gaps of a long document are filled jointly while they and what stands between them take no more of a canvas."""
 
 
@@ -39,11 +39,11 @@ def absorbs_space(tokenizer: Tokenizer, document: str, gap: Gap, after: int) -> 
 
 @dataclass(frozen=True)
 class Window:
-    """A canvas, and where on it its gaps stand: gaps `first ... first + len(places) - 1` of the document."""
+    """A canvas, and where on it its gaps stand: gaps `first ... first + len(gap_positions) - 1` of the document."""
 
     canvas: Canvas
     first: int
-    places: tuple[range, ...]
+    gap_positions: tuple[range, ...]
 
 
 def make_windows(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int) -> list[Window]:
@@ -68,7 +68,7 @@ class _Group:
 
 def _groups(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int) -> Iterator[_Group]:
     group: _Group | None = None
-    taken, most = 0, _most_taken(tokenizer, document, gaps, length)
+    taken, most = 0, _gap_budget(tokenizer, document, gaps, length)
     for i, gap in enumerate(gaps):
         if gap.tokens > length:
             raise UsageError(
@@ -77,7 +77,7 @@ def _groups(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], lengt
             )
         if group is not None:
             between = document[gaps[i - 1].end : gap.begin]
-            if len(between) <= CHARACTERS * length:
+            if len(between) <= CHARACTERS_PER_TOKEN * length:
                 kept = tokenizer.encode(between)
                 if taken + len(kept) + gap.tokens <= most:
                     group = _Group(group.first, i, (*group.between, kept))
@@ -89,14 +89,14 @@ def _groups(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], lengt
         yield group
 
 
-def _most_taken(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int) -> float:
+def _gap_budget(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int) -> float:
     """Tokens of a canvas that gaps filled jointly may take: all of them where the document fits as a whole."""
-    if len(document) <= CHARACTERS * length:
+    if len(document) <= CHARACTERS_PER_TOKEN * length:
         edges = [0, *(edge for gap in gaps for edge in (gap.begin, gap.end)), len(document)]
         kept = sum(len(tokenizer.encode(document[a:b])) for a, b in zip(edges[::2], edges[1::2], strict=True))
         if kept + sum(gap.tokens for gap in gaps) <= length:
             return length
-    return JOINT * length
+    return MAX_GAP_SHARE * length
 
 
 def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group: _Group, length: int) -> Window:
@@ -105,7 +105,7 @@ def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group
     # Another window's gap is no context: what stands in it is about to go.
     before = gaps[group.first - 1].end if group.first else 0
     after = gaps[group.last + 1].begin if group.last + 1 < len(gaps) else len(document)
-    reach = CHARACTERS * length
+    reach = CHARACTERS_PER_TOKEN * length
     left = tokenizer.encode(document[max(before, begin - reach) : begin])
     right = tokenizer.encode(document[end : min(after, end + reach)])
     ends = group.last + 1 == len(gaps) and end + reach >= len(document)
@@ -114,15 +114,17 @@ def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group
     room = length - sum(gap.tokens for gap in inside) - sum(map(len, group.between))
     on_left = min(len(left), max(room // 2, room - len(right)))
     ids = left[len(left) - on_left :]
-    places = []
+    gap_positions = []
     for gap, kept in zip(inside, (*group.between, right[: room - on_left]), strict=True):
-        places.append(range(len(ids), len(ids) + gap.tokens))
+        gap_positions.append(range(len(ids), len(ids) + gap.tokens))
         ids += [0] * gap.tokens + kept
     free = torch.zeros(len(ids), dtype=torch.bool)
-    for place in places:
+    for place in gap_positions:
         free[place.start : place.stop] = True
     forbidden = () if tokenizer.end_of_text_id is None else (tokenizer.end_of_text_id,)
-    space_positions = tuple(place.start for gap, place in zip(inside, places, strict=True) if gap.absorbs_space)
+    space_positions = tuple(
+        place.start for gap, place in zip(inside, gap_positions, strict=True) if gap.absorbs_space
+    )
     canvas = Canvas(
         torch.tensor(ids),
         free,
@@ -130,4 +132,4 @@ def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group
         space_positions=space_positions,
         forbidden_at_space=tokenizer.non_space_tokens if space_positions else (),
     )
-    return Window(canvas, group.first, tuple(places))
+    return Window(canvas, group.first, tuple(gap_positions))

@@ -13,7 +13,7 @@ from sedd_cli.render.diff import changes_between, diff_parts
 from sedd_cli.render.export import ExportFormat, export
 from sedd_cli.render.picture import without_fonts
 from sedd_cli.text.document import Document
-from sedd_cli.text.in_place import changed_on_disk, save, save_with_backup, write_new, write_over
+from sedd_cli.text.in_place import changed_on_disk, overwrite_with_backup, save, save_with_backup, write_new
 from sedd_cli.tui.screens.ask import Ask
 from sedd_cli.tui.screens.choose import Choose
 from sedd_cli.tui.screens.confirm import Confirm
@@ -188,7 +188,7 @@ class Filing(Writing):
         self.tell(f"Saved as {path}.")
 
     def _save_over(self, path: Path) -> None:
-        document, backup = write_over(path, self.scene.text)
+        document, backup = overwrite_with_backup(path, self.scene.text)
         self._saved(document)
         self.tell(f"Saved; what it was is in {backup.name}.")
 

@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.text.document import Document
 from sedd_cli.text.draft import Draft, Mark, merge_adjacent
-from sedd_cli.text.gaps import markers
+from sedd_cli.text.gaps import marker_gaps
 from sedd_cli.text.in_place import changed_on_disk
 from sedd_cli.tui import messages
 from sedd_cli.tui.commands import ALWAYS, BY_ID, COMMANDS, bindings, key_name
@@ -81,7 +81,7 @@ class MainScreen(Filing):
     def _tell_markers(self) -> None:
         """Say that the document has markers, which are text until they are asked to be gaps."""
         with suppress(UsageError):
-            if count := len(markers(self.session.document.text)):
+            if count := len(marker_gaps(self.session.document.text)):
                 found = f"{count} markers" if count > 1 else "a marker"
                 self.tell(f"The text has {found} such as [[12]]: {self.key_of('text.markers')} makes gaps of them.")
 

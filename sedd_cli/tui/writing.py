@@ -7,7 +7,7 @@ from textual.widgets import Label
 
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.text.draft import Draft, Mark, merge_adjacent
-from sedd_cli.text.gaps import Gap, check_gaps, markers, parse_length
+from sedd_cli.text.gaps import Gap, check_gaps, marker_gaps, parse_length
 from sedd_cli.tui import hold
 from sedd_cli.tui.holding import Holding
 from sedd_cli.tui.page import Address
@@ -103,7 +103,7 @@ class Writing(Holding):
             return
         draft = self.scene.settled.draft
         try:
-            gaps = check_gaps(markers(draft.text), len(draft.text))
+            gaps = check_gaps(marker_gaps(draft.text), len(draft.text))
         except UsageError as error:
             self.tell(f"{error.message}: no marker was made a gap.", "warning")
             return

@@ -199,12 +199,12 @@ def test_a_gap_behind_a_blank_holds_words_and_no_second_blank(built_in: Checkpoi
     run = Infilling(built_in, request, document, gaps)
     list(run.steps())
     (window,) = run.windows
-    assert built_in.tokenizer is not None and [len(place) for place in window.places] == [1, 3]
+    assert built_in.tokenizer is not None and [len(place) for place in window.gap_positions] == [1, 3]
     for row, filling in enumerate(run.fillings()):
         state = run._now(row)
-        assert all(built_in.tokenizer.bytes_of(int(state.ids[p.start])).startswith(b" ") for p in window.places)
+        assert all(built_in.tokenizer.bytes_of(int(state.ids[p.start])).startswith(b" ") for p in window.gap_positions)
         assert filling.text.startswith("Tim had a ") and " with it. They had fun." in filling.text
-        written = [built_in.tokenizer.decode(state.ids[p.start : p.stop].tolist()) for p in window.places]
+        written = [built_in.tokenizer.decode(state.ids[p.start : p.stop].tolist()) for p in window.gap_positions]
         assert [filling.text[slice(*span)] for span in filling.spans] == [text[1:] for text in written]
 
 
@@ -215,5 +215,5 @@ def test_only_the_first_token_of_a_gap_must_begin_with_the_blank(built_in: Check
     (window,) = free.windows
     free.windows = [replace(window, canvas=replace(window.canvas, space_positions=(), forbidden_at_space=()))]
     limited, unlimited = ([step.ids for step in job.steps()][-1] for job in (run, free))
-    start = window.places[0].start
+    start = window.gap_positions[0].start
     assert torch.equal(limited[start + 1 :], unlimited[start + 1 :])

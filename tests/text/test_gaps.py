@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedd_cli import Gap, UsageError, load_checkpoint
-from sedd_cli.text.gaps import UNKNOWN, Length, Unit, check_gaps, gap_at, markers, matches, parse_length, spans_of
+from sedd_cli.text.gaps import (
+    DEFAULT_RANGE,
+    Length,
+    Unit,
+    check_gaps,
+    marker_gaps,
+    parse_length,
+    parse_span,
+    regex_gaps,
+    unit_spans,
+)
 from sedd_cli.text.tokenizer import Tokenizer
 
 UNITS: list[Unit] = ["chars", "words", "lines", "tokens"]
@@ -27,7 +37,7 @@ def tokenizer() -> Tokenizer:
 def test_a_span_takes_what_a_slice_of_the_units_would(
     document: str, unit: Unit, data: st.DataObject, tokenizer: Tokenizer
 ) -> None:
-    units = spans_of(document, unit, tokenizer)
+    units = unit_spans(document, unit, tokenizer)
     n = len(units)
     if unit == "lines":
         assert [document[slice(*span)] for span in units] == [
@@ -37,9 +47,9 @@ def test_a_span_takes_what_a_slice_of_the_units_would(
         assert sum(end - start for start, end in units) >= len(document)
     i = data.draw(st.integers(0, n))
     j = data.draw(st.integers(i, n))
-    gap = gap_at(f"{i}:{j}", units, len(document), None, unit)
+    gap = parse_span(f"{i}:{j}", units, len(document), None, unit)
     if i < n and j < n:
-        assert gap == gap_at(f"{i - n}:{j - n}", units, len(document), None, unit)
+        assert gap == parse_span(f"{i - n}:{j - n}", units, len(document), None, unit)
     if i < j:
         assert (gap.start, gap.end) == (units[i][0], units[j - 1][1])
     else:
@@ -50,17 +60,19 @@ def test_units() -> None:
     text = "\ufeffOne two\r\n\n  three\rend"
     tokenizer = load_checkpoint().tokenizer
     assert tokenizer is not None
-    assert [text[slice(*s)] for s in spans_of(text, "words", tokenizer)] == ["\ufeffOne", "two", "three", "end"]
-    assert [text[slice(*s)] for s in spans_of(text, "lines", tokenizer)] == [
+    assert [text[slice(*s)] for s in unit_spans(text, "words", tokenizer)] == ["\ufeffOne", "two", "three", "end"]
+    assert [text[slice(*s)] for s in unit_spans(text, "lines", tokenizer)] == [
         "\ufeffOne two",
         "",
         "  three",
         "end",
     ]
     # From one line to another: what is between them too, but not what ends the last.
-    assert gap_at("0:3", spans_of(text, "lines", tokenizer), len(text), None, "lines") == Gap(0, text.index("\rend"))
+    assert parse_span("0:3", unit_spans(text, "lines", tokenizer), len(text), None, "lines") == Gap(
+        0, text.index("\rend")
+    )
     # Tokens that share a character of four bytes all stand on it.
-    assert set(spans_of("🌍", "tokens", tokenizer)) == {(0, 1)}
+    assert set(unit_spans("🌍", "tokens", tokenizer)) == {(0, 1)}
 
 
 @pytest.mark.parametrize(
@@ -76,7 +88,7 @@ def test_units() -> None:
 )
 def test_spans_that_are_none(span: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        gap_at(span, [(i, i + 1) for i in range(5)], 5, None, "chars")
+        parse_span(span, [(i, i + 1) for i in range(5)], 5, None, "chars")
 
 
 LENGTHS = st.integers(1, 99) | st.tuples(st.integers(1, 9), st.integers(10, 99)) | st.none()
@@ -96,33 +108,33 @@ def test_markers_are_found_where_they_were_written(parts: list[tuple[str, Length
     for text, length in parts:
         marker = written(length)
         document += text
-        expected.append(Gap(len(document), len(document) + len(marker), length or UNKNOWN))
+        expected.append(Gap(len(document), len(document) + len(marker), length or DEFAULT_RANGE))
         document += marker
-    assert markers(f"{document}a") == expected
+    assert marker_gaps(f"{document}a") == expected
 
 
 def test_what_is_no_marker_is_text() -> None:
-    assert markers("See [[Home]], [[3 apples]], [[]], [[1, 2], [3, 4]], [ [5] ] and m[[1]") == []
-    assert markers("a <5> b [[6]]", ("<", ">")) == [Gap(2, 5, 5)]
-    assert markers("a [[...]] b") == [Gap(2, 9, UNKNOWN)]
-    assert markers("a [[...]] b", tokens=(2, 3)) == [Gap(2, 9, (2, 3))]
+    assert marker_gaps("See [[Home]], [[3 apples]], [[]], [[1, 2], [3, 4]], [ [5] ] and m[[1]") == []
+    assert marker_gaps("a <5> b [[6]]", ("<", ">")) == [Gap(2, 5, 5)]
+    assert marker_gaps("a [[...]] b") == [Gap(2, 9, DEFAULT_RANGE)]
+    assert marker_gaps("a [[...]] b", tokens=(2, 3)) == [Gap(2, 9, (2, 3))]
     for text in ("a\n b [[0]]", "a\n b [[5-2]]"):
         with pytest.raises(UsageError, match=r"at 2:4 asks for an impossible number of tokens"):
-            markers(text)
+            marker_gaps(text)
     with pytest.raises(UsageError, match="cannot be empty"):
-        markers("a 1", ("", ""))
+        marker_gaps("a 1", ("", ""))
     for text in ("one\ntwo [[12\nthree", "[[...", "two [[3-4\r\n"):
         with pytest.raises(UsageError, match=r"the marker at \d:\d is never closed"):
-            markers(text)
+            marker_gaps(text)
 
 
 def test_matches() -> None:
-    assert matches("a1b22", r"\d+", None) == [Gap(1, 2), Gap(3, 5)]
-    assert matches("ab", r"(?=b)", 3) == [Gap(1, 1, 3)]
+    assert regex_gaps("a1b22", r"\d+", None) == [Gap(1, 2), Gap(3, 5)]
+    assert regex_gaps("ab", r"(?=b)", 3) == [Gap(1, 1, 3)]
     with pytest.raises(UsageError, match="matches nothing"):
-        matches("ab", r"(?=b)", None)
+        regex_gaps("ab", r"(?=b)", None)
     with pytest.raises(UsageError, match="no regular expression"):
-        matches("ab", "(", None)
+        regex_gaps("ab", "(", None)
 
 
 def test_lengths() -> None:

@@ -10,7 +10,14 @@ import pytest
 from sedd_cli import NotLoadableError, SeddError, UsageError
 from sedd_cli.atomic import AtomicFile
 from sedd_cli.text.document import Document, read_document, read_file
-from sedd_cli.text.in_place import changed_on_disk, check_writable, save, save_with_backup, write_new, write_over
+from sedd_cli.text.in_place import (
+    changed_on_disk,
+    check_writable,
+    overwrite_with_backup,
+    save,
+    save_with_backup,
+    write_new,
+)
 from tests.conftest import limited
 
 STORY = "\ufeffOne.\r\nTwo.\u2028Three. 🌍"
@@ -111,7 +118,7 @@ def test_a_new_file(tmp_path: Path) -> None:
 def test_what_is_no_text_is_kept_when_written_over(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "picture"
     path.write_bytes(content)
-    document, backup = write_over(path, STORY)
+    document, backup = overwrite_with_backup(path, STORY)
     assert document == read_file(path) and backup.read_bytes() == content
     assert files(tmp_path) == {"picture": STORY.encode(), "picture~": content}
 
@@ -121,7 +128,7 @@ def test_what_is_no_file_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for name in ("pipe", "loop", ".", "missing", "x" * 300):
         with pytest.raises(SeddError, match="no file that could be kept"):
-            write_over(tmp_path / name, "text")
+            overwrite_with_backup(tmp_path / name, "text")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["loop", "pipe"]
 
 

@@ -31,15 +31,15 @@ def test_what_is_kept_on_a_canvas_is_what_stands_beside_its_gaps(
     pairs = zip(edges[::2], edges[1::2], strict=False)
     sized_gaps = [SizedGap(start, end, data.draw(st.integers(1, length))) for start, end in pairs]
     windows = make_windows(tokenizer, document, sized_gaps, length)
-    assert [w.first + i for w in windows for i in range(len(w.places))] == list(range(len(sized_gaps)))
+    assert [w.first + i for w in windows for i in range(len(w.gap_positions))] == list(range(len(sized_gaps)))
     for window in windows:
         ids, free = window.canvas.ids.tolist(), window.canvas.free
         assert len(ids) <= length
-        assert free.nonzero().squeeze(-1).tolist() == [i for place in window.places for i in place]
-        inside = sized_gaps[window.first : window.first + len(window.places)]
-        assert [len(place) for place in window.places] == [gap.tokens for gap in inside]
+        assert free.nonzero().squeeze(-1).tolist() == [i for place in window.gap_positions for i in place]
+        inside = sized_gaps[window.first : window.first + len(window.gap_positions)]
+        assert [len(place) for place in window.gap_positions] == [gap.tokens for gap in inside]
         at = 0
-        for n, (gap, place) in enumerate(zip(inside, window.places, strict=True)):
+        for n, (gap, place) in enumerate(zip(inside, window.gap_positions, strict=True)):
             kept = b"".join(tokenizer.bytes_of(i) for i in ids[at : place.start])
             before = document[inside[n - 1].end if n else 0 : gap.start].encode()
             assert before.endswith(kept) if n == 0 else before == kept
@@ -53,7 +53,7 @@ def test_near_gaps_share_a_window_and_far_ones_do_not(tokenizer: Tokenizer) -> N
     near = make_windows(
         tokenizer, document, [SizedGap(100, 110, 4), SizedGap(150, 160, 4), SizedGap(4000, 4010, 4)], 64
     )
-    assert [(w.first, len(w.places)) for w in near] == [(0, 2), (2, 1)]
+    assert [(w.first, len(w.gap_positions)) for w in near] == [(0, 2), (2, 1)]
     assert [len(w.canvas.ids) for w in near] == [64, 64]
 
 
@@ -95,11 +95,11 @@ def test_the_space_before_a_gap_is_not_on_its_canvas(tokenizer: Tokenizer) -> No
     document = "One dog ran. One cat ran."
     sites = [SizedGap(4, 7, 1, absorbs_space=True), SizedGap(17, 20, 2, absorbs_space=True)]
     (window,) = make_windows(tokenizer, document, sites, 64)
-    first, second = window.places
+    first, second = window.gap_positions
     ids = window.canvas.ids.tolist()
     kept = [tokenizer.decode(part) for part in (ids[: first.start], ids[first.stop : second.start])]
     assert kept == ["One", " ran. One"]
-    assert window.canvas.space_positions == tuple(place.start for place in window.places)
+    assert window.canvas.space_positions == tuple(place.start for place in window.gap_positions)
 
 
 def test_a_vocabulary_of_single_bytes_joins_no_blank() -> None:
