@@ -25,7 +25,7 @@ from pathlib import Path
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.evaluation.detokenisers import DETOKENISERS
 from sedd_cli.evaluation.names import Format, Split
-from sedd_cli.models.hub_datasets import Fetching, dataset_file, quietly
+from sedd_cli.models.hub_datasets import TransferProgress, dataset_file, no_progress
 from sedd_cli.models.names import path_of
 from sedd_cli.text.corpus import read_documents, read_jsonl, read_lines
 
@@ -92,12 +92,12 @@ def read_dataset(
     format: Format | None = None,
     split: Split | None = None,
     detokenise: bool = True,
-    fetching: Fetching = quietly,
+    progress: TransferProgress = no_progress,
 ) -> DataSet:
     """Read a data set by its name (`NAMES`), or the file at a path; a name wins over a file (`./ptb` is one).
 
     `format` says what a file is (default: text, split into documents by `read_documents`), `split` which part of a
-    named data set to take (default: test). What is not in the hub's cache is fetched; `fetching` is told of it.
+    named data set to take (default: test). What is not in the hub's cache is fetched, shown by `progress`.
 
     Raises `UsageError` for a choice that there is not, an empty file or one in another format, `NotLoadableError` for
     what is not there or cannot be read, `SeddError` where the hub cannot be reached or pyarrow is missing.
@@ -114,7 +114,7 @@ def read_dataset(
                 f"{what} is of format {place.format}, not {format}", f"A format is for files; a file is ./{what}."
             )
         name, format, split = what, place.format, split or "test"
-        rows, source = _rows_of_hub(what, place, split, fetching)
+        rows, source = _rows_of_hub(what, place, split, progress)
     if not any(row.strip() for row in rows):
         raise UsageError(f"{what} holds no text", "Give a data set with at least one row.")
     apply = DETOKENISERS.get(format) if detokenise else None
@@ -132,13 +132,13 @@ def _notes(format: Format, rows: Sequence[str]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _rows_of_hub(name: str, place: _Place, split: Split, fetching: Fetching) -> tuple[list[str], str]:
+def _rows_of_hub(name: str, place: _Place, split: Split, progress: TransferProgress) -> tuple[list[str], str]:
     if split not in place.splits:
         raise UsageError(f"{name} is not to be had in split {split!r}", f"It has: {', '.join(place.splits)}.")
     file = place.file.format(split=split)
     if file.endswith(".parquet"):
         _require_pyarrow()
-    path, commit = dataset_file(place.repository, file, place.revision, fetching)
+    path, commit = dataset_file(place.repository, file, place.revision, progress)
     source = f"hub {place.repository}, commit {commit}, {file}"
     if file.endswith(".parquet"):
         return _parquet(path, place.column, f"{file} of {place.repository}"), source

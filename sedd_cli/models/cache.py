@@ -16,7 +16,7 @@ Kind = Literal["model", "dataset"]
 
 
 @dataclass(frozen=True)
-class Cached:
+class CachedCheckpoint:
     """A checkpoint in the cache at one commit, which `refs` (branches, tags) name. `size` in bytes."""
 
     name: str
@@ -32,8 +32,8 @@ def cache_folder() -> Path:
 
 
 def cached_file(repository: str, name: str, revision: str | None = None, kind: Kind = "model") -> Path | None:
-    found = _try_to_load(repository, name, revision=revision, repo_type=kind)
-    return Path(found) if isinstance(found, str) else None
+    path = _try_to_load(repository, name, revision=revision, repo_type=kind)
+    return Path(path) if isinstance(path, str) else None
 
 
 def cached_folder(repository: str, revision: str | None = None) -> Path | None:
@@ -48,15 +48,15 @@ def require_cached(repository: str, revision: str | None = None) -> Path:
     folder = cached_folder(repository, revision)
     if folder is not None:
         return folder
-    wanted = _named(repository, revision)
+    wanted = _full_name(repository, revision)
     hint = f"Fetch it: sedd download {wanted}"
-    there = [name for name in (CONFIG, *WEIGHTS) if cached_file(repository, name, revision)]
-    if there:
-        lacks = "weights" if CONFIG in there else CONFIG
+    cached = [name for name in (CONFIG, *WEIGHTS) if cached_file(repository, name, revision)]
+    if cached:
+        lacks = "weights" if CONFIG in cached else CONFIG
         raise NotLoadableError(f"{wanted} is in the hub's cache in part only: it lacks {lacks}", hint)
-    others = [c for c in cached_checkpoints() if c.name == repository and c.complete]
-    if others:
-        hint = f"In the cache: {', '.join(_named(repository, c.commit) for c in others)}. {hint}"
+    complete = [c for c in cached_checkpoints() if c.name == repository and c.complete]
+    if complete:
+        hint = f"In the cache: {', '.join(_full_name(repository, c.commit) for c in complete)}. {hint}"
     raise NotLoadableError(f"there is no folder {wanted!r}, and no such repository in the hub's cache", hint)
 
 
@@ -65,15 +65,15 @@ def offline_folder(repository: str, revision: str | None = None) -> Path | None:
     return cached_folder(repository, revision) if constants.HF_HUB_OFFLINE else None
 
 
-def cached_checkpoints() -> list[Cached]:
+def cached_checkpoints() -> list[CachedCheckpoint]:
     """All checkpoints in the cache, by name; of whatever else it holds, nothing."""
     cache = _scan()
     return sorted(
         (
-            _cached(repository, revision)
+            _cached_checkpoint(repository, revision)
             for repository in (cache.repos if cache else ())
             for revision in repository.revisions
-            if repository.repo_type == "model" and _is_ours(revision.snapshot_path / CONFIG)
+            if repository.repo_type == "model" and _is_checkpoint(revision.snapshot_path / CONFIG)
         ),
         key=lambda cached: (cached.name.lower(), cached.commit),
     )
@@ -81,7 +81,7 @@ def cached_checkpoints() -> list[Cached]:
 
 def repository_size(repository: str) -> int:
     """Bytes of a repository in the cache, all its revisions. Raises `NotLoadableError` if it is not there."""
-    return _find(repository)[1].size_on_disk
+    return _find_cached(repository)[1].size_on_disk
 
 
 def remove_cached(repository: str) -> None:
@@ -89,20 +89,20 @@ def remove_cached(repository: str) -> None:
 
     Raises `NotLoadableError` if it is not there, `SeddError` if it cannot be deleted.
     """
-    cache, mine = _find(repository)
+    cache, target = _find_cached(repository)
     # A commit alone is no name for it: a repository copied on the hub has the same ones.
-    commits = [revision.commit_hash for revision in mine.revisions]
-    replace(cache, repos=frozenset({mine})).delete_revisions(*commits).execute()
-    if mine.repo_path.exists():
-        raise SeddError(f"cannot delete {mine.repo_path}", "Check its permissions.")
+    commits = [revision.commit_hash for revision in target.revisions]
+    replace(cache, repos=frozenset({target})).delete_revisions(*commits).execute()
+    if target.repo_path.exists():
+        raise SeddError(f"cannot delete {target.repo_path}", "Check its permissions.")
 
 
-def _find(repository: str) -> tuple[HFCacheInfo, CachedRepoInfo]:
+def _find_cached(repository: str) -> tuple[HFCacheInfo, CachedRepoInfo]:
     cache = _scan()
     if cache is not None:
-        for found in cache.repos:
-            if found.repo_type == "model" and found.repo_id == repository:
-                return cache, found
+        for cached in cache.repos:
+            if cached.repo_type == "model" and cached.repo_id == repository:
+                return cache, cached
     raise NotLoadableError(f"{repository} is not in the hub's cache", "sedd models list shows what is.")
 
 
@@ -116,9 +116,9 @@ def _scan() -> HFCacheInfo | None:
         raise SeddError(f"cannot read the hub's cache {cache_folder()}: {error}", "Check HF_HOME.") from error
 
 
-def _cached(repository: CachedRepoInfo, revision: CachedRevisionInfo) -> Cached:
+def _cached_checkpoint(repository: CachedRepoInfo, revision: CachedRevisionInfo) -> CachedCheckpoint:
     files = {file.file_name for file in revision.files}
-    return Cached(
+    return CachedCheckpoint(
         name=repository.repo_id,
         commit=revision.commit_hash,
         refs=tuple(sorted(revision.refs)),
@@ -128,7 +128,7 @@ def _cached(repository: CachedRepoInfo, revision: CachedRevisionInfo) -> Cached:
     )
 
 
-def _is_ours(config: Path) -> bool:
+def _is_checkpoint(config: Path) -> bool:
     """Whether a config.json is of the layouts that we read, going by its keys."""
     try:
         keys = json.loads(config.read_bytes())
@@ -137,5 +137,5 @@ def _is_ours(config: Path) -> bool:
     return isinstance(keys, dict) and {"tokens", "noise", "model"} <= keys.keys()
 
 
-def _named(repository: str, revision: str | None) -> str:
+def _full_name(repository: str, revision: str | None) -> str:
     return repository if revision is None else f"{repository}@{revision}"

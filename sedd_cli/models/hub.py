@@ -17,7 +17,7 @@ from sedd_cli.errors import NotLoadableError, SeddError
 from sedd_cli.models.cache import Kind, cached_file
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.gpt2 import GPT2_REPOSITORIES, GPT2_TOKENS, cached_gpt2_file
-from sedd_cli.models.hub_errors import NoRepositoryError, explained
+from sedd_cli.models.hub_errors import NoRepositoryError, explain_errors
 from sedd_cli.models.names import CONFIG, TOKENIZER, WEIGHTS
 
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -34,7 +34,7 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
-class Offer:
+class RemoteSnapshot:
     """What we would take from a repository, of which `revision` is a branch, a tag or a commit."""
 
     repository: str
@@ -53,11 +53,11 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DownloadPlan:
     """A checkpoint to be fetched, with GPT-2's tokenizer where it needs that."""
 
-    checkpoint: Offer
-    tokenizer: Offer | None
+    checkpoint: RemoteSnapshot
+    tokenizer: RemoteSnapshot | None
 
     @property
     def bytes(self) -> int:
@@ -65,56 +65,56 @@ class Plan:
         return self.checkpoint.missing_bytes + (self.tokenizer.missing_bytes if self.tokenizer else 0)
 
 
-def _ignore(_: int) -> None:
+def _no_progress(_: int) -> None:
     pass
 
 
-def plan_download(repository: str, revision: str | None = None) -> Plan:
+def plan_download(repository: str, revision: str | None = None) -> DownloadPlan:
     """What fetching a checkpoint takes. Fetches its config.json alone, which says whether it is one of ours.
 
     Raises `NotLoadableError` if there is no such repository or it holds no such checkpoint, `SeddError` where the hub
     cannot be reached.
     """
-    offer = look_up(repository, revision or constants.DEFAULT_REVISION, _files_of_checkpoint)
+    remote = find_snapshot(repository, revision or constants.DEFAULT_REVISION, _files_of_checkpoint)
     # Its config tells other architectures apart before their weights are paid for.
-    with explained(repository, offer.revision):
-        config = read_config(_fetch_file(offer, offer.files[0], _ignore).parent)
-    names = {file.name for file in offer.files}
+    with explain_errors(repository, remote.revision):
+        config = read_config(_fetch_file(remote, remote.files[0], _no_progress).parent)
+    names = {file.name for file in remote.files}
     own = "tokenizer.json" in names or {"vocab.json", "merges.txt"} <= names
-    return Plan(offer, None if own or config.tokens != GPT2_TOKENS or cached_gpt2_file() else _look_up_gpt2())
+    return DownloadPlan(remote, None if own or config.tokens != GPT2_TOKENS or cached_gpt2_file() else _find_gpt2())
 
 
-def fetch(plan: Plan, on_bytes: OnBytes = _ignore) -> Path:
+def fetch(plan: DownloadPlan, on_bytes: OnBytes = _no_progress) -> Path:
     """Fetch what a plan says and is not in the cache; the checkpoint's folder. All of it is verified.
 
     The revision's name points at what was fetched only when all of it is there. Raises `NotLoadableError` for a damaged
     file, which is then no longer in the cache, `SeddError` where something else is in the way.
     """
     if plan.tokenizer is not None:
-        fetch_offer(plan.tokenizer, on_bytes)
-    return fetch_offer(plan.checkpoint, on_bytes)
+        fetch_snapshot(plan.tokenizer, on_bytes)
+    return fetch_snapshot(plan.checkpoint, on_bytes)
 
 
-def fetch_offer(offer: Offer, on_bytes: OnBytes = _ignore) -> Path:
+def fetch_snapshot(remote: RemoteSnapshot, on_bytes: OnBytes = _no_progress) -> Path:
     """The same for the files of one repository; the folder that they are in."""
-    with explained(offer.repository, offer.revision, offer.kind):
-        for file in offer.files:
-            _fetch_file(offer, file, on_bytes)
-        return _name_revision(offer)
+    with explain_errors(remote.repository, remote.revision, remote.kind):
+        for file in remote.files:
+            _fetch_file(remote, file, on_bytes)
+        return _point_revision(remote)
 
 
-def look_up(
-    repository: str, revision: str, choose: Callable[[str, list[str]], list[str]], kind: Kind = "model"
-) -> Offer:
-    """What `choose(repository, names)` takes of a repository's files. Raises what `plan_download` does."""
-    with explained(repository, revision, kind):
+def find_snapshot(
+    repository: str, revision: str, select: Callable[[str, list[str]], list[str]], kind: Kind = "model"
+) -> RemoteSnapshot:
+    """What `select(repository, names)` takes of a repository's files. Raises what `plan_download` does."""
+    with explain_errors(repository, revision, kind):
         ask = dataset_info if kind == "dataset" else model_info
         info = ask(repository, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
         if info.sha is None:
             raise SeddError(f"the hub does not say which commit {repository} is at", "Try again later.")
         siblings = {s.rfilename: s for s in info.siblings or []}
         files = []
-        for name in choose(repository, list(siblings)):
+        for name in select(repository, list(siblings)):
             size, lfs = siblings[name].size, siblings[name].lfs
             # Where there is LFS, git's name is that of a pointer to the file.
             digest = lfs.sha256 if lfs else siblings[name].blob_id
@@ -122,41 +122,41 @@ def look_up(
                 url = hf_hub_url(repository, name, revision=info.sha, repo_type=kind)
                 size = get_hf_file_metadata(url).size
             files.append(RemoteFile(name, size or 0, digest))
-    return Offer(repository, revision, info.sha, tuple(files), kind)
+    return RemoteSnapshot(repository, revision, info.sha, tuple(files), kind)
 
 
 def _files_of_checkpoint(repository: str, names: list[str]) -> list[str]:
     """The config first, then one file of weights, then what there is of a tokenizer."""
     weights = next((name for name in WEIGHTS if name in names), None)
     if CONFIG not in names or weights is None:
-        lacks = CONFIG if CONFIG not in names else " or ".join(WEIGHTS)
+        missing = CONFIG if CONFIG not in names else " or ".join(WEIGHTS)
         raise NotLoadableError(
-            f"{repository} holds no checkpoint that sedd reads: it has no {lacks}",
+            f"{repository} holds no checkpoint that sedd reads: it has no {missing}",
             "sedd models list shows some that it does.",
         )
     return [CONFIG, weights, *(name for name in TOKENIZER if name in names)]
 
 
-def _look_up_gpt2() -> Offer:
+def _find_gpt2() -> RemoteSnapshot:
     first, second = GPT2_REPOSITORIES
     try:
-        return look_up(first, constants.DEFAULT_REVISION, lambda *_: ["tokenizer.json"])
+        return find_snapshot(first, constants.DEFAULT_REVISION, lambda *_: ["tokenizer.json"])
     except NoRepositoryError:
-        return look_up(second, constants.DEFAULT_REVISION, lambda *_: ["tokenizer.json"])
+        return find_snapshot(second, constants.DEFAULT_REVISION, lambda *_: ["tokenizer.json"])
 
 
-def _fetch_file(offer: Offer, file: RemoteFile, on_bytes: OnBytes) -> Path:
+def _fetch_file(remote: RemoteSnapshot, file: RemoteFile, on_bytes: OnBytes) -> Path:
     path = Path(
         hf_hub_download(
-            offer.repository,
+            remote.repository,
             file.name,
-            repo_type=offer.kind,
-            revision=offer.commit,
+            repo_type=remote.kind,
+            revision=remote.commit,
             etag_timeout=constants.HF_HUB_ETAG_TIMEOUT,
-            tqdm_class=_bar(on_bytes),
+            tqdm_class=_progress_bar(on_bytes),
         )
     )
-    verify(offer.repository, file.name, path, file.digest)
+    verify(remote.repository, file.name, path, file.digest)
     return path
 
 
@@ -166,48 +166,48 @@ def verify(repository: str, name: str, path: Path, digest: str | None = None) ->
     Raises `NotLoadableError` if it is damaged, and removes it.
     """
     blob = path.parent / path.readlink() if path.is_symlink() else path
-    told = {digest, blob.name if _DIGEST.fullmatch(blob.name) else None} - {None}
-    expected = {text for text in told if text and len(text) == 64} or told
+    digests = {digest, blob.name if _DIGEST.fullmatch(blob.name) else None} - {None}
+    expected = {text for text in digests if text and len(text) == 64} or digests
     if not expected:
         return
     with path.open("rb") as stream:
-        if expected is told:
-            kind, begin = "SHA-1 (git's)", b"blob %d\0" % path.stat().st_size
-            found = hashlib.file_digest(stream, lambda: hashlib.sha1(begin, usedforsecurity=False)).hexdigest()
+        if expected is digests:
+            kind, prefix = "SHA-1 (git's)", b"blob %d\0" % path.stat().st_size
+            actual = hashlib.file_digest(stream, lambda: hashlib.sha1(prefix, usedforsecurity=False)).hexdigest()
         else:
-            kind, found = "SHA-256", hashlib.file_digest(stream, "sha256").hexdigest()
-    if expected != {found}:
+            kind, actual = "SHA-256", hashlib.file_digest(stream, "sha256").hexdigest()
+    if expected != {actual}:
         path.unlink()
         blob.unlink(missing_ok=True)
         raise NotLoadableError(
-            f"{name} of {repository} is damaged: its {kind} is {found}, "
+            f"{name} of {repository} is damaged: its {kind} is {actual}, "
             f"not {' or '.join(sorted(filter(None, expected)))} as the hub says",
             "It was removed; try again to fetch it anew.",
         )
 
 
-def _name_revision(offer: Offer) -> Path:
+def _point_revision(remote: RemoteSnapshot) -> Path:
     """Let the cache know which commit the revision's name stands for; the folder of that commit."""
     path = hf_hub_download(
-        offer.repository,
-        offer.files[0].name,
-        repo_type=offer.kind,
-        revision=offer.revision,
+        remote.repository,
+        remote.files[0].name,
+        repo_type=remote.kind,
+        revision=remote.revision,
         etag_timeout=constants.HF_HUB_ETAG_TIMEOUT,
-        tqdm_class=_bar(_ignore),
+        tqdm_class=_progress_bar(_no_progress),
     )
-    folder = snapshot(Path(path), offer.files[0].name)
-    if folder.name != offer.commit:
-        raise SeddError(f"{offer.repository} has changed while it was fetched", "Try again.")
+    folder = snapshot_folder(Path(path), remote.files[0].name)
+    if folder.name != remote.commit:
+        raise SeddError(f"{remote.repository} has changed while it was fetched", "Try again.")
     return folder
 
 
-def snapshot(path: Path, name: str) -> Path:
+def snapshot_folder(path: Path, name: str) -> Path:
     """The folder of the cache, named by a commit, in which `path` is the file `name`."""
     return path.parents[len(PurePosixPath(name).parts) - 1]
 
 
-def _bar(on_bytes: OnBytes) -> Any:
+def _progress_bar(on_bytes: OnBytes) -> Any:
     """What huggingface_hub takes for a progress bar of tqdm's, to be told of bytes as they come."""
 
     class Bar:

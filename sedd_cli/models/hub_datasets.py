@@ -6,17 +6,19 @@ from pathlib import Path
 
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.cache import cached_file
-from sedd_cli.models.hub import OnBytes, fetch_offer, look_up, snapshot, verify
+from sedd_cli.models.hub import OnBytes, fetch_snapshot, find_snapshot, snapshot_folder, verify
 
-Fetching = Callable[[str, int], AbstractContextManager[OnBytes]]
+TransferProgress = Callable[[str, int], AbstractContextManager[OnBytes]]
 """Entered with a title and the number of bytes before anything is fetched; gives what is told of bytes as they come."""
 
 
-def quietly(_title: str, _total: int) -> AbstractContextManager[OnBytes]:
+def no_progress(_title: str, _total: int) -> AbstractContextManager[OnBytes]:
     return nullcontext(lambda _: None)
 
 
-def dataset_file(repository: str, name: str, revision: str, fetching: Fetching = quietly) -> tuple[Path, str]:
+def dataset_file(
+    repository: str, name: str, revision: str, progress: TransferProgress = no_progress
+) -> tuple[Path, str]:
     """A file of a data set's repository, and its commit. What is in the cache is taken from there, without the network.
 
     It is hashed either way. Raises `NotLoadableError` if there is no such repository or file, if it is damaged (then it
@@ -25,16 +27,16 @@ def dataset_file(repository: str, name: str, revision: str, fetching: Fetching =
     path = cached_file(repository, name, revision, "dataset")
     if path is not None:
         verify(repository, name, path)
-        return path, snapshot(path, name).name
+        return path, snapshot_folder(path, name).name
 
-    def choose(_: str, names: list[str]) -> list[str]:
+    def select(_: str, names: list[str]) -> list[str]:
         if name not in names:
             raise NotLoadableError(
                 f"the hub's data set {repository} no longer holds {name}", "Give a local file in its original format."
             )
         return [name]
 
-    offer = look_up(repository, revision, choose, "dataset")
-    with fetching(f"{repository}/{name}", offer.missing_bytes) as on_bytes:
-        folder = fetch_offer(offer, on_bytes)
-    return folder / name, offer.commit
+    remote = find_snapshot(repository, revision, select, "dataset")
+    with progress(f"{repository}/{name}", remote.missing_bytes) as on_bytes:
+        folder = fetch_snapshot(remote, on_bytes)
+    return folder / name, remote.commit

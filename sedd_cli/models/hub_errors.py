@@ -32,7 +32,7 @@ class NoRepositoryError(NotLoadableError):
 
 
 @contextmanager
-def explained(repository: str, revision: str, kind: Kind = "model") -> Iterator[None]:
+def explain_errors(repository: str, revision: str, kind: Kind = "model") -> Iterator[None]:
     """Say what went wrong in a block that talks to the hub: every error leaves it as a `SeddError`.
 
     huggingface_hub's own warnings, which would go to stderr past us, are held back.
@@ -57,7 +57,7 @@ def _explain(error: BaseException, repository: str, revision: str, kind: Kind) -
         # Its own words are that something went wrong.
         return _explain(error.__cause__, repository, revision, kind)
     if isinstance(error, HfHubHTTPError):
-        return _explain_answer(error, repository, revision, kind)
+        return _explain_response(error, repository, revision, kind)
     if isinstance(error, OfflineModeIsEnabled | LocalEntryNotFoundError):
         return NotLoadableError(
             f"{repository} is not in the hub's cache as asked for, and HF_HUB_OFFLINE forbids to fetch it",
@@ -76,32 +76,32 @@ def _explain(error: BaseException, repository: str, revision: str, kind: Kind) -
             f"{constants.HF_HUB_DOWNLOAD_TIMEOUT} and {constants.HF_HUB_ETAG_TIMEOUT}.",
         )
     if isinstance(error, OSError) and error.errno is not None:
-        return _explain_system(error)
+        return _explain_os_error(error)
     return SeddError(
         f"cannot fetch {repository} from {constants.ENDPOINT}: {_first_line(error)}",
         "Check the connection (and HF_ENDPOINT, if set), and try again.",
     )
 
 
-def _explain_answer(error: HfHubHTTPError, repository: str, revision: str, kind: Kind) -> SeddError:
+def _explain_response(error: HfHubHTTPError, repository: str, revision: str, kind: Kind) -> SeddError:
     """What the hub answered that was no file."""
-    page = f"{constants.ENDPOINT}/{constants.REPO_TYPES_URL_PREFIXES.get(kind, '')}{repository}"
+    url = f"{constants.ENDPOINT}/{constants.REPO_TYPES_URL_PREFIXES.get(kind, '')}{repository}"
     if isinstance(error, GatedRepoError):
         return NotLoadableError(
-            f"{repository} is gated: its authors ask for something first", f"Accept that at {page}, then {_TOKEN}."
+            f"{repository} is gated: its authors ask for something first", f"Accept that at {url}, then {_TOKEN}."
         )
     if isinstance(error, RepositoryNotFoundError):
         return NoRepositoryError(
             f"the hub has no repository {repository}, or it is private",
-            f"Check the name at {page}; for a private one, {_TOKEN}.",
+            f"Check the name at {url}; for a private one, {_TOKEN}.",
         )
     if isinstance(error, RevisionNotFoundError):
-        return NotLoadableError(f"{repository} has no revision {revision!r}", f"See {page}/commits.")
+        return NotLoadableError(f"{repository} has no revision {revision!r}", f"See {url}/commits.")
     if isinstance(error, RemoteEntryNotFoundError):
-        return NotLoadableError(f"a file of {repository} is not there: {_first_line(error)}", f"See {page}.")
+        return NotLoadableError(f"a file of {repository} is not there: {_first_line(error)}", f"See {url}.")
     status = error.response.status_code
     if status in (401, 403):
-        return NotLoadableError(f"the hub refuses access to {repository} ({status})", f"See {page}, and {_TOKEN}.")
+        return NotLoadableError(f"the hub refuses access to {repository} ({status})", f"See {url}, and {_TOKEN}.")
     if status == 429:
         return SeddError(
             f"the hub has had too many requests from here (429), the last for {repository}",
@@ -110,7 +110,7 @@ def _explain_answer(error: HfHubHTTPError, repository: str, revision: str, kind:
     return SeddError(f"the hub answers {status} for {repository}: {_first_line(error)}", "Try again later.")
 
 
-def _explain_system(error: OSError) -> SeddError:
+def _explain_os_error(error: OSError) -> SeddError:
     where = f"the hub's cache {constants.HF_HUB_CACHE}"
     if error.errno in _NO_ROOM:
         return SeddError(

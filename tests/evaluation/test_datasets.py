@@ -28,7 +28,7 @@ from sedd_cli.errors import SeddError
 from sedd_cli.evaluation.datasets import read_dataset
 
 @contextmanager
-def fetching(title, total):
+def progress(title, total):
     told.append([title, total, 0])
     def count(n):
         told[-1][2] += n
@@ -37,7 +37,7 @@ def fetching(title, total):
 for what, options in json.loads(sys.argv[1]):
     told = []
     try:
-        answer = asdict(read_dataset(what, **options, fetching=fetching))
+        answer = asdict(read_dataset(what, **options, progress=progress))
     except SeddError as error:
         answer = {"code": error.exit_code, "error": error.message, "hint": error.hint}
     print(json.dumps({**answer, "fetched": told}))

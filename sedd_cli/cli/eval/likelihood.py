@@ -46,7 +46,7 @@ class BlockOptions:
             format=self.format,
             split=self.split,
             detokenise=self.detokenise,
-            fetching=terminal.counting_bytes,
+            progress=terminal.counting_bytes,
         )
 
     def blocks_of(self, data: "DataSet", checkpoint: "Checkpoint", length: int) -> "Blocks":
