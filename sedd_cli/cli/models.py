@@ -181,7 +181,7 @@ def _described(name: str, folder: Path, about: str | None) -> dict[str, Any]:
 
 
 def _tokenizer(folder: Path) -> str:
-    from sedd_cli.models.names import TOKENIZER
+    from sedd_cli.models.layout import TOKENIZER
 
     own = [name for name in TOKENIZER if (folder / name).is_file()]
     return ", ".join(own) or "none of its own"

@@ -10,7 +10,7 @@ from huggingface_hub import try_to_load_from_cache as _try_to_load
 from huggingface_hub.errors import CacheNotFound
 
 from sedd_cli.errors import NotLoadableError, SeddError
-from sedd_cli.models.names import CONFIG, WEIGHTS
+from sedd_cli.models.layout import CONFIG, WEIGHTS
 
 Kind = Literal["model", "dataset"]
 

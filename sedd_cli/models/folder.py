@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
-from sedd_cli.models.names import CONFIG, WEIGHTS
+from sedd_cli.models.layout import CONFIG, WEIGHTS
 
 
 def read_config(folder: Path) -> Config:

@@ -18,7 +18,7 @@ from sedd_cli.models.cache import Kind, cached_file
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.gpt2 import GPT2_REPOSITORIES, GPT2_TOKENS, cached_gpt2_file
 from sedd_cli.models.hub_errors import NoRepositoryError, explain_errors
-from sedd_cli.models.names import CONFIG, TOKENIZER, WEIGHTS
+from sedd_cli.models.layout import CONFIG, TOKENIZER, WEIGHTS
 
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 OnBytes = Callable[[int], None]

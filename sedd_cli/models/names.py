@@ -6,11 +6,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from sedd_cli.errors import NotLoadableError, UsageError
+from sedd_cli.models.layout import CONFIG
 
 DEFAULT = "tinystories"
-CONFIG = "config.json"
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-TOKENIZER = ("tokenizer.json", "vocab.json", "merges.txt")
 _BUILT_IN = Path(__file__).resolve().parent.parent / "checkpoints"
 _HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(.+))?", re.ASCII)
 

@@ -13,7 +13,7 @@ from sedd_cli.atomic import write_file
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.generation.lock import LOCK, locked
 from sedd_cli.models.config import Config
-from sedd_cli.models.names import CONFIG, TOKENIZER, WEIGHTS
+from sedd_cli.models.layout import CONFIG, TOKENIZER, WEIGHTS
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.training.recipe import Recipe, differing_keys
 
