@@ -37,7 +37,7 @@ def fetch_if_missing(model: str | None, terminal: Terminal) -> None:
     from sedd_cli.models.cache import cached_folder
 
     if cached_folder(*parts) is None:
-        terminal.note(f"there is no folder {model!r}, and none in the hub's cache: asking the hub")
+        terminal.info(f"there is no folder {model!r}, and none in the hub's cache: asking the hub")
         fetch_checkpoint(*parts, terminal)
 
 
@@ -52,7 +52,7 @@ def fetch_checkpoint(repository: str, revision: str | None, terminal: Terminal) 
 
     folder = offline_folder(repository, revision)
     if folder is not None:
-        terminal.note(f"HF_HUB_OFFLINE: {repository} as it is in the cache, commit {folder.name}; not verified")
+        terminal.info(f"HF_HUB_OFFLINE: {repository} as it is in the cache, commit {folder.name}; not verified")
         return folder
     from sedd_cli.models.hub import fetch, plan_download
 
@@ -61,6 +61,6 @@ def fetch_checkpoint(repository: str, revision: str | None, terminal: Terminal) 
     if plan.tokenizer is not None:
         files.append("GPT-2's tokenizer.json")
     what = f"{', '.join(files)} ({decimal(plan.bytes)})" if files else "nothing to fetch, all is in the cache"
-    terminal.note(f"{repository}, commit {plan.checkpoint.commit}: {what}")
-    with terminal.counting_bytes(repository, plan.bytes) as on_bytes:
+    terminal.info(f"{repository}, commit {plan.checkpoint.commit}: {what}")
+    with terminal.byte_progress(repository, plan.bytes) as on_bytes:
         return fetch(plan, on_bytes)

@@ -34,7 +34,7 @@ def doctor(
             "paths": _paths(),
         }
         out.write(as_json(report) if json else _text(report))
-    Terminal(quiet=quiet, color=color).note(
+    Terminal(quiet=quiet, color=color).info(
         "to uninstall: sedd models rm what you downloaded (other programs share the hub's cache), "
         "pip uninstall sedd-cli, and delete settings and recovery"
     )

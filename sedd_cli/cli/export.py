@@ -47,7 +47,7 @@ def export(
     sample = read_recording(trace, row, terminal)
     data = export_recording(sample, format, step=step, speed=speed, width=width)
     write_file(out, data)
-    terminal.note(f"{out}: {sample.last} steps, {len(data) / 1000:.0f} kB")
+    terminal.info(f"{out}: {sample.last} steps, {len(data) / 1000:.0f} kB")
 
 
 def _format_of(out: Path) -> "ExportFormat":

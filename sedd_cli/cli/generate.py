@@ -111,7 +111,7 @@ def generate(
                 "this checkpoint has no tokenizer, so it writes ids, not text",
                 "Use --json, or put its tokenizer.json beside config.json.",
             )
-        if terminal.talks:
+        if terminal.enabled:
             _warn(run, terminal)
         started = time.monotonic()
         writer = TraceWriter(trace, run) if trace else None
@@ -125,7 +125,7 @@ def generate(
             if writer:
                 last.callback(writer.close)
             if not finished:
-                out.spare(terminal)
+                out.save_partial(terminal)
             out.write(_as_json(run, samples) if json else as_lines([s.text for s in samples]))
     if not finished:
         raise typer.Exit(130)
@@ -150,19 +150,19 @@ def _into_folder(
     with joined() as world, Bulk(load(), request, Path(output), world, full_canvas=full_canvas) as bulk:
         run = Run(bulk.checkpoint, bulk.request)
         tell_steps(run, request.steps, terminal)
-        if terminal.talks:
+        if terminal.enabled:
             _warn(run, terminal)
-        terminal.note(f"seed {bulk.request.seed}, {bulk.num_existing:,} of {request.num_samples:,} there already")
+        terminal.info(f"seed {bulk.request.seed}, {bulk.num_existing:,} of {request.num_samples:,} there already")
         name = f"process 1 of {world.size}" if world.size > 1 else "samples"
         try:
-            with terminal.counting() as count:
+            with terminal.progress() as count:
                 for done, _ in enumerate(bulk.samples(), start=1):
                     count(name, done, bulk.planned)
         except KeyboardInterrupt:
-            terminal.note("stopped; the same command goes on with what is missing")
+            terminal.info("stopped; the same command goes on with what is missing")
             raise typer.Exit(130) from None
         world.wait()
-    terminal.note(f"{request.num_samples:,} samples in {output}")
+    terminal.info(f"{request.num_samples:,} samples in {output}")
 
 
 def _warn(run: "Run", terminal: Terminal) -> None:
@@ -178,7 +178,7 @@ def _warn(run: "Run", terminal: Terminal) -> None:
     if run.request.logits_processor().changes_law:
         terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
     if run.excludes_end_of_text:
-        terminal.note("between prompt and suffix the end-of-text token is left out")
+        terminal.info("between prompt and suffix the end-of-text token is left out")
     if isinstance(checkpoint.process, Uniform) and (canvas.prompt or canvas.suffix):
         terminal.warn("with the uniform process a prompt is only approximately taken into account")
     ratio = ood_ratio(checkpoint, canvas.prompt)
@@ -191,7 +191,7 @@ def _warn(run: "Run", terminal: Terminal) -> None:
 
 def _summarise(run: "Run", samples: "list[Sample]", seconds: float, terminal: Terminal) -> None:
     calls = sum(sample.nfe for sample in samples)
-    terminal.note(f"seed {run.seed}, {calls} network calls, {seconds:.1f} s, {run.checkpoint.name}")
+    terminal.info(f"seed {run.seed}, {calls} network calls, {seconds:.1f} s, {run.checkpoint.name}")
 
 
 def _as_json(run: "Run", samples: "list[Sample]") -> str:

@@ -142,7 +142,7 @@ def infill(
                 terminal.warn(f"nothing stands in the gap {gap.start}:{gap.end}: --tokens N would write there")
         started = time.monotonic()
         if any(not isinstance(gap.tokens, int | None) for gap in gaps):
-            terminal.note("comparing how many tokens fit")
+            terminal.info("comparing how many tokens fit")
         infilling = Infilling(checkpoint, request, document.text, gaps)
         tell_steps(infilling, steps, terminal)
         _tell(infilling, terminal, quiet)
@@ -164,9 +164,9 @@ def infill(
             if writer:
                 last.callback(writer.close)
             if not finished and in_place:
-                terminal.note(f"stopped: {file} was left as it is")
+                terminal.info(f"stopped: {file} was left as it is")
             if not finished and out is not None:
-                out.spare(terminal)
+                out.save_partial(terminal)
             if fillings and out is not None:
                 _print(out, infilling, fillings, document, nats, json=json, diff=diff, color=color)
             if fillings and finished and in_place:
@@ -208,7 +208,7 @@ def _print(
 
 def _put_back(text: str, document: Document, *, printed: bool, terminal: Terminal) -> None:
     if text == document.text:
-        terminal.note(f"{document.name} was left as it is: nothing changed")
+        terminal.info(f"{document.name} was left as it is: nothing changed")
         return
     try:
         _, backup = save_with_backup(document, text)
@@ -217,9 +217,9 @@ def _put_back(text: str, document: Document, *, printed: bool, terminal: Termina
         if not printed:
             with suppress(SeddError):
                 Output(None).write(text)
-                terminal.note("the finished document is on stdout instead")
+                terminal.info("the finished document is on stdout instead")
         raise
-    terminal.note(f"{document.name} written; what it was is in {backup}")
+    terminal.info(f"{document.name} written; what it was is in {backup}")
 
 
 def _gaps(
@@ -250,7 +250,7 @@ def _gaps(
     gaps = marker_gaps(document.text, brackets, length)
     for gap in gaps:
         line, column = line_and_column(document.text, gap.start)
-        terminal.note(f"{line}:{column}: {document.text[gap.start : gap.end]}")
+        terminal.info(f"{line}:{column}: {document.text[gap.start : gap.end]}")
     if not gaps:
         raise UsageError(
             f"{document.name} has no gap", "Name one with --mask 10:40 or --regex PATTERN, or write [[12]] in the text."
@@ -264,7 +264,7 @@ def _tell(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
 
     for chosen in infilling.chosen_lengths:
         tried = ", ".join(f"{n} ({nats:.1f})" for n, nats in chosen.nats.items())
-        terminal.note(
+        terminal.info(
             f"gap {chosen.gap.start}:{chosen.gap.end} gets {chosen.tokens} tokens; nats of the text beside it: {tried}"
         )
     checkpoint = infilling.checkpoint
@@ -295,12 +295,12 @@ def _summarise(
 ) -> None:
     if len(fillings) > 1 and finished:
         for filling in fillings:
-            terminal.note(f"row {filling.row}: {filling.nats:.1f} nats")
+            terminal.info(f"row {filling.row}: {filling.nats:.1f} nats")
     calls, redrawn = sum(f.nfe for f in fillings), sum(f.redrawn for f in fillings)
     again = f" ({redrawn} of them to redraw bytes that were no text)" if redrawn else ""
     lengths = "the comparison of lengths, then " if infilling.chosen_lengths else ""
     ranking = ", then the ranking" if len(fillings) > 1 and finished else ""
-    terminal.note(
+    terminal.info(
         f"seed {infilling.seed}, {lengths}{calls} network calls{again}{ranking}, {seconds:.1f} s, "
         f"{infilling.checkpoint.name}"
     )

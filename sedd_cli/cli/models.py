@@ -93,13 +93,13 @@ def rm(
     terminal = Terminal(quiet=quiet, color=color)
     size = decimal(repository_size(repository))
     if not yes:
-        if not terminal.can_ask:
+        if not terminal.can_prompt:
             raise UsageError(f"not on a terminal, nobody can be asked whether {repository} may go", "Give --yes.")
         if not terminal.confirm(f"Delete {repository} ({size}) from the hub's cache?"):
-            terminal.note("kept")
+            terminal.info("kept")
             raise typer.Exit(1)
     remove_cached(repository)
-    terminal.note(f"deleted {repository}: {size} freed")
+    terminal.info(f"deleted {repository}: {size} freed")
 
 
 def _rows() -> list[dict[str, object]]:

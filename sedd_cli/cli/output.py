@@ -37,13 +37,13 @@ class Output:
         if self._file is not None:
             self._file.discard()
 
-    def spare(self, terminal: "Terminal") -> bool:
+    def save_partial(self, terminal: "Terminal") -> bool:
         """What follows is not whole: a file that is there stays as it is, and the data goes to stdout. True if so."""
         if self._file is None or not self._file.path.is_file():
             return False
         _require_stdout()
         self._file.discard()
-        terminal.note(f"stopped: {self._file.path} was left as it is")
+        terminal.info(f"stopped: {self._file.path} was left as it is")
         self._file = None
         return True
 

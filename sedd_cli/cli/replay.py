@@ -81,7 +81,7 @@ def read_recording(trace: Path, row: int | None, terminal: Terminal) -> "Recorde
     if recording.warning:
         terminal.warn(recording.warning)
     if row is None and len(recording.numbers) > 1:
-        terminal.note(f"row {sample.number}, the first of {len(recording.numbers)}: choose another with --row")
+        terminal.info(f"row {sample.number}, the first of {len(recording.numbers)}: choose another with --row")
     return sample
 
 
@@ -99,7 +99,7 @@ def _play(sample: "RecordedSample", first: int, last: int, speed: float, termina
         terminal.show(still, height_of(frame, terminal.width))
         return True
     try:
-        with terminal.watching(LiveView(title, sample.calls, True)) as view:
+        with terminal.live_view(LiveView(title, sample.calls, True)) as view:
             assert view is not None
             started = time.monotonic()
             for moment in sample.between(first, last):

@@ -118,9 +118,9 @@ def score(
         started = time.monotonic()
         result, finished = _carry_out(evaluation, terminal)
         if result is None:
-            terminal.note("stopped before the first result")
+            terminal.info("stopped before the first result")
             raise typer.Exit(130)
-        aside = output is not None and (finished or not out.spare(terminal))
+        aside = output is not None and (finished or not out.save_partial(terminal))
         if json:
             out.write(_as_json(evaluation, result, finished))
         else:
@@ -128,7 +128,7 @@ def score(
             shown = None if console is None else (console, _pieces(evaluation, result))
             _print(out, result, shown)
         if not finished:
-            terminal.note("stopped early: the figures are partial")
+            terminal.info("stopped early: the figures are partial")
         _conclude(evaluation, result, time.monotonic() - started, terminal)
     if not finished:
         raise typer.Exit(130)
@@ -145,9 +145,9 @@ def _tell(evaluation: "ScoreEvaluation", text: str, terminal: Terminal) -> None:
         )
     cut = f" in {len(windows)} windows of {windows.length}" if len(windows) > 1 else ""
     at_least = "at least " if evaluation.request.until_error and evaluation.goal else ""
-    terminal.note(f"{len(evaluation.ids)} tokens{cut}, {at_least}{evaluation.calls_needed} network calls")
+    terminal.info(f"{len(evaluation.ids)} tokens{cut}, {at_least}{evaluation.calls_needed} network calls")
     if cut:
-        terminal.note(f"each window but the first shares at least {windows.overlap} tokens with the one before")
+        terminal.info(f"each window but the first shares at least {windows.overlap} tokens with the one before")
     # The check reads only the first tokens, so a long document need not be tokenised twice.
     ratio = ood_ratio(checkpoint, text[:4096])
     if ratio is not None and ratio > 2:
@@ -169,7 +169,7 @@ def _carry_out(evaluation: "ScoreEvaluation", terminal: Terminal) -> "tuple[Scor
                 announced_goal = evaluation.goal
                 left = (time.monotonic() - started) * (announced_goal / result.replicates - 1)
                 if left > LONG_SECONDS:
-                    terminal.note(
+                    terminal.info(
                         f"{announced_goal} replicates, about {duration(left)} left; Ctrl-C reports the result so far"
                     )
     except KeyboardInterrupt:
@@ -180,8 +180,8 @@ def _carry_out(evaluation: "ScoreEvaluation", terminal: Terminal) -> "tuple[Scor
 def _conclude(evaluation: "ScoreEvaluation", result: "Score", seconds: float, terminal: Terminal) -> None:
     made = f"seed {evaluation.request.seed}, {result.replicates} replicates, " if result.replicates else ""
     error = f"standard error {result.error_per_token:.2g} nats a token, " if result.replicates else ""
-    terminal.note(f"{result.form}: {MEANING[result.form]}")
-    terminal.note(f"{error}{made}{seconds:.1f} s, {evaluation.checkpoint.name}")
+    terminal.info(f"{result.form}: {MEANING[result.form]}")
+    terminal.info(f"{error}{made}{seconds:.1f} s, {evaluation.checkpoint.name}")
 
 
 def _figures(result: "Score") -> dict[str, float | int | str | None]:

@@ -36,11 +36,11 @@ class Terminal:
         self.live = stream.isatty() and not self._console.is_dumb_terminal and (not quiet if live is None else live)
 
     @property
-    def talks(self) -> bool:
+    def enabled(self) -> bool:
         """Whether notes and warnings are told: what they take need not be found out otherwise."""
         return not self._quiet
 
-    def note(self, text: str) -> None:
+    def info(self, text: str) -> None:
         if not self._quiet:
             self._print(text, "dim")
 
@@ -54,7 +54,7 @@ class Terminal:
             self._print(error.hint, "")
 
     @contextmanager
-    def watching(self, view: "LiveView") -> Iterator["LiveView | None"]:
+    def live_view(self, view: "LiveView") -> Iterator["LiveView | None"]:
         """Show a view until the block ends, then leave no trace of it. Gives None where nobody would see it."""
         if not self.live:
             yield None
@@ -74,7 +74,7 @@ class Terminal:
         return self._console.width
 
     @contextmanager
-    def at_foot(self, view: "TrainingView") -> Iterator["TrainingView | None"]:
+    def footer(self, view: "TrainingView") -> Iterator["TrainingView | None"]:
         """Keep a view below the notes until the block ends. Gives None where nobody would see it."""
         if not self.live:
             yield None
@@ -85,7 +85,7 @@ class Terminal:
             yield view
 
     @contextmanager
-    def counting_bytes(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+    def byte_progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
         """Show how far a transfer is, and how long it will take, until the block ends; told of bytes as they come."""
         if not self.live:
             yield lambda _: None
@@ -108,7 +108,7 @@ class Terminal:
             yield lambda n: progress.advance(task, n)
 
     @contextmanager
-    def counting(self) -> Iterator[Callable[[str, int, int], None]]:
+    def progress(self) -> Iterator[Callable[[str, int, int], None]]:
         """Show how far some work is, and how long it will take, until the block ends; told of which part of it is
         under way, how much is done and of how much."""
         if not self.live:
@@ -125,11 +125,11 @@ class Terminal:
             yield lambda what, done, total: progress.update(task, description=inert(what), completed=done, total=total)
 
     @property
-    def can_ask(self) -> bool:
+    def can_prompt(self) -> bool:
         return self._console.file.isatty() and sys.stdin is not None and sys.stdin.isatty()
 
     def confirm(self, question: str) -> bool:
-        """Ask, and read the answer from stdin; no answer is no. Only where one `can_ask`."""
+        """Ask, and read the answer from stdin; no answer is no. Only where one `can_prompt`."""
         self._print(f"{question} [y/N]", "bold")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 

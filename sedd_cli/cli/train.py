@@ -89,7 +89,7 @@ def train(
     if dry_run:
         with Output(None) as out:
             out.write(_as_toml(recipe))
-        terminal.note(_planned(recipe, where, begun))
+        terminal.info(_planned(recipe, where, begun))
         return
     if output is None:
         raise UsageError("train needs a folder to write to", "Give one with -o RUN.")
@@ -97,15 +97,15 @@ def train(
 
     with joined() as world:
         if not resume and world.first:
-            terminal.note(_planned(recipe, where, None))
+            terminal.info(_planned(recipe, where, None))
         # The session must be gone before the world is: it holds what still talks to the other processes.
         finished = _carry_out(Session(recipe, output, where, resume=resume, world=world), terminal)
     if not finished:
         again = [*sys.argv[1:], *([] if resume else ["--resume"])]
         command = "torchrun ... -m sedd_cli" if launched() else "sedd"
-        terminal.note(f"stopped and saved; go on with: {command} {shlex.join(again)}")
+        terminal.info(f"stopped and saved; go on with: {command} {shlex.join(again)}")
         raise typer.Exit(130)
-    terminal.note(f"done: sedd generate -m {output}")
+    terminal.info(f"done: sedd generate -m {output}")
 
 
 def _recipe(
@@ -139,7 +139,7 @@ def _plot(run: Path | None, terminal: Terminal) -> None:
 
     if run is None:
         raise UsageError("which run is to be drawn?", "sedd train plot RUN")
-    terminal.note(f"drawn: {plot_run(run)}")
+    terminal.info(f"drawn: {plot_run(run)}")
 
 
 def _planned(recipe: "Recipe", device: "torch.device", begun: Path | None) -> str:
@@ -172,7 +172,7 @@ def _carry_out(session: "Session", terminal: Terminal) -> bool:
                 return
             sys.exit(130)
         session.stop.set()
-        terminal.note("stopping after this step (once more: at once, unsaved)")
+        terminal.info("stopping after this step (once more: at once, unsaved)")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -190,19 +190,19 @@ def _tell(session: "Session", terminal: Terminal) -> None:
     from sedd_cli.training.session import Prepared, Sampled, Validated
 
     told = -math.inf
-    with terminal.at_foot(TrainingView([phase.objective for phase in session.recipe.phases])) as view:
+    with terminal.footer(TrainingView([phase.objective for phase in session.recipe.phases])) as view:
         for event in session.events():
             if view is not None and isinstance(event, Report | Validated):
                 view.show(event)
             if isinstance(event, Prepared):
-                terminal.note(_prepared(event))
+                terminal.info(_prepared(event))
             elif isinstance(event, Validated):
-                terminal.note(_validated(event))
+                terminal.info(_validated(event))
             elif isinstance(event, Sampled):
-                terminal.note(f"a sample: {event.text[:300]}")
+                terminal.info(f"a sample: {event.text[:300]}")
             elif isinstance(event, Report) and view is None and time.monotonic() - told > 10:
                 told = time.monotonic()
-                terminal.note(_report(event))
+                terminal.info(_report(event))
 
 
 def _prepared(event: "Prepared") -> str:

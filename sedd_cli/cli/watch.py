@@ -13,7 +13,7 @@ def carry_out(job: Job, terminal: Terminal, writer: TraceWriter | None) -> bool:
     """Carry a job to its end, watched and recorded as asked. False if interrupted."""
     needed = job.calls_needed() if terminal.live else 0
     try:
-        with terminal.watching(LiveView(title_of(job), needed, job.exact_calls)) as watched:
+        with terminal.live_view(LiveView(title_of(job), needed, job.exact_calls)) as watched:
             for calls, step in enumerate(job.steps(), start=1):
                 if writer is not None:
                     writer.add(step)
@@ -27,7 +27,7 @@ def carry_out(job: Job, terminal: Terminal, writer: TraceWriter | None) -> bool:
 def tell_steps(job: Job, asked: int, terminal: Terminal) -> None:
     """Say so where the sampler takes other steps than those asked for."""
     if job.request.steps != asked:
-        terminal.note(f"{job.request.sampler} takes the checkpoint's own {job.request.steps} steps, not {asked}")
+        terminal.info(f"{job.request.sampler} takes the checkpoint's own {job.request.steps} steps, not {asked}")
 
 
 def title_of(job: Job) -> str:

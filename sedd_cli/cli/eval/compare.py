@@ -93,7 +93,7 @@ def compare(
         started = time.monotonic()
         finished = run_evaluation(evaluation, dataset.name, terminal)
         if not evaluation.results():
-            terminal.note("stopped before the first result")
+            terminal.info("stopped before the first result")
             raise typer.Exit(130)
         settings = {
             **settings_of_data(dataset, evaluation.blocks, block_options.separator, block_options.remainder),
@@ -105,12 +105,12 @@ def compare(
         )
         comparison = Comparison(first, second, settings)
         if not finished:
-            files.spare(terminal)
+            files.save_partial(terminal)
         files.write(
             as_json(comparison.as_json()) if json else comparison.as_lines(),
             lambda: comparison.as_markdown(files.picture_beside_report),
             lambda format: plot_bands(comparison.curves(), comparison.noise_axis, format),
         )
-        terminal.note(f"{time.monotonic() - started:.1f} s")
+        terminal.info(f"{time.monotonic() - started:.1f} s")
     if not finished:
         raise typer.Exit(130)

@@ -43,13 +43,13 @@ class Files:
             stack.callback(self._picture.discard)
             self.picture_beside_report = Path(os.path.relpath(plot, report.parent if report else None)).as_posix()
 
-    def spare(self, terminal: Terminal) -> None:
+    def save_partial(self, terminal: Terminal) -> None:
         """Prepare for partial results: existing files are left unchanged, and the data goes to stdout."""
-        self._out.spare(terminal)
-        if self._page is not None and self._page.spare(terminal):
+        self._out.save_partial(terminal)
+        if self._page is not None and self._page.save_partial(terminal):
             self._page = None
         if self._picture is not None and self._picture.path.is_file():
-            terminal.note(f"stopped: {self._picture.path} was left as it is")
+            terminal.info(f"stopped: {self._picture.path} was left as it is")
             self._picture = self.picture_beside_report = None
 
     def write(self, data: str, page: Callable[[], str], picture: Callable[[str], bytes]) -> None:

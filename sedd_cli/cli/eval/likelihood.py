@@ -46,7 +46,7 @@ class BlockOptions:
             format=self.format,
             split=self.split,
             detokenise=self.detokenise,
-            progress=terminal.counting_bytes,
+            progress=terminal.byte_progress,
         )
 
     def blocks_of(self, data: "DataSet", checkpoint: "Checkpoint", length: int) -> "Blocks":
@@ -87,20 +87,20 @@ def run_evaluation(evaluation: "LikelihoodEvaluation", name: str, terminal: Term
     from sedd_cli.render.training import duration
 
     blocks, started, announced = evaluation.blocks, time.monotonic(), False
-    terminal.note(
+    terminal.info(
         f"{name}: {blocks.num_tokens:,} tokens in {len(blocks):,} blocks, "
         f"{'at least ' if evaluation.request.until_error else ''}{evaluation.calls_needed:,} network calls"
     )
     try:
-        with terminal.counting() as count:
+        with terminal.progress() as count:
             for done in evaluation.calls():
                 count(name, done, evaluation.calls_needed)
                 left = (time.monotonic() - started) * (evaluation.calls_needed / done - 1)
                 if not announced and left > LONG_SECONDS:
                     announced = True
-                    terminal.note(f"about {duration(left)} left; Ctrl-C reports the result so far")
+                    terminal.info(f"about {duration(left)} left; Ctrl-C reports the result so far")
     except KeyboardInterrupt:
-        terminal.note("stopped early: the figures are partial")
+        terminal.info("stopped early: the figures are partial")
         return False
     return True
 
@@ -113,7 +113,7 @@ def compare_with_float32(
 
     request = evaluation.request
     x0 = evaluation.blocks.groups[0][:FLOAT32_BLOCKS]
-    terminal.note(f"comparing {checkpoint.precision} with float32 on {len(x0)} blocks")
+    terminal.info(f"comparing {checkpoint.precision} with float32 on {len(x0)} blocks")
     try:
         return fidelity(in_float32, checkpoint, x0, estimator=request.estimator_for(checkpoint), seed=request.seed)
     except KeyboardInterrupt:

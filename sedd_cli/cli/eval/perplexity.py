@@ -105,12 +105,12 @@ def perplexity(
             if not finished:
                 break
         if not results:
-            terminal.note("stopped before the first result")
+            terminal.info("stopped before the first result")
             raise typer.Exit(130)
         records = [result.as_json() for result in results]
         curves = {result.name: result.likelihood.curve() for result in results}
         if not finished:
-            files.spare(terminal)
+            files.save_partial(terminal)
         files.write(
             as_json(records[0] if len(datasets) == 1 else {"complete": finished, "results": records})
             if json
@@ -118,6 +118,6 @@ def perplexity(
             lambda: as_markdown(f"How likely {checkpoint.name} finds text", results, files.picture_beside_report),
             lambda format: plot_bands(curves, noise_axis(results[0].likelihood.estimator), format),
         )
-        terminal.note(f"{time.monotonic() - started:.1f} s, {checkpoint.name}")
+        terminal.info(f"{time.monotonic() - started:.1f} s, {checkpoint.name}")
     if not finished:
         raise typer.Exit(130)

