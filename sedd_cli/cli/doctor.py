@@ -33,7 +33,7 @@ def doctor(
             "self_test": tests,
             "paths": _paths(),
         }
-        out.write(as_json(report) if json else _text(report))
+        out.write(as_json(report) if json else _as_text(report))
     Terminal(quiet=quiet, color=color).info(
         "to uninstall: sedd models rm what you downloaded (other programs share the hub's cache), "
         "pip uninstall sedd-cli, and delete settings and recovery"
@@ -112,7 +112,7 @@ def _paths() -> dict[str, dict[str, Any]]:
     return {name: {"path": str(path), "exists": path.exists()} for name, path in paths.items()}
 
 
-def _text(report: dict[str, Any]) -> str:
+def _as_text(report: dict[str, Any]) -> str:
     machine = report["machine"]
     lines = [f"{name} {version}" for name, version in report["versions"].items()]
     lines += [
@@ -123,12 +123,12 @@ def _text(report: dict[str, Any]) -> str:
         "",
         f"checkpoint: {': '.join(report['checkpoint'].values())}",
     ]
-    lines += [_outcome(check) for check in report["self_test"]]
+    lines += [_self_test_line(check) for check in report["self_test"]]
     lines.append("")
     lines += [f"{name}: {p['path']}{'' if p['exists'] else ' (not there)'}" for name, p in report["paths"].items()]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _outcome(check: dict[str, Any]) -> str:
+def _self_test_line(check: dict[str, Any]) -> str:
     passed = "passed" if check["passed"] else "FAILED"
     return f"self-test on {check['device']}: {check['name']} {passed}: {check['detail']}"

@@ -11,7 +11,7 @@ import typer
 
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
-from sedd_cli.cli.output import Output, as_json, as_lines, read_prompt
+from sedd_cli.cli.output import Output, as_json, join_texts, read_prompt
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 from sedd_cli.models.world import joined, launched, launched_rank
@@ -100,12 +100,12 @@ def generate(
         return
     with ExitStack() as stack:
         out = stack.enter_context(Output(Path(output) if output else None))
-        from sedd_cli.cli.watch import carry_out, tell_steps
+        from sedd_cli.cli.watch import report_steps, run_job
         from sedd_cli.generation.engine import Run
         from sedd_cli.generation.trace import TraceWriter
 
         run = Run(load(model, device, dtype, terminal, identified=json), request)
-        tell_steps(run, steps, terminal)
+        report_steps(run, steps, terminal)
         if run.checkpoint.tokenizer is None and not json:
             raise UsageError(
                 "this checkpoint has no tokenizer, so it writes ids, not text",
@@ -117,7 +117,7 @@ def generate(
         writer = TraceWriter(trace, run) if trace else None
         if writer:
             stack.callback(writer.discard)
-        finished = carry_out(run, terminal, writer)
+        finished = run_job(run, terminal, writer)
         samples = run.samples(full_canvas)
         # If the text cannot be written, the trace is, and the seed is told, by which it can be had again.
         with ExitStack() as last:
@@ -126,7 +126,7 @@ def generate(
                 last.callback(writer.close)
             if not finished:
                 out.save_partial(terminal)
-            out.write(_as_json(run, samples) if json else as_lines([s.text for s in samples]))
+            out.write(_as_json(run, samples) if json else join_texts([s.text for s in samples]))
     if not finished:
         raise typer.Exit(130)
 
@@ -139,7 +139,7 @@ def _into_folder(
     output: str | None, request: "Request", full_canvas: bool, load: "Callable[[], Checkpoint]", terminal: Terminal
 ) -> None:
     """Draw this process's share of the samples; under torchrun there are others."""
-    from sedd_cli.cli.watch import tell_steps
+    from sedd_cli.cli.watch import report_steps
     from sedd_cli.generation.bulk import Bulk
     from sedd_cli.generation.engine import Run
 
@@ -149,7 +149,7 @@ def _into_folder(
         raise UsageError(f"{output} is a file, not a folder", "Give a folder with -o FOLDER/.")
     with joined() as world, Bulk(load(), request, Path(output), world, full_canvas=full_canvas) as bulk:
         run = Run(bulk.checkpoint, bulk.request)
-        tell_steps(run, request.steps, terminal)
+        report_steps(run, request.steps, terminal)
         if terminal.enabled:
             _warn(run, terminal)
         terminal.info(f"seed {bulk.request.seed}, {bulk.num_existing:,} of {request.num_samples:,} there already")

@@ -116,7 +116,7 @@ def infill(
         if in_place:
             check_writable(document)
         out = stack.enter_context(Output(output)) if not in_place or json or diff else None
-        from sedd_cli.cli.watch import carry_out, tell_steps
+        from sedd_cli.cli.watch import report_steps, run_job
         from sedd_cli.generation.infill import Infilling, ranked
         from sedd_cli.generation.request import Request
         from sedd_cli.generation.trace import TraceWriter
@@ -144,12 +144,12 @@ def infill(
         if any(not isinstance(gap.tokens, int | None) for gap in gaps):
             terminal.info("comparing how many tokens fit")
         infilling = Infilling(checkpoint, request, document.text, gaps)
-        tell_steps(infilling, steps, terminal)
-        _tell(infilling, terminal, quiet)
+        report_steps(infilling, steps, terminal)
+        _report(infilling, terminal, quiet)
         writer = TraceWriter(trace, infilling) if trace else None
         if writer:
             stack.callback(writer.discard)
-        finished = carry_out(infilling, terminal, writer)
+        finished = run_job(infilling, terminal, writer)
         fillings = infilling.fillings()
         nats: dict[int, float] = {}
         try:
@@ -170,7 +170,7 @@ def infill(
             if fillings and out is not None:
                 _print(out, infilling, fillings, document, nats, json=json, diff=diff, color=color)
             if fillings and finished and in_place:
-                _put_back(fillings[0].text, document, printed=out is not None, terminal=terminal)
+                _write_in_place(fillings[0].text, document, printed=out is not None, terminal=terminal)
     if not finished:
         raise typer.Exit(130)
 
@@ -206,7 +206,7 @@ def _print(
         out.write(best.text)
 
 
-def _put_back(text: str, document: Document, *, printed: bool, terminal: Terminal) -> None:
+def _write_in_place(text: str, document: Document, *, printed: bool, terminal: Terminal) -> None:
     if text == document.text:
         terminal.info(f"{document.name} was left as it is: nothing changed")
         return
@@ -258,7 +258,7 @@ def _gaps(
     return gaps
 
 
-def _tell(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
+def _report(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
     from sedd_cli.diffusion.processes import Uniform
     from sedd_cli.generation.ood import ood_ratio
 

@@ -44,7 +44,7 @@ app = typer.Typer(
 )
 
 
-class Switches:
+class GlobalOptions:
     """What holds for every command."""
 
     debug = False
@@ -82,19 +82,19 @@ app.command()(doctor)
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 usage, 3 not found or not loadable, 130 interrupted."""
-    switches = Switches()
+    global_options = GlobalOptions()
     try:
-        app(prog_name="sedd", obj=switches)
+        app(prog_name="sedd", obj=global_options)
     except KeyboardInterrupt:
         sys.exit(130)
     except SeddError as error:
-        if switches.debug:
+        if global_options.debug:
             raise
-        if _speaks(error):
+        if _reports(error):
             Terminal().error(error)
         sys.exit(error.exit_code)
     except Exception as error:
-        if switches.debug:
+        if global_options.debug:
             raise
         # Ctrl-C while a module is imported: Python 3.11 wraps what a class body's __set_name__ raises.
         if isinstance(error.__cause__, KeyboardInterrupt):
@@ -114,7 +114,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def _speaks(error: SeddError) -> bool:
+def _reports(error: SeddError) -> bool:
     """Whether this process tells of an error, where several run a job and most errors are those of all of them.
     Of a process that is gone two tell: it may have been the first."""
     rank = launched_rank()

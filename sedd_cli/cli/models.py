@@ -40,7 +40,7 @@ def list_(
         if json:
             out.write(as_json({"models": rows}))
         elif names:
-            out.write(_lines(dict.fromkeys(str(row["name"]) for row in rows)))
+            out.write(_join_lines(dict.fromkeys(str(row["name"]) for row in rows)))
         else:
             out.write(_table(rows))
 
@@ -54,9 +54,9 @@ def show(name: Name, json: options.Json = False) -> None:
     if name in KNOWN and local_folder(name) is None and not _is_cached(name):
         record: dict[str, Any] = {"name": name, "where": "hub", "about": KNOWN[name], "fetch": f"sedd download {name}"}
     else:
-        record = _described(name, folder := find(name), KNOWN.get(hub_name(folder) or ""))
+        record = _record_of(name, folder := find(name), KNOWN.get(hub_name(folder) or ""))
     with Output(None) as out:
-        out.write(as_json(record) if json else _lines(_flat(record)))
+        out.write(as_json(record) if json else _join_lines(_flatten(record)))
 
 
 @models.command()
@@ -129,9 +129,9 @@ def _rows() -> list[dict[str, object]]:
         }
         for c in cached_checkpoints()
     ]
-    here = {row["name"] for row in cached}
+    cached_names = {row["name"] for row in cached}
     known: list[dict[str, object]] = [
-        {"name": name, "where": "hub", "about": about} for name, about in KNOWN.items() if name not in here
+        {"name": name, "where": "hub", "about": about} for name, about in KNOWN.items() if name not in cached_names
     ]
     return [*built_in, *cached, *known]
 
@@ -150,16 +150,16 @@ def _table(rows: list[dict[str, object]]) -> str:
         for row in rows
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return _lines("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)
+    return _join_lines("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)
 
 
 def _revision(row: dict[str, object]) -> str:
     refs = row.get("revisions")
-    named = f" {', '.join(refs)}" if isinstance(refs, list) and refs else ""
-    return f"{str(row.get('commit', ''))[:12]}{named}"
+    names = f" {', '.join(refs)}" if isinstance(refs, list) and refs else ""
+    return f"{str(row.get('commit', ''))[:12]}{names}"
 
 
-def _described(name: str, folder: Path, about: str | None) -> dict[str, Any]:
+def _record_of(name: str, folder: Path, about: str | None) -> dict[str, Any]:
     from sedd_cli.models.folder import read_config, weights_hash
     from sedd_cli.models.names import built_in_names, hub_name
 
@@ -183,8 +183,8 @@ def _described(name: str, folder: Path, about: str | None) -> dict[str, Any]:
 def _tokenizer(folder: Path) -> str:
     from sedd_cli.models.layout import TOKENIZER
 
-    own = [name for name in TOKENIZER if (folder / name).is_file()]
-    return ", ".join(own) or "none of its own"
+    files = [name for name in TOKENIZER if (folder / name).is_file()]
+    return ", ".join(files) or "none of its own"
 
 
 def _is_cached(name: str) -> bool:
@@ -197,15 +197,15 @@ def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 
 
-def _flat(record: dict[str, Any], prefix: str = "") -> Iterable[str]:
+def _flatten(record: dict[str, Any], prefix: str = "") -> Iterable[str]:
     """`key: value`, one a line; tables inside it by their dotted names."""
     for key, value in record.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from _flatten(value, f"{prefix}{key}.")
         else:
             plain = isinstance(value, str) and value.isprintable()
             yield f"{prefix}{key}: {value if plain else json_.dumps(value, ensure_ascii=False)}"
 
 
-def _lines(lines: Iterable[str]) -> str:
+def _join_lines(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Self
 
 from sedd_cli.atomic import AtomicFile
 from sedd_cli.errors import SeddError, UsageError
+from sedd_cli.text.byte_level import END_OF_TEXT
 
 if TYPE_CHECKING:
     from sedd_cli.cli.terminal import Color, Terminal
-
-SEPARATOR = "<|endoftext|>"
 
 
 class Output:
@@ -25,7 +24,7 @@ class Output:
 
     def __init__(self, path: Path | None) -> None:
         if path is None:
-            _require_stdout()
+            _check_stdout()
         self._file = None if path is None else AtomicFile(path)
 
     def __enter__(self) -> Self:
@@ -41,7 +40,7 @@ class Output:
         """What follows is not whole: a file that is there stays as it is, and the data goes to stdout. True if so."""
         if self._file is None or not self._file.path.is_file():
             return False
-        _require_stdout()
+        _check_stdout()
         self._file.discard()
         terminal.info(f"stopped: {self._file.path} was left as it is")
         self._file = None
@@ -50,7 +49,7 @@ class Output:
     def write(self, text: str) -> None:
         """Write all the data there is, as UTF-8."""
         if self._file is not None:
-            self._file.write(_encoded(text))
+            self._file.write(_encode(text))
             self._file.commit()
             return
         if sys.stdout.isatty():
@@ -76,7 +75,7 @@ class Output:
 
     def _to_stdout(self, text: str) -> None:
         try:
-            sys.stdout.buffer.write(_encoded(text))
+            sys.stdout.buffer.write(_encode(text))
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             # Whoever read has enough. Python would complain again when it flushes at exit.
@@ -85,17 +84,17 @@ class Output:
             raise SeddError(f"cannot write to stdout: {error.strerror}", "Give a file with -o.") from error
 
 
-def _require_stdout() -> None:
+def _check_stdout() -> None:
     if sys.stdout is None:
         raise SeddError("stdout is closed", "Give a file with -o.")
 
 
-def _encoded(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     """UTF-8, but for names of files that are not: they come out as they are."""
     return text.encode(errors="surrogateescape")
 
 
-def refuse_to_write_over(inputs: Iterable[str | Path], *outputs: Path | None) -> None:
+def check_not_overwritten(inputs: Iterable[str | Path], *outputs: Path | None) -> None:
     """Raises `UsageError` if an output is a file that is read."""
     read = {os.path.realpath(file) for file in inputs}
     for place in outputs:
@@ -103,9 +102,9 @@ def refuse_to_write_over(inputs: Iterable[str | Path], *outputs: Path | None) ->
             raise UsageError(f"the output would write over {place}, which is read", "Give it a file of its own.")
 
 
-def as_lines(texts: list[str]) -> str:
+def join_texts(texts: list[str]) -> str:
     """One text and a newline; several are separated by a line `<|endoftext|>`."""
-    return f"{SEPARATOR}\n".join(f"{text}\n" for text in texts)
+    return f"{END_OF_TEXT}\n".join(f"{text}\n" for text in texts)
 
 
 def as_json(record: dict[str, object]) -> str:

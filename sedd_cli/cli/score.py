@@ -9,7 +9,7 @@ import typer
 
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
-from sedd_cli.cli.output import Output, as_json, refuse_to_write_over
+from sedd_cli.cli.output import Output, as_json, check_not_overwritten
 from sedd_cli.cli.terminal import Color, Terminal
 from sedd_cli.errors import UsageError
 from sedd_cli.text.document import read_document
@@ -98,7 +98,7 @@ def score(
     if json and heat:
         raise UsageError("--json and --heat cannot both be printed", "JSON contains the nats of each token.")
     document = read_document(file)
-    refuse_to_write_over([file], output)
+    check_not_overwritten([file], output)
     with Output(output) as out:
         from sedd_cli.evaluation.score import ScoreEvaluation, ScoreRequest
 
@@ -114,9 +114,9 @@ def score(
         )
         evaluation = ScoreEvaluation(load(model, device, dtype, terminal, identified=json), document.text, request)
         if not quiet:
-            _tell(evaluation, document.text, terminal)
+            _report(evaluation, document.text, terminal)
         started = time.monotonic()
-        result, finished = _carry_out(evaluation, terminal)
+        result, finished = _run(evaluation, terminal)
         if result is None:
             terminal.info("stopped before the first result")
             raise typer.Exit(130)
@@ -134,7 +134,7 @@ def score(
         raise typer.Exit(130)
 
 
-def _tell(evaluation: "ScoreEvaluation", text: str, terminal: Terminal) -> None:
+def _report(evaluation: "ScoreEvaluation", text: str, terminal: Terminal) -> None:
     from sedd_cli.generation.ood import ood_ratio
 
     checkpoint, windows = evaluation.checkpoint, evaluation.windows
@@ -157,7 +157,7 @@ def _tell(evaluation: "ScoreEvaluation", text: str, terminal: Terminal) -> None:
         )
 
 
-def _carry_out(evaluation: "ScoreEvaluation", terminal: Terminal) -> "tuple[Score | None, bool]":
+def _run(evaluation: "ScoreEvaluation", terminal: Terminal) -> "tuple[Score | None, bool]":
     """Returns the last score, or None, and whether the evaluation is complete."""
     from sedd_cli.render.training import duration
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sedd_cli.training.session import Prepared, Session, Validated
 
 MINUTES = 15.0
-"""How long to train on a text, unless told otherwise."""
+"""Default training time on a text."""
 
 
 def train(
@@ -89,7 +89,7 @@ def train(
     if dry_run:
         with Output(None) as out:
             out.write(_as_toml(recipe))
-        terminal.info(_planned(recipe, where, begun))
+        terminal.info(_plan_line(recipe, where, begun))
         return
     if output is None:
         raise UsageError("train needs a folder to write to", "Give one with -o RUN.")
@@ -97,9 +97,9 @@ def train(
 
     with joined() as world:
         if not resume and world.first:
-            terminal.info(_planned(recipe, where, None))
+            terminal.info(_plan_line(recipe, where, None))
         # The session must be gone before the world is: it holds what still talks to the other processes.
-        finished = _carry_out(Session(recipe, output, where, resume=resume, world=world), terminal)
+        finished = _run(Session(recipe, output, where, resume=resume, world=world), terminal)
     if not finished:
         again = [*sys.argv[1:], *([] if resume else ["--resume"])]
         command = "torchrun ... -m sedd_cli" if launched() else "sedd"
@@ -142,7 +142,7 @@ def _plot(run: Path | None, terminal: Terminal) -> None:
     terminal.info(f"drawn: {plot_run(run)}")
 
 
-def _planned(recipe: "Recipe", device: "torch.device", begun: Path | None) -> str:
+def _plan_line(recipe: "Recipe", device: "torch.device", begun: Path | None) -> str:
     from sedd_cli.render.training import duration
     from sedd_cli.training.plan import plan
 
@@ -163,7 +163,7 @@ def _as_toml(recipe: "Recipe") -> str:
     return tomlkit.dumps(recipe.model_dump(mode="json", exclude_none=True))
 
 
-def _carry_out(session: "Session", terminal: Terminal) -> bool:
+def _run(session: "Session", terminal: Terminal) -> bool:
     """Train, telling what happens. False if it was stopped."""
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -176,20 +176,20 @@ def _carry_out(session: "Session", terminal: Terminal) -> bool:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        _tell(session, terminal)
+        _report_events(session, terminal)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     return not session.stopped
 
 
-def _tell(session: "Session", terminal: Terminal) -> None:
+def _report_events(session: "Session", terminal: Terminal) -> None:
     """Train, with progress at the foot of a terminal; elsewhere a line every ten seconds."""
     from sedd_cli.render.training import TrainingView
     from sedd_cli.training.loop import Report
     from sedd_cli.training.session import Prepared, Sampled, Validated
 
-    told = -math.inf
+    last_report = -math.inf
     with terminal.footer(TrainingView([phase.objective for phase in session.recipe.phases])) as view:
         for event in session.events():
             if view is not None and isinstance(event, Report | Validated):
@@ -200,9 +200,9 @@ def _tell(session: "Session", terminal: Terminal) -> None:
                 terminal.info(_validated(event))
             elif isinstance(event, Sampled):
                 terminal.info(f"a sample: {event.text[:300]}")
-            elif isinstance(event, Report) and view is None and time.monotonic() - told > 10:
-                told = time.monotonic()
-                terminal.info(_report(event))
+            elif isinstance(event, Report) and view is None and time.monotonic() - last_report > 10:
+                last_report = time.monotonic()
+                terminal.info(_report_line(event))
 
 
 def _prepared(event: "Prepared") -> str:
@@ -221,7 +221,7 @@ def _validated(event: "Validated") -> str:
     )
 
 
-def _report(event: "Report") -> str:
+def _report_line(event: "Report") -> str:
     from sedd_cli.render.training import duration
 
     left = "" if event.left_seconds is None else f", {duration(event.left_seconds)} left"

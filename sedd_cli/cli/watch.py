@@ -1,4 +1,4 @@
-"""A job carried out, watched and recorded: its steps as frames of the live view."""
+"""Runs a job, shown and recorded: its steps as frames of the live view."""
 
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.generation.engine import Step
@@ -9,23 +9,23 @@ from sedd_cli.render.live import Frame, LiveView
 from sedd_cli.text.byte_level import end_of_text_position
 
 
-def carry_out(job: Job, terminal: Terminal, writer: TraceWriter | None) -> bool:
-    """Carry a job to its end, watched and recorded as asked. False if interrupted."""
+def run_job(job: Job, terminal: Terminal, writer: TraceWriter | None) -> bool:
+    """Run a job to its end, shown and recorded where wanted. Returns False if interrupted."""
     needed = job.calls_needed() if terminal.live else 0
     try:
-        with terminal.live_view(LiveView(title_of(job), needed, job.exact_calls)) as watched:
+        with terminal.live_view(LiveView(title_of(job), needed, job.exact_calls)) as view:
             for calls, step in enumerate(job.steps(), start=1):
                 if writer is not None:
                     writer.add(step)
-                if watched is not None:
-                    watched.show(frame_of(job, step, calls))
+                if view is not None:
+                    view.show(frame_of(job, step, calls))
     except KeyboardInterrupt:
         return False
     return True
 
 
-def tell_steps(job: Job, asked: int, terminal: Terminal) -> None:
-    """Say so where the sampler takes other steps than those asked for."""
+def report_steps(job: Job, asked: int, terminal: Terminal) -> None:
+    """Report where the sampler takes other steps than the requested ones."""
     if job.request.steps != asked:
         terminal.info(f"{job.request.sampler} takes the checkpoint's own {job.request.steps} steps, not {asked}")
 

@@ -122,9 +122,7 @@ def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group
     for place in gap_positions:
         free[place.start : place.stop] = True
     forbidden = () if tokenizer.end_of_text_id is None else (tokenizer.end_of_text_id,)
-    space_positions = tuple(
-        place.start for gap, place in zip(inside, gap_positions, strict=True) if gap.absorbs_space
-    )
+    space_positions = tuple(place.start for gap, place in zip(inside, gap_positions, strict=True) if gap.absorbs_space)
     canvas = Canvas(
         torch.tensor(ids),
         free,

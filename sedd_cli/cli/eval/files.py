@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from sedd_cli.atomic import AtomicFile
-from sedd_cli.cli.output import Output, refuse_to_write_over
+from sedd_cli.cli.output import Output, check_not_overwritten
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 
@@ -29,7 +29,7 @@ class Files:
         paths = [path.resolve() for path in (output, report, plot) if path is not None]
         if len(set(paths)) < len(paths):
             raise UsageError("two of -o, --report and --plot name the same file", "Give each its own.")
-        refuse_to_write_over(inputs, output, report, plot)
+        check_not_overwritten(inputs, output, report, plot)
         self._out = stack.enter_context(Output(output))
         self._page = None if report is None else stack.enter_context(Output(report))
         self._picture: AtomicFile | None = None

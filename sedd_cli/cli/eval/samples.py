@@ -110,9 +110,9 @@ def samples(
         )
         evaluation = Evaluation(load(model, device, dtype, terminal, identified=True), request, reference)
         judging = _load_judge(judge, evaluation, terminal)
-        _tell(evaluation, num, terminal)
+        _report(evaluation, num, terminal)
         started = time.monotonic()
-        _carry_out(evaluation, judging, terminal)
+        _run(evaluation, judging, terminal)
         if not _write(files, evaluation, judging, json, terminal):
             terminal.info("stopped before the first result")
             raise typer.Exit(130)
@@ -171,7 +171,7 @@ def _load_judge(name: str | None, evaluation: "Evaluation", terminal: Terminal) 
     return load_judge(name, evaluation.checkpoint.device)
 
 
-def _tell(evaluation: "Evaluation", num: int, terminal: Terminal) -> None:
+def _report(evaluation: "Evaluation", num: int, terminal: Terminal) -> None:
     from sedd_cli.diffusion.processes import Uniform
 
     checkpoint, request, reference = evaluation.checkpoint, evaluation.request, evaluation.reference
@@ -191,7 +191,7 @@ def _tell(evaluation: "Evaluation", num: int, terminal: Terminal) -> None:
     terminal.info(f"{evaluation.calls_needed} network calls")
 
 
-def _carry_out(evaluation: "Evaluation", judge: "JudgeModel | None", terminal: Terminal) -> None:
+def _run(evaluation: "Evaluation", judge: "JudgeModel | None", terminal: Terminal) -> None:
     """Draw and judge, as far as one is let."""
     calls, needed = 0, evaluation.calls_needed
     with suppress(KeyboardInterrupt), terminal.progress() as count:
