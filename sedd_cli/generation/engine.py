@@ -168,19 +168,16 @@ class Run:
         tokenizer, canvas = self.checkpoint.tokenizer, self.canvas
         if tokenizer is None:
             return ""
-        first, last = int(canvas.free.nonzero()[0]), int(canvas.free.nonzero()[-1])
-        known = [None if i == self.checkpoint.mask_id else i for i in ids.tolist()]
-        as_given = ids == canvas.ids
-        prompt, suffix, written = canvas.prompt, canvas.suffix, known[first : last + 1]
-        if not bool(as_given[:first].all()):
-            prompt, written = "", known[:first] + written
-        if not bool(as_given[last + 1 :].all()):
-            suffix, written = "", written + known[last + 1 :]
-        if suffix:
-            # The uniform process can start from it: between a prompt and a suffix it ends nothing.
-            written = [i for i in written if i is None or i != tokenizer.end_of_text_id]
-        text = tokenizer.compose(written, full_canvas=full_canvas, at_start=not prompt)
-        return f"{prompt}{text.removeprefix(' ') if prompt and canvas.space_positions else text}{suffix}"
+        free = canvas.free.nonzero()
+        return tokenizer.compose_canvas(
+            [None if i == self.checkpoint.mask_id else i for i in ids.tolist()],
+            (ids != canvas.ids).tolist(),
+            range(int(free[0]), int(free[-1]) + 1),
+            prompt=canvas.prompt,
+            suffix=canvas.suffix,
+            absorbs_space=bool(canvas.space_positions),
+            full_canvas=full_canvas,
+        )
 
 
 def _step(state: State, change: Change, nfe: int) -> Step:

@@ -274,10 +274,8 @@ class Infilling:
         texts, window = [], self.window_of(state.row)
         for place in window.gap_positions:
             ids = [int(i) for i in state.ids[place.start : place.stop]]
-            # The uniform process starts from any token: an end-of-text token inside a document does not end it.
-            known = [None if i == mask_id else i for i in ids if i != tokenizer.end_of_text_id]
-            text = tokenizer.compose(known, full_canvas=False, at_start=False)
-            texts.append(text.removeprefix(" ") if place.start in window.canvas.space_positions else text)
+            absorbs_space = place.start in window.canvas.space_positions
+            texts.append(tokenizer.compose_gap([None if i == mask_id else i for i in ids], absorbs_space=absorbs_space))
         return texts
 
 

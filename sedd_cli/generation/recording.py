@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.generation.fields import Fields
 from sedd_cli.generation.trace_lines import EditLine, Header, Start, StepLine, read_header, read_line
-from sedd_cli.text.byte_level import compose, end_of_text_position
+from sedd_cli.text.byte_level import compose_canvas, compose_gap, end_of_text_position
 
 LONGEST = 1 << 26
 """Maximum bytes of a line (/dev/zero has no end)."""
@@ -120,7 +120,7 @@ class RecordedSample:
         if not self.header.infills:
             return self._text_of(moment.canvases[0])
         if self.header.document is None:
-            return "\n".join(self._compose(self._without_ends(canvas.tokens)) for canvas in moment.canvases)
+            return "\n".join(self._compose_gap(canvas.tokens) for canvas in moment.canvases)
         parts, at = [], 0
         for gap, text in zip(self.header.gaps, self._written(moment), strict=True):
             parts += [self.header.document[at : gap.start], text]
@@ -128,23 +128,20 @@ class RecordedSample:
         return "".join([*parts, self.header.document[at:]])
 
     def _text_of(self, canvas: RecordedCanvas) -> str:
-        """Prompt and suffix are copied unless they were edited (as `Run.text_of` has it)."""
+        """The text of a canvas between a prompt and a suffix."""
         header, start = self.header, self.starts[0]
-        free = header.layout(canvas.row).free
-        first, end = (free[0], free[-1] + 1) if free else (len(canvas.tokens),) * 2
-        as_given = [token.id == token for token, token in zip(canvas.tokens, start.ids, strict=True)]
-        prompt, suffix, low, high = header.prompt, header.suffix, first, end
-        if not all(as_given[:first]):
-            prompt, low = "", 0
-        if not all(as_given[end:]):
-            suffix, high = "", len(canvas.tokens)
-        written = canvas.tokens[low:high]
-        if suffix:
-            written = self._without_ends(written)
-        text = self._compose(written, at_start=not prompt)
-        if prompt and header.layout(canvas.row).space_positions:
-            text = text.removeprefix(" ")
-        return f"{prompt}{text}{suffix}"
+        layout = header.layout(canvas.row)
+        return compose_canvas(
+            [token.piece for token in canvas.tokens],
+            [self.is_end_of_text(token) for token in canvas.tokens],
+            [token.id != initial for token, initial in zip(canvas.tokens, start.ids, strict=True)],
+            range(layout.free[0], layout.free[-1] + 1)
+            if layout.free
+            else range(len(canvas.tokens), len(canvas.tokens)),
+            prompt=header.prompt,
+            suffix=header.suffix,
+            absorbs_space=bool(layout.space_positions),
+        )
 
     def _written(self, moment: RecordedMoment) -> Iterator[str]:
         """What stands in each gap of the document (as `Infilling.written` has it)."""
@@ -156,15 +153,11 @@ class RecordedSample:
                 place = layout.free[at : at + gap.tokens]
                 at += gap.tokens
                 tokens = [canvas.tokens[i] for i in place] if canvas else [RecordedToken(-1, None)] * gap.tokens
-                text = self._compose(self._without_ends(tokens))
-                yield text.removeprefix(" ") if place and place[0] in layout.space_positions else text
+                yield self._compose_gap(tokens, absorbs_space=bool(place) and place[0] in layout.space_positions)
 
-    def _without_ends(self, tokens: Sequence[RecordedToken]) -> tuple[RecordedToken, ...]:
-        return tuple(token for token in tokens if not self.is_end_of_text(token))
-
-    def _compose(self, tokens: Sequence[RecordedToken], *, at_start: bool = False) -> str:
-        ends = {i for i, token in enumerate(tokens) if self.is_end_of_text(token)}
-        return compose([token.piece for token in tokens], ends, full_canvas=False, at_start=at_start)
+    def _compose_gap(self, tokens: Sequence[RecordedToken], *, absorbs_space: bool = False) -> str:
+        is_end = [self.is_end_of_text(token) for token in tokens]
+        return compose_gap([token.piece for token in tokens], is_end, absorbs_space=absorbs_space)
 
     def end_of_text_position(self, canvas: RecordedCanvas) -> int:
         """The position from which on a canvas belongs to another document."""

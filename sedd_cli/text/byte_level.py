@@ -1,7 +1,7 @@
 """From pieces of bytes to text. It needs no tokenizer, so that a recorded run can be read without its model."""
 
 import codecs
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 END_OF_TEXT = "<|endoftext|>"
@@ -55,22 +55,54 @@ def end_of_text_position(ids: Sequence[int], end_id: int | None) -> int:
     return next((i for i in range(begun, len(ids)) if ids[i] == end_id), len(ids))
 
 
-def compose(pieces: Sequence[bytes | None], ends: Container[int], *, full_canvas: bool, at_start: bool) -> str:
-    """The text of generated pieces, in which a run of N times None (MASK) reads `[[N]]`, as a marker would.
+def compose(pieces: Sequence[bytes | None], is_end: Sequence[bool], *, full_canvas: bool, at_start: bool) -> str:
+    """The text of generated tokens; N times None (MASK) in a row read `[[N]]`, as a marker would.
 
-    `ends`: where end-of-text tokens stand. The text ends at the first, or holds every document of the canvas if
+    `is_end`: which tokens are end-of-text. The text ends at the first, or holds every document of the canvas if
     `full_canvas`, with a line `<|endoftext|>` between them. At the start of a canvas such tokens end nothing.
     """
     parts: list[list[bytes | None]] = [[]]
-    for i, piece in enumerate(pieces):
-        if i in ends:
-            if not (at_start and len(parts) == 1 and not parts[0]):
-                parts.append([])
-        else:
+    for piece, ends in zip(pieces, is_end, strict=True):
+        if not ends:
             parts[-1].append(piece)
-    if not full_canvas:
-        return _decode_with_markers(parts[0])
-    return f"\n{END_OF_TEXT}\n".join(_decode_with_markers(part) for part in parts)
+        elif not at_start or len(parts) > 1 or parts[0]:
+            parts.append([])
+    return f"\n{END_OF_TEXT}\n".join(map(_decode_with_markers, parts if full_canvas else parts[:1]))
+
+
+def compose_canvas(
+    pieces: Sequence[bytes | None],
+    is_end: Sequence[bool],
+    edited: Sequence[bool],
+    free: range,
+    *,
+    prompt: str,
+    suffix: str,
+    absorbs_space: bool,
+    full_canvas: bool = False,
+) -> str:
+    """The text of a canvas written at `free`, between a prompt and a suffix.
+
+    These are copied, unless `edited` holds at one of their positions: then they are decoded too. `absorbs_space`: the
+    text written begins with the space that ends the prompt.
+    """
+    low, high = free.start, free.stop
+    if any(edited[:low]):
+        prompt, low = "", 0
+    if any(edited[high:]):
+        suffix, high = "", len(pieces)
+    if suffix:
+        # The uniform process can start from an end-of-text token: before a suffix it ends nothing.
+        text = compose_gap(pieces[low:high], is_end[low:high])
+    else:
+        text = compose(pieces[low:high], is_end[low:high], full_canvas=full_canvas, at_start=not prompt)
+    return f"{prompt}{text.removeprefix(' ') if prompt and absorbs_space else text}{suffix}"
+
+
+def compose_gap(pieces: Sequence[bytes | None], is_end: Sequence[bool], *, absorbs_space: bool = False) -> str:
+    """The text of a gap, in which end-of-text tokens end nothing. `absorbs_space`: without the space it begins with."""
+    text = _decode_with_markers([piece for piece, ends in zip(pieces, is_end, strict=True) if not ends])
+    return text.removeprefix(" ") if absorbs_space else text
 
 
 def _decode_with_markers(pieces: Sequence[bytes | None]) -> str:

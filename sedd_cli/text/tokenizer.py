@@ -8,7 +8,15 @@ from pathlib import Path
 
 import tokenizers
 
-from sedd_cli.text.byte_level import BYTE_ALPHABET, END_OF_TEXT, compose, decode_each, token_to_bytes
+from sedd_cli.text.byte_level import (
+    BYTE_ALPHABET,
+    END_OF_TEXT,
+    compose,
+    compose_canvas,
+    compose_gap,
+    decode_each,
+    token_to_bytes,
+)
 
 
 @contextmanager
@@ -109,8 +117,37 @@ class Tokenizer:
 
     def compose(self, ids: Sequence[int | None], *, full_canvas: bool, at_start: bool) -> str:
         """The text of generated tokens; N times None (MASK) in a row read `[[N]]`. See `byte_level.compose`."""
-        ends = {i for i, token in enumerate(ids) if token is not None and token == self.end_of_text_id}
-        return compose(self._bytes_of_each(ids), ends, full_canvas=full_canvas, at_start=at_start)
+        return compose(self._bytes_of_each(ids), self._is_end(ids), full_canvas=full_canvas, at_start=at_start)
+
+    def compose_canvas(
+        self,
+        ids: Sequence[int | None],
+        edited: Sequence[bool],
+        free: range,
+        *,
+        prompt: str,
+        suffix: str,
+        absorbs_space: bool,
+        full_canvas: bool,
+    ) -> str:
+        """The text of a canvas between a prompt and a suffix. See `byte_level.compose_canvas`."""
+        return compose_canvas(
+            self._bytes_of_each(ids),
+            self._is_end(ids),
+            edited,
+            free,
+            prompt=prompt,
+            suffix=suffix,
+            absorbs_space=absorbs_space,
+            full_canvas=full_canvas,
+        )
+
+    def compose_gap(self, ids: Sequence[int | None], *, absorbs_space: bool) -> str:
+        """The text of a gap. See `byte_level.compose_gap`."""
+        return compose_gap(self._bytes_of_each(ids), self._is_end(ids), absorbs_space=absorbs_space)
 
     def _bytes_of_each(self, ids: Sequence[int | None]) -> list[bytes | None]:
         return [None if token is None else self.bytes_of(token) for token in ids]
+
+    def _is_end(self, ids: Sequence[int | None]) -> list[bool]:
+        return [token is not None and token == self.end_of_text_id for token in ids]
