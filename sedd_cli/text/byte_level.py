@@ -1,4 +1,4 @@
-"""From pieces of bytes to text. It needs no tokenizer, so that a recorded run can be read without its model."""
+"""Byte-level tokens to text. Needs no tokenizer, so a recorded run can be shown without its model."""
 
 import codecs
 from collections.abc import Iterable, Sequence
@@ -22,9 +22,9 @@ BYTE_ALPHABET = _byte_alphabet()
 _CHARACTERS = {byte: character for character, byte in BYTE_ALPHABET.items()}
 
 
-def token_to_bytes(piece: str) -> bytes:
-    """The bytes of a vocabulary entry such as `Ġthe`: `b" the"`. Raises `KeyError` for what is none."""
-    return bytes(BYTE_ALPHABET[c] for c in piece)
+def token_to_bytes(token: str) -> bytes:
+    """The bytes of a vocabulary entry such as `Ġthe`: `b" the"`. Raises `KeyError` for anything else."""
+    return bytes(BYTE_ALPHABET[c] for c in token)
 
 
 def bytes_to_token(data: bytes) -> str:
@@ -33,10 +33,10 @@ def bytes_to_token(data: bytes) -> str:
 
 
 def decode_each(pieces: Iterable[bytes | None]) -> list[str]:
-    """The characters that each piece completes; None (MASK) has none.
+    """Decode tokens one by one: the characters that each completes, "" for None (MASK).
 
-    A character whose bytes are spread over pieces belongs to the one that completes it; bytes that never complete
-    one belong nowhere.
+    A character whose bytes are spread over tokens belongs to the token that completes it; bytes that never complete a
+    character are dropped.
     """
     decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
     texts = []
@@ -50,7 +50,7 @@ def decode_each(pieces: Iterable[bytes | None]) -> list[str]:
 
 
 def end_of_text_position(ids: Sequence[int], end_id: int | None) -> int:
-    """The position of the token that ends the text of a canvas, the canvas's length if none does (as `compose`)."""
+    """The position of the token that ends the text of a canvas (see `compose`); the canvas's length if none does."""
     begun = next((i for i, token in enumerate(ids) if token != end_id), len(ids))
     return next((i for i in range(begun, len(ids)) if ids[i] == end_id), len(ids))
 

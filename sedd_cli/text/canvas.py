@@ -1,4 +1,4 @@
-"""A canvas: the tokens that are kept and the positions that are to be written."""
+"""A canvas: the kept tokens and the positions to write."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from sedd_cli.text.tokenizer import Tokenizer
 class Canvas:
     """`ids` (L,) int64, 0 where `free` (L,) bool; `prompt` and `suffix` are the texts at its two ends.
 
-    `forbidden` tokens are written nowhere on it, `forbidden_at_space` ones not at `space_positions`: the token written
+    `forbidden` tokens are never written, `forbidden_at_space` ones not at `space_positions`: the token written
     there begins with the space that ends the text before it. (Vocabularies hold words with the space before them, so
     a network has hardly ever seen what follows a space token alone. This is known as token healing.)
     """
@@ -27,14 +27,14 @@ class Canvas:
     forbidden_at_space: tuple[int, ...] = ()
 
     def excluded_at(self, position: int) -> frozenset[int]:
-        """Tokens that may not be written at a position."""
+        """Tokens that must not be written at a position."""
         return frozenset(self.forbidden).union(self.forbidden_at_space if position in self.space_positions else ())
 
 
 def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suffix: str = "") -> Canvas:
-    """A canvas of `length` tokens that begins with the prompt and ends with the suffix.
+    """Make a canvas of `length` tokens that begins with the prompt and ends with the suffix.
 
-    Raises `UsageError` if the two leave no room, or if there is text and no tokenizer.
+    Raises `UsageError` if the two leave no room, or if text is given without a tokenizer.
     """
     if length < 1:
         raise UsageError(f"length must be at least 1, not {length}")
@@ -60,7 +60,7 @@ def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suff
     free[len(head) : len(head) + room] = True
     forbidden: tuple[int, ...] = ()
     if suffix and tokenizer is not None and tokenizer.end_of_text_id is not None:
-        # Between a prompt and a suffix the document goes on: the end-of-text token has no place there.
+        # The document continues between a prompt and a suffix, so the end-of-text token is excluded.
         forbidden = (tokenizer.end_of_text_id,)
     limits = ((len(head),), tokenizer.non_space_tokens) if absorbs_space and tokenizer else ()
     return Canvas(ids, free, prompt, suffix, forbidden, *limits)

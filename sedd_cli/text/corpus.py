@@ -1,4 +1,4 @@
-"""Reading corpora: files and folders to documents, one at a time, whatever the size."""
+"""Read corpora: files and folders to documents, one at a time, whatever the size."""
 
 import json
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ SUFFIXES = (".txt", ".text", ".md", ".jsonl")
 
 
 def corpus_files(path: Path) -> list[Path]:
-    """The file itself, or the text files of a folder in order, but for what is hidden (`.git`) and for runs.
+    """The file itself, or the text files of a folder in order, without hidden ones (`.git`) and training runs.
 
-    Raises `NotLoadableError` if there is none.
+    Raises `NotLoadableError` if there are none.
     """
     if path.is_file():
         return [path]
@@ -28,28 +28,27 @@ def corpus_files(path: Path) -> list[Path]:
 
 
 def _is_excluded(file: Path, corpus: Path, runs: set[Path]) -> bool:
-    """Whether a file of a corpus' folder is none of its texts: hidden, or what a run writes of itself."""
+    """Whether a file of the folder is hidden or belongs to a training run."""
     hidden = any(part.startswith(".") for part in file.relative_to(corpus).parts)
     return hidden or not runs.isdisjoint(file.parents)
 
 
 def read_documents(path: Path, separator: str | None = None) -> Iterator[str]:
-    """The documents of a corpus, in order, without their separators; empty ones are left out.
+    """Yield the documents of a corpus in order, without separators; empty ones are skipped.
 
-    Text is split at lines that read `separator`; by default at `<|endoftext|>` lines where a file has one, else at
-    blank lines. A .jsonl file has one document a line, in its "text". Raises `NotLoadableError` for a file that
-    cannot be read or is not UTF-8.
+    Text is split at lines equal to `separator`; by default at `<|endoftext|>` lines if the file has one, else at blank
+    lines. A .jsonl file has one document per line, in its "text". Raises `NotLoadableError` for a file that cannot be
+    read or is not UTF-8.
     """
     for file in corpus_files(path):
         if file.suffix == ".jsonl":
             yield from (text for text in read_jsonl(file) if text.strip())
         else:
-            mark = separator if separator is not None else _separator_of(file)
-            yield from _split(file, mark)
+            yield from _split(file, _separator_of(file) if separator is None else separator)
 
 
 def read_lines(file: Path) -> Iterator[str]:
-    """The lines of a file, with their endings. Raises `NotLoadableError` if it cannot be read or is not UTF-8."""
+    """Yield the lines of a file with their endings. Raises `NotLoadableError` if it cannot be read or is not UTF-8."""
     offset = 0
     try:
         with file.open("rb") as stream:
@@ -89,7 +88,7 @@ def _nonempty(lines: list[str]) -> Iterator[str]:
 
 
 def read_jsonl(file: Path) -> Iterator[str]:
-    """The "text" of each line, empty ones too; blank lines are left out. Raises `UsageError` where there is none."""
+    """Yield the "text" of each line, also if empty; skip blank lines. Raises `UsageError` for a line without one."""
     for number, line in enumerate(read_lines(file), start=1):
         if not line.strip():
             continue

@@ -1,4 +1,4 @@
-"""A user's document: read strictly, so that it can be written back byte for byte."""
+"""A user's document, read strictly, so that it can be written back byte for byte."""
 
 import sys
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from sedd_cli.errors import NotLoadableError, UsageError
 
 @dataclass(frozen=True)
 class Document:
-    """`text` is the decoded UTF-8, newlines and a BOM as they stand: `text.encode()` is `data`. `path` None: stdin,
-    or a text that has no file yet.
+    """`text` is the decoded UTF-8 with newlines and BOM unchanged: `text.encode() == data`.
+
+    `path` is None for stdin and for a text without a file.
     """
 
     path: Path | None
@@ -23,7 +24,7 @@ class Document:
 
 
 def read_document(source: str) -> Document:
-    """The document at a path, or on stdin for `-`.
+    """Read the document at a path, or from stdin for `-`.
 
     Raises `NotLoadableError` if it cannot be read, `UsageError` if it is empty, binary or not UTF-8.
     """
@@ -34,12 +35,12 @@ def read_document(source: str) -> Document:
     else:
         document = read_file(Path(source))
     if not document.data:
-        raise UsageError(f"{document.name} is empty", "There is nothing to read in it.")
+        raise UsageError(f"{document.name} is empty", "Give a file with text.")
     return document
 
 
 def read_file(path: Path) -> Document:
-    """The document in a file, which may be empty.
+    """Read the document in a file, which may be empty.
 
     Raises `NotLoadableError` if it cannot be read, `UsageError` if it is binary or not UTF-8.
     """

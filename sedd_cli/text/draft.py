@@ -1,4 +1,4 @@
-"""A document being worked on: its text, and the marks on parts that are to be written, or were and await a verdict."""
+"""A document being edited: its text, and marks on spans to write and on written spans not yet accepted or rejected."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -10,8 +10,7 @@ from sedd_cli.text.gaps import Gap, Length, merged_length
 class Mark:
     """Characters `start ... end - 1` of a draft.
 
-    `masked`: they are to be written anew, with so many `tokens`. Otherwise they have been, and `original` stood
-    there before.
+    `masked`: they are to be rewritten, with `tokens` tokens. Otherwise they were written in the place of `original`.
     """
 
     start: int
@@ -23,7 +22,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Draft:
-    """A text and its marks, in order, which neither overlap nor touch where both are masked. Immutable."""
+    """A text and its marks in order. Marks do not overlap, and masked ones do not touch. Immutable."""
 
     text: str = ""
     marks: tuple[Mark, ...] = ()
@@ -34,13 +33,13 @@ class Draft:
 
     @property
     def gaps(self) -> list[Gap]:
-        """What is to be written, for the filler of gaps."""
+        """The masked spans as gaps for infilling."""
         return [Gap(mark.start, mark.end, mark.tokens) for mark in self.masked]
 
     def mask(self, start: int, end: int, tokens: Length = None) -> "Draft":
-        """Mark characters to be written anew; marks that this touches become one with it.
+        """Mask characters `start ... end - 1`; marks that this touches are merged into the new one.
 
-        An empty range asks for `tokens` where nothing stands.
+        An empty range inserts `tokens` tokens.
         """
         touched = [mark for mark in self.marks if _merges_with(mark, start, end)]
         low = min([start, *(mark.start for mark in touched)])
@@ -58,19 +57,19 @@ class Draft:
         return replace(self, marks=merge_adjacent([*others, Mark(low, high, original, tokens)]))
 
     def set_length(self, mark: Mark, *, tokens: Length) -> "Draft":
-        """Ask for another number of tokens in a mark."""
+        """Set the number of tokens of a mark."""
         return self._replace(mark, replace(mark, tokens=tokens))
 
     def accept(self, mark: Mark) -> "Draft":
-        """Take a mark away; its text stays as it stands."""
+        """Remove a mark; its text stays."""
         return replace(self, marks=merge_adjacent(other for other in self.marks if other != mark))
 
     def reject(self, mark: Mark) -> "Draft":
-        """Take a mark away and put back what stood there."""
+        """Remove a mark and restore its original text."""
         return self._splice(mark, mark.original).accept(self._resized(mark, mark.original))
 
     def fill(self, texts: Mapping[Mark, str]) -> "Draft":
-        """Write texts in the place of masked marks, each to be accepted (`accept`) or rejected (`reject`)."""
+        """Replace masked marks by texts, each to be accepted (`accept`) or rejected (`reject`)."""
         draft = self
         for mark in sorted(texts, key=lambda mark: mark.start, reverse=True):
             draft = draft._splice(mark, texts[mark])
@@ -81,14 +80,14 @@ class Draft:
     def edit(self, start: int, end: int, new: str) -> "Draft":
         """Replace characters `start ... end - 1`, as typing does.
 
-        Marks move along; what is typed inside a mark belongs to it, at its edges not; a mark all of whose text is
-        replaced is gone.
+        Marks move with the text. Text typed inside a mark belongs to it, at its edges it does not. A mark whose whole
+        text is replaced is removed.
         """
         shift = len(new) - (end - start)
         marks = []
         for mark in self.marks:
             if end <= mark.start:
-                # Typed right where nothing stands to be written, or before it: the mark moves on.
+                # Typed at an empty mark, or before a mark: the mark moves.
                 marks.append(replace(mark, start=mark.start + shift, end=mark.end + shift))
             elif start >= mark.end:
                 marks.append(mark)
@@ -99,14 +98,14 @@ class Draft:
         return Draft(self.text[:start] + new + self.text[end:], merge_adjacent(filter(_is_nonempty, marks)))
 
     def at(self, offset: int) -> Mark | None:
-        """The mark in which a character stands, or that is empty and right before it."""
+        """The mark that covers a character, or an empty one right before it."""
         for mark in self.marks:
             if mark.start <= offset < mark.end or mark.start == mark.end == offset:
                 return mark
         return None
 
     def _splice(self, mark: Mark, text: str) -> "Draft":
-        """Put a text in a mark's place; the mark spans it, later ones move."""
+        """Replace a mark's text; the mark spans the new text, later marks move."""
         shift = len(text) - (mark.end - mark.start)
         marks = [
             self._resized(mark, text)
@@ -136,7 +135,7 @@ def _is_nonempty(mark: Mark) -> bool:
 
 
 def merge_adjacent(marks: Iterable[Mark]) -> tuple[Mark, ...]:
-    """Marks in order; masked ones that have come to touch are one, as they are to what fills them."""
+    """Sort marks; masked ones that touch are merged, as infilling merges their gaps."""
     ordered: list[Mark] = []
     for mark in sorted(marks, key=lambda mark: (mark.start, mark.end)):
         last = ordered[-1] if ordered else None

@@ -1,4 +1,4 @@
-"""Gaps: which characters of a document are to be written anew, and with how many tokens."""
+"""Gaps: which characters of a document are rewritten, and with how many tokens."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,9 +11,9 @@ from sedd_cli.text.tokenizer import Tokenizer
 
 Unit = Literal["chars", "words", "lines", "tokens"]
 Length = int | tuple[int, int] | Literal["auto"] | None
-"""How many tokens: a number, from the least to the most, found out ("auto"), or as many as stood there (None)."""
+"""Number of tokens: exact, a range, chosen by likelihood ("auto"), or as many as before (None)."""
 DEFAULT_RANGE = (1, 32)
-"""Where nothing stood in a gap whose length is to be found out: from the least to the most tokens."""
+"""The range of lengths compared for an empty gap."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Gap:
 
 
 def check_gaps(gaps: Iterable[Gap], size: int) -> list[Gap]:
-    """Gaps of a document of `size` characters in order, those that overlap or touch as one.
+    """Sort the gaps of a document of `size` characters and merge those that overlap or touch.
 
-    Of gaps that touch, numbers of tokens are added up; of those that overlap, they are kept where they agree, and
-    found out otherwise. Raises `UsageError` for a gap out of range, reversed, or with an impossible number of tokens.
+    Lengths of touching gaps are added; those of overlapping gaps stay where they agree and become "auto" otherwise.
+    Raises `UsageError` for a gap out of range, reversed, or with an impossible number of tokens.
     """
     merged: list[Gap] = []
     for gap in sorted(gaps, key=lambda gap: (gap.start, gap.end)):
@@ -44,7 +44,7 @@ def check_gaps(gaps: Iterable[Gap], size: int) -> list[Gap]:
 
 
 def merged_length(left: Gap, right: Gap) -> Length:
-    """How many tokens two gaps get that touch or overlap."""
+    """The length of two gaps, touching or overlapping, merged into one."""
     a, b = left.tokens, right.tokens
     if left.start < left.end == right.start < right.end and isinstance(a, int | tuple) and isinstance(b, int | tuple):
         (least, most), (less, more) = (x if isinstance(x, tuple) else (x, x) for x in (a, b))
@@ -70,10 +70,10 @@ def parse_length(text: str) -> Length:
     """`12`, `5-20` or `auto`. Raises `UsageError` for anything else."""
     if text == "auto":
         return "auto"
-    # Python reads no number of thousands of digits.
+    # Python refuses to parse integers of thousands of digits.
     match = re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", text, re.ASCII)
     if not match:
-        raise UsageError(f"{text!r} is no number of tokens", "Write --tokens 12, --tokens 5-20 or --tokens auto.")
+        raise UsageError(f"{text!r} is not a number of tokens", "Write --tokens 12, --tokens 5-20 or --tokens auto.")
     least, most = int(match[1]), match[2]
     return least if most is None else (least, int(most))
 
@@ -81,11 +81,11 @@ def parse_length(text: str) -> Length:
 def parse_span(span: str, units: Sequence[tuple[int, int]], size: int, tokens: Length, unit: str) -> Gap:
     """The gap of a Python slice such as `10:40`, `:40` or `-20:` over the units of a document of `size` characters.
 
-    Raises `UsageError` for what is no slice, reversed or out of range.
+    Raises `UsageError` for a string that is no slice, is reversed or is out of range.
     """
     match = re.fullmatch(r"(-?\d{1,18})?:(-?\d{1,18})?", span, re.ASCII)
     if not match:
-        raise UsageError(f"{span!r} is no span", "Write START:END as in --mask 10:40, --mask :40 or --mask=-20:.")
+        raise UsageError(f"{span!r} is not a span", "Write START:END as in --mask 10:40, --mask :40 or --mask=-20:.")
     count = len(units)
     first, last = (
         default if text is None else int(text) + (count if text.startswith("-") else 0)
@@ -100,10 +100,10 @@ def parse_span(span: str, units: Sequence[tuple[int, int]], size: int, tokens: L
 
 
 def unit_spans(document: str, unit: Unit, tokenizer: Tokenizer) -> Sequence[tuple[int, int]]:
-    """Where each unit of the document stands: words are runs of non-space, lines are without their ending.
+    """The span of each unit of the document. Words are runs of non-space; lines exclude their ending.
 
-    So what is written in the place of a line, be it an empty one, does not run into the next. Raises `UsageError` for
-    an unknown unit.
+    So text written in the place of a line, even an empty one, does not run into the next. Raises `UsageError` for an
+    unknown unit.
     """
     if unit == "chars":
         return _Characters(len(document))
@@ -111,7 +111,7 @@ def unit_spans(document: str, unit: Unit, tokenizer: Tokenizer) -> Sequence[tupl
         return [match.span() for match in re.finditer(r"\S+", document)]
     if unit == "lines":
         lines = re.finditer(r"([^\r\n]*)(?:\r\n|\r|\n|\Z)", document)
-        # What is empty with its ending is no line: the end of the document behind the last.
+        # A match without characters is the end of the document, not a line.
         return [match.span(1) for match in lines if match[0]]
     if unit == "tokens":
         return _token_spans(document, tokenizer)
@@ -119,7 +119,7 @@ def unit_spans(document: str, unit: Unit, tokenizer: Tokenizer) -> Sequence[tupl
 
 
 class _Characters(Sequence[tuple[int, int]]):
-    """Every character of a document, without a list of them."""
+    """Spans of single characters, computed on demand."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -134,7 +134,7 @@ class _Characters(Sequence[tuple[int, int]]):
 
 
 def _token_spans(document: str, tokenizer: Tokenizer) -> list[tuple[int, int]]:
-    """The characters that each token has a byte of."""
+    """The span of characters that each token has bytes of."""
     import numpy as np
 
     ends = np.cumsum([len(character.encode()) for character in document])
@@ -146,27 +146,27 @@ def _token_spans(document: str, tokenizer: Tokenizer) -> list[tuple[int, int]]:
 
 
 def regex_gaps(document: str, pattern: str, tokens: Length) -> list[Gap]:
-    """A gap for each match of a regular expression; empty ones count where a number of tokens is asked for.
+    """A gap for each match of a regular expression; empty matches count only if `tokens` is given.
 
-    Raises `UsageError` for a pattern that is no expression or matches nothing.
+    Raises `UsageError` for an invalid pattern or one that matches nothing.
     """
     try:
         spans = [match.span() for match in re.finditer(pattern, document, re.MULTILINE)]
     except re.error as error:
-        raise UsageError(f"{pattern!r} is no regular expression: {error}", "See Python's re module.") from None
+        raise UsageError(
+            f"{pattern!r} is not a regular expression: {error}", "See the syntax of Python's re module."
+        ) from None
     gaps = [Gap(start, end, tokens) for start, end in spans if end > start or tokens is not None]
     if not gaps:
-        raise UsageError(f"{pattern!r} matches nothing in the document", "Try it with grep first.")
+        raise UsageError(f"{pattern!r} matches nothing in the document", "Check the pattern.")
     return gaps
 
 
 def marker_gaps(document: str, brackets: tuple[str, str] = ("[[", "]]"), tokens: Length = None) -> list[Gap]:
-    """A gap in the place of each marker: `[[12]]`, `[[5-20]]`, or `[[...]]` for `tokens`.
+    """A gap for each marker: `[[12]]`, `[[5-20]]`, or `[[...]]` for `tokens`.
 
-    Where those are None or to be found out it is `DEFAULT_RANGE`: nothing stood there but the marker.
-
-    Anything else between such brackets is text. Raises `UsageError` for a marker that ends with its line or asks for
-    what cannot be, and for brackets that are empty.
+    `[[...]]` means `DEFAULT_RANGE` if `tokens` is None or "auto". Anything else between such brackets is text. Raises
+    `UsageError` for a marker that is not closed on its line or has an impossible number, and for empty brackets.
     """
     if not all(brackets):
         raise UsageError("a marker's brackets cannot be empty", "Write --marker '<<' '>>'.")
@@ -178,19 +178,19 @@ def marker_gaps(document: str, brackets: tuple[str, str] = ("[[", "]]"), tokens:
         raise UsageError(f"the marker at {line}:{column} is never closed", f"Write {brackets[0]}12{brackets[1]}.")
     gaps = []
     for match in re.finditer(f"{opening}{body}{closing}", document, re.ASCII):
-        asked: Length = DEFAULT_RANGE if tokens is None or tokens == "auto" else tokens
-        length = asked if match[1] == "..." else parse_length(match[1])
+        default: Length = DEFAULT_RANGE if tokens is None or tokens == "auto" else tokens
+        length = default if match[1] == "..." else parse_length(match[1])
         least, most = length if isinstance(length, tuple) else (length, length)
         if isinstance(least, int) and isinstance(most, int) and not 1 <= least <= most:
             line, column = line_and_column(document, match.start())
             raise UsageError(
                 f"the marker {match[0]} at {line}:{column} asks for an impossible number of tokens",
-                "If it is none, name the gaps by --mask, or choose other brackets by --marker.",
+                "If it is not a marker, name the gaps with --mask, or choose other brackets with --marker.",
             )
         gaps.append(Gap(*match.span(), length))
     return gaps
 
 
 def line_and_column(document: str, position: int) -> tuple[int, int]:
-    """Line and column of a character, both from 1."""
+    """The line and column of a character, both counted from 1."""
     return document.count("\n", 0, position) + 1, position - document.rfind("\n", 0, position)

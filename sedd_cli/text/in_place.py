@@ -1,4 +1,4 @@
-"""Writing a text to a file of the user's: all of it or nothing, what stood there kept, never over a later change.
+"""Write a text to a user's file: atomically, with a backup, never over a later change.
 
 Symlinks are followed, and a file keeps its mode.
 """
@@ -16,37 +16,37 @@ from sedd_cli.text.document import Document
 
 
 def check_writable(document: Document) -> None:
-    """Raises `SeddError` if a document's file cannot be written: to be asked before the work, not after it."""
+    """Raises `SeddError` if a document's file cannot be written. Called before the work, not after it."""
     AtomicFile(_path_of(document)).discard()
 
 
 def changed_on_disk(document: Document) -> bool:
-    """Whether a document's file, if it has one, is gone or holds anything else than what was read."""
+    """Whether a document's file, if it has one, is gone or differs from what was read."""
     if document.path is None:
         return False
     try:
         if not document.path.is_file():
             return True
         with document.path.open("rb") as file:
-            # One byte more shows whether there is more, however much that be.
+            # One byte more detects a longer file, however long it is.
             return file.read(len(document.data) + 1) != document.data
     except OSError:
         return True
 
 
 def save(document: Document, text: str) -> Document:
-    """Put a text in the place of a document that is our own writing: what stood there is not kept.
+    """Overwrite a document that we wrote ourselves, without a backup.
 
-    Raises `SeddError` if the file was changed meanwhile or cannot be written; it is then left as it is.
+    Raises `SeddError` if the file was changed meanwhile or cannot be written; it then stays as it is.
     """
     _check_unchanged(document)
     return _write(_path_of(document), text)
 
 
 def save_with_backup(document: Document, text: str) -> tuple[Document, Path]:
-    """Put a text in the place of a document; gives what is there now, and where what stood there was kept.
+    """Overwrite a document. Returns the new document and the path of the backup.
 
-    Raises `SeddError` if the file was changed meanwhile, or it or the backup cannot be written; it is then left as it
+    Raises `SeddError` if the file was changed meanwhile, or it or the backup cannot be written; it then stays as it
     is.
     """
     _check_unchanged(document)
@@ -54,19 +54,19 @@ def save_with_backup(document: Document, text: str) -> tuple[Document, Path]:
 
 
 def write_new(path: Path, text: str) -> Document:
-    """Write a text where no file is yet. Raises `SeddError` if there is one or it cannot be written."""
-    if os.path.exists(path):  # noqa: PTH110 - a name too long is told by what writes
-        raise SeddError(f"there is something at {path} already; it was left as it is", "Choose another name.")
+    """Write a new file. Raises `SeddError` if the path exists or cannot be written."""
+    if os.path.exists(path):  # noqa: PTH110 - a name too long is reported by the write
+        raise SeddError(f"{path} already exists; it was left as it is", "Choose another name.")
     return _write(path, text)
 
 
 def overwrite_with_backup(path: Path, text: str) -> tuple[Document, Path]:
-    """Put a text in the place of a file, whatever is in it; gives what is there now, and where that was kept.
+    """Overwrite a file, whatever it holds. Returns the new document and the path of the backup.
 
-    Raises `SeddError` if it is no regular file, or it or the backup cannot be written; it is then left as it is.
+    Raises `SeddError` if it is not a regular file, or it or the backup cannot be written; it then stays as it is.
     """
     if not os.path.isfile(path):  # noqa: PTH113 - never raises
-        raise SeddError(f"{path} is no file that could be kept as a backup", "Choose another place.")
+        raise SeddError(f"{path} is not a regular file, so it cannot be backed up", "Choose another path.")
     data, file = text.encode(), AtomicFile(path)
     try:
         file.write(data)
@@ -74,7 +74,7 @@ def overwrite_with_backup(path: Path, text: str) -> tuple[Document, Path]:
         try:
             file.commit()
         except SeddError:
-            # Backups of what was never replaced would pile up with each attempt.
+            # Otherwise backups of a file that was never replaced would pile up with each attempt.
             with suppress(OSError):
                 if filecmp.cmp(path, backup, shallow=False):
                     backup.unlink()
@@ -85,7 +85,7 @@ def overwrite_with_backup(path: Path, text: str) -> tuple[Document, Path]:
 
 
 def _path_of(document: Document) -> Path:
-    assert document.path is not None, "a document without a file has no place to go back to"
+    assert document.path is not None, "a document without a file cannot be written back"
     return document.path
 
 
@@ -100,24 +100,24 @@ def _check_unchanged(document: Document) -> None:
         return
     path = _path_of(document)
     if not os.path.exists(path):  # noqa: PTH110 - never raises
-        raise SeddError(
-            f"{path} is no longer there; nothing was written", "Find out where it went, or use another name."
-        )
-    raise SeddError(f"{path} was changed by someone else meanwhile; it was left as it is", "Begin again from it.")
+        raise SeddError(f"{path} no longer exists; nothing was written", "Restore it, or use another name.")
+    raise SeddError(
+        f"{path} was changed by another program; it was left as it is", "Read it again and repeat the edit."
+    )
 
 
 def _back_up(target: Path) -> Path:
     for number in count(1):
         backup = target.with_name(f"{target.name}~{'' if number == 1 else number}")
         try:
-            # Nobody else's to read before it has the mode of what it keeps.
+            # Not readable by others until it has the mode of the original.
             descriptor = os.open(backup, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except FileExistsError:
             continue
         except OSError as error:
             raise _backup_error(backup, error) from error
         try:
-            # Copied from the disk: it may be no text, and what is replaced is what is kept.
+            # Copied from the disk: the file that is replaced is backed up, even if it is not text.
             with open(descriptor, "wb") as copy, target.open("rb") as file:  # noqa: PTH123 - opened above
                 shutil.copyfileobj(file, copy)
                 copy.flush()
@@ -134,6 +134,6 @@ def _back_up(target: Path) -> Path:
 
 def _backup_error(backup: Path, error: OSError) -> SeddError:
     return SeddError(
-        f"cannot keep a backup at {backup}: {error.strerror}; the file was left as it is",
-        "Make room there, or write to another place.",
+        f"cannot write the backup {backup}: {error.strerror}; the file was left as it is",
+        "Free disk space, or write to another path.",
     )

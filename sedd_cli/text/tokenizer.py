@@ -1,4 +1,4 @@
-"""Byte-level BPE tokenizers, in which text is data: nothing a user writes is read as a special token."""
+"""Byte-level BPE tokenizers. Text is data: nothing a user writes is read as a special token."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,24 +21,24 @@ from sedd_cli.text.byte_level import (
 
 @contextmanager
 def _raising_value_error(name: str) -> Iterator[None]:
-    """The library raises a plain Exception for a file that it cannot read, or panics: here it is a `ValueError`."""
+    """Raise what `tokenizers` raises for an unreadable file, a plain Exception or a panic, as a `ValueError`."""
     try:
         yield
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        # The class of a panic, which is no Exception, cannot be imported.
+        # A panic is not an Exception, and its class cannot be imported.
         raise ValueError(f"{name}: {error}") from error
 
 
 class Tokenizer:
-    """A byte-level BPE vocabulary. Raises `ValueError` if the file holds another kind, or is damaged."""
+    """A byte-level BPE tokenizer. Raises `ValueError` for another kind of tokenizer and for a damaged file."""
 
     def __init__(self, inner: tokenizers.Tokenizer, end_of_text: str = END_OF_TEXT) -> None:
         description = json.loads(inner.to_str())
         if (description.get("decoder") or {}).get("type") != "ByteLevel" or description.get("normalizer"):
             raise ValueError("only byte-level BPE tokenizers without a normaliser are supported")
-        # Files from the hub may ask for these; a prompt is neither cut nor padded.
+        # Files from the hub may enable these; a prompt is neither truncated nor padded.
         inner.no_truncation()
         inner.no_padding()
         # `<|endoftext|>` typed by a user is 13 characters, not an instruction.
@@ -52,11 +52,11 @@ class Tokenizer:
         }
         if self.end_of_text_id is not None:
             self._added[self.end_of_text_id] = b""
-        # All characters at once: a seventh of the time that the bytes of GPT-2's 50,257 entries take.
+        # All characters at once takes a seventh of the time of checking GPT-2's 50,257 entries one by one.
         if not BYTE_ALPHABET.keys() >= set("".join(vocabulary)):
             for entry, token in vocabulary.items():
                 if token not in self._added and not BYTE_ALPHABET.keys() >= set(entry):
-                    raise ValueError(f"the vocabulary's entry {token}, {entry!r}, spells no bytes")
+                    raise ValueError(f"the vocabulary's entry {token}, {entry!r}, is not byte-level")
 
     @classmethod
     def from_file(cls, path: Path) -> "Tokenizer":
@@ -66,7 +66,7 @@ class Tokenizer:
 
     @classmethod
     def from_gpt2(cls, vocab: Path, merges: Path) -> "Tokenizer":
-        """GPT-2's own pair of files, `vocab.json` and `merges.txt`."""
+        """Load GPT-2's original pair of files, `vocab.json` and `merges.txt`."""
         with _raising_value_error(f"{vocab.name} and {merges.name}"):
             model = tokenizers.models.BPE.from_file(str(vocab), str(merges))
         inner = tokenizers.Tokenizer(model)
@@ -75,7 +75,7 @@ class Tokenizer:
         return cls(inner)
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a text; every text can be encoded, and decodes to itself."""
+        """The token ids of a text. Every text can be encoded, and decodes to itself."""
         return list(self._inner.encode(text, add_special_tokens=False).ids)
 
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
@@ -86,15 +86,15 @@ class Tokenizer:
         return self._inner.to_str(pretty=True).encode()
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of token ids; bytes that are not UTF-8 are left out, special tokens too."""
+        """The text of token ids, without special tokens and bytes that are not UTF-8."""
         return b"".join(self.bytes_of(i) for i in ids).decode(errors="ignore")
 
     def bytes_of(self, token: int) -> bytes:
-        """The bytes of a token; none for special tokens and ids beyond the vocabulary."""
+        """The bytes of a token; b"" for special tokens and ids beyond the vocabulary."""
         return self._token_bytes[token] if token < len(self._token_bytes) else b""
 
     def id_to_token(self, token: int) -> str:
-        """A token as its vocabulary writes it (`Ġthe`), from which `token_to_bytes` gives the bytes again."""
+        """The vocabulary entry of a token (`Ġthe`); `token_to_bytes` returns its bytes."""
         return self._inner.id_to_token(token) or ""
 
     @cached_property

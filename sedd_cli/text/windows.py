@@ -11,9 +11,9 @@ from sedd_cli.text.gaps import Gap
 from sedd_cli.text.tokenizer import Tokenizer
 
 CHARACTERS_PER_TOKEN = 8
-"""So many characters a token of the canvas are looked at on either side; of those tokens the nearest fit."""
+"""Characters of context encoded on either side, per token of the canvas; the nearest tokens are used."""
 MAX_GAP_SHARE = 0.75
-"""Gaps of a long document are filled jointly while they and what stands between them take no more of a canvas."""
+"""Gaps of a long document share a canvas while they and the text between them take at most this share of it."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class SizedGap:
 
     @property
     def begin(self) -> int:
-        """Where its tokens begin."""
+        """The character at which its tokens begin."""
         return self.start - self.absorbs_space
 
 
@@ -39,7 +39,7 @@ def absorbs_space(tokenizer: Tokenizer, document: str, gap: Gap, after: int) -> 
 
 @dataclass(frozen=True)
 class Window:
-    """A canvas, and where on it its gaps stand: gaps `first ... first + len(gap_positions) - 1` of the document."""
+    """A canvas and the positions of its gaps: gaps `first ... first + len(gap_positions) - 1` of the document."""
 
     canvas: Canvas
     first: int
@@ -49,17 +49,16 @@ class Window:
 def make_windows(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int) -> list[Window]:
     """Canvases of at most `length` tokens that hold every gap with tokens to write, nearby ones together.
 
-    Kept text is tokenised on its own, so that no token straddles a gap's edge, but for the blank before it; a canvas
-    that reaches the end of the document says so by an end-of-text token. The work depends on the gaps, not on the
-    document's length.
-    Raises `UsageError` for a gap longer than the canvas.
+    Kept text is tokenised separately, so that no token straddles the edge of a gap (except for an absorbed space). A
+    canvas that reaches the end of the document ends with an end-of-text token. The cost depends on the gaps, not on
+    the document's length. Raises `UsageError` for a gap longer than the canvas.
     """
     return [_window(tokenizer, document, gaps, group, length) for group in _groups(tokenizer, document, gaps, length)]
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Sites `first ... last`, with the kept tokens between each and the next."""
+    """Sites `first ... last` and the kept tokens between consecutive ones."""
 
     first: int
     last: int
@@ -90,7 +89,7 @@ def _groups(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], lengt
 
 
 def _gap_budget(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int) -> float:
-    """Tokens of a canvas that gaps filled jointly may take: all of them where the document fits as a whole."""
+    """The most tokens that gaps sharing a canvas may take: all of it if the whole document fits."""
     if len(document) <= CHARACTERS_PER_TOKEN * length:
         edges = [0, *(edge for gap in gaps for edge in (gap.begin, gap.end)), len(document)]
         kept = sum(len(tokenizer.encode(document[a:b])) for a, b in zip(edges[::2], edges[1::2], strict=True))
@@ -102,7 +101,7 @@ def _gap_budget(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], l
 def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group: _Group, length: int) -> Window:
     inside = gaps[group.first : group.last + 1]
     begin, end = inside[0].begin, inside[-1].end
-    # Another window's gap is no context: what stands in it is about to go.
+    # The text in another window's gap is not context: it is about to be replaced.
     before = gaps[group.first - 1].end if group.first else 0
     after = gaps[group.last + 1].begin if group.last + 1 < len(gaps) else len(document)
     reach = CHARACTERS_PER_TOKEN * length

@@ -110,7 +110,7 @@ def test_a_file_that_changed_meanwhile_is_left_alone(sedd: Sedd, story: Path, mo
     trace = story.with_name("trace.jsonl")
     result = sedd("infill", str(story), "--mask", "53:66", "--in-place", "--trace", str(trace), *QUICK)
     assert result.code == 1 and result.stdout == finished
-    said = "the finished document is on stdout", "seed 7", "error: ", "changed by someone else meanwhile"
+    said = "the finished document is on stdout", "seed 7", "error: ", "changed by another program"
     assert sorted(said, key=result.stderr.index) == list(said)
     assert story.read_text() == "someone else's"
     assert trace.is_file() and len(list(story.parent.iterdir())) == 2
@@ -216,7 +216,7 @@ def test_trace(sedd: Sedd, story: Path, tmp_path: Path) -> None:
     ("options", "code", "message"),
     [
         ([], 2, "has no gap"),
-        (["--mask", "5"], 2, "'5' is no span"),
+        (["--mask", "5"], 2, "'5' is not a span"),
         (["--mask", "9:5"], 2, "reversed"),
         (["--mask", "5:9000"], 2, "out of range: the document has"),
         (["--mask", "5:9", "--unit", "pages"], 2, "unknown unit 'pages'"),

@@ -239,7 +239,7 @@ def test_tokenizer_that_is_too_large_or_none(folder: Path, built_in: Checkpoint)
         ('{"a": 0}', "a b\n", "Token `b` out of vocabulary"),
         ('{"a": 0, "b": 1}', "a b\n", "vocab.json and merges.txt"),  # the library panics
         ('{"a": 0, "b": 1, "ab": 2}', "a b c\n", "invalid at line 1"),
-        ('{"a": 0, "b c": 1}', "", "entry 1, 'b c', spells no bytes"),
+        ('{"a": 0, "b c": 1}', "", "entry 1, 'b c', is not byte-level"),
     ],
 )
 def test_pair_of_files_that_is_no_tokenizer(folder: Path, vocabulary: str, merges: str, message: str) -> None:

@@ -78,9 +78,9 @@ def test_units() -> None:
 @pytest.mark.parametrize(
     ("span", "message"),
     [
-        ("5", "is no span"),
-        ("1:2:3", "is no span"),
-        ("a:b", "is no span"),
+        ("5", "is not a span"),
+        ("1:2:3", "is not a span"),
+        ("a:b", "is not a span"),
         ("3:1", "reversed"),
         ("0:6", "out of range: the document has 5 chars"),
         ("-6:", "out of range"),

@@ -104,7 +104,7 @@ async def test_markers_in_a_document_become_gaps_when_asked(opened: Opened) -> N
         ("[[0]]", "[[0]] at 2:5 asks for an impossible"),
         ("[[5-2]]", "[[5-2]] at 2:5 asks for an impossible"),
         ("[[5", "at 2:5 is never closed"),
-        (f"[[{'9' * 5000}]]", "is no number of tokens"),
+        (f"[[{'9' * 5000}]]", "is not a number of tokens"),
     ],
     ids=["none", "reversed", "unclosed", "long"],
 )
