@@ -1,6 +1,6 @@
 """Score-entropy discrete diffusion on text: load a checkpoint, generate, watch it denoise.
 
-Everything public is importable from here and loaded on first use, so that importing the package costs nothing.
+All public names are importable from here and loaded on first use, so importing the package is fast.
 """
 
 from importlib import import_module
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {
     "Checkpoint": "models.checkpoint",
     "Filling": "generation.infill",
     "Gap": "text.gaps",
@@ -57,9 +57,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

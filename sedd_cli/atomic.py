@@ -1,4 +1,4 @@
-"""Files are written beside their target and then renamed: a target is either the old file or the whole new one."""
+"""Write files atomically: beside the target, then renamed. A target is either the old or the complete new file."""
 
 import os
 import secrets
@@ -11,11 +11,10 @@ from sedd_cli.errors import SeddError
 
 
 class AtomicFile:
-    """A file under way. Nothing is at `path` (or what was there stays) until `commit`.
+    """A file being written. `path` does not change until `commit`.
 
-    Follows symlinks and keeps an existing file's mode; `mode`, less the umask, is that of a new one. What is no
-    regular file (a pipe, /dev/null) is written to directly. Raises `SeddError` where the target cannot be written,
-    as early as here.
+    Follows symlinks and keeps an existing file's mode; a new file gets `mode`, less the umask. Writes directly to
+    anything but a regular file (a pipe, /dev/null). Raises `SeddError` at once if the target cannot be written.
     """
 
     def __init__(self, path: Path, mode: int = 0o666) -> None:
@@ -31,13 +30,13 @@ class AtomicFile:
             if self._target.is_file():
                 if not os.access(self._target, os.W_OK):
                     raise PermissionError(13, "it is read-only")
-                # What few may read, few may read while it is under way.
+                # The temporary file is no more readable than the target.
                 mode = self._target.stat().st_mode & 0o777
             temporary = self._target.with_name(f".{self._target.name[:50]}.{secrets.token_hex(4)}.part")
             self._file = open(temporary, "xb", opener=partial(os.open, mode=mode))  # noqa: SIM115 - has an opener
             self._temporary = temporary
         except (OSError, RuntimeError) as error:
-            # A loop of symlinks is a RuntimeError.
+            # A loop of symlinks raises RuntimeError.
             raise self._failed(error) from error
 
     def write(self, data: bytes) -> None:
@@ -48,7 +47,7 @@ class AtomicFile:
             raise self._failed(error) from error
 
     def commit(self) -> None:
-        """Put the file in its place."""
+        """Move the file to its target."""
         try:
             self._file.flush()
             if self._temporary is not None:
@@ -66,8 +65,8 @@ class AtomicFile:
             raise
 
     def discard(self) -> None:
-        """Leave no trace of it; the target is as it was. Does nothing after `commit`."""
-        # Closing flushes, which fails again where writing did.
+        """Delete the temporary file; the target is unchanged. Does nothing after `commit`."""
+        # Closing flushes, which fails again if writing failed.
         with suppress(OSError):
             self._file.close()
         if self._temporary is not None:
@@ -75,11 +74,11 @@ class AtomicFile:
 
     def _failed(self, error: OSError | RuntimeError) -> SeddError:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
-        return SeddError(f"cannot write {self.path}: {reason}", "Choose another place, or make room there.")
+        return SeddError(f"cannot write {self.path}: {reason}", "Choose another path, or free disk space.")
 
 
 def write_file(path: Path, data: bytes, mode: int = 0o666) -> None:
-    """Make a file of these bytes, all or nothing. Raises `SeddError` if it cannot be written."""
+    """Write a file atomically. Raises `SeddError` if it cannot be written."""
     file = AtomicFile(path, mode)
     try:
         file.write(data)

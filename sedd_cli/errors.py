@@ -1,10 +1,10 @@
-"""What can go wrong, said once: every error a user can meet is a `SeddError` with an exit code."""
+"""Errors. Every error that a user can meet is a `SeddError` with an exit code."""
 
 
 class SeddError(Exception):
-    """Says what went wrong and with which input; `hint` says what to do about it.
+    """`message`: what went wrong and with which input; `hint`: what to do.
 
-    Exit codes: 1 failed, 2 usage, 3 not found or not loadable (130, interrupted, needs no error).
+    Exit codes: 1 failed, 2 usage, 3 not found or not loadable (130, interrupted, has no error).
     """
 
     exit_code = 1
@@ -19,7 +19,7 @@ class SeddError(Exception):
 
 
 class UsageError(SeddError):
-    """The request cannot be carried out as asked: a value out of range, a prompt that does not fit."""
+    """The request is invalid: a value out of range, a prompt that does not fit."""
 
     exit_code = 2
 
@@ -31,7 +31,7 @@ class NotLoadableError(SeddError):
 
 
 def check_integer(name: str, value: object, least: int, why: str = "") -> None:
-    """Raises `UsageError` unless `value` is None or a whole number of at least `least`; `why` it must be so large."""
+    """Raises `UsageError` unless `value` is None or an integer of at least `least`. `why` is added to the message."""
     if value is None:
         return
     if not isinstance(value, int) or isinstance(value, bool):

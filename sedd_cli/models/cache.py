@@ -1,4 +1,4 @@
-"""The hub's cache on this machine: which checkpoints it holds, told without the network and without torch."""
+"""The hub's cache on this machine: which checkpoints it holds. Needs neither the network nor torch."""
 
 import json
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ Kind = Literal["model", "dataset"]
 
 @dataclass(frozen=True)
 class CachedCheckpoint:
-    """A checkpoint in the cache at one commit, which `refs` (branches, tags) name. `size` in bytes."""
+    """A checkpoint in the cache at one commit. `refs`: its branches and tags; `size`: bytes."""
 
     name: str
     commit: str
@@ -37,36 +37,36 @@ def cached_file(repository: str, name: str, revision: str | None = None, kind: K
 
 
 def cached_folder(repository: str, revision: str | None = None) -> Path | None:
-    """The folder of a checkpoint in the cache; None unless its config and its weights are there."""
+    """The folder of a checkpoint in the cache; None unless both its config and its weights are cached."""
     config = cached_file(repository, CONFIG, revision)
     weights = any(cached_file(repository, name, revision) for name in WEIGHTS)
     return config.parent if config is not None and weights else None
 
 
 def require_cached(repository: str, revision: str | None = None) -> Path:
-    """The same. Raises `NotLoadableError` where it is not in the cache, or not whole."""
+    """The folder of a checkpoint in the cache. Raises `NotLoadableError` if it is missing or incomplete."""
     folder = cached_folder(repository, revision)
     if folder is not None:
         return folder
-    wanted = _full_name(repository, revision)
-    hint = f"Fetch it: sedd download {wanted}"
-    cached = [name for name in (CONFIG, *WEIGHTS) if cached_file(repository, name, revision)]
+    name = _full_name(repository, revision)
+    hint = f"Fetch it: sedd download {name}"
+    cached = [file for file in (CONFIG, *WEIGHTS) if cached_file(repository, file, revision)]
     if cached:
-        lacks = "weights" if CONFIG in cached else CONFIG
-        raise NotLoadableError(f"{wanted} is in the hub's cache in part only: it lacks {lacks}", hint)
+        missing = "weights" if CONFIG in cached else CONFIG
+        raise NotLoadableError(f"{name} is incomplete in the hub's cache: {missing} missing", hint)
     complete = [c for c in cached_checkpoints() if c.name == repository and c.complete]
     if complete:
         hint = f"In the cache: {', '.join(_full_name(repository, c.commit) for c in complete)}. {hint}"
-    raise NotLoadableError(f"there is no folder {wanted!r}, and no such repository in the hub's cache", hint)
+    raise NotLoadableError(f"there is no folder {name!r}, and no such repository in the hub's cache", hint)
 
 
 def offline_folder(repository: str, revision: str | None = None) -> Path | None:
-    """The same, but only where HF_HUB_OFFLINE forbids to look whether there is a newer one."""
+    """The folder of a checkpoint in the cache if HF_HUB_OFFLINE is set, which forbids to look for a newer one."""
     return cached_folder(repository, revision) if constants.HF_HUB_OFFLINE else None
 
 
 def cached_checkpoints() -> list[CachedCheckpoint]:
-    """All checkpoints in the cache, by name; of whatever else it holds, nothing."""
+    """All checkpoints in the cache, by name, without the other repositories in it."""
     cache = _scan()
     return sorted(
         (
@@ -80,17 +80,17 @@ def cached_checkpoints() -> list[CachedCheckpoint]:
 
 
 def repository_size(repository: str) -> int:
-    """Bytes of a repository in the cache, all its revisions. Raises `NotLoadableError` if it is not there."""
+    """Bytes of all revisions of a repository in the cache. Raises `NotLoadableError` if it is not cached."""
     return _find_cached(repository)[1].size_on_disk
 
 
 def remove_cached(repository: str) -> None:
-    """Delete a repository, with all its revisions, from the cache; nothing else.
+    """Delete all revisions of a repository from the cache.
 
-    Raises `NotLoadableError` if it is not there, `SeddError` if it cannot be deleted.
+    Raises `NotLoadableError` if it is not cached, `SeddError` if it cannot be deleted.
     """
     cache, target = _find_cached(repository)
-    # A commit alone is no name for it: a repository copied on the hub has the same ones.
+    # Restricted to this repository: a copy of it on the hub has the same commits.
     commits = [revision.commit_hash for revision in target.revisions]
     replace(cache, repos=frozenset({target})).delete_revisions(*commits).execute()
     if target.repo_path.exists():
@@ -107,7 +107,7 @@ def _find_cached(repository: str) -> tuple[HFCacheInfo, CachedRepoInfo]:
 
 
 def _scan() -> HFCacheInfo | None:
-    """All that is in the cache; None where there is no cache yet."""
+    """The contents of the cache; None if there is no cache yet."""
     try:
         return scan_cache_dir(cache_folder())
     except CacheNotFound:
@@ -129,7 +129,7 @@ def _cached_checkpoint(repository: CachedRepoInfo, revision: CachedRevisionInfo)
 
 
 def _is_checkpoint(config: Path) -> bool:
-    """Whether a config.json is of the layouts that we read, going by its keys."""
+    """Whether a config.json has the keys of a layout that sedd reads."""
     try:
         keys = json.loads(config.read_bytes())
     except (OSError, ValueError):

@@ -9,13 +9,13 @@ from sedd_cli.errors import UsageError
 Precision = Literal["float32", "bfloat16", "float16", "int8"]
 
 AUTOCAST: dict[Precision, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-"""The precisions that are had by autocast of the blocks."""
+"""The precisions that run the blocks under autocast."""
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto` (CUDA, else MPS, else CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
+    """The device for `auto` (CUDA, else MPS, else CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
 
-    Raises `UsageError` for anything else, and for a device that this machine does not have.
+    Raises `UsageError` for any other name and for a device that this machine does not have.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -30,15 +30,15 @@ def resolve_device(name: str) -> torch.device:
         "mps": int(torch.backends.mps.is_available()),
     }
     if int(index or 0) >= available[kind]:
-        raise UsageError(f"this machine has no device {name!r}", "Use --device auto to take what there is.")
+        raise UsageError(f"this machine has no device {name!r}", "Use --device auto.")
     return torch.device(name)
 
 
 def resolve_precision(dtype: str, device: torch.device) -> Precision:
-    """What `--dtype` means on a device. `auto` is bfloat16 on a CUDA device that has it, else float32.
+    """The precision for a `--dtype` on a device. `auto` is bfloat16 on a CUDA device that supports it, else float32.
 
     Raises `UsageError` for an unknown dtype, for half precision on a CPU, where it is many times slower, and for int8
-    anywhere else.
+    on any other device.
     """
     if dtype == "auto":
         return "bfloat16" if device.type == "cuda" and _has_bfloat16(device) else "float32"
@@ -53,6 +53,6 @@ def resolve_precision(dtype: str, device: torch.device) -> Precision:
 
 
 def _has_bfloat16(device: torch.device) -> bool:
-    """Whether this CUDA device computes in bfloat16: torch asks the current one, and takes emulation, slow, for it."""
+    """Whether a CUDA device supports bfloat16 without emulation; torch checks the current device."""
     with torch.cuda.device(device):
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

@@ -1,4 +1,4 @@
-"""A checkpoint's folder as files: its config, and which file holds the weights. Nothing here needs torch."""
+"""The files of a checkpoint's folder: its config and its weights. Needs no torch."""
 
 import hashlib
 from pathlib import Path
@@ -42,27 +42,27 @@ Identity = tuple[int, ...]
 
 
 def identity_of(path: Path) -> Identity:
-    """Numbers of a file that are others once it is replaced or written to."""
+    """Numbers that change when a file is replaced or written to."""
     stat = path.stat()
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def weights_hash(folder: Path, loaded: Identity | None = None) -> str:
-    """SHA-256 of the weights file, hexadecimal; with `loaded`, of the very file that had this identity.
+    """SHA-256 of the weights file, hexadecimal. `loaded`: the identity that the file must still have.
 
-    Raises `NotLoadableError` if there is none, it cannot be read, or it is another by now.
+    Raises `NotLoadableError` if the file is missing, cannot be read, or was replaced.
     """
     path = weights_file(folder)
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        # Looked at last: nothing can have happened to it before that.
+        # Checked last, so that a change during the hashing is noticed.
         replaced = loaded is not None and identity_of(path) != loaded
     except OSError as error:
         raise NotLoadableError(f"cannot read {path}: {error.strerror}", "Check its permissions.") from error
     if replaced:
         raise NotLoadableError(
-            f"{path} was replaced since it was loaded: what it holds now did not do this work",
-            "Load it again, or take a copy of it that no training run writes to.",
+            f"{path} was replaced since it was loaded: its hash is not that of the loaded weights",
+            "Run the command again, or use a copy that no training run writes to.",
         )
     return digest

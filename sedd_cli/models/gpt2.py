@@ -8,19 +8,19 @@ if TYPE_CHECKING:
 
 GPT2_TOKENS = 50257
 GPT2_REPOSITORIES = ("gpt2", "openai-community/gpt2")
-"""The same repository: its first name, to which the public hub redirects, and its own."""
+"""Two names of one repository: the short one is redirected by the public hub, mirrors may have the full one only."""
 
 
 def cached_gpt2_file() -> Path | None:
-    """Its tokenizer.json, if the hub's cache holds it; nothing is downloaded."""
+    """GPT-2's tokenizer.json if the hub's cache holds it. Downloads nothing."""
     from sedd_cli.models.cache import cached_file
 
-    found = (cached_file(repository, "tokenizer.json") for repository in GPT2_REPOSITORIES)
-    return next((file for file in found if file is not None), None)
+    files = (cached_file(repository, "tokenizer.json") for repository in GPT2_REPOSITORIES)
+    return next((file for file in files if file is not None), None)
 
 
 def cached_gpt2() -> "Tokenizer | None":
-    """GPT-2's tokenizer, if the hub's cache holds it. Raises `ValueError` if it is damaged."""
+    """GPT-2's tokenizer if the hub's cache holds it. Raises `ValueError` if it is damaged."""
     from sedd_cli.text.tokenizer import Tokenizer
 
     file = cached_gpt2_file()

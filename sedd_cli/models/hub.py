@@ -1,7 +1,7 @@
-"""Checkpoints on the hub: looked up, fetched into the hub's own cache, and verified.
+"""Find checkpoints on the hub, download them into the hub's own cache, and verify them.
 
-Its variables hold here too (HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT). A connection that
-is cut is resumed by huggingface_hub, as long as the command runs.
+The hub's variables apply (HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT). huggingface_hub
+resumes interrupted connections while the command runs.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ OnBytes = Callable[[int], None]
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a repository, its size in bytes; `digest`: what `verify` is to find, if the hub says so."""
+    """A file of a repository and its size in bytes. `digest`: the hash that `verify` expects, if the hub gives one."""
 
     name: str
     size: int
@@ -35,7 +35,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class RemoteSnapshot:
-    """What we would take from a repository, of which `revision` is a branch, a tag or a commit."""
+    """The files to download from a repository at a commit. `revision`: the branch, tag or commit that was requested."""
 
     repository: str
     revision: str
@@ -54,14 +54,14 @@ class RemoteSnapshot:
 
 @dataclass(frozen=True)
 class DownloadPlan:
-    """A checkpoint to be fetched, with GPT-2's tokenizer where it needs that."""
+    """A checkpoint to download, with GPT-2's tokenizer if it needs that."""
 
     checkpoint: RemoteSnapshot
     tokenizer: RemoteSnapshot | None
 
     @property
     def bytes(self) -> int:
-        """What is yet to be fetched."""
+        """Bytes that are not in the cache."""
         return self.checkpoint.missing_bytes + (self.tokenizer.missing_bytes if self.tokenizer else 0)
 
 
@@ -70,13 +70,13 @@ def _no_progress(_: int) -> None:
 
 
 def plan_download(repository: str, revision: str | None = None) -> DownloadPlan:
-    """What fetching a checkpoint takes. Fetches its config.json alone, which says whether it is one of ours.
+    """Plan the download of a checkpoint. Downloads only its config.json, to check its layout.
 
-    Raises `NotLoadableError` if there is no such repository or it holds no such checkpoint, `SeddError` where the hub
-    cannot be reached.
+    Raises `NotLoadableError` if there is no such repository or it has no checkpoint of a known layout, `SeddError` if
+    the hub cannot be reached.
     """
     remote = find_snapshot(repository, revision or constants.DEFAULT_REVISION, _files_of_checkpoint)
-    # Its config tells other architectures apart before their weights are paid for.
+    # Refuse other architectures before their weights are downloaded.
     with explain_errors(repository, remote.revision):
         config = read_config(_fetch_file(remote, remote.files[0], _no_progress).parent)
     names = {file.name for file in remote.files}
@@ -85,10 +85,10 @@ def plan_download(repository: str, revision: str | None = None) -> DownloadPlan:
 
 
 def fetch(plan: DownloadPlan, on_bytes: OnBytes = _no_progress) -> Path:
-    """Fetch what a plan says and is not in the cache; the checkpoint's folder. All of it is verified.
+    """Download the files of a plan that are not in the cache and verify all. Returns the checkpoint's folder.
 
-    The revision's name points at what was fetched only when all of it is there. Raises `NotLoadableError` for a damaged
-    file, which is then no longer in the cache, `SeddError` where something else is in the way.
+    The revision's name points at the new commit only after all files are present. Raises `NotLoadableError` for a
+    damaged file, which is removed from the cache, `SeddError` for other failures.
     """
     if plan.tokenizer is not None:
         fetch_snapshot(plan.tokenizer, on_bytes)
@@ -96,7 +96,7 @@ def fetch(plan: DownloadPlan, on_bytes: OnBytes = _no_progress) -> Path:
 
 
 def fetch_snapshot(remote: RemoteSnapshot, on_bytes: OnBytes = _no_progress) -> Path:
-    """The same for the files of one repository; the folder that they are in."""
+    """Download and verify the files of one repository. Returns their folder."""
     with explain_errors(remote.repository, remote.revision, remote.kind):
         for file in remote.files:
             _fetch_file(remote, file, on_bytes)
@@ -106,17 +106,17 @@ def fetch_snapshot(remote: RemoteSnapshot, on_bytes: OnBytes = _no_progress) -> 
 def find_snapshot(
     repository: str, revision: str, select: Callable[[str, list[str]], list[str]], kind: Kind = "model"
 ) -> RemoteSnapshot:
-    """What `select(repository, names)` takes of a repository's files. Raises what `plan_download` does."""
+    """The files of a repository that `select(repository, names)` returns. Raises what `plan_download` does."""
     with explain_errors(repository, revision, kind):
         ask = dataset_info if kind == "dataset" else model_info
         info = ask(repository, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
         if info.sha is None:
-            raise SeddError(f"the hub does not say which commit {repository} is at", "Try again later.")
+            raise SeddError(f"the hub gives no commit for {repository}", "Try again later.")
         siblings = {s.rfilename: s for s in info.siblings or []}
         files = []
         for name in select(repository, list(siblings)):
             size, lfs = siblings[name].size, siblings[name].lfs
-            # Where there is LFS, git's name is that of a pointer to the file.
+            # With LFS, git's blob id is that of a pointer to the file.
             digest = lfs.sha256 if lfs else siblings[name].blob_id
             if size is None:
                 url = hf_hub_url(repository, name, revision=info.sha, repo_type=kind)
@@ -126,13 +126,13 @@ def find_snapshot(
 
 
 def _files_of_checkpoint(repository: str, names: list[str]) -> list[str]:
-    """The config first, then one file of weights, then what there is of a tokenizer."""
+    """The config first, then one file of weights, then the tokenizer's files if any."""
     weights = next((name for name in WEIGHTS if name in names), None)
     if CONFIG not in names or weights is None:
         missing = CONFIG if CONFIG not in names else " or ".join(WEIGHTS)
         raise NotLoadableError(
             f"{repository} holds no checkpoint that sedd reads: it has no {missing}",
-            "sedd models list shows some that it does.",
+            "sedd models list shows repositories that it reads.",
         )
     return [CONFIG, weights, *(name for name in TOKENIZER if name in names)]
 
@@ -161,9 +161,9 @@ def _fetch_file(remote: RemoteSnapshot, file: RemoteFile, on_bytes: OnBytes) -> 
 
 
 def verify(repository: str, name: str, path: Path, digest: str | None = None) -> None:
-    """Hash a file of the cache, which names it by its etag: its SHA-256 if it is stored with LFS, else git's SHA-1.
+    """Check the hash of a cached file, named by its etag: SHA-256 if it is stored with LFS, else git's SHA-1.
 
-    Raises `NotLoadableError` if it is damaged, and removes it.
+    Removes a damaged file and raises `NotLoadableError`.
     """
     blob = path.parent / path.readlink() if path.is_symlink() else path
     digests = {digest, blob.name if _DIGEST.fullmatch(blob.name) else None} - {None}
@@ -182,12 +182,12 @@ def verify(repository: str, name: str, path: Path, digest: str | None = None) ->
         raise NotLoadableError(
             f"{name} of {repository} is damaged: its {kind} is {actual}, "
             f"not {' or '.join(sorted(filter(None, expected)))} as the hub says",
-            "It was removed; try again to fetch it anew.",
+            "It was removed; try again to download it.",
         )
 
 
 def _point_revision(remote: RemoteSnapshot) -> Path:
-    """Let the cache know which commit the revision's name stands for; the folder of that commit."""
+    """Record in the cache which commit the revision's name points at. Returns the folder of that commit."""
     path = hf_hub_download(
         remote.repository,
         remote.files[0].name,
@@ -198,17 +198,17 @@ def _point_revision(remote: RemoteSnapshot) -> Path:
     )
     folder = snapshot_folder(Path(path), remote.files[0].name)
     if folder.name != remote.commit:
-        raise SeddError(f"{remote.repository} has changed while it was fetched", "Try again.")
+        raise SeddError(f"{remote.repository} changed during the download", "Try again.")
     return folder
 
 
 def snapshot_folder(path: Path, name: str) -> Path:
-    """The folder of the cache, named by a commit, in which `path` is the file `name`."""
+    """The folder of a commit in the cache, in which `path` is the file `name`."""
     return path.parents[len(PurePosixPath(name).parts) - 1]
 
 
 def _progress_bar(on_bytes: OnBytes) -> Any:
-    """What huggingface_hub takes for a progress bar of tqdm's, to be told of bytes as they come."""
+    """A class with the interface of a tqdm progress bar, which reports bytes to `on_bytes`."""
 
     class Bar:
         def __init__(self, *_: object, **__: object) -> None:
@@ -224,7 +224,7 @@ def _progress_bar(on_bytes: OnBytes) -> Any:
             on_bytes(int(n or 0))
 
         def update_transfer(self, n: float | None = 1) -> None:
-            """Bytes on the network, where they are not those of the file."""
+            """Bytes on the network, where they differ from those of the file: not counted."""
 
         def set_postfix_str(self, *_: object, **__: object) -> None:
             pass

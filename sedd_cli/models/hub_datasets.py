@@ -1,4 +1,4 @@
-"""Files of data sets on the hub: in its own cache, as checkpoints are, and verified as they are."""
+"""Files of data sets on the hub, cached and verified like checkpoints."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -9,7 +9,7 @@ from sedd_cli.models.cache import cached_file
 from sedd_cli.models.hub import OnBytes, fetch_snapshot, find_snapshot, snapshot_folder, verify
 
 TransferProgress = Callable[[str, int], AbstractContextManager[OnBytes]]
-"""Entered with a title and the number of bytes before anything is fetched; gives what is told of bytes as they come."""
+"""Called with a title and a number of bytes before a download; the context yields the `on_bytes` callback."""
 
 
 def no_progress(_title: str, _total: int) -> AbstractContextManager[OnBytes]:
@@ -19,10 +19,11 @@ def no_progress(_title: str, _total: int) -> AbstractContextManager[OnBytes]:
 def dataset_file(
     repository: str, name: str, revision: str, progress: TransferProgress = no_progress
 ) -> tuple[Path, str]:
-    """A file of a data set's repository, and its commit. What is in the cache is taken from there, without the network.
+    """A file of a data set's repository, and its commit. A cached file is used without the network.
 
-    It is hashed either way. Raises `NotLoadableError` if there is no such repository or file, if it is damaged (then it
-    is no longer in the cache), or if HF_HUB_OFFLINE forbids to fetch it; `SeddError` where the hub cannot be reached.
+    Verifies the hash either way. Raises `NotLoadableError` if there is no such repository or file, if it is damaged
+    (it is then removed from the cache), or if HF_HUB_OFFLINE forbids the download; `SeddError` if the hub cannot be
+    reached.
     """
     path = cached_file(repository, name, revision, "dataset")
     if path is not None:

@@ -1,4 +1,4 @@
-"""Names of checkpoints: what `-m NAME` can mean."""
+"""Names of checkpoints: what `-m NAME` resolves to."""
 
 import os
 import re
@@ -18,16 +18,16 @@ KNOWN = {
     "JingyangOu/radd-lambda-dce": "RADD, lambda-DCE, OpenWebText (arXiv 2406.03736)",
     "JingyangOu/radd-t-dce": "RADD, t-DCE, OpenWebText (arXiv 2406.03736)",
 }
-"""Public checkpoints of the papers. Any other repository in their layouts does as well."""
+"""Public checkpoints of the papers. Other repositories with the same layouts load as well."""
 
 
 def built_in_names() -> list[str]:
-    """Names of the checkpoints that the package carries."""
+    """Names of the checkpoints in the package."""
     return sorted(p.parent.name for p in _BUILT_IN.glob(f"*/{CONFIG}"))
 
 
 def split_hub_id(name: str) -> tuple[str, str | None] | None:
-    """`OWNER/NAME[@REVISION]` as a repository of the hub and its revision; None for anything else."""
+    """Split `OWNER/NAME[@REVISION]` into a repository of the hub and a revision; None for anything else."""
     match = _HUB_ID.fullmatch(name)
     if match is None or "--" in match[1] or ".." in match[1] or match[1].endswith((".git", "-", ".")):
         return None
@@ -35,23 +35,23 @@ def split_hub_id(name: str) -> tuple[str, str | None] | None:
 
 
 def hub_id(name: str, revision: str | None = None) -> tuple[str, str | None]:
-    """A name that must be one of the hub. Raises `UsageError` if it is not, or says two revisions."""
+    """Split a name that must be one of the hub. Raises `UsageError` if it is not, or if two revisions are given."""
     parts = split_hub_id(name)
     if parts is None:
         raise UsageError(
-            f"{name!r} is not the name of a repository on the hub", f"Those are OWNER/NAME: {', '.join(KNOWN)} ..."
+            f"{name!r} is not the name of a repository on the hub", f"Use OWNER/NAME, for example {', '.join(KNOWN)}."
         )
-    repository, named = parts
-    if named and revision and named != revision:
-        raise UsageError(f"two revisions are given, {named!r} and {revision!r}", "Give one.")
-    return repository, revision or named
+    repository, revision_in_name = parts
+    if revision_in_name and revision and revision_in_name != revision:
+        raise UsageError(f"two revisions are given, {revision_in_name!r} and {revision!r}", "Give one.")
+    return repository, revision or revision_in_name
 
 
 def local_folder(name: str) -> Path | None:
-    """The folder of a built-in checkpoint, or that of a path; None where there is neither.
+    """The folder of a built-in checkpoint, or an existing folder at a path; None if there is neither.
 
-    A built-in name wins over a folder of that name in the working directory (`./NAME` reaches that). Raises
-    `NotLoadableError` for a path that may not be looked at.
+    A built-in name takes precedence over a folder of that name in the working directory (use `./NAME` for that).
+    Raises `NotLoadableError` for a path without read permission.
     """
     if name in built_in_names():
         return _BUILT_IN / name
@@ -65,20 +65,20 @@ def local_folder(name: str) -> Path | None:
 
 
 def path_of(name: str) -> Path:
-    """A name as a path; `~` is a home if there is one."""
+    """A name as a path; `~` is expanded if there is a home folder."""
     return Path(os.path.expanduser(name))  # noqa: PTH111 - never raises
 
 
 def hub_name(folder: Path) -> str | None:
-    """The repository of which a folder is a snapshot in the hub's cache; None if it is none."""
+    """The repository whose snapshot in the hub's cache a folder is; None if it is not one."""
     kind, *parts = folder.parent.parent.name.split("--")
     return "/".join(parts) if kind == "models" and folder.parent.name == "snapshots" and parts else None
 
 
 def find_checkpoint(name: str | None) -> Path:
-    """The folder of a checkpoint: None for the default, a built-in name, a path, or a hub id in the hub's cache.
+    """The folder of a checkpoint: a built-in name (None: the default), a path, or a hub id in the hub's cache.
 
-    Nothing is downloaded. Raises `NotLoadableError` if there is no such thing.
+    Downloads nothing. Raises `NotLoadableError` if there is no such checkpoint.
     """
     name = DEFAULT if name is None else name
     folder = local_folder(name)
@@ -86,7 +86,7 @@ def find_checkpoint(name: str | None) -> Path:
         return folder
     if path_of(name).exists():
         raise NotLoadableError(
-            f"{name!r} is a file, not a checkpoint", "Give the folder that holds config.json and the weights."
+            f"{name!r} is a file, not a checkpoint", "Give the folder with config.json and the weights."
         )
     parts = split_hub_id(name)
     if parts is not None:

@@ -264,13 +264,13 @@ def test_nobody_answers(run: Run) -> None:
 
 def test_somebody_else_answers(hub: Hub, run: Run) -> None:
     hub.refusals[NAME] = (200, {"Content-Type": "text/html"})
-    failed(run("download", NAME), 1, "does not answer as the hub does")
+    failed(run("download", NAME), 1, "does not answer like the hub")
 
 
 def test_disk_full(hub: Hub, run: Run, cache: Path) -> None:
     data = files()
     hub.add(NAME, data)
-    failed(run("download", NAME, limit=20_000), 1, "no room in the hub's cache", str(cache), "HF_HOME")
+    failed(run("download", NAME, limit=20_000), 1, "no space in the hub's cache", str(cache), "HF_HOME")
     assert left_in(cache) == []
     assert run("download", NAME).returncode == 0
 
@@ -340,12 +340,12 @@ def test_a_cache_with_parts_missing(hub: Hub, run: Run, cache: Path) -> None:
     hub.add(NAME, files())
     folder = Path(run("download", NAME).stdout.strip())
     (folder / "model.safetensors").resolve().unlink()
-    failed(run("models", "path", NAME), 3, "in part only", "weights", f"sedd download {NAME}")
+    failed(run("models", "path", NAME), 3, "incomplete", "weights", f"sedd download {NAME}")
     (folder / "model.safetensors").unlink()
     assert "in part" in run("models", "list").stdout
     assert run("download", NAME).returncode == 0
     (folder / "config.json").unlink()
-    failed(run("models", "path", NAME), 3, "lacks config.json")
+    failed(run("models", "path", NAME), 3, "config.json missing")
 
 
 def test_two_downloads_of_one_model_at_once(hub: Hub, environment: dict[str, str]) -> None:
