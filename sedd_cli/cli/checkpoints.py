@@ -1,4 +1,4 @@
-"""Checkpoints as the commands get them: from here, or from the hub, told of on the way."""
+"""Load checkpoints for the commands, downloading from the hub where needed, with progress."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def load(model: str | None, device: str, dtype: str, terminal: Terminal, *, identified: bool = False) -> "Checkpoint":
-    """Load the checkpoint that `-m` names. Raises what `load_checkpoint` and `fetch_if_missing` do.
+    """Load the checkpoint that `-m` names. Raises what `load_checkpoint` and `fetch_if_missing` raise.
 
-    `identified`: its hash will be told with the result. It is found at once: were the file replaced meanwhile, as a
-    training run does, the result would be lost for it.
+    `identified`: the result will contain its hash. It is computed now: if the file were replaced meanwhile, as a
+    training run does, computing it later would fail and lose the result.
     """
     fetch_if_missing(model, terminal)
     from sedd_cli.models.checkpoint import load_checkpoint
@@ -25,9 +25,10 @@ def load(model: str | None, device: str, dtype: str, terminal: Terminal, *, iden
 
 
 def fetch_if_missing(model: str | None, terminal: Terminal) -> None:
-    """On a terminal, fetch what `-m` names if it is on the hub and not here yet; elsewhere loading says what to do.
+    """On a terminal, download the checkpoint that `-m` names if it is a hub id and not cached.
 
-    Raises `NotLoadableError` or `SeddError` if it cannot be fetched.
+    Elsewhere loading raises an error with the command to run. Raises `NotLoadableError` or `SeddError` if the download
+    fails.
     """
     from sedd_cli.models.names import local_folder, split_hub_id
 
@@ -37,14 +38,14 @@ def fetch_if_missing(model: str | None, terminal: Terminal) -> None:
     from sedd_cli.models.cache import cached_folder
 
     if cached_folder(*parts) is None:
-        terminal.info(f"there is no folder {model!r}, and none in the hub's cache: asking the hub")
+        terminal.info(f"there is no folder {model!r}, and it is not in the hub's cache: asking the hub")
         fetch_checkpoint(*parts, terminal)
 
 
 def fetch_checkpoint(repository: str, revision: str | None, terminal: Terminal) -> Path:
-    """Fetch a checkpoint from the hub after naming its size; its folder. Offline, what is there.
+    """Download a checkpoint from the hub after reporting its size. Returns its folder; if offline, the cached one.
 
-    Raises `NotLoadableError` or `SeddError` if it cannot be fetched.
+    Raises `NotLoadableError` or `SeddError` if the download fails.
     """
     from rich.filesize import decimal
 
@@ -52,7 +53,7 @@ def fetch_checkpoint(repository: str, revision: str | None, terminal: Terminal) 
 
     folder = offline_folder(repository, revision)
     if folder is not None:
-        terminal.info(f"HF_HUB_OFFLINE: {repository} as it is in the cache, commit {folder.name}; not verified")
+        terminal.info(f"HF_HUB_OFFLINE: using {repository} from the cache, commit {folder.name}; not verified")
         return folder
     from sedd_cli.models.hub import fetch, plan_download
 
@@ -60,7 +61,7 @@ def fetch_checkpoint(repository: str, revision: str | None, terminal: Terminal) 
     files = [file.name for file in plan.checkpoint.missing]
     if plan.tokenizer is not None:
         files.append("GPT-2's tokenizer.json")
-    what = f"{', '.join(files)} ({decimal(plan.bytes)})" if files else "nothing to fetch, all is in the cache"
-    terminal.info(f"{repository}, commit {plan.checkpoint.commit}: {what}")
+    summary = f"{', '.join(files)} ({decimal(plan.bytes)})" if files else "nothing to download, all files are cached"
+    terminal.info(f"{repository}, commit {plan.checkpoint.commit}: {summary}")
     with terminal.byte_progress(repository, plan.bytes) as on_bytes:
         return fetch(plan, on_bytes)

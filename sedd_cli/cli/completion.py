@@ -1,8 +1,8 @@
-"""Names that the shell can complete."""
+"""Names for shell completion."""
 
 
 def model_names() -> list[str]:
-    """What `-m` takes at once: built in, or in the hub's cache."""
+    """Names that `-m` takes without a download: built in, or in the hub's cache."""
     from sedd_cli.models.cache import cached_checkpoints
     from sedd_cli.models.names import built_in_names
 
@@ -10,7 +10,7 @@ def model_names() -> list[str]:
 
 
 def hub_names() -> list[str]:
-    """Repositories of the hub that are known to hold checkpoints."""
+    """Repositories of the hub that hold checkpoints: known or cached."""
     from sedd_cli.models.cache import cached_checkpoints
     from sedd_cli.models.names import KNOWN
 

@@ -1,4 +1,4 @@
-"""`sedd doctor`: what runs here, and every place that we write to."""
+"""`sedd doctor`: versions, devices, a self-test, and every path that sedd writes to."""
 
 import platform
 import re
@@ -20,9 +20,9 @@ def doctor(
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,
 ) -> None:
-    """Show what runs here, test it, and list every path that sedd uses. Exits 1 if the self-test fails.
+    """Show versions and devices, run a self-test, and list every path that sedd uses. Exits 1 if the self-test fails.
 
-    The self-test computes the built-in checkpoint's log scores in float32 and compares them with recorded figures.
+    The self-test computes the built-in checkpoint's log scores in float32 and compares them with recorded values.
     """
     with Output(None) as out:
         tests = _self_test(device)
@@ -35,15 +35,15 @@ def doctor(
         }
         out.write(as_json(report) if json else _as_text(report))
     Terminal(quiet=quiet, color=color).info(
-        "to uninstall: sedd models rm what you downloaded (other programs share the hub's cache), "
-        "pip uninstall sedd-cli, and delete settings and recovery"
+        "to uninstall: sedd models rm each downloaded checkpoint (other programs share the hub's cache), "
+        "pip uninstall sedd-cli, and delete the settings and recovery paths"
     )
     if not all(check["passed"] for check in tests):
         raise typer.Exit(1)
 
 
 def _versions() -> dict[str, str]:
-    """Ours, Python's, and those of what we require."""
+    """Versions of sedd, Python and the required packages."""
     versions = {"sedd-cli": sedd_cli.__version__, "python": platform.python_version(), "system": platform.platform()}
     try:
         required = [r for r in metadata.requires("sedd-cli") or [] if "extra ==" not in r]
@@ -86,15 +86,15 @@ def _checkpoint() -> dict[str, str]:
 
 
 def _self_test(device: str) -> list[dict[str, Any]]:
-    """On the CPU, and on the chosen device where that is another."""
+    """Run the self-test on the CPU and, if it differs, on the chosen device."""
     from sedd_cli.generation.self_test import self_test
     from sedd_cli.models.device import resolve_device
 
     devices = dict.fromkeys(["cpu", str(resolve_device(device))])
     return [
-        {"device": where, "name": check.name, "passed": check.passed, "detail": check.detail}
-        for where in devices
-        for check in self_test(where)
+        {"device": name, "name": check.name, "passed": check.passed, "detail": check.detail}
+        for name in devices
+        for check in self_test(name)
     ]
 
 

@@ -1,4 +1,4 @@
-"""`sedd download`: a checkpoint from the hub into the hub's cache."""
+"""`sedd download`: download a checkpoint into the hub's cache."""
 
 from typing import Annotated
 
@@ -17,16 +17,16 @@ def download(
         typer.Argument(metavar="NAME", help="OWNER/NAME on the hub.", autocompletion=hub_names, show_default=False),
     ],
     revision: Annotated[
-        str | None, typer.Option(help="A branch, a tag or a commit. Default: main.", show_default=False)
+        str | None, typer.Option(help="Branch, tag or commit. Default: main.", show_default=False)
     ] = None,
     json: options.Json = False,
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,
 ) -> None:
-    """Fetch a checkpoint, verify it, and print its folder.
+    """Download a checkpoint, verify it, and print its folder.
 
-    It goes to the hub's own cache; HF_HOME, HF_TOKEN and HF_HUB_OFFLINE mean what they mean everywhere. What is there
-    already is not fetched again. Afterwards -m NAME takes it (-m NAME@REVISION, if that is not main).
+    Files go to the hub's own cache, under the usual HF_HOME, HF_TOKEN and HF_HUB_OFFLINE. Cached files are not
+    downloaded again. Afterwards -m NAME loads it (-m NAME@REVISION for a revision other than main).
     """
     from sedd_cli.models.names import hub_id
 

@@ -1,4 +1,4 @@
-"""The `sedd` command: its commands, and the one place where errors become exit codes."""
+"""The `sedd` command: its subcommands, and the one place where errors become exit codes."""
 
 import sys
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ from sedd_cli.models.world import LocalError, LostError, launched_rank
 
 
 class Commands(TyperGroup):
-    """The commands, whose words on a bad value are about the value: typer hands on pydantic's class of error too."""
+    """The commands. Removes pydantic's prefix from the message on a bad value, which typer passes on."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -37,7 +37,7 @@ class Commands(TyperGroup):
 app = typer.Typer(
     name="sedd",
     cls=Commands,
-    help="Score-entropy discrete diffusion on text: write by denoising, and watch it happen.",
+    help="Score-entropy discrete diffusion on text: generate by denoising, and watch it happen.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -45,7 +45,7 @@ app = typer.Typer(
 
 
 class GlobalOptions:
-    """What holds for every command."""
+    """Options of the `sedd` command itself, for every subcommand."""
 
     debug = False
 
@@ -81,7 +81,7 @@ app.command()(doctor)
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 usage, 3 not found or not loadable, 130 interrupted."""
+    """Run the command line. Exit codes: 0 done, 1 failed, 2 usage, 3 not found or not loadable, 130 interrupted."""
     global_options = GlobalOptions()
     try:
         app(prog_name="sedd", obj=global_options)
@@ -100,22 +100,22 @@ def main() -> None:
         if isinstance(error.__cause__, KeyboardInterrupt):
             sys.exit(130)
         if isinstance(error, OSError) and error.filename is not None and error.strerror:
-            Terminal().error(SeddError(f"{error.filename}: {error.strerror}", "Choose another place."))
+            Terminal().error(SeddError(f"{error.filename}: {error.strerror}", "Choose another path."))
             sys.exit(1)
-        # torch says it in words: on a CPU there is no class for it.
+        # On a CPU torch has no exception class for it, only a message.
         if isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error):
             Terminal().error(SeddError("not enough memory", "Lower --length, --steps, --num or --batch-size."))
             sys.exit(1)
         Terminal().error(
-            SeddError(
-                f"{type(error).__name__}: {error}", "This should not happen. sedd --debug ... shows where it did."
-            )
+            SeddError(f"{type(error).__name__}: {error}", "This is a bug. sedd --debug ... shows a traceback.")
         )
         sys.exit(1)
 
 
 def _reports(error: SeddError) -> bool:
-    """Whether this process tells of an error, where several run a job and most errors are those of all of them.
-    Of a process that is gone two tell: it may have been the first."""
+    """Whether this process reports an error. Of several in a job only the first does, as most errors are common to all.
+
+    A lost process is reported by two: it may have been the first.
+    """
     rank = launched_rank()
     return rank <= isinstance(error, LostError) or isinstance(error, LocalError)

@@ -1,4 +1,4 @@
-"""`sedd models`: the checkpoints that there are, here and on the hub."""
+"""`sedd models`: checkpoints, local and on the hub."""
 
 import json as json_
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from sedd_cli.errors import UsageError
 
 models = typer.Typer(
     no_args_is_help=True,
-    help="The checkpoints that there are: built in, in the hub's cache, known on the hub.",
+    help="List, show and delete checkpoints: built in, in the hub's cache, known on the hub.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 Name = Annotated[
@@ -31,7 +31,7 @@ Name = Annotated[
 
 @models.command("list")
 def list_(
-    names: Annotated[bool, typer.Option("--names", help="Names only, one a line.")] = False,
+    names: Annotated[bool, typer.Option("--names", help="Print names only, one per line.")] = False,
     json: options.Json = False,
 ) -> None:
     """List the checkpoints that are built in, in the hub's cache, or known on the hub."""
@@ -47,7 +47,7 @@ def list_(
 
 @models.command()
 def show(name: Name, json: options.Json = False) -> None:
-    """Show what is known of a checkpoint: config, provenance, size, hash."""
+    """Show a checkpoint's config, provenance, size and hash."""
     from sedd_cli.models.names import KNOWN, hub_name, local_folder
     from sedd_cli.models.names import find_checkpoint as find
 
@@ -61,7 +61,7 @@ def show(name: Name, json: options.Json = False) -> None:
 
 @models.command()
 def path(name: Name) -> None:
-    """Print the folder of a checkpoint that is here."""
+    """Print the folder of a local checkpoint."""
     from sedd_cli.models.names import find_checkpoint
 
     with Output(None) as out:
@@ -73,18 +73,18 @@ def rm(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="OWNER/NAME.", autocompletion=hub_names, show_default=False)
     ],
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")] = False,
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,
 ) -> None:
-    """Delete a repository, all its revisions, from the hub's cache. It asks first."""
+    """Delete all revisions of a repository from the hub's cache, after confirmation."""
     from rich.filesize import decimal
 
     from sedd_cli.models.cache import remove_cached, repository_size
     from sedd_cli.models.names import built_in_names, hub_id, local_folder
 
     if name in built_in_names():
-        raise UsageError(f"{name!r} is built in", "It is part of the package, and goes with it.")
+        raise UsageError(f"{name!r} is built in", "It is part of the package; pip uninstall sedd-cli deletes it.")
     if local_folder(name) is not None:
         raise UsageError(f"{name!r} is a folder, not a repository in the hub's cache", "Delete it yourself.")
     repository, revision = hub_id(name)
@@ -94,9 +94,9 @@ def rm(
     size = decimal(repository_size(repository))
     if not yes:
         if not terminal.can_prompt:
-            raise UsageError(f"not on a terminal, nobody can be asked whether {repository} may go", "Give --yes.")
+            raise UsageError(f"deleting {repository} needs confirmation, but this is not a terminal", "Give --yes.")
         if not terminal.confirm(f"Delete {repository} ({size}) from the hub's cache?"):
-            terminal.info("kept")
+            terminal.info("not deleted")
             raise typer.Exit(1)
     remove_cached(repository)
     terminal.info(f"deleted {repository}: {size} freed")
@@ -198,7 +198,7 @@ def _size(folder: Path) -> int:
 
 
 def _flatten(record: dict[str, Any], prefix: str = "") -> Iterable[str]:
-    """`key: value`, one a line; tables inside it by their dotted names."""
+    """Yield `key: value` lines; nested tables have dotted keys."""
     for key, value in record.items():
         if isinstance(value, dict):
             yield from _flatten(value, f"{prefix}{key}.")

@@ -1,4 +1,4 @@
-"""Data in and out: stdout or a file, byte for byte the same; prompts from arguments or stdin."""
+"""Data in and out: the same bytes to stdout or a file; prompts from arguments or stdin."""
 
 import json
 import os
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Output:
-    """Where the data goes. A file is checked at once and appears, whole, when something is written.
+    """The destination of the data. A file is checked at once and replaced atomically by `write`.
 
     Raises `SeddError` if it cannot be written.
     """
@@ -37,7 +37,7 @@ class Output:
             self._file.discard()
 
     def save_partial(self, terminal: "Terminal") -> bool:
-        """What follows is not whole: a file that is there stays as it is, and the data goes to stdout. True if so."""
+        """Redirect partial data to stdout if it would replace an existing file. Returns whether it does."""
         if self._file is None or not self._file.path.is_file():
             return False
         _check_stdout()
@@ -47,7 +47,7 @@ class Output:
         return True
 
     def write(self, text: str) -> None:
-        """Write all the data there is, as UTF-8."""
+        """Write all the data, as UTF-8."""
         if self._file is not None:
             self._file.write(_encode(text))
             self._file.commit()
@@ -59,7 +59,7 @@ class Output:
         self._to_stdout(text)
 
     def show(self, parts: list[tuple[str, str]], color: "Color" = "auto") -> None:
-        """Write parts of text, each with its style: in colour on a terminal, or where that is always wanted."""
+        """Write parts of text with their styles: in colour on a terminal or if `color` is "always"."""
         plain = "".join(part for part, _ in parts)
         if self._file is not None or color == "never" or not (sys.stdout.isatty() or color == "always"):
             self.write(plain)
@@ -69,7 +69,7 @@ class Output:
         from sedd_cli.render.inert import inert
 
         console = Console(file=sys.stdout, force_terminal=True if color == "always" else None)
-        # Part by part, not printed: rich would make spaces of tabs.
+        # Rendered part by part: Console.print would expand tabs.
         system = COLOR_SYSTEMS.get(console.color_system or "") if not console.no_color else None
         self._to_stdout("".join(console.get_style(s).render(inert(p), color_system=system) for p, s in parts))
 
@@ -78,7 +78,7 @@ class Output:
             sys.stdout.buffer.write(_encode(text))
             sys.stdout.buffer.flush()
         except BrokenPipeError:
-            # Whoever read has enough. Python would complain again when it flushes at exit.
+            # The reader closed the pipe. Without this, Python's flush at exit would raise again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
             raise SeddError(f"cannot write to stdout: {error.strerror}", "Give a file with -o.") from error
@@ -90,20 +90,20 @@ def _check_stdout() -> None:
 
 
 def _encode(text: str) -> bytes:
-    """UTF-8, but for names of files that are not: they come out as they are."""
+    """UTF-8; file names that are not UTF-8 keep their bytes."""
     return text.encode(errors="surrogateescape")
 
 
 def check_not_overwritten(inputs: Iterable[str | Path], *outputs: Path | None) -> None:
-    """Raises `UsageError` if an output is a file that is read."""
+    """Raises `UsageError` if an output is one of the inputs."""
     read = {os.path.realpath(file) for file in inputs}
-    for place in outputs:
-        if place is not None and place.exists() and os.path.realpath(place) in read:
-            raise UsageError(f"the output would write over {place}, which is read", "Give it a file of its own.")
+    for path in outputs:
+        if path is not None and path.exists() and os.path.realpath(path) in read:
+            raise UsageError(f"the output would write over {path}, which is an input", "Give another file.")
 
 
 def join_texts(texts: list[str]) -> str:
-    """One text and a newline; several are separated by a line `<|endoftext|>`."""
+    """Each text with a newline; several are separated by a line `<|endoftext|>`."""
     return f"{END_OF_TEXT}\n".join(f"{text}\n" for text in texts)
 
 
@@ -112,7 +112,7 @@ def as_json(record: dict[str, object]) -> str:
 
 
 def read_prompt(prompt: str | None) -> str | None:
-    """The prompt as given; `-` reads stdin, of which a byte order mark and one final newline are dropped.
+    """The prompt as given; `-` reads stdin, without a byte order mark and one final newline.
 
     Raises `UsageError` if stdin is closed or not UTF-8.
     """

@@ -1,4 +1,4 @@
-"""stderr: notes, warnings, errors and the live view. The only module that writes there."""
+"""stderr: information, warnings, errors and the live view. The only module that writes there."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ Color = Literal["auto", "always", "never"]
 
 
 class Terminal:
-    """What the user is told beside the data. Progress and colour only where stderr is a terminal."""
+    """Messages to the user, on stderr. Progress and colour only if stderr is a terminal."""
 
     def __init__(self, *, quiet: bool = False, color: Color = "auto", live: bool | None = None) -> None:
         from rich.console import Console
@@ -32,12 +32,12 @@ class Terminal:
             emoji=False,
         )
         self.interactive = stream.isatty() and not quiet
-        # Not the console's word for it: that is also true where colour is forced into a pipe.
+        # Not `Console.is_terminal`, which is also true where colour is forced into a pipe.
         self.live = stream.isatty() and not self._console.is_dumb_terminal and (not quiet if live is None else live)
 
     @property
     def enabled(self) -> bool:
-        """Whether notes and warnings are told: what they take need not be found out otherwise."""
+        """Whether information and warnings are printed. If not, they need not be computed."""
         return not self._quiet
 
     def info(self, text: str) -> None:
@@ -55,18 +55,18 @@ class Terminal:
 
     @contextmanager
     def live_view(self, view: "LiveView") -> Iterator["LiveView | None"]:
-        """Show a view until the block ends, then leave no trace of it. Gives None where nobody would see it."""
+        """Show a view until the block ends, then erase it. Yields None if it would not be visible."""
         if not self.live:
             yield None
             return
         from rich.live import Live
 
-        # On the alternate screen: a resize cannot smear it, and what was on the terminal before comes back.
+        # On the alternate screen: a resize does not smear it, and the previous contents come back.
         with Live(view, console=self._console, screen=True, refresh_per_second=15):
             yield view
 
     def show(self, view: "LiveView", height: int) -> None:
-        """Print a view once, in so many lines."""
+        """Print a view once, in `height` lines."""
         self._console.print(view, height=height)
 
     @property
@@ -75,7 +75,7 @@ class Terminal:
 
     @contextmanager
     def footer(self, view: "TrainingView") -> Iterator["TrainingView | None"]:
-        """Keep a view below the notes until the block ends. Gives None where nobody would see it."""
+        """Show a view below the messages until the block ends. Yields None if it would not be visible."""
         if not self.live:
             yield None
             return
@@ -86,7 +86,7 @@ class Terminal:
 
     @contextmanager
     def byte_progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show how far a transfer is, and how long it will take, until the block ends; told of bytes as they come."""
+        """Show the progress of a transfer until the block ends. Yields a callback for the number of new bytes."""
         if not self.live:
             yield lambda _: None
             return
@@ -109,10 +109,9 @@ class Terminal:
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[str, int, int], None]]:
-        """Show how far some work is, and how long it will take, until the block ends; told of which part of it is
-        under way, how much is done and of how much."""
+        """Show progress until the block ends. Yields a callback (description, done, total)."""
         if not self.live:
-            yield lambda what, done, total: None
+            yield lambda description, done, total: None
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -122,14 +121,16 @@ class Terminal:
         columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=self._console, transient=True) as progress:
             task = progress.add_task("", total=None)
-            yield lambda what, done, total: progress.update(task, description=inert(what), completed=done, total=total)
+            yield lambda description, done, total: progress.update(
+                task, description=inert(description), completed=done, total=total
+            )
 
     @property
     def can_prompt(self) -> bool:
         return self._console.file.isatty() and sys.stdin is not None and sys.stdin.isatty()
 
     def confirm(self, question: str) -> bool:
-        """Ask, and read the answer from stdin; no answer is no. Only where one `can_prompt`."""
+        """Ask, and read the answer from stdin; no answer means no. Requires `can_prompt`."""
         self._print(f"{question} [y/N]", "bold")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 

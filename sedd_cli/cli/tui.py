@@ -16,22 +16,20 @@ def tui(
     context: typer.Context,
     file: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="FILE", help="A document to work on; without one, begin from nothing.", show_default=False
-        ),
+        typer.Argument(metavar="FILE", help="Document to edit. Default: an empty canvas.", show_default=False),
     ] = None,
     model: options.Model = None,
     device: Annotated[
         str | None,
         typer.Option(
             envvar="SEDD_DEVICE",
-            help="auto, cpu, cuda, cuda:N or mps. Default: the settings'.",
+            help="auto, cpu, cuda, cuda:N or mps. Default: from the settings.",
             rich_help_panel=options.MACHINE,
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Watch a text being written, stop, go back, lock or remask a word, go on; in your own document too."""
+    """Watch a text being generated; stop, step back, lock or remask tokens, resume; also in your own document."""
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()):
         raise UsageError("sedd tui needs a terminal", "In a pipe, use sedd generate or sedd infill.")
     fetch_if_missing(model, Terminal())

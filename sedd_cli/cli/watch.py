@@ -24,10 +24,10 @@ def run_job(job: Job, terminal: Terminal, writer: TraceWriter | None) -> bool:
     return True
 
 
-def report_steps(job: Job, asked: int, terminal: Terminal) -> None:
+def report_steps(job: Job, requested: int, terminal: Terminal) -> None:
     """Report where the sampler takes other steps than the requested ones."""
-    if job.request.steps != asked:
-        terminal.info(f"{job.request.sampler} takes the checkpoint's own {job.request.steps} steps, not {asked}")
+    if job.request.steps != requested:
+        terminal.info(f"{job.request.sampler} takes the checkpoint's own {job.request.steps} steps, not {requested}")
 
 
 def title_of(job: Job) -> str:
@@ -37,14 +37,14 @@ def title_of(job: Job) -> str:
 
 
 def frame_of(job: Job, step: Step, calls: int) -> Frame:
-    """The canvas after `step`, of which `calls` calls have been made in all."""
+    """The canvas after `step`; `calls` network calls were made in all."""
     checkpoint, ids = job.checkpoint, step.ids.tolist()
     tokenizer, mask_id = checkpoint.tokenizer, checkpoint.mask_id
     end_id = tokenizer.end_of_text_id if tokenizer else None
-    known = [None if i == mask_id else i for i in ids]
-    texts = tokenizer.decode_each(known) if tokenizer else [f" {i}" for i in ids]
+    visible = [None if i == mask_id else i for i in ids]
+    texts = tokenizer.decode_each(visible) if tokenizer else [f" {i}" for i in ids]
     return Frame(
-        pieces=[None if i is None else "¶" if i == end_id else text for i, text in zip(known, texts, strict=True)],
+        pieces=[None if i is None else "¶" if i == end_id else text for i, text in zip(visible, texts, strict=True)],
         kept=frozenset((~step.state.free).nonzero().squeeze(-1).tolist()),
         changed=frozenset(step.changed.tolist()),
         end=end_of_text_position(ids, end_id),
