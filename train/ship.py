@@ -23,7 +23,7 @@ from sedd_cli.diffusion.likelihood import estimate
 from sedd_cli.diffusion.names import Estimator
 from sedd_cli.generation.self_test import record
 from sedd_cli.models.folder import read_config
-from sedd_cli.models.names import DEFAULT
+from sedd_cli.models.names import DEFAULT_CHECKPOINT
 from sedd_cli.text.corpus import read_documents
 from sedd_cli.training.packed import Packed, pack
 
@@ -89,7 +89,7 @@ def put(run: Path, target: Path, validation: Path) -> tuple[Checkpoint, list[Bou
     }
     _write_config(target, config)
     shipped = load_checkpoint(str(target))
-    if target.name == DEFAULT:
+    if target.name == DEFAULT_CHECKPOINT:
         record(shipped)
     return shipped, bounds
 
@@ -113,7 +113,7 @@ def card(checkpoint: Checkpoint, bounds: list[Bound]) -> str:
     model, made = config.model, config.provenance
     steps, tokens, seconds = (int(str(made[key])) for key in ("steps", "tokens", "seconds"))
     told = "\n".join(_told(bound, checkpoint.form) for bound in bounds)
-    command = "sedd generate" if name == DEFAULT else f"sedd generate -m {name}"
+    command = "sedd generate" if name == DEFAULT_CHECKPOINT else f"sedd generate -m {name}"
     samples = "\n\n".join(
         f"### Seed {seed}\n\n```\n{generate(checkpoint, steps=256, seed=seed)[0].text.strip()}\n```" for seed in SEEDS
     )

@@ -12,6 +12,6 @@ def model_names() -> list[str]:
 def hub_names() -> list[str]:
     """Repositories of the hub that hold checkpoints: known or cached."""
     from sedd_cli.models.cache import cached_checkpoints
-    from sedd_cli.models.names import KNOWN
+    from sedd_cli.models.names import PUBLIC_CHECKPOINTS
 
-    return list(dict.fromkeys([*KNOWN, *(c.name for c in cached_checkpoints())]))
+    return list(dict.fromkeys([*PUBLIC_CHECKPOINTS, *(c.name for c in cached_checkpoints())]))

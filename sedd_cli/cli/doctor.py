@@ -77,12 +77,12 @@ def _machine(device: str) -> dict[str, Any]:
 def _checkpoint() -> dict[str, str]:
     from sedd_cli.errors import SeddError
     from sedd_cli.models.folder import weights_hash
-    from sedd_cli.models.names import DEFAULT, find_checkpoint
+    from sedd_cli.models.names import DEFAULT_CHECKPOINT, find_checkpoint
 
     try:
-        return {"name": DEFAULT, "sha256": weights_hash(find_checkpoint(DEFAULT))}
+        return {"name": DEFAULT_CHECKPOINT, "sha256": weights_hash(find_checkpoint(DEFAULT_CHECKPOINT))}
     except SeddError as error:
-        return {"name": DEFAULT, "error": error.message}
+        return {"name": DEFAULT_CHECKPOINT, "error": error.message}
 
 
 def _self_test(device: str) -> list[dict[str, Any]]:

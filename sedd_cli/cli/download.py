@@ -28,9 +28,9 @@ def download(
     Files go to the hub's own cache, under the usual HF_HOME, HF_TOKEN and HF_HUB_OFFLINE. Cached files are not
     downloaded again. Afterwards -m NAME loads it (-m NAME@REVISION for a revision other than main).
     """
-    from sedd_cli.models.names import hub_id
+    from sedd_cli.models.names import parse_hub_id
 
-    repository, revision = hub_id(name, revision)
+    repository, revision = parse_hub_id(name, revision)
     with Output(None) as out:
         folder = fetch_checkpoint(repository, revision, Terminal(quiet=quiet, color=color))
         size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())

@@ -48,13 +48,19 @@ def list_(
 @models.command()
 def show(name: Name, json: options.Json = False) -> None:
     """Show a checkpoint's config, provenance, size and hash."""
-    from sedd_cli.models.names import KNOWN, hub_name, local_folder
-    from sedd_cli.models.names import find_checkpoint as find
+    from sedd_cli.models.names import PUBLIC_CHECKPOINTS, cached_repository, find_checkpoint, local_folder
 
-    if name in KNOWN and local_folder(name) is None and not _is_cached(name):
-        record: dict[str, Any] = {"name": name, "where": "hub", "about": KNOWN[name], "fetch": f"sedd download {name}"}
+    if name in PUBLIC_CHECKPOINTS and local_folder(name) is None and not _is_cached(name):
+        record: dict[str, Any] = {
+            "name": name,
+            "where": "hub",
+            "about": PUBLIC_CHECKPOINTS[name],
+            "fetch": f"sedd download {name}",
+        }
     else:
-        record = _record_of(name, folder := find(name), KNOWN.get(hub_name(folder) or ""))
+        record = _record_of(
+            name, folder := find_checkpoint(name), PUBLIC_CHECKPOINTS.get(cached_repository(folder) or "")
+        )
     with Output(None) as out:
         out.write(as_json(record) if json else _join_lines(_flatten(record)))
 
@@ -81,13 +87,13 @@ def rm(
     from rich.filesize import decimal
 
     from sedd_cli.models.cache import remove_cached, repository_size
-    from sedd_cli.models.names import built_in_names, hub_id, local_folder
+    from sedd_cli.models.names import built_in_names, local_folder, parse_hub_id
 
     if name in built_in_names():
         raise UsageError(f"{name!r} is built in", "It is part of the package; pip uninstall sedd-cli deletes it.")
     if local_folder(name) is not None:
         raise UsageError(f"{name!r} is a folder, not a repository in the hub's cache", "Delete it yourself.")
-    repository, revision = hub_id(name)
+    repository, revision = parse_hub_id(name)
     if revision is not None:
         raise UsageError("rm takes a repository, not a revision", f"sedd models rm {repository} deletes all of it.")
     terminal = Terminal(quiet=quiet, color=color)
@@ -105,7 +111,7 @@ def rm(
 def _rows() -> list[dict[str, object]]:
     from sedd_cli.models.cache import cached_checkpoints
     from sedd_cli.models.folder import read_config
-    from sedd_cli.models.names import DEFAULT, KNOWN, built_in_names, find_checkpoint
+    from sedd_cli.models.names import DEFAULT_CHECKPOINT, PUBLIC_CHECKPOINTS, built_in_names, find_checkpoint
 
     built_in: list[dict[str, object]] = [
         {
@@ -113,7 +119,7 @@ def _rows() -> list[dict[str, object]]:
             "where": "built in",
             "bytes": _size(folder := find_checkpoint(name)),
             "path": str(folder),
-            "about": read_config(folder).form + (", the default" if name == DEFAULT else ""),
+            "about": read_config(folder).form + (", the default" if name == DEFAULT_CHECKPOINT else ""),
         }
         for name in built_in_names()
     ]
@@ -125,15 +131,17 @@ def _rows() -> list[dict[str, object]]:
             "commit": c.commit,
             "revisions": list(c.refs),
             "path": str(c.folder),
-            "about": KNOWN.get(c.name, ""),
+            "about": PUBLIC_CHECKPOINTS.get(c.name, ""),
         }
         for c in cached_checkpoints()
     ]
     cached_names = {row["name"] for row in cached}
-    known: list[dict[str, object]] = [
-        {"name": name, "where": "hub", "about": about} for name, about in KNOWN.items() if name not in cached_names
+    uncached: list[dict[str, object]] = [
+        {"name": name, "where": "hub", "about": about}
+        for name, about in PUBLIC_CHECKPOINTS.items()
+        if name not in cached_names
     ]
-    return [*built_in, *cached, *known]
+    return [*built_in, *cached, *uncached]
 
 
 def _table(rows: list[dict[str, object]]) -> str:
@@ -161,10 +169,10 @@ def _revision(row: dict[str, object]) -> str:
 
 def _record_of(name: str, folder: Path, about: str | None) -> dict[str, Any]:
     from sedd_cli.models.folder import read_config, weights_hash
-    from sedd_cli.models.names import built_in_names, hub_name
+    from sedd_cli.models.names import built_in_names, cached_repository
 
     config = read_config(folder)
-    repository = hub_name(folder)
+    repository = cached_repository(folder)
     where = "built in" if name in built_in_names() else "folder" if repository is None else "cache"
     return {
         "name": repository or name,

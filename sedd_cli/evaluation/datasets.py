@@ -26,7 +26,7 @@ from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.evaluation.detokenisers import DETOKENISERS
 from sedd_cli.evaluation.names import Format, Split
 from sedd_cli.models.hub_datasets import TransferProgress, dataset_file, no_progress
-from sedd_cli.models.names import path_of
+from sedd_cli.models.names import expand_path
 from sedd_cli.text.corpus import read_documents, read_jsonl, read_lines
 
 FORMATS: tuple[Format, ...] = ("text", "wikitext", "ptb", "lambada", "lm1b")
@@ -107,7 +107,7 @@ def read_dataset(
         if split is not None:
             raise UsageError(f"{what!r} has no splits: it is no data set by name", f"Those are {', '.join(NAMES)}.")
         name, format = Path(what).name, format or "text"
-        rows, source = _rows_of_file(path_of(what), what, format)
+        rows, source = _rows_of_file(expand_path(what), what, format)
     else:
         if format not in (None, place.format):
             raise UsageError(

@@ -15,7 +15,7 @@ import torch
 
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.evaluation.judge_model import JudgeCard, JudgeModel, boundary_tokens
-from sedd_cli.models.names import path_of, split_hub_id
+from sedd_cli.models.names import expand_path, split_hub_id
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -83,7 +83,7 @@ def load_judge(name: str, device: torch.device) -> JudgeModel:
 def _resolve(name: str) -> _Source:
     if name in PACKAGED:
         return _packaged(name)
-    path = path_of(name)
+    path = expand_path(name)
     if path.suffix.lower() == ".gguf" and path.is_file():
         return _Source(name, str(path.parent), path)
     if path.is_dir():

@@ -14,7 +14,7 @@ import torch
 from sedd_cli.errors import SeddError
 from sedd_cli.generation.engine import generate
 from sedd_cli.models.checkpoint import Checkpoint, load_checkpoint
-from sedd_cli.models.names import DEFAULT, find_checkpoint
+from sedd_cli.models.names import DEFAULT_CHECKPOINT, find_checkpoint
 
 RECORD = "self_test.json"
 SIGMA, LENGTH = 1.0, 64
@@ -48,16 +48,16 @@ def record(checkpoint: Checkpoint) -> None:
 def self_test(device: str = "cpu") -> Iterator[Check]:
     """The checks, in float32, as they are made; one that cannot be made has failed. Never raises `SeddError`."""
     try:
-        folder = find_checkpoint(DEFAULT)
+        folder = find_checkpoint(DEFAULT_CHECKPOINT)
         expected = json.loads((folder / RECORD).read_bytes())
-        checkpoint = load_checkpoint(DEFAULT, device, "float32")
+        checkpoint = load_checkpoint(DEFAULT_CHECKPOINT, device, "float32")
         yield _weights(checkpoint, expected["sha256"])
         yield _log_scores(checkpoint, expected["log_score"])
         yield _rows(checkpoint)
     except SeddError as error:
         yield Check("checkpoint", False, error.message)
     except (OSError, ValueError, KeyError) as error:
-        yield Check("record", False, f"cannot read {Path(DEFAULT) / RECORD}: {error}")
+        yield Check("record", False, f"cannot read {Path(DEFAULT_CHECKPOINT) / RECORD}: {error}")
 
 
 def _weights(checkpoint: Checkpoint, expected: str) -> Check:

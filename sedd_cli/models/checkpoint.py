@@ -15,10 +15,10 @@ from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
 from sedd_cli.models.device import AUTOCAST, Precision, resolve_device, resolve_precision
-from sedd_cli.models.folder import Identity, identity_of, read_config, weights_file, weights_hash
+from sedd_cli.models.folder import FileIdentity, file_identity, read_config, weights_file, weights_hash
 from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2
 from sedd_cli.models.int8 import is_quantised, quantise
-from sedd_cli.models.names import find_checkpoint, hub_name
+from sedd_cli.models.names import cached_repository, find_checkpoint
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.models.transformer import inverse_frequencies
 from sedd_cli.text.tokenizer import Tokenizer
@@ -33,7 +33,7 @@ class Checkpoint:
     config: Config
     model: ScoreNetwork
     tokenizer: Tokenizer | None
-    weights: Identity | None = field(default=None, repr=False)
+    weights: FileIdentity | None = field(default=None, repr=False)
     """Which file they were read from: a training run puts another in its place. None where it was none."""
 
     @cached_property
@@ -104,7 +104,7 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
     precision = resolve_precision(dtype, where)
     folder = find_checkpoint(None if name_or_path is None else str(name_or_path))
     config = read_config(folder)
-    weights = identity_of(weights_file(folder))
+    weights = file_identity(weights_file(folder))
     model = build_network(config, read_weights(folder), AUTOCAST.get(precision), folder)
     if precision == "int8":
         quantise(model)
@@ -120,7 +120,7 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
 
 def _name(folder: Path, config: Config) -> str:
     """What it is called: by its repository where it came from the hub, whose configs say `small` or nothing."""
-    return hub_name(folder) or config.model.name or folder.resolve().name
+    return cached_repository(folder) or config.model.name or folder.resolve().name
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:

@@ -38,16 +38,16 @@ def weights_file(folder: Path) -> Path:
     raise NotLoadableError(f"{folder} has no weights", f"Expected {' or '.join(WEIGHTS)} beside config.json.")
 
 
-Identity = tuple[int, ...]
+FileIdentity = tuple[int, ...]
 
 
-def identity_of(path: Path) -> Identity:
+def file_identity(path: Path) -> FileIdentity:
     """Numbers that change when a file is replaced or written to."""
     stat = path.stat()
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def weights_hash(folder: Path, loaded: Identity | None = None) -> str:
+def weights_hash(folder: Path, loaded: FileIdentity | None = None) -> str:
     """SHA-256 of the weights file, hexadecimal. `loaded`: the identity that the file must still have.
 
     Raises `NotLoadableError` if the file is missing, cannot be read, or was replaced.
@@ -57,7 +57,7 @@ def weights_hash(folder: Path, loaded: Identity | None = None) -> str:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         # Checked last, so that a change during the hashing is noticed.
-        replaced = loaded is not None and identity_of(path) != loaded
+        replaced = loaded is not None and file_identity(path) != loaded
     except OSError as error:
         raise NotLoadableError(f"cannot read {path}: {error.strerror}", "Check its permissions.") from error
     if replaced:

@@ -8,11 +8,11 @@ from pathlib import Path
 from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.models.layout import CONFIG
 
-DEFAULT = "tinystories"
+DEFAULT_CHECKPOINT = "tinystories"
 _BUILT_IN = Path(__file__).resolve().parent.parent / "checkpoints"
 _HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(.+))?", re.ASCII)
 
-KNOWN = {
+PUBLIC_CHECKPOINTS = {
     "louaaron/sedd-small": "SEDD, absorbing, OpenWebText (arXiv 2310.16834)",
     "louaaron/sedd-medium": "SEDD, absorbing, OpenWebText (arXiv 2310.16834)",
     "JingyangOu/radd-lambda-dce": "RADD, lambda-DCE, OpenWebText (arXiv 2406.03736)",
@@ -34,12 +34,13 @@ def split_hub_id(name: str) -> tuple[str, str | None] | None:
     return match[1], match[2]
 
 
-def hub_id(name: str, revision: str | None = None) -> tuple[str, str | None]:
+def parse_hub_id(name: str, revision: str | None = None) -> tuple[str, str | None]:
     """Split a name that must be one of the hub. Raises `UsageError` if it is not, or if two revisions are given."""
     parts = split_hub_id(name)
     if parts is None:
         raise UsageError(
-            f"{name!r} is not the name of a repository on the hub", f"Use OWNER/NAME, for example {', '.join(KNOWN)}."
+            f"{name!r} is not the name of a repository on the hub",
+            f"Use OWNER/NAME, for example {', '.join(PUBLIC_CHECKPOINTS)}.",
         )
     repository, revision_in_name = parts
     if revision_in_name and revision and revision_in_name != revision:
@@ -55,7 +56,7 @@ def local_folder(name: str) -> Path | None:
     """
     if name in built_in_names():
         return _BUILT_IN / name
-    folder = path_of(name)
+    folder = expand_path(name)
     try:
         return folder if folder.is_dir() else None
     except OSError as error:
@@ -64,12 +65,12 @@ def local_folder(name: str) -> Path | None:
         ) from None
 
 
-def path_of(name: str) -> Path:
+def expand_path(name: str) -> Path:
     """A name as a path; `~` is expanded if there is a home folder."""
     return Path(os.path.expanduser(name))  # noqa: PTH111 - never raises
 
 
-def hub_name(folder: Path) -> str | None:
+def cached_repository(folder: Path) -> str | None:
     """The repository whose snapshot in the hub's cache a folder is; None if it is not one."""
     kind, *parts = folder.parent.parent.name.split("--")
     return "/".join(parts) if kind == "models" and folder.parent.name == "snapshots" and parts else None
@@ -80,11 +81,11 @@ def find_checkpoint(name: str | None) -> Path:
 
     Downloads nothing. Raises `NotLoadableError` if there is no such checkpoint.
     """
-    name = DEFAULT if name is None else name
+    name = DEFAULT_CHECKPOINT if name is None else name
     folder = local_folder(name)
     if folder is not None:
         return folder
-    if path_of(name).exists():
+    if expand_path(name).exists():
         raise NotLoadableError(
             f"{name!r} is a file, not a checkpoint", "Give the folder with config.json and the weights."
         )
@@ -94,7 +95,7 @@ def find_checkpoint(name: str | None) -> Path:
 
         return require_cached(*parts)
     built_in = built_in_names()
-    close = get_close_matches(name, [*built_in, *KNOWN], n=1)
+    close = get_close_matches(name, [*built_in, *PUBLIC_CHECKPOINTS], n=1)
     hint = f"Did you mean {close[0]!r}? " if close else ""
     raise NotLoadableError(
         f"there is no checkpoint {name!r}: it is neither built in nor a folder",

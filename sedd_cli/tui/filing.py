@@ -8,7 +8,7 @@ from rich.text import Text
 
 from sedd_cli.atomic import write_file
 from sedd_cli.generation.recording import parse
-from sedd_cli.models.names import path_of
+from sedd_cli.models.names import expand_path
 from sedd_cli.render.diff import changes_between, diff_parts
 from sedd_cli.render.export import ExportFormat, export
 from sedd_cli.render.picture import without_fonts
@@ -48,7 +48,7 @@ class Filing(Writing):
         def answered(name: str | None) -> None:
             if name is None:
                 return
-            path = path_of(name)
+            path = expand_path(name)
             if os.path.exists(path):  # noqa: PTH110 - never raises
                 self._ask_over(path, f"There is a file {path.name} already", then)
             else:
@@ -131,7 +131,7 @@ class Filing(Writing):
         def answered(name: str | None) -> None:
             if name is None:
                 return
-            path = path_of(name)
+            path = expand_path(name)
 
             def put() -> None:
                 if self.trying(lambda: write(path)):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from sedd_cli.models.names import KNOWN
+from sedd_cli.models.names import PUBLIC_CHECKPOINTS
 from tests.conftest import PARITY, Sedd
 
 FIRST, SECOND = "a" * 40, "b" * 40
@@ -43,7 +43,7 @@ def test_without_a_cache_it_lists_the_built_in_and_the_known(sedd: Sedd, cache: 
     listed = sedd("models", "list").stdout.decode().splitlines()
     assert listed[0].split() == ["tinystories", "built", "in", "14.0", "MB", "RADD,", "the", "default"]
     assert listed[1].split()[:3] == ["tinystories-sedd", "built", "in"] and listed[1].split()[-1] == "SEDD"
-    assert [line.split()[:2] for line in listed[2:]] == [[name, "hub"] for name in KNOWN]
+    assert [line.split()[:2] for line in listed[2:]] == [[name, "hub"] for name in PUBLIC_CHECKPOINTS]
     assert not cache.exists()
 
 
