@@ -28,11 +28,12 @@ def download(
     Files go to the hub's own cache, under the usual HF_HOME, HF_TOKEN and HF_HUB_OFFLINE. Cached files are not
     downloaded again. Afterwards -m NAME loads it (-m NAME@REVISION for a revision other than main).
     """
+    from sedd_cli.models.folder import folder_size
     from sedd_cli.models.names import parse_hub_id
 
     repository, revision = parse_hub_id(name, revision)
     with Output(None) as out:
         folder = fetch_checkpoint(repository, revision, Terminal(quiet=quiet, color=color))
-        size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+        size = folder_size(folder)
         record = {"name": repository, "revision": revision or "main", "commit": folder.name, "bytes": size}
         out.write(as_json({**record, "path": str(folder)}) if json else f"{folder}\n")

@@ -110,14 +110,14 @@ def rm(
 
 def _rows() -> list[dict[str, object]]:
     from sedd_cli.models.cache import cached_checkpoints
-    from sedd_cli.models.folder import read_config
+    from sedd_cli.models.folder import folder_size, read_config
     from sedd_cli.models.names import DEFAULT_CHECKPOINT, PUBLIC_CHECKPOINTS, built_in_names, find_checkpoint
 
     built_in: list[dict[str, object]] = [
         {
             "name": name,
             "where": "built in",
-            "bytes": _size(folder := find_checkpoint(name)),
+            "bytes": folder_size(folder := find_checkpoint(name)),
             "path": str(folder),
             "about": read_config(folder).form + (", the default" if name == DEFAULT_CHECKPOINT else ""),
         }
@@ -168,7 +168,7 @@ def _revision(row: dict[str, object]) -> str:
 
 
 def _record_of(name: str, folder: Path, about: str | None) -> dict[str, Any]:
-    from sedd_cli.models.folder import read_config, weights_hash
+    from sedd_cli.models.folder import folder_size, read_config, weights_hash
     from sedd_cli.models.names import built_in_names, cached_repository
 
     config = read_config(folder)
@@ -180,7 +180,7 @@ def _record_of(name: str, folder: Path, about: str | None) -> dict[str, Any]:
         **({"about": about} if about else {}),
         **({"commit": folder.name} if repository else {}),
         "path": str(folder.absolute()),
-        "bytes": _size(folder),
+        "bytes": folder_size(folder),
         "sha256": weights_hash(folder),
         "form": config.form,
         "tokenizer": _tokenizer(folder),
@@ -199,10 +199,6 @@ def _is_cached(name: str) -> bool:
     from sedd_cli.models.cache import cached_checkpoints
 
     return any(cached.name == name for cached in cached_checkpoints())
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 
 
 def _flatten(record: dict[str, Any], prefix: str = "") -> Iterable[str]:

@@ -3,8 +3,8 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from sedd_cli.errors import SeddError
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sedd_cli.render.training import TrainingView
 
 Color = Literal["auto", "always", "never"]
+View = TypeVar("View", "LiveView", "TrainingView")
 
 
 class Terminal:
@@ -53,17 +54,10 @@ class Terminal:
         if error.hint:
             self._print(error.hint, "")
 
-    @contextmanager
-    def live_view(self, view: "LiveView") -> Iterator["LiveView | None"]:
+    def live_view(self, view: "LiveView") -> "AbstractContextManager[LiveView | None]":
         """Show a view until the block ends, then erase it. Yields None if it would not be visible."""
-        if not self.live:
-            yield None
-            return
-        from rich.live import Live
-
         # On the alternate screen: a resize does not smear it, and the previous contents come back.
-        with Live(view, console=self._console, screen=True, refresh_per_second=15):
-            yield view
+        return self._live(view, screen=True, refresh_per_second=15)
 
     def show(self, view: "LiveView", height: int) -> None:
         """Print a view once, in `height` lines."""
@@ -73,15 +67,18 @@ class Terminal:
     def width(self) -> int:
         return self._console.width
 
-    @contextmanager
-    def footer(self, view: "TrainingView") -> Iterator["TrainingView | None"]:
+    def footer(self, view: "TrainingView") -> "AbstractContextManager[TrainingView | None]":
         """Show a view below the messages until the block ends. Yields None if it would not be visible."""
+        return self._live(view, screen=False, refresh_per_second=4)
+
+    @contextmanager
+    def _live(self, view: View, *, screen: bool, refresh_per_second: float) -> Iterator[View | None]:
         if not self.live:
             yield None
             return
         from rich.live import Live
 
-        with Live(view, console=self._console, transient=True, refresh_per_second=4):
+        with Live(view, console=self._console, screen=screen, transient=True, refresh_per_second=refresh_per_second):
             yield view
 
     @contextmanager

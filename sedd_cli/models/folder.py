@@ -38,6 +38,11 @@ def weights_file(folder: Path) -> Path:
     raise NotLoadableError(f"{folder} has no weights", f"Expected {' or '.join(WEIGHTS)} beside config.json.")
 
 
+def folder_size(folder: Path) -> int:
+    """Bytes of the files of a folder, without subfolders."""
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+
+
 FileIdentity = tuple[int, ...]
 
 
