@@ -30,11 +30,11 @@ class NotLoadableError(SeddError):
     exit_code = 3
 
 
-def check_integer(name: str, value: object, least: int, why: str = "") -> None:
-    """Raises `UsageError` unless `value` is None or an integer of at least `least`. `why` is added to the message."""
+def check_integer(name: str, value: object, minimum: int, why: str = "") -> None:
+    """Raises `UsageError` unless `value` is None or an integer of at least `minimum`. `why` is added to the message."""
     if value is None:
         return
     if not isinstance(value, int) or isinstance(value, bool):
         raise UsageError(f"{name} must be a whole number, not {value!r}")
-    if value < least:
-        raise UsageError(f"{name} must be at least {least}{why}, not {value}")
+    if value < minimum:
+        raise UsageError(f"{name} must be at least {minimum}{why}, not {value}")

@@ -173,10 +173,10 @@ def _record_of(name: str, folder: Path, about: str | None) -> dict[str, Any]:
 
     config = read_config(folder)
     repository = cached_repository(folder)
-    where = "built in" if name in built_in_names() else "folder" if repository is None else "cache"
+    location = "built in" if name in built_in_names() else "folder" if repository is None else "cache"
     return {
         "name": repository or name,
-        "where": where,
+        "where": location,
         **({"about": about} if about else {}),
         **({"commit": folder.name} if repository else {}),
         "path": str(folder.absolute()),

@@ -80,8 +80,10 @@ def plan_download(repository: str, revision: str | None = None) -> DownloadPlan:
     with explain_errors(repository, remote.revision):
         config = read_config(_fetch_file(remote, remote.files[0], _no_progress).parent)
     names = {file.name for file in remote.files}
-    own = "tokenizer.json" in names or {"vocab.json", "merges.txt"} <= names
-    return DownloadPlan(remote, None if own or config.tokens != GPT2_TOKENS or cached_gpt2_file() else _find_gpt2())
+    has_tokenizer = "tokenizer.json" in names or {"vocab.json", "merges.txt"} <= names
+    return DownloadPlan(
+        remote, None if has_tokenizer or config.tokens != GPT2_TOKENS or cached_gpt2_file() else _find_gpt2()
+    )
 
 
 def fetch(plan: DownloadPlan, on_bytes: OnBytes = _no_progress) -> Path:

@@ -112,14 +112,14 @@ def _explain_response(error: HfHubHTTPError, repository: str, revision: str, kin
 
 
 def _explain_os_error(error: OSError) -> SeddError:
-    where = f"the hub's cache {constants.HF_HUB_CACHE}"
+    cache = f"the hub's cache {constants.HF_HUB_CACHE}"
     if error.errno in _NO_SPACE:
         return SeddError(
-            f"no space in {where}: {error.strerror}",
+            f"no space in {cache}: {error.strerror}",
             "Free space (sedd models rm), or set HF_HOME to another disk.",
         )
-    place = error.filename or where
-    return SeddError(f"cannot write {place}: {error.strerror}", "Check its permissions, or set HF_HOME.")
+    path = error.filename or cache
+    return SeddError(f"cannot write {path}: {error.strerror}", "Check its permissions, or set HF_HOME.")
 
 
 def _first_line(error: BaseException) -> str:

@@ -53,8 +53,8 @@ class Draft:
             tokens = touched[0].tokens if (touched[0].start, touched[0].end) == (low, high) else None
         if low == high and tokens is None:
             return self
-        others = [mark for mark in self.marks if mark not in touched]
-        return replace(self, marks=merge_adjacent([*others, Mark(low, high, original, tokens)]))
+        untouched = [mark for mark in self.marks if mark not in touched]
+        return replace(self, marks=merge_adjacent([*untouched, Mark(low, high, original, tokens)]))
 
     def set_length(self, mark: Mark, *, tokens: Length) -> "Draft":
         """Set the number of tokens of a mark."""

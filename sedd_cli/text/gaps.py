@@ -47,8 +47,8 @@ def merged_length(left: Gap, right: Gap) -> Length:
     """The length of two gaps, touching or overlapping, merged into one."""
     a, b = left.tokens, right.tokens
     if left.start < left.end == right.start < right.end and isinstance(a, int | tuple) and isinstance(b, int | tuple):
-        (least, most), (less, more) = (x if isinstance(x, tuple) else (x, x) for x in (a, b))
-        return least + less if (least, less) == (most, more) else (least + less, most + more)
+        (low_a, high_a), (low_b, high_b) = (x if isinstance(x, tuple) else (x, x) for x in (a, b))
+        return low_a + low_b if (low_a, low_b) == (high_a, high_b) else (low_a + low_b, high_a + high_b)
     return a if a == b else "auto"
 
 
@@ -61,9 +61,9 @@ def _check_gap(gap: Gap, size: int) -> None:
             f"Choose between 0 and {size}.",
         )
     bounds = gap.tokens if isinstance(gap.tokens, tuple) else (gap.tokens, gap.tokens)
-    least, most = bounds
-    if isinstance(least, int) and isinstance(most, int) and not 1 <= least <= most:
-        raise UsageError(f"a gap cannot have {least} to {most} tokens", "Write --tokens 12 or --tokens 5-20.")
+    low, high = bounds
+    if isinstance(low, int) and isinstance(high, int) and not 1 <= low <= high:
+        raise UsageError(f"a gap cannot have {low} to {high} tokens", "Write --tokens 12 or --tokens 5-20.")
 
 
 def parse_length(text: str) -> Length:
@@ -74,8 +74,8 @@ def parse_length(text: str) -> Length:
     match = re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", text, re.ASCII)
     if not match:
         raise UsageError(f"{text!r} is not a number of tokens", "Write --tokens 12, --tokens 5-20 or --tokens auto.")
-    least, most = int(match[1]), match[2]
-    return least if most is None else (least, int(most))
+    low, high = int(match[1]), match[2]
+    return low if high is None else (low, int(high))
 
 
 def parse_span(span: str, units: Sequence[tuple[int, int]], size: int, tokens: Length, unit: str) -> Gap:
@@ -180,8 +180,8 @@ def marker_gaps(document: str, brackets: tuple[str, str] = ("[[", "]]"), tokens:
     for match in re.finditer(f"{opening}{body}{closing}", document, re.ASCII):
         default: Length = DEFAULT_RANGE if tokens is None or tokens == "auto" else tokens
         length = default if match[1] == "..." else parse_length(match[1])
-        least, most = length if isinstance(length, tuple) else (length, length)
-        if isinstance(least, int) and isinstance(most, int) and not 1 <= least <= most:
+        low, high = length if isinstance(length, tuple) else (length, length)
+        if isinstance(low, int) and isinstance(high, int) and not 1 <= low <= high:
             line, column = line_and_column(document, match.start())
             raise UsageError(
                 f"the marker {match[0]} at {line}:{column} asks for an impossible number of tokens",

@@ -67,7 +67,7 @@ class _Group:
 
 def _groups(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int) -> Iterator[_Group]:
     group: _Group | None = None
-    taken, most = 0, _gap_budget(tokenizer, document, gaps, length)
+    used, budget = 0, _gap_budget(tokenizer, document, gaps, length)
     for i, gap in enumerate(gaps):
         if gap.tokens > length:
             raise UsageError(
@@ -77,13 +77,13 @@ def _groups(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], lengt
         if group is not None:
             between = document[gaps[i - 1].end : gap.begin]
             if len(between) <= CHARACTERS_PER_TOKEN * length:
-                kept = tokenizer.encode(between)
-                if taken + len(kept) + gap.tokens <= most:
-                    group = _Group(group.first, i, (*group.between, kept))
-                    taken += len(kept) + gap.tokens
+                context = tokenizer.encode(between)
+                if used + len(context) + gap.tokens <= budget:
+                    group = _Group(group.first, i, (*group.between, context))
+                    used += len(context) + gap.tokens
                     continue
             yield group
-        group, taken = _Group(i, i, ()), gap.tokens
+        group, used = _Group(i, i, ()), gap.tokens
     if group is not None:
         yield group
 
@@ -92,8 +92,8 @@ def _gap_budget(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], l
     """The most tokens that gaps sharing a canvas may take: all of it if the whole document fits."""
     if len(document) <= CHARACTERS_PER_TOKEN * length:
         edges = [0, *(edge for gap in gaps for edge in (gap.begin, gap.end)), len(document)]
-        kept = sum(len(tokenizer.encode(document[a:b])) for a, b in zip(edges[::2], edges[1::2], strict=True))
-        if kept + sum(gap.tokens for gap in gaps) <= length:
+        num_kept = sum(len(tokenizer.encode(document[a:b])) for a, b in zip(edges[::2], edges[1::2], strict=True))
+        if num_kept + sum(gap.tokens for gap in gaps) <= length:
             return length
     return MAX_GAP_SHARE * length
 
@@ -114,9 +114,9 @@ def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group
     on_left = min(len(left), max(room // 2, room - len(right)))
     ids = left[len(left) - on_left :]
     gap_positions = []
-    for gap, kept in zip(inside, (*group.between, right[: room - on_left]), strict=True):
+    for gap, context in zip(inside, (*group.between, right[: room - on_left]), strict=True):
         gap_positions.append(range(len(ids), len(ids) + gap.tokens))
-        ids += [0] * gap.tokens + kept
+        ids += [0] * gap.tokens + context
     free = torch.zeros(len(ids), dtype=torch.bool)
     for place in gap_positions:
         free[place.start : place.stop] = True
