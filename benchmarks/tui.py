@@ -49,21 +49,21 @@ async def frames(model: str | None, count: int) -> list[float]:
         settings = Settings(model=model, length=LENGTH, steps=STEPS, seed=0)
         app = SeddApp(Document(None, b"", ""), settings, None, RecoveryStore(Path(folder)))
         async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
-            desk = app.desk
-            while desk.checkpoint is None:
+            screen = app.main_screen
+            while screen.checkpoint is None:
                 await pilot.pause(0.05)
             await pilot.press("g")
-            while desk.scene.branch is None or desk.scene.branch.last < 40:
+            while screen.scene.branch is None or screen.scene.branch.last < 40:
                 await pilot.pause(0.05)
             await pilot.press("less_than_sign")
             taken = []
             for i in range(count):
                 painted = asyncio.Event()
-                assert desk.running is not None, "the run ended before the measurement: raise STEPS"
+                assert screen.running is not None, "the run ended before the measurement: raise STEPS"
                 begun = time.perf_counter()
-                desk.session.seek(0 if i % 2 else desk.scene.branch.last)
-                desk.refresh_view()
-                desk.call_after_refresh(painted.set)
+                screen.session.seek(0 if i % 2 else screen.scene.branch.last)
+                screen.refresh_view()
+                screen.call_after_refresh(painted.set)
                 await painted.wait()
                 taken.append(time.perf_counter() - begun)
                 await asyncio.sleep(0.03)

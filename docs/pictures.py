@@ -56,8 +56,8 @@ async def session(name: str, title: str, text: str, keys: Callable[["Pilot[None]
         document = Document(path if text else None, text.encode(), text)
         app = SeddApp(document, Settings(seed=SEED, lock_seed=True), None, RecoveryStore(Path(folder)))
         async with app.run_test(size=(110, 26)) as pilot:
-            desk = app.desk
-            await until(pilot, lambda: desk.checkpoint)
+            screen = app.main_screen
+            await until(pilot, lambda: screen.checkpoint)
             await keys(pilot)  # type: ignore[misc]
             app.clear_notifications()
             await pilot.pause(0.3)
@@ -66,38 +66,38 @@ async def session(name: str, title: str, text: str, keys: Callable[["Pilot[None]
 
 async def a_run(pilot: "Pilot[None]") -> None:
     """Stopped halfway, the cursor on a token."""
-    desk = pilot.app.desk  # type: ignore[attr-defined]
+    screen = pilot.app.main_screen  # type: ignore[attr-defined]
     await pilot.press("g")
-    await until(pilot, lambda: desk.scene.branch is not None and desk.scene.branch.last >= 90)
+    await until(pilot, lambda: screen.scene.branch is not None and screen.scene.branch.last >= 90)
     await pilot.press("space")
-    desk.session.seek(90)
+    screen.session.seek(90)
     await pilot.press("down", "down", *["right"] * 5)
-    await until(pilot, lambda: desk.answer)
+    await until(pilot, lambda: screen.answer)
 
 
 async def a_document(pilot: "Pilot[None]") -> None:
     """Two gaps filled, the cursor on the first."""
-    desk = pilot.app.desk  # type: ignore[attr-defined]
+    screen = pilot.app.main_screen  # type: ignore[attr-defined]
     for start, words in ((STORY.index("red"), 2), (STORY.index("The cat was"), 8)):
-        desk.canvas.place((start, 0))
+        screen.canvas.place((start, 0))
         await pilot.press(*["ctrl+shift+right"] * words, "shift+left", "shift+left", "m")
     await pilot.press("g")
-    await until(pilot, lambda: desk.scene.branches and all(b.nats is not None for b in desk.scene.branches))
-    await until(pilot, lambda: desk.running is None)
+    await until(pilot, lambda: screen.scene.branches and all(b.nats is not None for b in screen.scene.branches))
+    await until(pilot, lambda: screen.running is None)
     await pilot.press("ctrl+home", "tab")
-    await until(pilot, lambda: desk.answer)
+    await until(pilot, lambda: screen.answer)
 
 
 async def branches(pilot: "Pilot[None]") -> None:
     """The list of branches after another token was chosen, and later one more."""
     await a_run(pilot)
-    desk = pilot.app.desk  # type: ignore[attr-defined]
+    screen = pilot.app.main_screen  # type: ignore[attr-defined]
     for choice in "14":
         await pilot.press("enter", choice, "g")
-        await until(pilot, lambda: desk.running is None and not desk.playing and desk.scene.branch.finished)
-        desk.on_timeline_sought(Timeline.Sought(120))
+        await until(pilot, lambda: screen.running is None and not screen.playing and screen.scene.branch.finished)
+        screen.on_timeline_sought(Timeline.Sought(120))
         await pilot.press(*["right"] * 3)
-        await until(pilot, lambda: desk.answer)
+        await until(pilot, lambda: screen.answer)
     await pilot.press("b")
 
 

@@ -13,7 +13,7 @@ from textual.screen import Screen
 
 from sedd_cli.errors import SeddError
 from sedd_cli.text.document import Document, read_file
-from sedd_cli.tui.main import MainScreen
+from sedd_cli.tui.main_screen import MainScreen
 from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.settings import Settings, read_settings, settings_path, write_settings
 
@@ -46,13 +46,13 @@ class SeddApp(App[None]):
         self._given = given or {}
         self.settings = settings.model_copy(update=self._given)
         self.settings_file = settings_file
-        self.desk = MainScreen(document, self.settings, store or RecoveryStore())
+        self.main_screen = MainScreen(document, self.settings, store or RecoveryStore())
 
     def on_mount(self) -> None:
         self.set_keymap(self.settings.keys)
         if self.settings.theme in self.available_themes:
             self.theme = self.settings.theme
-        self.push_screen(self.desk)
+        self.push_screen(self.main_screen)
         self.theme_changed_signal.subscribe(self, lambda theme: self._theme_chosen(theme.name))
 
     def remember(self, settings: Settings) -> None:
@@ -60,35 +60,35 @@ class SeddApp(App[None]):
         self.settings = settings
         if settings.theme != self.theme and settings.theme in self.available_themes:
             self.theme = settings.theme
-        self.desk.use(settings)
+        self.main_screen.use(settings)
         if self.settings_file is not None:
             file = self.settings_file
             # What was asked for at the start of this session is for this session.
             passing = {n: getattr(self._file_settings, n) for n, v in self._given.items() if getattr(settings, n) == v}
             lasting = settings.model_copy(update=passing)
-            if self.desk.trying(lambda: write_settings(file, lasting, self._file_settings)):
+            if self.main_screen.trying(lambda: write_settings(file, lasting, self._file_settings)):
                 self._file_settings = lasting
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        if screen is self.desk:
-            yield from self.desk.system_commands()
+        if screen is self.main_screen:
+            yield from self.main_screen.system_commands()
         yield from (c for c in super().get_system_commands(screen) if c.title not in ("Quit", "Keys", "Screenshot"))
 
     async def action_quit(self) -> None:
         """Textual binds ctrl+q to this, on every screen: nothing unsaved is left without a question."""
-        self.desk.action_leave()
+        self.main_screen.action_leave()
 
     def action_help_quit(self) -> None:
         """What Textual binds ctrl+c to."""
-        stopped = self.desk.playing or self.desk.running is not None
+        stopped = self.main_screen.playing or self.main_screen.running is not None
         if stopped:
-            self.desk.halt()
-            self.desk.later()
-        self.desk.tell(f"{'Stopped. ' if stopped else ''}{self.desk.key_of('session.quit')} quits.")
+            self.main_screen.halt()
+            self.main_screen.later()
+        self.main_screen.tell(f"{'Stopped. ' if stopped else ''}{self.main_screen.key_of('session.quit')} quits.")
 
     def _handle_exception(self, error: Exception) -> None:
         """A fault of ours: unsaved work is kept, and the terminal is given back."""
-        self.desk.keep_for_later()
+        self.main_screen.keep_for_later()
         if self._tracebacks or self.is_headless:
             super()._handle_exception(error)
         else:
@@ -114,9 +114,9 @@ def run(path: Path | None, model: str | None, device: str | None, debug: bool = 
     settings = read_settings(file)
     given = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
     app = SeddApp(document, settings, file, given=given, debug=debug)
-    app.desk.session.suggested = path
+    app.main_screen.session.suggested = path
     app.run()
-    if app.desk.engine.alive:
+    if app.main_screen.engine.alive:
         # In the middle of a long network call: it has nothing to lose, and the interpreter would not end with it.
         # Only then, for what went wrong is told on the way there.
         atexit.register(_end, app.return_code or 0)

@@ -21,7 +21,7 @@ from sedd_cli.text.document import Document, read_file
 from sedd_cli.tui.app import SeddApp
 from sedd_cli.tui.engine import _cores
 from sedd_cli.tui.hold import place_of
-from sedd_cli.tui.main import MainScreen
+from sedd_cli.tui.main_screen import MainScreen
 from sedd_cli.tui.messages import Loaded
 from sedd_cli.tui.page import Page
 from sedd_cli.tui.recovery import RecoveryStore
@@ -62,20 +62,20 @@ class Seat:
     """Those that were loaded."""
 
     @property
-    def desk(self) -> MainScreen:
-        return self.app.desk
+    def main_screen(self) -> MainScreen:
+        return self.app.main_screen
 
     @property
     def session(self) -> Session:
-        return self.desk.session
+        return self.main_screen.session
 
     @property
     def scene(self) -> Scene:
-        return self.desk.scene
+        return self.main_screen.scene
 
     @property
     def canvas(self) -> Canvas:
-        return self.desk.canvas
+        return self.main_screen.canvas
 
     @property
     def page(self) -> Page:
@@ -83,17 +83,17 @@ class Seat:
 
     @property
     def title(self) -> str:
-        return str(self.desk.query_one("#title", Label).content)
+        return str(self.main_screen.query_one("#title", Label).content)
 
     @property
     def named(self) -> str:
         """What stands at the right of the title: file and branch."""
-        return str(self.desk.query_one("#file", Label).content)
+        return str(self.main_screen.query_one("#file", Label).content)
 
     @property
     def foot(self) -> str:
         """The mode that is shown."""
-        return str(self.desk.query_one("#mode", Label).content)
+        return str(self.main_screen.query_one("#mode", Label).content)
 
     @property
     def seen(self) -> str:
@@ -149,11 +149,11 @@ class Seat:
         await self.rush(*({"\n": "enter", "\t": "tab", "\b": "backspace"}.get(c, c) for c in text))
 
     async def loaded(self) -> None:
-        await self.until(lambda: self.desk.checkpoint is not None)
+        await self.until(lambda: self.main_screen.checkpoint is not None)
 
     async def still(self) -> None:
         """Until nothing runs or plays."""
-        await self.until(lambda: self.desk.running is None and not self.desk.playing)
+        await self.until(lambda: self.main_screen.running is None and not self.main_screen.playing)
 
     async def go(self, *keys: str) -> None:
         """Press keys (`g`) and let what they begin come to its end."""
@@ -164,7 +164,7 @@ class Seat:
     async def known(self) -> None:
         """Until it is known what else could stand at the cursor."""
         question = self.branch, self.scene.at, place_of(self.scene, self.canvas.cursor)
-        await self.until(lambda: self.desk.asked == question and self.desk.answer)
+        await self.until(lambda: self.main_screen.asked == question and self.main_screen.answer)
 
     async def shown(self, kind: type[S]) -> S:
         """A dialog, once it is there."""
@@ -175,7 +175,7 @@ class Seat:
 
     async def back(self) -> None:
         """Until no dialog is left."""
-        await self.until(lambda: self.app.screen is self.desk)
+        await self.until(lambda: self.app.screen is self.main_screen)
         await self.settle()
 
     async def answer(self, line: str) -> None:
@@ -226,7 +226,7 @@ def opened(tmp_path: Path, size: tuple[int, int]) -> Opened:
         app = SeddApp(document, Settings(**{**SMALL, **settings}), tmp_path / "settings.toml", store)
         app.animation_level = "none"
         async with app.run_test(size=size, notifications=True, message_hook=heard) as pilot:
-            await until(pilot, lambda: app.screen is app.desk or len(app.screen_stack) > 2)
+            await until(pilot, lambda: app.screen is app.main_screen or len(app.screen_stack) > 2)
             yield Seat(app, pilot, tmp_path, told, checkpoints)
 
     return open_

@@ -22,7 +22,7 @@ def cell(seat: Seat, x: int, y: int) -> tuple[int, int]:
 
 def bar(seat: Seat, at: int) -> tuple[int, int]:
     """Where a moment stands on the timeline."""
-    timeline = seat.desk.query_one(Timeline)
+    timeline = seat.main_screen.query_one(Timeline)
     left, top = timeline.content_region.offset - timeline.region.offset
     return left + timeline.column_of(at), top
 
@@ -37,7 +37,7 @@ async def drag(seat: Seat, where: str, *offsets: tuple[int, int]) -> None:
 
 async def click_hint(seat: Seat, label: str) -> None:
     """Click on a label at the foot."""
-    hints = seat.desk.query_one(Hints)
+    hints = seat.main_screen.query_one(Hints)
     line = seat.seen.splitlines()[hints.region.y]
     assert line.count(label) == 1
     await seat.pilot.click("#hints", offset=(line.index(label) - hints.region.x, 0))
@@ -142,10 +142,10 @@ async def test_the_timeline_stops_what_plays(opened: Opened) -> None:
     async with opened() as seat:
         await seat.go()
         await seat.rush("less_than_sign", *["left_square_bracket"] * 6, "space")
-        assert seat.desk.playing
+        assert seat.main_screen.playing
         await seat.pilot.click("#timeline", offset=bar(seat, 4))
         await seat.until(lambda: seat.scene.at == 4)
-        assert not seat.desk.playing
+        assert not seat.main_screen.playing
 
 
 @one_size
@@ -154,7 +154,7 @@ async def test_what_is_not_written_yet_cannot_be_sought(opened: Opened) -> None:
         await seat.go()
         await seat.rush("comma", "comma", "R")
         last = seat.branch.last
-        timeline = seat.desk.query_one(Timeline)
+        timeline = seat.main_screen.query_one(Timeline)
         assert timeline.clock.needed > last
         await seat.press("comma")
         await seat.pilot.click("#timeline", offset=(timeline.region.width - 2, 0))
@@ -183,7 +183,7 @@ async def test_a_hint_is_clicked(opened: Opened) -> None:
 async def test_the_palette_s_hint_is_clicked(opened: Opened) -> None:
     async with opened() as seat:
         await click_hint(seat, "palette")
-        await seat.until(lambda: seat.app.screen is not seat.desk)
+        await seat.until(lambda: seat.app.screen is not seat.main_screen)
 
 
 @one_size
@@ -191,7 +191,7 @@ async def test_the_hint_of_edit_mode_is_clicked(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await seat.press("i")
         await click_hint(seat, "leaves edit mode")
-        assert not seat.desk.editing
+        assert not seat.main_screen.editing
 
 
 async def test_the_wheel_scrolls_and_leaves_the_cursor(opened: Opened) -> None:

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-
 BUSY = """if True:
     import sys, time
     from sedd_cli.cli.main import main
-    from sedd_cli.tui.main import MainScreen
+    from sedd_cli.tui.main_screen import MainScreen
 
     def heat(self):
         # As long as the longest of network calls.

@@ -46,30 +46,30 @@ async def test_many_runs_broken_off_leave_nothing_behind(tmp_path: Path) -> None
     threads = threading.active_count()
     app = SeddApp(Document(None, b"", ""), Settings(length=48, steps=24), None, RecoveryStore(tmp_path))
     async with app.run_test(size=(80, 24)) as pilot:
-        desk = app.desk
-        while desk.checkpoint is None:
+        screen = app.main_screen
+        while screen.checkpoint is None:
             await pilot.pause()
         held = 0
         for i in range(RUNS):
-            desk.halt()
-            desk.session.do(type(desk.scene)())
-            desk.refresh_view()
+            screen.halt()
+            screen.session.do(type(screen.scene)())
+            screen.refresh_view()
             await pilot.press("g")
             steps = chance.randrange(12)
-            while desk.running is not None and (desk.scene.branch is None or desk.scene.branch.last < steps):
+            while screen.running is not None and (screen.scene.branch is None or screen.scene.branch.last < steps):
                 await pilot.pause()
             await pilot.press(*chance.choices(KEYS, k=chance.randrange(4)))
-            if desk.editing:
+            if screen.editing:
                 await pilot.press("escape")
             if i % 7 == 0:
                 await pilot.resize_terminal(*chance.choice(SIZES))
             if i == RUNS // 4:
                 held = resident()
         grown = resident() - held
-        assert len(desk.session._undo) <= 501
+        assert len(screen.session._undo) <= 501
         left = time.monotonic()
     assert time.monotonic() - left < 2
-    assert not desk.engine.alive
+    assert not screen.engine.alive
     assert threading.active_count() <= threads + 1
     # Undo keeps the last 500 changes with their branches: that much may grow, and no more.
     assert grown < 60_000_000

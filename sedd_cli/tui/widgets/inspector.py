@@ -8,7 +8,7 @@ from textual.widgets import Static
 from sedd_cli.render.inert import inert
 
 if TYPE_CHECKING:
-    from sedd_cli.tui.desk import Desk
+    from sedd_cli.tui.base_screen import BaseScreen
 
 BAR = 8
 
@@ -18,20 +18,20 @@ class Inspector(Static):
 
     _shown: Text | None = None
 
-    def show(self, desk: "Desk") -> None:
-        """Bring it up to date with the desk's scene, cursor and answer."""
-        text = self._text(desk)
+    def show(self, screen: "BaseScreen") -> None:
+        """Bring it up to date with the screen's scene, cursor and answer."""
+        text = self._text(screen)
         if text != self._shown:
             self._shown = text
             self.update(text, layout=False)
 
-    def _text(self, desk: "Desk") -> Text:
+    def _text(self, screen: "BaseScreen") -> Text:
         from sedd_cli.tui.hold import locked, place_of
 
-        scene, address = desk.scene, desk.canvas.cursor
+        scene, address = screen.scene, screen.canvas.cursor
         place = place_of(scene, address)
         if place is None or scene.moment is None or scene.branch is None:
-            return Text(self._hint(desk), style="dim")
+            return Text(self._hint(screen), style="dim")
         canvas, position = place
         tokenizer, mask_id = scene.branch.job.checkpoint.tokenizer, scene.branch.job.checkpoint.mask_id
         token = int(scene.moment.states[canvas].ids[position])
@@ -43,7 +43,7 @@ class Inspector(Static):
         if revealed >= 0:
             step, p = scene.branch.moments[revealed].step, float(scene.moment.confidence[canvas][position])
             text.append(f"\nrevealed at step {step.step if step else 0}, p {p:.3f}", style="not bold")
-        answer = desk.answer if desk.asked == (scene.branch, scene.at, place) else None
+        answer = screen.answer if screen.asked == (scene.branch, scene.at, place) else None
         if answer is None:
             text.append("\n…", style="not bold dim")
             return text
@@ -59,8 +59,8 @@ class Inspector(Static):
             text.append(f" {name_of(tokenizer, other)}", style=style)
         return text
 
-    def _hint(self, desk: "Desk") -> str:
-        scene, key = desk.scene, desk.key_of
+    def _hint(self, screen: "BaseScreen") -> str:
+        scene, key = screen.scene, screen.key_of
         if scene.branch is not None:
             return "Move to a token to see\nwhat else could stand there."
         if scene.draft.masked:

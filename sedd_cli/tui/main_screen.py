@@ -18,7 +18,7 @@ from sedd_cli.text.gaps import marker_gaps
 from sedd_cli.text.in_place import changed_on_disk
 from sedd_cli.tui import messages
 from sedd_cli.tui.commands import ALWAYS, BY_ID, COMMANDS, bindings, key_name
-from sedd_cli.tui.filing import Filing
+from sedd_cli.tui.file_actions import FileActions
 from sedd_cli.tui.look import END, HALF, MASK
 from sedd_cli.tui.recovery import Recovery, RecoveryStore
 from sedd_cli.tui.scene import Scene
@@ -46,7 +46,7 @@ EXIT_WITHIN = 1.5
 """Seconds that the engine is given to finish its step when the screen closes."""
 
 
-class MainScreen(Filing):
+class MainScreen(FileActions):
     """Everything that a person does in a session."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings()
@@ -60,7 +60,7 @@ class MainScreen(Filing):
         self._warned: Document | None = None
 
     def on_mount(self) -> None:
-        # Textual calls the desk's own `on_mount` as well.
+        # Textual calls the screen's own `on_mount` as well.
         self.set_interval(WATCH, self._watch)
         for name in ("SIGHUP", "SIGTERM"):
             # Windows has neither the one nor such handlers.

@@ -22,7 +22,7 @@ LONG = {"length": 200, "sampler": "first-hitting"}
 
 
 def status(seat: Seat) -> tuple[str, ...]:
-    return seat.desk.query_one(Timeline).clock.status
+    return seat.main_screen.query_one(Timeline).clock.status
 
 
 async def loose_end(seat: Seat, at: int) -> None:
@@ -134,18 +134,18 @@ async def test_a_branch_without_edits_is_the_original_continuation(opened: Opene
 async def test_pause_and_play(opened: Opened) -> None:
     async with opened(**LONG) as seat:
         await seat.loaded()
-        desk = seat.desk
-        await seat.tap("space", lambda: desk.running is not None)
+        screen = seat.main_screen
+        await seat.tap("space", lambda: screen.running is not None)
         for moments in (3, 9):
             await seat.until(lambda least=moments: seat.scene.branch and seat.branch.last >= least)
-            await seat.tap("space", lambda: desk.running is None)
+            await seat.tap("space", lambda: screen.running is None)
             # This is answered once the engine has stopped.
-            await seat.until(lambda: desk.answer)
-            assert not desk.playing and not seat.branch.finished
+            await seat.until(lambda: screen.answer)
+            assert not screen.playing and not seat.branch.finished
             last = seat.branch.last
             await seat.press("less_than_sign", "greater_than_sign")
             assert seat.scene.at == seat.branch.last == last
-            await seat.tap("space", lambda: desk.playing and desk.running is not None)
+            await seat.tap("space", lambda: screen.playing and screen.running is not None)
         # The session ends while it runs.
 
 
@@ -156,7 +156,7 @@ async def test_ctrl_c_says_what_it_stopped_and_what_quits(opened: Opened) -> Non
         await seat.press("ctrl+c")
         assert seat.told == ["^q quits."]
         await seat.tap("g", lambda: seat.scene.branch and seat.branch.last >= 2)
-        await seat.tap("ctrl+c", lambda: seat.desk.running is None)
+        await seat.tap("ctrl+c", lambda: seat.main_screen.running is None)
         await seat.until(lambda: len(seat.told) == 2 and "space play" in seat.seen)
         assert seat.told[-1] == "Stopped. ^q quits." and not seat.branch.finished
         await seat.press("ctrl+c")
@@ -182,11 +182,11 @@ async def test_looking_back_during_a_run_does_not_stop_it(opened: Opened) -> Non
     async with opened(**LONG) as seat:
         await seat.loaded()
         await seat.tap("g", lambda: seat.scene.branch and seat.branch.last >= 2)
-        await seat.tap("less_than_sign", lambda: not seat.desk.playing)
+        await seat.tap("less_than_sign", lambda: not seat.main_screen.playing)
         last = seat.branch.last
         await seat.until(lambda: seat.branch.last > last)
-        assert seat.scene.at == 0 and seat.desk.running is not None
-        await seat.tap("comma", lambda: seat.desk.running is None)
+        assert seat.scene.at == 0 and seat.main_screen.running is not None
+        await seat.tap("comma", lambda: seat.main_screen.running is None)
         assert seat.scene.at == 0
 
 
@@ -195,16 +195,16 @@ async def test_slower_and_faster(opened: Opened) -> None:
     async with opened() as seat:
         await seat.go()
         await seat.press("right_square_bracket")
-        assert seat.desk.speed is None
+        assert seat.main_screen.speed is None
         await seat.press("left_square_bracket")
-        assert seat.desk.speed == 50 and "50/s" in status(seat)
+        assert seat.main_screen.speed == 50 and "50/s" in status(seat)
         await seat.press("less_than_sign")
         await seat.go("space")
         assert seat.scene.at == seat.branch.last
         await seat.rush(*["left_square_bracket"] * 6)
-        assert seat.desk.speed == 1 and "1/s" in status(seat)
+        assert seat.main_screen.speed == 1 and "1/s" in status(seat)
         await seat.rush(*["right_square_bracket"] * 6)
-        assert seat.desk.speed is None and not any("/s" in part for part in status(seat))
+        assert seat.main_screen.speed is None and not any("/s" in part for part in status(seat))
 
 
 @one_size
@@ -266,7 +266,7 @@ async def test_a_fresh_seed_for_each_run_unless_it_is_locked(opened: Opened) -> 
 async def test_no_checkpoint_is_said(opened: Opened, tmp_path_factory: pytest.TempPathFactory) -> None:
     nothing = tmp_path_factory.mktemp("nothing")
     async with opened(STORY, model=str(nothing)) as seat:
-        await seat.until(lambda: seat.desk.stage == "no checkpoint")
+        await seat.until(lambda: seat.main_screen.stage == "no checkpoint")
         assert str(nothing) in seat.told[0] and "no checkpoint" in seat.title
         lines = seat.told[0].splitlines()
         assert len(lines) == len(set(lines))
@@ -281,24 +281,24 @@ async def test_only_the_checkpoint_that_was_asked_for_last_is_on_the_desk(opened
     async def asked(seat: Seat, *models: str | None) -> None:
         # The engine is held until all is asked for: loads are as far apart as they can be.
         held = Event()
-        seat.desk.engine._tasks.put(lambda: held.wait(60) and None)
+        seat.main_screen.engine._tasks.put(lambda: held.wait(60) and None)
         for model in models:
-            seat.app.remember(seat.desk.settings.model_copy(update={"model": model}))
+            seat.app.remember(seat.main_screen.settings.model_copy(update={"model": model}))
         held.set()
 
     async with opened() as seat:
         await seat.loaded()
-        first = seat.desk.checkpoint
+        first = seat.main_screen.checkpoint
         await asked(seat, str(PARITY / "radd"), str(tmp_path))
-        await seat.until(lambda: seat.desk.stage == "no checkpoint")
-        assert seat.desk.checkpoint is None and seat.title == "sedd  no checkpoint"
+        await seat.until(lambda: seat.main_screen.stage == "no checkpoint")
+        assert seat.main_screen.checkpoint is None and seat.title == "sedd  no checkpoint"
         assert len(seat.checkpoints) == 1, "nothing was loaded that was not wanted any more"
         await seat.press("g")
         assert seat.told[-1] == "There is no checkpoint." and not seat.scene.branches
         told = len(seat.told)
         await asked(seat, str(tmp_path), None)
         await seat.loaded()
-        assert seat.desk.checkpoint is not first and seat.desk.checkpoint.name in seat.title
+        assert seat.main_screen.checkpoint is not first and seat.main_screen.checkpoint.name in seat.title
         assert len(seat.told) == told, "what is not wanted any more failed in silence"
 
 
@@ -307,14 +307,14 @@ async def test_what_was_loaded_too_late_is_let_go(opened: Opened, tmp_path: Path
     """It was read to its end before another one was asked for, and heard of after that."""
     async with opened() as seat:
         await seat.loaded()
-        found = seat.desk.checkpoint
-        stale = Loading(seat.desk.load_number, "later"), Loaded(seat.desk.load_number, found)
-        seat.app.remember(seat.desk.settings.model_copy(update={"model": str(tmp_path)}))
-        await seat.until(lambda: seat.desk.stage == "no checkpoint")
+        found = seat.main_screen.checkpoint
+        stale = Loading(seat.main_screen.load_number, "later"), Loaded(seat.main_screen.load_number, found)
+        seat.app.remember(seat.main_screen.settings.model_copy(update={"model": str(tmp_path)}))
+        await seat.until(lambda: seat.main_screen.stage == "no checkpoint")
         for message in stale:
-            seat.desk.post_message(message)
+            seat.main_screen.post_message(message)
         await seat.settle()
-        assert seat.desk.checkpoint is None and seat.title == "sedd  no checkpoint"
+        assert seat.main_screen.checkpoint is None and seat.title == "sedd  no checkpoint"
 
 
 @one_size
@@ -322,9 +322,9 @@ async def test_what_cannot_be_run_is_said_and_nothing_plays(opened: Opened) -> N
     async with opened(STORY, length=4) as seat:
         await seat.loaded()
         await seat.press("ctrl+a", "m", "g")
-        await seat.until(lambda: seat.desk.running is None)
+        await seat.until(lambda: seat.main_screen.running is None)
         assert "does not fit on a canvas of 4" in seat.told[-1]
-        assert not seat.desk.playing and len(seat.scene.draft.masked) == 1
+        assert not seat.main_screen.playing and len(seat.scene.draft.masked) == 1
 
 
 @one_size
@@ -334,9 +334,11 @@ async def test_another_checkpoint_leaves_what_is_written_as_it_is(opened: Opened
         await seat.go()
         seen, title = seat.page.text_of(0), seat.title
         for model in (str(PARITY / "radd"), str(tmp_path)):
-            seat.app.remember(seat.desk.settings.model_copy(update={"model": model}))
+            seat.app.remember(seat.main_screen.settings.model_copy(update={"model": model}))
             assert seat.page.text_of(0) == seen and seat.title == f"{title} · loading"
-            await seat.until(lambda: seat.desk.stage == "no checkpoint" or seat.desk.checkpoint is not None)
+            await seat.until(
+                lambda: seat.main_screen.stage == "no checkpoint" or seat.main_screen.checkpoint is not None
+            )
             await seat.settle()
             assert seat.page.text_of(0) == seen
         assert seat.title == f"{title} · no checkpoint"

@@ -9,14 +9,14 @@ from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.text.draft import Draft, Mark, merge_adjacent
 from sedd_cli.text.gaps import Gap, check_gaps, marker_gaps, parse_length
 from sedd_cli.tui import hold
-from sedd_cli.tui.holding import Holding
 from sedd_cli.tui.page import Address
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.ask import Ask
+from sedd_cli.tui.token_actions import TokenActions
 from sedd_cli.tui.widgets.canvas import Canvas
 
 
-class Writing(Holding):
+class DocumentActions(TokenActions):
     """Verdicts are on gaps; what is typed or masked elsewhere first makes text of all that is written."""
 
     _edit_begun = False

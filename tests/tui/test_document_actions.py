@@ -203,7 +203,7 @@ async def test_how_many_tokens_a_gap_gets(opened: Opened) -> None:
         await seat.go()
         assert 2 <= len(seat.scene.ids_of(0)) <= 4
         await seat.press("t")
-        assert seat.app.screen is seat.desk and "u takes the run back" in seat.told[-1]
+        assert seat.app.screen is seat.main_screen and "u takes the run back" in seat.told[-1]
 
 
 @one_size
@@ -380,7 +380,7 @@ async def test_text_is_edited_and_one_undo_takes_it_all_back(opened: Opened) -> 
     async with opened(STORY) as seat:
         await seat.loaded()
         await seat.press("i")
-        assert seat.desk.editing and seat.foot == "EDIT"
+        assert seat.main_screen.editing and seat.foot == "EDIT"
         # Letters are no commands now, nor are tab and enter.
         await seat.write("mg\t?\n")
         assert seat.scene.draft.text == "mg\t?\n" + STORY and seat.canvas.cursor == (5, 0)
@@ -390,7 +390,7 @@ async def test_text_is_edited_and_one_undo_takes_it_all_back(opened: Opened) -> 
         text = "mg\tnXe" + STORY[4:]
         assert seat.scene.draft.text == text and seat.canvas.cursor == (5, 0)
         await seat.press("escape")
-        assert not seat.desk.editing and seat.foot == "COMMAND" and seat.session.unsaved
+        assert not seat.main_screen.editing and seat.foot == "COMMAND" and seat.session.unsaved
         await seat.press("u")
         assert seat.scene.draft.text == STORY and not seat.session.unsaved
         await seat.press("ctrl+r")

@@ -14,15 +14,15 @@ from sedd_cli.render.export import ExportFormat, export
 from sedd_cli.render.picture import without_fonts
 from sedd_cli.text.document import Document
 from sedd_cli.text.in_place import changed_on_disk, overwrite_with_backup, save, save_with_backup, write_new
+from sedd_cli.tui.document_actions import DocumentActions
 from sedd_cli.tui.screens.ask import Ask
 from sedd_cli.tui.screens.choose import Choose
 from sedd_cli.tui.screens.confirm import Confirm
-from sedd_cli.tui.writing import Writing
 
 Then = Callable[[], None]
 
 
-class Filing(Writing):
+class FileActions(DocumentActions):
     """What is saved is what the text says now; gaps that are not full keep what stood there."""
 
     def action_save(self) -> None:

@@ -34,7 +34,7 @@ SPEEDS: tuple[float | None, ...] = (1, 2, 5, 10, 20, 50, None)
 """Moments a second when playing; None: as fast as they come, or `FRAMES`."""
 
 
-class Desk(Screen[None]):
+class BaseScreen(Screen[None]):
     """State and view. Every change ends in `refresh_view`."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012 - Textual types it so

@@ -4,7 +4,7 @@ from rich.text import Text
 
 from sedd_cli.tui import hold, messages
 from sedd_cli.tui.page import Address
-from sedd_cli.tui.running import Running
+from sedd_cli.tui.run_actions import RunActions
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.ask import Ask
 from sedd_cli.tui.screens.choose import Choose
@@ -12,7 +12,7 @@ from sedd_cli.tui.widgets.canvas import Canvas
 from sedd_cli.tui.widgets.inspector import name_of
 
 
-class Holding(Running):
+class TokenActions(RunActions):
     """What is changed at a moment leaves the branch there; `g` goes on from the change."""
 
     def refresh_view(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from sedd_cli.tui import messages
-from sedd_cli.tui.desk import SPEEDS, Desk
+from sedd_cli.tui.base_screen import SPEEDS, BaseScreen
 from sedd_cli.tui.look import branch_name
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.choose import Choose
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sedd_cli.generation.request import Request
 
 
-class Running(Desk):
+class RunActions(BaseScreen):
     """A run is begun from a draft, carried on from a branch's tip, and followed as it comes."""
 
     _begun_from: Scene | None = None

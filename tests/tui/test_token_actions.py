@@ -36,7 +36,7 @@ def free(seat: Seat) -> list[bool]:
 
 
 def inspected(seat: Seat) -> str:
-    return str(seat.desk.query_one(Inspector).content)
+    return str(seat.main_screen.query_one(Inspector).content)
 
 
 async def test_another_token_is_chosen_and_locked(opened: Opened) -> None:
@@ -46,7 +46,7 @@ async def test_another_token_is_chosen_and_locked(opened: Opened) -> None:
         put(seat, 5)
         await seat.known()
         expected = alternatives(original.job.checkpoint, seat.moment.states[0], 5)
-        answer = seat.desk.answer
+        answer = seat.main_screen.answer
         # Computed on another thread, which may take other numbers of cores: rounding differs.
         assert answer is not None and answer.tokens == expected.tokens
         assert answer.probability == pytest.approx(expected.probability, rel=1e-4)
@@ -233,7 +233,7 @@ async def test_a_change_during_a_run_stops_it_there(opened: Opened) -> None:
         await seat.tap("g", lambda: seat.scene.branch and seat.branch.last >= 3)
         original = seat.branch
         await seat.tap("R", lambda: len(seat.scene.branches) == 2)
-        assert seat.desk.running is None and not seat.desk.playing
+        assert seat.main_screen.running is None and not seat.main_screen.playing
         assert len(masked(seat)) == 200 and seat.branch.forked_at <= original.last < 200
 
 
@@ -301,6 +301,6 @@ async def test_where_nothing_is_written_nothing_can_be_held(opened: Opened) -> N
     async with opened(STORY) as seat:
         await seat.rush(*"wRcl", "enter")
         assert len(seat.told) == 5 and all(line.startswith(("Nothing is", "Move")) for line in seat.told)
-        assert seat.scene.draft.text == STORY and not seat.scene.branches and seat.app.screen is seat.desk
+        assert seat.scene.draft.text == STORY and not seat.scene.branches and seat.app.screen is seat.main_screen
         await seat.press("r")
         assert len(seat.told) == 6
