@@ -14,12 +14,12 @@ from sedd_cli.render.inert import inert
 from sedd_cli.text.document import Document
 from sedd_cli.tui.commands import BY_ID, ENDS, FRESH, GAPS, MASKED, PLAIN, RUN, key_name
 from sedd_cli.tui.engine import Engine
-from sedd_cli.tui.look import Painter, clock_of, title_of
-from sedd_cli.tui.page import Page
+from sedd_cli.tui.page_layout import Page
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.session import Session
 from sedd_cli.tui.settings import Settings
-from sedd_cli.tui.widgets.canvas import Canvas
+from sedd_cli.tui.style import Painter, clock_of, title_of
+from sedd_cli.tui.widgets.canvas_view import CanvasView
 from sedd_cli.tui.widgets.hints import Hint, Hints
 from sedd_cli.tui.widgets.inspector import Inspector
 from sedd_cli.tui.widgets.timeline import Timeline
@@ -72,7 +72,7 @@ class BaseScreen(Screen[None]):
             yield Label("", id="title", markup=False)
             yield Label("", id="file", markup=False)
         with Container(id="body"):
-            yield Canvas(Page(self.scene.draft.text, [], [], 80), id="canvas")
+            yield CanvasView(Page(self.scene.draft.text, [], [], 80), id="canvas")
             yield Inspector(id="inspector")
         yield Timeline(id="timeline")
         with Horizontal(id="foot"):
@@ -84,8 +84,8 @@ class BaseScreen(Screen[None]):
         return self.session.scene
 
     @property
-    def canvas(self) -> Canvas:
-        return self.query_one("#canvas", Canvas)
+    def canvas(self) -> CanvasView:
+        return self.query_one("#canvas", CanvasView)
 
     @property
     def painter(self) -> Painter:
@@ -190,7 +190,7 @@ class BaseScreen(Screen[None]):
             return False
         return True
 
-    def on_canvas_resized(self) -> None:
+    def on_canvas_view_resized(self) -> None:
         if self.canvas.page.width != self.canvas.page_width:
             self.refresh_view()
 

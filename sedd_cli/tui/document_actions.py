@@ -8,12 +8,12 @@ from textual.widgets import Label
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.text.draft import Draft, Mark, merge_adjacent
 from sedd_cli.text.gaps import Gap, check_gaps, marker_gaps, parse_length
-from sedd_cli.tui import hold
-from sedd_cli.tui.page import Address
+from sedd_cli.tui import token_edits
+from sedd_cli.tui.page_layout import Address
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.ask import Ask
 from sedd_cli.tui.token_actions import TokenActions
-from sedd_cli.tui.widgets.canvas import Canvas
+from sedd_cli.tui.widgets.canvas_view import CanvasView
 
 
 class DocumentActions(TokenActions):
@@ -26,7 +26,7 @@ class DocumentActions(TokenActions):
         """Mask the selection or the word under the cursor; of tokens, give them back."""
         canvas = self.canvas
         first, last = canvas.selection or self._word_of_text()
-        if hold.places_between(self.scene, first, last):
+        if token_edits.places_between(self.scene, first, last):
             self.action_remask()
             return
         if first == canvas.page.end:
@@ -191,7 +191,7 @@ class DocumentActions(TokenActions):
         else:
             self.canvas.place(self.canvas.cursor)
 
-    def on_canvas_typed(self, message: Canvas.Typed) -> None:
+    def on_canvas_view_typed(self, message: CanvasView.Typed) -> None:
         draft = self.scene.draft
         if (mark := self._erased_gap(message.erase)) is not None:
             # What it hides is not seen, and is not for a key to take: it comes to light.

@@ -19,12 +19,12 @@ from sedd_cli.text.in_place import changed_on_disk
 from sedd_cli.tui import messages
 from sedd_cli.tui.commands import ALWAYS, BY_ID, COMMANDS, bindings, key_name
 from sedd_cli.tui.file_actions import FileActions
-from sedd_cli.tui.look import END, HALF, MASK
 from sedd_cli.tui.recovery import Recovery, RecoveryStore
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.confirm import Confirm
 from sedd_cli.tui.settings import Settings
-from sedd_cli.tui.widgets.canvas import Canvas
+from sedd_cli.tui.style import END, HALF, MASK
+from sedd_cli.tui.widgets.canvas_view import CanvasView
 
 WATCH = 2.0
 """Seconds between looks at the file on disk, and between safekeepings of unsaved work."""
@@ -72,7 +72,7 @@ class MainScreen(FileActions):
 
     def _check_keys(self) -> None:
         """Say which bindings of the settings name nothing."""
-        known = {*BY_ID, *(b.id for b in Canvas.BINDINGS if isinstance(b, Binding)), "session.command"}
+        known = {*BY_ID, *(b.id for b in CanvasView.BINDINGS if isinstance(b, Binding)), "session.command"}
         dialogs = {"dialog", "confirm", "choose", "settings", "help", "diff"}
         unknown = [id for id in self.settings.keys if id not in known and id.split(".")[0] not in dialogs]
         if unknown:

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from sedd_cli.tui import messages
 from sedd_cli.tui.base_screen import SPEEDS, BaseScreen
-from sedd_cli.tui.look import branch_name
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.choose import Choose
+from sedd_cli.tui.style import branch_name
 from sedd_cli.tui.widgets.timeline import Timeline
 
 if TYPE_CHECKING:

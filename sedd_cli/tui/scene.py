@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sedd_cli.text.byte_level import end_of_text_position
 from sedd_cli.text.draft import Draft, Mark
-from sedd_cli.tui.page import Address
+from sedd_cli.tui.page_layout import Address
 
 if TYPE_CHECKING:
     from torch import Tensor

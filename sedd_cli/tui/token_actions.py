@@ -2,13 +2,13 @@
 
 from rich.text import Text
 
-from sedd_cli.tui import hold, messages
-from sedd_cli.tui.page import Address
+from sedd_cli.tui import messages, token_edits
+from sedd_cli.tui.page_layout import Address
 from sedd_cli.tui.run_actions import RunActions
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.ask import Ask
 from sedd_cli.tui.screens.choose import Choose
-from sedd_cli.tui.widgets.canvas import Canvas
+from sedd_cli.tui.widgets.canvas_view import CanvasView
 from sedd_cli.tui.widgets.inspector import name_of
 
 
@@ -19,7 +19,7 @@ class TokenActions(RunActions):
         super().refresh_view()
         self._ask()
 
-    def on_canvas_moved(self, message: Canvas.Moved) -> None:
+    def on_canvas_view_moved(self, message: CanvasView.Moved) -> None:
         self._ask()
         self.refresh_inspector()
 
@@ -36,11 +36,13 @@ class TokenActions(RunActions):
     def action_remask_word(self) -> None:
         """Give the tokens of the word under the cursor back."""
         first, last = self._word(self.canvas.cursor)
-        self._remask(hold.places_between(self.scene, first, last), "That is locked (l unlocks it), or MASK already.")
+        self._remask(
+            token_edits.places_between(self.scene, first, last), "That is locked (l unlocks it), or MASK already."
+        )
 
     def action_remask_all(self) -> None:
         """Give all that is not locked back."""
-        self._remask(hold.all_places(self.scene), "Nothing here can be given back.")
+        self._remask(token_edits.all_places(self.scene), "Nothing here can be given back.")
 
     def action_remask_doubtful(self) -> None:
         """Give all tokens back that were written with less than some confidence."""
@@ -56,7 +58,7 @@ class TokenActions(RunActions):
 
         def answered(value: str | None) -> None:
             if value is not None:
-                doubtful = hold.doubtful(self.scene, hold.all_places(self.scene), float(value))
+                doubtful = token_edits.doubtful(self.scene, token_edits.all_places(self.scene), float(value))
                 self._remask(doubtful, f"No loose token was written with less than {value}.")
 
         hint = "Tokens that were written with less than this probability are written anew."
@@ -65,12 +67,12 @@ class TokenActions(RunActions):
     def action_lock(self) -> None:
         """Lock the selection or the token under the cursor; or unlock it."""
         if places := self._held():
-            self._hold(hold.toggle_lock(self.scene, places), "MASK cannot be locked.")
+            self._hold(token_edits.toggle_lock(self.scene, places), "MASK cannot be locked.")
 
     def action_alternatives(self) -> None:
         """Choose another token for the one under the cursor."""
         scene = self.scene
-        place = hold.place_of(scene, self.canvas.cursor)
+        place = token_edits.place_of(scene, self.canvas.cursor)
         if place is None or self.answer is None or self.asked != (scene.branch, scene.at, place):
             self.tell("Move to a token first." if place is None else "Its alternatives are not known yet.")
             return
@@ -84,19 +86,19 @@ class TokenActions(RunActions):
 
         def chosen(i: int | None) -> None:
             if i is not None:
-                self._hold(hold.choose(scene, place, known[i][0]), "")
+                self._hold(token_edits.choose(scene, place, known[i][0]), "")
 
         hint = "enter writes and locks it · esc closes"
         self.app.push_screen(Choose("What else could stand here", options, 0, hint), chosen)
 
-    def _remask(self, places: list[hold.Place], otherwise: str) -> None:
+    def _remask(self, places: list[token_edits.Place], otherwise: str) -> None:
         if self.scene.branch is None:
             self.tell("Nothing is written yet: g writes.")
             return
         if places and self.scene.branch.job.checkpoint.mask_id is None:
             self.tell("The uniform process has no MASK to go back to: l locks, enter chooses.")
             return
-        self._hold(hold.remask(self.scene, places), otherwise)
+        self._hold(token_edits.remask(self.scene, places), otherwise)
 
     def _hold(self, scene: Scene, otherwise: str) -> None:
         if scene is self.scene:
@@ -105,11 +107,11 @@ class TokenActions(RunActions):
         self.halt()
         self.do(scene)
 
-    def _held(self) -> list[hold.Place]:
+    def _held(self) -> list[token_edits.Place]:
         """The tokens that a command is about."""
         canvas = self.canvas
         first, last = canvas.selection or (canvas.cursor, canvas.cursor)
-        places = hold.places_between(self.scene, first, last)
+        places = token_edits.places_between(self.scene, first, last)
         if not places:
             self.tell(
                 "There is no token: move to one that was written." if self.scene.branch else "Nothing is written yet."
@@ -135,7 +137,7 @@ class TokenActions(RunActions):
     def _ask(self) -> None:
         """Have the engine look at the token under the cursor, unless a run is under way."""
         scene = self.scene
-        place = hold.place_of(scene, self.canvas.cursor) if scene.branch is not None else None
+        place = token_edits.place_of(scene, self.canvas.cursor) if scene.branch is not None else None
         if place is None or self.playing:
             return
         question = (scene.branch, scene.at, place)

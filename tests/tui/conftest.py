@@ -20,15 +20,15 @@ from sedd_cli.generation.branches import Branch, Moment
 from sedd_cli.text.document import Document, read_file
 from sedd_cli.tui.app import SeddApp
 from sedd_cli.tui.engine import _cores
-from sedd_cli.tui.hold import place_of
 from sedd_cli.tui.main_screen import MainScreen
 from sedd_cli.tui.messages import Loaded
-from sedd_cli.tui.page import Page
+from sedd_cli.tui.page_layout import Page
 from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.session import Session
 from sedd_cli.tui.settings import Settings
-from sedd_cli.tui.widgets.canvas import Canvas
+from sedd_cli.tui.token_edits import place_of
+from sedd_cli.tui.widgets.canvas_view import CanvasView
 
 SMALL: dict[str, Any] = {"steps": 8, "length": 32, "seed": 7, "lock_seed": True, "candidates": 1}
 TURNS = 3000
@@ -74,7 +74,7 @@ class Seat:
         return self.main_screen.scene
 
     @property
-    def canvas(self) -> Canvas:
+    def canvas(self) -> CanvasView:
         return self.main_screen.canvas
 
     @property

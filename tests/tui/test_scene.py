@@ -10,8 +10,8 @@ from sedd_cli.generation.branches import Branch
 from sedd_cli.generation.infill import Infilling
 from sedd_cli.text.draft import Draft
 from sedd_cli.text.gaps import check_gaps
-from sedd_cli.tui.look import Painter
 from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.style import Painter
 
 
 def canvas_of(checkpoint: Checkpoint, *parts: str | int) -> Scene:

@@ -4,11 +4,11 @@ import pytest
 from textual.widgets import OptionList
 
 from sedd_cli.generation.alternatives import alternatives
-from sedd_cli.tui import hold
-from sedd_cli.tui.look import branch_name
+from sedd_cli.tui import token_edits
 from sedd_cli.tui.screens.ask import Ask
 from sedd_cli.tui.screens.choose import Choose
 from sedd_cli.tui.settings import read_settings
+from sedd_cli.tui.style import branch_name
 from sedd_cli.tui.widgets.inspector import Inspector
 from tests.tui.conftest import Opened, Seat, one_size
 
@@ -273,7 +273,7 @@ async def test_tokens_of_a_gap_are_held_as_those_of_a_canvas(opened: Opened) -> 
         branch = seat.branch
         await seat.rush(*"rwl", "enter")
         assert seat.branch is branch and seat.told[-1] == "Move to a token first."
-        assert hold.place_of(seat.scene, seat.canvas.cursor) is None
+        assert token_edits.place_of(seat.scene, seat.canvas.cursor) is None
         # m on tokens gives them back, too.
         seat.canvas.place((seat.scene.draft.masked[1].start, -1))
         await seat.press("m")

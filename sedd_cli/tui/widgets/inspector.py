@@ -26,7 +26,7 @@ class Inspector(Static):
             self.update(text, layout=False)
 
     def _text(self, screen: "BaseScreen") -> Text:
-        from sedd_cli.tui.hold import locked, place_of
+        from sedd_cli.tui.token_edits import locked, place_of
 
         scene, address = screen.scene, screen.canvas.cursor
         place = place_of(scene, address)

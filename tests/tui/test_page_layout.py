@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from sedd_cli.tui.layout import breaks, drawn, graphemes, width_of
-from sedd_cli.tui.page import Page, Stretch, Token
+from sedd_cli.tui.page_layout import Page, Stretch, Token
+from sedd_cli.tui.wrapping import breaks, drawn, graphemes, width_of
 
 TEXT = st.text(st.sampled_from("ab é\n\t日本🙂\u200d\ufe0f\u0301אב\x1b\r"), max_size=60) | st.text(max_size=40)
 WIDTH = st.integers(4, 30)

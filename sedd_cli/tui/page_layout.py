@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
-from sedd_cli.tui.layout import breaks, drawn, graphemes, width_of
+from sedd_cli.tui.wrapping import breaks, drawn, graphemes, width_of
 
 Address = tuple[int, int]
 CHUNK = 16_384
@@ -34,7 +34,7 @@ class Stretch:
     tokens: tuple[Token, ...]
 
 
-class Run(NamedTuple):
+class Segment(NamedTuple):
     """Characters of a block that look alike: from `start`, as `look`; a token's address, or None for text."""
 
     start: int
@@ -57,15 +57,15 @@ class Block:
     """Whole lines that are laid out together; the same block can stand at any offset."""
 
     text: str
-    runs: tuple[Run, ...]
+    segments: tuple[Segment, ...]
 
     def rows(self, width: int) -> list[int]:
         return _rows(self.text, width)
 
     @cached_property
     def addresses(self) -> list[Address]:
-        """Of the first character of each run, from the block's offset."""
-        return [run.token or (run.offset, 0) for run in self.runs]
+        """Of the first character of each segment, from the block's offset."""
+        return [segment.token or (segment.offset, 0) for segment in self.segments]
 
 
 @lru_cache(maxsize=1024)
@@ -104,16 +104,16 @@ class Page:
     def _row(self, y: int) -> tuple[Piece, ...]:
         b, start, end = self._bounds(y)
         block = self.blocks[b]
-        first = bisect_right(block.runs, start, key=lambda run: run.start) - 1
+        first = bisect_right(block.segments, start, key=lambda segment: segment.start) - 1
         pieces = []
-        for i in range(first, len(block.runs)):
-            run = block.runs[i]
-            if run.start >= end and i > first:
+        for i in range(first, len(block.segments)):
+            segment = block.segments[i]
+            if segment.start >= end and i > first:
                 break
-            stop = block.runs[i + 1].start if i + 1 < len(block.runs) else len(block.text)
-            low, high = max(start, run.start), min(end, stop)
+            stop = block.segments[i + 1].start if i + 1 < len(block.segments) else len(block.text)
+            low, high = max(start, segment.start), min(end, stop)
             if low < high:
-                pieces.append(Piece(low - start, block.text[low:high], run.look))
+                pieces.append(Piece(low - start, block.text[low:high], segment.look))
         return tuple(pieces)
 
     def text_of(self, y: int) -> str:
@@ -217,18 +217,18 @@ class Page:
         rows, r = self._rows[b], y - self._first[b]
         return b, rows[r], rows[r + 1] if r + 1 < len(rows) else len(self.blocks[b].text)
 
-    def _run(self, b: int, at: int) -> int:
-        return max(0, bisect_right(self.blocks[b].runs, at, key=lambda run: run.start) - 1)
+    def _segment_index(self, b: int, at: int) -> int:
+        return max(0, bisect_right(self.blocks[b].segments, at, key=lambda segment: segment.start) - 1)
 
     def _address(self, b: int, at: int) -> Address:
         """The address of a character of a block."""
         block = self.blocks[b]
-        run = block.runs[self._run(b, at)]
-        if run.token is not None and at < len(block.text):
-            return self._offsets[b] + run.token[0], run.token[1]
-        if run.token is not None:
+        segment = block.segments[self._segment_index(b, at)]
+        if segment.token is not None and at < len(block.text):
+            return self._offsets[b] + segment.token[0], segment.token[1]
+        if segment.token is not None:
             return self.length, 0
-        return self._offsets[b] + run.offset + at - run.start, 0
+        return self._offsets[b] + segment.offset + at - segment.start, 0
 
     def _index(self, address: Address) -> tuple[int, int]:
         """Block and character of an address."""
@@ -238,19 +238,19 @@ class Page:
             b -= 1
         block, base = self.blocks[b], self._offsets[b]
         i = max(0, bisect_right(block.addresses, (address[0] - base, address[1])) - 1)
-        run = block.runs[i]
-        stop = block.runs[i + 1].start if i + 1 < len(block.runs) else len(block.text)
-        if run.token is not None:
-            beyond = (address[0] - base, address[1]) > run.token
-            return b, stop if beyond else run.start
-        return b, min(stop, run.start + max(0, address[0] - base - run.offset))
+        segment = block.segments[i]
+        stop = block.segments[i + 1].start if i + 1 < len(block.segments) else len(block.text)
+        if segment.token is not None:
+            beyond = (address[0] - base, address[1]) > segment.token
+            return b, stop if beyond else segment.start
+        return b, min(stop, segment.start + max(0, address[0] - base - segment.offset))
 
     def _stop(self, b: int, at: int) -> int:
         """Where the grapheme or token at a character of a block ends."""
         block = self.blocks[b]
-        i = self._run(b, at)
-        stop = block.runs[i + 1].start if i + 1 < len(block.runs) else len(block.text)
-        if at >= len(block.text) or block.runs[i].token is not None:
+        i = self._segment_index(b, at)
+        stop = block.segments[i + 1].start if i + 1 < len(block.segments) else len(block.text)
+        if at >= len(block.text) or block.segments[i].token is not None:
             return stop
         newline = block.text.find("\n", at)
         near = min(stop, at + 64, newline + 1 if newline >= 0 else stop)
@@ -259,11 +259,11 @@ class Page:
     def _start_before(self, b: int, at: int) -> int:
         """Where the grapheme or token right before a character of a block begins."""
         block = self.blocks[b]
-        i = self._run(b, at - 1)
-        run = block.runs[i]
-        if run.token is not None:
-            return run.start
-        low = max(run.start, at - 64, block.text.rfind("\n", 0, at - 1) + 1)
+        i = self._segment_index(b, at - 1)
+        segment = block.segments[i]
+        if segment.token is not None:
+            return segment.start
+        low = max(segment.start, at - 64, block.text.rfind("\n", 0, at - 1) + 1)
         return next((low + start for start, _, width in reversed(graphemes(block.text[low:at])) if width), low)
 
 
@@ -295,27 +295,27 @@ def _blocks(
     yield from _plain(text, at, len(text))
     if not (groups and groups[-1][1] == len(text) and groups[-1][2][-1][1] == len(text)) and text[-1:] in ("", "\n"):
         # The empty line at the end is a place too.
-        yield Block("", (Run(0, "text", None, 0),)), len(text)
+        yield Block("", (Segment(0, "text", None, 0),)), len(text)
 
 
 def _plain(text: str, at: int, stop: int) -> Iterator[tuple[Block, int]]:
     while at < stop:
         cut = text.find("\n", min(stop, at + CHUNK), stop)
         cut = stop if cut < 0 else cut + 1
-        yield Block(text[at:cut], (Run(0, "text", None, 0),)), at
+        yield Block(text[at:cut], (Segment(0, "text", None, 0),)), at
         at = cut
 
 
 def _special(text: str, begin: int, end: int, items: Sequence[_Item]) -> Block:
     parts: list[str] = []
-    runs: list[Run] = []
+    segments: list[Segment] = []
     size = 0
     at = begin
 
     def add(part: str, look: str, token: Address | None, offset: int) -> None:
         nonlocal size
         if part:
-            runs.append(Run(size, look, token, offset))
+            segments.append(Segment(size, look, token, offset))
             parts.append(part)
             size += len(part)
 
@@ -329,7 +329,7 @@ def _special(text: str, begin: int, end: int, items: Sequence[_Item]) -> Block:
                 add(token.text, token.look, (start - begin, k - n), 0)
         at = max(at, stop)
     add(text[at:end], "text", None, at - begin)
-    return Block("".join(parts), tuple(runs) or (Run(0, "text", None, 0),))
+    return Block("".join(parts), tuple(segments) or (Segment(0, "text", None, 0),))
 
 
 __all__ = ["Address", "Block", "Page", "Piece", "Stretch", "Token", "drawn", "width_of"]

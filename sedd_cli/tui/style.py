@@ -7,9 +7,9 @@ from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.render.labels import network_label, step_label
 from sedd_cli.text.byte_level import end_of_text_position
 from sedd_cli.text.draft import Mark
-from sedd_cli.tui.page import Page, Stretch, Token
+from sedd_cli.tui.page_layout import Page, Stretch, Token
 from sedd_cli.tui.scene import Scene
-from sedd_cli.tui.widgets.canvas import HEATS
+from sedd_cli.tui.widgets.canvas_view import HEATS
 from sedd_cli.tui.widgets.timeline import Clock
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sedd_cli.tui.page import Address
+from sedd_cli.tui.page_layout import Address
 from sedd_cli.tui.scene import Scene
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from sedd_cli.tui.layout import drawn
-from sedd_cli.tui.page import Address, Page, Piece
+from sedd_cli.tui.page_layout import Address, Page, Piece
+from sedd_cli.tui.wrapping import drawn
 
 HEATS = 8
 """Confidence is shown in so many steps, from `heat0` (sure) to `heat7`."""
@@ -39,7 +39,7 @@ Shown = tuple[tuple[Piece, ...], tuple[int, int], int]
 """All that a row's look depends on: pieces, selected characters, the cursor's character (-1: elsewhere)."""
 
 
-class Canvas(ScrollView, can_focus=True):
+class CanvasView(ScrollView, can_focus=True):
     """Shows a `Page`. Rows are drawn when asked for, kept by what they show, and drawn again only if that changes."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
