@@ -66,7 +66,7 @@ class SeddApp(App[None]):
             # What was asked for at the start of this session is for this session.
             passing = {n: getattr(self._file_settings, n) for n, v in self._given.items() if getattr(settings, n) == v}
             lasting = settings.model_copy(update=passing)
-            if self.main_screen.trying(lambda: write_settings(file, lasting, self._file_settings)):
+            if self.main_screen.reporting_errors(lambda: write_settings(file, lasting, self._file_settings)):
                 self._file_settings = lasting
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -84,7 +84,7 @@ class SeddApp(App[None]):
         if stopped:
             self.main_screen.halt()
             self.main_screen.later()
-        self.main_screen.tell(f"{'Stopped. ' if stopped else ''}{self.main_screen.key_of('session.quit')} quits.")
+        self.main_screen.notify(f"{'Stopped. ' if stopped else ''}{self.main_screen.key_of('session.quit')} quits.")
 
     def _handle_exception(self, error: Exception) -> None:
         """A fault of ours: unsaved work is kept, and the terminal is given back."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Label
 
@@ -174,19 +175,27 @@ class BaseScreen(Screen[None]):
     def refresh_inspector(self) -> None:
         self.query_one(Inspector).show(self)
 
-    def tell(self, text: str, severity: str = "information") -> None:
-        """Say something in passing."""
-        self.notify(inert(text), severity=severity, markup=False)  # type: ignore[arg-type]
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Show a notification. Unlike Textual's, text is inert and read without markup by default."""
+        super().notify(inert(message), title=inert(title), severity=severity, timeout=timeout, markup=markup)
 
-    def tell_error(self, error: SeddError) -> None:
-        self.tell(str(error), "error")
+    def notify_error(self, error: SeddError) -> None:
+        self.notify(str(error), severity="error")
 
-    def trying(self, work: Callable[[], None]) -> bool:
-        """Do something that may fail with a `SeddError`, and say so if it does; whether it went well."""
+    def reporting_errors(self, work: Callable[[], None]) -> bool:
+        """Run `work` and notify of a `SeddError` that it raises. Returns whether it succeeded."""
         try:
             work()
         except SeddError as error:
-            self.tell_error(error)
+            self.notify_error(error)
             return False
         return True
 

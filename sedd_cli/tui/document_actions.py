@@ -30,10 +30,10 @@ class DocumentActions(TokenActions):
             self.action_remask()
             return
         if first == canvas.page.end:
-            self.tell("There is nothing to mask here; t writes where the cursor is.")
+            self.notify("There is nothing to mask here; t writes where the cursor is.")
             return
         if first[1] < 0 and self._mark_at(first) == self._mark_at(last):
-            self.tell("That is masked already: g writes it, x takes the mask away.")
+            self.notify("That is masked already: g writes it, x takes the mask away.")
             return
         self.halt()
         scene, start = self.scene.settle_at(first)
@@ -61,7 +61,7 @@ class DocumentActions(TokenActions):
         """How many tokens the gap under the cursor gets; elsewhere, a gap where nothing stands."""
         before, mark = self.scene, self._mark_at(self.canvas.cursor)
         if self.scene.run is not None or (mark is not None and self.scene.branch is not None):
-            self.tell("That gap is being written: u takes the run back, then t.")
+            self.notify("That gap is being written: u takes the run back, then t.")
             return
 
         def wrong(value: str) -> str | None:
@@ -76,7 +76,7 @@ class DocumentActions(TokenActions):
                 return
             tokens = parse_length(value)
             if self.scene is not before:
-                self.tell("The text has changed meanwhile: press the key again.")
+                self.notify("The text has changed meanwhile: press the key again.")
                 return
             self.halt()
             if mark is not None and mark.masked:
@@ -99,17 +99,17 @@ class DocumentActions(TokenActions):
     def action_markers(self) -> None:
         """Make gaps of the markers in the text, as `sedd infill` does."""
         if self.scene.run is not None:
-            self.tell("A canvas has no markers: its MASKs are gaps already.")
+            self.notify("A canvas has no markers: its MASKs are gaps already.")
             return
         draft = self.scene.settled.draft
         try:
             gaps = check_gaps(marker_gaps(draft.text), len(draft.text))
         except UsageError as error:
-            self.tell(f"{error.message}: no marker was made a gap.", "warning")
+            self.notify(f"{error.message}: no marker was made a gap.", severity="warning")
             return
         new = [gap for gap in gaps if not any(mark.start < gap.end and gap.start < mark.end for mark in draft.marks)]
         if not new:
-            self.tell("There is no marker such as [[12]] that is text.")
+            self.notify("There is no marker such as [[12]] that is text.")
             return
         self.halt()
         marks = [Mark(gap.start, gap.end, draft.text[gap.start : gap.end], gap.tokens) for gap in new]
@@ -129,7 +129,7 @@ class DocumentActions(TokenActions):
         self.halt()
         scene = self.scene.settled
         if self.scene.run is None and all(mark.masked for mark in scene.draft.marks):
-            self.tell("There is no gap to accept." if not scene.draft.marks else "No gap is full yet: g writes.")
+            self.notify("There is no gap to accept." if not scene.draft.marks else "No gap is full yet: g writes.")
         for mark in scene.draft.marks:
             if not mark.masked:
                 scene = replace(scene, draft=scene.draft.accept(scene.draft.marks[scene.draft.marks.index(mark)]))
@@ -140,7 +140,7 @@ class DocumentActions(TokenActions):
         self.halt()
         draft = Draft() if self.scene.run is not None else self.scene.settled.draft
         if self.scene.run is None and not draft.marks:
-            self.tell("There is no gap to reject.")
+            self.notify("There is no gap to reject.")
             return
         while draft.marks:
             draft = draft.accept(draft.marks[0]) if draft.marks[0].masked else draft.reject(draft.marks[0])
@@ -160,7 +160,7 @@ class DocumentActions(TokenActions):
         places = sorted({page.address(*page.locate(start)) for start in starts})
         ahead = [p for p in places if (p > here if by > 0 else p < here)]
         if not places:
-            self.tell("There is no gap: select something and press m.")
+            self.notify("There is no gap: select something and press m.")
             return
         target = (ahead or places)[0] if by > 0 else (ahead or places)[-1]
         self.canvas.place(target)
@@ -272,13 +272,13 @@ class DocumentActions(TokenActions):
         mark = here if here in marks else next((m for m in marks if m.start >= self.canvas.cursor[0]), None)
         mark = mark or (marks[0] if marks else None)
         if mark is None:
-            self.tell("There is no gap to accept or reject.")
+            self.notify("There is no gap to accept or reject.")
         elif scene.branch is not None and mark.masked:
             self._decide(scene.draft.masked.index(mark), accept)
         elif not mark.masked:
             self.do(replace(scene, draft=scene.draft.accept(mark) if accept else scene.draft.reject(mark)))
         elif accept:
-            self.tell("That gap is not written yet: g writes it.")
+            self.notify("That gap is not written yet: g writes it.")
         else:
             self.do(replace(scene, draft=scene.draft.accept(mark)))
 
@@ -286,7 +286,7 @@ class DocumentActions(TokenActions):
         """A verdict on a gap that a branch writes; with the last one, the document is text again."""
         scene = self.scene
         if accept and not scene.filled(gap):
-            self.tell("That gap is not full yet: g goes on.")
+            self.notify("That gap is not full yet: g goes on.")
             return
         text = scene.written(gap) if accept else scene.draft.masked[gap].original
         scene = replace(scene, verdicts={**scene.verdicts, gap: text})
@@ -301,4 +301,4 @@ class DocumentActions(TokenActions):
         if moved:
             self.refresh_view()
         else:
-            self.tell(otherwise)
+            self.notify(otherwise)

@@ -37,7 +37,7 @@ class FileActions(DocumentActions):
         if document.path is None:
             self.save_as(then)
         elif self.scene.text == self.session.saved and not changed_on_disk(document):
-            self.tell("There is nothing to save: the file says the same.")
+            self.notify("There is nothing to save: the file says the same.")
             then()
         elif changed_on_disk(document):
             self._ask_over(document.path, f"{document.path.name} was changed on disk since it was read", then)
@@ -72,7 +72,7 @@ class FileActions(DocumentActions):
         """Copy the selection, or the whole text."""
         selected = self._selected()
         self.app.copy_to_clipboard(selected or self.scene.text)
-        self.tell("Copied the selection." if selected else "Copied the text.")
+        self.notify("Copied the selection." if selected else "Copied the text.")
 
     def action_export(self) -> None:
         """Write the run or the screen to a file."""
@@ -134,8 +134,8 @@ class FileActions(DocumentActions):
             path = expand_path(name)
 
             def put() -> None:
-                if self.trying(lambda: write(path)):
-                    self.tell(f"{path} written.")
+                if self.reporting_errors(lambda: write(path)):
+                    self.notify(f"{path} written.")
 
             if os.path.exists(path):  # noqa: PTH110 - never raises
                 choices = [("o", "Overwrite", "over"), ("c", "Cancel", "cancel")]
@@ -170,27 +170,27 @@ class FileActions(DocumentActions):
         self.app.push_screen(Confirm("Save?", f"{why}.", choices), answered)
 
     def _saving(self, work: Then, then: Then) -> None:
-        if self.trying(work):
+        if self.reporting_errors(work):
             then()
 
     def _save_ours(self) -> None:
         session = self.session
         if session.backed_up:
             self._saved(save(session.document, self.scene.text))
-            self.tell("Saved.")
+            self.notify("Saved.")
         else:
             document, backup = save_with_backup(session.document, self.scene.text)
             self._saved(document)
-            self.tell(f"Saved; what it was is in {backup.name}.")
+            self.notify(f"Saved; what it was is in {backup.name}.")
 
     def _save_new(self, path: Path) -> None:
         self._saved(write_new(path, self.scene.text))
-        self.tell(f"Saved as {path}.")
+        self.notify(f"Saved as {path}.")
 
     def _save_over(self, path: Path) -> None:
         document, backup = overwrite_with_backup(path, self.scene.text)
         self._saved(document)
-        self.tell(f"Saved; what it was is in {backup.name}.")
+        self.notify(f"Saved; what it was is in {backup.name}.")
 
     def _saved(self, document: Document) -> None:
         self.session.keep(document)
@@ -198,7 +198,7 @@ class FileActions(DocumentActions):
         self.refresh_head()
         moment = self.scene.moment
         if self.scene.run is not None and moment is not None and moment.masked:
-            self.tell("The canvas is not full: runs of MASK are saved as [[N]].", "warning")
+            self.notify("The canvas is not full: runs of MASK are saved as [[N]].", severity="warning")
 
     def forget(self) -> None:
         """There is nothing to be recovered any more."""

@@ -76,14 +76,17 @@ class MainScreen(FileActions):
         dialogs = {"dialog", "confirm", "choose", "settings", "help", "diff"}
         unknown = [id for id in self.settings.keys if id not in known and id.split(".")[0] not in dialogs]
         if unknown:
-            self.tell(f"The settings bind {', '.join(unknown)}, which is nothing. Help names the commands.", "warning")
+            self.notify(
+                f"The settings bind {', '.join(unknown)}, which is nothing. Help names the commands.",
+                severity="warning",
+            )
 
     def _tell_markers(self) -> None:
         """Say that the document has markers, which are text until they are asked to be gaps."""
         with suppress(UsageError):
             if count := len(marker_gaps(self.session.document.text)):
                 found = f"{count} markers" if count > 1 else "a marker"
-                self.tell(f"The text has {found} such as [[12]]: {self.key_of('text.markers')} makes gaps of them.")
+                self.notify(f"The text has {found} such as [[12]]: {self.key_of('text.markers')} makes gaps of them.")
 
     def on_unmount(self) -> None:
         self.engine.close(EXIT_WITHIN)
@@ -105,14 +108,16 @@ class MainScreen(FileActions):
             return
         self.checkpoint = message.checkpoint
         if message.checkpoint.tokenizer is None:
-            self.tell("This checkpoint has no tokenizer: it generates token ids, and reads no documents.", "warning")
+            self.notify(
+                "This checkpoint has no tokenizer: it generates token ids, and reads no documents.", severity="warning"
+            )
         self.refresh_view()
 
     def on_not_loaded(self, message: messages.NotLoaded) -> None:
         if message.number != self.load_number:
             return
         self.stage = "no checkpoint"
-        self.tell_error(message.error)
+        self.notify_error(message.error)
         self.refresh_head()
 
     def action_heat(self) -> None:
@@ -161,7 +166,7 @@ class MainScreen(FileActions):
 
     def forget(self) -> None:
         self._kept = None
-        self.trying(self.store.drop)
+        self.reporting_errors(self.store.drop)
 
     def _runner(self, action: str) -> Any:
         async def run() -> None:
@@ -179,7 +184,7 @@ class MainScreen(FileActions):
         if document.path is not None and document is not self._warned and changed_on_disk(document):
             self._warned = document
             what = "was changed on disk" if document.path.exists() else "is gone from the disk"
-            self.tell(f"{document.path.name} {what}. Saving will ask.", "warning")
+            self.notify(f"{document.path.name} {what}. Saving will ask.", severity="warning")
 
     def _keep_safe(self) -> None:
         scene = self.scene
@@ -196,7 +201,7 @@ class MainScreen(FileActions):
             self._unsafe = False
         except SeddError as error:
             if not self._unsafe:
-                self.tell_error(error)
+                self.notify_error(error)
             self._unsafe = True
 
     def keep_for_later(self) -> bool:
@@ -237,9 +242,9 @@ class MainScreen(FileActions):
                 self.refresh_view()
                 # Kept as ours before the other's copy goes.
                 self._keep_safe()
-                self.trying(lambda: self.store.remove(newest))
+                self.reporting_errors(lambda: self.store.remove(newest))
             elif choice == "discard":
-                self.trying(lambda: self.store.remove(newest))
+                self.reporting_errors(lambda: self.store.remove(newest))
 
         when = time.strftime("%Y-%m-%d %H:%M", newest.time.astimezone().timetuple())
         changed = "" if newest.began_from(self.session.document) else " The file was changed since."

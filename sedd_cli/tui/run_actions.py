@@ -28,13 +28,13 @@ class RunActions(BaseScreen):
         """Write what is masked, or go on with what was begun."""
         branch = self.scene.branch
         if self.checkpoint is None:
-            self.tell(
+            self.notify(
                 "The checkpoint is still loading." if self.stage != "no checkpoint" else "There is no checkpoint."
             )
         elif branch is None:
             self._begin()
         elif branch.finished and self.scene.at == branch.last:
-            self.tell("All is written. r gives a token back, n shows another candidate, G writes one more.")
+            self.notify("All is written. r gives a token back, n shows another candidate, G writes one more.")
         else:
             self._play(branch)
 
@@ -94,7 +94,7 @@ class RunActions(BaseScreen):
     def action_branch(self, by: int) -> None:
         """Another branch: the next candidate, or one that was left."""
         if len(self.scene.branches) < 2:
-            self.tell("There is one branch. G writes another candidate; a change at any moment leaves this one.")
+            self.notify("There is one branch. G writes another candidate; a change at any moment leaves this one.")
             return
         self.session.switch(self.scene.current + by)
         self.refresh_view()
@@ -102,7 +102,7 @@ class RunActions(BaseScreen):
     def action_branches(self) -> None:
         """A list of the branches, to switch to one."""
         if not self.scene.branches:
-            self.tell("There is no branch yet: g writes one.")
+            self.notify("There is no branch yet: g writes one.")
             return
         options = [Text(branch_name(branch)) for branch in self.scene.branches]
 
@@ -151,7 +151,7 @@ class RunActions(BaseScreen):
         branches = self.scene.branches
         known = [(branch.nats, i) for i, branch in enumerate(branches) if branch.nats is not None]
         if known:
-            self.tell(f"Candidate {min(known)[1] + 1} of {len(branches)} fits best: {min(known)[0]:.1f} nats.")
+            self.notify(f"Candidate {min(known)[1] + 1} of {len(branches)} fits best: {min(known)[0]:.1f} nats.")
 
     def on_stopped(self, message: messages.Stopped) -> None:
         if message.generation == self.running:
@@ -160,7 +160,7 @@ class RunActions(BaseScreen):
             self.later()
 
     def on_failed(self, message: messages.Failed) -> None:
-        self.tell_error(message.error)
+        self.notify_error(message.error)
 
     def _over(self) -> bool:
         branch = self.scene.branch
@@ -178,7 +178,7 @@ class RunActions(BaseScreen):
         scene, checkpoint = self.scene, self.checkpoint
         assert checkpoint is not None
         if not scene.draft.masked and self.session.document.path is not None and scene.draft.text:
-            self.tell(
+            self.notify(
                 "Nothing is masked: select something and press m, or t to write where the cursor is; "
                 "at the end, t goes on from the text."
             )

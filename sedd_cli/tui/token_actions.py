@@ -47,7 +47,7 @@ class TokenActions(RunActions):
     def action_remask_doubtful(self) -> None:
         """Give all tokens back that were written with less than some confidence."""
         if self.scene.branch is None:
-            self.tell("Nothing is written yet: g writes.")
+            self.notify("Nothing is written yet: g writes.")
             return
 
         def wrong(value: str) -> str | None:
@@ -74,7 +74,7 @@ class TokenActions(RunActions):
         scene = self.scene
         place = token_edits.place_of(scene, self.canvas.cursor)
         if place is None or self.answer is None or self.asked != (scene.branch, scene.at, place):
-            self.tell("Move to a token first." if place is None else "Its alternatives are not known yet.")
+            self.notify("Move to a token first." if place is None else "Its alternatives are not known yet.")
             return
         assert scene.branch is not None
         job, answer = scene.branch.job, self.answer
@@ -93,16 +93,16 @@ class TokenActions(RunActions):
 
     def _remask(self, places: list[token_edits.Place], otherwise: str) -> None:
         if self.scene.branch is None:
-            self.tell("Nothing is written yet: g writes.")
+            self.notify("Nothing is written yet: g writes.")
             return
         if places and self.scene.branch.job.checkpoint.mask_id is None:
-            self.tell("The uniform process has no MASK to go back to: l locks, enter chooses.")
+            self.notify("The uniform process has no MASK to go back to: l locks, enter chooses.")
             return
         self._hold(token_edits.remask(self.scene, places), otherwise)
 
     def _hold(self, scene: Scene, otherwise: str) -> None:
         if scene is self.scene:
-            self.tell(otherwise)
+            self.notify(otherwise)
             return
         self.halt()
         self.do(scene)
@@ -113,7 +113,7 @@ class TokenActions(RunActions):
         first, last = canvas.selection or (canvas.cursor, canvas.cursor)
         places = token_edits.places_between(self.scene, first, last)
         if not places:
-            self.tell(
+            self.notify(
                 "There is no token: move to one that was written." if self.scene.branch else "Nothing is written yet."
             )
         return places
