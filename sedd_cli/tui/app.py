@@ -114,7 +114,7 @@ def run(path: Path | None, model: str | None, device: str | None, debug: bool = 
     settings = read_settings(file)
     given = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
     app = SeddApp(document, settings, file, given=given, debug=debug)
-    app.main_screen.session.suggested = path
+    app.main_screen.session.suggested_path = path
     app.run()
     if app.main_screen.engine.alive:
         # In the middle of a long network call: it has nothing to lose, and the interpreter would not end with it.

@@ -17,7 +17,7 @@ from sedd_cli.tui.commands import BY_ID, ENDS, FRESH, GAPS, MASKED, PLAIN, RUN, 
 from sedd_cli.tui.engine import Engine
 from sedd_cli.tui.page_layout import Page
 from sedd_cli.tui.scene import Scene
-from sedd_cli.tui.session import Session
+from sedd_cli.tui.session import EditingSession
 from sedd_cli.tui.settings import Settings
 from sedd_cli.tui.style import Painter, clock_of, title_of
 from sedd_cli.tui.widgets.canvas_view import CanvasView
@@ -46,7 +46,7 @@ class BaseScreen(Screen[None]):
 
     def __init__(self, document: Document, settings: Settings) -> None:
         super().__init__()
-        self.session = Session(document)
+        self.session = EditingSession(document)
         self.settings = settings
         self.seed = settings.seed
         """Of the next run; None for a fresh one."""
@@ -105,9 +105,9 @@ class BaseScreen(Screen[None]):
         self.load_number = self.engine.load(self.settings.model, self.settings.device)
         self.refresh_head()
 
-    def do(self, scene: Scene) -> bool:
+    def apply(self, scene: Scene) -> bool:
         """Make a change that can be undone, and show it. False if there was none."""
-        changed = self.session.do(scene)
+        changed = self.session.apply(scene)
         if changed:
             self.refresh_view()
         return changed

@@ -41,7 +41,7 @@ class DocumentActions(TokenActions):
         if canvas.selection is None and start and scene.draft.text[start - 1] == " ":
             # To the vocabulary a word begins with the blank before it.
             start -= 1
-        self.do(replace(scene, draft=scene.draft.mask(start, end)))
+        self.apply(replace(scene, draft=scene.draft.mask(start, end)))
         canvas.place((start, -(10**6)))
 
     def _word_of_text(self) -> tuple[Address, Address]:
@@ -80,14 +80,14 @@ class DocumentActions(TokenActions):
                 return
             self.halt()
             if mark is not None and mark.masked:
-                self.do(replace(self.scene, draft=self.scene.draft.set_length(mark, tokens=tokens)))
+                self.apply(replace(self.scene, draft=self.scene.draft.set_length(mark, tokens=tokens)))
                 return
             scene, at = self.scene.settle_at(self.canvas.cursor)
             text = scene.draft.text
             if 0 < at < len(text) and text[at - 1] == " " and not text[at].isspace():
                 # Before a word's blank, as in `action_mask`: behind it the word that follows would be without one.
                 at -= 1
-            self.do(replace(scene, draft=scene.draft.mask(at, at, tokens)))
+            self.apply(replace(scene, draft=scene.draft.mask(at, at, tokens)))
             self.canvas.place((at, -(10**6)))
 
         now = mark.tokens if mark is not None else 12
@@ -113,7 +113,7 @@ class DocumentActions(TokenActions):
             return
         self.halt()
         marks = [Mark(gap.start, gap.end, draft.text[gap.start : gap.end], gap.tokens) for gap in new]
-        self.do(Scene(replace(draft, marks=merge_adjacent([*draft.marks, *marks]))))
+        self.apply(Scene(replace(draft, marks=merge_adjacent([*draft.marks, *marks]))))
         self.canvas.place((new[0].start, -(10**6)))
 
     def action_accept(self) -> None:
@@ -133,7 +133,7 @@ class DocumentActions(TokenActions):
         for mark in scene.draft.marks:
             if not mark.masked:
                 scene = replace(scene, draft=scene.draft.accept(scene.draft.marks[scene.draft.marks.index(mark)]))
-        self.do(scene)
+        self.apply(scene)
 
     def action_reject_all(self) -> None:
         """Put back what stood in every gap; what was only masked is unmasked."""
@@ -146,7 +146,7 @@ class DocumentActions(TokenActions):
             draft = draft.accept(draft.marks[0]) if draft.marks[0].masked else draft.reject(draft.marks[0])
         if self.scene.run is not None:
             draft = self.scene.draft
-        self.do(Scene(draft))
+        self.apply(Scene(draft))
 
     def action_next_gap(self, by: int) -> None:
         """To the next gap."""
@@ -178,7 +178,7 @@ class DocumentActions(TokenActions):
         y_x = page.locate(cursor)
         scene, at = self.scene.settle_at(cursor)
         # One undo takes back all that is typed until Esc.
-        self._edit_begun = self.session.do(scene)
+        self._edit_begun = self.session.apply(scene)
         self._set_editing(True)
         self.refresh_view()
         self.canvas.place(self.canvas.page.address(*y_x) if cursor[1] < 0 else (at, 0))
@@ -208,7 +208,7 @@ class DocumentActions(TokenActions):
         if self._edit_begun:
             self.session.amend(scene)
         else:
-            self._edit_begun = self.session.do(scene)
+            self._edit_begun = self.session.apply(scene)
         self.canvas.cursor, self.canvas.pivot = (cursor, 0), None
         self.refresh_view()
         self.canvas.place(self.canvas.cursor)
@@ -265,7 +265,7 @@ class DocumentActions(TokenActions):
         scene = self.scene
         if scene.run is not None:
             self.halt()
-            self.do(scene.settled if accept else Scene(scene.draft))
+            self.apply(scene.settled if accept else Scene(scene.draft))
             return
         marks = [mark for mark in scene.draft.marks if mark not in self._decided()]
         here = self._mark_at(self.canvas.cursor)
@@ -276,11 +276,11 @@ class DocumentActions(TokenActions):
         elif scene.branch is not None and mark.masked:
             self._decide(scene.draft.masked.index(mark), accept)
         elif not mark.masked:
-            self.do(replace(scene, draft=scene.draft.accept(mark) if accept else scene.draft.reject(mark)))
+            self.apply(replace(scene, draft=scene.draft.accept(mark) if accept else scene.draft.reject(mark)))
         elif accept:
             self.notify("That gap is not written yet: g writes it.")
         else:
-            self.do(replace(scene, draft=scene.draft.accept(mark)))
+            self.apply(replace(scene, draft=scene.draft.accept(mark)))
 
     def _decide(self, gap: int, accept: bool) -> None:
         """A verdict on a gap that a branch writes; with the last one, the document is text again."""
@@ -293,7 +293,7 @@ class DocumentActions(TokenActions):
         if len(scene.verdicts) == len(scene.draft.masked):
             self.halt()
             scene = scene.settled
-        self.do(scene)
+        self.apply(scene)
         self.action_next_gap(1) if scene.draft.marks else None
 
     def _travel(self, moved: bool, otherwise: str) -> None:

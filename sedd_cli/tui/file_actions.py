@@ -54,7 +54,7 @@ class FileActions(DocumentActions):
             else:
                 self._saving(lambda: self._save_new(path), then)
 
-        path = self.session.document.path or self.session.suggested
+        path = self.session.document.path or self.session.suggested_path
         hint = "The name of a file; ~ is your home."
         self.app.push_screen(
             Ask("Save as", str(path or "text.txt"), hint, lambda name: None if name.strip() else "a name"), answered
@@ -106,7 +106,7 @@ class FileActions(DocumentActions):
         if not self.session.unsaved:
             self._exit()
             return
-        if (scene := self.session.unsafe) is not self.scene:
+        if (scene := self.session.unsaved_scene) is not self.scene:
             # What is asked about is seen, and would be saved.
             self.halt()
             self.session.amend(scene)
@@ -193,7 +193,7 @@ class FileActions(DocumentActions):
         self.notify(f"Saved; what it was is in {backup.name}.")
 
     def _saved(self, document: Document) -> None:
-        self.session.keep(document)
+        self.session.mark_saved(document)
         self.forget()
         self.refresh_head()
         moment = self.scene.moment

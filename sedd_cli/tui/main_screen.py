@@ -166,7 +166,7 @@ class MainScreen(FileActions):
 
     def forget(self) -> None:
         self._kept = None
-        self.reporting_errors(self.store.drop)
+        self.reporting_errors(self.store.discard)
 
     def _runner(self, action: str) -> Any:
         async def run() -> None:
@@ -195,9 +195,9 @@ class MainScreen(FileActions):
         self._kept = scene, size
         try:
             if self.session.unsaved or scene.draft.marks:
-                self.store.keep(self._record(self.session.unsafe.settled.draft))
+                self.store.autosave(self._record(self.session.unsaved_scene.settled.draft))
             else:
-                self.store.drop()
+                self.store.discard()
             self._unsafe = False
         except SeddError as error:
             if not self._unsafe:
@@ -209,12 +209,12 @@ class MainScreen(FileActions):
         try:
             if not (self.session.unsaved or self.scene.draft.marks):
                 return False
-            record = self._record(self.session.unsafe.settled.draft)
+            record = self._record(self.session.unsaved_scene.settled.draft)
         except Exception:
             # A fault of ours may have spoilt the branches: the draft is the user's own.
             record = self._record(self.scene.draft)
         with suppress(SeddError):
-            self.store.keep(record)
+            self.store.autosave(record)
             return True
         return False
 
@@ -231,14 +231,14 @@ class MainScreen(FileActions):
         self.app.exit(return_code=1, message="sedd: unsaved work is offered at the next start" if kept else None)
 
     def _offer_recovery(self) -> None:
-        found = self.store.found(self.session.document.path)
-        if not found:
+        recoveries = self.store.find(self.session.document.path)
+        if not recoveries:
             return
-        newest = found[0]
+        newest = recoveries[0]
 
         def answered(choice: str | None) -> None:
             if choice == "recover":
-                self.session.do(Scene(_recovered(newest)))
+                self.session.apply(Scene(_recovered(newest)))
                 self.refresh_view()
                 # Kept as ours before the other's copy goes.
                 self._keep_safe()
@@ -247,7 +247,7 @@ class MainScreen(FileActions):
                 self.reporting_errors(lambda: self.store.remove(newest))
 
         when = time.strftime("%Y-%m-%d %H:%M", newest.time.astimezone().timetuple())
-        changed = "" if newest.began_from(self.session.document) else " The file was changed since."
+        changed = "" if newest.is_based_on(self.session.document) else " The file was changed since."
         choices = [("r", "Recover", "recover"), ("d", "Discard", "discard"), ("l", "Later", "later")]
         name = self.session.document.path.name if self.session.document.path else "a text without a file"
         self.app.push_screen(Confirm("Unsaved work was found", f"Of {name}, from {when}.{changed}", choices), answered)

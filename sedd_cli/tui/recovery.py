@@ -39,7 +39,7 @@ class Recovery:
         """Work that began from `document`, as it is now."""
         return cls(_absolute(document.path), sha256(document.data).hexdigest(), text, gaps)
 
-    def began_from(self, document: Document) -> bool:
+    def is_based_on(self, document: Document) -> bool:
         """Whether a document's file holds what this work began from."""
         return self.sha256 == sha256(document.data).hexdigest()
 
@@ -51,41 +51,42 @@ class RecoveryStore:
         self.folder = platformdirs.user_state_path("sedd") / "recovery" if folder is None else folder
         # A process's number is given again: by itself it could name, and so destroy, what another one left.
         self._token = secrets.token_hex(4)
-        self._own: set[Path] = set()
+        self._own_files: set[Path] = set()
 
-    def keep(self, recovery: Recovery) -> None:
-        """Keep work, in the place of what this session kept of the same document. Raises `SeddError` if it cannot."""
+    def autosave(self, recovery: Recovery) -> None:
+        """Write work to its file, over this session's earlier copy. Raises `SeddError` if it cannot be written."""
         recovery = replace(recovery, path=_absolute(recovery.path))
         file = self.folder / f"{_key(recovery.path)}.{recovery.pid}.{self._token}.json"
         # ASCII holds all of Unicode exactly, and names of files that are no Unicode at all.
         data = json.dumps({**asdict(recovery), "time": recovery.time.isoformat()}).encode("ascii")
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._own.add(file)
+            self._own_files.add(file)
             write_file(file, data, 0o600)
         except (OSError, SeddError) as error:
             reason = error.message if isinstance(error, SeddError) else f"cannot make {self.folder}: {error.strerror}"
             raise SeddError(f"unsaved work is not safe: {reason}", "Save it, or make room there.") from error
 
-    def drop(self) -> None:
+    def discard(self) -> None:
         """Forget what this session kept: it is saved, or not wanted. Raises `SeddError` if it cannot be removed."""
-        while self._own:
-            _unlink(next(iter(self._own)))
-            self._own.pop()
+        while self._own_files:
+            _unlink(next(iter(self._own_files)))
+            self._own_files.pop()
 
-    def found(self, path: Path | str | None) -> list[Recovery]:
+    def find(self, path: Path | str | None) -> list[Recovery]:
         """What sessions that ended left of a document (None: of such as have no file), the newest first."""
-        place = _absolute(path)
-        kept = [recovery for _, recovery in self._kept(place) if recovery.path == place and not _in_use(recovery)]
-        return sorted(kept, key=lambda recovery: recovery.time, reverse=True)
+        document_path = _absolute(path)
+        recoveries = [recovery for _, recovery in self._entries(document_path)]
+        ended = [r for r in recoveries if r.path == document_path and not _in_use(r)]
+        return sorted(ended, key=lambda recovery: recovery.time, reverse=True)
 
     def remove(self, recovery: Recovery) -> None:
         """Forget what was found. Raises `SeddError` if it cannot be removed."""
-        for file, kept in self._kept(recovery.path):
-            if kept == recovery:
+        for file, entry in self._entries(recovery.path):
+            if entry == recovery:
                 _unlink(file)
 
-    def _kept(self, path: str | None) -> list[tuple[Path, Recovery]]:
+    def _entries(self, path: str | None) -> list[tuple[Path, Recovery]]:
         files = self.folder.glob(f"{_key(path)}.*.json")
         return [(file, recovery) for file in files if (recovery := _read(file)) is not None]
 

@@ -48,7 +48,7 @@ class RunActions(BaseScreen):
         job = scene.branch.job
         new = Branch.begin(job, 1 + max(branch.number for branch in scene.branches))
         self.halt()
-        self.do(replace(scene, branches=(*scene.branches, new), current=len(scene.branches), at=0))
+        self.apply(replace(scene, branches=(*scene.branches, new), current=len(scene.branches), at=0))
         return self._play(new)
 
     def action_pause(self) -> None:
@@ -96,7 +96,7 @@ class RunActions(BaseScreen):
         if len(self.scene.branches) < 2:
             self.notify("There is one branch. G writes another candidate; a change at any moment leaves this one.")
             return
-        self.session.switch(self.scene.current + by)
+        self.session.switch_branch(self.scene.current + by)
         self.refresh_view()
 
     def action_branches(self) -> None:
@@ -108,7 +108,7 @@ class RunActions(BaseScreen):
 
         def chosen(number: int | None) -> None:
             if number is not None:
-                self.session.switch(number)
+                self.session.switch_branch(number)
                 self.refresh_view()
 
         self.app.push_screen(Choose("Branches", options, self.scene.current, "enter shows it · esc closes"), chosen)
@@ -130,7 +130,7 @@ class RunActions(BaseScreen):
             # Something else was done before it came to that.
             self.halt()
         else:
-            self.session.begin(self.scene, message.branches)
+            self.session.add_run(self.scene, message.branches)
             # A seed is for one run, unless it is locked.
             self.seed = message.branches[0].job.seed if self.settings.lock_seed else None
             self.refresh_view()

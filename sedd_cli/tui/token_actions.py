@@ -105,7 +105,7 @@ class TokenActions(RunActions):
             self.notify(otherwise)
             return
         self.halt()
-        self.do(scene)
+        self.apply(scene)
 
     def _held(self) -> list[token_edits.Place]:
         """The tokens that a command is about."""

@@ -25,7 +25,7 @@ from sedd_cli.tui.messages import Loaded
 from sedd_cli.tui.page_layout import Page
 from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.scene import Scene
-from sedd_cli.tui.session import Session
+from sedd_cli.tui.session import EditingSession
 from sedd_cli.tui.settings import Settings
 from sedd_cli.tui.token_edits import place_of
 from sedd_cli.tui.widgets.canvas_view import CanvasView
@@ -66,7 +66,7 @@ class Seat:
         return self.app.main_screen
 
     @property
-    def session(self) -> Session:
+    def session(self) -> EditingSession:
         return self.main_screen.session
 
     @property

@@ -539,7 +539,7 @@ async def test_unsaved_work_of_a_session_that_was_ended_is_offered(opened: Opene
     document = Document(tmp_path / "story.txt", STORY.encode(), STORY)
     gaps = [{"start": 4, "end": 9, "original": " upon", "tokens": [2, 4], "masked": True}]
     left = replace(Recovery.of(document, "Once xpon a time", gaps), pid=ended())
-    RecoveryStore(tmp_path / "recovery").keep(left)
+    RecoveryStore(tmp_path / "recovery").autosave(left)
     for key, text in (("l", STORY), ("r", left.text), ("r", STORY)):
         async with opened(STORY) as seat:
             if text == left.text or key == "l":
@@ -559,7 +559,7 @@ async def test_work_that_is_recovered_keeps_its_own_gaps(opened: Opened, tmp_pat
     text = "One [[3]] two [[4]]\n"
     document = Document(tmp_path / "story.txt", text.encode(), text)
     gaps = [{"start": 4, "end": 9, "original": "[[3]]", "tokens": 7, "masked": True}]
-    RecoveryStore(tmp_path / "recovery").keep(replace(Recovery.of(document, text, gaps), pid=ended()))
+    RecoveryStore(tmp_path / "recovery").autosave(replace(Recovery.of(document, text, gaps), pid=ended()))
     async with opened(text) as seat:
         await seat.shown(Confirm)
         await seat.press("r")

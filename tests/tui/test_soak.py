@@ -52,7 +52,7 @@ async def test_many_runs_broken_off_leave_nothing_behind(tmp_path: Path) -> None
         held = 0
         for i in range(RUNS):
             screen.halt()
-            screen.session.do(type(screen.scene)())
+            screen.session.apply(type(screen.scene)())
             screen.refresh_view()
             await pilot.press("g")
             steps = chance.randrange(12)
