@@ -59,7 +59,7 @@ async def frames(model: str | None, count: int) -> list[float]:
             taken = []
             for i in range(count):
                 painted = asyncio.Event()
-                assert screen.running is not None, "the run ended before the measurement: raise STEPS"
+                assert screen.active_run_id is not None, "the run ended before the measurement: raise STEPS"
                 begun = time.perf_counter()
                 screen.session.seek(0 if i % 2 else screen.scene.branch.last)
                 screen.refresh_view()

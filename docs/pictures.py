@@ -72,7 +72,7 @@ async def a_run(pilot: "Pilot[None]") -> None:
     await pilot.press("space")
     screen.session.seek(90)
     await pilot.press("down", "down", *["right"] * 5)
-    await until(pilot, lambda: screen.answer)
+    await until(pilot, lambda: screen.alternatives)
 
 
 async def a_document(pilot: "Pilot[None]") -> None:
@@ -83,9 +83,9 @@ async def a_document(pilot: "Pilot[None]") -> None:
         await pilot.press(*["ctrl+shift+right"] * words, "shift+left", "shift+left", "m")
     await pilot.press("g")
     await until(pilot, lambda: screen.scene.branches and all(b.nats is not None for b in screen.scene.branches))
-    await until(pilot, lambda: screen.running is None)
+    await until(pilot, lambda: screen.active_run_id is None)
     await pilot.press("ctrl+home", "tab")
-    await until(pilot, lambda: screen.answer)
+    await until(pilot, lambda: screen.alternatives)
 
 
 async def branches(pilot: "Pilot[None]") -> None:
@@ -94,10 +94,10 @@ async def branches(pilot: "Pilot[None]") -> None:
     screen = pilot.app.main_screen  # type: ignore[attr-defined]
     for choice in "14":
         await pilot.press("enter", choice, "g")
-        await until(pilot, lambda: screen.running is None and not screen.playing and screen.scene.branch.finished)
+        await until(pilot, lambda: screen.active_run_id is None and not screen.playing and screen.scene.branch.finished)
         screen.on_timeline_sought(Timeline.Sought(120))
         await pilot.press(*["right"] * 3)
-        await until(pilot, lambda: screen.answer)
+        await until(pilot, lambda: screen.alternatives)
     await pilot.press("b")
 
 

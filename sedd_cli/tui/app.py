@@ -80,7 +80,7 @@ class SeddApp(App[None]):
 
     def action_help_quit(self) -> None:
         """What Textual binds ctrl+c to."""
-        stopped = self.main_screen.playing or self.main_screen.running is not None
+        stopped = self.main_screen.playing or self.main_screen.active_run_id is not None
         if stopped:
             self.main_screen.halt()
             self.main_screen.later()

@@ -51,16 +51,16 @@ class BaseScreen(Screen[None]):
         self.seed = settings.seed
         """Of the next run; None for a fresh one."""
         self.checkpoint: Checkpoint | None = None
-        self.stage = "loading"
-        self.load_number = 0
-        """Of the load that `checkpoint` and `stage` are of."""
+        self.load_status = "loading"
+        self.load_id = 0
+        """Of the load that `checkpoint` and `load_status` belong to."""
         self.playing = False
-        self.running: int | None = None
-        """The generation of the run under way."""
+        self.active_run_id: int | None = None
+        """The id of the run in progress."""
         self.speed: float | None = None
         self.editing = False
-        self.asked: tuple[object, ...] | None = None
-        self.answer: Alternatives | None = None
+        self.alternatives_key: tuple[object, ...] | None = None
+        self.alternatives: Alternatives | None = None
         self._dirty = False
         self._played_at = 0.0
         self._stepped_at = 0.0
@@ -101,8 +101,8 @@ class BaseScreen(Screen[None]):
 
     def load(self) -> None:
         """Load the checkpoint of the settings, behind what is on screen."""
-        self.checkpoint, self.stage = None, "loading"
-        self.load_number = self.engine.load(self.settings.model, self.settings.device)
+        self.checkpoint, self.load_status = None, "loading"
+        self.load_id = self.engine.load(self.settings.model, self.settings.device)
         self.refresh_head()
 
     def apply(self, scene: Scene) -> bool:
@@ -145,7 +145,7 @@ class BaseScreen(Screen[None]):
 
     def _hints_of(self, *ids: str) -> list[Hint]:
         """Keys as they are bound."""
-        paused = not self.playing and self.running is None
+        paused = not self.playing and self.active_run_id is None
         labels = {"run.pause": "play"} if paused else {}
         return [(self.key_of(id), labels.get(id, BY_ID[id].label), BY_ID[id].action) for id in ids]
 
@@ -163,7 +163,7 @@ class BaseScreen(Screen[None]):
 
     def refresh_head(self) -> None:
         scene = self.scene
-        title = title_of(self.checkpoint, self.stage, scene, self.settings.sampler, self.settings.steps)
+        title = title_of(self.checkpoint, self.load_status, scene, self.settings.sampler, self.settings.steps)
         document = self.session.document
         name = document.path.name if document.path else "untitled"
         branch = f"   branch {scene.current + 1}/{len(scene.branches)}" if scene.branches else ""
@@ -207,10 +207,10 @@ class BaseScreen(Screen[None]):
         """A frame: play on, and show what has come."""
         now = time.monotonic()
         branch = self.scene.branch
-        if self.playing and branch is None and self.running is None:
+        if self.playing and branch is None and self.active_run_id is None:
             self.playing, self._dirty = False, True
         if self.playing and branch is not None:
-            if self.speed is None and self.running is not None:
+            if self.speed is None and self.active_run_id is not None:
                 due = branch.last - self.scene.at
             else:
                 due = 1 if now - self._played_at >= 1 / (self.speed or FRAMES) - 1e-3 else 0
@@ -218,7 +218,7 @@ class BaseScreen(Screen[None]):
                 self._played_at = now
                 self.session.seek(self.scene.at + due)
                 self._dirty = True
-            if self.scene.at == branch.last and self.running is None:
+            if self.scene.at == branch.last and self.active_run_id is None:
                 self.playing = False
                 self._dirty = True
         if self._dirty:

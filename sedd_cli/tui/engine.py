@@ -1,7 +1,7 @@
 """The one thread that runs the network: requests go in by a queue, messages come out.
 
-It keeps no state of a run: branches do. To stop is to make the generation of a request stale; to go on is a new
-request that starts at the branch's tip.
+It keeps no state of a run: branches do. Stopping makes the id of a request stale; resuming is a new request that
+starts at the branch's tip.
 """
 
 import ctypes
@@ -24,59 +24,59 @@ if TYPE_CHECKING:
     from sedd_cli.generation.branches import Branch
     from sedd_cli.generation.job import Job
 
-Question = tuple["Branch", int, tuple[int, int]]
+AlternativesRequest = tuple["Branch", int, tuple[int, int]]
 
 
-class StaleError(Exception):
-    """Work between steps for which nobody waits any more."""
+class Cancelled(Exception):  # noqa: N818 - no error: a request
+    """Ends work between steps whose run id is stale."""
 
 
 class Engine:
     """Answers by `post`, which is called from the thread. `close` it."""
 
     def __init__(self, post: Callable[[Message], object]) -> None:
-        self._post = post
+        self._send = post
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._questions: deque[Question] = deque(maxlen=1)
+        self._alternatives_requests: deque[AlternativesRequest] = deque(maxlen=1)
         self._closed = False
-        self.generation = 0
-        """Of the latest request: steps of earlier ones are stale."""
-        self._heeded: int | None = None
-        """The generation of work that ends within a network call once it is stale."""
+        self.run_id = 0
+        """Of the latest request: earlier ids are stale."""
+        self._cancel_token: int | None = None
+        """The run id of work that ends within a network call once the id is stale."""
         self._loads = 0
         self._thread = Thread(target=self._work, name="sedd-engine", daemon=True)
         self._thread.start()
 
     def load(self, model: str | None, device: str) -> int:
-        """Load a checkpoint: `Loading`, then `Loaded` or `NotLoaded`, each with the number that this gives."""
+        """Load a checkpoint: `Loading`, then `Loaded` or `LoadFailed`, each with the load id returned."""
         self.stop()
         self._loads += 1
-        number = self._loads
-        self._tasks.put(lambda: self._load(number, model, device))
-        return number
+        load_id = self._loads
+        self._tasks.put(lambda: self._load(load_id, model, device))
+        return load_id
 
-    def begin(self, make: "Callable[[], Job]", numbers: Sequence[int]) -> int:
-        """Make a job and carry these texts of it to their end; the generation of what is posted about it."""
-        self.generation += 1
-        number = self.generation
-        self._tasks.put(lambda: self._begin(number, make, numbers))
-        return number
+    def start(self, make: "Callable[[], Job]", numbers: Sequence[int]) -> int:
+        """Make a job and run these texts of it to their end. Returns the run id of its messages."""
+        self.run_id += 1
+        run_id = self.run_id
+        self._tasks.put(lambda: self._start(run_id, make, numbers))
+        return run_id
 
-    def carry_on(self, branches: "Sequence[Branch]", limit: int | None = None) -> int:
-        """Carry branches on to their end, or for so many steps; the generation of what is posted about it."""
-        self.generation += 1
-        number = self.generation
-        self._tasks.put(lambda: self._guarded(number, lambda: self._carry(number, branches, limit)))
-        return number
+    def resume(self, branches: "Sequence[Branch]", limit: int | None = None) -> int:
+        """Continue branches to their end, or for `limit` steps. Returns the run id of their messages."""
+        self.run_id += 1
+        run_id = self.run_id
+        self._tasks.put(lambda: self._run_task(run_id, lambda: self._advance(run_id, branches, limit)))
+        return run_id
 
-    def ask(self, branch: "Branch", at: int, place: tuple[int, int]) -> None:
-        """What could stand there? `Answered`, between two steps if need be; a later question takes its place."""
-        self._questions.append((branch, at, place))
-        self._tasks.put(self._answer)
+    def request_alternatives(self, branch: "Branch", at: int, place: tuple[int, int]) -> None:
+        """Request `AlternativesReady` for a token, also between two steps of a run; a later request replaces it."""
+        self._alternatives_requests.append((branch, at, place))
+        self._tasks.put(self._compute_alternatives)
 
     def stop(self) -> None:
         """Stop what runs after the step that it is at; comparing, of lengths or candidates, in the midst of it."""
-        self.generation += 1
+        self.run_id += 1
 
     def close(self, timeout: float) -> bool:
         """Stop, and wait for the thread's end so long; whether it has ended."""
@@ -94,15 +94,15 @@ class Engine:
         while (task := self._tasks.get()) is not None and not self._closed:
             task()
 
-    def _say(self, message: Message) -> None:
+    def _post(self, message: Message) -> None:
         if not self._closed:
-            self._post(message)
+            self._send(message)
 
-    def _load(self, number: int, model: str | None, device: str) -> None:
-        if number != self._loads:
+    def _load(self, load_id: int, model: str | None, device: str) -> None:
+        if load_id != self._loads:
             return
         try:
-            self._say(messages.Loading(number, "starting torch"))
+            self._post(messages.Loading(load_id, "starting torch"))
             import torch
 
             from sedd_cli.diffusion.processes import Causal
@@ -111,11 +111,11 @@ class Engine:
             # One core is the screen's, and so is the interpreter when it asks for it.
             sys.setswitchinterval(0.001)
             torch.set_num_threads(max(1, min(torch.get_num_threads(), _cores() - 1)))
-            self._say(messages.Loading(number, "loading the checkpoint"))
+            self._post(messages.Loading(load_id, "loading the checkpoint"))
             gc.unfreeze()
             checkpoint = load_checkpoint(model, device)
             for block in checkpoint.model.transformer.blocks:
-                block.register_forward_pre_hook(self._heed)
+                block.register_forward_pre_hook(self._check_cancelled)
             if isinstance(checkpoint.process, Causal):
                 raise UsageError(
                     f"{checkpoint.name} is autoregressive: it has no canvas of noise to take hold of",
@@ -126,87 +126,87 @@ class Engine:
             # What stands by now stays: to look through it for garbage would stop the screen for 0.2 s at a time.
             gc.collect()
             gc.freeze()
-            self._say(messages.Loaded(number, checkpoint))
+            self._post(messages.Loaded(load_id, checkpoint))
         except BaseException as error:
-            self._say(messages.NotLoaded(number, _told(error)))
+            self._post(messages.LoadFailed(load_id, _as_sedd_error(error)))
 
-    def _guarded(self, number: int, work: Callable[[], None]) -> None:
+    def _run_task(self, run_id: int, work: Callable[[], None]) -> None:
         try:
             work()
-        except StaleError:
+        except Cancelled:
             pass
         except BaseException as error:
-            self._say(messages.Failed(number, _told(error)))
-        self._say(messages.Stopped(number))
-        _give_back()
+            self._post(messages.Failed(run_id, _as_sedd_error(error)))
+        self._post(messages.Stopped(run_id))
+        _release_memory()
 
-    def _begin(self, number: int, make: "Callable[[], Job]", numbers: Sequence[int]) -> None:
+    def _start(self, run_id: int, make: "Callable[[], Job]", numbers: Sequence[int]) -> None:
         def work() -> None:
             from sedd_cli.generation.branches import Branch
 
-            if number != self.generation:
+            if run_id != self.run_id:
                 return
-            with self._heeding(number):
+            with self._cancellable(run_id):
                 job = make()
             branches = tuple(Branch.begin(job, n) for n in numbers)
-            self._say(messages.Begun(number, branches))
-            self._carry(number, branches, None)
-            self._rank(number, branches)
+            self._post(messages.Started(run_id, branches))
+            self._advance(run_id, branches, None)
+            self._rank(run_id, branches)
 
-        self._guarded(number, work)
+        self._run_task(run_id, work)
 
-    def _carry(self, number: int, branches: "Sequence[Branch]", limit: int | None) -> None:
+    def _advance(self, run_id: int, branches: "Sequence[Branch]", limit: int | None) -> None:
         made = 0
         for branch in branches:
             for step in branch.resume():
-                if number != self.generation:
+                if run_id != self.run_id:
                     return
                 branch.add(step)
-                self._say(messages.Advanced(number, branch, branch.last))
-                self._answer()
+                self._post(messages.Advanced(run_id, branch, branch.last))
+                self._compute_alternatives()
                 made += 1
-                if made == limit or number != self.generation:
+                if made == limit or run_id != self.run_id:
                     return
 
-    def _rank(self, number: int, branches: "Sequence[Branch]") -> None:
+    def _rank(self, run_id: int, branches: "Sequence[Branch]") -> None:
         from sedd_cli.generation.infill import Infilling, nats_of
 
         if len(branches) < 2 or not isinstance(branches[0].job, Infilling):
             return
-        with self._heeding(number):
+        with self._cancellable(run_id):
             for branch in branches:
                 branch.nats = nats_of(branch.job.checkpoint, branch.tip.states)
-        self._say(messages.Ranked(number))
+        self._post(messages.Ranked(run_id))
 
     @contextmanager
-    def _heeding(self, number: int) -> Iterator[None]:
-        self._heeded = number
+    def _cancellable(self, run_id: int) -> Iterator[None]:
+        self._cancel_token = run_id
         try:
             yield
         finally:
-            self._heeded = None
+            self._cancel_token = None
 
-    def _heed(self, *_: object) -> None:
-        if self._heeded not in (None, self.generation):
-            raise StaleError
+    def _check_cancelled(self, *_: object) -> None:
+        if self._cancel_token not in (None, self.run_id):
+            raise Cancelled
 
-    def _answer(self) -> None:
+    def _compute_alternatives(self) -> None:
         try:
-            question = self._questions.pop()
+            request = self._alternatives_requests.pop()
         except IndexError:
             return
         from sedd_cli.generation.alternatives import alternatives
 
-        branch, at, (canvas, position) = question
+        branch, at, (canvas, position) = request
         try:
-            found = alternatives(branch.job.checkpoint, branch.moments[at].states[canvas], position)
+            result = alternatives(branch.job.checkpoint, branch.moments[at].states[canvas], position)
         except Exception as error:
-            self._say(messages.Failed(self.generation, _told(error)))
+            self._post(messages.Failed(self.run_id, _as_sedd_error(error)))
         else:
-            self._say(messages.Answered(branch, at, (canvas, position), found))
+            self._post(messages.AlternativesReady(branch, at, (canvas, position), result))
 
 
-def _give_back() -> None:
+def _release_memory() -> None:
     """Return freed memory to the system, where the C library can be asked to (glibc).
 
     The small tensors that moments keep lie between the large ones that a run has freed: without this, memory grew by
@@ -220,7 +220,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _told(error: BaseException) -> SeddError:
+def _as_sedd_error(error: BaseException) -> SeddError:
     """An error as one that says what to do."""
     if isinstance(error, SeddError):
         return error

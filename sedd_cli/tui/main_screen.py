@@ -98,13 +98,13 @@ class MainScreen(FileActions):
         return True
 
     def on_loading(self, message: messages.Loading) -> None:
-        if message.number != self.load_number:
+        if message.load_id != self.load_id:
             return
-        self.stage = message.stage
+        self.load_status = message.status
         self.refresh_head()
 
     def on_loaded(self, message: messages.Loaded) -> None:
-        if message.number != self.load_number:
+        if message.load_id != self.load_id:
             return
         self.checkpoint = message.checkpoint
         if message.checkpoint.tokenizer is None:
@@ -113,10 +113,10 @@ class MainScreen(FileActions):
             )
         self.refresh_view()
 
-    def on_not_loaded(self, message: messages.NotLoaded) -> None:
-        if message.number != self.load_number:
+    def on_load_failed(self, message: messages.LoadFailed) -> None:
+        if message.load_id != self.load_id:
             return
-        self.stage = "no checkpoint"
+        self.load_status = "no checkpoint"
         self.notify_error(message.error)
         self.refresh_head()
 

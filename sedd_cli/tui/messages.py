@@ -12,76 +12,76 @@ if TYPE_CHECKING:
     from sedd_cli.models.checkpoint import Checkpoint
 
 
-class OfLoad(Message):
+class LoadMessage(Message):
     """About a checkpoint; stale once a later load was asked for."""
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self, load_id: int) -> None:
+        self.load_id = load_id
         super().__init__()
 
 
-class Loading(OfLoad):
-    """The checkpoint is on its way; `stage` says how far."""
+class Loading(LoadMessage):
+    """The checkpoint is on its way; `status` says how far."""
 
-    def __init__(self, number: int, stage: str) -> None:
-        self.stage = stage
-        super().__init__(number)
+    def __init__(self, load_id: int, status: str) -> None:
+        self.status = status
+        super().__init__(load_id)
 
 
-class Loaded(OfLoad):
-    def __init__(self, number: int, checkpoint: "Checkpoint") -> None:
+class Loaded(LoadMessage):
+    def __init__(self, load_id: int, checkpoint: "Checkpoint") -> None:
         self.checkpoint = checkpoint
-        super().__init__(number)
+        super().__init__(load_id)
 
 
-class NotLoaded(OfLoad):
-    def __init__(self, number: int, error: SeddError) -> None:
+class LoadFailed(LoadMessage):
+    def __init__(self, load_id: int, error: SeddError) -> None:
         self.error = error
-        super().__init__(number)
+        super().__init__(load_id)
 
 
-class OfRun(Message):
-    """About a run; stale once a later one has a higher `generation`."""
+class RunMessage(Message):
+    """About a run; stale once a later one has a higher `run_id`."""
 
-    def __init__(self, generation: int) -> None:
-        self.generation = generation
+    def __init__(self, run_id: int) -> None:
+        self.run_id = run_id
         super().__init__()
 
 
-class Begun(OfRun):
+class Started(RunMessage):
     """Branches stand at their beginning."""
 
-    def __init__(self, generation: int, branches: "tuple[Branch, ...]") -> None:
+    def __init__(self, run_id: int, branches: "tuple[Branch, ...]") -> None:
         self.branches = branches
-        super().__init__(generation)
+        super().__init__(run_id)
 
 
-class Advanced(OfRun):
+class Advanced(RunMessage):
     """A branch has moments up to `last`."""
 
-    def __init__(self, generation: int, branch: "Branch", last: int) -> None:
+    def __init__(self, run_id: int, branch: "Branch", last: int) -> None:
         self.branch, self.last = branch, last
-        super().__init__(generation)
+        super().__init__(run_id)
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Advanced) and message.branch is self.branch
 
 
-class Ranked(OfRun):
+class Ranked(RunMessage):
     """The bounds of the branches are known."""
 
 
-class Stopped(OfRun):
+class Stopped(RunMessage):
     """A run is over: done, stopped, or as far as it was asked for."""
 
 
-class Failed(OfRun):
-    def __init__(self, generation: int, error: SeddError) -> None:
+class Failed(RunMessage):
+    def __init__(self, run_id: int, error: SeddError) -> None:
         self.error = error
-        super().__init__(generation)
+        super().__init__(run_id)
 
 
-class Answered(Message):
+class AlternativesReady(Message):
     """What could stand at a position of a canvas at a moment."""
 
     def __init__(self, branch: "Branch", at: int, place: tuple[int, int], alternatives: "Alternatives") -> None:

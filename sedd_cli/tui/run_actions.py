@@ -29,7 +29,7 @@ class RunActions(BaseScreen):
         branch = self.scene.branch
         if self.checkpoint is None:
             self.notify(
-                "The checkpoint is still loading." if self.stage != "no checkpoint" else "There is no checkpoint."
+                "The checkpoint is still loading." if self.load_status != "no checkpoint" else "There is no checkpoint."
             )
         elif branch is None:
             self._begin()
@@ -53,7 +53,7 @@ class RunActions(BaseScreen):
 
     def action_pause(self) -> None:
         """Stop what runs or plays; or go on."""
-        if self.playing or self.running is not None:
+        if self.playing or self.active_run_id is not None:
             self.halt()
             self.refresh_view()
         elif self.scene.branch is None:
@@ -74,7 +74,7 @@ class RunActions(BaseScreen):
             if not branch.finished:
                 self.playing = True
                 self._stepped_at = time.monotonic()
-                self.running = self.engine.carry_on([branch], limit=1)
+                self.active_run_id = self.engine.resume([branch], limit=1)
         else:
             self.session.seek(self.scene.at + by)
         self.refresh_view()
@@ -116,15 +116,15 @@ class RunActions(BaseScreen):
     def halt(self) -> None:
         """Stop the engine and the playing; what is there stays."""
         self.engine.stop()
-        self.running, self.playing = None, False
+        self.active_run_id, self.playing = None, False
 
     def on_timeline_sought(self, message: Timeline.Sought) -> None:
         self.playing = False
         self.session.seek(message.at)
         self.refresh_view()
 
-    def on_begun(self, message: messages.Begun) -> None:
-        if message.generation != self.running:
+    def on_started(self, message: messages.Started) -> None:
+        if message.run_id != self.active_run_id:
             return
         if self.scene is not self._begun_from:
             # Something else was done before it came to that.
@@ -136,7 +136,7 @@ class RunActions(BaseScreen):
             self.refresh_view()
 
     def on_advanced(self, message: messages.Advanced) -> None:
-        if message.generation != self.running:
+        if message.run_id != self.active_run_id:
             return
         now = time.monotonic()
         taken, self._stepped_at = now - self._stepped_at, now
@@ -154,8 +154,8 @@ class RunActions(BaseScreen):
             self.notify(f"Candidate {min(known)[1] + 1} of {len(branches)} fits best: {min(known)[0]:.1f} nats.")
 
     def on_stopped(self, message: messages.Stopped) -> None:
-        if message.generation == self.running:
-            self.running = None
+        if message.run_id == self.active_run_id:
+            self.active_run_id = None
             self.playing = self.playing and self.scene.branch is not None
             self.later()
 
@@ -168,9 +168,9 @@ class RunActions(BaseScreen):
 
     def _play(self, branch: "Branch") -> None:
         self.playing = True
-        if not branch.finished and self.running is None:
+        if not branch.finished and self.active_run_id is None:
             self._stepped_at = time.monotonic()
-            self.running = self.engine.carry_on([branch])
+            self.active_run_id = self.engine.resume([branch])
         self.refresh_view()
 
     def _begin(self) -> None:
@@ -198,7 +198,7 @@ class RunActions(BaseScreen):
         self._begun_from = scene
         self.playing, self.rate = True, 0.0
         self._stepped_at = time.monotonic()
-        self.running = self.engine.begin(make, range(count))
+        self.active_run_id = self.engine.start(make, range(count))
         self.refresh_view()
 
     def _request(self, count: int, prompt: str = "") -> "Request":

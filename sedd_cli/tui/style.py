@@ -176,13 +176,13 @@ def branch_name(branch: "Branch") -> str:
     return " · ".join([*parts, f"{left} calls to go" if left else "done"])
 
 
-def title_of(checkpoint: "Checkpoint | None", stage: str, scene: Scene, sampler: str, steps: int) -> str:
+def title_of(checkpoint: "Checkpoint | None", load_status: str, scene: Scene, sampler: str, steps: int) -> str:
     """What runs: checkpoint, its form and size, sampler, seed; of a branch its own, though another was chosen since."""
-    waiting = [stage] if checkpoint is None else []
+    waiting = [load_status] if checkpoint is None else []
     if scene.branch is not None:
         checkpoint = scene.branch.job.checkpoint
     if checkpoint is None:
-        return f"sedd  {stage}"
+        return f"sedd  {load_status}"
     parts = [checkpoint.name, network_label(checkpoint.form, checkpoint.parameters)]
     if scene.branch is not None:
         request = scene.branch.job.request

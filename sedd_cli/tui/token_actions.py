@@ -17,15 +17,15 @@ class TokenActions(RunActions):
 
     def refresh_view(self) -> None:
         super().refresh_view()
-        self._ask()
+        self._request_alternatives()
 
     def on_canvas_view_moved(self, message: CanvasView.Moved) -> None:
-        self._ask()
+        self._request_alternatives()
         self.refresh_inspector()
 
-    def on_answered(self, message: messages.Answered) -> None:
-        if self.asked == (message.branch, message.at, message.place):
-            self.answer = message.alternatives
+    def on_alternatives_ready(self, message: messages.AlternativesReady) -> None:
+        if self.alternatives_key == (message.branch, message.at, message.place):
+            self.alternatives = message.alternatives
             self.refresh_inspector()
 
     def action_remask(self) -> None:
@@ -73,14 +73,16 @@ class TokenActions(RunActions):
         """Choose another token for the one under the cursor."""
         scene = self.scene
         place = token_edits.place_of(scene, self.canvas.cursor)
-        if place is None or self.answer is None or self.asked != (scene.branch, scene.at, place):
+        if place is None or self.alternatives is None or self.alternatives_key != (scene.branch, scene.at, place):
             self.notify("Move to a token first." if place is None else "Its alternatives are not known yet.")
             return
         assert scene.branch is not None
-        job, answer = scene.branch.job, self.answer
+        job, alternatives = scene.branch.job, self.alternatives
         excluded = scene.excluded_at(*place)
         known = [
-            (token, p) for token, p in zip(answer.tokens, answer.probability, strict=True) if token not in excluded
+            (token, p)
+            for token, p in zip(alternatives.tokens, alternatives.probability, strict=True)
+            if token not in excluded
         ]
         options = [Text(f"{p:.3f}  {name_of(job.checkpoint.tokenizer, token)}") for token, p in known]
 
@@ -134,13 +136,13 @@ class TokenActions(RunActions):
             last = after
         return first, last
 
-    def _ask(self) -> None:
+    def _request_alternatives(self) -> None:
         """Have the engine look at the token under the cursor, unless a run is under way."""
         scene = self.scene
         place = token_edits.place_of(scene, self.canvas.cursor) if scene.branch is not None else None
         if place is None or self.playing:
             return
-        question = (scene.branch, scene.at, place)
-        if question != self.asked and scene.branch is not None:
-            self.asked, self.answer = question, None
-            self.engine.ask(scene.branch, scene.at, place)
+        request = (scene.branch, scene.at, place)
+        if request != self.alternatives_key and scene.branch is not None:
+            self.alternatives_key, self.alternatives = request, None
+            self.engine.request_alternatives(scene.branch, scene.at, place)

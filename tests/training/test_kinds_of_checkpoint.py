@@ -121,7 +121,7 @@ def test_the_interface_takes_what_has_a_canvas_of_noise(trained: Checkpoint) -> 
     assert engine.close(60)
     torch.set_num_threads(threads)
     if trained.form == "autoregressive":
-        assert isinstance(message, messages.NotLoaded) and "autoregressive" in message.error.message
+        assert isinstance(message, messages.LoadFailed) and "autoregressive" in message.error.message
     else:
         assert isinstance(message, messages.Loaded)
 

@@ -153,7 +153,7 @@ class Seat:
 
     async def still(self) -> None:
         """Until nothing runs or plays."""
-        await self.until(lambda: self.main_screen.running is None and not self.main_screen.playing)
+        await self.until(lambda: self.main_screen.active_run_id is None and not self.main_screen.playing)
 
     async def go(self, *keys: str) -> None:
         """Press keys (`g`) and let what they begin come to its end."""
@@ -164,7 +164,7 @@ class Seat:
     async def known(self) -> None:
         """Until it is known what else could stand at the cursor."""
         question = self.branch, self.scene.at, place_of(self.scene, self.canvas.cursor)
-        await self.until(lambda: self.main_screen.asked == question and self.main_screen.answer)
+        await self.until(lambda: self.main_screen.alternatives_key == question and self.main_screen.alternatives)
 
     async def shown(self, kind: type[S]) -> S:
         """A dialog, once it is there."""

@@ -25,7 +25,7 @@ class Seen:
         self.on_call: Callable[[], None] = lambda: None
         self.engine = Engine(self._heard)
         self.engine.load(None, "cpu")
-        loaded = self.until(messages.Loaded, messages.NotLoaded)
+        loaded = self.until(messages.Loaded, messages.LoadFailed)
         assert isinstance(loaded, messages.Loaded)
         self.checkpoint: Checkpoint = loaded.checkpoint
         self.checkpoint.model.transformer.vocab_embed.register_forward_pre_hook(self._called)
@@ -45,7 +45,7 @@ class Seen:
 
     def fill(self, gap: Gap, count: int) -> None:
         request = Request(steps=4, length=32, seed=0, num_samples=count)
-        self.engine.begin(lambda: Infilling(self.checkpoint, request, DOCUMENT, [gap]), range(count))
+        self.engine.start(lambda: Infilling(self.checkpoint, request, DOCUMENT, [gap]), range(count))
         self.until(messages.Stopped)
 
 
@@ -67,15 +67,15 @@ def test_a_comparison_of_lengths_is_left(seen: Seen) -> None:
 
     seen.on_call = third
     seen.fill(Gap(17, 20, tokens=(1, 6)), 1)
-    assert seen.calls == 3 and not said(seen, messages.Begun) and not said(seen, messages.Failed)
+    assert seen.calls == 3 and not said(seen, messages.Started) and not said(seen, messages.Failed)
     seen.on_call = lambda: None
     seen.fill(Gap(17, 20, tokens=(1, 6)), 1)
-    assert said(seen, messages.Begun) and seen.calls >= 3 + 6
+    assert said(seen, messages.Started) and seen.calls >= 3 + 6
 
 
 def test_a_ranking_is_left(seen: Seen) -> None:
     def first_of_ranking() -> None:
-        begun = next(message for message in seen.said if isinstance(message, messages.Begun))
+        begun = next(message for message in seen.said if isinstance(message, messages.Started))
         if all(branch.finished for branch in begun.branches):
             seen.engine.stop()
             seen.on_call = lambda: None

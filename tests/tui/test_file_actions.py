@@ -615,9 +615,9 @@ async def test_a_branch_is_exported_to_be_played_elsewhere(opened: Opened, numbe
         await seat.go()
         # One more text, of a row that was not asked for at first, and a change by hand.
         await seat.press("G")
-        await seat.until(lambda: seat.main_screen.running is None and seat.branch.finished)
+        await seat.until(lambda: seat.main_screen.active_run_id is None and seat.branch.finished)
         await seat.rush("ctrl+home", "r", "g")
-        await seat.until(lambda: seat.main_screen.running is None and seat.branch.finished)
+        await seat.until(lambda: seat.main_screen.active_run_id is None and seat.branch.finished)
         await seat.press("e")
         await seat.shown(Choose)
         await seat.press(number)

@@ -135,17 +135,17 @@ async def test_pause_and_play(opened: Opened) -> None:
     async with opened(**LONG) as seat:
         await seat.loaded()
         screen = seat.main_screen
-        await seat.tap("space", lambda: screen.running is not None)
+        await seat.tap("space", lambda: screen.active_run_id is not None)
         for moments in (3, 9):
             await seat.until(lambda least=moments: seat.scene.branch and seat.branch.last >= least)
-            await seat.tap("space", lambda: screen.running is None)
+            await seat.tap("space", lambda: screen.active_run_id is None)
             # This is answered once the engine has stopped.
-            await seat.until(lambda: screen.answer)
+            await seat.until(lambda: screen.alternatives)
             assert not screen.playing and not seat.branch.finished
             last = seat.branch.last
             await seat.press("less_than_sign", "greater_than_sign")
             assert seat.scene.at == seat.branch.last == last
-            await seat.tap("space", lambda: screen.playing and screen.running is not None)
+            await seat.tap("space", lambda: screen.playing and screen.active_run_id is not None)
         # The session ends while it runs.
 
 
@@ -156,7 +156,7 @@ async def test_ctrl_c_says_what_it_stopped_and_what_quits(opened: Opened) -> Non
         await seat.press("ctrl+c")
         assert seat.told == ["^q quits."]
         await seat.tap("g", lambda: seat.scene.branch and seat.branch.last >= 2)
-        await seat.tap("ctrl+c", lambda: seat.main_screen.running is None)
+        await seat.tap("ctrl+c", lambda: seat.main_screen.active_run_id is None)
         await seat.until(lambda: len(seat.told) == 2 and "space play" in seat.seen)
         assert seat.told[-1] == "Stopped. ^q quits." and not seat.branch.finished
         await seat.press("ctrl+c")
@@ -185,8 +185,8 @@ async def test_looking_back_during_a_run_does_not_stop_it(opened: Opened) -> Non
         await seat.tap("less_than_sign", lambda: not seat.main_screen.playing)
         last = seat.branch.last
         await seat.until(lambda: seat.branch.last > last)
-        assert seat.scene.at == 0 and seat.main_screen.running is not None
-        await seat.tap("comma", lambda: seat.main_screen.running is None)
+        assert seat.scene.at == 0 and seat.main_screen.active_run_id is not None
+        await seat.tap("comma", lambda: seat.main_screen.active_run_id is None)
         assert seat.scene.at == 0
 
 
@@ -266,7 +266,7 @@ async def test_a_fresh_seed_for_each_run_unless_it_is_locked(opened: Opened) -> 
 async def test_no_checkpoint_is_said(opened: Opened, tmp_path_factory: pytest.TempPathFactory) -> None:
     nothing = tmp_path_factory.mktemp("nothing")
     async with opened(STORY, model=str(nothing)) as seat:
-        await seat.until(lambda: seat.main_screen.stage == "no checkpoint")
+        await seat.until(lambda: seat.main_screen.load_status == "no checkpoint")
         assert str(nothing) in seat.told[0] and "no checkpoint" in seat.title
         lines = seat.told[0].splitlines()
         assert len(lines) == len(set(lines))
@@ -290,7 +290,7 @@ async def test_only_the_checkpoint_that_was_asked_for_last_is_on_the_desk(opened
         await seat.loaded()
         first = seat.main_screen.checkpoint
         await asked(seat, str(PARITY / "radd"), str(tmp_path))
-        await seat.until(lambda: seat.main_screen.stage == "no checkpoint")
+        await seat.until(lambda: seat.main_screen.load_status == "no checkpoint")
         assert seat.main_screen.checkpoint is None and seat.title == "sedd  no checkpoint"
         assert len(seat.checkpoints) == 1, "nothing was loaded that was not wanted any more"
         await seat.press("g")
@@ -308,9 +308,9 @@ async def test_what_was_loaded_too_late_is_let_go(opened: Opened, tmp_path: Path
     async with opened() as seat:
         await seat.loaded()
         found = seat.main_screen.checkpoint
-        stale = Loading(seat.main_screen.load_number, "later"), Loaded(seat.main_screen.load_number, found)
+        stale = Loading(seat.main_screen.load_id, "later"), Loaded(seat.main_screen.load_id, found)
         seat.app.remember(seat.main_screen.settings.model_copy(update={"model": str(tmp_path)}))
-        await seat.until(lambda: seat.main_screen.stage == "no checkpoint")
+        await seat.until(lambda: seat.main_screen.load_status == "no checkpoint")
         for message in stale:
             seat.main_screen.post_message(message)
         await seat.settle()
@@ -322,7 +322,7 @@ async def test_what_cannot_be_run_is_said_and_nothing_plays(opened: Opened) -> N
     async with opened(STORY, length=4) as seat:
         await seat.loaded()
         await seat.press("ctrl+a", "m", "g")
-        await seat.until(lambda: seat.main_screen.running is None)
+        await seat.until(lambda: seat.main_screen.active_run_id is None)
         assert "does not fit on a canvas of 4" in seat.told[-1]
         assert not seat.main_screen.playing and len(seat.scene.draft.masked) == 1
 
@@ -337,7 +337,7 @@ async def test_another_checkpoint_leaves_what_is_written_as_it_is(opened: Opened
             seat.app.remember(seat.main_screen.settings.model_copy(update={"model": model}))
             assert seat.page.text_of(0) == seen and seat.title == f"{title} · loading"
             await seat.until(
-                lambda: seat.main_screen.stage == "no checkpoint" or seat.main_screen.checkpoint is not None
+                lambda: seat.main_screen.load_status == "no checkpoint" or seat.main_screen.checkpoint is not None
             )
             await seat.settle()
             assert seat.page.text_of(0) == seen

@@ -56,7 +56,9 @@ async def test_many_runs_broken_off_leave_nothing_behind(tmp_path: Path) -> None
             screen.refresh_view()
             await pilot.press("g")
             steps = chance.randrange(12)
-            while screen.running is not None and (screen.scene.branch is None or screen.scene.branch.last < steps):
+            while screen.active_run_id is not None and (
+                screen.scene.branch is None or screen.scene.branch.last < steps
+            ):
                 await pilot.pause()
             await pilot.press(*chance.choices(KEYS, k=chance.randrange(4)))
             if screen.editing:

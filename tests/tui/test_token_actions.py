@@ -233,7 +233,7 @@ async def test_a_change_during_a_run_stops_it_there(opened: Opened) -> None:
         await seat.tap("g", lambda: seat.scene.branch and seat.branch.last >= 3)
         original = seat.branch
         await seat.tap("R", lambda: len(seat.scene.branches) == 2)
-        assert seat.main_screen.running is None and not seat.main_screen.playing
+        assert seat.main_screen.active_run_id is None and not seat.main_screen.playing
         assert len(masked(seat)) == 200 and seat.branch.forked_at <= original.last < 200
 
 

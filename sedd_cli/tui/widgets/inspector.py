@@ -19,7 +19,7 @@ class Inspector(Static):
     _shown: Text | None = None
 
     def show(self, screen: "BaseScreen") -> None:
-        """Bring it up to date with the screen's scene, cursor and answer."""
+        """Bring it up to date with the screen's scene, cursor and alternatives."""
         text = self._text(screen)
         if text != self._shown:
             self._shown = text
@@ -43,16 +43,16 @@ class Inspector(Static):
         if revealed >= 0:
             step, p = scene.branch.moments[revealed].step, float(scene.moment.confidence[canvas][position])
             text.append(f"\nrevealed at step {step.step if step else 0}, p {p:.3f}", style="not bold")
-        answer = screen.answer if screen.asked == (scene.branch, scene.at, place) else None
-        if answer is None:
+        alternatives = screen.alternatives if screen.alternatives_key == (scene.branch, scene.at, place) else None
+        if alternatives is None:
             text.append("\n…", style="not bold dim")
             return text
-        text.append(f"\nentropy {answer.entropy:.2f} nats", style="not bold")
-        if answer.current is not None:
-            text.append(f"  now {answer.current:.3f}", style="not bold")
+        text.append(f"\nentropy {alternatives.entropy:.2f} nats", style="not bold")
+        if alternatives.current is not None:
+            text.append(f"  now {alternatives.current:.3f}", style="not bold")
         room = max(1, self.size.height - 3) if self.size.height else 8
-        width = max((p for p in answer.probability[:room]), default=1)
-        for other, p in list(zip(answer.tokens, answer.probability, strict=True))[:room]:
+        width = max((p for p in alternatives.probability[:room]), default=1)
+        for other, p in list(zip(alternatives.tokens, alternatives.probability, strict=True))[:room]:
             bar = _bar(p / width)
             style = "bold" if other == token else "not bold"
             text.append(f"\n{p:.3f} ", style=style).append(f"{bar:<{BAR}}", style="not bold dim")
