@@ -36,8 +36,8 @@ class DocumentActions(TokenActions):
             self.notify("That is masked already: g writes it, x takes the mask away.")
             return
         self.halt()
-        scene, start = self.scene.settle_at(first)
-        _, end = self.scene.settle_at((self._offset_behind(last), 0))
+        scene, start = self.scene.flatten_at(first)
+        _, end = self.scene.flatten_at((self._offset_behind(last), 0))
         if canvas.selection is None and start and scene.draft.text[start - 1] == " ":
             # To the vocabulary a word begins with the blank before it.
             start -= 1
@@ -82,7 +82,7 @@ class DocumentActions(TokenActions):
             if mark is not None and mark.masked:
                 self.apply(replace(self.scene, draft=self.scene.draft.set_length(mark, tokens=tokens)))
                 return
-            scene, at = self.scene.settle_at(self.canvas.cursor)
+            scene, at = self.scene.flatten_at(self.canvas.cursor)
             text = scene.draft.text
             if 0 < at < len(text) and text[at - 1] == " " and not text[at].isspace():
                 # Before a word's blank, as in `action_mask`: behind it the word that follows would be without one.
@@ -101,7 +101,7 @@ class DocumentActions(TokenActions):
         if self.scene.run is not None:
             self.notify("A canvas has no markers: its MASKs are gaps already.")
             return
-        draft = self.scene.settled.draft
+        draft = self.scene.flattened.draft
         try:
             gaps = check_gaps(marker_gaps(draft.text), len(draft.text))
         except UsageError as error:
@@ -127,7 +127,7 @@ class DocumentActions(TokenActions):
     def action_accept_all(self) -> None:
         """Keep all that was written."""
         self.halt()
-        scene = self.scene.settled
+        scene = self.scene.flattened
         if self.scene.run is None and all(mark.masked for mark in scene.draft.marks):
             self.notify("There is no gap to accept." if not scene.draft.marks else "No gap is full yet: g writes.")
         for mark in scene.draft.marks:
@@ -138,7 +138,7 @@ class DocumentActions(TokenActions):
     def action_reject_all(self) -> None:
         """Put back what stood in every gap; what was only masked is unmasked."""
         self.halt()
-        draft = Draft() if self.scene.run is not None else self.scene.settled.draft
+        draft = Draft() if self.scene.run is not None else self.scene.flattened.draft
         if self.scene.run is None and not draft.marks:
             self.notify("There is no gap to reject.")
             return
@@ -176,7 +176,7 @@ class DocumentActions(TokenActions):
         self.halt()
         page, cursor = self.canvas.page, self.canvas.cursor
         y_x = page.locate(cursor)
-        scene, at = self.scene.settle_at(cursor)
+        scene, at = self.scene.flatten_at(cursor)
         # One undo takes back all that is typed until Esc.
         self._edit_begun = self.session.apply(scene)
         self._set_editing(True)
@@ -265,7 +265,7 @@ class DocumentActions(TokenActions):
         scene = self.scene
         if scene.run is not None:
             self.halt()
-            self.apply(scene.settled if accept else Scene(scene.draft))
+            self.apply(scene.flattened if accept else Scene(scene.draft))
             return
         marks = [mark for mark in scene.draft.marks if mark not in self._decided()]
         here = self._mark_at(self.canvas.cursor)
@@ -292,7 +292,7 @@ class DocumentActions(TokenActions):
         scene = replace(scene, verdicts={**scene.verdicts, gap: text})
         if len(scene.verdicts) == len(scene.draft.masked):
             self.halt()
-            scene = scene.settled
+            scene = scene.flattened
         self.apply(scene)
         self.action_next_gap(1) if scene.draft.marks else None
 

@@ -195,7 +195,7 @@ class MainScreen(FileActions):
         self._kept = scene, size
         try:
             if self.session.unsaved or scene.draft.marks:
-                self.store.autosave(self._record(self.session.unsaved_scene.settled.draft))
+                self.store.autosave(self._record(self.session.unsaved_scene.flattened.draft))
             else:
                 self.store.discard()
             self._unsafe = False
@@ -209,7 +209,7 @@ class MainScreen(FileActions):
         try:
             if not (self.session.unsaved or self.scene.draft.marks):
                 return False
-            record = self._record(self.session.unsaved_scene.settled.draft)
+            record = self._record(self.session.unsaved_scene.flattened.draft)
         except Exception:
             # A fault of ours may have spoilt the branches: the draft is the user's own.
             record = self._record(self.scene.draft)

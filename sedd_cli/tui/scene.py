@@ -96,10 +96,10 @@ class Scene:
         if self.run is not None:
             assert self.moment is not None
             return self.run.text_of(self.moment.states[0].ids)
-        return self.settled.draft.text
+        return self.flattened.draft.text
 
     @property
-    def settled(self) -> "Scene":
+    def flattened(self) -> "Scene":
         """The same without branches: gaps that were decided are text, full ones await a verdict, others stay masked."""
         if self.branch is None:
             return self
@@ -116,17 +116,17 @@ class Scene:
             filled = filled.accept(gaps[i])
         return Scene(filled)
 
-    def settle_at(self, address: Address) -> tuple["Scene", int]:
+    def flatten_at(self, address: Address) -> tuple["Scene", int]:
         """The settled scene, and which character of its text stands at an address of this one's page."""
-        settled, offset = self.settled, address[0]
+        flattened, offset = self.flattened, address[0]
         if self.infilling is None:
-            return settled, min(offset, len(settled.draft.text))
+            return flattened, min(offset, len(flattened.draft.text))
         shift = 0
         for gap, mark in enumerate(self.draft.masked):
             if (mark.end, 0) <= address and (gap in self.verdicts or self.filled(gap)):
                 new = self.verdicts[gap] if gap in self.verdicts else self.written(gap)
                 shift += len(new) - (mark.end - mark.start)
-        return settled, offset + shift
+        return flattened, offset + shift
 
     def _as_draft(self) -> Draft:
         """A canvas as a document: runs of MASK are gaps of so many tokens."""

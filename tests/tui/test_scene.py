@@ -29,7 +29,7 @@ def test_an_end_of_text_at_the_start_of_a_canvas_ends_nothing(built_in: Checkpoi
     assert built_in.tokenizer is not None and built_in.tokenizer.end_of_text_id is not None
     scene = canvas_of(built_in, built_in.tokenizer.end_of_text_id, "Once upon a time")
     assert scene.text.startswith("Once upon a time[[")
-    draft = scene.settled.draft
+    draft = scene.flattened.draft
     assert draft.text == "Once upon a time" and [mark.start for mark in draft.marks] == [len(draft.text)]
 
 
@@ -37,7 +37,7 @@ def test_part_of_a_character_between_masks_is_within_one_gap(built_in: Checkpoin
     tokenizer, mask_id = built_in.tokenizer, built_in.mask_id
     assert tokenizer is not None and mask_id is not None
     part = next(i for i in range(tokenizer.size) if tokenizer.bytes_of(i) and not tokenizer.decode([i]))
-    draft = canvas_of(built_in, "Tim said", mask_id, part).settled.draft
+    draft = canvas_of(built_in, "Tim said", mask_id, part).flattened.draft
     assert check_gaps(draft.gaps, len(draft.text)) == draft.gaps
     assert [mark.tokens for mark in draft.marks] == [16 - 3]
 
