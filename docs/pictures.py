@@ -79,7 +79,7 @@ async def a_document(pilot: "Pilot[None]") -> None:
     """Two gaps filled, the cursor on the first."""
     screen = pilot.app.main_screen  # type: ignore[attr-defined]
     for start, words in ((STORY.index("red"), 2), (STORY.index("The cat was"), 8)):
-        screen.canvas.place((start, 0))
+        screen.canvas.move_cursor((start, 0))
         await pilot.press(*["ctrl+shift+right"] * words, "shift+left", "shift+left", "m")
     await pilot.press("g")
     await until(pilot, lambda: screen.scene.branches and all(b.nats is not None for b in screen.scene.branches))
@@ -95,7 +95,7 @@ async def branches(pilot: "Pilot[None]") -> None:
     for choice in "14":
         await pilot.press("enter", choice, "g")
         await until(pilot, lambda: screen.active_run_id is None and not screen.playing and screen.scene.branch.finished)
-        screen.on_timeline_sought(Timeline.Sought(120))
+        screen.on_timeline_seek_requested(Timeline.SeekRequested(120))
         await pilot.press(*["right"] * 3)
         await until(pilot, lambda: screen.alternatives)
     await pilot.press("b")

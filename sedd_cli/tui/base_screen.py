@@ -19,7 +19,7 @@ from sedd_cli.tui.page_layout import Page
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.session import EditingSession
 from sedd_cli.tui.settings import Settings
-from sedd_cli.tui.style import Painter, clock_of, title_of
+from sedd_cli.tui.style import PageBuilder, timeline_state, title_of
 from sedd_cli.tui.widgets.canvas_view import CanvasView
 from sedd_cli.tui.widgets.hints import Hint, Hints
 from sedd_cli.tui.widgets.inspector import Inspector
@@ -89,8 +89,8 @@ class BaseScreen(Screen[None]):
         return self.query_one("#canvas", CanvasView)
 
     @property
-    def painter(self) -> Painter:
-        return Painter(self.checkpoint.tokenizer if self.checkpoint else None, self.settings.heat)
+    def page_builder(self) -> PageBuilder:
+        return PageBuilder(self.checkpoint.tokenizer if self.checkpoint else None, self.settings.heat)
 
     def on_mount(self) -> None:
         self.canvas.border_title = "canvas"
@@ -117,12 +117,12 @@ class BaseScreen(Screen[None]):
         self._dirty = False
         canvas = self.canvas
         ended = canvas.cursor == canvas.page.end
-        canvas.show(self.painter.page(self.scene, canvas.page_width))
+        canvas.show(self.page_builder.build(self.scene, canvas.page_width))
         if ended and self.scene.at == 0 and self.scene.run is not None:
             # What has just begun is read from its beginning.
-            canvas.place(canvas.page.address(0, 0))
+            canvas.move_cursor(canvas.page.address(0, 0))
         self.query_one(Hints).show(self.hints())
-        self.refresh_clock()
+        self.refresh_timeline()
         self.refresh_head()
         self.refresh_inspector()
 
@@ -157,9 +157,9 @@ class BaseScreen(Screen[None]):
         """Bring the screen up to date with the next frame."""
         self._dirty = True
 
-    def refresh_clock(self) -> None:
+    def refresh_timeline(self) -> None:
         speed = "" if self.speed is None else f"{self.speed:g}/s"
-        self.query_one(Timeline).show(clock_of(self.scene, self.playing, self.rate, speed))
+        self.query_one(Timeline).show(timeline_state(self.scene, self.playing, self.rate, speed))
 
     def refresh_head(self) -> None:
         scene = self.scene

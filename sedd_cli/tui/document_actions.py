@@ -19,14 +19,14 @@ from sedd_cli.tui.widgets.canvas_view import CanvasView
 class DocumentActions(TokenActions):
     """Verdicts are on gaps; what is typed or masked elsewhere first makes text of all that is written."""
 
-    _edit_begun = False
+    _edit_started = False
     """Whether what is typed now goes on with a change that can be undone."""
 
     def action_mask(self) -> None:
         """Mask the selection or the word under the cursor; of tokens, give them back."""
         canvas = self.canvas
         first, last = canvas.selection or self._word_of_text()
-        if token_edits.places_between(self.scene, first, last):
+        if token_edits.positions_between(self.scene, first, last):
             self.action_remask()
             return
         if first == canvas.page.end:
@@ -37,24 +37,24 @@ class DocumentActions(TokenActions):
             return
         self.halt()
         scene, start = self.scene.flatten_at(first)
-        _, end = self.scene.flatten_at((self._offset_behind(last), 0))
+        _, end = self.scene.flatten_at((self._offset_after(last), 0))
         if canvas.selection is None and start and scene.draft.text[start - 1] == " ":
             # To the vocabulary a word begins with the blank before it.
             start -= 1
         self.apply(replace(scene, draft=scene.draft.mask(start, end)))
-        canvas.place((start, -(10**6)))
+        canvas.move_cursor((start, -(10**6)))
 
     def _word_of_text(self) -> tuple[Address, Address]:
         """The word under the cursor, or the next one, without the punctuation around it."""
         page, at = self.canvas.page, self.canvas.cursor
         first, last = page.word_at(at)
         if first == last == at and at[1] == 0 and self.scene.draft.text[at[0] : at[0] + 1].isspace():
-            first, last = page.word_at(page.word(at, 1))
+            first, last = page.word_at(page.next_word(at, 1))
         text = self.scene.draft.text
         if first[1] == last[1] == 0:
-            found = re.search(r"\w(?:.*\w)?", text[first[0] : page.grapheme_end(last)], re.DOTALL)
-            if found:
-                return (first[0] + found.start(), 0), page.nearest((first[0] + found.end() - 1, 0))
+            match = re.search(r"\w(?:.*\w)?", text[first[0] : page.grapheme_end(last)], re.DOTALL)
+            if match:
+                return (first[0] + match.start(), 0), page.nearest((first[0] + match.end() - 1, 0))
         return first, last
 
     def action_tokens(self) -> None:
@@ -64,14 +64,14 @@ class DocumentActions(TokenActions):
             self.notify("That gap is being written: u takes the run back, then t.")
             return
 
-        def wrong(value: str) -> str | None:
+        def validate(value: str) -> str | None:
             try:
                 check_gaps([Gap(0, 0, parse_length(value))], 0)
             except SeddError:
                 return "12, 5-20 or auto"
             return None
 
-        def answered(value: str | None) -> None:
+        def on_result(value: str | None) -> None:
             if value is None:
                 return
             tokens = parse_length(value)
@@ -88,13 +88,13 @@ class DocumentActions(TokenActions):
                 # Before a word's blank, as in `action_mask`: behind it the word that follows would be without one.
                 at -= 1
             self.apply(replace(scene, draft=scene.draft.mask(at, at, tokens)))
-            self.canvas.place((at, -(10**6)))
+            self.canvas.move_cursor((at, -(10**6)))
 
         now = mark.tokens if mark is not None else 12
         value = "-".join(map(str, now)) if isinstance(now, tuple) else str(now or "")
         title = "How many tokens are to be written here?"
         hint = "12: so many. 5-20: what fits best of these. auto: found out."
-        self.app.push_screen(Ask(title, value, hint, wrong), answered)
+        self.app.push_screen(Ask(title, value, hint, validate), on_result)
 
     def action_markers(self) -> None:
         """Make gaps of the markers in the text, as `sedd infill` does."""
@@ -114,15 +114,15 @@ class DocumentActions(TokenActions):
         self.halt()
         marks = [Mark(gap.start, gap.end, draft.text[gap.start : gap.end], gap.tokens) for gap in new]
         self.apply(Scene(replace(draft, marks=merge_adjacent([*draft.marks, *marks]))))
-        self.canvas.place((new[0].start, -(10**6)))
+        self.canvas.move_cursor((new[0].start, -(10**6)))
 
     def action_accept(self) -> None:
         """Keep what was written in the gap at the cursor, or in the one after it."""
-        self._judge(accept=True)
+        self._accept_or_reject(accept=True)
 
     def action_reject(self) -> None:
         """Put back what stood in the gap at the cursor, or in the one after it."""
-        self._judge(accept=False)
+        self._accept_or_reject(accept=False)
 
     def action_accept_all(self) -> None:
         """Keep all that was written."""
@@ -153,23 +153,23 @@ class DocumentActions(TokenActions):
         starts = [
             (mark.start, -(10**6)) if mark.masked else (mark.start, 0)
             for mark in self.scene.draft.marks
-            if mark not in self._decided()
+            if mark not in self._decided_marks()
         ]
-        here = self.canvas.page.address(*self.canvas.page.locate(self.canvas.cursor))
+        current = self.canvas.page.address(*self.canvas.page.locate(self.canvas.cursor))
         page = self.canvas.page
-        places = sorted({page.address(*page.locate(start)) for start in starts})
-        ahead = [p for p in places if (p > here if by > 0 else p < here)]
-        if not places:
+        stops = sorted({page.address(*page.locate(start)) for start in starts})
+        ahead = [p for p in stops if (p > current if by > 0 else p < current)]
+        if not stops:
             self.notify("There is no gap: select something and press m.")
             return
-        target = (ahead or places)[0] if by > 0 else (ahead or places)[-1]
-        self.canvas.place(target)
+        target = (ahead or stops)[0] if by > 0 else (ahead or stops)[-1]
+        self.canvas.move_cursor(target)
 
     def action_undo(self) -> None:
-        self._travel(self.session.undo(), "There is nothing to undo.")
+        self._show_history(self.session.undo(), "There is nothing to undo.")
 
     def action_redo(self) -> None:
-        self._travel(self.session.redo(), "There is nothing to redo.")
+        self._show_history(self.session.redo(), "There is nothing to redo.")
 
     def action_edit(self) -> None:
         """Edit mode: what is written becomes text, and keys are text."""
@@ -178,10 +178,10 @@ class DocumentActions(TokenActions):
         y_x = page.locate(cursor)
         scene, at = self.scene.flatten_at(cursor)
         # One undo takes back all that is typed until Esc.
-        self._edit_begun = self.session.apply(scene)
+        self._edit_started = self.session.apply(scene)
         self._set_editing(True)
         self.refresh_view()
-        self.canvas.place(self.canvas.page.address(*y_x) if cursor[1] < 0 else (at, 0))
+        self.canvas.move_cursor(self.canvas.page.address(*y_x) if cursor[1] < 0 else (at, 0))
 
     def action_command(self) -> None:
         """Back to command mode; there, drop the selection."""
@@ -189,29 +189,29 @@ class DocumentActions(TokenActions):
             self._set_editing(False)
             self.refresh_view()
         else:
-            self.canvas.place(self.canvas.cursor)
+            self.canvas.move_cursor(self.canvas.cursor)
 
     def on_canvas_view_typed(self, message: CanvasView.Typed) -> None:
         draft = self.scene.draft
         if (mark := self._erased_gap(message.erase)) is not None:
             # What it hides is not seen, and is not for a key to take: it comes to light.
-            self._amend(draft.accept(mark), self.canvas.cursor[0])
+            self._apply_edit(draft.accept(mark), self.canvas.cursor[0])
             return
-        first, last = self._edited(message.erase)
+        first, last = self._edited_range(message.erase)
         text = re.sub(r"\r\n|\r|\n", "\r\n" if "\r\n" in draft.text else "\n", message.text)
         if first != last or text:
-            self._amend(draft.edit(first, last, text), first + len(text))
+            self._apply_edit(draft.edit(first, last, text), first + len(text))
 
-    def _amend(self, draft: Draft, cursor: int) -> None:
+    def _apply_edit(self, draft: Draft, cursor: int) -> None:
         """Go on with what is typed: the draft as it is now, the cursor before a character of it."""
         scene = replace(self.scene, draft=draft)
-        if self._edit_begun:
+        if self._edit_started:
             self.session.amend(scene)
         else:
-            self._edit_begun = self.session.apply(scene)
-        self.canvas.cursor, self.canvas.pivot = (cursor, 0), None
+            self._edit_started = self.session.apply(scene)
+        self.canvas.cursor, self.canvas.selection_anchor = (cursor, 0), None
         self.refresh_view()
-        self.canvas.place(self.canvas.cursor)
+        self.canvas.move_cursor(self.canvas.cursor)
 
     def _erased_gap(self, erase: str) -> Mark | None:
         """The gap that a key takes away: one of which it would erase a MASK, or in which all that is selected lies."""
@@ -227,11 +227,11 @@ class DocumentActions(TokenActions):
             return None
         return self._mark_at(at) if at[1] < 0 else None
 
-    def _edited(self, erase: str) -> tuple[int, int]:
+    def _edited_range(self, erase: str) -> tuple[int, int]:
         """The characters that a key replaces."""
         canvas = self.canvas
         if selection := canvas.selection:
-            return selection[0][0], self._offset_behind(selection[1])
+            return selection[0][0], self._offset_after(selection[1])
         at = canvas.cursor
         if erase == "backspace":
             return canvas.page.move(at, -1)[0], at[0]
@@ -239,12 +239,12 @@ class DocumentActions(TokenActions):
             return at[0], canvas.page.grapheme_end(at) if at[1] == 0 else at[0]
         return at[0], at[0]
 
-    def _offset_behind(self, address: Address) -> int:
+    def _offset_after(self, address: Address) -> int:
         mark = self._mark_at(address) if address[1] < 0 else None
         return mark.end if mark is not None else self.canvas.page.grapheme_end(address)
 
     def _set_editing(self, editing: bool) -> None:
-        self.editing = self.canvas.typing = editing
+        self.editing = self.canvas.editing = editing
         self.set_class(editing, "-editing")
         self.query_one("#mode", Label).update("EDIT" if editing else "COMMAND")
         self.refresh_bindings()
@@ -257,24 +257,24 @@ class DocumentActions(TokenActions):
                 return mark
         return None
 
-    def _decided(self) -> list[Mark]:
+    def _decided_marks(self) -> list[Mark]:
         masked = self.scene.draft.masked
         return [masked[gap] for gap in self.scene.verdicts]
 
-    def _judge(self, accept: bool) -> None:
+    def _accept_or_reject(self, accept: bool) -> None:
         scene = self.scene
         if scene.run is not None:
             self.halt()
             self.apply(scene.flattened if accept else Scene(scene.draft))
             return
-        marks = [mark for mark in scene.draft.marks if mark not in self._decided()]
-        here = self._mark_at(self.canvas.cursor)
-        mark = here if here in marks else next((m for m in marks if m.start >= self.canvas.cursor[0]), None)
+        marks = [mark for mark in scene.draft.marks if mark not in self._decided_marks()]
+        current = self._mark_at(self.canvas.cursor)
+        mark = current if current in marks else next((m for m in marks if m.start >= self.canvas.cursor[0]), None)
         mark = mark or (marks[0] if marks else None)
         if mark is None:
             self.notify("There is no gap to accept or reject.")
         elif scene.branch is not None and mark.masked:
-            self._decide(scene.draft.masked.index(mark), accept)
+            self._set_verdict(scene.draft.masked.index(mark), accept)
         elif not mark.masked:
             self.apply(replace(scene, draft=scene.draft.accept(mark) if accept else scene.draft.reject(mark)))
         elif accept:
@@ -282,7 +282,7 @@ class DocumentActions(TokenActions):
         else:
             self.apply(replace(scene, draft=scene.draft.accept(mark)))
 
-    def _decide(self, gap: int, accept: bool) -> None:
+    def _set_verdict(self, gap: int, accept: bool) -> None:
         """A verdict on a gap that a branch writes; with the last one, the document is text again."""
         scene = self.scene
         if accept and not scene.filled(gap):
@@ -296,9 +296,9 @@ class DocumentActions(TokenActions):
         self.apply(scene)
         self.action_next_gap(1) if scene.draft.marks else None
 
-    def _travel(self, moved: bool, otherwise: str) -> None:
+    def _show_history(self, moved: bool, if_unchanged: str) -> None:
         self.halt()
         if moved:
             self.refresh_view()
         else:
-            self.notify(otherwise)
+            self.notify(if_unchanged)

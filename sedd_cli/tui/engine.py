@@ -69,9 +69,9 @@ class Engine:
         self._tasks.put(lambda: self._run_task(run_id, lambda: self._advance(run_id, branches, limit)))
         return run_id
 
-    def request_alternatives(self, branch: "Branch", at: int, place: tuple[int, int]) -> None:
+    def request_alternatives(self, branch: "Branch", at: int, position: tuple[int, int]) -> None:
         """Request `AlternativesReady` for a token, also between two steps of a run; a later request replaces it."""
-        self._alternatives_requests.append((branch, at, place))
+        self._alternatives_requests.append((branch, at, position))
         self._tasks.put(self._compute_alternatives)
 
     def stop(self) -> None:

@@ -23,7 +23,7 @@ from sedd_cli.tui.recovery import Recovery, RecoveryStore
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.confirm import Confirm
 from sedd_cli.tui.settings import Settings
-from sedd_cli.tui.style import END, HALF, MASK
+from sedd_cli.tui.style import END_OF_TEXT_SIGN, MASK, PARTIAL_CHARACTER_SIGN
 from sedd_cli.tui.widgets.canvas_view import CanvasView
 
 WATCH = 2.0
@@ -278,8 +278,8 @@ def _legend(heat: bool) -> Text:
         ("reversed", "reverse", "written in this very step"),
         ("bold", "bold", "yours: kept as it is"),
         ("underlined", "underline", "locked, or written and awaiting your verdict"),
-        (END, "", "the end of the text; what follows is another one"),
-        (HALF, "", "part of a character of which the rest is missing"),
+        (END_OF_TEXT_SIGN, "", "the end of the text; what follows is another one"),
+        (PARTIAL_CHARACTER_SIGN, "", "part of a character of which the rest is missing"),
     ):
         text.append(f"{sign:<11}", style=style)
         text.append(f" {meaning}\n")

@@ -84,6 +84,6 @@ class Failed(RunMessage):
 class AlternativesReady(Message):
     """What could stand at a position of a canvas at a moment."""
 
-    def __init__(self, branch: "Branch", at: int, place: tuple[int, int], alternatives: "Alternatives") -> None:
-        self.branch, self.at, self.place, self.alternatives = branch, at, place, alternatives
+    def __init__(self, branch: "Branch", at: int, position: tuple[int, int], alternatives: "Alternatives") -> None:
+        self.branch, self.at, self.position, self.alternatives = branch, at, position, alternatives
         super().__init__()

@@ -19,14 +19,14 @@ CHUNK = 16_384
 
 
 class Token(NamedTuple):
-    """A token of a canvas as it is shown. `look` names its style."""
+    """A token of a canvas as it is shown. `classes` name its styles, separated by blanks."""
 
     text: str
-    look: str
+    classes: str
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Replacement:
     """Tokens in the place of the characters `start ... end - 1` of a text."""
 
     start: int
@@ -35,21 +35,21 @@ class Stretch:
 
 
 class Segment(NamedTuple):
-    """Characters of a block that look alike: from `start`, as `look`; a token's address, or None for text."""
+    """Characters of a block in one style: from `start`, in `classes`; a token's address, or None for text."""
 
     start: int
-    look: str
+    classes: str
     token: Address | None
     offset: int
     """Of text: the offset in the document of its first character, from that of the block."""
 
 
 class Piece(NamedTuple):
-    """Part of a row that looks alike; `start` in characters of the row."""
+    """Part of a row in one style; `start` in characters of the row."""
 
     start: int
     text: str
-    look: str
+    classes: str
 
 
 @dataclass(frozen=True)
@@ -76,15 +76,17 @@ def _rows(text: str, width: int) -> list[int]:
 class Page:
     """A text of which some characters are shown as tokens, laid out in rows of `width` cells.
 
-    `looks`: spans of the text that have a look of their own. Both they and the stretches are in order.
+    `styled_spans`: `(start, end, classes)` of the text. Both they and `replacements` are in order.
     """
 
-    def __init__(self, text: str, stretches: Sequence[Stretch], looks: Sequence[tuple[int, int, str]], width: int):
+    def __init__(
+        self, text: str, replacements: Sequence[Replacement], styled_spans: Sequence[tuple[int, int, str]], width: int
+    ):
         self.width = width
         self.length = len(text)
         self.blocks: list[Block] = []
         self._offsets: list[int] = []
-        for block, offset in _blocks(text, stretches, looks):
+        for block, offset in _blocks(text, replacements, styled_spans):
             self.blocks.append(block)
             self._offsets.append(offset)
         self._rows = [block.rows(max(2, width - 1)) for block in self.blocks]
@@ -113,7 +115,7 @@ class Page:
             stop = block.segments[i + 1].start if i + 1 < len(block.segments) else len(block.text)
             low, high = max(start, segment.start), min(end, stop)
             if low < high:
-                pieces.append(Piece(low - start, block.text[low:high], segment.look))
+                pieces.append(Piece(low - start, block.text[low:high], segment.classes))
         return tuple(pieces)
 
     def text_of(self, y: int) -> str:
@@ -175,27 +177,27 @@ class Page:
                 at = self._start_before(b, at)
         return self._address(b, min(at, len(self.blocks[b].text)))
 
-    def word(self, address: Address, by: int) -> Address:
+    def next_word(self, address: Address, by: int) -> Address:
         """The beginning of the next word (or of this or the one before, if `by` is negative)."""
         step = 1 if by > 0 else -1
-        here = address
+        current = address
         while True:
-            there = self.move(here, step)
-            if there == here:
-                return here
-            here = there
-            before = self.move(here, -1)
-            if before == here or (self._blank(before) and not self._blank(here)) or here[1] < 0:
-                return here
+            following = self.move(current, step)
+            if following == current:
+                return current
+            current = following
+            before = self.move(current, -1)
+            if before == current or (self._is_blank(before) and not self._is_blank(current)) or current[1] < 0:
+                return current
 
     def word_at(self, address: Address) -> tuple[Address, Address]:
         """First and last address of the word (or of the token) that stands there."""
         first = last = address
-        if address[1] < 0 or self._blank(address):
+        if address[1] < 0 or self._is_blank(address):
             return first, last
-        while (before := self.move(first, -1)) != first and before[1] == 0 and not self._blank(before):
+        while (before := self.move(first, -1)) != first and before[1] == 0 and not self._is_blank(before):
             first = before
-        while (after := self.move(last, 1)) != last and after[1] == 0 and not self._blank(after):
+        while (after := self.move(last, 1)) != last and after[1] == 0 and not self._is_blank(after):
             last = after
         return first, last
 
@@ -208,7 +210,7 @@ class Page:
     def end(self) -> Address:
         return self._address(len(self.blocks) - 1, len(self.blocks[-1].text))
 
-    def _blank(self, address: Address) -> bool:
+    def _is_blank(self, address: Address) -> bool:
         b, at = self._index(address)
         return not self.blocks[b].text[at : at + 1].strip()
 
@@ -267,16 +269,16 @@ class Page:
         return next((low + start for start, _, width in reversed(graphemes(block.text[low:at])) if width), low)
 
 
-_Item = tuple[int, int, Stretch | str]
-"""What is special about the characters `start ... end - 1`: tokens in their place, or a look."""
+_Item = tuple[int, int, Replacement | str]
+"""What is special about the characters `start ... end - 1`: tokens in their place, or style classes."""
 
 
 def _blocks(
-    text: str, stretches: Sequence[Stretch], looks: Sequence[tuple[int, int, str]]
+    text: str, replacements: Sequence[Replacement], styled_spans: Sequence[tuple[int, int, str]]
 ) -> Iterator[tuple[Block, int]]:
     """Blocks with their offsets: lines with something special on them, and in between plain ones by chunks."""
-    special: list[_Item] = [(s.start, s.end, s) for s in stretches]
-    special = sorted(special + list(looks), key=lambda item: item[:2])
+    special: list[_Item] = [(s.start, s.end, s) for s in replacements]
+    special = sorted(special + list(styled_spans), key=lambda item: item[:2])
     groups: list[tuple[int, int, list[_Item]]] = []
     for item in special:
         begin = text.rfind("\n", 0, item[0]) + 1
@@ -312,24 +314,24 @@ def _special(text: str, begin: int, end: int, items: Sequence[_Item]) -> Block:
     size = 0
     at = begin
 
-    def add(part: str, look: str, token: Address | None, offset: int) -> None:
+    def add(part: str, classes: str, token: Address | None, offset: int) -> None:
         nonlocal size
         if part:
-            segments.append(Segment(size, look, token, offset))
+            segments.append(Segment(size, classes, token, offset))
             parts.append(part)
             size += len(part)
 
-    for start, stop, what in items:
+    for start, stop, item in items:
         add(text[at:start], "text", None, at - begin)
-        if isinstance(what, str):
-            add(text[start:stop], what, None, start - begin)
+        if isinstance(item, str):
+            add(text[start:stop], item, None, start - begin)
         else:
-            n = len(what.tokens)
-            for k, token in enumerate(what.tokens):
-                add(token.text, token.look, (start - begin, k - n), 0)
+            n = len(item.tokens)
+            for k, token in enumerate(item.tokens):
+                add(token.text, token.classes, (start - begin, k - n), 0)
         at = max(at, stop)
     add(text[at:end], "text", None, at - begin)
     return Block("".join(parts), tuple(segments) or (Segment(0, "text", None, 0),))
 
 
-__all__ = ["Address", "Block", "Page", "Piece", "Stretch", "Token", "drawn", "width_of"]
+__all__ = ["Address", "Block", "Page", "Piece", "Replacement", "Token", "drawn", "width_of"]

@@ -89,7 +89,7 @@ class RunActions(BaseScreen):
     def action_speed(self, by: int) -> None:
         """Slower or faster."""
         self.speed = SPEEDS[max(0, min(len(SPEEDS) - 1, SPEEDS.index(self.speed) + by))]
-        self.refresh_clock()
+        self.refresh_timeline()
 
     def action_branch(self, by: int) -> None:
         """Another branch: the next candidate, or one that was left."""
@@ -118,7 +118,7 @@ class RunActions(BaseScreen):
         self.engine.stop()
         self.active_run_id, self.playing = None, False
 
-    def on_timeline_sought(self, message: Timeline.Sought) -> None:
+    def on_timeline_seek_requested(self, message: Timeline.SeekRequested) -> None:
         self.playing = False
         self.session.seek(message.at)
         self.refresh_view()
@@ -145,7 +145,7 @@ class RunActions(BaseScreen):
             self.later()
         else:
             # What is on screen is from before; only how far the run has come is new.
-            self.refresh_clock()
+            self.refresh_timeline()
 
     def on_ranked(self, message: messages.Ranked) -> None:
         branches = self.scene.branches

@@ -75,8 +75,8 @@ class Scene:
     def ids_of(self, gap: int) -> "Tensor":
         """The tokens of a gap at this moment."""
         assert self.moment is not None
-        canvas, place = self.canvas_of(gap)
-        return self.moment.states[canvas].ids[place.start : place.stop]
+        canvas, places = self.canvas_of(gap)
+        return self.moment.states[canvas].ids[places.start : places.stop]
 
     def filled(self, gap: int) -> bool:
         """Whether no MASK is left in a gap."""
@@ -117,7 +117,7 @@ class Scene:
         return Scene(filled)
 
     def flatten_at(self, address: Address) -> tuple["Scene", int]:
-        """The settled scene, and which character of its text stands at an address of this one's page."""
+        """The flattened scene, and which character of its text stands at an address of this one's page."""
         flattened, offset = self.flattened, address[0]
         if self.infilling is None:
             return flattened, min(offset, len(flattened.draft.text))

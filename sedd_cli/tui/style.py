@@ -7,10 +7,10 @@ from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.render.labels import network_label, step_label
 from sedd_cli.text.byte_level import end_of_text_position
 from sedd_cli.text.draft import Mark
-from sedd_cli.tui.page_layout import Page, Stretch, Token
+from sedd_cli.tui.page_layout import Page, Replacement, Token
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.widgets.canvas_view import HEATS
-from sedd_cli.tui.widgets.timeline import Clock
+from sedd_cli.tui.widgets.timeline import TimelineState
 
 if TYPE_CHECKING:
     from sedd_cli.generation.branches import Branch
@@ -18,44 +18,46 @@ if TYPE_CHECKING:
     from sedd_cli.text.tokenizer import Tokenizer
 
 MASK = " ▒▒▒"
-MOST = 1024
+MAX_MASKS = 1024
 """A gap that is not being written shows at most so many MASKs."""
-END = "¶"
+END_OF_TEXT_SIGN = "¶"
 REVEALED = tuple(f"revealed heat{step}" for step in range(HEATS))
-HALF = "◌"
+PARTIAL_CHARACTER_SIGN = "◌"
 """Bytes that are part of a character of which the rest is missing."""
 
 
-class Painter:
+class PageBuilder:
     """Makes pages. `tokenizer`: of the network that would write next; `heat`: whether confidence is shown."""
 
     def __init__(self, tokenizer: "Tokenizer | None", heat: bool) -> None:
         self.tokenizer, self.heat = tokenizer, heat
 
-    def page(self, scene: Scene, width: int) -> Page:
+    def build(self, scene: Scene, width: int) -> Page:
         text, marks = scene.draft.text, scene.draft.marks
-        looks = [(m.start, m.end, "pending") for m in marks if not m.masked and m.end > m.start]
+        pending = [(m.start, m.end, "pending") for m in marks if not m.masked and m.end > m.start]
         if scene.run is not None:
-            return Page(text, [Stretch(0, len(text), self._canvas(scene, 0, None, grow=True))], [], width)
-        stretches = [
-            Stretch(mark.start, mark.end, _beside(text, mark.start, self._gap(scene, gap, mark)))
+            return Page(text, [Replacement(0, len(text), self._canvas_tokens(scene, 0, None, grow=True))], [], width)
+        replacements = [
+            Replacement(
+                mark.start, mark.end, _without_double_blank(text, mark.start, self._gap_tokens(scene, gap, mark))
+            )
             for gap, mark in enumerate(scene.draft.masked)
         ]
-        return Page(text, stretches, looks, width)
+        return Page(text, replacements, pending, width)
 
-    def _gap(self, scene: Scene, gap: int, mark: Mark) -> tuple[Token, ...]:
+    def _gap_tokens(self, scene: Scene, gap: int, mark: Mark) -> tuple[Token, ...]:
         if scene.infilling is None:
-            return (Token(MASK, "mask"),) * min(MOST, self._tokens(scene, mark))
+            return (Token(MASK, "mask"),) * min(MAX_MASKS, self._mask_count(scene, mark))
         if gap in scene.verdicts:
             return (Token(scene.verdicts[gap], "decided"),)
-        canvas, place = scene.canvas_of(gap)
-        tokens = self._canvas(scene, canvas, place, grow=False)
-        if place.start in scene.infilling.windows[canvas].canvas.space_positions:
+        canvas, places = scene.canvas_of(gap)
+        tokens = self._canvas_tokens(scene, canvas, places, grow=False)
+        if places.start in scene.infilling.windows[canvas].canvas.space_positions:
             # Its blank is the one before the gap.
             tokens = (tokens[0]._replace(text=tokens[0].text.removeprefix(" ")), *tokens[1:])
         return tokens
 
-    def _tokens(self, scene: Scene, mark: Mark) -> int:
+    def _mask_count(self, scene: Scene, mark: Mark) -> int:
         """How many MASKs stand for a mark that no run has begun to write."""
         if isinstance(mark.tokens, int):
             return mark.tokens
@@ -63,38 +65,38 @@ class Painter:
             return mark.tokens[0]
         size = mark.end - mark.start
         # Of English, about four characters a token: until there is a tokenizer to ask, and where there are too many.
-        if self.tokenizer is None or size > 4 * MOST:
+        if self.tokenizer is None or size > 4 * MAX_MASKS:
             return max(1, size // 4)
         return max(1, len(self.tokenizer.encode(scene.draft.text[mark.start : mark.end])))
 
-    def _canvas(self, scene: Scene, canvas: int, place: range | None, *, grow: bool) -> tuple[Token, ...]:
-        """The tokens of a canvas, or those at `place`; `grow`: the text may end before the canvas does."""
+    def _canvas_tokens(self, scene: Scene, canvas: int, places: range | None, *, grow: bool) -> tuple[Token, ...]:
+        """The tokens of a canvas, or those at `places`; `grow`: the text may end before the canvas does."""
         assert scene.moment is not None and scene.branch is not None
         # Of the network that writes it: another one may have been chosen since.
         checkpoint = scene.branch.job.checkpoint
         moment, mask_id, tokenizer = scene.moment, checkpoint.mask_id, checkpoint.tokenizer
         state = moment.states[canvas]
-        begun = scene.branch.moments[0].states[canvas].free.tolist()
+        writable = scene.branch.moments[0].states[canvas].free.tolist()
         free, ids = state.free.tolist(), state.ids.tolist()
         confidence = moment.confidence[canvas].tolist()
         changed = set(moment.step.changed.tolist()) if moment.step and canvas in moment.canvases else set()
         end_id = tokenizer.end_of_text_id if tokenizer else None
-        over = end_of_text_position(ids, end_id) if grow else len(ids)
-        shown = place or range(len(ids))
-        texts = _spelled([ids[i] for i in shown], mask_id, tokenizer)
+        end = end_of_text_position(ids, end_id) if grow else len(ids)
+        positions = places or range(len(ids))
+        texts = _token_texts([ids[i] for i in positions], mask_id, tokenizer)
         tokens = []
-        for i, text in zip(shown, texts, strict=True):
+        for i, text in zip(positions, texts, strict=True):
             if ids[i] == mask_id:
-                look = "mask"
-            elif not begun[i]:
-                look = "kept"
+                classes = "mask"
+            elif not writable[i]:
+                classes = "kept"
             elif not free[i]:
-                look = "locked"
-            elif i > over:
-                look = "past"
+                classes = "locked"
+            elif i > end:
+                classes = "past"
             else:
-                look = self._revealed(confidence[i])
-            tokens.append(Token(text, f"{look} changed" if i in changed else look))
+                classes = self._revealed(confidence[i])
+            tokens.append(Token(text, f"{classes} changed" if i in changed else classes))
         return tuple(tokens)
 
     def _revealed(self, confidence: float) -> str:
@@ -105,7 +107,7 @@ class Painter:
         return REVEALED[min(HEATS - 1, int(-math.log2(confidence)))]
 
 
-def _spelled(ids: list[int], mask_id: int | None, tokenizer: "Tokenizer | None") -> list[str]:
+def _token_texts(ids: list[int], mask_id: int | None, tokenizer: "Tokenizer | None") -> list[str]:
     if tokenizer is None:
         return [MASK if i == mask_id else f" {i}" for i in ids]
     texts = tokenizer.decode_each([None if i == mask_id else i for i in ids])
@@ -113,24 +115,24 @@ def _spelled(ids: list[int], mask_id: int | None, tokenizer: "Tokenizer | None")
         if i == mask_id:
             texts[k] = MASK
         elif i == tokenizer.end_of_text_id:
-            texts[k] = END
+            texts[k] = END_OF_TEXT_SIGN
         elif not text and (k + 1 == len(ids) or not texts[k + 1] or ids[k + 1] == mask_id):
-            texts[k] = HALF
+            texts[k] = PARTIAL_CHARACTER_SIGN
     return texts
 
 
-def _beside(text: str, start: int, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+def _without_double_blank(text: str, start: int, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     """The tokens of a gap; a MASK that follows a blank of the text shows none of its own."""
-    if not tokens or not tokens[0].look.startswith("mask") or (start and not text[start - 1].isspace()):
+    if not tokens or not tokens[0].classes.startswith("mask") or (start and not text[start - 1].isspace()):
         return tokens
-    return (Token(tokens[0].text.lstrip(), tokens[0].look), *tokens[1:])
+    return (Token(tokens[0].text.lstrip(), tokens[0].classes), *tokens[1:])
 
 
-def clock_of(scene: Scene, playing: bool, rate: float, speed: str) -> Clock:
+def timeline_state(scene: Scene, playing: bool, rate: float, speed: str) -> TimelineState:
     """The timeline of a scene; `rate`: seconds a network call takes, 0 while that is not known."""
     branch = scene.branch
     if branch is None or scene.moment is None:
-        return Clock(label="nothing written yet")
+        return TimelineState(label="nothing written yet")
     moment, at = scene.moment, scene.at
     left = branch.calls_left(branch.last)
     made, needed = branch.calls_made(at), branch.calls_made(branch.last) + left
@@ -148,7 +150,7 @@ def clock_of(scene: Scene, playing: bool, rate: float, speed: str) -> Clock:
     if playing and not left and writing:
         status.append(f"writing candidate {writing[0]}")
     masks = tuple(m.masked for m in branch.moments)
-    return Clock(at, branch.last, branch.last + left, playing, label_of(branch, at), tuple(status), masks)
+    return TimelineState(at, branch.last, branch.last + left, playing, label_of(branch, at), tuple(status), masks)
 
 
 def label_of(branch: "Branch", at: int) -> str:

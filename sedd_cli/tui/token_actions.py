@@ -9,7 +9,7 @@ from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.ask import Ask
 from sedd_cli.tui.screens.choose import Choose
 from sedd_cli.tui.widgets.canvas_view import CanvasView
-from sedd_cli.tui.widgets.inspector import name_of
+from sedd_cli.tui.widgets.inspector import token_label
 
 
 class TokenActions(RunActions):
@@ -19,30 +19,30 @@ class TokenActions(RunActions):
         super().refresh_view()
         self._request_alternatives()
 
-    def on_canvas_view_moved(self, message: CanvasView.Moved) -> None:
+    def on_canvas_view_cursor_moved(self, message: CanvasView.CursorMoved) -> None:
         self._request_alternatives()
         self.refresh_inspector()
 
     def on_alternatives_ready(self, message: messages.AlternativesReady) -> None:
-        if self.alternatives_key == (message.branch, message.at, message.place):
+        if self.alternatives_key == (message.branch, message.at, message.position):
             self.alternatives = message.alternatives
             self.refresh_inspector()
 
     def action_remask(self) -> None:
         """Give the selection, or the token under the cursor, back to the process."""
-        if places := self._held():
-            self._remask(places, "That is locked (l unlocks it), or MASK already.")
+        if positions := self._selected_tokens():
+            self._remask(positions, "That is locked (l unlocks it), or MASK already.")
 
     def action_remask_word(self) -> None:
         """Give the tokens of the word under the cursor back."""
         first, last = self._word(self.canvas.cursor)
         self._remask(
-            token_edits.places_between(self.scene, first, last), "That is locked (l unlocks it), or MASK already."
+            token_edits.positions_between(self.scene, first, last), "That is locked (l unlocks it), or MASK already."
         )
 
     def action_remask_all(self) -> None:
         """Give all that is not locked back."""
-        self._remask(token_edits.all_places(self.scene), "Nothing here can be given back.")
+        self._remask(token_edits.all_positions(self.scene), "Nothing here can be given back.")
 
     def action_remask_doubtful(self) -> None:
         """Give all tokens back that were written with less than some confidence."""
@@ -50,99 +50,99 @@ class TokenActions(RunActions):
             self.notify("Nothing is written yet: g writes.")
             return
 
-        def wrong(value: str) -> str | None:
+        def validate(value: str) -> str | None:
             try:
                 return None if 0 < float(value) <= 1 else "a number above 0, at most 1"
             except ValueError:
                 return "a number such as 0.5"
 
-        def answered(value: str | None) -> None:
+        def on_result(value: str | None) -> None:
             if value is not None:
-                doubtful = token_edits.doubtful(self.scene, token_edits.all_places(self.scene), float(value))
-                self._remask(doubtful, f"No loose token was written with less than {value}.")
+                below = token_edits.below_confidence(self.scene, token_edits.all_positions(self.scene), float(value))
+                self._remask(below, f"No loose token was written with less than {value}.")
 
         hint = "Tokens that were written with less than this probability are written anew."
-        self.app.push_screen(Ask("Remask below which confidence?", "0.1", hint, wrong), answered)
+        self.app.push_screen(Ask("Remask below which confidence?", "0.1", hint, validate), on_result)
 
     def action_lock(self) -> None:
         """Lock the selection or the token under the cursor; or unlock it."""
-        if places := self._held():
-            self._hold(token_edits.toggle_lock(self.scene, places), "MASK cannot be locked.")
+        if positions := self._selected_tokens():
+            self._apply_edit(token_edits.toggle_lock(self.scene, positions), "MASK cannot be locked.")
 
     def action_alternatives(self) -> None:
         """Choose another token for the one under the cursor."""
         scene = self.scene
-        place = token_edits.place_of(scene, self.canvas.cursor)
-        if place is None or self.alternatives is None or self.alternatives_key != (scene.branch, scene.at, place):
-            self.notify("Move to a token first." if place is None else "Its alternatives are not known yet.")
+        position = token_edits.position_at(scene, self.canvas.cursor)
+        if position is None or self.alternatives is None or self.alternatives_key != (scene.branch, scene.at, position):
+            self.notify("Move to a token first." if position is None else "Its alternatives are not known yet.")
             return
         assert scene.branch is not None
         job, alternatives = scene.branch.job, self.alternatives
-        excluded = scene.excluded_at(*place)
-        known = [
+        excluded = scene.excluded_at(*position)
+        allowed = [
             (token, p)
             for token, p in zip(alternatives.tokens, alternatives.probability, strict=True)
             if token not in excluded
         ]
-        options = [Text(f"{p:.3f}  {name_of(job.checkpoint.tokenizer, token)}") for token, p in known]
+        options = [Text(f"{p:.3f}  {token_label(job.checkpoint.tokenizer, token)}") for token, p in allowed]
 
-        def chosen(i: int | None) -> None:
+        def on_choice(i: int | None) -> None:
             if i is not None:
-                self._hold(token_edits.choose(scene, place, known[i][0]), "")
+                self._apply_edit(token_edits.choose(scene, position, allowed[i][0]), "")
 
         hint = "enter writes and locks it · esc closes"
-        self.app.push_screen(Choose("What else could stand here", options, 0, hint), chosen)
+        self.app.push_screen(Choose("What else could stand here", options, 0, hint), on_choice)
 
-    def _remask(self, places: list[token_edits.Place], otherwise: str) -> None:
+    def _remask(self, positions: list[token_edits.TokenPosition], if_unchanged: str) -> None:
         if self.scene.branch is None:
             self.notify("Nothing is written yet: g writes.")
             return
-        if places and self.scene.branch.job.checkpoint.mask_id is None:
+        if positions and self.scene.branch.job.checkpoint.mask_id is None:
             self.notify("The uniform process has no MASK to go back to: l locks, enter chooses.")
             return
-        self._hold(token_edits.remask(self.scene, places), otherwise)
+        self._apply_edit(token_edits.remask(self.scene, positions), if_unchanged)
 
-    def _hold(self, scene: Scene, otherwise: str) -> None:
+    def _apply_edit(self, scene: Scene, if_unchanged: str) -> None:
         if scene is self.scene:
-            self.notify(otherwise)
+            self.notify(if_unchanged)
             return
         self.halt()
         self.apply(scene)
 
-    def _held(self) -> list[token_edits.Place]:
+    def _selected_tokens(self) -> list[token_edits.TokenPosition]:
         """The tokens that a command is about."""
         canvas = self.canvas
         first, last = canvas.selection or (canvas.cursor, canvas.cursor)
-        places = token_edits.places_between(self.scene, first, last)
-        if not places:
+        positions = token_edits.positions_between(self.scene, first, last)
+        if not positions:
             self.notify(
                 "There is no token: move to one that was written." if self.scene.branch else "Nothing is written yet."
             )
-        return places
+        return positions
 
     def _word(self, address: Address) -> tuple[Address, Address]:
         """The tokens around one that make up a word: a word begins at a token that begins with a blank."""
         page = self.canvas.page
         first = last = address
 
-        def begins(at: Address) -> bool:
+        def starts_word(at: Address) -> bool:
             y, _ = page.locate(at)
             low, high = page.cells(y, at, at)
             return page.text_of(y)[low:high][:1].isspace()
 
-        while not begins(first) and (before := page.move(first, -1)) != first and before[1] < 0:
+        while not starts_word(first) and (before := page.move(first, -1)) != first and before[1] < 0:
             first = before
-        while (after := page.move(last, 1)) != last and after[1] < 0 and not begins(after):
+        while (after := page.move(last, 1)) != last and after[1] < 0 and not starts_word(after):
             last = after
         return first, last
 
     def _request_alternatives(self) -> None:
         """Have the engine look at the token under the cursor, unless a run is under way."""
         scene = self.scene
-        place = token_edits.place_of(scene, self.canvas.cursor) if scene.branch is not None else None
-        if place is None or self.playing:
+        position = token_edits.position_at(scene, self.canvas.cursor) if scene.branch is not None else None
+        if position is None or self.playing:
             return
-        request = (scene.branch, scene.at, place)
+        request = (scene.branch, scene.at, position)
         if request != self.alternatives_key and scene.branch is not None:
             self.alternatives_key, self.alternatives = request, None
-            self.engine.request_alternatives(scene.branch, scene.at, place)
+            self.engine.request_alternatives(scene.branch, scene.at, position)

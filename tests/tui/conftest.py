@@ -27,7 +27,7 @@ from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.session import EditingSession
 from sedd_cli.tui.settings import Settings
-from sedd_cli.tui.token_edits import place_of
+from sedd_cli.tui.token_edits import position_at
 from sedd_cli.tui.widgets.canvas_view import CanvasView
 
 SMALL: dict[str, Any] = {"steps": 8, "length": 32, "seed": 7, "lock_seed": True, "candidates": 1}
@@ -163,7 +163,7 @@ class Seat:
 
     async def known(self) -> None:
         """Until it is known what else could stand at the cursor."""
-        question = self.branch, self.scene.at, place_of(self.scene, self.canvas.cursor)
+        question = self.branch, self.scene.at, position_at(self.scene, self.canvas.cursor)
         await self.until(lambda: self.main_screen.alternatives_key == question and self.main_screen.alternatives)
 
     async def shown(self, kind: type[S]) -> S:

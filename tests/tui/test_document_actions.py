@@ -27,7 +27,7 @@ def shown(seat: Seat) -> str:
 async def two_gaps(seat: Seat) -> None:
     """` upon` and ` dog` are masked; the cursor is on the first MASK of the second."""
     await seat.rush("ctrl+right", "m")
-    seat.canvas.place((DOG + 1, 0))
+    seat.canvas.move_cursor((DOG + 1, 0))
     await seat.press("m")
     assert spans(seat) == [(UPON, UPON + 5), (DOG, DOG + 4)]
 
@@ -40,7 +40,7 @@ async def test_the_word_at_the_cursor_is_masked_with_the_blank_before_it(opened:
         assert mark == Mark(UPON, UPON + 5, " upon") and seat.scene.text == STORY
         assert shown(seat) == STORY.replace(" upon", " ▒▒▒") and seat.canvas.cursor == (UPON, -1)
         await seat.press("u")
-        seat.canvas.place((1, 0))
+        seat.canvas.move_cursor((1, 0))
         await seat.press("m")
         assert spans(seat) == [(0, 4)] and shown(seat) == STORY.replace("Once", "▒▒▒")
 
@@ -49,14 +49,14 @@ async def test_the_word_at_the_cursor_is_masked_with_the_blank_before_it(opened:
 async def test_a_selection_is_masked(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await seat.loaded()
-        seat.canvas.place((6, 0))
+        seat.canvas.move_cursor((6, 0))
         await seat.rush(*["shift+right"] * 4, "m")
         assert spans(seat) == [(6, 10)] and seat.canvas.selection is None
         # What touches it becomes part of it.
-        seat.canvas.place((10, 0))
+        seat.canvas.move_cursor((10, 0))
         await seat.press("m")
         assert spans(seat) == [(6, 11)]
-        seat.canvas.place((DOG, 0))
+        seat.canvas.move_cursor((DOG, 0))
         await seat.rush("shift+down", "m")
         assert spans(seat)[1][0] == DOG and len(spans(seat)) == 2
         await seat.rush("ctrl+a", "m")
@@ -78,7 +78,7 @@ async def test_markers_in_a_document_become_gaps_when_asked(opened: Opened) -> N
     async with opened(MARKED) as seat:
         assert seat.told == ["The text has 4 markers such as [[12]]: M makes gaps of them."]
         assert not seat.scene.draft.marks
-        seat.canvas.place((0, 0))
+        seat.canvas.move_cursor((0, 0))
         await seat.rush("m", "M")
         own, first, second, third = seat.scene.draft.marks
         assert own.end == 3 and first == Mark(4, 9, "[[3]]", 3)
@@ -121,7 +121,7 @@ async def test_what_can_be_no_marker_is_said_and_stays_text(opened: Opened, mark
 async def test_masking_a_gap_again_leaves_it_as_it_is(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await seat.loaded()
-        seat.canvas.place((STORY.index("a time"), 0))
+        seat.canvas.move_cursor((STORY.index("a time"), 0))
         await seat.press("m")
         (mark,) = seat.scene.draft.marks
         await seat.press("m")
@@ -132,17 +132,17 @@ async def test_masking_a_gap_again_leaves_it_as_it_is(opened: Opened) -> None:
 async def test_a_selection_that_ends_with_a_gap_takes_in_all_of_it_and_no_more(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await seat.loaded()
-        seat.canvas.place((STORY.index("a time"), 0))
+        seat.canvas.move_cursor((STORY.index("a time"), 0))
         await seat.press("m")
         (mark,) = seat.scene.draft.marks
-        seat.canvas.place((mark.start, -1), (0, 0))
+        seat.canvas.move_cursor((mark.start, -1), (0, 0))
         await seat.press("m")
         assert spans(seat) == [(0, mark.end)]
 
 
 async def insert(seat: Seat, at: int, tokens: str) -> None:
     """A gap where nothing stands."""
-    seat.canvas.place((at, 0))
+    seat.canvas.move_cursor((at, 0))
     await seat.press("t")
     await seat.shown(Ask)
     await seat.answer(tokens)
@@ -154,14 +154,14 @@ async def test_a_selection_across_a_gap_that_was_accepted_is_masked_as_it_is_see
     async with opened(STORY) as seat:
         await seat.loaded()
         await insert(seat, 4, "3")
-        seat.canvas.place((DOG + 1, 0))
+        seat.canvas.move_cursor((DOG + 1, 0))
         await seat.press("m")
         await seat.go()
-        seat.canvas.place((4, -1))
+        seat.canvas.move_cursor((4, -1))
         written = seat.scene.written(0)
         await seat.press("a")
         assert dict(seat.scene.verdicts) == {0: written}
-        seat.canvas.place((STORY.index(" time"), 0), (1, 0))
+        seat.canvas.move_cursor((STORY.index(" time"), 0), (1, 0))
         await seat.press("m")
         first = seat.scene.draft.marks[0]
         assert seat.scene.draft.text[first.start : first.end] == f"nce{written} upon a"
@@ -244,7 +244,7 @@ async def test_each_gap_is_accepted_or_rejected(opened: Opened) -> None:
         await seat.press("x")
         assert dict(seat.scene.verdicts) == {1: " dog"}
         assert seat.scene.text == STORY.replace(" upon", first)
-        seat.canvas.place((UPON, -1))
+        seat.canvas.move_cursor((UPON, -1))
         await seat.press("a")
         assert not seat.scene.branches and not seat.scene.draft.marks
         assert seat.scene.text == STORY.replace(" upon", first) and second
@@ -270,7 +270,7 @@ async def test_the_best_of_each_candidate_is_taken(opened: Opened) -> None:
         await seat.press("a", "n")
         assert seat.scene.current == 1 and seat.scene.written(1) != second
         first = seat.scene.written(0)
-        seat.canvas.place((UPON, -1))
+        seat.canvas.move_cursor((UPON, -1))
         await seat.press("a")
         assert seat.scene.text == STORY.replace(" upon", first).replace(" dog", second)
 
@@ -359,7 +359,7 @@ async def test_to_the_next_gap_and_the_one_before(opened: Opened) -> None:
         await seat.press("tab")
         assert "There is no gap" in seat.told[-1]
         await two_gaps(seat)
-        seat.canvas.place((0, 0))
+        seat.canvas.move_cursor((0, 0))
         for key, start in (("tab", UPON), ("tab", DOG), ("tab", UPON), ("shift+tab", DOG), ("shift+tab", UPON)):
             await seat.press(key)
             assert seat.canvas.cursor[0] == start and seat.canvas.cursor[1] < 0
@@ -368,7 +368,7 @@ async def test_to_the_next_gap_and_the_one_before(opened: Opened) -> None:
         # What was written awaits a verdict as text.
         assert [mark.masked for mark in seat.scene.draft.marks] == [False, False]
         starts = [mark.start for mark in seat.scene.draft.marks]
-        seat.canvas.place((0, 0))
+        seat.canvas.move_cursor((0, 0))
         for start in (*starts, starts[0]):
             await seat.press("tab")
             assert seat.canvas.cursor == (start, 0)
@@ -461,14 +461,14 @@ async def test_edits_move_gaps_along_and_may_end_them(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await seat.loaded()
         await two_gaps(seat)
-        seat.canvas.place((0, 0))
+        seat.canvas.move_cursor((0, 0))
         await seat.press("i")
         await seat.write("Oh! ")
         assert spans(seat) == [(UPON + 4, UPON + 9), (DOG + 4, DOG + 8)]
-        seat.canvas.place((UPON + 9, 0))
+        seat.canvas.move_cursor((UPON + 9, 0))
         await seat.press("backspace")
         assert spans(seat) == [(DOG + 4, DOG + 8)], "of what a gap hides nothing is taken unseen"
-        seat.canvas.place((UPON + 4, 0), (UPON + 9, 0))
+        seat.canvas.move_cursor((UPON + 4, 0), (UPON + 9, 0))
         await seat.write("\b")
         assert spans(seat) == [(DOG - 1, DOG + 3)] and seat.scene.draft.text == "Oh! " + STORY.replace(" upon", "")
         await seat.press("escape")
@@ -489,7 +489,7 @@ async def test_a_key_that_would_erase_a_mask_takes_the_gap_away_and_leaves_the_t
         await seat.press("M")
         (mark,) = seat.scene.draft.marks
         await seat.press("i")
-        seat.canvas.place(cursor)
+        seat.canvas.move_cursor(cursor)
         await seat.press(key)
         assert seat.scene.draft.text == marked == shown(seat) and not seat.scene.draft.marks
         assert seat.canvas.cursor == (cursor[0], 0)
@@ -502,14 +502,14 @@ async def test_a_key_that_would_erase_a_mask_takes_the_gap_away_and_leaves_the_t
 @pytest.mark.parametrize(("key", "cursor"), [("backspace", (UPON, 0)), ("delete", (UPON, -3)), ("delete", (UPON, -1))])
 async def test_a_gap_where_nothing_stands_is_taken_away(opened: Opened, key: str, cursor: tuple[int, int]) -> None:
     async with opened(STORY) as seat:
-        seat.canvas.place((UPON, 0))
+        seat.canvas.move_cursor((UPON, 0))
         await seat.press("t")
         await seat.shown(Ask)
         await seat.answer("3")
         await seat.back()
         (mark,) = seat.scene.draft.marks
         await seat.press("i")
-        seat.canvas.place(cursor)
+        seat.canvas.move_cursor(cursor)
         await seat.press(key)
         assert not seat.scene.draft.marks and shown(seat) == STORY
         await seat.press("escape", "u")
@@ -520,11 +520,11 @@ async def test_a_gap_where_nothing_stands_is_taken_away(opened: Opened, key: str
 async def test_before_a_gap_a_key_erases_what_it_did(opened: Opened) -> None:
     async with opened("[[2]] b") as seat:
         await seat.rush("M", "i")
-        seat.canvas.place((0, -2))
+        seat.canvas.move_cursor((0, -2))
         await seat.press("backspace")
         assert len(seat.scene.draft.marks) == 1 and seat.scene.text == "[[2]] b"
         await seat.write("a")
-        seat.canvas.place((1, -2))
+        seat.canvas.move_cursor((1, -2))
         await seat.press("backspace")
         assert len(seat.scene.draft.marks) == 1 and seat.scene.text == "[[2]] b"
 
@@ -534,11 +534,11 @@ async def test_gaps_that_an_edit_brings_together_are_written(opened: Opened) -> 
     async with opened("One two three four five.") as seat:
         await seat.loaded()
         for word in (4, 14):
-            seat.canvas.place((word, 0))
+            seat.canvas.move_cursor((word, 0))
             await seat.press("m")
         assert spans(seat) == [(3, 7), (13, 18)]
         await seat.press("i")
-        seat.canvas.place((13, -(10**6)), (7, 0))
+        seat.canvas.move_cursor((13, -(10**6)), (7, 0))
         await seat.rush("delete", "escape")
         assert seat.scene.draft.text == "One two four five."
         await seat.go()
@@ -552,7 +552,7 @@ async def test_a_run_becomes_text_where_it_is_edited(opened: Opened) -> None:
         await two_gaps(seat)
         await seat.go()
         written = [seat.scene.written(gap) for gap in (0, 1)]
-        seat.canvas.place((0, 0))
+        seat.canvas.move_cursor((0, 0))
         await seat.press("i")
         await seat.write("> ")
         await seat.press("escape")
@@ -630,7 +630,7 @@ async def test_the_text_or_what_is_selected_is_copied(opened: Opened) -> None:
     async with opened(text) as seat:
         await seat.press("y")
         assert seat.app.clipboard == text and seat.told[-1] == "Copied the text."
-        seat.canvas.place((10, 0), (1, 0))
+        seat.canvas.move_cursor((10, 0), (1, 0))
         await seat.press("y")
         assert seat.app.clipboard == text[1:10] and seat.told[-1] == "Copied the selection."
         await seat.press("escape")

@@ -52,7 +52,7 @@ async def test_a_gap_is_written_and_all_else_is_saved_to_the_byte(opened: Opened
     data = HARD.encode()
     async with opened(data) as seat:
         await seat.loaded()
-        seat.canvas.place((HARD.index("time"), 0))
+        seat.canvas.move_cursor((HARD.index("time"), 0))
         await seat.press("m")
         await seat.press("ctrl+s")
         assert files(seat.folder)["story.txt"] == data, "a gap that is not written keeps what stood there"
@@ -77,9 +77,9 @@ async def test_a_gap_is_written_and_all_else_is_saved_to_the_byte(opened: Opened
 async def test_what_is_rejected_leaves_the_file_as_it_was(opened: Opened) -> None:
     async with opened(HARD) as seat:
         await seat.loaded()
-        seat.canvas.place((HARD.index("upon"), 0))
+        seat.canvas.move_cursor((HARD.index("upon"), 0))
         await seat.press("m")
-        seat.canvas.place((HARD.index("ran"), 0))
+        seat.canvas.move_cursor((HARD.index("ran"), 0))
         await seat.press("m")
         await seat.go()
         await seat.press("X", "ctrl+s")

@@ -155,7 +155,7 @@ async def test_what_is_not_written_yet_cannot_be_sought(opened: Opened) -> None:
         await seat.rush("comma", "comma", "R")
         last = seat.branch.last
         timeline = seat.main_screen.query_one(Timeline)
-        assert timeline.clock.needed > last
+        assert timeline.state.needed > last
         await seat.press("comma")
         await seat.pilot.click("#timeline", offset=(timeline.region.width - 2, 0))
         await seat.until(lambda: seat.scene.at == last)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from sedd_cli.tui.page_layout import Page, Stretch, Token
+from sedd_cli.tui.page_layout import Page, Replacement, Token
 from sedd_cli.tui.wrapping import breaks, drawn, graphemes, width_of
 
 TEXT = st.text(st.sampled_from("ab é\n\t日本🙂\u200d\ufe0f\u0301אב\x1b\r"), max_size=60) | st.text(max_size=40)
@@ -21,7 +21,7 @@ TOKENS = st.lists(st.text("xy \n🙂", min_size=1, max_size=4), max_size=6)
 def page_of(parts: tuple[str, str, str], tokens: list[str], width: int) -> Page:
     """A page of three parts of a text, of which tokens stand in the place of the second."""
     low, high = len(parts[0]), len(parts[0]) + len(parts[1])
-    return Page("".join(parts), [Stretch(low, high, tuple(Token(t, "revealed") for t in tokens))], [], width)
+    return Page("".join(parts), [Replacement(low, high, tuple(Token(t, "revealed") for t in tokens))], [], width)
 
 
 @given(TEXT, WIDTH)
@@ -75,8 +75,8 @@ def test_rows_hold_what_is_shown(parts: tuple[str, str, str], tokens: list[str],
 
 
 def test_a_token_and_what_is_around_it() -> None:
-    page = Page("One day a dog ran.", [Stretch(8, 13, (Token(" big", "mask"), Token(" cat", "revealed")))], [], 40)
-    assert [(p.text, p.look) for p in page.row(0)] == [
+    page = Page("One day a dog ran.", [Replacement(8, 13, (Token(" big", "mask"), Token(" cat", "revealed")))], [], 40)
+    assert [(p.text, p.classes) for p in page.row(0)] == [
         ("One day ", "text"),
         (" big", "mask"),
         (" cat", "revealed"),

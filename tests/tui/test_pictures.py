@@ -47,7 +47,7 @@ async def test_a_run_gone_back_in(opened: Opened, picture: SnapshotAssertion) ->
         await seat.go()
         await seat.rush(*["comma"] * 6)
         assert seat.moment.step is not None
-        seat.canvas.place((0, int(seat.moment.step.changed[0]) - len(seat.ids)))
+        seat.canvas.move_cursor((0, int(seat.moment.step.changed[0]) - len(seat.ids)))
         await seat.known()
         assert await drawn(seat) == picture
 
@@ -56,11 +56,11 @@ async def test_a_document_with_gaps(opened: Opened, picture: SnapshotAssertion) 
     async with opened(STORY, length=96) as seat:
         await seat.loaded()
         for word in (" little", " big tree", " climb"):
-            seat.canvas.place((STORY.index(word) + len(word), 0), (STORY.index(word), 0))
+            seat.canvas.move_cursor((STORY.index(word) + len(word), 0), (STORY.index(word), 0))
             await seat.press("m")
         await seat.go()
         await seat.rush("shift+tab", "shift+tab", "a", "comma")
-        seat.canvas.place((STORY.index(" climb"), -1))
+        seat.canvas.move_cursor((STORY.index(" climb"), -1))
         await seat.known()
         assert seat.moment.masked and seat.scene.verdicts
         assert await drawn(seat) == picture

@@ -22,14 +22,14 @@ LONG = {"length": 200, "sampler": "first-hitting"}
 
 
 def status(seat: Seat) -> tuple[str, ...]:
-    return seat.main_screen.query_one(Timeline).clock.status
+    return seat.main_screen.query_one(Timeline).state.status
 
 
 async def loose_end(seat: Seat, at: int) -> None:
     """From a finished run, a branch that leaves it at a moment with nothing changed: a token is locked and unlocked."""
     await seat.rush("less_than_sign", *["full_stop"] * at)
     n = len(seat.ids)
-    seat.canvas.place((0, int(seat.moment.step.changed[0]) - n if seat.moment.step else -n))
+    seat.canvas.move_cursor((0, int(seat.moment.step.changed[0]) - n if seat.moment.step else -n))
     await seat.press("l", "l")
 
 

@@ -11,7 +11,7 @@ from sedd_cli.generation.infill import Infilling
 from sedd_cli.text.draft import Draft
 from sedd_cli.text.gaps import check_gaps
 from sedd_cli.tui.scene import Scene
-from sedd_cli.tui.style import Painter
+from sedd_cli.tui.style import PageBuilder
 
 
 def canvas_of(checkpoint: Checkpoint, *parts: str | int) -> Scene:
@@ -49,5 +49,5 @@ def test_a_gap_behind_a_blank_shows_one_blank(done: bool, built_in: Checkpoint) 
     for step in branch.resume() if done else ():
         branch.add(step)
     scene = Scene(draft, (branch,), at=branch.last)
-    shown = "".join(piece.text for piece in Painter(built_in.tokenizer, heat=False).page(scene, 80).row(0))
+    shown = "".join(piece.text for piece in PageBuilder(built_in.tokenizer, heat=False).build(scene, 80).row(0))
     assert shown.rstrip() == (scene.text if done else "He saw a ▒▒▒.")

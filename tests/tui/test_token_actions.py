@@ -22,9 +22,9 @@ def put(seat: Seat, position: int, last: int | None = None) -> None:
     n = len(seat.ids)
     first = 0, position - n
     if last is None:
-        seat.canvas.place(first)
+        seat.canvas.move_cursor(first)
     else:
-        seat.canvas.place(seat.page.move((0, last - n), 1), first)
+        seat.canvas.move_cursor(seat.page.move((0, last - n), 1), first)
 
 
 def masked(seat: Seat) -> list[int]:
@@ -243,7 +243,7 @@ async def test_heat_is_shown_or_not_and_that_is_remembered(opened: Opened) -> No
         await seat.go()
 
         def looks() -> set[str]:
-            return {piece.look for y in range(seat.page.height) for piece in seat.page.row(y)}
+            return {piece.classes for y in range(seat.page.height) for piece in seat.page.row(y)}
 
         assert any("heat" in look for look in looks())
         await seat.press("h")
@@ -261,7 +261,7 @@ async def test_tokens_of_a_gap_are_held_as_those_of_a_canvas(opened: Opened) -> 
         await seat.go()
         first, second = (list(seat.scene.canvas_of(gap)[1]) for gap in (0, 1))
         kept = [token for i, token in enumerate(seat.ids) if i not in (*first, *second)]
-        seat.canvas.place((seat.scene.draft.masked[0].start, -1))
+        seat.canvas.move_cursor((seat.scene.draft.masked[0].start, -1))
         await seat.known()
         await seat.press("l", "R")
         assert masked(seat) == [*first[:-1], *second]
@@ -269,13 +269,13 @@ async def test_tokens_of_a_gap_are_held_as_those_of_a_canvas(opened: Opened) -> 
         assert not masked(seat)
         assert [token for i, token in enumerate(seat.ids) if i not in (*first, *second)] == kept
         # What is not in a gap is the user's: no token to hold.
-        seat.canvas.place((0, 0))
+        seat.canvas.move_cursor((0, 0))
         branch = seat.branch
         await seat.rush(*"rwl", "enter")
         assert seat.branch is branch and seat.told[-1] == "Move to a token first."
-        assert token_edits.place_of(seat.scene, seat.canvas.cursor) is None
+        assert token_edits.position_at(seat.scene, seat.canvas.cursor) is None
         # m on tokens gives them back, too.
-        seat.canvas.place((seat.scene.draft.masked[1].start, -1))
+        seat.canvas.move_cursor((seat.scene.draft.masked[1].start, -1))
         await seat.press("m")
         assert masked(seat) == [second[-1]]
 
@@ -288,7 +288,7 @@ async def test_the_end_of_text_is_not_offered_in_a_document(opened: Opened) -> N
         await seat.known()
         end = seat.branch.job.checkpoint.tokenizer.end_of_text_id
         assert end in alternatives(seat.branch.job.checkpoint, seat.moment.states[0], 0, 2048).tokens
-        seat.canvas.place((seat.scene.draft.masked[0].start, -1))
+        seat.canvas.move_cursor((seat.scene.draft.masked[0].start, -1))
         await seat.known()
         await seat.press("enter")
         dialog = await seat.shown(Choose)

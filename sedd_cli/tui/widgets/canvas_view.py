@@ -17,7 +17,7 @@ from sedd_cli.tui.wrapping import drawn
 
 HEATS = 8
 """Confidence is shown in so many steps, from `heat0` (sure) to `heat7`."""
-KEPT_STRIPS = 4096
+MAX_CACHED_STRIPS = 4096
 
 KEYS = {
     "left": "left",
@@ -35,7 +35,7 @@ KEYS = {
 }
 """Where the cursor goes; with shift, the selection goes along."""
 
-Shown = tuple[tuple[Piece, ...], tuple[int, int], int]
+RowState = tuple[tuple[Piece, ...], tuple[int, int], int]
 """All that a row's look depends on: pieces, selected characters, the cursor's character (-1: elsewhere)."""
 
 
@@ -71,7 +71,7 @@ class CanvasView(ScrollView, can_focus=True):
         Binding("ctrl+a", "select_all", show=False, id="canvas.select-all"),
     ]
 
-    class Moved(Message):
+    class CursorMoved(Message):
         """The cursor or the selection is elsewhere."""
 
     class Typed(Message):
@@ -88,15 +88,15 @@ class CanvasView(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.page = page
         self.cursor: Address = page.address(0, 0)
-        self.pivot: Address | None = None
+        self.selection_anchor: Address | None = None
         """Where the selection begins, if there is one; the cursor is its other end."""
-        self.typing = False
+        self.editing = False
         """Edit mode: keys are text."""
         self._pressed: Address | None = None
         self._column: int | None = None
-        self._strips: dict[tuple[Shown, int], Strip] = {}
+        self._strips: dict[tuple[RowState, int], Strip] = {}
         self._styles: dict[str, Style] = {}
-        self._visible: dict[int, Shown] = {}
+        self._visible: dict[int, RowState] = {}
 
     @property
     def page_width(self) -> int:
@@ -105,56 +105,57 @@ class CanvasView(ScrollView, can_focus=True):
     @property
     def selection(self) -> tuple[Address, Address] | None:
         """First and last address of what is selected, both included."""
-        if self.pivot is None or self.pivot == self.cursor:
+        if self.selection_anchor is None or self.selection_anchor == self.cursor:
             return None
         # As in any editor: from the one to right before the other.
-        return min(self.pivot, self.cursor), self.page.move(max(self.pivot, self.cursor), -1)
+        return min(self.selection_anchor, self.cursor), self.page.move(max(self.selection_anchor, self.cursor), -1)
 
     def show(self, page: Page) -> None:
         """Another page, or the same a step later: rows that look as before are not drawn again."""
         self.page = page
         self.cursor = page.nearest(self.cursor)
-        self.pivot = None if self.pivot is None else page.nearest(self.pivot)
+        self.selection_anchor = None if self.selection_anchor is None else page.nearest(self.selection_anchor)
         # As high as what is seen, if not higher: a text that fits may grow without a new layout of the screen.
         size = Size(self.page_width, max(page.height, self.scrollable_content_region.height))
         if size != self.virtual_size:
             self.virtual_size = size
         self._draw_changed()
 
-    def place(self, cursor: Address, pivot: Address | None = None) -> None:
+    def move_cursor(self, cursor: Address, anchor: Address | None = None) -> None:
         """Put the cursor (and the selection) somewhere, and show it."""
-        self.cursor, self.pivot = self.page.nearest(cursor), None if pivot is None else self.page.nearest(pivot)
+        self.cursor = self.page.nearest(cursor)
+        self.selection_anchor = None if anchor is None else self.page.nearest(anchor)
         y, _ = self.page.locate(cursor)
         top, height = self.scroll_offset.y, self.scrollable_content_region.height
         if not top <= y < top + height:
             target = y - height // 2 if abs(y - top) > 2 * height else y if y < top else y - height + 1
             self.scroll_to(y=target, animate=False, immediate=True)
         self._draw_changed()
-        self.post_message(self.Moved())
+        self.post_message(self.CursorMoved())
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
         row = y + self.scroll_offset.y
         if row >= self.page.height:
             return Strip.blank(width, self.style_of("text"))
-        shown = self._shown(row)
-        self._visible[row] = shown
-        key = (shown, width)
+        state = self._row_state(row)
+        self._visible[row] = state
+        key = (state, width)
         strip = self._strips.get(key)
         if strip is None:
-            if len(self._strips) >= KEPT_STRIPS:
+            if len(self._strips) >= MAX_CACHED_STRIPS:
                 self._strips.clear()
-            strip = self._strips[key] = self._draw(shown).adjust_cell_length(width, self.style_of("text"))
+            strip = self._strips[key] = self._draw(state).adjust_cell_length(width, self.style_of("text"))
         return strip
 
-    def style_of(self, look: str) -> Style:
+    def style_of(self, classes: str) -> Style:
         """The style of a look such as `revealed heat3 changed`."""
-        if look not in self._styles:
+        if classes not in self._styles:
             style = self._component("text") + Style(bgcolor=self.background_colors[1].rich_color)
-            for name in look.split():
+            for name in classes.split():
                 style += self._heat(int(name[4:])) if name.startswith("heat") else self._component(name)
-            self._styles[look] = style
-        return self._styles[look]
+            self._styles[classes] = style
+        return self._styles[classes]
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
@@ -176,7 +177,7 @@ class CanvasView(ScrollView, can_focus=True):
             return Style(italic=step >= HEATS // 2)
         return Style(bgcolor=(behind + sure).blend(behind + doubtful, step / (HEATS - 1)).rich_color)
 
-    def _shown(self, row: int) -> Shown:
+    def _row_state(self, row: int) -> RowState:
         selection = self.selection
         selected = self.page.cells(row, *selection) if selection else (0, 0)
         at = -1
@@ -188,32 +189,32 @@ class CanvasView(ScrollView, can_focus=True):
                 at = len(self.page.text_of(row))
         return self.page.row(row), selected if selected[0] < selected[1] else (0, 0), at
 
-    def _draw(self, shown: Shown) -> Strip:
-        pieces, (first, last), cursor = shown
+    def _draw(self, state: RowState) -> Strip:
+        pieces, (first, last), cursor = state
         visible = drawn("".join(piece.text for piece in pieces))
         spans: list[tuple[int, Style]] = []
         for piece in pieces:
             start, stop = piece.start, piece.start + len(piece.text)
-            style = self.style_of(piece.look)
-            if start <= cursor < stop and piece.look != "text":
+            style = self.style_of(piece.classes)
+            if start <= cursor < stop and piece.classes != "text":
                 # A token is one thing: the cursor is on all of it.
                 spans.append((start, style + self._component("cursor")))
                 continue
             # Heat and reversal belong to the word, not to the blank before it.
-            tinted = "heat" in piece.look or "changed" in piece.look
+            tinted = "heat" in piece.classes or "changed" in piece.classes
             word = start + (len(piece.text) - len(piece.text.lstrip(" ")) if tinted else 0)
             for at in sorted({start, *(c for c in (first, last, word) if start < c < stop)}):
-                looks = style if at >= word else self.style_of("text")
-                spans.append((at, looks + self._component("selection") if first <= at < last else looks))
+                base = style if at >= word else self.style_of("text")
+                spans.append((at, base + self._component("selection") if first <= at < last else base))
         return self._with_cursor(Strip(_segments(visible, spans)), pieces, visible, cursor)
 
     def _with_cursor(self, strip: Strip, pieces: tuple[Piece, ...], visible: str, cursor: int) -> Strip:
         """The strip with the cursor on one character of text, or right behind the last."""
-        if cursor < 0 or any(p.start <= cursor < p.start + len(p.text) and p.look != "text" for p in pieces):
+        if cursor < 0 or any(p.start <= cursor < p.start + len(p.text) and p.classes != "text" for p in pieces):
             return strip
         left = cell_len(visible[:cursor])
-        here = visible[cursor : cursor + 1] or " "
-        wide = max(1, cell_len(here))
+        current = visible[cursor : cursor + 1] or " "
+        wide = max(1, cell_len(current))
         before, after = strip.crop(0, left), strip.crop(left + wide)
         middle = strip.crop(left, left + wide) if cursor < len(visible) else Strip([Segment(" ")])
         lit = Strip([Segment(s.text, (s.style or Style()) + self._component("cursor")) for s in middle])
@@ -225,51 +226,51 @@ class CanvasView(ScrollView, can_focus=True):
         before, self._visible = self._visible, {}
         for y in range(height):
             row = top + y
-            shown = self._shown(row) if row < self.page.height else None
-            if shown is not None:
-                self._visible[row] = shown
-            if before.get(row) != shown:
+            state = self._row_state(row) if row < self.page.height else None
+            if state is not None:
+                self._visible[row] = state
+            if before.get(row) != state:
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def action_go(self, where: str, select: bool) -> None:
-        here = self.cursor
-        y, x = self.page.locate(here)
+        current = self.cursor
+        y, x = self.page.locate(current)
         tall = max(1, self.scrollable_content_region.height - 1)
         if where in ("up", "down", "page-up", "page-down"):
             self._column = x if self._column is None else self._column
-            there = y + {"up": -1, "down": 1, "page-up": -tall, "page-down": tall}[where]
-            if there < 0:
+            row = y + {"up": -1, "down": 1, "page-up": -tall, "page-down": tall}[where]
+            if row < 0:
                 target = self.page.address(0, 0)
-            elif there >= self.page.height:
+            elif row >= self.page.height:
                 target = self.page.end
             else:
-                target = self.page.address(there, self._column)
+                target = self.page.address(row, self._column)
         else:
             self._column = None
-            target = self._along(where, here, y)
-        pivot = (self.pivot if self.pivot is not None else here) if select else None
-        self.place(target, pivot)
+            target = self._along(where, current, y)
+        anchor = (self.selection_anchor if self.selection_anchor is not None else current) if select else None
+        self.move_cursor(target, anchor)
 
-    def _along(self, where: str, here: Address, y: int) -> Address:
+    def _along(self, where: str, current: Address, y: int) -> Address:
         page = self.page
         match where:
             case "left" | "right":
-                return page.move(here, 1 if where == "right" else -1)
+                return page.move(current, 1 if where == "right" else -1)
             case "word-left" | "word-right":
-                return page.word(here, 1 if where == "word-right" else -1)
+                return page.next_word(current, 1 if where == "word-right" else -1)
             case "row-start" | "row-end":
                 return page.address(y, 0 if where == "row-start" else 10**6)
             case _:
                 return page.end if where == "end" else page.address(0, 0)
 
     def action_select_all(self) -> None:
-        self.place(self.page.end, self.page.address(0, 0))
+        self.move_cursor(self.page.end, self.page.address(0, 0))
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
-        return self.typing and character is not None and character.isprintable()
+        return self.editing and character is not None and character.isprintable()
 
     async def _on_key(self, event: events.Key) -> None:
-        if not self.typing:
+        if not self.editing:
             return
         if event.key in ("backspace", "delete"):
             message = self.Typed(erase=event.key)
@@ -285,7 +286,7 @@ class CanvasView(ScrollView, can_focus=True):
         self.post_message(message)
 
     def on_paste(self, event: events.Paste) -> None:
-        if self.typing:
+        if self.editing:
             event.stop()
             self.post_message(self.Typed(event.text))
 
@@ -295,13 +296,13 @@ class CanvasView(ScrollView, can_focus=True):
         target = self._under(event)
         self._column = None
         self.capture_mouse()
-        self._pressed = self.pivot or self.cursor if event.shift else target
-        self._drag_to(target) if event.shift else self.place(target)
+        self._pressed = self.selection_anchor or self.cursor if event.shift else target
+        self._drag_to(target) if event.shift else self.move_cursor(target)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         if self.app.mouse_captured is self and self._pressed is not None:
             target = self._under(event)
-            if target != self._pressed or self.pivot is not None:
+            if target != self._pressed or self.selection_anchor is not None:
                 self._drag_to(target)
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
@@ -312,15 +313,15 @@ class CanvasView(ScrollView, can_focus=True):
         """Select from where the button was pressed to a cell, both included."""
         assert self._pressed is not None
         if target >= self._pressed:
-            self.place(self.page.move(target, 1), self._pressed)
+            self.move_cursor(self.page.move(target, 1), self._pressed)
         else:
-            self.place(target, self.page.move(self._pressed, 1))
+            self.move_cursor(target, self.page.move(self._pressed, 1))
 
     def on_click(self, event: events.Click) -> None:
         if event.chain == 2:
             first, last = self.page.word_at(self.cursor)
             if first != last:
-                self.place(self.page.move(last, 1), first)
+                self.move_cursor(self.page.move(last, 1), first)
 
     def _under(self, event: events.MouseEvent) -> Address:
         at = event.get_content_offset_capture(self)

@@ -26,24 +26,26 @@ class Inspector(Static):
             self.update(text, layout=False)
 
     def _text(self, screen: "BaseScreen") -> Text:
-        from sedd_cli.tui.token_edits import locked, place_of
+        from sedd_cli.tui.token_edits import locked, position_at
 
         scene, address = screen.scene, screen.canvas.cursor
-        place = place_of(scene, address)
-        if place is None or scene.moment is None or scene.branch is None:
+        token_position = position_at(scene, address)
+        if token_position is None or scene.moment is None or scene.branch is None:
             return Text(self._hint(screen), style="dim")
-        canvas, position = place
+        canvas, position = token_position
         tokenizer, mask_id = scene.branch.job.checkpoint.tokenizer, scene.branch.job.checkpoint.mask_id
         token = int(scene.moment.states[canvas].ids[position])
-        text = Text("MASK" if token == mask_id else name_of(tokenizer, token), style="bold")
-        if token != mask_id and locked(scene, place):
+        text = Text("MASK" if token == mask_id else token_label(tokenizer, token), style="bold")
+        if token != mask_id and locked(scene, token_position):
             given = not bool(scene.branch.moments[0].states[canvas].free[position])
             text.append("  yours" if given else "  locked", style="not bold")
         revealed = int(scene.moment.revealed[canvas][position])
         if revealed >= 0:
             step, p = scene.branch.moments[revealed].step, float(scene.moment.confidence[canvas][position])
             text.append(f"\nrevealed at step {step.step if step else 0}, p {p:.3f}", style="not bold")
-        alternatives = screen.alternatives if screen.alternatives_key == (scene.branch, scene.at, place) else None
+        alternatives = (
+            screen.alternatives if screen.alternatives_key == (scene.branch, scene.at, token_position) else None
+        )
         if alternatives is None:
             text.append("\n…", style="not bold dim")
             return text
@@ -56,7 +58,7 @@ class Inspector(Static):
             bar = _bar(p / width)
             style = "bold" if other == token else "not bold"
             text.append(f"\n{p:.3f} ", style=style).append(f"{bar:<{BAR}}", style="not bold dim")
-            text.append(f" {name_of(tokenizer, other)}", style=style)
+            text.append(f" {token_label(tokenizer, other)}", style=style)
         return text
 
     def _hint(self, screen: "BaseScreen") -> str:
@@ -77,7 +79,7 @@ def _bar(share: float) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
-def name_of(tokenizer: object, token: int) -> str:
+def token_label(tokenizer: object, token: int) -> str:
     """A token as it is spoken of: in quotes, its newlines and tabs as signs."""
     from sedd_cli.text.tokenizer import Tokenizer
 

@@ -14,7 +14,7 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True)
-class Clock:
+class TimelineState:
     """What the timeline says. `masks`: MASKs left at each moment; `at`, `last`: moments."""
 
     at: int = 0
@@ -38,7 +38,7 @@ class Timeline(Widget):
         "timeline--curve",
     }
 
-    class Sought(Message):
+    class SeekRequested(Message):
         """The user wants to see this moment."""
 
         def __init__(self, at: int) -> None:
@@ -47,11 +47,11 @@ class Timeline(Widget):
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.clock = Clock()
+        self.state = TimelineState()
 
-    def show(self, clock: Clock) -> None:
-        if clock != self.clock:
-            self.clock = clock
+    def show(self, state: TimelineState) -> None:
+        if state != self.state:
+            self.state = state
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -62,15 +62,15 @@ class Timeline(Widget):
 
     def column_of(self, at: int) -> int:
         """Where a moment stands on the bar."""
-        return round(at / max(1, self.clock.needed) * max(0, self.size.width - 1))
+        return round(at / max(1, self.state.needed) * max(0, self.size.width - 1))
 
     def moment_at(self, column: int) -> int:
         """The moment at a column of the bar."""
-        at = round(column / max(1, self.size.width - 1) * max(1, self.clock.needed))
-        return max(0, min(self.clock.last, at))
+        at = round(column / max(1, self.size.width - 1) * max(1, self.state.needed))
+        return max(0, min(self.state.last, at))
 
     def _bar(self, width: int) -> Strip:
-        at, last = self.column_of(self.clock.at), self.column_of(self.clock.last)
+        at, last = self.column_of(self.state.at), self.column_of(self.state.last)
         return Strip(
             [
                 Segment("━" * at, self._style("past")),
@@ -81,13 +81,13 @@ class Timeline(Widget):
         )
 
     def _figures(self, width: int) -> Strip:
-        clock = self.clock
-        sign = "▶ " if clock.playing else "‖ " if clock.status else ""
-        text = "  ".join([f"{sign}{clock.label}", *clock.status])
+        state = self.state
+        sign = "▶ " if state.playing else "‖ " if state.status else ""
+        text = "  ".join([f"{sign}{state.label}", *state.status])
         room = width - len(text) - 3
         segments = [Segment(text)]
-        if clock.masks and room >= 6:
-            segments += [Segment("  "), Segment(curve(clock.masks, min(room, 24)), self._style("curve"))]
+        if state.masks and room >= 6:
+            segments += [Segment("  "), Segment(curve(state.masks, min(room, 24)), self._style("curve"))]
         return Strip(segments)
 
     def _style(self, name: str) -> Style:
@@ -106,8 +106,8 @@ class Timeline(Widget):
 
     def _seek(self, event: events.MouseEvent) -> None:
         at = self.moment_at(event.get_content_offset_capture(self).x)
-        if at != self.clock.at:
-            self.post_message(self.Sought(at))
+        if at != self.state.at:
+            self.post_message(self.SeekRequested(at))
 
 
 def curve(values: tuple[int, ...], width: int) -> str:
