@@ -20,9 +20,10 @@ from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.session import EditingSession
 from sedd_cli.tui.settings import Settings
 from sedd_cli.tui.style import PageBuilder, timeline_state, title_of
+from sedd_cli.tui.token_edits import locked, position_at
 from sedd_cli.tui.widgets.canvas_view import CanvasView
 from sedd_cli.tui.widgets.hints import Hint, Hints
-from sedd_cli.tui.widgets.inspector import Inspector
+from sedd_cli.tui.widgets.inspector import InspectedToken, Inspector
 from sedd_cli.tui.widgets.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -173,7 +174,41 @@ class BaseScreen(Screen[None]):
         _say(self.query_one("#file", Label), f"{name}{' *' if self.session.unsaved else ''}{branch}")
 
     def refresh_inspector(self) -> None:
-        self.query_one(Inspector).show(self)
+        self.query_one(Inspector).show(self._inspected_token() or self._inspector_hint())
+
+    def _inspected_token(self) -> InspectedToken | None:
+        """The token under the cursor; None where there is text."""
+        scene = self.scene
+        at = position_at(scene, self.canvas.cursor)
+        if at is None or scene.moment is None or scene.branch is None:
+            return None
+        canvas, position = at
+        checkpoint, moment = scene.branch.job.checkpoint, scene.moment
+        token = int(moment.states[canvas].ids[position])
+        revealed = int(moment.revealed[canvas][position])
+        step = scene.branch.moments[revealed].step if revealed >= 0 else None
+        return InspectedToken(
+            id=token,
+            tokenizer=checkpoint.tokenizer,
+            masked=token == checkpoint.mask_id,
+            locked=locked(scene, at),
+            given=not bool(scene.branch.moments[0].states[canvas].free[position]),
+            step=None if revealed < 0 else step.step if step else 0,
+            confidence=float(moment.confidence[canvas][position]),
+            alternatives=self.alternatives if self.alternatives_key == (scene.branch, scene.at, at) else None,
+        )
+
+    def _inspector_hint(self) -> str:
+        scene, key = self.scene, self.key_of
+        if scene.branch is not None:
+            return "Move to a token to see\nwhat else could stand there."
+        if scene.draft.masked:
+            return f"{key('run.go')} writes what is masked.\n{key('text.tokens')}: how many tokens."
+        if scene.draft.marks:
+            return f"{key('text.accept')} accepts, {key('text.reject')} rejects\nwhat was written."
+        if scene.draft.text:
+            return f"Select, then {key('text.mask')} masks.\n{key('run.go')} fills what is masked."
+        return f"{key('run.go')} writes a text.\n{key('text.edit')} types a beginning first."
 
     def notify(
         self,

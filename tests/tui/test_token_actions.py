@@ -46,7 +46,7 @@ async def test_another_token_is_chosen_and_locked(opened: Opened) -> None:
         put(seat, 5)
         await seat.known()
         expected = alternatives(original.job.checkpoint, seat.moment.states[0], 5)
-        answer = seat.main_screen.answer
+        answer = seat.main_screen.alternatives
         # Computed on another thread, which may take other numbers of cores: rounding differs.
         assert answer is not None and answer.tokens == expected.tokens
         assert answer.probability == pytest.approx(expected.probability, rel=1e-4)

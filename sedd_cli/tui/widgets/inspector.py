@@ -1,5 +1,6 @@
-"""The inspector: the token under the cursor, and what else could stand there."""
+"""The inspector: the token under the cursor and its alternatives."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -8,70 +9,64 @@ from textual.widgets import Static
 from sedd_cli.render.inert import inert
 
 if TYPE_CHECKING:
-    from sedd_cli.tui.base_screen import BaseScreen
+    from sedd_cli.generation.alternatives import Alternatives
+    from sedd_cli.text.tokenizer import Tokenizer
 
 BAR = 8
+"""Width of the bar that shows a probability, in cells."""
+
+
+@dataclass(frozen=True)
+class InspectedToken:
+    """A token of a canvas at a moment."""
+
+    id: int
+    tokenizer: "Tokenizer | None"
+    masked: bool
+    locked: bool
+    given: bool
+    """The user's own text: locked from the first moment on."""
+    step: int | None
+    """The step that revealed it; None for a token that no step wrote."""
+    confidence: float
+    """Its probability in that step."""
+    alternatives: "Alternatives | None"
+    """None while the engine computes them."""
 
 
 class Inspector(Static):
-    """Shows a token: when it was revealed and how surely, whether it is locked, and its likeliest alternatives."""
+    """Shows a token: the step and confidence of its revealing, whether it is locked, and its alternatives."""
 
-    _shown: Text | None = None
+    _content_shown: Text | None = None
 
-    def show(self, screen: "BaseScreen") -> None:
-        """Bring it up to date with the screen's scene, cursor and alternatives."""
-        text = self._text(screen)
-        if text != self._shown:
-            self._shown = text
+    def show(self, token: InspectedToken | str) -> None:
+        """Show a token, or a hint where there is none. Updates the widget only if the content changes."""
+        text = Text(token, style="dim") if isinstance(token, str) else self._text(token)
+        if text != self._content_shown:
+            self._content_shown = text
             self.update(text, layout=False)
 
-    def _text(self, screen: "BaseScreen") -> Text:
-        from sedd_cli.tui.token_edits import locked, position_at
-
-        scene, address = screen.scene, screen.canvas.cursor
-        token_position = position_at(scene, address)
-        if token_position is None or scene.moment is None or scene.branch is None:
-            return Text(self._hint(screen), style="dim")
-        canvas, position = token_position
-        tokenizer, mask_id = scene.branch.job.checkpoint.tokenizer, scene.branch.job.checkpoint.mask_id
-        token = int(scene.moment.states[canvas].ids[position])
-        text = Text("MASK" if token == mask_id else token_label(tokenizer, token), style="bold")
-        if token != mask_id and locked(scene, token_position):
-            given = not bool(scene.branch.moments[0].states[canvas].free[position])
-            text.append("  yours" if given else "  locked", style="not bold")
-        revealed = int(scene.moment.revealed[canvas][position])
-        if revealed >= 0:
-            step, p = scene.branch.moments[revealed].step, float(scene.moment.confidence[canvas][position])
-            text.append(f"\nrevealed at step {step.step if step else 0}, p {p:.3f}", style="not bold")
-        alternatives = (
-            screen.alternatives if screen.alternatives_key == (scene.branch, scene.at, token_position) else None
-        )
+    def _text(self, token: InspectedToken) -> Text:
+        text = Text("MASK" if token.masked else token_label(token.tokenizer, token.id), style="bold")
+        if token.locked and not token.masked:
+            text.append("  yours" if token.given else "  locked", style="not bold")
+        if token.step is not None:
+            text.append(f"\nrevealed at step {token.step}, p {token.confidence:.3f}", style="not bold")
+        alternatives = token.alternatives
         if alternatives is None:
             text.append("\n…", style="not bold dim")
             return text
         text.append(f"\nentropy {alternatives.entropy:.2f} nats", style="not bold")
         if alternatives.current is not None:
             text.append(f"  now {alternatives.current:.3f}", style="not bold")
-        room = max(1, self.size.height - 3) if self.size.height else 8
-        width = max((p for p in alternatives.probability[:room]), default=1)
-        for other, p in list(zip(alternatives.tokens, alternatives.probability, strict=True))[:room]:
-            bar = _bar(p / width)
-            style = "bold" if other == token else "not bold"
+        rows = max(1, self.size.height - 3) if self.size.height else 8
+        largest = max((p for p in alternatives.probability[:rows]), default=1)
+        for alternative, p in list(zip(alternatives.tokens, alternatives.probability, strict=True))[:rows]:
+            bar = _bar(p / largest)
+            style = "bold" if alternative == token.id else "not bold"
             text.append(f"\n{p:.3f} ", style=style).append(f"{bar:<{BAR}}", style="not bold dim")
-            text.append(f" {token_label(tokenizer, other)}", style=style)
+            text.append(f" {token_label(token.tokenizer, alternative)}", style=style)
         return text
-
-    def _hint(self, screen: "BaseScreen") -> str:
-        scene, key = screen.scene, screen.key_of
-        if scene.branch is not None:
-            return "Move to a token to see\nwhat else could stand there."
-        if scene.draft.masked:
-            return f"{key('run.go')} writes what is masked.\n{key('text.tokens')}: how many tokens."
-        if scene.draft.marks:
-            return f"{key('text.accept')} accepts, {key('text.reject')} rejects\nwhat was written."
-        if scene.draft.text:
-            return f"Select, then {key('text.mask')} masks.\n{key('run.go')} fills what is masked."
-        return f"{key('run.go')} writes a text.\n{key('text.edit')} types a beginning first."
 
 
 def _bar(share: float) -> str:
@@ -80,7 +75,7 @@ def _bar(share: float) -> str:
 
 
 def token_label(tokenizer: object, token: int) -> str:
-    """A token as it is spoken of: in quotes, its newlines and tabs as signs."""
+    """A token in quotes, its newlines and tabs as signs; its id where there is no tokenizer."""
     from sedd_cli.text.tokenizer import Tokenizer
 
     if not isinstance(tokenizer, Tokenizer):
