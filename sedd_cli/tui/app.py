@@ -13,6 +13,7 @@ from textual.screen import Screen
 
 from sedd_cli.errors import SeddError
 from sedd_cli.text.document import Document, read_file
+from sedd_cli.tui.engine import LoadCheckpoint
 from sedd_cli.tui.main_screen import MainScreen
 from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.settings import Settings, read_settings, settings_path, write_settings
@@ -22,7 +23,7 @@ class SeddApp(App[None]):
     """Opens the main screen on a document.
 
     `settings_file`: where settings are remembered (None: nowhere); `store`: where unsaved work is kept (None: the
-    user's); `given`: settings for this session alone.
+    user's); `given`: settings for this session alone; `load`: how checkpoints are loaded (None: from their folders).
     """
 
     CSS_PATH = "sedd.tcss"
@@ -37,6 +38,7 @@ class SeddApp(App[None]):
         store: RecoveryStore | None = None,
         given: Mapping[str, str] | None = None,
         debug: bool = False,
+        load: LoadCheckpoint | None = None,
     ) -> None:
         super().__init__()
         self._tracebacks = debug
@@ -46,7 +48,7 @@ class SeddApp(App[None]):
         self._given = given or {}
         self.settings = settings.model_copy(update=self._given)
         self.settings_file = settings_file
-        self.main_screen = MainScreen(document, self.settings, store or RecoveryStore())
+        self.main_screen = MainScreen(document, self.settings, store or RecoveryStore(), load)
 
     def on_mount(self) -> None:
         self.set_keymap(self.settings.keys)

@@ -14,7 +14,7 @@ from sedd_cli.errors import SeddError
 from sedd_cli.render.inert import inert
 from sedd_cli.text.document import Document
 from sedd_cli.tui.commands import BY_ID, ENDS, FRESH, GAPS, MASKED, PLAIN, RUN, key_name
-from sedd_cli.tui.engine import Engine
+from sedd_cli.tui.engine import Engine, LoadCheckpoint
 from sedd_cli.tui.page_layout import Page
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.session import EditingSession
@@ -45,7 +45,7 @@ class BaseScreen(Screen[None]):
     # The canvas has a selection of its own.
     ALLOW_SELECT = False
 
-    def __init__(self, document: Document, settings: Settings) -> None:
+    def __init__(self, document: Document, settings: Settings, load: LoadCheckpoint | None = None) -> None:
         super().__init__()
         self.session = EditingSession(document)
         self.settings = settings
@@ -67,7 +67,7 @@ class BaseScreen(Screen[None]):
         self._stepped_at = 0.0
         self.rate = 0.0
         """Seconds that a network call takes, smoothed."""
-        self.engine: Engine = Engine(self.post_message)
+        self.engine: Engine = Engine(self.post_message, load)
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="head"):

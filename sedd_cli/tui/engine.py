@@ -21,10 +21,17 @@ from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.tui import messages
 
 if TYPE_CHECKING:
+    from torch.utils.hooks import RemovableHandle
+
     from sedd_cli.generation.branches import Branch
     from sedd_cli.generation.job import Job
+    from sedd_cli.models.checkpoint import Checkpoint
 
 AlternativesRequest = tuple["Branch", int, tuple[int, int]]
+
+
+LoadCheckpoint = Callable[[str | None, str], "Checkpoint"]
+"""Loads a checkpoint by name (None: the default) onto a device."""
 
 
 class Cancelled(Exception):  # noqa: N818 - no error: a request
@@ -34,8 +41,11 @@ class Cancelled(Exception):  # noqa: N818 - no error: a request
 class Engine:
     """Answers by `post`, which is called from the thread. `close` it."""
 
-    def __init__(self, post: Callable[[Message], object]) -> None:
+    def __init__(self, post: Callable[[Message], object], load: "LoadCheckpoint | None" = None) -> None:
         self._send = post
+        self._load_checkpoint = load or load_and_freeze
+        self._hooks: list[RemovableHandle] = []
+        """On the blocks of the checkpoint that was loaded last."""
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._alternatives_requests: deque[AlternativesRequest] = deque(maxlen=1)
         self._closed = False
@@ -93,6 +103,11 @@ class Engine:
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None and not self._closed:
             task()
+        self._remove_hooks()
+
+    def _remove_hooks(self) -> None:
+        while self._hooks:
+            self._hooks.pop().remove()
 
     def _post(self, message: Message) -> None:
         if not self._closed:
@@ -106,26 +121,20 @@ class Engine:
             import torch
 
             from sedd_cli.diffusion.processes import Causal
-            from sedd_cli.models.checkpoint import load_checkpoint
 
             # One core is the screen's, and so is the interpreter when it asks for it.
             sys.setswitchinterval(0.001)
             torch.set_num_threads(max(1, min(torch.get_num_threads(), _cores() - 1)))
             self._post(messages.Loading(load_id, "loading the checkpoint"))
-            gc.unfreeze()
-            checkpoint = load_checkpoint(model, device)
+            checkpoint = self._load_checkpoint(model, device)
+            self._remove_hooks()
             for block in checkpoint.model.transformer.blocks:
-                block.register_forward_pre_hook(self._check_cancelled)
+                self._hooks.append(block.register_forward_pre_hook(self._check_cancelled))
             if isinstance(checkpoint.process, Causal):
                 raise UsageError(
                     f"{checkpoint.name} is autoregressive: it has no canvas of noise to take hold of",
                     "sedd generate and sedd score take it.",
                 )
-            # Exports name the weights by it, also after a training run has put others in their place.
-            _ = checkpoint.hash
-            # What stands by now stays: to look through it for garbage would stop the screen for 0.2 s at a time.
-            gc.collect()
-            gc.freeze()
             self._post(messages.Loaded(load_id, checkpoint))
         except BaseException as error:
             self._post(messages.LoadFailed(load_id, _as_sedd_error(error)))
@@ -204,6 +213,22 @@ class Engine:
             self._post(messages.Failed(self.run_id, _as_sedd_error(error)))
         else:
             self._post(messages.AlternativesReady(branch, at, (canvas, position), result))
+
+
+def load_and_freeze(model: str | None, device: str) -> "Checkpoint":
+    """Load a checkpoint and exempt all objects that exist by then from garbage collection.
+
+    Collecting them again would stop the screen for 0.2 s at a time.
+    """
+    from sedd_cli.models.checkpoint import load_checkpoint
+
+    gc.unfreeze()
+    checkpoint = load_checkpoint(model, device)
+    # Exports name the weights by their hash, also after a training run has replaced the files.
+    _ = checkpoint.hash
+    gc.collect()
+    gc.freeze()
+    return checkpoint
 
 
 def _release_memory() -> None:

@@ -18,6 +18,7 @@ from sedd_cli.text.gaps import marker_gaps
 from sedd_cli.text.in_place import changed_on_disk
 from sedd_cli.tui import messages
 from sedd_cli.tui.commands import ALWAYS, BY_ID, COMMANDS, bindings, key_name
+from sedd_cli.tui.engine import LoadCheckpoint
 from sedd_cli.tui.file_actions import FileActions
 from sedd_cli.tui.recovery import Recovery, RecoveryStore
 from sedd_cli.tui.scene import Scene
@@ -51,8 +52,10 @@ class MainScreen(FileActions):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings()
 
-    def __init__(self, document: Document, settings: Settings, store: RecoveryStore) -> None:
-        super().__init__(document, settings)
+    def __init__(
+        self, document: Document, settings: Settings, store: RecoveryStore, load: LoadCheckpoint | None = None
+    ) -> None:
+        super().__init__(document, settings, load)
         self.store = store
         self._kept: tuple[Scene, int] | None = None
         """The scene that was kept safe, and how many moments it had."""

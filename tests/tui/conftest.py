@@ -1,8 +1,10 @@
 """The session on a document of its own, with small runs, in a small and in a large terminal."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +18,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, Label
 
+from sedd_cli import Checkpoint, load_checkpoint
 from sedd_cli.generation.branches import Branch, Moment
 from sedd_cli.text.document import Document, read_file
 from sedd_cli.tui.app import SeddApp
@@ -32,7 +35,8 @@ from sedd_cli.tui.widgets.canvas_view import CanvasView
 
 SMALL: dict[str, Any] = {"steps": 8, "length": 32, "seed": 7, "lock_seed": True, "candidates": 1}
 TURNS = 3000
-HOPS = 12
+QUIET_TURNS = 12
+"""Turns of the event loop without a message after which none is on its way."""
 
 S = TypeVar("S", bound=Screen[Any])
 
@@ -45,7 +49,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
         if condition():
             return
         assert not pilot.app._exit, "the session has ended"
-        await pilot.pause(0.01)
+        await asyncio.sleep(0.01)
     raise AssertionError("it never came to that")
 
 
@@ -58,8 +62,8 @@ class Seat:
     folder: Path
     told: list[str] = field(default_factory=list)
     """What was said in passing."""
-    checkpoints: set[int] = field(default_factory=set)
-    """Those that were loaded."""
+    loads: list[Loaded] = field(default_factory=list)
+    """One for each checkpoint that was loaded."""
 
     @property
     def main_screen(self) -> MainScreen:
@@ -123,9 +127,14 @@ class Seat:
         await until(self.pilot, condition)
 
     async def settle(self) -> None:
-        """Until messages have gone from widget to widget as far as any does."""
-        for _ in range(HOPS):
-            await self.pilot.pause(0)
+        """Wait until no widget has a message to process, painting included."""
+        for _ in range(2):
+            quiet = 0
+            while quiet < QUIET_TURNS:
+                await asyncio.sleep(0)
+                pending = any(node.message_queue_size for node in self.app._registry)
+                quiet = 0 if pending else quiet + 1
+            self.app.screen._on_timer_update()
 
     async def press(self, *keys: str) -> None:
         """Keys one after another, each only once the one before it is dealt with."""
@@ -189,6 +198,12 @@ class Seat:
         self.app.post_message(Key(name, character))
 
 
+@lru_cache(maxsize=4)
+def load_shared(model: str | None, device: str) -> Checkpoint:
+    """A checkpoint that all tests of a worker share: loading one takes longer than most of them."""
+    return load_checkpoint(model, device)
+
+
 Opened = Callable[..., AbstractAsyncContextManager[Seat]]
 
 
@@ -214,20 +229,20 @@ def opened(tmp_path: Path, size: tuple[int, int]) -> Opened:
             file.write_bytes(text.encode() if isinstance(text, str) else text)
             document = read_file(file)
         told: list[str] = []
-        checkpoints: set[int] = set()
+        loads: list[Loaded] = []
 
         def heard(message: Message) -> None:
             if isinstance(message, Notify):
                 told.append(message.notification.message)
             elif isinstance(message, Loaded):
-                checkpoints.add(id(message.checkpoint))
+                loads.append(message)
 
         store = RecoveryStore(tmp_path / "recovery")
-        app = SeddApp(document, Settings(**{**SMALL, **settings}), tmp_path / "settings.toml", store)
+        app = SeddApp(document, Settings(**{**SMALL, **settings}), tmp_path / "settings.toml", store, load=load_shared)
         app.animation_level = "none"
         async with app.run_test(size=size, notifications=True, message_hook=heard) as pilot:
             await until(pilot, lambda: app.screen is app.main_screen or len(app.screen_stack) > 2)
-            yield Seat(app, pilot, tmp_path, told, checkpoints)
+            yield Seat(app, pilot, tmp_path, told, loads)
 
     return open_
 
