@@ -195,14 +195,14 @@ class DocumentActions(TokenActions):
         draft = self.scene.draft
         if (mark := self._erased_gap(message.erase)) is not None:
             # What it hides is not seen, and is not for a key to take: it comes to light.
-            self._apply_edit(draft.accept(mark), self.canvas.cursor[0])
+            self._apply_text_edit(draft.accept(mark), self.canvas.cursor[0])
             return
         first, last = self._edited_range(message.erase)
         text = re.sub(r"\r\n|\r|\n", "\r\n" if "\r\n" in draft.text else "\n", message.text)
         if first != last or text:
-            self._apply_edit(draft.edit(first, last, text), first + len(text))
+            self._apply_text_edit(draft.edit(first, last, text), first + len(text))
 
-    def _apply_edit(self, draft: Draft, cursor: int) -> None:
+    def _apply_text_edit(self, draft: Draft, cursor: int) -> None:
         """Go on with what is typed: the draft as it is now, the cursor before a character of it."""
         scene = replace(self.scene, draft=draft)
         if self._edit_started:

@@ -67,7 +67,7 @@ class TokenActions(RunActions):
     def action_lock(self) -> None:
         """Lock the selection or the token under the cursor; or unlock it."""
         if positions := self._selected_tokens():
-            self._apply_edit(token_edits.toggle_lock(self.scene, positions), "MASK cannot be locked.")
+            self._apply_token_edit(token_edits.toggle_lock(self.scene, positions), "MASK cannot be locked.")
 
     def action_alternatives(self) -> None:
         """Choose another token for the one under the cursor."""
@@ -88,7 +88,7 @@ class TokenActions(RunActions):
 
         def on_choice(i: int | None) -> None:
             if i is not None:
-                self._apply_edit(token_edits.choose(scene, position, allowed[i][0]), "")
+                self._apply_token_edit(token_edits.choose(scene, position, allowed[i][0]), "")
 
         hint = "enter writes and locks it · esc closes"
         self.app.push_screen(Choose("What else could stand here", options, 0, hint), on_choice)
@@ -100,9 +100,9 @@ class TokenActions(RunActions):
         if positions and self.scene.branch.job.checkpoint.mask_id is None:
             self.notify("The uniform process has no MASK to go back to: l locks, enter chooses.")
             return
-        self._apply_edit(token_edits.remask(self.scene, positions), if_unchanged)
+        self._apply_token_edit(token_edits.remask(self.scene, positions), if_unchanged)
 
-    def _apply_edit(self, scene: Scene, if_unchanged: str) -> None:
+    def _apply_token_edit(self, scene: Scene, if_unchanged: str) -> None:
         if scene is self.scene:
             self.notify(if_unchanged)
             return
