@@ -62,8 +62,8 @@ class Seat:
     folder: Path
     told: list[str] = field(default_factory=list)
     """What was said in passing."""
-    loads: list[Loaded] = field(default_factory=list)
-    """One for each checkpoint that was loaded."""
+    loads: set[int] = field(default_factory=set)
+    """Load ids of the checkpoints that were loaded."""
 
     @property
     def main_screen(self) -> MainScreen:
@@ -229,13 +229,13 @@ def opened(tmp_path: Path, size: tuple[int, int]) -> Opened:
             file.write_bytes(text.encode() if isinstance(text, str) else text)
             document = read_file(file)
         told: list[str] = []
-        loads: list[Loaded] = []
+        loads: set[int] = set()
 
         def heard(message: Message) -> None:
             if isinstance(message, Notify):
                 told.append(message.notification.message)
             elif isinstance(message, Loaded):
-                loads.append(message)
+                loads.add(message.load_id)
 
         store = RecoveryStore(tmp_path / "recovery")
         app = SeddApp(document, Settings(**{**SMALL, **settings}), tmp_path / "settings.toml", store, load=load_shared)
