@@ -11,7 +11,7 @@ from sedd_cli.text.gaps import Gap, check_gaps, marker_gaps, parse_length
 from sedd_cli.tui import token_edits
 from sedd_cli.tui.page_layout import Address
 from sedd_cli.tui.scene import Scene
-from sedd_cli.tui.screens.ask import Ask
+from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.token_actions import TokenActions
 from sedd_cli.tui.widgets.canvas_view import CanvasView
 
@@ -94,7 +94,7 @@ class DocumentActions(TokenActions):
         value = "-".join(map(str, now)) if isinstance(now, tuple) else str(now or "")
         title = "How many tokens are to be written here?"
         hint = "12: so many. 5-20: what fits best of these. auto: found out."
-        self.app.push_screen(Ask(title, value, hint, validate), on_result)
+        self.app.push_screen(InputDialog(title, value, hint, validate), on_result)
 
     def action_markers(self) -> None:
         """Make gaps of the markers in the text, as `sedd infill` does."""

@@ -15,9 +15,9 @@ from sedd_cli.render.picture import without_fonts
 from sedd_cli.text.document import Document
 from sedd_cli.text.in_place import changed_on_disk, overwrite_with_backup, save, save_with_backup, write_new
 from sedd_cli.tui.document_actions import DocumentActions
-from sedd_cli.tui.screens.ask import Ask
-from sedd_cli.tui.screens.choose import Choose
-from sedd_cli.tui.screens.confirm import Confirm
+from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
+from sedd_cli.tui.screens.confirm_dialog import ConfirmDialog
+from sedd_cli.tui.screens.input_dialog import InputDialog
 
 Then = Callable[[], None]
 
@@ -57,7 +57,8 @@ class FileActions(DocumentActions):
         path = self.session.document.path or self.session.suggested_path
         hint = "The name of a file; ~ is your home."
         self.app.push_screen(
-            Ask("Save as", str(path or "text.txt"), hint, lambda name: None if name.strip() else "a name"), answered
+            InputDialog("Save as", str(path or "text.txt"), hint, lambda name: None if name.strip() else "a name"),
+            answered,
         )
 
     def action_diff(self) -> None:
@@ -99,7 +100,7 @@ class FileActions(DocumentActions):
                     lambda path: write_file(path, export(parse(branch.trace()).sample(branch.number), kind)),
                 )
 
-        self.app.push_screen(Choose("Export", options), chosen)
+        self.app.push_screen(ChoiceDialog("Export", options), chosen)
 
     def action_leave(self) -> None:
         """Quit, asking first if something is unsaved."""
@@ -121,7 +122,7 @@ class FileActions(DocumentActions):
         path = self.session.document.path
         why = f"{path.name} has changes that are not saved." if path else "This text is not saved."
         choices = [("s", "Save", "save"), ("d", "Discard", "discard"), ("c", "Cancel", "cancel")]
-        self.app.push_screen(Confirm("Quit?", why, choices), answered)
+        self.app.push_screen(ConfirmDialog("Quit?", why, choices), answered)
 
     def _exit(self) -> None:
         self.forget()
@@ -140,13 +141,15 @@ class FileActions(DocumentActions):
             if os.path.exists(path):  # noqa: PTH110 - never raises
                 choices = [("o", "Overwrite", "over"), ("c", "Cancel", "cancel")]
                 self.app.push_screen(
-                    Confirm("Overwrite?", f"There is a file {path.name} already.", choices),
+                    ConfirmDialog("Overwrite?", f"There is a file {path.name} already.", choices),
                     lambda choice: put() if choice == "over" else None,
                 )
             else:
                 put()
 
-        self.app.push_screen(Ask("Export to", name, "", lambda name: None if name.strip() else "a name"), answered)
+        self.app.push_screen(
+            InputDialog("Export to", name, "", lambda name: None if name.strip() else "a name"), answered
+        )
 
     def _ask_over(self, path: Path, why: str, then: Then) -> None:
         """Before what someone else wrote is replaced: it is kept beside it in any case."""
@@ -160,14 +163,14 @@ class FileActions(DocumentActions):
         if not path.exists():
             choices = [("w", "Write it again", "again"), ("a", "Save as", "as"), ("c", "Cancel", "cancel")]
             self.app.push_screen(
-                Confirm("Save?", f"{path.name} is no longer there.", choices),
+                ConfirmDialog("Save?", f"{path.name} is no longer there.", choices),
                 lambda choice: (
                     self._saving(lambda: self._save_new(path), then) if choice == "again" else answered(choice)
                 ),
             )
             return
         choices = [("o", "Overwrite, keeping a backup", "over"), ("a", "Save as", "as"), ("c", "Cancel", "cancel")]
-        self.app.push_screen(Confirm("Save?", f"{why}.", choices), answered)
+        self.app.push_screen(ConfirmDialog("Save?", f"{why}.", choices), answered)
 
     def _saving(self, work: Then, then: Then) -> None:
         if self.reporting_errors(work):

@@ -22,7 +22,7 @@ from sedd_cli.tui.engine import LoadCheckpoint
 from sedd_cli.tui.file_actions import FileActions
 from sedd_cli.tui.recovery import Recovery, RecoveryStore
 from sedd_cli.tui.scene import Scene
-from sedd_cli.tui.screens.confirm import Confirm
+from sedd_cli.tui.screens.confirm_dialog import ConfirmDialog
 from sedd_cli.tui.settings import Settings
 from sedd_cli.tui.style import END_OF_TEXT_SIGN, MASK, PARTIAL_CHARACTER_SIGN
 from sedd_cli.tui.widgets.canvas_view import CanvasView
@@ -253,7 +253,9 @@ class MainScreen(FileActions):
         changed = "" if newest.is_based_on(self.session.document) else " The file was changed since."
         choices = [("r", "Recover", "recover"), ("d", "Discard", "discard"), ("l", "Later", "later")]
         name = self.session.document.path.name if self.session.document.path else "a text without a file"
-        self.app.push_screen(Confirm("Unsaved work was found", f"Of {name}, from {when}.{changed}", choices), answered)
+        self.app.push_screen(
+            ConfirmDialog("Unsaved work was found", f"Of {name}, from {when}.{changed}", choices), answered
+        )
 
 
 def _recovered(recovery: Recovery) -> Draft:

@@ -9,7 +9,7 @@ from rich.text import Text
 from sedd_cli.tui import messages
 from sedd_cli.tui.base_screen import SPEEDS, BaseScreen
 from sedd_cli.tui.scene import Scene
-from sedd_cli.tui.screens.choose import Choose
+from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
 from sedd_cli.tui.style import branch_name
 from sedd_cli.tui.widgets.timeline import Timeline
 
@@ -111,7 +111,9 @@ class RunActions(BaseScreen):
                 self.session.switch_branch(number)
                 self.refresh_view()
 
-        self.app.push_screen(Choose("Branches", options, self.scene.current, "enter shows it · esc closes"), chosen)
+        self.app.push_screen(
+            ChoiceDialog("Branches", options, self.scene.current, "enter shows it · esc closes"), chosen
+        )
 
     def halt(self) -> None:
         """Stop the engine and the playing; what is there stays."""

@@ -6,8 +6,8 @@ from sedd_cli.tui import messages, token_edits
 from sedd_cli.tui.page_layout import Address
 from sedd_cli.tui.run_actions import RunActions
 from sedd_cli.tui.scene import Scene
-from sedd_cli.tui.screens.ask import Ask
-from sedd_cli.tui.screens.choose import Choose
+from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
+from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.widgets.canvas_view import CanvasView
 from sedd_cli.tui.widgets.inspector import token_label
 
@@ -62,7 +62,7 @@ class TokenActions(RunActions):
                 self._remask(below, f"No loose token was written with less than {value}.")
 
         hint = "Tokens that were written with less than this probability are written anew."
-        self.app.push_screen(Ask("Remask below which confidence?", "0.1", hint, validate), on_result)
+        self.app.push_screen(InputDialog("Remask below which confidence?", "0.1", hint, validate), on_result)
 
     def action_lock(self) -> None:
         """Lock the selection or the token under the cursor; or unlock it."""
@@ -91,7 +91,7 @@ class TokenActions(RunActions):
                 self._apply_token_edit(token_edits.choose(scene, position, allowed[i][0]), "")
 
         hint = "enter writes and locks it · esc closes"
-        self.app.push_screen(Choose("What else could stand here", options, 0, hint), on_choice)
+        self.app.push_screen(ChoiceDialog("What else could stand here", options, 0, hint), on_choice)
 
     def _remask(self, positions: list[token_edits.TokenPosition], if_unchanged: str) -> None:
         if self.scene.branch is None:

@@ -4,8 +4,8 @@ import pytest
 from textual.events import Paste
 
 from sedd_cli.text.draft import Mark
-from sedd_cli.tui.screens.ask import Ask
 from sedd_cli.tui.screens.diff import DiffScreen
+from sedd_cli.tui.screens.input_dialog import InputDialog
 from tests.tui.conftest import Opened, Seat, one_size
 
 pytestmark = pytest.mark.asyncio
@@ -144,7 +144,7 @@ async def insert(seat: Seat, at: int, tokens: str) -> None:
     """A gap where nothing stands."""
     seat.canvas.move_cursor((at, 0))
     await seat.press("t")
-    await seat.shown(Ask)
+    await seat.shown(InputDialog)
     await seat.answer(tokens)
     await seat.back()
 
@@ -186,16 +186,16 @@ async def test_how_many_tokens_a_gap_gets(opened: Opened) -> None:
         await seat.rush("ctrl+right", "m")
         for line, tokens, masks in (("5", 5, 5), ("2-4", (2, 4), 2), ("auto", "auto", 1)):
             await seat.press("t")
-            await seat.shown(Ask)
+            await seat.shown(InputDialog)
             await seat.answer(line)
             await seat.back()
             assert seat.scene.draft.marks == (Mark(UPON, UPON + 5, " upon", tokens),)
             assert shown(seat).count("▒▒▒") == masks
         await seat.press("t")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         for line in ("0", "-1", "x", "", "3-"):
             await seat.answer(line)
-            assert isinstance(seat.app.screen, Ask)
+            assert isinstance(seat.app.screen, InputDialog)
         await seat.press("escape")
         await seat.back()
         await seat.press("u")
@@ -212,9 +212,9 @@ async def test_impossible_numbers_of_tokens_are_not_taken(opened: Opened, line: 
     async with opened(STORY) as seat:
         await seat.rush("ctrl+right", "m")
         await seat.press("t")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         await seat.answer(line)
-        assert isinstance(seat.app.screen, Ask)
+        assert isinstance(seat.app.screen, InputDialog)
 
 
 @one_size
@@ -504,7 +504,7 @@ async def test_a_gap_where_nothing_stands_is_taken_away(opened: Opened, key: str
     async with opened(STORY) as seat:
         seat.canvas.move_cursor((UPON, 0))
         await seat.press("t")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         await seat.answer("3")
         await seat.back()
         (mark,) = seat.scene.draft.marks

@@ -14,10 +14,10 @@ from sedd_cli.text.document import Document
 from sedd_cli.text.draft import Mark
 from sedd_cli.tui.commands import COMMANDS, key_name
 from sedd_cli.tui.recovery import Recovery, RecoveryStore
-from sedd_cli.tui.screens.ask import Ask
-from sedd_cli.tui.screens.choose import Choose
-from sedd_cli.tui.screens.confirm import Confirm
+from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
+from sedd_cli.tui.screens.confirm_dialog import ConfirmDialog
 from sedd_cli.tui.screens.help import HelpScreen
+from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.screens.settings import SettingsScreen
 from sedd_cli.tui.settings import read_settings
 from tests.conftest import PARITY
@@ -91,9 +91,9 @@ async def test_a_text_without_a_file_is_saved_where_one_says(opened: Opened) -> 
     async with opened() as seat:
         await typed(seat, "One\n")
         await seat.press("ctrl+s")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         await seat.answer(" ")
-        assert isinstance(seat.app.screen, Ask), "that is no name"
+        assert isinstance(seat.app.screen, InputDialog), "that is no name"
         await seat.answer(str(seat.folder / "new.txt"))
         await seat.back()
         assert files(seat.folder) == {"new.txt": b"One\n"} and "new.txt" in seat.named and "*" not in seat.named
@@ -109,18 +109,18 @@ async def test_saving_under_another_name_leaves_the_first_file(opened: Opened) -
         (seat.folder / "other.txt").write_text("other's")
         await typed(seat, "x")
         await seat.press("S")
-        dialog = await seat.shown(Ask)
+        dialog = await seat.shown(InputDialog)
         assert dialog.query_one(Input).value == str(seat.file)
         await seat.answer(str(seat.folder / "other.txt"))
-        await seat.shown(Confirm)
+        await seat.shown(ConfirmDialog)
         assert "There is a file other.txt already" in seat.seen
         await seat.press("c")
         await seat.back()
         assert files(seat.folder) == {"story.txt": STORY.encode(), "other.txt": b"other's"}
         await seat.press("S")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         await seat.answer(str(seat.folder / "other.txt"))
-        await seat.shown(Confirm)
+        await seat.shown(ConfirmDialog)
         await seat.press("o")
         await seat.back()
         text = ("x" + STORY).encode()
@@ -134,19 +134,19 @@ async def test_what_was_changed_on_disk_is_not_overwritten_unasked(opened: Opene
         await typed(seat, "x")
         seat.file.write_bytes(b"theirs")
         await seat.press("ctrl+s")
-        await seat.shown(Confirm)
+        await seat.shown(ConfirmDialog)
         assert "story.txt was changed on disk" in seat.seen
         await seat.press("escape")
         await seat.back()
         assert files(seat.folder) == {"story.txt": b"theirs"} and seat.session.unsaved
         await seat.press("ctrl+s")
-        await seat.shown(Confirm)
+        await seat.shown(ConfirmDialog)
         await seat.press("a")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         await seat.press("escape")
         await seat.back()
         await seat.press("ctrl+s")
-        await seat.shown(Confirm)
+        await seat.shown(ConfirmDialog)
         await seat.press("o")
         await seat.back()
         assert files(seat.folder) == {"story.txt": ("x" + STORY).encode(), "story.txt~": b"theirs"}
@@ -160,7 +160,7 @@ async def test_a_file_that_vanished_is_written_again_if_that_is_wanted(opened: O
         seat.file.unlink()
         for key in ("c", "w"):
             await seat.press("ctrl+s")
-            await seat.shown(Confirm)
+            await seat.shown(ConfirmDialog)
             assert "no longer there" in seat.seen and not files(seat.folder)
             await seat.press(key)
             await seat.back()
@@ -173,10 +173,10 @@ async def test_what_cannot_be_written_is_said_and_nothing_is_lost(opened: Opened
         await typed(seat, "x")
         for name in ("nowhere/new.txt", "."):
             await seat.press("ctrl+s")
-            await seat.shown(Ask)
+            await seat.shown(InputDialog)
             await seat.answer(str(seat.folder / name))
             if name == ".":
-                await seat.shown(Confirm)
+                await seat.shown(ConfirmDialog)
                 await seat.press("o")
             await seat.back()
             assert str(seat.folder) in seat.told[-1] and seat.session.unsaved and seat.scene.text == "x"
@@ -189,9 +189,9 @@ async def test_a_name_that_no_file_can_have_is_said(opened: Opened, name: str, k
     async with opened(STORY) as seat:
         await seat.press(key)
         if key == "e":
-            await seat.shown(Choose)
+            await seat.shown(ChoiceDialog)
             await seat.press("1")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         await seat.answer(name)
         await seat.until(lambda: seat.told)
 
@@ -204,9 +204,9 @@ async def test_the_run_is_exported_as_a_trace(opened: Opened) -> None:
         await seat.go()
         path = seat.folder / "run.jsonl"
         await seat.press("e")
-        await seat.shown(Choose)
+        await seat.shown(ChoiceDialog)
         await seat.press("4")
-        dialog = await seat.shown(Ask)
+        dialog = await seat.shown(InputDialog)
         assert dialog.query_one(Input).value == "sedd.jsonl"
         await seat.answer(str(path))
         await seat.back()
@@ -219,11 +219,11 @@ async def test_the_run_is_exported_as_a_trace(opened: Opened) -> None:
         for key, kept in (("c", True), ("o", False)):
             path.write_text("mine")
             await seat.press("e")
-            await seat.shown(Choose)
+            await seat.shown(ChoiceDialog)
             await seat.press("4")
-            await seat.shown(Ask)
+            await seat.shown(InputDialog)
             await seat.answer(str(path))
-            await seat.shown(Confirm)
+            await seat.shown(ConfirmDialog)
             await seat.press(key)
             await seat.back()
             assert (path.read_text() == "mine") is kept
@@ -233,10 +233,10 @@ async def test_the_screen_is_exported_as_a_picture(opened: Opened) -> None:
     async with opened(STORY + "[/red] <script> \x1b[31m") as seat:
         path = seat.folder / "screen.svg"
         await seat.press("e")
-        dialog = await seat.shown(Choose)
+        dialog = await seat.shown(ChoiceDialog)
         assert len(dialog._options) == 1, "there is no run to be exported"
         await seat.press("1")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         await seat.answer(str(path))
         await seat.back()
         picture = path.read_text()
@@ -377,12 +377,12 @@ async def test_a_text_that_was_generated_is_asked_about_until_it_is_saved(opened
         (kept,) = (tmp_path / "recovery").iterdir()
         assert json.loads(kept.read_bytes())["text"] == written
         await seat.press("ctrl+q")
-        await seat.shown(Confirm)
+        await seat.shown(ConfirmDialog)
         assert "This text is not saved." in seat.seen and seat.scene.text == written
         await seat.press("c")
         await seat.back()
         await seat.press("ctrl+s")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         await seat.answer(str(tmp_path / "new.txt"))
         await seat.back()
         assert (tmp_path / "new.txt").read_text() == written and "*" not in seat.named
@@ -438,13 +438,13 @@ async def test_what_is_unsaved_is_asked_about(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await typed(seat, "x")
         await seat.press("ctrl+q")
-        await seat.shown(Confirm)
+        await seat.shown(ConfirmDialog)
         assert "story.txt has changes that are not saved" in seat.seen
         await seat.press("c")
         await seat.back()
         assert not seat.app._exit
         await seat.press("ctrl+q")
-        await seat.shown(Confirm)
+        await seat.shown(ConfirmDialog)
         await seat.press("d")
         await leaves(seat)
         assert files(seat.folder) == {"story.txt": STORY.encode()}
@@ -453,7 +453,7 @@ async def test_what_is_unsaved_is_asked_about(opened: Opened) -> None:
         await seat.write("x")
         # In edit mode, too.
         await seat.press("ctrl+q")
-        await seat.shown(Confirm)
+        await seat.shown(ConfirmDialog)
         await seat.press("s")
         await leaves(seat)
         assert seat.file.read_text() == "x" + STORY
@@ -464,9 +464,9 @@ async def test_a_canvas_that_was_taken_hold_of_is_asked_about(opened: Opened) ->
     async with opened() as seat:
         await seat.go()
         await seat.press("l", "ctrl+q")
-        await seat.shown(Confirm)
+        await seat.shown(ConfirmDialog)
         await seat.press("s")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         await seat.answer(str(seat.folder / "new.txt"))
         await leaves(seat)
         assert (seat.folder / "new.txt").read_text() == seat.scene.text
@@ -484,9 +484,9 @@ async def test_what_was_done_on_another_branch_is_asked_about_and_kept(opened: O
         (kept,) = (tmp_path / "recovery").iterdir()
         assert json.loads(kept.read_bytes())["text"] == held
         await seat.press("ctrl+q")
-        await seat.shown(Confirm)
+        await seat.shown(ConfirmDialog)
         await seat.press("s")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         await seat.answer(str(seat.folder / "new.txt"))
         await leaves(seat)
         assert (seat.folder / "new.txt").read_text() == held
@@ -501,7 +501,7 @@ async def test_what_was_written_is_asked_about_at_its_first_moment_too(opened: O
         await seat.press("<")
         assert seat.scene.text == STORY != written
         await seat.press("ctrl+q")
-        await seat.shown(Confirm)
+        await seat.shown(ConfirmDialog)
         assert written.split()[1] in seat.seen
         await seat.press("c")
         await seat.back()
@@ -517,8 +517,8 @@ async def test_a_beginning_that_was_typed_is_asked_about(opened: Opened) -> None
         await typed(seat, "A cat")
         await seat.go()
         await seat.press("ctrl+q")
-        await seat.until(lambda: seat.app._exit or isinstance(seat.app.screen, Confirm))
-        assert isinstance(seat.app.screen, Confirm)
+        await seat.until(lambda: seat.app._exit or isinstance(seat.app.screen, ConfirmDialog))
+        assert isinstance(seat.app.screen, ConfirmDialog)
 
 
 @one_size
@@ -526,9 +526,9 @@ async def test_saving_that_fails_does_not_leave(opened: Opened) -> None:
     async with opened() as seat:
         await typed(seat, "x")
         await seat.press("ctrl+q")
-        await seat.shown(Confirm)
+        await seat.shown(ConfirmDialog)
         await seat.press("s")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         await seat.answer(str(seat.folder / "nowhere" / "new.txt"))
         await seat.back()
         assert "nowhere" in seat.told[-1] and not seat.app._exit
@@ -543,7 +543,7 @@ async def test_unsaved_work_of_a_session_that_was_ended_is_offered(opened: Opene
     for key, text in (("l", STORY), ("r", left.text), ("r", STORY)):
         async with opened(STORY) as seat:
             if text == left.text or key == "l":
-                await seat.shown(Confirm)
+                await seat.shown(ConfirmDialog)
                 await seat.press(key)
                 await seat.back()
             assert seat.scene.draft.text == text
@@ -561,7 +561,7 @@ async def test_work_that_is_recovered_keeps_its_own_gaps(opened: Opened, tmp_pat
     gaps = [{"start": 4, "end": 9, "original": "[[3]]", "tokens": 7, "masked": True}]
     RecoveryStore(tmp_path / "recovery").autosave(replace(Recovery.of(document, text, gaps), pid=ended()))
     async with opened(text) as seat:
-        await seat.shown(Confirm)
+        await seat.shown(ConfirmDialog)
         await seat.press("r")
         await seat.back()
         assert seat.scene.draft.marks == (Mark(4, 9, "[[3]]", 7),)
@@ -602,7 +602,7 @@ async def test_what_was_saved_or_discarded_is_not_offered_again(opened: Opened, 
             seat.main_screen.keep_for_later()
             assert list((tmp_path / "recovery").iterdir())
             await seat.press("ctrl+q")
-            await seat.shown(Confirm)
+            await seat.shown(ConfirmDialog)
             await seat.press(key)
             await leaves(seat)
         assert not list((tmp_path / "recovery").iterdir()), key
@@ -619,9 +619,9 @@ async def test_a_branch_is_exported_to_be_played_elsewhere(opened: Opened, numbe
         await seat.rush("ctrl+home", "r", "g")
         await seat.until(lambda: seat.main_screen.active_run_id is None and seat.branch.finished)
         await seat.press("e")
-        await seat.shown(Choose)
+        await seat.shown(ChoiceDialog)
         await seat.press(number)
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         await seat.answer(str(seat.folder / name))
         await seat.back()
         assert "remasked 1 token" in (seat.folder / name).read_text()

@@ -3,7 +3,7 @@
 import pytest
 from textual.events import MouseScrollDown, MouseScrollUp
 
-from sedd_cli.tui.screens.choose import Choose
+from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
 from sedd_cli.tui.screens.help import HelpScreen
 from sedd_cli.tui.widgets.hints import Hints
 from sedd_cli.tui.widgets.timeline import Timeline
@@ -112,7 +112,7 @@ async def test_a_click_puts_the_cursor_on_a_whole_token(opened: Opened) -> None:
         assert seat.canvas.cursor == (0, 3 - 8)
         await seat.known()
         await seat.press("enter")
-        await seat.shown(Choose)
+        await seat.shown(ChoiceDialog)
 
 
 async def test_the_timeline_is_clicked_and_dragged(opened: Opened) -> None:

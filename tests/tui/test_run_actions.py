@@ -7,8 +7,8 @@ import pytest
 
 from sedd_cli import Checkpoint, Gap, generate, infill
 from sedd_cli.tui.messages import Loaded, Loading
-from sedd_cli.tui.screens.ask import Ask
-from sedd_cli.tui.screens.choose import Choose
+from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
+from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.widgets.timeline import Timeline
 from tests.conftest import PARITY
 from tests.tui.conftest import SMALL, Opened, Seat, one_size
@@ -170,7 +170,7 @@ async def test_a_text_that_was_saved_is_gone_on_with_by_a_gap_at_its_end(opened:
         await seat.press("g")
         assert "at the end, t goes on from the text" in seat.told[-1] and not seat.scene.branches
         await seat.press("ctrl+end", "t")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         await seat.answer("6")
         await seat.back()
         await seat.go()
@@ -223,13 +223,13 @@ async def test_candidates_one_beside_another(opened: Opened, built_in: Checkpoin
             await seat.press(key)
             assert seat.scene.current == 1 - before and seat.scene.text == samples[1 - before].text
         await seat.press("b")
-        dialog = await seat.shown(Choose)
+        dialog = await seat.shown(ChoiceDialog)
         assert [option.plain.split(" · ")[0] for option in dialog._options] == ["candidate 1", "candidate 2"]
         await seat.press("1")
         await seat.back()
         assert seat.scene.current == 0 and "branch 1/2" in seat.named
         await seat.press("b")
-        await seat.shown(Choose)
+        await seat.shown(ChoiceDialog)
         await seat.press("escape")
         await seat.back()
         assert seat.scene.current == 0

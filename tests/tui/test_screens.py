@@ -16,11 +16,11 @@ from textual.screen import Screen
 from textual.widgets import Button, Input, OptionList, Select, Static, Switch
 
 from sedd_cli.render.diff import diff_parts
-from sedd_cli.tui.screens.ask import Ask
-from sedd_cli.tui.screens.choose import Choose
-from sedd_cli.tui.screens.confirm import Confirm
+from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
+from sedd_cli.tui.screens.confirm_dialog import ConfirmDialog
 from sedd_cli.tui.screens.diff import DiffLines, DiffScreen
 from sedd_cli.tui.screens.help import HelpScreen
+from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.screens.settings import SettingsScreen
 from sedd_cli.tui.settings import Settings
 
@@ -71,18 +71,18 @@ def on_screen(app: App[Any]) -> str:
     return "\n".join("".join(s.text for s in strip) for strip in app.screen._compositor.render_strips())
 
 
-def confirm() -> Confirm:
-    return Confirm(
+def confirm() -> ConfirmDialog:
+    return ConfirmDialog(
         "Quit?", "It is not saved.", [("s", "Save", "save"), ("d", "Discard", "discard"), ("c", "Stay", "stay")]
     )
 
 
-def ask() -> Ask:
-    return Ask("Save as", "a.txt", "a name", lambda name: None if name.endswith(".txt") else "not a .txt")
+def ask() -> InputDialog:
+    return InputDialog("Save as", "a.txt", "a name", lambda name: None if name.endswith(".txt") else "not a .txt")
 
 
-def choose(n: int = 12) -> Choose:
-    return Choose("Pick", [Text(f"option {i}", "bold") for i in range(n)], highlighted=2)
+def choose(n: int = 12) -> ChoiceDialog:
+    return ChoiceDialog("Pick", [Text(f"option {i}", "bold") for i in range(n)], highlighted=2)
 
 
 def form(**values: Any) -> SettingsScreen:
@@ -137,7 +137,7 @@ async def test_every_binding_has_an_id_and_can_be_rebound(make: Callable[[], Scr
     ("make", "key"), [(confirm, "s"), (ask, "enter"), (choose, "1"), (form, "ctrl+s"), (diff, "q")]
 )
 async def test_two_keys_at_once_close_one_screen(make: Callable[[], Screen[Any]], key: str) -> None:
-    async with host(Choose("These keys mean nothing here", [])) as (app, pilot):
+    async with host(ChoiceDialog("These keys mean nothing here", [])) as (app, pilot):
         app.push_screen(make(), app.answers.append)
         await pilot.pause()
         for _ in range(2):
@@ -160,9 +160,9 @@ async def test_every_screen_follows_the_theme(make: Callable[[], Screen[Any]]) -
 @pytest.mark.parametrize(
     "screen",
     [
-        Confirm(HOSTILE, HOSTILE, [("x", HOSTILE, "yes")]),
-        Ask(HOSTILE, HOSTILE, HOSTILE, lambda value: HOSTILE),
-        Choose(HOSTILE, [Text(HOSTILE, "red"), Content(HOSTILE)], hint=HOSTILE),
+        ConfirmDialog(HOSTILE, HOSTILE, [("x", HOSTILE, "yes")]),
+        InputDialog(HOSTILE, HOSTILE, HOSTILE, lambda value: HOSTILE),
+        ChoiceDialog(HOSTILE, [Text(HOSTILE, "red"), Content(HOSTILE)], hint=HOSTILE),
         SettingsScreen(Settings(model=HOSTILE)),
         HelpScreen([(HOSTILE, [(HOSTILE, HOSTILE)])], Text(HOSTILE)),
         DiffScreen([(f"+{HOSTILE}\n", "green")], HOSTILE),
@@ -229,7 +229,7 @@ class TestAsk:
             "x enter": ...,
         }
         assert await answers(ask, *map(str.split, cases)) == [*cases.values()]
-        assert await answers(lambda: Ask("without a check"), ["enter"]) == [""]
+        assert await answers(lambda: InputDialog("without a check"), ["enter"]) == [""]
 
     async def test_a_fault_is_told_while_typing_and_goes_away(self) -> None:
         async with host(ask()) as (app, pilot):
@@ -242,7 +242,7 @@ class TestAsk:
             assert "not a .txt" not in on_screen(app) and not app.screen.query_one(Input).has_class("-invalid")
 
     async def test_what_stands_there_at_first_is_only_faulted_when_accepted(self) -> None:
-        async with host(Ask("t", "bad", check=lambda name: "too bad")) as (app, pilot):
+        async with host(InputDialog("t", "bad", check=lambda name: "too bad")) as (app, pilot):
             assert "too bad" not in on_screen(app)
             await pilot.press("enter")
             await pilot.pause()
@@ -277,7 +277,7 @@ class TestChoose:
             assert app.answers == [4]
 
     async def test_nothing_to_choose_from(self) -> None:
-        async with host(Choose("Pick", [])) as (app, pilot):
+        async with host(ChoiceDialog("Pick", [])) as (app, pilot):
             assert "nothing to choose from" in on_screen(app)
             await pilot.press("j", "k", "1", "enter", "escape")
             await pilot.pause()
@@ -286,7 +286,7 @@ class TestChoose:
     @pytest.mark.parametrize("size", [(80, 24), (20, 5)])
     async def test_a_long_list_scrolls_and_shows_what_is_highlighted(self, size: tuple[int, int]) -> None:
         options = [Text(f"number {i}") for i in range(500)]
-        async with host(Choose("Pick", options, highlighted=400), size) as (app, pilot):
+        async with host(ChoiceDialog("Pick", options, highlighted=400), size) as (app, pilot):
             await pilot.pause()
             assert "number 400" in on_screen(app)
             await pilot.press("end")

@@ -5,8 +5,8 @@ from textual.widgets import OptionList
 
 from sedd_cli.generation.alternatives import alternatives
 from sedd_cli.tui import token_edits
-from sedd_cli.tui.screens.ask import Ask
-from sedd_cli.tui.screens.choose import Choose
+from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
+from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.settings import read_settings
 from sedd_cli.tui.style import branch_name
 from sedd_cli.tui.widgets.inspector import Inspector
@@ -55,13 +55,13 @@ async def test_another_token_is_chosen_and_locked(opened: Opened) -> None:
         step = original.moments[int(seat.moment.revealed[0][5])].step
         assert step is not None and f"step {step.step}, p {confidence:.3f}" in inspected(seat)
         await seat.press("enter")
-        dialog = await seat.shown(Choose)
+        dialog = await seat.shown(ChoiceDialog)
         assert dialog.query_one(OptionList).option_count == len(expected.tokens)
         await seat.press("escape")
         await seat.back()
         assert seat.scene.branches == (original,)
         await seat.press("enter")
-        await seat.shown(Choose)
+        await seat.shown(ChoiceDialog)
         await seat.press("3")
         await seat.back()
         assert seat.ids == [*before[:5], expected.tokens[2], *before[6:]] and not free(seat)[5]
@@ -80,7 +80,7 @@ async def test_a_masked_position_can_be_chosen_too_and_the_run_goes_around_it(op
         await seat.known()
         assert inspected(seat).startswith("MASK")
         await seat.press("enter")
-        await seat.shown(Choose)
+        await seat.shown(ChoiceDialog)
         await seat.press("1")
         await seat.back()
         token = seat.ids[5]
@@ -140,21 +140,21 @@ async def test_all_below_a_confidence_are_remasked(opened: Opened) -> None:
         await seat.press("l")
         confidence = seat.moment.confidence[0].tolist()
         await seat.press("c")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         for line in ("2", "0", "nan", "x", ""):
             await seat.answer(line)
-            assert isinstance(seat.app.screen, Ask)
+            assert isinstance(seat.app.screen, InputDialog)
         await seat.answer("0.2")
         await seat.back()
         below = [i for i, p in enumerate(confidence) if p < 0.2 and i != 0]
         assert 0 < len(below) < 31 and masked(seat) == below
         await seat.press("c")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         await seat.answer("0.2")
         await seat.back()
         assert seat.told[-1] == "No loose token was written with less than 0.2." and masked(seat) == below
         await seat.press("c")
-        await seat.shown(Ask)
+        await seat.shown(InputDialog)
         await seat.press("escape")
         await seat.back()
         assert masked(seat) == below
@@ -291,7 +291,7 @@ async def test_the_end_of_text_is_not_offered_in_a_document(opened: Opened) -> N
         seat.canvas.move_cursor((seat.scene.draft.masked[0].start, -1))
         await seat.known()
         await seat.press("enter")
-        dialog = await seat.shown(Choose)
+        dialog = await seat.shown(ChoiceDialog)
         offered = [str(dialog.query_one(OptionList).get_option_at_index(i).prompt) for i in range(10)]
         assert not any("end of text" in option for option in offered)
 

@@ -14,13 +14,13 @@ from textual.widgets import Static
 from sedd_cli.render.inert import inert
 
 Result = TypeVar("Result")
-Shown = str | Text | Content
+DialogText = str | Text | Content
 
 LOW = 10
 """Below this many lines a terminal keeps them for what matters."""
 
 
-def safe(text: Shown) -> Content:
+def inert_content(text: DialogText) -> Content:
     """A text as it is, in its styles: no markup is read in it, and control characters become signs."""
     if isinstance(text, Text):
         text = Content.from_rich_text(text)
@@ -30,7 +30,7 @@ def safe(text: Shown) -> Content:
     return Content(inert(text.plain), spans=list(text.spans))
 
 
-class Inert(Highlighter):
+class InertHighlighter(Highlighter):
     """For an Input, which would send an ESC that was pasted into it to the terminal."""
 
     def highlight(self, text: Text) -> None:
@@ -83,7 +83,7 @@ class Dialog(ModalScreen[Result]):
         &.-low .hint {
             display: none;
         }
-        .fault {
+        .error {
             height: auto;
             color: $text-error;
         }
@@ -119,10 +119,10 @@ class Dialog(ModalScreen[Result]):
     }
     """
 
-    def __init__(self, title: Shown, hint: Shown = "", fixed: bool = False) -> None:
+    def __init__(self, title: DialogText, hint: DialogText = "", fixed: bool = False) -> None:
         super().__init__(classes="-fixed" if fixed else None)
-        self._heading = safe(title)
-        self._hint = safe(hint)
+        self._heading = inert_content(title)
+        self._hint = inert_content(hint)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="box", can_focus=False):
@@ -134,10 +134,10 @@ class Dialog(ModalScreen[Result]):
     def body(self) -> ComposeResult:
         raise NotImplementedError
 
-    def answer(self, result: Result | None) -> None:
+    def close_with(self, result: Result | None) -> None:
         """Close with a result. Once: a key that is pressed twice at once would close the screen below too."""
         if self.is_current:
             self.dismiss(result)
 
     def action_close(self) -> None:
-        self.answer(None)
+        self.close_with(None)

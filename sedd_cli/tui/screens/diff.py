@@ -14,7 +14,7 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from sedd_cli.render.inert import inert
-from sedd_cli.tui.screens.dialog import Dialog, Shown, safe
+from sedd_cli.tui.screens.dialog import Dialog, DialogText, inert_content
 
 KINDS = {"red": "diff--removed", "green": "diff--added", "cyan": "diff--place", "bold": "diff--name"}
 """The styles that `diff_parts` gives, as classes that follow the theme."""
@@ -32,11 +32,11 @@ class DiffScreen(Dialog[None]):
     }
     """
 
-    def __init__(self, parts: Sequence[tuple[str, str]], title: Shown = "Changes") -> None:
+    def __init__(self, parts: Sequence[tuple[str, str]], title: DialogText = "Changes") -> None:
         self._lines = list(_lines(parts))
         added, removed = (sum(kind == f"diff--{k}" for _, kind in self._lines) for k in ("added", "removed"))
         counts = [(f"  +{added}", "$text-success"), (f" -{removed}", "$text-error")] if parts else []
-        super().__init__(Content.assemble(safe(title), *counts), "↑ ↓ ← → scroll · esc closes", fixed=True)
+        super().__init__(Content.assemble(inert_content(title), *counts), "↑ ↓ ← → scroll · esc closes", fixed=True)
 
     def body(self) -> ComposeResult:
         if self._lines:

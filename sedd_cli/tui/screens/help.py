@@ -11,7 +11,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from sedd_cli.render.inert import inert
-from sedd_cli.tui.screens.dialog import Dialog, safe
+from sedd_cli.tui.screens.dialog import Dialog, inert_content
 
 Sections = Sequence[tuple[str, Sequence[tuple[str, str]]]]
 
@@ -49,9 +49,9 @@ class HelpScreen(Dialog[None]):
     def body(self) -> ComposeResult:
         width = max((len(keys) for _, rows in self._sections for keys, _ in rows), default=0)
         with VerticalScroll(id="page"):
-            yield Static(safe(self._legend), markup=False)
+            yield Static(inert_content(self._legend), markup=False)
             for title, rows in self._sections:
-                yield Static(safe(title), classes="section", markup=False)
+                yield Static(inert_content(title), classes="section", markup=False)
                 yield Static(_table(rows, width))
 
 

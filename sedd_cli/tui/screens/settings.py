@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Input, Select, Static, Switch
 
-from sedd_cli.tui.screens.dialog import Dialog, Inert, safe
+from sedd_cli.tui.screens.dialog import Dialog, InertHighlighter, inert_content
 from sedd_cli.tui.screens.fields import FIELDS, SAMPLERS, Field, read, shown, wrong
 from sedd_cli.tui.settings import Settings
 
@@ -73,17 +73,17 @@ class SettingsScreen(Dialog[Settings | None]):
             width: 1fr;
             margin-left: 1;
         }
-        .fault {
+        .error {
             margin-left: 14;
             display: none;
         }
-        .fault.-wrong {
+        .error.-shown {
             display: block;
         }
         &.-narrow .entry {
             layout: vertical;
         }
-        &.-narrow .fault {
+        &.-narrow .error {
             margin-left: 0;
         }
         &.-low SelectOverlay {
@@ -135,7 +135,7 @@ class SettingsScreen(Dialog[Settings | None]):
             yield Static(field.label, classes="label", markup=False)
             yield from self._control(field)
         if field.typed:
-            yield Static(classes="fault", id=f"fault-{field.name}", markup=False)
+            yield Static(classes="error", id=f"error-{field.name}", markup=False)
 
     def _control(self, field: Field) -> ComposeResult:
         value = getattr(self._settings, field.name)
@@ -148,7 +148,7 @@ class SettingsScreen(Dialog[Settings | None]):
             options = [(Text(name), str(name)) for name in names]
             yield Select(options, value=value, allow_blank=False, compact=True, id=field.name)
         else:
-            yield Input(shown(value), field.placeholder, Inert(), compact=True, id=field.name)
+            yield Input(shown(value), field.placeholder, InertHighlighter(), compact=True, id=field.name)
 
     def on_resize(self, event: events.Resize) -> None:
         for name, key in (("save", "ctrl+s"), ("cancel", "esc")):
@@ -164,10 +164,10 @@ class SettingsScreen(Dialog[Settings | None]):
         for field in FIELDS:
             self.query_one(f"#entry-{field.name}").set_class(field.name in held, "-here")
         about = next((field.help for field in FIELDS if field.name in held), "")
-        self.query_one("#about", Static).update(safe(about))
+        self.query_one("#about", Static).update(inert_content(about))
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        self._tell(event.input)
+        self._validate(event.input)
 
     def on_input_submitted(self) -> None:
         self.action_save()
@@ -186,22 +186,22 @@ class SettingsScreen(Dialog[Settings | None]):
 
     def action_save(self) -> None:
         """Answer, unless something is wrong: then go there."""
-        faulty = [field for field in self.query(Input) if not self._tell(field)]
+        faulty = [field for field in self.query(Input) if not self._validate(field)]
         if faulty:
             faulty[0].focus()
             return
         values: dict[str, Any] = {str(i.id): read(str(i.id), i.value) for i in self.query(Input)}
         values |= {str(s.id): s.value for s in self.query(Switch)}
         values |= {str(s.id): s.value for s in self.query(Select)}
-        self.answer(Settings.model_validate(self._settings.model_dump() | values))
+        self.close_with(Settings.model_validate(self._settings.model_dump() | values))
 
-    def _tell(self, field: Input) -> bool:
+    def _validate(self, field: Input) -> bool:
         """Say what is wrong with a field; whether nothing is."""
         name = str(field.id)
         told = wrong(name, field.value)
-        below = self.query_one(f"#fault-{name}", Static)
+        below = self.query_one(f"#error-{name}", Static)
         below.update(told)
-        below.set_class(bool(told), "-wrong")
+        below.set_class(bool(told), "-shown")
         field.set_class(bool(told), "-invalid")
         return not told
 

@@ -9,10 +9,10 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from sedd_cli.tui.screens.dialog import Dialog, Shown, safe
+from sedd_cli.tui.screens.dialog import Dialog, DialogText, inert_content
 
 
-class Choose(Dialog[int | None]):
+class ChoiceDialog(Dialog[int | None]):
     """Answers with the index of the option that was picked, None for Escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -23,7 +23,7 @@ class Choose(Dialog[int | None]):
     AUTO_FOCUS = "OptionList"
 
     DEFAULT_CSS = """
-    Choose OptionList, Choose OptionList:focus {
+    ChoiceDialog OptionList, ChoiceDialog OptionList:focus {
         height: auto;
         max-height: 100%;
         border: none;
@@ -33,7 +33,9 @@ class Choose(Dialog[int | None]):
     }
     """
 
-    def __init__(self, title: Shown, options: Sequence[Text | Content], highlighted: int = 0, hint: Shown = "") -> None:
+    def __init__(
+        self, title: DialogText, options: Sequence[Text | Content], highlighted: int = 0, hint: DialogText = ""
+    ) -> None:
         super().__init__(title, hint, fixed=True)
         self._options = options
         self._first = max(0, min(highlighted, len(options) - 1))
@@ -55,7 +57,7 @@ class Choose(Dialog[int | None]):
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.answer(event.option_index)
+        self.close_with(event.option_index)
 
     def action_move(self, by: int) -> None:
         if self._options:
@@ -63,7 +65,7 @@ class Choose(Dialog[int | None]):
 
     def action_pick(self, index: int) -> None:
         if index < len(self._options):
-            self.answer(index)
+            self.close_with(index)
 
     @property
     def _list(self) -> OptionList:
@@ -71,4 +73,4 @@ class Choose(Dialog[int | None]):
 
     def _numbered(self, index: int) -> Content:
         sign = str(index + 1) if index < 9 else " "
-        return Content.assemble((f"{sign} ", "dim"), safe(self._options[index]))
+        return Content.assemble((f"{sign} ", "dim"), inert_content(self._options[index]))

@@ -6,10 +6,10 @@ from textual import events
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
-from sedd_cli.tui.screens.dialog import LOW, Dialog, Inert, Shown, safe
+from sedd_cli.tui.screens.dialog import LOW, Dialog, DialogText, InertHighlighter, inert_content
 
 
-class Ask(Dialog[str | None]):
+class InputDialog(Dialog[str | None]):
     """Answers with the line that was typed, None for Escape.
 
     `check` gives what is wrong with a line, or None; it is shown below, and such a line is not accepted.
@@ -18,35 +18,39 @@ class Ask(Dialog[str | None]):
     AUTO_FOCUS = "Input"
 
     def __init__(
-        self, title: Shown, value: str = "", hint: Shown = "", check: Callable[[str], str | None] | None = None
+        self,
+        title: DialogText,
+        value: str = "",
+        hint: DialogText = "",
+        check: Callable[[str], str | None] | None = None,
     ) -> None:
         super().__init__(title, hint)
         self._value = value
         self._check = check
 
     def body(self) -> ComposeResult:
-        yield Input(self._value, highlighter=Inert())
-        yield Static(classes="fault", markup=False)
+        yield Input(self._value, highlighter=InertHighlighter())
+        yield Static(classes="error", markup=False)
 
     def on_resize(self, event: events.Resize) -> None:
         self.query_one(Input).compact = event.size.height < LOW
 
     def on_input_changed(self, event: Input.Changed) -> None:
         # What stands there at first is told nothing until somebody touches it.
-        if event.value != self._value or self._fault.content:
-            self._tell(event.value)
+        if event.value != self._value or self._error.content:
+            self._validate(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if self._tell(event.value):
-            self.answer(event.value)
+        if self._validate(event.value):
+            self.close_with(event.value)
 
     @property
-    def _fault(self) -> Static:
-        return self.query_one(".fault", Static)
+    def _error(self) -> Static:
+        return self.query_one(".error", Static)
 
-    def _tell(self, value: str) -> bool:
+    def _validate(self, value: str) -> bool:
         """Say what is wrong with a line; whether nothing is."""
-        fault = self._check(value) if self._check is not None else None
-        self._fault.update(safe(fault or ""))
-        self.query_one(Input).set_class(fault is not None, "-invalid")
-        return fault is None
+        error = self._check(value) if self._check is not None else None
+        self._error.update(inert_content(error or ""))
+        self.query_one(Input).set_class(error is not None, "-invalid")
+        return error is None

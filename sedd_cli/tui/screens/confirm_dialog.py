@@ -10,10 +10,10 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button, Static
 
-from sedd_cli.tui.screens.dialog import Dialog, Shown, safe
+from sedd_cli.tui.screens.dialog import Dialog, DialogText, inert_content
 
 
-class Confirm(Dialog[str | None]):
+class ConfirmDialog(Dialog[str | None]):
     """Answers with the result of the choice that was made: by its key, by its button; None for Escape.
 
     `choices` are (key, label, result); the first is the one that Enter takes.
@@ -26,7 +26,7 @@ class Confirm(Dialog[str | None]):
     AUTO_FOCUS = "Button"
 
     DEFAULT_CSS = """
-    Confirm {
+    ConfirmDialog {
         #choices {
             height: auto;
             margin-top: 1;
@@ -45,9 +45,9 @@ class Confirm(Dialog[str | None]):
     }
     """
 
-    def __init__(self, title: Shown, body: Shown, choices: Sequence[tuple[str, str, str]]) -> None:
+    def __init__(self, title: DialogText, body: DialogText, choices: Sequence[tuple[str, str, str]]) -> None:
         super().__init__(title)
-        self._text = safe(body)
+        self._text = inert_content(body)
         self._choices = choices
 
     def body(self) -> ComposeResult:
@@ -55,7 +55,7 @@ class Confirm(Dialog[str | None]):
             yield Static(self._text, markup=False)
         with Horizontal(id="choices"):
             for i, (key, label, _) in enumerate(self._choices):
-                name = Content.assemble((f"[{key}] ", "not bold"), safe(label))
+                name = Content.assemble((f"[{key}] ", "not bold"), inert_content(label))
                 yield Button(name, id=f"choice-{i}", compact=True)
 
     def on_mount(self) -> None:
@@ -64,16 +64,16 @@ class Confirm(Dialog[str | None]):
 
     def on_resize(self, event: events.Resize) -> None:
         # Border and padding of the box, then label, key in brackets, padding and margin of each.
-        needed = 4 + sum(safe(label).cell_length + len(key) + 8 for key, label, _ in self._choices)
+        needed = 4 + sum(inert_content(label).cell_length + len(key) + 8 for key, label, _ in self._choices)
         self.set_class(needed > min(event.size.width, 64), "-stacked")
 
     def on_key(self, event: events.Key) -> None:
         for key, _, result in self._choices:
             if key in (event.character, event.key):
                 event.stop()
-                self.answer(result)
+                self.close_with(result)
                 return
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()
-        self.answer(self._choices[int(str(event.button.id).removeprefix("choice-"))][2])
+        self.close_with(self._choices[int(str(event.button.id).removeprefix("choice-"))][2])
