@@ -22,8 +22,8 @@ from sedd_cli.tui.settings import Settings, read_settings, settings_path, write_
 class SeddApp(App[None]):
     """Opens the main screen on a document.
 
-    `settings_file`: where settings are remembered (None: nowhere); `store`: where unsaved work is kept (None: the
-    user's); `given`: settings for this session alone; `load`: how checkpoints are loaded (None: from their folders).
+    `settings_file`: where settings are saved (None: nowhere); `store`: where unsaved work is saved (None: the user's
+    folder); `overrides`: settings for this session alone; `load`: loads checkpoints (None: `load_and_freeze`).
     """
 
     CSS_PATH = "sedd.tcss"
@@ -36,17 +36,17 @@ class SeddApp(App[None]):
         settings: Settings,
         settings_file: Path | None = None,
         store: RecoveryStore | None = None,
-        given: Mapping[str, str] | None = None,
+        overrides: Mapping[str, str] | None = None,
         debug: bool = False,
         load: LoadCheckpoint | None = None,
     ) -> None:
         super().__init__()
         self._tracebacks = debug
-        self.fault: SeddError | None = None
+        self.fatal_error: SeddError | None = None
         self._file_settings = settings
         """What this session last read from the file or wrote there."""
-        self._given = given or {}
-        self.settings = settings.model_copy(update=self._given)
+        self._overrides = overrides or {}
+        self.settings = settings.model_copy(update=self._overrides)
         self.settings_file = settings_file
         self.main_screen = MainScreen(document, self.settings, store or RecoveryStore(), load)
 
@@ -57,16 +57,18 @@ class SeddApp(App[None]):
         self.push_screen(self.main_screen)
         self.theme_changed_signal.subscribe(self, lambda theme: self._theme_chosen(theme.name))
 
-    def remember(self, settings: Settings) -> None:
+    def apply_settings(self, settings: Settings) -> None:
         """Use settings from now on, and in the next session."""
         self.settings = settings
         if settings.theme != self.theme and settings.theme in self.available_themes:
             self.theme = settings.theme
-        self.main_screen.use(settings)
+        self.main_screen.use_settings(settings)
         if self.settings_file is not None:
             file = self.settings_file
             # What was asked for at the start of this session is for this session.
-            passing = {n: getattr(self._file_settings, n) for n, v in self._given.items() if getattr(settings, n) == v}
+            passing = {
+                n: getattr(self._file_settings, n) for n, v in self._overrides.items() if getattr(settings, n) == v
+            }
             lasting = settings.model_copy(update=passing)
             if self.main_screen.reporting_errors(lambda: write_settings(file, lasting, self._file_settings)):
                 self._file_settings = lasting
@@ -84,25 +86,25 @@ class SeddApp(App[None]):
         """What Textual binds ctrl+c to."""
         stopped = self.main_screen.playing or self.main_screen.active_run_id is not None
         if stopped:
-            self.main_screen.halt()
-            self.main_screen.later()
+            self.main_screen.stop_run()
+            self.main_screen.schedule_refresh()
         self.main_screen.notify(f"{'Stopped. ' if stopped else ''}{self.main_screen.key_of('session.quit')} quits.")
 
     def _handle_exception(self, error: Exception) -> None:
         """A fault of ours: unsaved work is kept, and the terminal is given back."""
-        self.main_screen.keep_for_later()
+        self.main_screen.save_recovery()
         if self._tracebacks or self.is_headless:
             super()._handle_exception(error)
         else:
             self.exit(return_code=1)
-            self.fault = SeddError(
+            self.fatal_error = SeddError(
                 f"{type(error).__name__}: {error}",
                 "This should not happen; unsaved work is offered at the next start. sedd --debug tui shows where.",
             )
 
     def _theme_chosen(self, name: str) -> None:
         if name != self.settings.theme:
-            self.remember(self.settings.model_copy(update={"theme": name}))
+            self.apply_settings(self.settings.model_copy(update={"theme": name}))
 
 
 def run(path: Path | None, model: str | None, device: str | None, debug: bool = False) -> int:
@@ -114,16 +116,16 @@ def run(path: Path | None, model: str | None, device: str | None, debug: bool = 
     document = read_file(path) if path is not None and there else Document(None, b"", "")
     file = settings_path()
     settings = read_settings(file)
-    given = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
-    app = SeddApp(document, settings, file, given=given, debug=debug)
+    overrides = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
+    app = SeddApp(document, settings, file, overrides=overrides, debug=debug)
     app.main_screen.session.suggested_path = path
     app.run()
     if app.main_screen.engine.alive:
         # In the middle of a long network call: it has nothing to lose, and the interpreter would not end with it.
-        # Only then, for what went wrong is told on the way there.
+        # Only then: errors are reported on the way there.
         atexit.register(_end, app.return_code or 0)
-    if app.fault is not None:
-        raise app.fault
+    if app.fatal_error is not None:
+        raise app.fatal_error
     return app.return_code or 0
 
 

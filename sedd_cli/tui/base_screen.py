@@ -13,7 +13,16 @@ from textual.widgets import Label
 from sedd_cli.errors import SeddError
 from sedd_cli.render.inert import inert
 from sedd_cli.text.document import Document
-from sedd_cli.tui.commands import BY_ID, ENDS, FRESH, GAPS, MASKED, PLAIN, RUN, key_name
+from sedd_cli.tui.commands import (
+    ALWAYS_HINTED,
+    BY_ID,
+    EMPTY_HINTS,
+    GAP_HINTS,
+    MASKED_HINTS,
+    RUN_HINTS,
+    TEXT_HINTS,
+    key_name,
+)
 from sedd_cli.tui.engine import Engine, LoadCheckpoint
 from sedd_cli.tui.page_layout import Page
 from sedd_cli.tui.scene import Scene
@@ -30,10 +39,10 @@ if TYPE_CHECKING:
     from sedd_cli.generation.alternatives import Alternatives
     from sedd_cli.models.checkpoint import Checkpoint
 
-FRAMES = 30
+FRAMES_PER_SECOND = 30
 """The screen follows a run at most so many times a second."""
 SPEEDS: tuple[float | None, ...] = (1, 2, 5, 10, 20, 50, None)
-"""Moments a second when playing; None: as fast as they come, or `FRAMES`."""
+"""Moments a second when playing; None: as fast as they come, or `FRAMES_PER_SECOND`."""
 
 
 class BaseScreen(Screen[None]):
@@ -65,7 +74,7 @@ class BaseScreen(Screen[None]):
         self._dirty = False
         self._played_at = 0.0
         self._stepped_at = 0.0
-        self.rate = 0.0
+        self.seconds_per_call = 0.0
         """Seconds that a network call takes, smoothed."""
         self.engine: Engine = Engine(self.post_message, load)
 
@@ -97,14 +106,14 @@ class BaseScreen(Screen[None]):
         self.canvas.border_title = "canvas"
         self.query_one(Inspector).border_title = "token"
         self.refresh_view()
-        self.set_interval(1 / FRAMES, self._tick)
+        self.set_interval(1 / FRAMES_PER_SECOND, self._on_frame)
         self.call_after_refresh(self.load)
 
     def load(self) -> None:
         """Load the checkpoint of the settings, behind what is on screen."""
         self.checkpoint, self.load_status = None, "loading"
         self.load_id = self.engine.load(self.settings.model, self.settings.device)
-        self.refresh_head()
+        self.refresh_header()
 
     def apply(self, scene: Scene) -> bool:
         """Make a change that can be undone, and show it. False if there was none."""
@@ -124,7 +133,7 @@ class BaseScreen(Screen[None]):
             canvas.move_cursor(canvas.page.address(0, 0))
         self.query_one(Hints).show(self.hints())
         self.refresh_timeline()
-        self.refresh_head()
+        self.refresh_header()
         self.refresh_inspector()
 
     def hints(self) -> list[Hint]:
@@ -135,14 +144,14 @@ class BaseScreen(Screen[None]):
         scene = self.scene
         ids: tuple[str, ...]
         if scene.run is not None:
-            ids = RUN
+            ids = RUN_HINTS
         elif scene.branch is not None or any(not mark.masked for mark in scene.draft.marks):
-            ids = GAPS
+            ids = GAP_HINTS
         elif scene.draft.marks:
-            ids = MASKED
+            ids = MASKED_HINTS
         else:
-            ids = PLAIN if scene.draft.text else FRESH
-        return self._hints_of(*ids, *ENDS)
+            ids = TEXT_HINTS if scene.draft.text else EMPTY_HINTS
+        return self._hints_of(*ids, *ALWAYS_HINTED)
 
     def _hints_of(self, *ids: str) -> list[Hint]:
         """Keys as they are bound."""
@@ -154,15 +163,15 @@ class BaseScreen(Screen[None]):
         """The first of the keys that a command is bound to."""
         return key_name(self.settings.keys.get(id, BY_ID[id].keys).split(",")[0])
 
-    def later(self) -> None:
+    def schedule_refresh(self) -> None:
         """Bring the screen up to date with the next frame."""
         self._dirty = True
 
     def refresh_timeline(self) -> None:
         speed = "" if self.speed is None else f"{self.speed:g}/s"
-        self.query_one(Timeline).show(timeline_state(self.scene, self.playing, self.rate, speed))
+        self.query_one(Timeline).show(timeline_state(self.scene, self.playing, self.seconds_per_call, speed))
 
-    def refresh_head(self) -> None:
+    def refresh_header(self) -> None:
         scene = self.scene
         title = title_of(self.checkpoint, self.load_status, scene, self.settings.sampler, self.settings.steps)
         document = self.session.document
@@ -170,8 +179,8 @@ class BaseScreen(Screen[None]):
         branch = f"   branch {scene.current + 1}/{len(scene.branches)}" if scene.branches else ""
         if scene.branch is not None and scene.branch.nats is not None:
             branch += f", {scene.branch.nats:.1f} nats"
-        _say(self.query_one("#title", Label), title)
-        _say(self.query_one("#file", Label), f"{name}{' *' if self.session.unsaved else ''}{branch}")
+        _update_label(self.query_one("#title", Label), title)
+        _update_label(self.query_one("#file", Label), f"{name}{' *' if self.session.unsaved else ''}{branch}")
 
     def refresh_inspector(self) -> None:
         self.query_one(Inspector).show(self._inspected_token() or self._inspector_hint())
@@ -238,7 +247,7 @@ class BaseScreen(Screen[None]):
         if self.canvas.page.width != self.canvas.page_width:
             self.refresh_view()
 
-    def _tick(self) -> None:
+    def _on_frame(self) -> None:
         """A frame: play on, and show what has come."""
         now = time.monotonic()
         branch = self.scene.branch
@@ -248,7 +257,7 @@ class BaseScreen(Screen[None]):
             if self.speed is None and self.active_run_id is not None:
                 due = branch.last - self.scene.at
             else:
-                due = 1 if now - self._played_at >= 1 / (self.speed or FRAMES) - 1e-3 else 0
+                due = 1 if now - self._played_at >= 1 / (self.speed or FRAMES_PER_SECOND) - 1e-3 else 0
             if due and self.scene.at < branch.last:
                 self._played_at = now
                 self.session.seek(self.scene.at + due)
@@ -260,7 +269,7 @@ class BaseScreen(Screen[None]):
             self.refresh_view()
 
 
-def _say(label: Label, text: str) -> None:
+def _update_label(label: Label, text: str) -> None:
     """Put a text on a label; the screen is laid out anew only if it is another."""
     if label.content != (text := inert(text)):
         label.update(text)

@@ -6,13 +6,13 @@ from textual.binding import Binding, BindingType
 
 
 class Command(NamedTuple):
-    """`keys` as Textual names them; `label` for the line at the foot, `does` for help and palette."""
+    """`keys` as Textual names them; `label` for the line at the foot, `description` for help and palette."""
 
     id: str
     keys: str
     action: str
     label: str
-    does: str
+    description: str
 
 
 TIME, TOKENS, DOCUMENT, SESSION = "Time", "Tokens", "Document", "Session"
@@ -67,7 +67,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("session.quit", "ctrl+q", "leave", "quit", "Quit"),
     ),
 }
-ALWAYS = {"save", "help", "app.command_palette", "leave"}
+EDIT_MODE_ACTIONS = {"save", "help", "app.command_palette", "leave"}
 """Actions that their keys reach in edit mode too, for no text is typed by them."""
 
 
@@ -79,7 +79,7 @@ def bindings() -> list[BindingType]:
             Binding(
                 command.keys,
                 command.action,
-                command.does,
+                command.description,
                 show=False,
                 id=command.id,
                 # Before what Textual itself would do with these keys.
@@ -91,12 +91,21 @@ def bindings() -> list[BindingType]:
     ]
 
 
-ENDS = ("session.help", "session.quit")
+ALWAYS_HINTED = ("session.help", "session.quit")
 """Ids of the commands that are always named at the foot; then of those that matter on an empty canvas, on a document,
 of a run, of gaps to be written, and of such as were."""
-FRESH = ("run.go", "text.edit", "session.settings", "session.palette")
-PLAIN = ("text.mask", "text.tokens", "run.go", "text.edit", "text.undo", "session.save", "text.diff", *FRESH[2:])
-RUN = (
+EMPTY_HINTS = ("run.go", "text.edit", "session.settings", "session.palette")
+TEXT_HINTS = (
+    "text.mask",
+    "text.tokens",
+    "run.go",
+    "text.edit",
+    "text.undo",
+    "session.save",
+    "text.diff",
+    *EMPTY_HINTS[2:],
+)
+RUN_HINTS = (
     "run.pause",
     "run.back",
     "run.forth",
@@ -107,10 +116,19 @@ RUN = (
     "text.undo",
     "branch.next",
     "session.export",
-    *FRESH[2:],
+    *EMPTY_HINTS[2:],
 )
-MASKED = ("run.go", "text.tokens", "text.mask", "text.reject", "text.next-gap", "text.undo", "session.save", *FRESH[2:])
-GAPS = (
+MASKED_HINTS = (
+    "run.go",
+    "text.tokens",
+    "text.mask",
+    "text.reject",
+    "text.next-gap",
+    "text.undo",
+    "session.save",
+    *EMPTY_HINTS[2:],
+)
+GAP_HINTS = (
     "text.accept",
     "text.reject",
     "branch.next",
@@ -120,7 +138,7 @@ GAPS = (
     "text.undo",
     "session.save",
     "token.alternatives",
-    *FRESH[2:],
+    *EMPTY_HINTS[2:],
 )
 BY_ID = {command.id: command for commands in COMMANDS.values() for command in commands}
 

@@ -35,7 +35,7 @@ class DocumentActions(TokenActions):
         if first[1] < 0 and self._mark_at(first) == self._mark_at(last):
             self.notify("That is masked already: g writes it, x takes the mask away.")
             return
-        self.halt()
+        self.stop_run()
         scene, start = self.scene.flatten_at(first)
         _, end = self.scene.flatten_at((self._offset_after(last), 0))
         if canvas.selection is None and start and scene.draft.text[start - 1] == " ":
@@ -78,7 +78,7 @@ class DocumentActions(TokenActions):
             if self.scene is not before:
                 self.notify("The text has changed meanwhile: press the key again.")
                 return
-            self.halt()
+            self.stop_run()
             if mark is not None and mark.masked:
                 self.apply(replace(self.scene, draft=self.scene.draft.set_length(mark, tokens=tokens)))
                 return
@@ -111,7 +111,7 @@ class DocumentActions(TokenActions):
         if not new:
             self.notify("There is no marker such as [[12]] that is text.")
             return
-        self.halt()
+        self.stop_run()
         marks = [Mark(gap.start, gap.end, draft.text[gap.start : gap.end], gap.tokens) for gap in new]
         self.apply(Scene(replace(draft, marks=merge_adjacent([*draft.marks, *marks]))))
         self.canvas.move_cursor((new[0].start, -(10**6)))
@@ -126,7 +126,7 @@ class DocumentActions(TokenActions):
 
     def action_accept_all(self) -> None:
         """Keep all that was written."""
-        self.halt()
+        self.stop_run()
         scene = self.scene.flattened
         if self.scene.run is None and all(mark.masked for mark in scene.draft.marks):
             self.notify("There is no gap to accept." if not scene.draft.marks else "No gap is full yet: g writes.")
@@ -137,7 +137,7 @@ class DocumentActions(TokenActions):
 
     def action_reject_all(self) -> None:
         """Put back what stood in every gap; what was only masked is unmasked."""
-        self.halt()
+        self.stop_run()
         draft = Draft() if self.scene.run is not None else self.scene.flattened.draft
         if self.scene.run is None and not draft.marks:
             self.notify("There is no gap to reject.")
@@ -173,7 +173,7 @@ class DocumentActions(TokenActions):
 
     def action_edit(self) -> None:
         """Edit mode: what is written becomes text, and keys are text."""
-        self.halt()
+        self.stop_run()
         page, cursor = self.canvas.page, self.canvas.cursor
         y_x = page.locate(cursor)
         scene, at = self.scene.flatten_at(cursor)
@@ -264,7 +264,7 @@ class DocumentActions(TokenActions):
     def _accept_or_reject(self, accept: bool) -> None:
         scene = self.scene
         if scene.run is not None:
-            self.halt()
+            self.stop_run()
             self.apply(scene.flattened if accept else Scene(scene.draft))
             return
         marks = [mark for mark in scene.draft.marks if mark not in self._decided_marks()]
@@ -291,13 +291,13 @@ class DocumentActions(TokenActions):
         text = scene.written(gap) if accept else scene.draft.masked[gap].original
         scene = replace(scene, verdicts={**scene.verdicts, gap: text})
         if len(scene.verdicts) == len(scene.draft.masked):
-            self.halt()
+            self.stop_run()
             scene = scene.flattened
         self.apply(scene)
         self.action_next_gap(1) if scene.draft.marks else None
 
     def _show_history(self, moved: bool, if_unchanged: str) -> None:
-        self.halt()
+        self.stop_run()
         if moved:
             self.refresh_view()
         else:

@@ -19,7 +19,7 @@ from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
 from sedd_cli.tui.screens.confirm_dialog import ConfirmDialog
 from sedd_cli.tui.screens.input_dialog import InputDialog
 
-Then = Callable[[], None]
+Callback = Callable[[], None]
 
 
 class FileActions(DocumentActions):
@@ -31,34 +31,36 @@ class FileActions(DocumentActions):
     def action_save_as(self) -> None:
         self.save_as(lambda: None)
 
-    def save(self, then: Then) -> None:
-        """Save, asking where and whether if need be; `then` is done only once it is saved."""
+    def save(self, on_saved: Callback) -> None:
+        """Save, asking where and whether if need be; `on_saved` is done only once it is saved."""
         document = self.session.document
         if document.path is None:
-            self.save_as(then)
+            self.save_as(on_saved)
         elif self.scene.text == self.session.saved and not changed_on_disk(document):
             self.notify("There is nothing to save: the file says the same.")
-            then()
+            on_saved()
         elif changed_on_disk(document):
-            self._ask_over(document.path, f"{document.path.name} was changed on disk since it was read", then)
+            self._confirm_overwrite(
+                document.path, f"{document.path.name} was changed on disk since it was read", on_saved
+            )
         else:
-            self._saving(self._save_ours, then)
+            self._save_then(self._save_to_own_file, on_saved)
 
-    def save_as(self, then: Then) -> None:
-        def answered(name: str | None) -> None:
+    def save_as(self, on_saved: Callback) -> None:
+        def on_result(name: str | None) -> None:
             if name is None:
                 return
             path = expand_path(name)
             if os.path.exists(path):  # noqa: PTH110 - never raises
-                self._ask_over(path, f"There is a file {path.name} already", then)
+                self._confirm_overwrite(path, f"There is a file {path.name} already", on_saved)
             else:
-                self._saving(lambda: self._save_new(path), then)
+                self._save_then(lambda: self._save_new(path), on_saved)
 
         path = self.session.document.path or self.session.suggested_path
         hint = "The name of a file; ~ is your home."
         self.app.push_screen(
             InputDialog("Save as", str(path or "text.txt"), hint, lambda name: None if name.strip() else "a name"),
-            answered,
+            on_result,
         )
 
     def action_diff(self) -> None:
@@ -86,7 +88,7 @@ class FileActions(DocumentActions):
                 Text("Trace: every step and edit (JSON lines), for sedd replay and sedd export"),
             ]
 
-        def chosen(number: int | None) -> None:
+        def on_choice(number: int | None) -> None:
             if number == 0:
                 # The picture is of what is under the question.
                 picture = without_fonts(self.app.export_screenshot(title="sedd tui"))
@@ -100,7 +102,7 @@ class FileActions(DocumentActions):
                     lambda path: write_file(path, export(parse(branch.trace()).sample(branch.number), kind)),
                 )
 
-        self.app.push_screen(ChoiceDialog("Export", options), chosen)
+        self.app.push_screen(ChoiceDialog("Export", options), on_choice)
 
     def action_leave(self) -> None:
         """Quit, asking first if something is unsaved."""
@@ -109,11 +111,11 @@ class FileActions(DocumentActions):
             return
         if (scene := self.session.unsaved_scene) is not self.scene:
             # What is asked about is seen, and would be saved.
-            self.halt()
+            self.stop_run()
             self.session.amend(scene)
             self.refresh_view()
 
-        def answered(choice: str | None) -> None:
+        def on_result(choice: str | None) -> None:
             if choice == "save":
                 self.save(self._exit)
             elif choice == "discard":
@@ -122,19 +124,19 @@ class FileActions(DocumentActions):
         path = self.session.document.path
         why = f"{path.name} has changes that are not saved." if path else "This text is not saved."
         choices = [("s", "Save", "save"), ("d", "Discard", "discard"), ("c", "Cancel", "cancel")]
-        self.app.push_screen(ConfirmDialog("Quit?", why, choices), answered)
+        self.app.push_screen(ConfirmDialog("Quit?", why, choices), on_result)
 
     def _exit(self) -> None:
-        self.forget()
+        self.discard_recovery()
         self.app.exit()
 
     def _export(self, name: str, write: Callable[[Path], None]) -> None:
-        def answered(name: str | None) -> None:
+        def on_result(name: str | None) -> None:
             if name is None:
                 return
             path = expand_path(name)
 
-            def put() -> None:
+            def write_file_at_path() -> None:
                 if self.reporting_errors(lambda: write(path)):
                     self.notify(f"{path} written.")
 
@@ -142,68 +144,68 @@ class FileActions(DocumentActions):
                 choices = [("o", "Overwrite", "over"), ("c", "Cancel", "cancel")]
                 self.app.push_screen(
                     ConfirmDialog("Overwrite?", f"There is a file {path.name} already.", choices),
-                    lambda choice: put() if choice == "over" else None,
+                    lambda choice: write_file_at_path() if choice == "over" else None,
                 )
             else:
-                put()
+                write_file_at_path()
 
         self.app.push_screen(
-            InputDialog("Export to", name, "", lambda name: None if name.strip() else "a name"), answered
+            InputDialog("Export to", name, "", lambda name: None if name.strip() else "a name"), on_result
         )
 
-    def _ask_over(self, path: Path, why: str, then: Then) -> None:
+    def _confirm_overwrite(self, path: Path, why: str, on_saved: Callback) -> None:
         """Before what someone else wrote is replaced: it is kept beside it in any case."""
 
-        def answered(choice: str | None) -> None:
+        def on_result(choice: str | None) -> None:
             if choice == "over":
-                self._saving(lambda: self._save_over(path), then)
+                self._save_then(lambda: self._overwrite(path), on_saved)
             elif choice == "as":
-                self.save_as(then)
+                self.save_as(on_saved)
 
         if not path.exists():
             choices = [("w", "Write it again", "again"), ("a", "Save as", "as"), ("c", "Cancel", "cancel")]
             self.app.push_screen(
                 ConfirmDialog("Save?", f"{path.name} is no longer there.", choices),
                 lambda choice: (
-                    self._saving(lambda: self._save_new(path), then) if choice == "again" else answered(choice)
+                    self._save_then(lambda: self._save_new(path), on_saved) if choice == "again" else on_result(choice)
                 ),
             )
             return
         choices = [("o", "Overwrite, keeping a backup", "over"), ("a", "Save as", "as"), ("c", "Cancel", "cancel")]
-        self.app.push_screen(ConfirmDialog("Save?", f"{why}.", choices), answered)
+        self.app.push_screen(ConfirmDialog("Save?", f"{why}.", choices), on_result)
 
-    def _saving(self, work: Then, then: Then) -> None:
+    def _save_then(self, work: Callback, on_saved: Callback) -> None:
         if self.reporting_errors(work):
-            then()
+            on_saved()
 
-    def _save_ours(self) -> None:
+    def _save_to_own_file(self) -> None:
         session = self.session
         if session.backed_up:
-            self._saved(save(session.document, self.scene.text))
+            self._mark_saved(save(session.document, self.scene.text))
             self.notify("Saved.")
         else:
             document, backup = save_with_backup(session.document, self.scene.text)
-            self._saved(document)
+            self._mark_saved(document)
             self.notify(f"Saved; what it was is in {backup.name}.")
 
     def _save_new(self, path: Path) -> None:
-        self._saved(write_new(path, self.scene.text))
+        self._mark_saved(write_new(path, self.scene.text))
         self.notify(f"Saved as {path}.")
 
-    def _save_over(self, path: Path) -> None:
+    def _overwrite(self, path: Path) -> None:
         document, backup = overwrite_with_backup(path, self.scene.text)
-        self._saved(document)
+        self._mark_saved(document)
         self.notify(f"Saved; what it was is in {backup.name}.")
 
-    def _saved(self, document: Document) -> None:
+    def _mark_saved(self, document: Document) -> None:
         self.session.mark_saved(document)
-        self.forget()
-        self.refresh_head()
+        self.discard_recovery()
+        self.refresh_header()
         moment = self.scene.moment
         if self.scene.run is not None and moment is not None and moment.masked:
             self.notify("The canvas is not full: runs of MASK are saved as [[N]].", severity="warning")
 
-    def forget(self) -> None:
+    def discard_recovery(self) -> None:
         """There is nothing to be recovered any more."""
 
     def _selected(self) -> str:

@@ -17,7 +17,7 @@ from sedd_cli.text.draft import Draft, Mark, merge_adjacent
 from sedd_cli.text.gaps import marker_gaps
 from sedd_cli.text.in_place import changed_on_disk
 from sedd_cli.tui import messages
-from sedd_cli.tui.commands import ALWAYS, BY_ID, COMMANDS, bindings, key_name
+from sedd_cli.tui.commands import BY_ID, COMMANDS, EDIT_MODE_ACTIONS, bindings, key_name
 from sedd_cli.tui.engine import LoadCheckpoint
 from sedd_cli.tui.file_actions import FileActions
 from sedd_cli.tui.recovery import Recovery, RecoveryStore
@@ -27,9 +27,9 @@ from sedd_cli.tui.settings import Settings
 from sedd_cli.tui.style import END_OF_TEXT_SIGN, MASK, PARTIAL_CHARACTER_SIGN
 from sedd_cli.tui.widgets.canvas_view import CanvasView
 
-WATCH = 2.0
+AUTOSAVE_INTERVAL = 2.0
 """Seconds between looks at the file on disk, and between safekeepings of unsaved work."""
-WORDS = (
+GLOSSARY = (
     "What is said",
     [
         ("t", "Time: 1 is all MASK, 0 is text"),
@@ -43,7 +43,7 @@ WORDS = (
         ("candidate", "A branch from the beginning; of a document's, fewer nats fit better"),
     ],
 )
-EXIT_WITHIN = 1.5
+EXIT_TIMEOUT = 1.5
 """Seconds that the engine is given to finish its step when the screen closes."""
 
 
@@ -57,20 +57,20 @@ class MainScreen(FileActions):
     ) -> None:
         super().__init__(document, settings, load)
         self.store = store
-        self._kept: tuple[Scene, int] | None = None
+        self._autosaved: tuple[Scene, int] | None = None
         """The scene that was kept safe, and how many moments it had."""
-        self._unsafe = False
-        self._warned: Document | None = None
+        self._autosave_failed = False
+        self._warned_about: Document | None = None
 
     def on_mount(self) -> None:
         # Textual calls the screen's own `on_mount` as well.
-        self.set_interval(WATCH, self._watch)
+        self.set_interval(AUTOSAVE_INTERVAL, self._check_file)
         for name in ("SIGHUP", "SIGTERM"):
             # Windows has neither the one nor such handlers.
             with suppress(AttributeError, NotImplementedError):
-                asyncio.get_running_loop().add_signal_handler(getattr(signal, name), self._hung_up)
+                asyncio.get_running_loop().add_signal_handler(getattr(signal, name), self._on_hangup)
         self._check_keys()
-        self._tell_markers()
+        self._notify_markers()
         self._offer_recovery()
 
     def _check_keys(self) -> None:
@@ -84,7 +84,7 @@ class MainScreen(FileActions):
                 severity="warning",
             )
 
-    def _tell_markers(self) -> None:
+    def _notify_markers(self) -> None:
         """Say that the document has markers, which are text until they are asked to be gaps."""
         with suppress(UsageError):
             if count := len(marker_gaps(self.session.document.text)):
@@ -92,19 +92,19 @@ class MainScreen(FileActions):
                 self.notify(f"The text has {found} such as [[12]]: {self.key_of('text.markers')} makes gaps of them.")
 
     def on_unmount(self) -> None:
-        self.engine.close(EXIT_WITHIN)
+        self.engine.close(EXIT_TIMEOUT)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Single keys are text in edit mode."""
         if self.editing and any(c.action.split("(")[0] == action for cs in COMMANDS.values() for c in cs):
-            return action in ALWAYS
+            return action in EDIT_MODE_ACTIONS
         return True
 
     def on_loading(self, message: messages.Loading) -> None:
         if message.load_id != self.load_id:
             return
         self.load_status = message.status
-        self.refresh_head()
+        self.refresh_header()
 
     def on_loaded(self, message: messages.Loaded) -> None:
         if message.load_id != self.load_id:
@@ -121,27 +121,27 @@ class MainScreen(FileActions):
             return
         self.load_status = "no checkpoint"
         self.notify_error(message.error)
-        self.refresh_head()
+        self.refresh_header()
 
     def action_heat(self) -> None:
-        self.app.remember(self.settings.model_copy(update={"heat": not self.settings.heat}))  # type: ignore[attr-defined]
+        self.app.apply_settings(self.settings.model_copy(update={"heat": not self.settings.heat}))  # type: ignore[attr-defined]
 
     def action_settings(self) -> None:
         from sedd_cli.tui.screens.settings import SettingsScreen
 
-        def answered(settings: Settings | None) -> None:
+        def on_result(settings: Settings | None) -> None:
             if settings is not None:
-                self.app.remember(settings)  # type: ignore[attr-defined]
+                self.app.apply_settings(settings)  # type: ignore[attr-defined]
 
-        self.app.push_screen(SettingsScreen(self.settings), answered)
+        self.app.push_screen(SettingsScreen(self.settings), on_result)
 
-    def use(self, settings: Settings) -> None:
+    def use_settings(self, settings: Settings) -> None:
         """Go on with other settings; what is being written is not touched by them."""
         before, self.settings = self.settings, settings
         if (settings.seed, settings.lock_seed) != (before.seed, before.lock_seed):
             self.seed = settings.seed
         if (settings.model, settings.device) != (before.model, before.device):
-            self.halt()
+            self.stop_run()
             self.load()
         self.refresh_view()
 
@@ -149,26 +149,27 @@ class MainScreen(FileActions):
         from sedd_cli.tui.screens.help import HelpScreen
 
         sections = [
-            (title, [(self._keys(c.id, c.keys), c.does) for c in commands]) for title, commands in COMMANDS.items()
+            (title, [(self._keys(c.id, c.keys), c.description) for c in commands])
+            for title, commands in COMMANDS.items()
         ]
         moving = [
             ("← → ↑ ↓", "Move; with ctrl by words, with shift select"),
             ("mouse", "Click, drag to select, double click a word; drag the timeline"),
             ("esc", "Leave edit mode; drop the selection"),
         ]
-        self.app.push_screen(HelpScreen([("Cursor", moving), *sections, WORDS], _legend(self.settings.heat)))
+        self.app.push_screen(HelpScreen([("Cursor", moving), *sections, GLOSSARY], _legend(self.settings.heat)))
 
     def system_commands(self) -> Iterable[SystemCommand]:
         """All commands, for the palette."""
         for commands in COMMANDS.values():
             for c in commands:
                 if c.action != "app.command_palette":
-                    yield SystemCommand(c.does, f"{self._keys(c.id, c.keys)}", self._runner(c.action))
+                    yield SystemCommand(c.description, f"{self._keys(c.id, c.keys)}", self._runner(c.action))
         for name, field in Settings.model_fields.items():
             yield SystemCommand(f"Setting: {name.replace('_', ' ')}", field.description or "", self.action_settings)
 
-    def forget(self) -> None:
-        self._kept = None
+    def discard_recovery(self) -> None:
+        self._autosaved = None
         self.reporting_errors(self.store.discard)
 
     def _runner(self, action: str) -> Any:
@@ -180,57 +181,57 @@ class MainScreen(FileActions):
     def _keys(self, id: str, keys: str) -> str:
         return key_name(self.settings.keys.get(id, keys))
 
-    def _watch(self) -> None:
+    def _check_file(self) -> None:
         """Keep unsaved work safe, and see whether the file is still what was read."""
-        self._keep_safe()
+        self._autosave()
         document = self.session.document
-        if document.path is not None and document is not self._warned and changed_on_disk(document):
-            self._warned = document
+        if document.path is not None and document is not self._warned_about and changed_on_disk(document):
+            self._warned_about = document
             what = "was changed on disk" if document.path.exists() else "is gone from the disk"
             self.notify(f"{document.path.name} {what}. Saving will ask.", severity="warning")
 
-    def _keep_safe(self) -> None:
+    def _autosave(self) -> None:
         scene = self.scene
         # Branches grow within a scene, also while an earlier moment is looked at.
         size = sum(len(branch.moments) for branch in scene.branches)
-        if self._kept is not None and self._kept[0] is scene and self._kept[1] == size:
+        if self._autosaved is not None and self._autosaved[0] is scene and self._autosaved[1] == size:
             return
-        self._kept = scene, size
+        self._autosaved = scene, size
         try:
             if self.session.unsaved or scene.draft.marks:
-                self.store.autosave(self._record(self.session.unsaved_scene.flattened.draft))
+                self.store.autosave(self._recovery_of(self.session.unsaved_scene.flattened.draft))
             else:
                 self.store.discard()
-            self._unsafe = False
+            self._autosave_failed = False
         except SeddError as error:
-            if not self._unsafe:
+            if not self._autosave_failed:
                 self.notify_error(error)
-            self._unsafe = True
+            self._autosave_failed = True
 
-    def keep_for_later(self) -> bool:
+    def save_recovery(self) -> bool:
         """Whatever ends the session now: unsaved work is there for the next one. False if there is none."""
         try:
             if not (self.session.unsaved or self.scene.draft.marks):
                 return False
-            record = self._record(self.session.unsaved_scene.flattened.draft)
+            record = self._recovery_of(self.session.unsaved_scene.flattened.draft)
         except Exception:
             # A fault of ours may have spoilt the branches: the draft is the user's own.
-            record = self._record(self.scene.draft)
+            record = self._recovery_of(self.scene.draft)
         with suppress(SeddError):
             self.store.autosave(record)
             return True
         return False
 
-    def _record(self, draft: Draft) -> Recovery:
+    def _recovery_of(self, draft: Draft) -> Recovery:
         gaps = [
             {"start": m.start, "end": m.end, "original": m.original, "tokens": m.tokens, "masked": m.masked}
             for m in draft.marks
         ]
         return Recovery.of(self.session.document, draft.text, gaps)
 
-    def _hung_up(self) -> None:
+    def _on_hangup(self) -> None:
         """The terminal is gone, or we are told to go."""
-        kept = self.keep_for_later()
+        kept = self.save_recovery()
         self.app.exit(return_code=1, message="sedd: unsaved work is offered at the next start" if kept else None)
 
     def _offer_recovery(self) -> None:
@@ -239,12 +240,12 @@ class MainScreen(FileActions):
             return
         newest = recoveries[0]
 
-        def answered(choice: str | None) -> None:
+        def on_result(choice: str | None) -> None:
             if choice == "recover":
                 self.session.apply(Scene(_recovered(newest)))
                 self.refresh_view()
                 # Kept as ours before the other's copy goes.
-                self._keep_safe()
+                self._autosave()
                 self.reporting_errors(lambda: self.store.remove(newest))
             elif choice == "discard":
                 self.reporting_errors(lambda: self.store.remove(newest))
@@ -254,7 +255,7 @@ class MainScreen(FileActions):
         choices = [("r", "Recover", "recover"), ("d", "Discard", "discard"), ("l", "Later", "later")]
         name = self.session.document.path.name if self.session.document.path else "a text without a file"
         self.app.push_screen(
-            ConfirmDialog("Unsaved work was found", f"Of {name}, from {when}.{changed}", choices), answered
+            ConfirmDialog("Unsaved work was found", f"Of {name}, from {when}.{changed}", choices), on_result
         )
 
 

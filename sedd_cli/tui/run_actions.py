@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class RunActions(BaseScreen):
     """A run is begun from a draft, carried on from a branch's tip, and followed as it comes."""
 
-    _begun_from: Scene | None = None
+    _started_from: Scene | None = None
 
     def action_go(self) -> None:
         """Write what is masked, or go on with what was begun."""
@@ -32,7 +32,7 @@ class RunActions(BaseScreen):
                 "The checkpoint is still loading." if self.load_status != "no checkpoint" else "There is no checkpoint."
             )
         elif branch is None:
-            self._begin()
+            self._start_run()
         elif branch.finished and self.scene.at == branch.last:
             self.notify("All is written. r gives a token back, n shows another candidate, G writes one more.")
         else:
@@ -47,19 +47,19 @@ class RunActions(BaseScreen):
 
         job = scene.branch.job
         new = Branch.begin(job, 1 + max(branch.number for branch in scene.branches))
-        self.halt()
+        self.stop_run()
         self.apply(replace(scene, branches=(*scene.branches, new), current=len(scene.branches), at=0))
         return self._play(new)
 
     def action_pause(self) -> None:
         """Stop what runs or plays; or go on."""
         if self.playing or self.active_run_id is not None:
-            self.halt()
+            self.stop_run()
             self.refresh_view()
         elif self.scene.branch is None:
             self.action_go()
         else:
-            if self._over():
+            if self._at_end():
                 # From the beginning again.
                 self.session.seek(0)
             self._play(self.scene.branch)
@@ -69,7 +69,7 @@ class RunActions(BaseScreen):
         branch = self.scene.branch
         if branch is None:
             return
-        self.halt()
+        self.stop_run()
         if by > 0 and self.scene.at == branch.last:
             if not branch.finished:
                 self.playing = True
@@ -106,16 +106,16 @@ class RunActions(BaseScreen):
             return
         options = [Text(branch_name(branch)) for branch in self.scene.branches]
 
-        def chosen(number: int | None) -> None:
+        def on_choice(number: int | None) -> None:
             if number is not None:
                 self.session.switch_branch(number)
                 self.refresh_view()
 
         self.app.push_screen(
-            ChoiceDialog("Branches", options, self.scene.current, "enter shows it · esc closes"), chosen
+            ChoiceDialog("Branches", options, self.scene.current, "enter shows it · esc closes"), on_choice
         )
 
-    def halt(self) -> None:
+    def stop_run(self) -> None:
         """Stop the engine and the playing; what is there stays."""
         self.engine.stop()
         self.active_run_id, self.playing = None, False
@@ -128,9 +128,9 @@ class RunActions(BaseScreen):
     def on_started(self, message: messages.Started) -> None:
         if message.run_id != self.active_run_id:
             return
-        if self.scene is not self._begun_from:
+        if self.scene is not self._started_from:
             # Something else was done before it came to that.
-            self.halt()
+            self.stop_run()
         else:
             self.session.add_run(self.scene, message.branches)
             # A seed is for one run, unless it is locked.
@@ -142,9 +142,9 @@ class RunActions(BaseScreen):
             return
         now = time.monotonic()
         taken, self._stepped_at = now - self._stepped_at, now
-        self.rate = taken if not self.rate else 0.9 * self.rate + 0.1 * taken
+        self.seconds_per_call = taken if not self.seconds_per_call else 0.9 * self.seconds_per_call + 0.1 * taken
         if self.playing:
-            self.later()
+            self.schedule_refresh()
         else:
             # What is on screen is from before; only how far the run has come is new.
             self.refresh_timeline()
@@ -159,12 +159,12 @@ class RunActions(BaseScreen):
         if message.run_id == self.active_run_id:
             self.active_run_id = None
             self.playing = self.playing and self.scene.branch is not None
-            self.later()
+            self.schedule_refresh()
 
     def on_failed(self, message: messages.Failed) -> None:
         self.notify_error(message.error)
 
-    def _over(self) -> bool:
+    def _at_end(self) -> bool:
         branch = self.scene.branch
         return branch is not None and branch.finished and self.scene.at == branch.last
 
@@ -175,7 +175,7 @@ class RunActions(BaseScreen):
             self.active_run_id = self.engine.resume([branch])
         self.refresh_view()
 
-    def _begin(self) -> None:
+    def _start_run(self) -> None:
         """Fill the gaps of the draft; or, where it has none, go on from its text on a canvas."""
         scene, checkpoint = self.scene, self.checkpoint
         assert checkpoint is not None
@@ -196,9 +196,9 @@ class RunActions(BaseScreen):
                 return Infilling(checkpoint, self._request(count), scene.draft.text, scene.draft.gaps)
             return Run(checkpoint, self._request(1, scene.draft.text))
 
-        self.halt()
-        self._begun_from = scene
-        self.playing, self.rate = True, 0.0
+        self.stop_run()
+        self._started_from = scene
+        self.playing, self.seconds_per_call = True, 0.0
         self._stepped_at = time.monotonic()
         self.active_run_id = self.engine.start(make, range(count))
         self.refresh_view()

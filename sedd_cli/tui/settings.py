@@ -73,7 +73,7 @@ def read_settings(path: Path) -> Settings:
         raise UsageError(f"{path}: {faults}", hint) from None
 
 
-def fault(name: str, value: object) -> str | None:
+def validation_error(name: str, value: object) -> str | None:
     """What is wrong with a value for a setting, None if nothing is."""
     try:
         Settings.model_validate({name: value})

@@ -128,8 +128,8 @@ def _without_double_blank(text: str, start: int, tokens: tuple[Token, ...]) -> t
     return (Token(tokens[0].text.lstrip(), tokens[0].classes), *tokens[1:])
 
 
-def timeline_state(scene: Scene, playing: bool, rate: float, speed: str) -> TimelineState:
-    """The timeline of a scene; `rate`: seconds a network call takes, 0 while that is not known."""
+def timeline_state(scene: Scene, playing: bool, seconds_per_call: float, speed: str) -> TimelineState:
+    """The timeline of a scene; `seconds_per_call`: seconds a network call takes, 0 while that is not known."""
     branch = scene.branch
     if branch is None or scene.moment is None:
         return TimelineState(label="nothing written yet")
@@ -142,8 +142,8 @@ def timeline_state(scene: Scene, playing: bool, rate: float, speed: str) -> Time
         status.insert(0, f"t {moment.step.t:.2f}")
     if not left and at == branch.last:
         status.append("done")
-    if left and rate:
-        status.append(f"{left * rate:.0f} s left")
+    if left and seconds_per_call:
+        status.append(f"{left * seconds_per_call:.0f} s left")
     if speed:
         status.append(speed)
     writing = [i + 1 for i, other in enumerate(scene.branches) if other is not branch and not other.finished]

@@ -106,7 +106,7 @@ class TokenActions(RunActions):
         if scene is self.scene:
             self.notify(if_unchanged)
             return
-        self.halt()
+        self.stop_run()
         self.apply(scene)
 
     def _selected_tokens(self) -> list[token_edits.TokenPosition]:

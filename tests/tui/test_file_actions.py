@@ -291,7 +291,7 @@ async def test_what_was_written_in_the_settings_meanwhile_stays(opened: Opened, 
         await seat.press("h")
         kept = text.replace("\n\n", "\nheat = false\n\n")
         assert file.read_text() == kept
-        other.app.remember(other.main_screen.settings.model_copy(update={"top_k": 40}))
+        other.app.apply_settings(other.main_screen.settings.model_copy(update={"top_k": 40}))
         assert file.read_text() == kept.replace("\n\n", "\ntop_k = 40\n\n")
 
 
@@ -303,7 +303,7 @@ async def test_settings_that_cannot_be_written_are_said(opened: Opened, tmp_path
         assert "settings.toml" in seat.told[-1] and seat.main_screen.settings.heat is False
         # The next time what could not be written then is not forgotten.
         (tmp_path / "settings.toml").rmdir()
-        seat.app.remember(seat.main_screen.settings.model_copy(update={"top_k": 40}))
+        seat.app.apply_settings(seat.main_screen.settings.model_copy(update={"top_k": 40}))
         assert (tmp_path / "settings.toml").read_text() == "top_k = 40\nheat = false\n"
 
 
@@ -330,7 +330,7 @@ async def test_help_tells_every_command_and_sign(opened: Opened) -> None:
             await seat.press(key)
             dialog = await seat.shown(HelpScreen)
             told = {(keys, does) for _, rows in dialog._sections for keys, does in rows}
-            assert {(key_name(c.keys), c.does) for cs in COMMANDS.values() for c in cs} <= told
+            assert {(key_name(c.keys), c.description) for cs in COMMANDS.values() for c in cs} <= told
             assert all(sign in dialog._legend.plain for sign in "▒¶◌")
             await seat.press("escape")
             await seat.back()
@@ -339,7 +339,7 @@ async def test_help_tells_every_command_and_sign(opened: Opened) -> None:
 async def test_the_palette_runs_every_command(opened: Opened) -> None:
     async with opened() as seat:
         names = {command.title for command in seat.app.get_system_commands(seat.main_screen)}
-        assert {c.does for cs in COMMANDS.values() for c in cs if c.id != "session.palette"} <= names
+        assert {c.description for cs in COMMANDS.values() for c in cs if c.id != "session.palette"} <= names
         assert not {"Quit the application as soon as possible", "Keys"} & names
         await seat.press("ctrl+p")
         await seat.until(lambda: seat.app.screen.query(CommandInput))
@@ -373,7 +373,7 @@ async def test_a_text_that_was_generated_is_asked_about_until_it_is_saved(opened
         assert "untitled *" in seat.named
         # At an earlier moment too: what is asked about is seen.
         await seat.press("less_than_sign")
-        assert "untitled *" in seat.named and seat.main_screen.keep_for_later()
+        assert "untitled *" in seat.named and seat.main_screen.save_recovery()
         (kept,) = (tmp_path / "recovery").iterdir()
         assert json.loads(kept.read_bytes())["text"] == written
         await seat.press("ctrl+q")
@@ -422,11 +422,11 @@ async def test_what_a_run_writes_is_kept_while_an_earlier_moment_is_looked_at(op
         await seat.tap("g", lambda: seat.scene.branch and seat.branch.last > 2)
         await seat.tap("less_than_sign", lambda: not seat.main_screen.playing)
         scene = seat.scene
-        seat.main_screen._watch()
+        seat.main_screen._check_file()
         assert not seat.branch.finished
         await seat.until(lambda: "story.txt *" in seat.named)
         assert seat.scene is scene and seat.branch.finished
-        seat.main_screen._watch()
+        seat.main_screen._check_file()
         (kept,) = (tmp_path / "recovery").iterdir()
         text = json.loads(kept.read_bytes())["text"]
         await seat.press("greater_than_sign")
@@ -480,7 +480,7 @@ async def test_what_was_done_on_another_branch_is_asked_about_and_kept(opened: O
         held = seat.scene.text
         await seat.go("G")
         assert seat.scene.current == 2 and seat.scene.text != held
-        seat.main_screen.keep_for_later()
+        seat.main_screen.save_recovery()
         (kept,) = (tmp_path / "recovery").iterdir()
         assert json.loads(kept.read_bytes())["text"] == held
         await seat.press("ctrl+q")
@@ -599,7 +599,7 @@ async def test_what_was_saved_or_discarded_is_not_offered_again(opened: Opened, 
     for key in ("s", "d"):
         async with opened(STORY) as seat:
             await typed(seat, "x")
-            seat.main_screen.keep_for_later()
+            seat.main_screen.save_recovery()
             assert list((tmp_path / "recovery").iterdir())
             await seat.press("ctrl+q")
             await seat.shown(ConfirmDialog)

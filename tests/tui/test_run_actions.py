@@ -283,7 +283,7 @@ async def test_only_the_checkpoint_that_was_asked_for_last_is_on_the_desk(opened
         held = Event()
         seat.main_screen.engine._tasks.put(lambda: held.wait(60) and None)
         for model in models:
-            seat.app.remember(seat.main_screen.settings.model_copy(update={"model": model}))
+            seat.app.apply_settings(seat.main_screen.settings.model_copy(update={"model": model}))
         held.set()
 
     async with opened() as seat:
@@ -308,7 +308,7 @@ async def test_what_was_loaded_too_late_is_let_go(opened: Opened, tmp_path: Path
         await seat.loaded()
         found = seat.main_screen.checkpoint
         stale = Loading(seat.main_screen.load_id, "later"), Loaded(seat.main_screen.load_id, found)
-        seat.app.remember(seat.main_screen.settings.model_copy(update={"model": str(tmp_path)}))
+        seat.app.apply_settings(seat.main_screen.settings.model_copy(update={"model": str(tmp_path)}))
         await seat.until(lambda: seat.main_screen.load_status == "no checkpoint")
         for message in stale:
             seat.main_screen.post_message(message)
@@ -333,7 +333,7 @@ async def test_another_checkpoint_leaves_what_is_written_as_it_is(opened: Opened
         await seat.go()
         seen, title = seat.page.text_of(0), seat.title
         for model in (str(PARITY / "radd"), str(tmp_path)):
-            seat.app.remember(seat.main_screen.settings.model_copy(update={"model": model}))
+            seat.app.apply_settings(seat.main_screen.settings.model_copy(update={"model": model}))
             assert seat.page.text_of(0) == seen and seat.title == f"{title} · loading"
             await seat.until(
                 lambda: seat.main_screen.load_status == "no checkpoint" or seat.main_screen.checkpoint is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
-from sedd_cli.tui.settings import Settings, fault, read_settings, settings_path, write_settings
+from sedd_cli.tui.settings import Settings, read_settings, settings_path, validation_error, write_settings
 
 
 @pytest.fixture
@@ -204,8 +204,8 @@ def test_a_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_fault_of_one_value() -> None:
-    assert fault("steps", 3) is None
-    assert fault("steps", "x") == "must be a whole number, 1 or more"
+    assert validation_error("steps", 3) is None
+    assert validation_error("steps", "x") == "must be a whole number, 1 or more"
 
 
 def test_the_defaults_are_those_of_a_request() -> None:

@@ -51,7 +51,7 @@ async def test_many_runs_broken_off_leave_nothing_behind(tmp_path: Path) -> None
             await pilot.pause()
         held = 0
         for i in range(RUNS):
-            screen.halt()
+            screen.stop_run()
             screen.session.apply(type(screen.scene)())
             screen.refresh_view()
             await pilot.press("g")

@@ -1,14 +1,14 @@
-"""The settings as a form shows them: what each is called and does, and what a typed text means."""
+"""The settings as a form shows them: their labels and help, and the values that typed texts stand for."""
 
 from typing import Any, NamedTuple, get_args
 
 from sedd_cli.diffusion.names import NoiseSampler
-from sedd_cli.tui.settings import Settings, fault
+from sedd_cli.tui.settings import Settings, validation_error
 
 SAMPLERS: tuple[NoiseSampler, ...] = get_args(NoiseSampler)
 WHOLE = {"steps", "length", "top_k", "seed", "candidates"}
 NUMBERS = {"temperature", "top_p"}
-SEEN = {"sampler", "lock_seed", "theme", "heat"}
+SELF_EXPLANATORY = {"sampler", "lock_seed", "theme", "heat"}
 """Those whose control shows what there is to choose from."""
 
 
@@ -29,7 +29,7 @@ class Field(NamedTuple):
 
     @property
     def typed(self) -> bool:
-        return self.name not in SEEN
+        return self.name not in SELF_EXPLANATORY
 
     @property
     def help(self) -> str:
@@ -55,11 +55,11 @@ FIELDS = (
 )
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def read(name: str, text: str) -> Any:
+def parse_value(name: str, text: str) -> Any:
     """The value that a text stands for; the default if it is empty, the text itself if it is none."""
     text = text.strip()
     if not text:
@@ -70,6 +70,6 @@ def read(name: str, text: str) -> Any:
         return text
 
 
-def wrong(name: str, text: str) -> str:
+def error_text(name: str, text: str) -> str:
     """What is wrong with a text, empty if nothing is."""
-    return fault(name, read(name, text)) or ""
+    return validation_error(name, parse_value(name, text)) or ""

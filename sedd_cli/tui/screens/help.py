@@ -60,6 +60,6 @@ def _table(rows: Sequence[tuple[str, str]], width: int) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(width=width, overflow="fold")
     table.add_column(ratio=1, overflow="fold")
-    for keys, does in rows:
-        table.add_row(Text(inert(keys), "bold"), Text(inert(does)))
+    for keys, description in rows:
+        table.add_row(Text(inert(keys), "bold"), Text(inert(description)))
     return table

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Select, Static, Switch
 
 from sedd_cli.tui.screens.dialog import Dialog, InertHighlighter, inert_content
-from sedd_cli.tui.screens.fields import FIELDS, SAMPLERS, Field, read, shown, wrong
+from sedd_cli.tui.screens.fields import FIELDS, SAMPLERS, Field, error_text, format_value, parse_value
 from sedd_cli.tui.settings import Settings
 
 WIDE = 44
@@ -148,7 +148,7 @@ class SettingsScreen(Dialog[Settings | None]):
             options = [(Text(name), str(name)) for name in names]
             yield Select(options, value=value, allow_blank=False, compact=True, id=field.name)
         else:
-            yield Input(shown(value), field.placeholder, InertHighlighter(), compact=True, id=field.name)
+            yield Input(format_value(value), field.placeholder, InertHighlighter(), compact=True, id=field.name)
 
     def on_resize(self, event: events.Resize) -> None:
         for name, key in (("save", "ctrl+s"), ("cancel", "esc")):
@@ -190,7 +190,7 @@ class SettingsScreen(Dialog[Settings | None]):
         if faulty:
             faulty[0].focus()
             return
-        values: dict[str, Any] = {str(i.id): read(str(i.id), i.value) for i in self.query(Input)}
+        values: dict[str, Any] = {str(i.id): parse_value(str(i.id), i.value) for i in self.query(Input)}
         values |= {str(s.id): s.value for s in self.query(Switch)}
         values |= {str(s.id): s.value for s in self.query(Select)}
         self.close_with(Settings.model_validate(self._settings.model_dump() | values))
@@ -198,7 +198,7 @@ class SettingsScreen(Dialog[Settings | None]):
     def _validate(self, field: Input) -> bool:
         """Say what is wrong with a field; whether nothing is."""
         name = str(field.id)
-        told = wrong(name, field.value)
+        told = error_text(name, field.value)
         below = self.query_one(f"#error-{name}", Static)
         below.update(told)
         below.set_class(bool(told), "-shown")

@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 Hint = tuple[str, str, str]
 """Key as it is read, label, action."""
-ENDS = 2
+NUM_PINNED = 2
 """So many hints at the end are shown before any other."""
 
 
@@ -29,13 +29,13 @@ class Hints(Static):
         self._fit()
 
     def _fit(self) -> None:
-        room = self.size.width - sum(_width(hint) for hint in self._hints[-ENDS:])
+        room = self.size.width - sum(_width(hint) for hint in self._hints[-NUM_PINNED:])
         shown = []
-        for hint in self._hints[:-ENDS]:
+        for hint in self._hints[:-NUM_PINNED]:
             if _width(hint) <= room:
                 room -= _width(hint)
                 shown.append(hint)
-        self.update(Content("  ").join(map(_link, [*shown, *self._hints[-ENDS:]])))
+        self.update(Content("  ").join(map(_link, [*shown, *self._hints[-NUM_PINNED:]])))
 
 
 def _width(hint: Hint) -> int:
