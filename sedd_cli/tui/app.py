@@ -44,7 +44,7 @@ class SeddApp(App[None]):
         self._tracebacks = debug
         self.fatal_error: SeddError | None = None
         self._file_settings = settings
-        """What this session last read from the file or wrote there."""
+        """The settings that this session last read from the file or wrote to it."""
         self._overrides = overrides or {}
         self.settings = settings.model_copy(update=self._overrides)
         self.settings_file = settings_file
@@ -58,14 +58,14 @@ class SeddApp(App[None]):
         self.theme_changed_signal.subscribe(self, lambda theme: self._theme_chosen(theme.name))
 
     def apply_settings(self, settings: Settings) -> None:
-        """Use settings from now on, and in the next session."""
+        """Apply settings, and save them for the next session."""
         self.settings = settings
         if settings.theme != self.theme and settings.theme in self.available_themes:
             self.theme = settings.theme
         self.main_screen.use_settings(settings)
         if self.settings_file is not None:
             file = self.settings_file
-            # What was asked for at the start of this session is for this session.
+            # Settings given on the command line are for this session alone.
             passing = {
                 n: getattr(self._file_settings, n) for n, v in self._overrides.items() if getattr(settings, n) == v
             }
@@ -79,11 +79,11 @@ class SeddApp(App[None]):
         yield from (c for c in super().get_system_commands(screen) if c.title not in ("Quit", "Keys", "Screenshot"))
 
     async def action_quit(self) -> None:
-        """Textual binds ctrl+q to this, on every screen: nothing unsaved is left without a question."""
+        """Quit, asking first if something is unsaved. Textual binds ctrl+q to it on every screen."""
         self.main_screen.action_leave()
 
     def action_help_quit(self) -> None:
-        """What Textual binds ctrl+c to."""
+        """Stop the run and name the key that quits. Textual binds ctrl+c to it."""
         stopped = self.main_screen.playing or self.main_screen.active_run_id is not None
         if stopped:
             self.main_screen.stop_run()
@@ -91,7 +91,7 @@ class SeddApp(App[None]):
         self.main_screen.notify(f"{'Stopped. ' if stopped else ''}{self.main_screen.key_of('session.quit')} quits.")
 
     def _handle_exception(self, error: Exception) -> None:
-        """A fault of ours: unsaved work is kept, and the terminal is given back."""
+        """An unexpected error: save unsaved work for recovery, and restore the terminal."""
         self.main_screen.save_recovery()
         if self._tracebacks or self.is_headless:
             super()._handle_exception(error)
@@ -108,9 +108,9 @@ class SeddApp(App[None]):
 
 
 def run(path: Path | None, model: str | None, device: str | None, debug: bool = False) -> int:
-    """Open the session in this terminal until the user leaves; the exit code.
+    """Open the session in this terminal. Returns the exit code when the user quits.
 
-    A path where nothing is yet names a new text. Raises `SeddError` for a document or settings that cannot be read.
+    A path that does not exist names a new text. Raises `SeddError` for a document or settings that cannot be read.
     """
     there = path is not None and os.path.lexists(path)
     document = read_file(path) if path is not None and there else Document(None, b"", "")
@@ -121,8 +121,8 @@ def run(path: Path | None, model: str | None, device: str | None, debug: bool = 
     app.main_screen.session.suggested_path = path
     app.run()
     if app.main_screen.engine.alive:
-        # In the middle of a long network call: it has nothing to lose, and the interpreter would not end with it.
-        # Only then: errors are reported on the way there.
+        # A long network call is in progress: nothing is lost with it, and the interpreter would wait for its thread.
+        # At exit, so that errors are reported before.
         atexit.register(_end, app.return_code or 0)
     if app.fatal_error is not None:
         raise app.fatal_error
@@ -130,8 +130,8 @@ def run(path: Path | None, model: str | None, device: str | None, debug: bool = 
 
 
 def _end(code: int) -> None:
-    """End the process at once, whatever its other threads do."""
-    # The terminal may be gone.
+    """End the process without waiting for its other threads."""
+    # The terminal may be closed.
     with suppress(OSError):
         sys.stdout.flush()
     os._exit(code)

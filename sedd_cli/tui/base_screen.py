@@ -1,4 +1,4 @@
-"""The main screen's core: what it shows, and how that is brought up to date. Its commands are in the modules beside."""
+"""The core of the main screen: its state and how the view follows it. Its commands are in the `*_actions` modules."""
 
 import time
 from collections.abc import Callable
@@ -40,18 +40,18 @@ if TYPE_CHECKING:
     from sedd_cli.models.checkpoint import Checkpoint
 
 FRAMES_PER_SECOND = 30
-"""The screen follows a run at most so many times a second."""
+"""Maximum number of times a second that the view is updated during a run."""
 SPEEDS: tuple[float | None, ...] = (1, 2, 5, 10, 20, 50, None)
 """Moments a second when playing; None: as fast as they come, or `FRAMES_PER_SECOND`."""
 
 
 class BaseScreen(Screen[None]):
-    """State and view. Every change ends in `refresh_view`."""
+    """State and view. Every change of state ends in `refresh_view`."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012 - Textual types it so
     VERTICAL_BREAKPOINTS = [(0, "-low"), (12, "-high")]  # noqa: RUF012 - Textual types it so
     AUTO_FOCUS = "#canvas"
-    # The canvas has a selection of its own.
+    # The canvas view implements its own selection.
     ALLOW_SELECT = False
 
     def __init__(self, document: Document, settings: Settings, load: LoadCheckpoint | None = None) -> None:
@@ -59,7 +59,7 @@ class BaseScreen(Screen[None]):
         self.session = EditingSession(document)
         self.settings = settings
         self.seed = settings.seed
-        """Of the next run; None for a fresh one."""
+        """The seed of the next run; None draws one."""
         self.checkpoint: Checkpoint | None = None
         self.load_status = "loading"
         self.load_id = 0
@@ -75,7 +75,7 @@ class BaseScreen(Screen[None]):
         self._played_at = 0.0
         self._stepped_at = 0.0
         self.seconds_per_call = 0.0
-        """Seconds that a network call takes, smoothed."""
+        """Duration of a network call, smoothed."""
         self.engine: Engine = Engine(self.post_message, load)
 
     def compose(self) -> ComposeResult:
@@ -110,26 +110,26 @@ class BaseScreen(Screen[None]):
         self.call_after_refresh(self.load)
 
     def load(self) -> None:
-        """Load the checkpoint of the settings, behind what is on screen."""
+        """Load the checkpoint of the settings in the background."""
         self.checkpoint, self.load_status = None, "loading"
         self.load_id = self.engine.load(self.settings.model, self.settings.device)
         self.refresh_header()
 
     def apply(self, scene: Scene) -> bool:
-        """Make a change that can be undone, and show it. False if there was none."""
+        """Apply a change that can be undone, and show it. Returns False if nothing changed."""
         changed = self.session.apply(scene)
         if changed:
             self.refresh_view()
         return changed
 
     def refresh_view(self) -> None:
-        """Bring all that is on screen up to date."""
+        """Update everything on screen."""
         self._dirty = False
         canvas = self.canvas
         ended = canvas.cursor == canvas.page.end
         canvas.show(self.page_builder.build(self.scene, canvas.page_width))
         if ended and self.scene.at == 0 and self.scene.run is not None:
-            # What has just begun is read from its beginning.
+            # A run that has just started is shown from the top.
             canvas.move_cursor(canvas.page.address(0, 0))
         self.query_one(Hints).show(self.hints())
         self.refresh_timeline()
@@ -137,7 +137,7 @@ class BaseScreen(Screen[None]):
         self.refresh_inspector()
 
     def hints(self) -> list[Hint]:
-        """Which keys to name at the foot."""
+        """The hints for the footer."""
         if self.editing:
             save, quit_ = self._hints_of("session.save", "session.quit")
             return [("esc", "leaves edit mode", "command"), save, ("F1", "help", "help"), quit_]
@@ -154,17 +154,17 @@ class BaseScreen(Screen[None]):
         return self._hints_of(*ids, *ALWAYS_HINTED)
 
     def _hints_of(self, *ids: str) -> list[Hint]:
-        """Keys as they are bound."""
+        """Hints with the keys as they are bound."""
         paused = not self.playing and self.active_run_id is None
         labels = {"run.pause": "play"} if paused else {}
         return [(self.key_of(id), labels.get(id, BY_ID[id].label), BY_ID[id].action) for id in ids]
 
     def key_of(self, id: str) -> str:
-        """The first of the keys that a command is bound to."""
+        """The first key that a command is bound to."""
         return key_name(self.settings.keys.get(id, BY_ID[id].keys).split(",")[0])
 
     def schedule_refresh(self) -> None:
-        """Bring the screen up to date with the next frame."""
+        """Update the screen at the next frame."""
         self._dirty = True
 
     def refresh_timeline(self) -> None:
@@ -248,7 +248,7 @@ class BaseScreen(Screen[None]):
             self.refresh_view()
 
     def _on_frame(self) -> None:
-        """A frame: play on, and show what has come."""
+        """Advance the playback and show new moments."""
         now = time.monotonic()
         branch = self.scene.branch
         if self.playing and branch is None and self.active_run_id is None:
@@ -270,6 +270,6 @@ class BaseScreen(Screen[None]):
 
 
 def _update_label(label: Label, text: str) -> None:
-    """Put a text on a label; the screen is laid out anew only if it is another."""
+    """Set a label's text; an unchanged text causes no new layout."""
     if label.content != (text := inert(text)):
         label.update(text)

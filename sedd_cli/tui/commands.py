@@ -1,4 +1,4 @@
-"""The commands of the main screen: one table, from which bindings, help and palette are made."""
+"""The commands of the main screen: the one table from which bindings, help and palette are made."""
 
 from typing import NamedTuple
 
@@ -68,11 +68,11 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
     ),
 }
 EDIT_MODE_ACTIONS = {"save", "help", "app.command_palette", "leave"}
-"""Actions that their keys reach in edit mode too, for no text is typed by them."""
+"""Actions that are available in edit mode too: their keys type no text."""
 
 
 def bindings() -> list[BindingType]:
-    """The keys of all commands."""
+    """The bindings of all commands."""
     return [
         Binding("escape", "command", "command", show=False, id="session.command"),
         *(
@@ -82,7 +82,7 @@ def bindings() -> list[BindingType]:
                 command.description,
                 show=False,
                 id=command.id,
-                # Before what Textual itself would do with these keys.
+                # Overrides Textual's own bindings of these keys.
                 priority=command.id in ("session.quit", "text.next-gap", "text.previous-gap"),
             )
             for commands in COMMANDS.values()
@@ -144,7 +144,7 @@ BY_ID = {command.id: command for commands in COMMANDS.values() for command in co
 
 
 def key_name(key: str) -> str:
-    """Keys as one reads them on a keyboard."""
+    """Keys as they are written on a keyboard."""
     signs = {
         "comma": ",",
         "full_stop": ".",

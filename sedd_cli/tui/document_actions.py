@@ -17,13 +17,13 @@ from sedd_cli.tui.widgets.canvas_view import CanvasView
 
 
 class DocumentActions(TokenActions):
-    """Verdicts are on gaps; what is typed or masked elsewhere first makes text of all that is written."""
+    """Gaps are accepted or rejected; typing or masking elsewhere first turns what is written into text."""
 
     _edit_started = False
-    """Whether what is typed now goes on with a change that can be undone."""
+    """Whether typed text belongs to the change on top of the undo stack."""
 
     def action_mask(self) -> None:
-        """Mask the selection or the word under the cursor; of tokens, give them back."""
+        """Mask the selection or the word under the cursor; remask tokens."""
         canvas = self.canvas
         first, last = canvas.selection or self._word_of_text()
         if token_edits.positions_between(self.scene, first, last):
@@ -39,7 +39,7 @@ class DocumentActions(TokenActions):
         scene, start = self.scene.flatten_at(first)
         _, end = self.scene.flatten_at((self._offset_after(last), 0))
         if canvas.selection is None and start and scene.draft.text[start - 1] == " ":
-            # To the vocabulary a word begins with the blank before it.
+            # In the vocabulary a word includes the blank before it.
             start -= 1
         self.apply(replace(scene, draft=scene.draft.mask(start, end)))
         canvas.move_cursor((start, -(10**6)))
@@ -58,7 +58,7 @@ class DocumentActions(TokenActions):
         return first, last
 
     def action_tokens(self) -> None:
-        """How many tokens the gap under the cursor gets; elsewhere, a gap where nothing stands."""
+        """Set the number of tokens of the gap under the cursor; elsewhere, insert an empty gap."""
         before, mark = self.scene, self._mark_at(self.canvas.cursor)
         if self.scene.run is not None or (mark is not None and self.scene.branch is not None):
             self.notify("That gap is being written: u takes the run back, then t.")
@@ -85,7 +85,7 @@ class DocumentActions(TokenActions):
             scene, at = self.scene.flatten_at(self.canvas.cursor)
             text = scene.draft.text
             if 0 < at < len(text) and text[at - 1] == " " and not text[at].isspace():
-                # Before a word's blank, as in `action_mask`: behind it the word that follows would be without one.
+                # Before a word's blank, as in `action_mask`: behind it, the next word would have no blank.
                 at -= 1
             self.apply(replace(scene, draft=scene.draft.mask(at, at, tokens)))
             self.canvas.move_cursor((at, -(10**6)))
@@ -117,15 +117,15 @@ class DocumentActions(TokenActions):
         self.canvas.move_cursor((new[0].start, -(10**6)))
 
     def action_accept(self) -> None:
-        """Keep what was written in the gap at the cursor, or in the one after it."""
+        """Accept the text of the gap at the cursor, or of the next one."""
         self._accept_or_reject(accept=True)
 
     def action_reject(self) -> None:
-        """Put back what stood in the gap at the cursor, or in the one after it."""
+        """Restore the original text of the gap at the cursor, or of the next one."""
         self._accept_or_reject(accept=False)
 
     def action_accept_all(self) -> None:
-        """Keep all that was written."""
+        """Accept the text of all gaps."""
         self.stop_run()
         scene = self.scene.flattened
         if self.scene.run is None and all(mark.masked for mark in scene.draft.marks):
@@ -136,7 +136,7 @@ class DocumentActions(TokenActions):
         self.apply(scene)
 
     def action_reject_all(self) -> None:
-        """Put back what stood in every gap; what was only masked is unmasked."""
+        """Restore the original text of every gap, and unmask those that are not written."""
         self.stop_run()
         draft = Draft() if self.scene.run is not None else self.scene.flattened.draft
         if self.scene.run is None and not draft.marks:
@@ -172,19 +172,19 @@ class DocumentActions(TokenActions):
         self._show_history(self.session.redo(), "There is nothing to redo.")
 
     def action_edit(self) -> None:
-        """Edit mode: what is written becomes text, and keys are text."""
+        """Enter edit mode: what is written becomes text, and keys type text."""
         self.stop_run()
         page, cursor = self.canvas.page, self.canvas.cursor
         y_x = page.locate(cursor)
         scene, at = self.scene.flatten_at(cursor)
-        # One undo takes back all that is typed until Esc.
+        # One undo reverts everything typed until Esc.
         self._edit_started = self.session.apply(scene)
         self._set_editing(True)
         self.refresh_view()
         self.canvas.move_cursor(self.canvas.page.address(*y_x) if cursor[1] < 0 else (at, 0))
 
     def action_command(self) -> None:
-        """Back to command mode; there, drop the selection."""
+        """Return to command mode; in command mode, clear the selection."""
         if self.editing:
             self._set_editing(False)
             self.refresh_view()
@@ -194,7 +194,7 @@ class DocumentActions(TokenActions):
     def on_canvas_view_typed(self, message: CanvasView.Typed) -> None:
         draft = self.scene.draft
         if (mark := self._erased_gap(message.erase)) is not None:
-            # What it hides is not seen, and is not for a key to take: it comes to light.
+            # The text that the gap hides is not visible, so no key erases it: it is shown again.
             self._apply_text_edit(draft.accept(mark), self.canvas.cursor[0])
             return
         first, last = self._edited_range(message.erase)
@@ -203,7 +203,7 @@ class DocumentActions(TokenActions):
             self._apply_text_edit(draft.edit(first, last, text), first + len(text))
 
     def _apply_text_edit(self, draft: Draft, cursor: int) -> None:
-        """Go on with what is typed: the draft as it is now, the cursor before a character of it."""
+        """Show the edited draft with the cursor before a character of it."""
         scene = replace(self.scene, draft=draft)
         if self._edit_started:
             self.session.amend(scene)
@@ -214,7 +214,7 @@ class DocumentActions(TokenActions):
         self.canvas.move_cursor(self.canvas.cursor)
 
     def _erased_gap(self, erase: str) -> Mark | None:
-        """The gap that a key takes away: one of which it would erase a MASK, or in which all that is selected lies."""
+        """The gap that a key removes: one whose MASK it would erase, or that contains the whole selection."""
         canvas = self.canvas
         if not erase:
             return None
@@ -223,7 +223,7 @@ class DocumentActions(TokenActions):
             return first if first == last and first is not None and first.masked else None
         at = canvas.cursor
         if erase == "backspace" and (at := canvas.page.move(at, -1)) == canvas.cursor:
-            # Nothing stands before it.
+            # The cursor is at the start.
             return None
         return self._mark_at(at) if at[1] < 0 else None
 
@@ -283,7 +283,7 @@ class DocumentActions(TokenActions):
             self.apply(replace(scene, draft=scene.draft.accept(mark)))
 
     def _set_verdict(self, gap: int, accept: bool) -> None:
-        """A verdict on a gap that a branch writes; with the last one, the document is text again."""
+        """Accept or reject a gap that a branch writes; after the last one, the document is text again."""
         scene = self.scene
         if accept and not scene.filled(gap):
             self.notify("That gap is not full yet: g goes on.")

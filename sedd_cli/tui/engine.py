@@ -39,7 +39,7 @@ class Cancelled(Exception):  # noqa: N818 - no error: a request
 
 
 class Engine:
-    """Answers by `post`, which is called from the thread. `close` it."""
+    """Posts messages by `post`, which is called from the thread. Must be closed."""
 
     def __init__(self, post: Callable[[Message], object], load: "LoadCheckpoint | None" = None) -> None:
         self._send = post
@@ -85,11 +85,11 @@ class Engine:
         self._tasks.put(self._compute_alternatives)
 
     def stop(self) -> None:
-        """Stop what runs after the step that it is at; comparing, of lengths or candidates, in the midst of it."""
+        """Stop the run after its current step; a comparison of lengths or candidates stops within it."""
         self.run_id += 1
 
     def close(self, timeout: float) -> bool:
-        """Stop, and wait for the thread's end so long; whether it has ended."""
+        """Stop and wait up to `timeout` seconds for the thread. Returns whether it has ended."""
         self._closed = True
         self.stop()
         self._tasks.put(None)
@@ -122,7 +122,7 @@ class Engine:
 
             from sedd_cli.diffusion.processes import Causal
 
-            # One core is the screen's, and so is the interpreter when it asks for it.
+            # One core is left to the screen, and the interpreter switches to its thread quickly.
             sys.setswitchinterval(0.001)
             torch.set_num_threads(max(1, min(torch.get_num_threads(), _cores() - 1)))
             self._post(messages.Loading(load_id, "loading the checkpoint"))
@@ -234,7 +234,7 @@ def load_and_freeze(model: str | None, device: str) -> "Checkpoint":
 def _release_memory() -> None:
     """Return freed memory to the system, where the C library can be asked to (glibc).
 
-    The small tensors that moments keep lie between the large ones that a run has freed: without this, memory grew by
+    The small tensors of moments lie between the large ones that a run frees: without this, memory grows by
     2 MB a run.
     """
     with suppress(OSError, AttributeError, TypeError):
@@ -246,7 +246,7 @@ def _cores() -> int:
 
 
 def _as_sedd_error(error: BaseException) -> SeddError:
-    """An error as one that says what to do."""
+    """An error as a `SeddError` with a hint."""
     if isinstance(error, SeddError):
         return error
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error):

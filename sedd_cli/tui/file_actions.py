@@ -23,7 +23,7 @@ Callback = Callable[[], None]
 
 
 class FileActions(DocumentActions):
-    """What is saved is what the text says now; gaps that are not full keep what stood there."""
+    """The current text is what is saved; gaps that are not full keep their original text."""
 
     def action_save(self) -> None:
         self.save(lambda: None)
@@ -64,7 +64,7 @@ class FileActions(DocumentActions):
         )
 
     def action_diff(self) -> None:
-        """What was changed since the file was read or saved."""
+        """Show the changes since the file was read or saved."""
         from sedd_cli.tui.screens.diff import DiffScreen
 
         before, after = self.session.saved, self.scene.text
@@ -90,7 +90,7 @@ class FileActions(DocumentActions):
 
         def on_choice(number: int | None) -> None:
             if number == 0:
-                # The picture is of what is under the question.
+                # The picture shows the screen below the dialog.
                 picture = without_fonts(self.app.export_screenshot(title="sedd tui"))
                 self._export("sedd.svg", lambda path: write_file(path, picture.encode()))
             elif branch is not None and number == 3:
@@ -110,7 +110,7 @@ class FileActions(DocumentActions):
             self._exit()
             return
         if (scene := self.session.unsaved_scene) is not self.scene:
-            # What is asked about is seen, and would be saved.
+            # The unsaved scene is shown, and is the one that would be saved.
             self.stop_run()
             self.session.amend(scene)
             self.refresh_view()
@@ -154,7 +154,7 @@ class FileActions(DocumentActions):
         )
 
     def _confirm_overwrite(self, path: Path, why: str, on_saved: Callback) -> None:
-        """Before what someone else wrote is replaced: it is kept beside it in any case."""
+        """Ask before a file with other content is replaced. A backup of it is made in any case."""
 
         def on_result(choice: str | None) -> None:
             if choice == "over":
@@ -206,10 +206,10 @@ class FileActions(DocumentActions):
             self.notify("The canvas is not full: runs of MASK are saved as [[N]].", severity="warning")
 
     def discard_recovery(self) -> None:
-        """There is nothing to be recovered any more."""
+        """Delete this session's recovery files."""
 
     def _selected(self) -> str:
-        """The text that is selected, as it is shown."""
+        """The selected text as it is shown."""
         canvas = self.canvas
         if canvas.selection is None:
             return ""

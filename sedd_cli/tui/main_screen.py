@@ -1,4 +1,4 @@
-"""The main screen: commands and keys, and what the engine says."""
+"""The main screen: general commands, the engine's messages and recovery."""
 
 import asyncio
 import signal
@@ -28,7 +28,7 @@ from sedd_cli.tui.style import END_OF_TEXT_SIGN, MASK, PARTIAL_CHARACTER_SIGN
 from sedd_cli.tui.widgets.canvas_view import CanvasView
 
 AUTOSAVE_INTERVAL = 2.0
-"""Seconds between looks at the file on disk, and between safekeepings of unsaved work."""
+"""Seconds between checks of the file on disk and autosaves of unsaved work."""
 GLOSSARY = (
     "What is said",
     [
@@ -44,11 +44,11 @@ GLOSSARY = (
     ],
 )
 EXIT_TIMEOUT = 1.5
-"""Seconds that the engine is given to finish its step when the screen closes."""
+"""Seconds that closing the screen waits for the engine to finish its step."""
 
 
 class MainScreen(FileActions):
-    """Everything that a person does in a session."""
+    """All commands of a session."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings()
 
@@ -58,15 +58,15 @@ class MainScreen(FileActions):
         super().__init__(document, settings, load)
         self.store = store
         self._autosaved: tuple[Scene, int] | None = None
-        """The scene that was kept safe, and how many moments it had."""
+        """The scene of the last autosave, and its number of moments."""
         self._autosave_failed = False
         self._warned_about: Document | None = None
 
     def on_mount(self) -> None:
-        # Textual calls the screen's own `on_mount` as well.
+        # Textual calls `BaseScreen.on_mount` as well.
         self.set_interval(AUTOSAVE_INTERVAL, self._check_file)
         for name in ("SIGHUP", "SIGTERM"):
-            # Windows has neither the one nor such handlers.
+            # Windows has neither SIGHUP nor handlers on the loop.
             with suppress(AttributeError, NotImplementedError):
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), self._on_hangup)
         self._check_keys()
@@ -74,7 +74,7 @@ class MainScreen(FileActions):
         self._offer_recovery()
 
     def _check_keys(self) -> None:
-        """Say which bindings of the settings name nothing."""
+        """Warn of bindings in the settings that name no command."""
         known = {*BY_ID, *(b.id for b in CanvasView.BINDINGS if isinstance(b, Binding)), "session.command"}
         dialogs = {"dialog", "confirm", "choose", "settings", "help", "diff"}
         unknown = [id for id in self.settings.keys if id not in known and id.split(".")[0] not in dialogs]
@@ -85,7 +85,7 @@ class MainScreen(FileActions):
             )
 
     def _notify_markers(self) -> None:
-        """Say that the document has markers, which are text until they are asked to be gaps."""
+        """Notify that the document has markers, which are text until a command turns them into gaps."""
         with suppress(UsageError):
             if count := len(marker_gaps(self.session.document.text)):
                 found = f"{count} markers" if count > 1 else "a marker"
@@ -136,7 +136,7 @@ class MainScreen(FileActions):
         self.app.push_screen(SettingsScreen(self.settings), on_result)
 
     def use_settings(self, settings: Settings) -> None:
-        """Go on with other settings; what is being written is not touched by them."""
+        """Apply settings; the run in progress keeps its own."""
         before, self.settings = self.settings, settings
         if (settings.seed, settings.lock_seed) != (before.seed, before.lock_seed):
             self.seed = settings.seed
@@ -182,7 +182,7 @@ class MainScreen(FileActions):
         return key_name(self.settings.keys.get(id, keys))
 
     def _check_file(self) -> None:
-        """Keep unsaved work safe, and see whether the file is still what was read."""
+        """Autosave, and warn if the file on disk is no longer the one that was read."""
         self._autosave()
         document = self.session.document
         if document.path is not None and document is not self._warned_about and changed_on_disk(document):
@@ -192,7 +192,7 @@ class MainScreen(FileActions):
 
     def _autosave(self) -> None:
         scene = self.scene
-        # Branches grow within a scene, also while an earlier moment is looked at.
+        # Branches grow within a scene, also while an earlier moment is shown.
         size = sum(len(branch.moments) for branch in scene.branches)
         if self._autosaved is not None and self._autosaved[0] is scene and self._autosaved[1] == size:
             return
@@ -209,13 +209,13 @@ class MainScreen(FileActions):
             self._autosave_failed = True
 
     def save_recovery(self) -> bool:
-        """Whatever ends the session now: unsaved work is there for the next one. False if there is none."""
+        """Save unsaved work for the next session. Returns False if there is none."""
         try:
             if not (self.session.unsaved or self.scene.draft.marks):
                 return False
             record = self._recovery_of(self.session.unsaved_scene.flattened.draft)
         except Exception:
-            # A fault of ours may have spoilt the branches: the draft is the user's own.
+            # An internal error may have damaged the branches: the draft is the user's own.
             record = self._recovery_of(self.scene.draft)
         with suppress(SeddError):
             self.store.autosave(record)
@@ -230,7 +230,7 @@ class MainScreen(FileActions):
         return Recovery.of(self.session.document, draft.text, gaps)
 
     def _on_hangup(self) -> None:
-        """The terminal is gone, or we are told to go."""
+        """Handle SIGHUP and SIGTERM: save unsaved work and exit."""
         kept = self.save_recovery()
         self.app.exit(return_code=1, message="sedd: unsaved work is offered at the next start" if kept else None)
 
@@ -244,7 +244,7 @@ class MainScreen(FileActions):
             if choice == "recover":
                 self.session.apply(Scene(_recovered(newest)))
                 self.refresh_view()
-                # Kept as ours before the other's copy goes.
+                # Saved by this session before the other session's copy is removed.
                 self._autosave()
                 self.reporting_errors(lambda: self.store.remove(newest))
             elif choice == "discard":
@@ -260,7 +260,7 @@ class MainScreen(FileActions):
 
 
 def _recovered(recovery: Recovery) -> Draft:
-    """The draft that was kept; marks that do not fit its text are dropped."""
+    """The draft of a recovery; marks that do not fit its text are dropped."""
     marks = []
     for gap in recovery.gaps:
         tokens = gap.get("tokens")
@@ -277,7 +277,7 @@ def _recovered(recovery: Recovery) -> Draft:
 
 
 def _legend(heat: bool) -> Text:
-    """What is seen on the canvas."""
+    """The legend of the canvas."""
     text = Text()
     for sign, style, meaning in (
         (MASK.strip(), "", "MASK: not written yet"),

@@ -1,4 +1,4 @@
-"""What the engine tells the interface. Steps are not carried: a message says how far a branch has come."""
+"""Messages from the engine to the screen. They carry no steps, but the number of moments of a branch."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class LoadMessage(Message):
-    """About a checkpoint; stale once a later load was asked for."""
+    """About a checkpoint; stale after a later load request."""
 
     def __init__(self, load_id: int) -> None:
         self.load_id = load_id
@@ -21,7 +21,7 @@ class LoadMessage(Message):
 
 
 class Loading(LoadMessage):
-    """The checkpoint is on its way; `status` says how far."""
+    """The checkpoint is being loaded; `status` names the stage."""
 
     def __init__(self, load_id: int, status: str) -> None:
         self.status = status
@@ -49,7 +49,7 @@ class RunMessage(Message):
 
 
 class Started(RunMessage):
-    """Branches stand at their beginning."""
+    """A run has started: its branches have their first moment."""
 
     def __init__(self, run_id: int, branches: "tuple[Branch, ...]") -> None:
         self.branches = branches
@@ -68,11 +68,11 @@ class Advanced(RunMessage):
 
 
 class Ranked(RunMessage):
-    """The bounds of the branches are known."""
+    """The bounds of all branches have been computed."""
 
 
 class Stopped(RunMessage):
-    """A run is over: done, stopped, or as far as it was asked for."""
+    """A run has ended: finished, stopped, or at its limit of steps."""
 
 
 class Failed(RunMessage):
@@ -82,7 +82,7 @@ class Failed(RunMessage):
 
 
 class AlternativesReady(Message):
-    """What could stand at a position of a canvas at a moment."""
+    """The alternatives for a position of a canvas at a moment."""
 
     def __init__(self, branch: "Branch", at: int, position: tuple[int, int], alternatives: "Alternatives") -> None:
         self.branch, self.at, self.position, self.alternatives = branch, at, position, alternatives

@@ -296,7 +296,7 @@ def _blocks(
         at = end
     yield from _plain(text, at, len(text))
     if not (groups and groups[-1][1] == len(text) and groups[-1][2][-1][1] == len(text)) and text[-1:] in ("", "\n"):
-        # The empty line at the end is a place too.
+        # The empty line at the end has an address too.
         yield Block("", (Segment(0, "text", None, 0),)), len(text)
 
 

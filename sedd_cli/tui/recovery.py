@@ -1,4 +1,4 @@
-"""Unsaved work, kept in files of its own: whatever ends a session, the next one finds it."""
+"""Recovery files: unsaved work that the next session offers, however this one ends."""
 
 import json
 import os
@@ -21,7 +21,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Recovery:
-    """Work on a document that was not saved. `path` None: one that has no file yet.
+    """Unsaved work on a document. `path` None: a document without a file.
 
     `sha256` is that of the bytes that were read from the file; `gaps` is JSON data that only the editor looks into.
     """
@@ -36,11 +36,11 @@ class Recovery:
 
     @classmethod
     def of(cls, document: Document, text: str, gaps: list[dict[str, Any]]) -> Self:
-        """Work that began from `document`, as it is now."""
+        """Work that is based on `document`, with the current time and process."""
         return cls(_absolute(document.path), sha256(document.data).hexdigest(), text, gaps)
 
     def is_based_on(self, document: Document) -> bool:
-        """Whether a document's file holds what this work began from."""
+        """Whether this work is based on a document's bytes."""
         return self.sha256 == sha256(document.data).hexdigest()
 
 
@@ -49,7 +49,7 @@ class RecoveryStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = platformdirs.user_state_path("sedd") / "recovery" if folder is None else folder
-        # A process's number is given again: by itself it could name, and so destroy, what another one left.
+        # Process ids are reused: alone, one could name, and overwrite, the file of another session.
         self._token = secrets.token_hex(4)
         self._own_files: set[Path] = set()
 
@@ -57,7 +57,7 @@ class RecoveryStore:
         """Write work to its file, over this session's earlier copy. Raises `SeddError` if it cannot be written."""
         recovery = replace(recovery, path=_absolute(recovery.path))
         file = self.folder / f"{_key(recovery.path)}.{recovery.pid}.{self._token}.json"
-        # ASCII holds all of Unicode exactly, and names of files that are no Unicode at all.
+        # ASCII escapes represent all of Unicode exactly, and file names that are not Unicode.
         data = json.dumps({**asdict(recovery), "time": recovery.time.isoformat()}).encode("ascii")
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -68,20 +68,20 @@ class RecoveryStore:
             raise SeddError(f"unsaved work is not safe: {reason}", "Save it, or make room there.") from error
 
     def discard(self) -> None:
-        """Forget what this session kept: it is saved, or not wanted. Raises `SeddError` if it cannot be removed."""
+        """Remove this session's files: the work is saved or discarded. Raises `SeddError` if they cannot be removed."""
         while self._own_files:
             _unlink(next(iter(self._own_files)))
             self._own_files.pop()
 
     def find(self, path: Path | str | None) -> list[Recovery]:
-        """What sessions that ended left of a document (None: of such as have no file), the newest first."""
+        """Unsaved work of ended sessions on a document (None: on documents without a file), the newest first."""
         document_path = _absolute(path)
         recoveries = [recovery for _, recovery in self._entries(document_path)]
         ended = [r for r in recoveries if r.path == document_path and not _in_use(r)]
         return sorted(ended, key=lambda recovery: recovery.time, reverse=True)
 
     def remove(self, recovery: Recovery) -> None:
-        """Forget what was found. Raises `SeddError` if it cannot be removed."""
+        """Remove the file of a recovery. Raises `SeddError` if it cannot be removed."""
         for file, entry in self._entries(recovery.path):
             if entry == recovery:
                 _unlink(file)
@@ -100,7 +100,7 @@ def _key(path: str | None) -> str:
 
 
 def _read(file: Path) -> Recovery | None:
-    """What is in a file; None if it is damaged, or of a version that we do not know."""
+    """The recovery in a file; None if it is damaged or of an unknown version."""
     try:
         fields = json.loads(file.read_bytes())
         recovery = Recovery(**{**fields, "time": datetime.fromisoformat(fields["time"])})
@@ -130,9 +130,9 @@ def _unlink(file: Path) -> None:
 
 
 def _in_use(recovery: Recovery) -> bool:
-    """Whether the session that kept it still runs, as far as the system tells."""
+    """Whether the session that wrote it still runs, as far as the system reports."""
     if sys.platform == "win32":
-        # There os.kill(pid, 0) is no question: it interrupts.
+        # On Windows, os.kill(pid, 0) interrupts the process.
         return recovery.pid == os.getpid()
     try:
         os.kill(recovery.pid, 0)
@@ -147,5 +147,5 @@ def _in_use(recovery: Recovery) -> bool:
     except (OSError, StopIteration):
         return True
     state, started = stat[0], booted + int(stat[19]) / os.sysconf("SC_CLK_TCK")
-    # Numbers are given again, after a reboot or in a container: a process younger than the work did not keep it.
+    # Ids are reused, after a reboot or in a container: a process younger than the work did not write it.
     return state != b"Z" and started <= recovery.time.timestamp()

@@ -1,4 +1,4 @@
-"""Commands on runs: go, pause, step, go back, look at another branch."""
+"""Commands on runs: start, pause, step, seek, switch branches."""
 
 import time
 from dataclasses import replace
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class RunActions(BaseScreen):
-    """A run is begun from a draft, carried on from a branch's tip, and followed as it comes."""
+    """A run is started from a draft or resumed from a branch's tip, and shown while it advances."""
 
     _started_from: Scene | None = None
 
     def action_go(self) -> None:
-        """Write what is masked, or go on with what was begun."""
+        """Start a run on what is masked, or resume the branch."""
         branch = self.scene.branch
         if self.checkpoint is None:
             self.notify(
@@ -39,7 +39,7 @@ class RunActions(BaseScreen):
             self._play(branch)
 
     def action_again(self) -> None:
-        """One more candidate, from the next row of the same seed."""
+        """Write one more candidate, from the next row of the same seed."""
         scene = self.scene
         if scene.branch is None:
             return self.action_go()
@@ -52,7 +52,7 @@ class RunActions(BaseScreen):
         return self._play(new)
 
     def action_pause(self) -> None:
-        """Stop what runs or plays; or go on."""
+        """Pause the run and the playback, or resume them."""
         if self.playing or self.active_run_id is not None:
             self.stop_run()
             self.refresh_view()
@@ -60,12 +60,12 @@ class RunActions(BaseScreen):
             self.action_go()
         else:
             if self._at_end():
-                # From the beginning again.
+                # Play again from the first moment.
                 self.session.seek(0)
             self._play(self.scene.branch)
 
     def action_step(self, by: int) -> None:
-        """A moment back or forth; beyond the last one, one network call."""
+        """Move by a moment; after the last one, make one network call."""
         branch = self.scene.branch
         if branch is None:
             return
@@ -80,19 +80,19 @@ class RunActions(BaseScreen):
         self.refresh_view()
 
     def action_seek(self, where: str) -> None:
-        """To the first or the last moment."""
+        """Show the first or the last moment."""
         if self.scene.branch is not None:
             self.playing = False
             self.session.seek(0 if where == "first" else self.scene.branch.last)
             self.refresh_view()
 
     def action_speed(self, by: int) -> None:
-        """Slower or faster."""
+        """Change the speed of playback."""
         self.speed = SPEEDS[max(0, min(len(SPEEDS) - 1, SPEEDS.index(self.speed) + by))]
         self.refresh_timeline()
 
     def action_branch(self, by: int) -> None:
-        """Another branch: the next candidate, or one that was left."""
+        """Show the next or previous branch."""
         if len(self.scene.branches) < 2:
             self.notify("There is one branch. G writes another candidate; a change at any moment leaves this one.")
             return
@@ -100,7 +100,7 @@ class RunActions(BaseScreen):
         self.refresh_view()
 
     def action_branches(self) -> None:
-        """A list of the branches, to switch to one."""
+        """List the branches and switch to one."""
         if not self.scene.branches:
             self.notify("There is no branch yet: g writes one.")
             return
@@ -116,7 +116,7 @@ class RunActions(BaseScreen):
         )
 
     def stop_run(self) -> None:
-        """Stop the engine and the playing; what is there stays."""
+        """Stop the engine and the playback; all moments stay."""
         self.engine.stop()
         self.active_run_id, self.playing = None, False
 
@@ -129,11 +129,11 @@ class RunActions(BaseScreen):
         if message.run_id != self.active_run_id:
             return
         if self.scene is not self._started_from:
-            # Something else was done before it came to that.
+            # The scene was changed before the run started.
             self.stop_run()
         else:
             self.session.add_run(self.scene, message.branches)
-            # A seed is for one run, unless it is locked.
+            # A seed is used for one run, unless it is locked.
             self.seed = message.branches[0].job.seed if self.settings.lock_seed else None
             self.refresh_view()
 
@@ -146,7 +146,7 @@ class RunActions(BaseScreen):
         if self.playing:
             self.schedule_refresh()
         else:
-            # What is on screen is from before; only how far the run has come is new.
+            # An earlier moment is on screen; only the progress is new.
             self.refresh_timeline()
 
     def on_ranked(self, message: messages.Ranked) -> None:
@@ -176,7 +176,7 @@ class RunActions(BaseScreen):
         self.refresh_view()
 
     def _start_run(self) -> None:
-        """Fill the gaps of the draft; or, where it has none, go on from its text on a canvas."""
+        """Fill the gaps of the draft; without gaps, continue its text on a canvas."""
         scene, checkpoint = self.scene, self.checkpoint
         assert checkpoint is not None
         if not scene.draft.masked and self.session.document.path is not None and scene.draft.text:

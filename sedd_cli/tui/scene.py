@@ -1,4 +1,4 @@
-"""What is on screen, as values: a draft, the branches written for it, and the verdicts on its gaps."""
+"""The state on screen as immutable values: a draft, its branches, and the verdicts on its gaps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scene:
-    """A draft and what was written for it. Immutable but for its branches, which grow.
+    """A draft and its branches. Immutable except for the branches, which grow.
 
     `branches` write the draft's masked marks (an `Infilling`), or a canvas that begins with its text (a `Run`).
-    `verdicts`: what the gaps that were accepted or rejected say now, by number.
+    `verdicts`: the texts of gaps that are accepted or rejected, by index.
     """
 
     draft: Draft = field(default_factory=Draft)
@@ -41,7 +41,7 @@ class Scene:
 
     @property
     def run(self) -> "Run | None":
-        """The job, where it writes a canvas of its own."""
+        """The job if it generates a canvas, else None."""
         if self.branch is None:
             return None
         from sedd_cli.generation.engine import Run
@@ -50,7 +50,7 @@ class Scene:
 
     @property
     def infilling(self) -> "Infilling | None":
-        """The job, where it fills the gaps of the draft."""
+        """The job if it fills the gaps of the draft, else None."""
         if self.branch is None:
             return None
         from sedd_cli.generation.infill import Infilling
@@ -58,14 +58,14 @@ class Scene:
         return self.branch.job if isinstance(self.branch.job, Infilling) else None
 
     def excluded_at(self, canvas: int, position: int) -> frozenset[int]:
-        """Tokens that may not be written at a position of a canvas."""
+        """Token ids that are excluded at a position of a canvas."""
         if self.run is not None:
             return self.run.canvas.excluded_at(position)
         assert self.infilling is not None
         return self.infilling.windows[canvas].canvas.excluded_at(position)
 
     def canvas_of(self, gap: int) -> tuple[int, range]:
-        """The canvas on which a gap stands, and its positions there."""
+        """The canvas that contains a gap, and the gap's positions on it."""
         assert self.infilling is not None
         for number, window in enumerate(self.infilling.windows):
             if window.first <= gap < window.first + len(window.gap_positions):
@@ -84,7 +84,7 @@ class Scene:
         return self.infilling.checkpoint.mask_id not in self.ids_of(gap).tolist()
 
     def written(self, gap: int) -> str:
-        """What stands in a gap at this moment."""
+        """The text of a gap at this moment."""
         assert self.infilling is not None and self.moment is not None
         canvas, _ = self.canvas_of(gap)
         first = self.infilling.windows[canvas].first
@@ -92,7 +92,7 @@ class Scene:
 
     @property
     def text(self) -> str:
-        """The document as it would be saved: what is written counts, a gap that is not full keeps what stood there."""
+        """The document as it would be saved: gaps that are not full keep their original text."""
         if self.run is not None:
             assert self.moment is not None
             return self.run.text_of(self.moment.states[0].ids)
@@ -100,7 +100,7 @@ class Scene:
 
     @property
     def flattened(self) -> "Scene":
-        """The same without branches: gaps that were decided are text, full ones await a verdict, others stay masked."""
+        """The scene without branches: decided gaps are text, full ones await a verdict, others stay masked."""
         if self.branch is None:
             return self
         if self.run is not None:
@@ -117,7 +117,7 @@ class Scene:
         return Scene(filled)
 
     def flatten_at(self, address: Address) -> tuple["Scene", int]:
-        """The flattened scene, and which character of its text stands at an address of this one's page."""
+        """The flattened scene, and the offset in its text of an address on this scene's page."""
         flattened, offset = self.flattened, address[0]
         if self.infilling is None:
             return flattened, min(offset, len(flattened.draft.text))
@@ -129,7 +129,7 @@ class Scene:
         return flattened, offset + shift
 
     def _as_draft(self) -> Draft:
-        """A canvas as a document: runs of MASK are gaps of so many tokens."""
+        """A canvas as a document: each run of MASK becomes a gap of as many tokens."""
         assert self.run is not None and self.moment is not None
         run, ids = self.run, self.moment.states[0].ids
         tokenizer, mask_id = run.checkpoint.tokenizer, run.checkpoint.mask_id
@@ -138,7 +138,7 @@ class Scene:
         end_id = tokenizer.end_of_text_id
         text = (token for token in ids.tolist()[: end_of_text_position(ids.tolist(), end_id)] if token != end_id)
         pieces: list[int] = []
-        # By where they stand: of part of a character between two runs of MASK nothing is seen.
+        # By offset: part of a character between two runs of MASK has no text, so the runs become one gap.
         gaps: dict[int, int] = {}
         for masked, tokens in groupby(text, lambda token: token == mask_id):
             if masked:

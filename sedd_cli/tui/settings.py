@@ -1,4 +1,4 @@
-"""What a user prefers, remembered between sessions in a TOML file that is theirs to edit."""
+"""Settings, saved between sessions in a TOML file that users may edit."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from sedd_cli.atomic import AtomicFile
 from sedd_cli.diffusion.names import NoiseSampler
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 
-# What a key takes is said once, here: the file's faults and the form's are told in these words.
+# The values of each key are described once, here: errors in the file and in the form use these words.
 _FROM_1 = "a whole number, 1 or more"
 _DEVICE = r"^(auto|cpu|mps|cuda(:[0-9]+)?)$"
 _BOUND = 'keys such as "escape,q" (the comma itself is "comma")'
@@ -74,7 +74,7 @@ def read_settings(path: Path) -> Settings:
 
 
 def validation_error(name: str, value: object) -> str | None:
-    """What is wrong with a value for a setting, None if nothing is."""
+    """Why a value is invalid for a setting; None if it is valid."""
     try:
         Settings.model_validate({name: value})
     except ValidationError:
@@ -88,7 +88,7 @@ def write_settings(path: Path, settings: Settings, before: Settings) -> None:
     What was written there meanwhile, by its owner or by another session, is not taken back. Raises `UsageError` if
     what is there is no TOML (it is left alone), `SeddError` where it cannot be written.
     """
-    # What writes costs time to load, which is not had before the first paint.
+    # Imported late: tomlkit would delay the first paint.
     from sedd_cli.tui.toml import updated
 
     text = _read(path)
@@ -102,7 +102,7 @@ def write_settings(path: Path, settings: Settings, before: Settings) -> None:
 
 
 def _changes(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that are others than before, of a table those in it; None for one that is gone."""
+    """The values that differ from `before`, for a table those in it; None for a removed one."""
     return {
         name: _changes(value, before[name]) if isinstance(value, dict) else value
         for name in {**before, **values}
@@ -121,7 +121,7 @@ def _flat(table: Mapping[str, object], path: str = "") -> Iterator[tuple[str, ob
 
 def _read(path: Path) -> str:
     try:
-        # As bytes: reading text would hide how the lines end.
+        # As bytes: text mode would hide line endings.
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return ""

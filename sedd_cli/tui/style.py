@@ -1,4 +1,4 @@
-"""How a scene looks: its page, its place on the timeline, its header."""
+"""How a scene is shown: its page, timeline and header."""
 
 import math
 from typing import TYPE_CHECKING
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 MASK = " ▒▒▒"
 MAX_MASKS = 1024
-"""A gap that is not being written shows at most so many MASKs."""
+"""Maximum number of MASKs shown for a gap that is not being written."""
 END_OF_TEXT_SIGN = "¶"
 REVEALED = tuple(f"revealed heat{step}" for step in range(HEATS))
 PARTIAL_CHARACTER_SIGN = "◌"
-"""Bytes that are part of a character of which the rest is missing."""
+"""Stands for bytes of an incomplete character."""
 
 
 class PageBuilder:
@@ -64,7 +64,7 @@ class PageBuilder:
         if isinstance(mark.tokens, tuple):
             return mark.tokens[0]
         size = mark.end - mark.start
-        # Of English, about four characters a token: until there is a tokenizer to ask, and where there are too many.
+        # English has about four characters a token: an estimate without a tokenizer, and for long texts.
         if self.tokenizer is None or size > 4 * MAX_MASKS:
             return max(1, size // 4)
         return max(1, len(self.tokenizer.encode(scene.draft.text[mark.start : mark.end])))
@@ -72,7 +72,7 @@ class PageBuilder:
     def _canvas_tokens(self, scene: Scene, canvas: int, places: range | None, *, grow: bool) -> tuple[Token, ...]:
         """The tokens of a canvas, or those at `places`; `grow`: the text may end before the canvas does."""
         assert scene.moment is not None and scene.branch is not None
-        # Of the network that writes it: another one may have been chosen since.
+        # The checkpoint of the run: another one may have been loaded since.
         checkpoint = scene.branch.job.checkpoint
         moment, mask_id, tokenizer = scene.moment, checkpoint.mask_id, checkpoint.tokenizer
         state = moment.states[canvas]
@@ -154,7 +154,7 @@ def timeline_state(scene: Scene, playing: bool, seconds_per_call: float, speed: 
 
 
 def label_of(branch: "Branch", at: int) -> str:
-    """What a moment is, in words."""
+    """The label of a moment."""
     moment = branch.moments[at]
     if moment.edit:
         return moment.edit
@@ -179,7 +179,7 @@ def branch_name(branch: "Branch") -> str:
 
 
 def title_of(checkpoint: "Checkpoint | None", load_status: str, scene: Scene, sampler: str, steps: int) -> str:
-    """What runs: checkpoint, its form and size, sampler, seed; of a branch its own, though another was chosen since."""
+    """Checkpoint, its form and size, sampler, seed: those of the branch, if there is one."""
     waiting = [load_status] if checkpoint is None else []
     if scene.branch is not None:
         checkpoint = scene.branch.job.checkpoint

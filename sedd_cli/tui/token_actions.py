@@ -1,4 +1,4 @@
-"""Commands on tokens: look at one, choose another, lock, remask."""
+"""Commands on tokens: inspect, choose, lock, remask."""
 
 from rich.text import Text
 
@@ -13,7 +13,7 @@ from sedd_cli.tui.widgets.inspector import token_label
 
 
 class TokenActions(RunActions):
-    """What is changed at a moment leaves the branch there; `g` goes on from the change."""
+    """An edit at a moment forks the branch there; `g` resumes from it."""
 
     def refresh_view(self) -> None:
         super().refresh_view()
@@ -29,23 +29,23 @@ class TokenActions(RunActions):
             self.refresh_inspector()
 
     def action_remask(self) -> None:
-        """Give the selection, or the token under the cursor, back to the process."""
+        """Remask the selection or the token under the cursor."""
         if positions := self._selected_tokens():
             self._remask(positions, "That is locked (l unlocks it), or MASK already.")
 
     def action_remask_word(self) -> None:
-        """Give the tokens of the word under the cursor back."""
+        """Remask the tokens of the word under the cursor."""
         first, last = self._word(self.canvas.cursor)
         self._remask(
             token_edits.positions_between(self.scene, first, last), "That is locked (l unlocks it), or MASK already."
         )
 
     def action_remask_all(self) -> None:
-        """Give all that is not locked back."""
+        """Remask all tokens that are not locked."""
         self._remask(token_edits.all_positions(self.scene), "Nothing here can be given back.")
 
     def action_remask_doubtful(self) -> None:
-        """Give all tokens back that were written with less than some confidence."""
+        """Remask all tokens written with less than some confidence."""
         if self.scene.branch is None:
             self.notify("Nothing is written yet: g writes.")
             return
@@ -65,12 +65,12 @@ class TokenActions(RunActions):
         self.app.push_screen(InputDialog("Remask below which confidence?", "0.1", hint, validate), on_result)
 
     def action_lock(self) -> None:
-        """Lock the selection or the token under the cursor; or unlock it."""
+        """Lock or unlock the selection or the token under the cursor."""
         if positions := self._selected_tokens():
             self._apply_token_edit(token_edits.toggle_lock(self.scene, positions), "MASK cannot be locked.")
 
     def action_alternatives(self) -> None:
-        """Choose another token for the one under the cursor."""
+        """Choose an alternative for the token under the cursor."""
         scene = self.scene
         position = token_edits.position_at(scene, self.canvas.cursor)
         if position is None or self.alternatives is None or self.alternatives_key != (scene.branch, scene.at, position):
@@ -110,7 +110,7 @@ class TokenActions(RunActions):
         self.apply(scene)
 
     def _selected_tokens(self) -> list[token_edits.TokenPosition]:
-        """The tokens that a command is about."""
+        """The tokens of the selection, or the one under the cursor."""
         canvas = self.canvas
         first, last = canvas.selection or (canvas.cursor, canvas.cursor)
         positions = token_edits.positions_between(self.scene, first, last)
@@ -137,7 +137,7 @@ class TokenActions(RunActions):
         return first, last
 
     def _request_alternatives(self) -> None:
-        """Have the engine look at the token under the cursor, unless a run is under way."""
+        """Request the alternatives of the token under the cursor, unless a run is being played."""
         scene = self.scene
         position = token_edits.position_at(scene, self.canvas.cursor) if scene.branch is not None else None
         if position is None or self.playing:

@@ -1,4 +1,4 @@
-"""Taking hold of tokens: remask, lock, choose. Each gives a scene with a new branch that leaves the one on screen."""
+"""Edits of tokens: remask, lock, choose. Each returns a scene with a new branch that forks from the current one."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sedd_cli.diffusion.samplers import State
 
 TokenPosition = tuple[int, int]
-"""Canvas and position of a token."""
+"""Canvas index and position of a token."""
 
 
 def position_at(scene: Scene, address: Address) -> TokenPosition | None:
@@ -46,12 +46,12 @@ def positions_between(scene: Scene, first: Address, last: Address) -> list[Token
 
 
 def all_positions(scene: Scene) -> list[TokenPosition]:
-    """Every token that is not decided."""
+    """All tokens of gaps that are not decided, or of the canvas."""
     return positions_between(scene, (0, -(10**9)), (len(scene.draft.text) + 1, 0))
 
 
 def gap_at(scene: Scene, address: Address) -> int | None:
-    """The number of the gap whose tokens stand at an address."""
+    """The index of the gap at an address."""
     if scene.infilling is None:
         return None
     for gap, mark in enumerate(scene.draft.masked):
@@ -67,7 +67,7 @@ def locked(scene: Scene, position: TokenPosition) -> bool:
 
 
 def remask(scene: Scene, positions: Iterable[TokenPosition]) -> Scene:
-    """Give tokens back to the process; those that are locked or MASK already stay. The same scene if none is left."""
+    """Remask tokens that are neither locked nor MASK. Returns the same scene if there are none."""
     assert scene.branch is not None and scene.moment is not None
     mask_id = scene.branch.job.checkpoint.mask_id
     states = scene.moment.states
@@ -81,13 +81,13 @@ def remask(scene: Scene, positions: Iterable[TokenPosition]) -> Scene:
 
 
 def below_confidence(scene: Scene, positions: Iterable[TokenPosition], confidence: float) -> list[TokenPosition]:
-    """Those tokens that the network gave less than this probability when it wrote them."""
+    """Tokens whose probability when they were written is below `confidence`."""
     assert scene.moment is not None
     return [(c, p) for c, p in positions if float(scene.moment.confidence[c][p]) < confidence]
 
 
 def toggle_lock(scene: Scene, positions: Sequence[TokenPosition]) -> Scene:
-    """Lock tokens, or unlock them if all are; MASK is not locked."""
+    """Lock tokens, or unlock them if all are locked; MASK is not locked."""
     assert scene.branch is not None and scene.moment is not None
     mask_id = scene.branch.job.checkpoint.mask_id
     tokens = [(c, p) for c, p in positions if int(scene.moment.states[c].ids[p]) != mask_id]
@@ -100,7 +100,7 @@ def toggle_lock(scene: Scene, positions: Sequence[TokenPosition]) -> Scene:
 
 
 def choose(scene: Scene, position: TokenPosition, token: int) -> Scene:
-    """Write a token of the user's choice, and lock it."""
+    """Write a token and lock it."""
     from torch import tensor
 
     from sedd_cli.diffusion.branching import write
@@ -120,7 +120,7 @@ def _count(positions: Sequence[TokenPosition]) -> str:
 def _with_edit(
     scene: Scene, positions: Sequence[TokenPosition], edit: "Callable[[State, Tensor], State]", label: str
 ) -> Scene:
-    """The scene with a branch on which these tokens were edited; edits that follow each other are one branch."""
+    """The scene with a branch on which these tokens are edited; consecutive edits are one branch."""
     from torch import tensor
 
     if not positions:

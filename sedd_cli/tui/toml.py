@@ -1,4 +1,4 @@
-"""Changing a TOML file that somebody wrote: what is not changed stays as it is, to the byte."""
+"""Changing a TOML file that a user wrote: everything else stays as it is, to the byte."""
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
@@ -77,7 +77,7 @@ def _update_table(document: tomlkit.TOMLDocument, name: str, values: Mapping[str
 
 
 def _with(text: str, values: Mapping[str, Any]) -> str:
-    """New lines behind the last one at the top level: tomlkit would part a table from the comment above it."""
+    """Insert new lines after the last one at the top level: tomlkit would separate a table from its comment."""
     if not values:
         return text
     document = tomlkit.parse(text if text.endswith("\n") or not text else f"{text}\n")

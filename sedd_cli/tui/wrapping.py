@@ -23,14 +23,14 @@ Span = tuple[int, int, int]
 
 
 def drawn(text: str) -> str:
-    """What the screen shows of (part of) a row: as many characters, none of them obeyed by a terminal.
+    """The characters that the screen shows for (part of) a row: as many, and inert in a terminal.
 
-    The return of a Windows line ending is not shown; any other is a visible sign.
+    The carriage return of a Windows line ending is not shown; any other is a visible sign.
     """
     if text.endswith("\r\n"):
         return drawn(text[:-2]) + " "
     if text.startswith(_JOINERS):
-        # With nothing before it that it could join.
+        # It has nothing before it to join.
         text = "\N{SYMBOL FOR SUBSTITUTE FORM TWO}" + text[1:]
     return inert(text).translate(_DRAWN)
 
@@ -92,6 +92,6 @@ def _wide_breaks(line: str, width: int) -> Iterator[int]:
             blank = row
             yield row
         used += cells
-        # Wide characters are words of their own: Chinese and Japanese have no blanks.
+        # Each wide character is a word: Chinese and Japanese have no blanks.
         if line[start] in " \t" or cells == 2:
             blank, used_there = end, used

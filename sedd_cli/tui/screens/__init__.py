@@ -1,1 +1,1 @@
-"""What the session asks and shows on top of its main screen: one dialog a module."""
+"""Dialogs on top of the main screen, one a module."""

@@ -1,4 +1,4 @@
-"""A list to pick from."""
+"""A dialog with a list to choose from."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -13,7 +13,7 @@ from sedd_cli.tui.screens.dialog import Dialog, DialogText, inert_content
 
 
 class ChoiceDialog(Dialog[int | None]):
-    """Answers with the index of the option that was picked, None for Escape."""
+    """Returns the index of the chosen option, None for Escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "move(1)", "Down", show=False, id="choose.down"),
@@ -51,7 +51,7 @@ class ChoiceDialog(Dialog[int | None]):
             self._list.highlighted = self._first
 
     def on_resize(self) -> None:
-        # How many lines the list has is known only then.
+        # The height of the list is known only after layout.
         if self._options:
             self.call_after_refresh(self._list.scroll_to_highlight)
 

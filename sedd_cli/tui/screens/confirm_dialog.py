@@ -1,4 +1,4 @@
-"""A question with a few answers."""
+"""A dialog with a few buttons."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -14,9 +14,9 @@ from sedd_cli.tui.screens.dialog import Dialog, DialogText, inert_content
 
 
 class ConfirmDialog(Dialog[str | None]):
-    """Answers with the result of the choice that was made: by its key, by its button; None for Escape.
+    """Returns the result of the chosen button, by its key or a click; None for Escape.
 
-    `choices` are (key, label, result); the first is the one that Enter takes.
+    `choices` are (key, label, result); Enter chooses the first.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -59,7 +59,7 @@ class ConfirmDialog(Dialog[str | None]):
                 yield Button(name, id=f"choice-{i}", compact=True)
 
     def on_mount(self) -> None:
-        # The first button has the focus, but the question is read first.
+        # The first button has the focus, but the title is to be visible.
         self.call_after_refresh(self.query_one("#box").scroll_home, animate=False)
 
     def on_resize(self, event: events.Resize) -> None:

@@ -1,4 +1,4 @@
-"""What all dialogs share: a box in the middle, a title, a line of keys, and text that is shown and never obeyed."""
+"""The base of all dialogs: a centred box, a title, a line of keys, and inert text."""
 
 from typing import ClassVar, TypeVar
 
@@ -17,11 +17,11 @@ Result = TypeVar("Result")
 DialogText = str | Text | Content
 
 LOW = 10
-"""Below this many lines a terminal keeps them for what matters."""
+"""Below this many lines a terminal shows no decoration."""
 
 
 def inert_content(text: DialogText) -> Content:
-    """A text as it is, in its styles: no markup is read in it, and control characters become signs."""
+    """A text with its styles, without markup; control characters become visible signs."""
     if isinstance(text, Text):
         text = Content.from_rich_text(text)
     elif isinstance(text, str):
@@ -31,17 +31,17 @@ def inert_content(text: DialogText) -> Content:
 
 
 class InertHighlighter(Highlighter):
-    """For an Input, which would send an ESC that was pasted into it to the terminal."""
+    """For Input, which would send a pasted ESC to the terminal."""
 
     def highlight(self, text: Text) -> None:
         text.plain = inert(text.plain)
 
 
 class Dialog(ModalScreen[Result]):
-    """A modal screen with one box, which scrolls where the terminal is too small for it.
+    """A modal screen with one box, which scrolls if the terminal is too small.
 
-    A subclass gives the `body` and tells its keys in `hint`; with `fixed`, title and hint stay where they are and
-    something in the body scrolls. Escape answers with None.
+    A subclass defines `body` and names its keys in `hint`; with `fixed`, title and hint stay in place and
+    something in the body scrolls. Escape returns None.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close", id="dialog.close")]
@@ -135,7 +135,7 @@ class Dialog(ModalScreen[Result]):
         raise NotImplementedError
 
     def close_with(self, result: Result | None) -> None:
-        """Close with a result. Once: a key that is pressed twice at once would close the screen below too."""
+        """Close with a result. Only once: a key pressed twice in a row would close the screen below too."""
         if self.is_current:
             self.dismiss(result)
 

@@ -1,4 +1,4 @@
-"""What was changed, as a diff to look through."""
+"""A dialog with a diff."""
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
@@ -17,7 +17,7 @@ from sedd_cli.render.inert import inert
 from sedd_cli.tui.screens.dialog import Dialog, DialogText, inert_content
 
 KINDS = {"red": "diff--removed", "green": "diff--added", "cyan": "diff--place", "bold": "diff--name"}
-"""The styles that `diff_parts` gives, as classes that follow the theme."""
+"""The styles of `diff_parts` as component classes that follow the theme."""
 
 
 class DiffScreen(Dialog[None]):
@@ -46,7 +46,7 @@ class DiffScreen(Dialog[None]):
 
 
 class DiffLines(ScrollView):
-    """Lines of text (inert, no tabs) with their kinds; only those in sight are drawn."""
+    """Lines of text (inert, no tabs) with their kinds; only visible ones are rendered."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = set(KINDS.values())
@@ -92,7 +92,7 @@ class DiffLines(ScrollView):
         left, top = self.scroll_offset
         text, kind = self._lines[top + y] if top + y < len(self._lines) else ("", "")
         style = self.get_component_rich_style(kind) if kind else self.rich_style
-        # Scrolled aside, the signs stay, and so do the lines that say where one is.
+        # When scrolled sideways, signs and hunk headers stay in place.
         fixed = len(text) if kind in ("diff--place", "diff--name") else 1
         rest = Strip([Segment(text[fixed:], style)]).crop(left)
         return Strip([Segment(text[:fixed], style), *rest]).crop_extend(0, self.size.width, style)
@@ -101,5 +101,5 @@ class DiffLines(ScrollView):
 def _lines(parts: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     for text, style in parts:
         for line in inert(text).removesuffix("\n").split("\n"):
-            # The sign in front takes no part in the tab stops.
+            # The sign in front does not count for tab stops.
             yield (line[:1] + line[1:].expandtabs(4) if "\t" in line else line), KINDS.get(style, "")

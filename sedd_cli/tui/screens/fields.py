@@ -9,11 +9,11 @@ SAMPLERS: tuple[NoiseSampler, ...] = get_args(NoiseSampler)
 WHOLE = {"steps", "length", "top_k", "seed", "candidates"}
 NUMBERS = {"temperature", "top_p"}
 SELF_EXPLANATORY = {"sampler", "lock_seed", "theme", "heat"}
-"""Those whose control shows what there is to choose from."""
+"""Those whose control shows the possible values."""
 
 
 class Field(NamedTuple):
-    """A setting in the form; `blank` is what an empty one means where there is no default to name."""
+    """A setting in the form; `blank` describes an empty one that has no default value."""
 
     name: str
     about: str
@@ -60,7 +60,7 @@ def format_value(value: object) -> str:
 
 
 def parse_value(name: str, text: str) -> Any:
-    """The value that a text stands for; the default if it is empty, the text itself if it is none."""
+    """The value of a text; the default if it is empty, the text itself if it cannot be parsed."""
     text = text.strip()
     if not text:
         return Settings.model_fields[name].default
@@ -71,5 +71,5 @@ def parse_value(name: str, text: str) -> Any:
 
 
 def error_text(name: str, text: str) -> str:
-    """What is wrong with a text, empty if nothing is."""
+    """The error in a text; empty if it is valid."""
     return validation_error(name, parse_value(name, text)) or ""

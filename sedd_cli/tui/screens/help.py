@@ -1,4 +1,4 @@
-"""What is on the screen and which keys there are."""
+"""A dialog with the legend and the keys."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -17,7 +17,7 @@ Sections = Sequence[tuple[str, Sequence[tuple[str, str]]]]
 
 
 class HelpScreen(Dialog[None]):
-    """A legend of what is seen, then keys and what they do, by section."""
+    """Shows a legend of the canvas, then keys and their commands by section."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,question_mark,f1", "close", "Close", show=False, id="help.close"),
@@ -56,7 +56,7 @@ class HelpScreen(Dialog[None]):
 
 
 def _table(rows: Sequence[tuple[str, str]], width: int) -> Table:
-    """Keys in one column of the same width in all sections, what they do beside it."""
+    """Keys in a column of the same width in all sections, descriptions in a second one."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(width=width, overflow="fold")
     table.add_column(ratio=1, overflow="fold")

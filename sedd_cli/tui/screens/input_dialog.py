@@ -1,4 +1,4 @@
-"""A question that is answered in words."""
+"""A dialog with one line of input."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,9 @@ from sedd_cli.tui.screens.dialog import LOW, Dialog, DialogText, InertHighlighte
 
 
 class InputDialog(Dialog[str | None]):
-    """Answers with the line that was typed, None for Escape.
+    """Returns the typed line, None for Escape.
 
-    `check` gives what is wrong with a line, or None; it is shown below, and such a line is not accepted.
+    `check` returns the error in a line, or None; the error is shown below, and such a line is not accepted.
     """
 
     AUTO_FOCUS = "Input"
@@ -36,7 +36,7 @@ class InputDialog(Dialog[str | None]):
         self.query_one(Input).compact = event.size.height < LOW
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        # What stands there at first is told nothing until somebody touches it.
+        # The initial value shows no error until it is edited.
         if event.value != self._value or self._error.content:
             self._validate(event.value)
 
@@ -49,7 +49,7 @@ class InputDialog(Dialog[str | None]):
         return self.query_one(".error", Static)
 
     def _validate(self, value: str) -> bool:
-        """Say what is wrong with a line; whether nothing is."""
+        """Show the error in a line. Returns whether it is valid."""
         error = self._check(value) if self._check is not None else None
         self._error.update(inert_content(error or ""))
         self.query_one(Input).set_class(error is not None, "-invalid")

@@ -16,11 +16,11 @@ from sedd_cli.tui.screens.fields import FIELDS, SAMPLERS, Field, error_text, for
 from sedd_cli.tui.settings import Settings
 
 WIDE = 44
-"""From this many columns on, a field stands beside its name."""
+"""From this many columns on, a field is beside its label."""
 
 
 class SettingsScreen(Dialog[Settings | None]):
-    """Answers with the settings as they were changed, None for Escape. Bindings of keys are kept as they are."""
+    """Returns the changed settings, None for Escape. Key bindings stay as they are."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", "Save", id="settings.save"),
@@ -156,7 +156,7 @@ class SettingsScreen(Dialog[Settings | None]):
             self.query_one(f"#{name}", Button).label = Content(f"{label} {key}" if event.size.width >= WIDE else label)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Mark the field that has the focus, and say what it is for.
+        """Mark the field that has the focus, and show its help.
 
         By a class: in Textual 8.2 what `:focus-within` styles lags behind the focus.
         """
@@ -185,7 +185,7 @@ class SettingsScreen(Dialog[Settings | None]):
             self.action_close()
 
     def action_save(self) -> None:
-        """Answer, unless something is wrong: then go there."""
+        """Close with the settings, or focus the first invalid field."""
         faulty = [field for field in self.query(Input) if not self._validate(field)]
         if faulty:
             faulty[0].focus()
@@ -196,7 +196,7 @@ class SettingsScreen(Dialog[Settings | None]):
         self.close_with(Settings.model_validate(self._settings.model_dump() | values))
 
     def _validate(self, field: Input) -> bool:
-        """Say what is wrong with a field; whether nothing is."""
+        """Show the error in a field. Returns whether it is valid."""
         name = str(field.id)
         told = error_text(name, field.value)
         below = self.query_one(f"#error-{name}", Static)

@@ -16,7 +16,7 @@ from sedd_cli.tui.page_layout import Address, Page, Piece
 from sedd_cli.tui.wrapping import drawn
 
 HEATS = 8
-"""Confidence is shown in so many steps, from `heat0` (sure) to `heat7`."""
+"""Number of steps in which confidence is shown, from `heat0` (sure) to `heat7`."""
 MAX_CACHED_STRIPS = 4096
 
 KEYS = {
@@ -33,14 +33,14 @@ KEYS = {
     "start": "ctrl+home",
     "end": "ctrl+end",
 }
-"""Where the cursor goes; with shift, the selection goes along."""
+"""Cursor movements and their keys; with shift, they extend the selection."""
 
 RowState = tuple[tuple[Piece, ...], tuple[int, int], int]
-"""All that a row's look depends on: pieces, selected characters, the cursor's character (-1: elsewhere)."""
+"""Everything a row's rendering depends on: pieces, selected characters, the cursor's character (-1: elsewhere)."""
 
 
 class CanvasView(ScrollView, can_focus=True):
-    """Shows a `Page`. Rows are drawn when asked for, kept by what they show, and drawn again only if that changes."""
+    """Shows a `Page`. Rows are rendered on demand, cached by their state, and refreshed only if it changes."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "canvas--text",
@@ -89,7 +89,7 @@ class CanvasView(ScrollView, can_focus=True):
         self.page = page
         self.cursor: Address = page.address(0, 0)
         self.selection_anchor: Address | None = None
-        """Where the selection begins, if there is one; the cursor is its other end."""
+        """The start of the selection, if there is one; the cursor is its other end."""
         self.editing = False
         """Edit mode: keys are text."""
         self._pressed: Address | None = None
@@ -104,25 +104,25 @@ class CanvasView(ScrollView, can_focus=True):
 
     @property
     def selection(self) -> tuple[Address, Address] | None:
-        """First and last address of what is selected, both included."""
+        """First and last address of the selection, both included."""
         if self.selection_anchor is None or self.selection_anchor == self.cursor:
             return None
-        # As in any editor: from the one to right before the other.
+        # As in any editor, the character at the later end is not included.
         return min(self.selection_anchor, self.cursor), self.page.move(max(self.selection_anchor, self.cursor), -1)
 
     def show(self, page: Page) -> None:
-        """Another page, or the same a step later: rows that look as before are not drawn again."""
+        """Show a page. Rows whose state is unchanged are not refreshed."""
         self.page = page
         self.cursor = page.nearest(self.cursor)
         self.selection_anchor = None if self.selection_anchor is None else page.nearest(self.selection_anchor)
-        # As high as what is seen, if not higher: a text that fits may grow without a new layout of the screen.
+        # At least as high as the view: a text that fits may grow without a new layout.
         size = Size(self.page_width, max(page.height, self.scrollable_content_region.height))
         if size != self.virtual_size:
             self.virtual_size = size
         self._draw_changed()
 
     def move_cursor(self, cursor: Address, anchor: Address | None = None) -> None:
-        """Put the cursor (and the selection) somewhere, and show it."""
+        """Move the cursor, set the selection's anchor (None: no selection), and scroll to the cursor."""
         self.cursor = self.page.nearest(cursor)
         self.selection_anchor = None if anchor is None else self.page.nearest(anchor)
         y, _ = self.page.locate(cursor)
@@ -197,10 +197,10 @@ class CanvasView(ScrollView, can_focus=True):
             start, stop = piece.start, piece.start + len(piece.text)
             style = self.style_of(piece.classes)
             if start <= cursor < stop and piece.classes != "text":
-                # A token is one thing: the cursor is on all of it.
+                # The cursor covers a whole token.
                 spans.append((start, style + self._component("cursor")))
                 continue
-            # Heat and reversal belong to the word, not to the blank before it.
+            # Heat and reversal style the word, not the blank before it.
             tinted = "heat" in piece.classes or "changed" in piece.classes
             word = start + (len(piece.text) - len(piece.text.lstrip(" ")) if tinted else 0)
             for at in sorted({start, *(c for c in (first, last, word) if start < c < stop)}):
@@ -209,7 +209,7 @@ class CanvasView(ScrollView, can_focus=True):
         return self._with_cursor(Strip(_segments(visible, spans)), pieces, visible, cursor)
 
     def _with_cursor(self, strip: Strip, pieces: tuple[Piece, ...], visible: str, cursor: int) -> Strip:
-        """The strip with the cursor on one character of text, or right behind the last."""
+        """The strip with the cursor on a character of text, or after the last one."""
         if cursor < 0 or any(p.start <= cursor < p.start + len(p.text) and p.classes != "text" for p in pieces):
             return strip
         left = cell_len(visible[:cursor])
@@ -221,7 +221,7 @@ class CanvasView(ScrollView, can_focus=True):
         return Strip.join([before, lit, after])
 
     def _draw_changed(self) -> None:
-        """Refresh the rows on screen that do not look as they did."""
+        """Refresh the visible rows whose state has changed."""
         top, height = self.scroll_offset.y, self.scrollable_content_region.height
         before, self._visible = self._visible, {}
         for y in range(height):
@@ -280,7 +280,7 @@ class CanvasView(ScrollView, can_focus=True):
             message = self.Typed(event.character)
         else:
             return
-        # Not a command, as long as text is edited.
+        # In edit mode a key is not a command.
         event.stop()
         event.prevent_default()
         self.post_message(message)
@@ -344,7 +344,7 @@ class CanvasView(ScrollView, can_focus=True):
 
 
 def _segments(text: str, spans: list[tuple[int, Style]]) -> list[Segment]:
-    """The text in styles, each from its character on; neighbours that look alike are one."""
+    """The text as segments, each style from its character on; adjacent equal styles are merged."""
     merged: list[tuple[int, Style]] = []
     for at, style in spans:
         if not merged or merged[-1][1] != style:

@@ -1,4 +1,4 @@
-"""The line at the foot: the keys that matter now; each can be clicked."""
+"""The footer: the keys that apply now; each can be clicked."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from textual.style import Style
 from textual.widgets import Static
 
 Hint = tuple[str, str, str]
-"""Key as it is read, label, action."""
+"""Name of a key, label, action."""
 NUM_PINNED = 2
-"""So many hints at the end are shown before any other."""
+"""Number of hints at the end that are always shown."""
 
 
 class Hints(Static):
-    """Shows as many hints as fit; the last two always."""
+    """Shows as many hints as fit, and always the last two."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id, markup=False)
@@ -44,6 +44,6 @@ def _width(hint: Hint) -> int:
 
 def _link(hint: Hint) -> Content:
     key, label, action = hint
-    # The screen's, where it does not say otherwise: not those of what was clicked.
+    # An action without a namespace is the screen's, not the clicked widget's.
     click = Style.from_meta({"@click": action if action.startswith("app.") else f"screen.{action}"})
     return Content.assemble((key, "$footer-key-foreground bold"), f" {label}").stylize(click)

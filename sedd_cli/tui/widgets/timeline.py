@@ -1,4 +1,4 @@
-"""The timeline: every moment of a branch as a bar to be dragged, and how far the run is."""
+"""The timeline: a bar of the moments of a branch, and the progress of the run."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,12 +15,12 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 @dataclass(frozen=True)
 class TimelineState:
-    """What the timeline says. `masks`: MASKs left at each moment; `at`, `last`: moments."""
+    """What the timeline shows. `masks`: MASKs left at each moment; `at`, `last`: moments."""
 
     at: int = 0
     last: int = 0
     needed: int = 0
-    """The moment at which the run will be over."""
+    """The last moment of the finished run."""
     playing: bool = False
     label: str = ""
     status: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class TimelineState:
 
 
 class Timeline(Widget):
-    """Two rows: a bar from the first to the last moment, and figures with the curve of masks left."""
+    """Two rows: a bar from the first to the last moment, and figures with a curve of the MASKs left."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "timeline--past",
@@ -39,7 +39,7 @@ class Timeline(Widget):
     }
 
     class SeekRequested(Message):
-        """The user wants to see this moment."""
+        """The user selects a moment on the bar."""
 
         def __init__(self, at: int) -> None:
             self.at = at
@@ -61,7 +61,7 @@ class Timeline(Widget):
         return strip.apply_style(blank).adjust_cell_length(width, blank)
 
     def column_of(self, at: int) -> int:
-        """Where a moment stands on the bar."""
+        """The column of a moment on the bar."""
         return round(at / max(1, self.state.needed) * max(0, self.size.width - 1))
 
     def moment_at(self, column: int) -> int:
@@ -111,7 +111,7 @@ class Timeline(Widget):
 
 
 def curve(values: tuple[int, ...], width: int) -> str:
-    """So many values as a curve of at most `width` characters, drawn against the largest."""
+    """Values as a curve of at most `width` characters, relative to the largest."""
     n = min(width, len(values))
     picked = [values[i * (len(values) - 1) // max(1, n - 1)] for i in range(n)]
     top = max(1, *values)
