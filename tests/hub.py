@@ -1,15 +1,19 @@
 """The hub, played on loopback by a real HTTP server, with the faults that a network has."""
 
 import hashlib
+import importlib
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from huggingface_hub import close_session, constants, hf_api
 
 Files = dict[str, bytes]
 
@@ -82,6 +86,28 @@ def environment(hub: Hub, home: Path) -> dict[str, str]:
     """For a process that is to find this hub, and keep its cache in `home`/hub."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "SEDD_")) and "proxy" not in k.lower()}
     return {**kept, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(home), "HF_HUB_ETAG_TIMEOUT": "5"}
+
+
+@contextmanager
+def variables(environment: Mapping[str, str]) -> Iterator[None]:
+    """Run a block of this process under other environment variables, as `environment` returns them.
+
+    huggingface_hub reads them when it is imported: its constants are read again, before the block and after it.
+    """
+    before = dict(os.environ)
+    _set_variables(environment)
+    try:
+        yield
+    finally:
+        _set_variables(before)
+
+
+def _set_variables(environment: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    importlib.reload(constants)
+    hf_api.api.endpoint = constants.ENDPOINT  # the one object of which `model_info` and `dataset_info` are methods
+    close_session()  # proxies are read, and connections kept, by the session
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Checkpoints fetched from a hub on loopback, by the command as a process of its own, and what can go wrong."""
+"""Checkpoints fetched from a hub on loopback, and what can go wrong."""
 
 import json
 import os
@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from sedd_cli.training.vocabulary import make_tokenizer
-from tests.conftest import limited
+from tests import hub as loopback
+from tests.conftest import Sedd, limited
 from tests.hub import Files, Hub, Server, git_sha1, sha256
-from tests.hub import environment as hub_environment
 
 SEDD = [sys.executable, "-m", "sedd_cli"]
 PARITY = Path(__file__).parent.parent / "data" / "parity"
@@ -41,12 +41,26 @@ def cache(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(hub: Hub, tmp_path: Path) -> dict[str, str]:
-    return hub_environment(hub, tmp_path / "home")
+    return loopback.environment(hub, tmp_path / "home")
 
 
 @pytest.fixture
-def run(environment: dict[str, str]) -> Run:
-    def run(*args: str, limit: int | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(environment: dict[str, str], sedd: Sedd) -> Run:
+    """Run the command in this process."""
+
+    def run(*args: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        with loopback.variables(environment | variables):
+            done = sedd(*args)
+        return subprocess.CompletedProcess(args, done.code, done.stdout.decode(), done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def start(environment: dict[str, str]) -> Run:
+    """Run the command in a process of its own."""
+
+    def start(*args: str, limit: int | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
         command = [*SEDD, *args]
         return subprocess.run(
             command if limit is None else limited(command, limit),
@@ -56,7 +70,7 @@ def run(environment: dict[str, str]) -> Run:
             timeout=120,
         )
 
-    return run
+    return start
 
 
 def files(name: str = "absorb") -> Files:
@@ -141,12 +155,12 @@ def test_pickled_weights_only_where_there_are_no_others(hub: Hub, run: Run, tmp_
     assert run("generate", "-m", "someone/old", "--json", "--steps", "4").returncode == 0
 
 
-def test_a_cut_connection_is_resumed(hub: Hub, run: Run) -> None:
+def test_a_cut_connection_is_resumed(hub: Hub, start: Run) -> None:
     # huggingface_hub takes 10 MiB at a time, and loses what it has of a piece.
     data = sized(tokens=100_000, hidden_size=16)
     hub.add(NAME, data)
     hub.cut_after[weights_of(data)] = 11 * 2**20
-    done = run("download", NAME)
+    done = start("download", NAME)
     assert done.returncode == 0, done.stderr
     assert [line.split()[2:] for line in hub.gets("cdn")] == [[], [f"bytes={10 * 2**20}-"]]
     assert (Path(done.stdout.strip()) / "model.safetensors").read_bytes() == data["model.safetensors"]
@@ -255,11 +269,11 @@ def test_control_c_leaves_nothing_half_done(hub: Hub, run: Run, environment: dic
     assert run("download", NAME).returncode == 0
 
 
-def test_nobody_answers(run: Run) -> None:
+def test_nobody_answers(start: Run) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        failed(run("download", NAME, HF_ENDPOINT=endpoint), 1, endpoint, "refused", "HF_ENDPOINT")
+        failed(start("download", NAME, HF_ENDPOINT=endpoint), 1, endpoint, "refused", "HF_ENDPOINT")
 
 
 def test_somebody_else_answers(hub: Hub, run: Run) -> None:
@@ -267,10 +281,10 @@ def test_somebody_else_answers(hub: Hub, run: Run) -> None:
     failed(run("download", NAME), 1, "does not answer like the hub")
 
 
-def test_disk_full(hub: Hub, run: Run, cache: Path) -> None:
+def test_disk_full(hub: Hub, run: Run, start: Run, cache: Path) -> None:
     data = files()
     hub.add(NAME, data)
-    failed(run("download", NAME, limit=20_000), 1, "no space in the hub's cache", str(cache), "HF_HOME")
+    failed(start("download", NAME, limit=20_000), 1, "no space in the hub's cache", str(cache), "HF_HOME")
     assert left_in(cache) == []
     assert run("download", NAME).returncode == 0
 
