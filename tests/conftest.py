@@ -1,5 +1,6 @@
 """Fixtures that many tests share: the built-in checkpoint, the tiny parity checkpoints, the command."""
 
+import functools
 import io
 import os
 import shutil
@@ -8,25 +9,32 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
+import typer.main
 
-from sedd_cli import Checkpoint, load_checkpoint
 from sedd_cli.cli.main import main
+
+if TYPE_CHECKING:
+    # Not when this is imported: the process that only distributes tests to workers has no use for torch.
+    from sedd_cli import Checkpoint
 
 PARITY = Path(__file__).parent / "data" / "parity"
 
 
 def pytest_configure() -> None:
-    """Workers beside one another share the cores, and so do the processes that they start."""
+    """One thread, here and in the processes that tests start: the arrays are so small that threads only wait for each
+    other, and workers share the cores. A test that needs two asks for them (`torch.set_num_threads`).
+    """
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    # Typer builds the command line anew at every call, which takes longer than many commands.
+    typer.main.get_command = functools.cache(typer.main.get_command)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # Begun in the background of a shell: what the tests start and interrupt would ignore it as well.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
-        share = max(1, torch.get_num_threads() // int(workers))
-        torch.set_num_threads(share)
-        os.environ["OMP_NUM_THREADS"] = str(share)
 
 
 def limited(command: list[str], size: int) -> list[str]:
@@ -39,14 +47,18 @@ def limited(command: list[str], size: int) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def built_in() -> Checkpoint:
+def built_in() -> "Checkpoint":
     """The small real checkpoint that the package carries (RADD form)."""
+    from sedd_cli import load_checkpoint
+
     return load_checkpoint()
 
 
 @pytest.fixture(scope="session", params=["absorb", "uniform", "radd"])
-def tiny(request: pytest.FixtureRequest) -> Checkpoint:
+def tiny(request: pytest.FixtureRequest) -> "Checkpoint":
     """A random network of each kind; it has no tokenizer."""
+    from sedd_cli import load_checkpoint
+
     return load_checkpoint(PARITY / request.param)
 
 

@@ -1,11 +1,9 @@
-"""Networks here are as small as the arrays of tests/diffusion: one thread too."""
+"""A corpus for the smallest of runs."""
 
 import random
 from pathlib import Path
 
 import pytest
-
-from tests.diffusion.conftest import one_thread  # noqa: F401
 
 
 @pytest.fixture
