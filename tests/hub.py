@@ -85,7 +85,9 @@ def is_lfs(name: str) -> bool:
 def environment(hub: Hub, home: Path) -> dict[str, str]:
     """For a process that is to find this hub, and keep its cache in `home`/hub."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "SEDD_")) and "proxy" not in k.lower()}
-    return {**kept, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(home), "HF_HUB_ETAG_TIMEOUT": "5"}
+    # A folder without certificates: reading the system's takes longer than a command, and loopback has none.
+    certificates = {"SSL_CERT_DIR": str(home)}
+    return {**kept, **certificates, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(home), "HF_HUB_ETAG_TIMEOUT": "5"}
 
 
 @contextmanager

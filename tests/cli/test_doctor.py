@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import sedd_cli
 from sedd_cli import Checkpoint
+from sedd_cli.models import names
 from tests.conftest import Sedd
 
 PACKAGE = Path(sedd_cli.__file__).parent
@@ -67,13 +69,20 @@ def forget(checkpoint: Path) -> None:
     (checkpoint / "self_test.json").unlink()
 
 
-@pytest.mark.parametrize(
-    ("damage", "said"), [(perturb, "log scores FAILED"), (cut, "cannot read"), (forget, "record FAILED")]
-)
-def test_a_damaged_package_fails(tmp_path: Path, damage: object, said: str) -> None:
-    assert callable(damage)
+@pytest.mark.parametrize(("damage", "said"), [(cut, "cannot read"), (forget, "record FAILED")])
+def test_a_damaged_checkpoint_fails(
+    sedd: Sedd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None], said: str
+) -> None:
+    shutil.copytree(PACKAGE / "checkpoints", tmp_path / "checkpoints")
+    damage(tmp_path / "checkpoints" / "tinystories")
+    monkeypatch.setattr(names, "_BUILT_IN", tmp_path / "checkpoints")
+    done = sedd("doctor", "--device", "cpu")
+    assert done.code == 1 and said in done.stdout.decode(), done.stderr
+
+
+def test_a_damaged_package_fails_as_a_process(tmp_path: Path) -> None:
     shutil.copytree(PACKAGE, tmp_path / "sedd_cli", ignore=shutil.ignore_patterns("__pycache__"))
-    damage(tmp_path / "sedd_cli" / "checkpoints" / "tinystories")
+    perturb(tmp_path / "sedd_cli" / "checkpoints" / "tinystories")
     done = subprocess.run([sys.executable, "-m", "sedd_cli", "doctor"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1 and said in done.stdout, done.stderr
+    assert done.returncode == 1 and "log scores FAILED" in done.stdout, done.stderr
     assert f"package: {tmp_path / 'sedd_cli'}" in done.stdout

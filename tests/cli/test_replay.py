@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_process import run_light
 from tests.conftest import Sedd
 from tests.traces import STORY
 
@@ -152,15 +153,5 @@ def test_control_c_ends_it_and_prints_the_text(sedd: Sedd, trace: Path) -> None:
 
 
 def test_replaying_needs_no_torch(trace: Path) -> None:
-    code = (
-        "import sys; sys.argv = ['sedd', *sys.argv[1:]]\n"
-        "from sedd_cli.cli.main import main\n"
-        "try: main()\n"
-        "except SystemExit as end: assert not end.code, end.code\n"
-        "heavy = {'torch', 'textual', 'numpy', 'tokenizers', 'safetensors'} & set(sys.modules)\n"
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
-    )
     exports = [["export", str(trace), str(trace.with_name(f"run.{kind}"))] for kind in ("svg", "html", "cast")]
-    for arguments in (["replay", str(trace)], *exports):
-        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    run_light(["replay", str(trace)], *exports)

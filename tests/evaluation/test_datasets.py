@@ -1,11 +1,12 @@
-"""Data sets by name, from a hub on loopback by processes of their own, and from files; what can be wrong with them."""
+"""Data sets by name, from a hub on loopback, and from files; what can be wrong with them."""
 
 import io
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +16,12 @@ from pyarrow import parquet
 
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.evaluation.datasets import NAMES, Format, read_dataset
+from tests import hub as loopback
 from tests.hub import Hub, Server, environment, sha256
 
 WIKITEXT, PTB, LM1B = "Salesforce/wikitext", "ptb-text-only/ptb_text_only", "billion-word-benchmark/lm1b"
 CONVERTED = "refs/convert/parquet"
 ROWS = ["", " = Mills = \n", "", " A well @-@ lit mill . \n"]
-READ = """
-import json, sys
-from contextlib import contextmanager
-from dataclasses import asdict
-from sedd_cli.errors import SeddError
-from sedd_cli.evaluation.datasets import read_dataset
-
-@contextmanager
-def progress(title, total):
-    told.append([title, total, 0])
-    def count(n):
-        told[-1][2] += n
-    yield count
-
-for what, options in json.loads(sys.argv[1]):
-    told = []
-    try:
-        answer = asdict(read_dataset(what, **options, progress=progress))
-    except SeddError as error:
-        answer = {"code": error.exit_code, "error": error.message, "hint": error.hint}
-    print(json.dumps({**answer, "fetched": told}))
-"""
 Read = Callable[..., list[dict[str, Any]]]
 
 
@@ -53,20 +33,32 @@ def hub() -> Iterator[Hub]:
 
 
 @pytest.fixture
-def read(hub: Hub, tmp_path: Path) -> Read:
-    """Read data sets, each a name or a name with options, in a process that finds the hub."""
+def read(hub: Hub, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Read:
+    """Read data sets, each a name or a name with options, where the hub is this one. Nothing may be written past us."""
+
+    def read_one(what: str, options: dict[str, Any]) -> dict[str, Any]:
+        fetched: list[list[Any]] = []
+
+        @contextmanager
+        def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+            fetched.append([title, total, 0])
+
+            def count(n: int) -> None:
+                fetched[-1][2] += n
+
+            yield count
+
+        try:
+            answer = asdict(read_dataset(what, **options, progress=progress))
+        except SeddError as error:
+            answer = {"code": error.exit_code, "error": error.message, "hint": error.hint}
+        return dict(json.loads(json.dumps({**answer, "fetched": fetched})))
 
     def read(*wanted: str | tuple[str, dict[str, object]], **variables: str) -> list[dict[str, Any]]:
-        calls = json.dumps([(one, {}) if isinstance(one, str) else one for one in wanted])
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", READ, calls],
-            env=environment(hub, tmp_path / "home") | variables,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0 and done.stderr == "", done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        with loopback.variables(environment(hub, tmp_path / "home") | variables):
+            answers = [read_one(*((one, {}) if isinstance(one, str) else one)) for one in wanted]
+        assert capfd.readouterr() == ("", "")
+        return answers
 
     return read
 

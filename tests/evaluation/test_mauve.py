@@ -1,12 +1,15 @@
 """MAUVE of features: alike is near 1, different is less, and nothing is said past us."""
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 from torch import Tensor
 
-pytest.importorskip("mauve")
-
 from sedd_cli.evaluation.mauve import compute_mauve
+
+# Not imported when tests are collected: mauve takes seconds, and in each worker.
+pytestmark = pytest.mark.skipif(find_spec("mauve") is None, reason="needs mauve")
 
 
 def features(n: int, shift: float = 0.0, seed: int = 0) -> list[Tensor]:
