@@ -38,7 +38,12 @@ def test_lines_are_the_samples_of_the_library(whole: list[bytes], tiny: Checkpoi
     ]
 
 
-def test_two_processes_write_what_one_does(whole: list[bytes], tmp_path: Path) -> None:
+def kill_while_writing(shard: Path) -> None:
+    """What a process that is killed leaves: its last line is not whole."""
+    shard.write_bytes(shard.read_bytes()[:-20])
+
+
+def test_two_processes_write_what_one_does_and_one_goes_on(whole: list[bytes], sedd: Sedd, tmp_path: Path) -> None:
     folder = tmp_path / "two"
     done = subprocess.run([*TORCHRUN, *TINY, "-n", "11", "-o", f"{folder}/"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -47,18 +52,31 @@ def test_two_processes_write_what_one_does(whole: list[bytes], tmp_path: Path) -
     assert [s.read_bytes().count(b"\n") for s in shards] == [6, 5]
     assert lines(folder) == whole
     assert done.stderr.count("11 samples in") == 1, "one process talks"
+    kill_while_writing(shards[1])
+    resumed = sedd(*TINY, "-n", "11", "-o", f"{folder}/")
+    assert resumed.code == 0 and "10 of 11 there already" in resumed.stderr
+    assert lines(folder) == whole
 
 
-def test_a_folder_is_gone_on_with_by_any_number_of_processes(whole: list[bytes], sedd: Sedd, tmp_path: Path) -> None:
+def test_a_folder_is_gone_on_with(whole: list[bytes], sedd: Sedd, tmp_path: Path) -> None:
     folder = tmp_path / "parts"
     assert sedd(*TINY, "-n", "4", "--row", "2", "-o", f"{folder}/").code == 0
-    shard = folder / "shard-00000-of-00001.jsonl"
-    shard.write_bytes(shard.read_bytes()[:-20])  # as if it had been killed while it wrote
-    done = subprocess.run([*TORCHRUN, *TINY, "-n", "11", "-o", f"{folder}/"], capture_output=True, text=True)
-    assert done.returncode == 0 and "3 of 11 there already" in done.stderr
+    kill_while_writing(folder / "shard-00000-of-00001.jsonl")
+    resumed = sedd(*TINY, "-n", "11", "-o", f"{folder}/")
+    assert resumed.code == 0 and "3 of 11 there already" in resumed.stderr
     assert lines(folder) == whole
     again = sedd(*TINY[:-2], "-n", "11", "-o", str(folder))  # any seed: that of the folder
     assert again.code == 0 and "seed 3, 11 of 11 there already" in again.stderr
+    assert lines(folder) == whole
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_with_the_folder_of_one(whole: list[bytes], sedd: Sedd, tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    assert sedd(*TINY, "-n", "4", "--row", "2", "-o", f"{folder}/").code == 0
+    kill_while_writing(folder / "shard-00000-of-00001.jsonl")
+    done = subprocess.run([*TORCHRUN, *TINY, "-n", "11", "-o", f"{folder}/"], capture_output=True, text=True)
+    assert done.returncode == 0 and "3 of 11 there already" in done.stderr
     assert lines(folder) == whole
 
 
