@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sedd_cli import Checkpoint, generate
+from sedd_cli import generate, load_checkpoint
 from sedd_cli.generation.bulk import LOCK
 from tests.conftest import PARITY, Sedd
 
@@ -29,9 +29,7 @@ def whole(sedd: Sedd, tmp_path: Path) -> list[bytes]:
     return lines(folder)
 
 
-def test_lines_are_the_samples_of_the_library(whole: list[bytes], tiny: Checkpoint) -> None:
-    from sedd_cli import load_checkpoint
-
+def test_lines_are_the_samples_of_the_library(whole: list[bytes]) -> None:
     samples = generate(load_checkpoint(PARITY / "radd"), steps=8, length=8, seed=3, num_samples=11)
     assert [json.loads(line) for line in whole] == [
         {"row": s.row, "seed": 3, "nfe": s.nfe, "text": s.text, "ids": s.ids.tolist()} for s in samples

@@ -2,10 +2,12 @@
 
 import json
 import random
+import resource
 import shutil
 import subprocess
 import sys
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -22,7 +24,7 @@ from sedd_cli.training.packed import Packed
 from sedd_cli.training.recipe import Recipe, make_recipe
 from sedd_cli.training.session import Prepared, Session
 from sedd_cli.training.states import States, Stored
-from tests.conftest import Sedd, limited
+from tests.conftest import Sedd
 
 CPU = torch.device("cpu")
 
@@ -294,7 +296,18 @@ def test_numbers_next_to_nothing_are_nothing_while_it_trains(text: Path, tmp_pat
     assert kept()
 
 
-def test_a_full_disk_stops_with_what_was_saved(text: Path, tmp_path: Path) -> None:
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let no file that is written meanwhile grow beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_stops_with_what_was_saved(sedd: Sedd, text: Path, tmp_path: Path) -> None:
     """No room for another state, as a limit on the size of files: what was there stays, and goes on elsewhere."""
     finish(Session(recipe(text), tmp_path / "whole", CPU))
     finish(Session(recipe(text), tmp_path / "run", CPU), stop_at=9)
@@ -303,9 +316,9 @@ def test_a_full_disk_stops_with_what_was_saved(text: Path, tmp_path: Path) -> No
     assert max(map(len, before.values())) > room
     table = tmp_path / "recipe.toml"
     table.write_text(tomlkit.dumps(recipe(text).model_dump(mode="json", exclude_none=True)))
-    command = [sys.executable, "-m", "sedd_cli", "train", str(table), "--device", "cpu", "--resume"]
-    full = subprocess.run(limited([*command, "-o", str(tmp_path / "run")], room), capture_output=True, text=True)
-    assert full.returncode == 1 and "cannot write" in full.stderr and "Traceback" not in full.stderr
+    with largest_file(room):
+        full = sedd("train", str(table), "--device", "cpu", "--resume", "-o", str(tmp_path / "run"))
+    assert full.code == 1 and "cannot write" in full.stderr and "Traceback" not in full.stderr
     for path, content in before.items():
         assert path.read_bytes()[: len(content)] == content, path
     assert not under_way(tmp_path / "run")
