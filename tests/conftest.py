@@ -78,21 +78,22 @@ class Result:
 Sedd = Callable[..., Result]
 
 
-@pytest.fixture
-def sedd(monkeypatch: pytest.MonkeyPatch) -> Sedd:
+@pytest.fixture(scope="session")
+def sedd() -> Sedd:
     """Run the command in this process, with streams as in a pipe."""
 
     def run(*args: str, stdin: bytes | None = b"") -> Result:
         out, err = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace")
-        monkeypatch.setattr(sys, "argv", ["sedd", *args])
-        monkeypatch.setattr(sys, "stdin", None if stdin is None else io.TextIOWrapper(io.BytesIO(stdin)))
-        monkeypatch.setattr(sys, "stdout", out)
-        monkeypatch.setattr(sys, "stderr", err)
         code = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            code = exit_.code if isinstance(exit_.code, int) else 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["sedd", *args])
+            patch.setattr(sys, "stdin", None if stdin is None else io.TextIOWrapper(io.BytesIO(stdin)))
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            try:
+                main()
+            except SystemExit as exit_:
+                code = exit_.code if isinstance(exit_.code, int) else 0
         out.flush()
         err.flush()
         assert isinstance(out.buffer, io.BytesIO) and isinstance(err.buffer, io.BytesIO)

@@ -9,11 +9,18 @@ from sedd_cli.render.export import export
 from tests.conftest import Sedd
 
 
-@pytest.fixture
-def trace(sedd: Sedd, tmp_path: Path) -> Path:
-    path = tmp_path / "run.jsonl"
+@pytest.fixture(scope="module")
+def recorded(sedd: Sedd, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("recorded") / "run.jsonl"
     options = ("-n", "2", "--length", "24", "--steps", "8", "--seed", "7")
     assert sedd("generate", "Once", "--trace", str(path), *options).code == 0
+    return path.read_bytes()
+
+
+@pytest.fixture
+def trace(recorded: bytes, tmp_path: Path) -> Path:
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(recorded)
     return path
 
 

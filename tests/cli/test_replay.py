@@ -21,10 +21,17 @@ QUICK = ("--length", "24", "--steps", "8", "--seed", "7")
 SEDD = [sys.executable, "-m", "sedd_cli"]
 
 
-@pytest.fixture
-def trace(sedd: Sedd, tmp_path: Path) -> Path:
-    path = tmp_path / "run.jsonl"
+@pytest.fixture(scope="module")
+def recorded(sedd: Sedd, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("recorded") / "run.jsonl"
     assert sedd("generate", "A 🌍", "--trace", str(path), *QUICK).code == 0
+    return path.read_bytes()
+
+
+@pytest.fixture
+def trace(recorded: bytes, tmp_path: Path) -> Path:
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(recorded)
     return path
 
 
