@@ -208,7 +208,8 @@ def test_a_full_disk_is_told_and_a_failed_trace_spares_the_text(sedd: Sedd, opti
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
 def test_a_trace_that_fails_under_way_spares_the_text(sedd: Sedd) -> None:
-    settings = ("--length", "128", "--steps", "128", "--seed", "7")
+    # A trace of 13 kB: more than a file buffers, so that writing fails before the end.
+    settings = ("--length", "128", "--steps", "32", "--seed", "7")
     result = sedd("generate", *settings, "--trace", "/dev/full")
     assert result.code == 1 and "cannot write /dev/full: No space left on device" in result.stderr
     assert result.stdout == sedd("generate", *settings).stdout
