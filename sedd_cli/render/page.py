@@ -65,7 +65,7 @@ def _change(
         "x": [now[i] for i in positions],
     }
     if isinstance(line, StepLine):
-        change |= {"t": _rounded(line.t)} | _figures([canvas.cells[i] for i in positions])
+        change |= {"t": _rounded(line.t)} | _figures([canvas.tokens[i] for i in positions])
     other = [[i, text] for i, text in enumerate(now) if text != was[i] and i not in moment.changed]
     if other:
         change["d"] = other
@@ -92,7 +92,7 @@ def _inert_texts(sample: RecordedSample, canvas: RecordedCanvas) -> list[str | N
 
 
 def _clamped(canvas: RecordedCanvas) -> list[int]:
-    return sorted(frozenset(range(len(canvas.cells))) - canvas.free)
+    return sorted(frozenset(range(len(canvas.tokens))) - canvas.free)
 
 
 def _script(data: object) -> str:

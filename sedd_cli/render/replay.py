@@ -21,7 +21,7 @@ def frame_of(sample: RecordedSample, moment: RecordedMoment) -> Frame:
     canvas = moment.canvas
     return Frame(
         pieces=piece_texts(sample, canvas),
-        kept=frozenset(range(len(canvas.cells))) - canvas.free,
+        kept=frozenset(range(len(canvas.tokens))) - canvas.free,
         changed=moment.changed,
         end=sample.end_of_text_position(canvas),
         row=row_label(sample.header, canvas.row),
@@ -33,10 +33,10 @@ def frame_of(sample: RecordedSample, moment: RecordedMoment) -> Frame:
 
 def piece_texts(sample: RecordedSample, canvas: RecordedCanvas) -> list[str | None]:
     """The text of each position; None is MASK."""
-    texts = decode_each(cell.piece for cell in canvas.cells)
+    texts = decode_each(cell.piece for cell in canvas.tokens)
     return [
         None if cell.piece is None else END if sample.is_end_of_text(cell) else text
-        for cell, text in zip(canvas.cells, texts, strict=True)
+        for cell, text in zip(canvas.tokens, texts, strict=True)
     ]
 
 

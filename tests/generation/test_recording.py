@@ -31,10 +31,10 @@ def same_as_the_run(job: Job, lines: list[bytes], steps: list[Step]) -> Recordin
         assert start.number == 0 and len(moments) == len(mine) == recorded.last == recorded.calls
         for calls, (moment, step) in enumerate(zip(moments, mine, strict=True), start=1):
             assert frame_of(recorded, moment) == watched(job, step, calls)
-            assert [cell.id for cell in moment.canvas.cells] == step.ids.tolist()
+            assert [cell.id for cell in moment.canvas.tokens] == step.ids.tolist()
             assert isinstance(moment.line, StepLine) and moment.number == calls
             assert (moment.line.step, moment.line.t, moment.line.nfe) == (step.step, step.t, step.nfe)
-            written = [moment.canvas.cells[i] for i in step.changed.tolist()]
+            written = [moment.canvas.tokens[i] for i in step.changed.tolist()]
             assert [c.probability for c in written] == step.probability.tolist()
             assert [c.entropy for c in written] == step.entropy.tolist()
             assert {c.moment for c in written} <= {calls}
@@ -115,11 +115,11 @@ def test_edits_by_hand(built_in: Checkpoint) -> None:
     assert len(moments) == len(branch.moments) and sum(bool(m.edit) for m in branch.moments) == 4
     for moment, was in zip(moments, branch.moments, strict=True):
         (state,) = was.states
-        assert [c.id for c in moment.canvas.cells] == state.ids.tolist()
+        assert [c.id for c in moment.canvas.tokens] == state.ids.tolist()
         assert moment.canvas.free == set(state.free.nonzero().squeeze(-1).tolist())
         confidence = [None if c != c else c for c in was.confidence[0].tolist()]
-        assert [cell.probability for cell in moment.canvas.cells] == confidence
-        assert [cell.moment for cell in moment.canvas.cells] == was.revealed[0].tolist()
+        assert [cell.probability for cell in moment.canvas.tokens] == confidence
+        assert [cell.moment for cell in moment.canvas.tokens] == was.revealed[0].tolist()
         assert moment.masks == was.masked and moment.calls == branch.calls_made(moment.number)
         assert recorded.text(moment) == branch.job.text_of(state.ids)  # type: ignore[attr-defined]
         if was.edit:

@@ -188,10 +188,10 @@ def test_page_says_what_changed_and_no_more(sample: RecordedSample) -> None:
             canvas["kept"] = change.get("k", canvas["kept"])
             canvas["end"] = change.get("z", canvas["end"])
             for i, p in zip(change["w"], change.get("p", []), strict=False):
-                assert p == pytest.approx(moment.canvas.cells[i].probability, rel=0.01)
+                assert p == pytest.approx(moment.canvas.tokens[i].probability, rel=0.01)
         for canvas, recorded in zip(canvases, moment.canvases, strict=True):
             assert canvas["cells"] == [None if s is None else inert(s) for s in piece_texts(sample, recorded)]
-            assert set(canvas["kept"]) == set(range(len(recorded.cells))) - recorded.free
+            assert set(canvas["kept"]) == set(range(len(recorded.tokens))) - recorded.free
     written = sum(len(change["w"]) + len(change.get("d", [])) for change in data["moments"])
     assert len(Page(text).raw[0]) < 1500 + 100 * sample.last + 60 * written + 40 * sum(
         len(c["cells"]) for c in canvases
@@ -243,7 +243,7 @@ def test_chromium_shows_every_position(sample: RecordedSample, tmp_path: Path) -
             words = [" ░░░" if s is None else inert(s) for s in piece_texts(sample, canvas)]
             assert [word for _, word in box] == words
             for i, (names, _) in enumerate(box):
-                assert ("mask" in names.split()) == (canvas.cells[i].piece is None)
+                assert ("mask" in names.split()) == (canvas.tokens[i].piece is None)
                 assert ("kept" in names.split()) == (i not in canvas.free)
                 assert ("changed" in names.split()) == (c == moment.on and i in moment.changed)
 
