@@ -87,7 +87,7 @@ class Baseline(ABC):
     @torch.no_grad()
     def forward(self, x: Tensor, call: int) -> Tensor:
         """Logits everywhere: (B, L) -> (B, L, V)."""
-        out: Tensor = self.network.transformer(x, self.sigma(call))
+        out: Tensor = self.network.backbone(x, self.sigma(call))
         return out
 
     def stale(self, changed: Tensor) -> Tensor:

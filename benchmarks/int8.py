@@ -41,7 +41,7 @@ def folder_of(network: str) -> Iterator[str]:
     checkpoint = network_named(network)
     with TemporaryDirectory() as folder:
         (Path(folder) / "config.json").write_text(checkpoint.config.model_dump_json())
-        save_file(checkpoint.model.transformer.state_dict(), Path(folder) / "model.safetensors")
+        save_file(checkpoint.model.backbone.state_dict(), Path(folder) / "model.safetensors")
         del checkpoint
         yield folder
 

@@ -24,7 +24,7 @@ def original_loss(network: ScoreNetwork, noise: Schedule, x0: Tensor, t: Tensor,
 
 def _log_score(network: ScoreNetwork, x: Tensor, sigma: Tensor) -> Tensor:
     """(B, L, V), 0 at the token that stands there."""
-    out: Tensor = network.transformer(x, sigma)
+    out: Tensor = network.backbone(x, sigma)
     scale = torch.expm1(sigma).log()[:, None, None]
     out = out - scale - math.log(network.process.states - 1)
     return torch.scatter(out, -1, x[..., None], torch.zeros_like(out[..., :1]))

@@ -15,10 +15,10 @@ from sedd_cli.diffusion.samplers import State
 from sedd_cli.diffusion.samplers.reveal_first import RevealFirst
 from sedd_cli.generation.engine import Run
 from sedd_cli.generation.request import Request
+from sedd_cli.models.backbones.ddit import inverse_frequencies
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.config import Config
 from sedd_cli.models.network import ScoreNetwork
-from sedd_cli.models.transformer import inverse_frequencies
 
 SEED = 0
 NETWORKS = ("sedd-small", "radd-small", "built-in")
@@ -52,10 +52,10 @@ def random_weights(config: Config) -> Checkpoint:
         name: torch.ones(like.shape)
         if "norm" in name
         else torch.empty(like.shape).normal_(0, 0.02, generator=generator)
-        for name, like in network.transformer.state_dict().items()
+        for name, like in network.backbone.state_dict().items()
     }
     weights["rotary_emb.inv_freq"] = inverse_frequencies(config.model.hidden_size // config.model.n_heads)
-    network.transformer.load_state_dict(weights, assign=True)
+    network.backbone.load_state_dict(weights, assign=True)
     return Checkpoint(config.model.name, Path(), config, network.eval().requires_grad_(False), tokenizer=None)
 
 
@@ -75,7 +75,7 @@ def write(name: str, folder: Path) -> None:
     """Write one of the random networks as a checkpoint."""
     checkpoint = network_named(name)
     (folder / "config.json").write_text(checkpoint.config.model_dump_json())
-    save_file(checkpoint.model.transformer.state_dict(), folder / "model.safetensors")
+    save_file(checkpoint.model.backbone.state_dict(), folder / "model.safetensors")
 
 
 class OurRun:

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from measure import seconds
 from torch import Tensor, nn
 
+from sedd_cli.models.backbones.ddit import Block
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.stacking import PAD, STACK
-from sedd_cli.models.transformer import Block
 
 
 class Products:
@@ -20,15 +20,15 @@ class Products:
     """
 
     def __init__(self, checkpoint: Checkpoint, rows: int, length: int) -> None:
-        together = checkpoint.model.transformer.sigma_map is None
+        together = checkpoint.model.backbone.sigma_map is None
         self.rows = max(1, min(rows, STACK // length)) if together else 1
-        transformer, config = checkpoint.model.transformer, checkpoint.config.model
-        self.blocks = cast(list[Block], list(transformer.blocks))
+        backbone, config = checkpoint.model.backbone, checkpoint.config.model
+        self.blocks = cast(list[Block], list(backbone.blocks))
         self.heads, D = config.n_heads, config.hidden_size
         self.x, self.wide = torch.randn(self.rows * length, D), torch.randn(self.rows * length, 4 * D)
         self.qkv = torch.randn(3, self.heads, length, D // self.heads)
         self.scores, self.attended = torch.empty(length, length), torch.empty(length, D // self.heads)
-        self.head = transformer.output_layer.linear.weight[: checkpoint.process.tokens]
+        self.head = backbone.output_layer.linear.weight[: checkpoint.process.tokens]
 
     def visit(self, number: int) -> dict[str, float]:
         """Seconds a row (`measure.Visit`)."""

@@ -88,7 +88,7 @@ class OriginalSide(Side):
 
     @torch.no_grad()
     def bare(self, x: Tensor, sigma: Tensor) -> None:
-        self.checkpoint.model.transformer(x, sigma)
+        self.checkpoint.model.backbone(x, sigma)
 
     def visit(self, number: int) -> dict[str, float]:
         canvases, call = self.canvases(1 / 2, self.rows), 32

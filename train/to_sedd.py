@@ -35,12 +35,12 @@ def with_time(radd: ScoreNetwork, fresh: ScoreNetwork, normaliser: Tensor) -> di
     Biases of the layer norms become shifts that no noise changes yet. `normaliser` (D + 1,) is an affine function of
     the features that the head reads, weights then bias, for `log sum_y e^logit_y`.
     """
-    weights = fresh.transformer.state_dict()
-    given = radd.transformer.state_dict()
+    weights = fresh.backbone.state_dict()
+    given = radd.backbone.state_dict()
     biases = {name: given.pop(name) for name in list(given) if "norm" in name and name.endswith("bias")}
     weights |= given
     zero = torch.zeros(len(normaliser) - 1)
-    for i in range(len(fresh.transformer.blocks)):
+    for i in range(len(fresh.backbone.blocks)):
         shifts = (biases[f"blocks.{i}.norm{n}.bias"] for n in (1, 2))
         modulation = torch.cat([torch.cat([shift, zero, zero + 1]) for shift in shifts])
         _set_modulation(weights, f"blocks.{i}", modulation)
@@ -63,7 +63,7 @@ def fit_normaliser(radd: Checkpoint, x0: Tensor) -> Tensor:
     """Least squares at masked positions of canvases (B, L), each masked at a level of its own: (D + 1,)."""
     parts = zip(x0.split(AT_ONCE), _masked(x0).split(AT_ONCE), strict=True)
     features = torch.cat([_features(radd, *part) for part in parts])
-    logits = (radd.model.transformer.head(part, radd.config.tokens) for part in features.split(AT_ONCE**2))
+    logits = (radd.model.backbone.head(part, radd.config.tokens) for part in features.split(AT_ONCE**2))
     log_z = torch.cat([part.logsumexp(-1) for part in logits]).double()
     terms = torch.cat([features, torch.ones(len(features), 1)], 1).double()
     # A ridge: a layer norm's outputs depend on each other, and without it the weights run into the thousands.
@@ -82,9 +82,7 @@ def _masked(x0: Tensor) -> Tensor:
 
 def _features(radd: Checkpoint, x0: Tensor, masked: Tensor) -> Tensor:
     """What RADD's head reads at masked positions, whatever the noise: (N, D)."""
-    return radd.model.transformer.features(
-        torch.where(masked, radd.config.tokens, x0), torch.ones(len(x0)), where=masked
-    )
+    return radd.model.backbone.features(torch.where(masked, radd.config.tokens, x0), torch.ones(len(x0)), where=masked)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from sedd_cli.diffusion.processes import Absorbing, Causal, Process
 from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.errors import NotLoadableError
+from sedd_cli.models.backbones.ddit import inverse_frequencies
 from sedd_cli.models.config import Config
 from sedd_cli.models.device import AUTOCAST, Precision, resolve_device, resolve_precision
 from sedd_cli.models.folder import FileIdentity, file_identity, read_config, weights_file, weights_hash
@@ -20,7 +21,6 @@ from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2
 from sedd_cli.models.int8 import is_quantised, quantise
 from sedd_cli.models.names import cached_repository, find_checkpoint
 from sedd_cli.models.network import ScoreNetwork
-from sedd_cli.models.transformer import inverse_frequencies
 from sedd_cli.text.tokenizer import Tokenizer
 
 
@@ -159,7 +159,7 @@ def build_network(
         model = ScoreNetwork(config, autocast)
     # A buffer of the original code. It follows from the config, and half precision on disk would have spoilt it.
     weights["rotary_emb.inv_freq"] = inverse_frequencies(config.model.hidden_size // config.model.n_heads)
-    expected = model.transformer.state_dict()
+    expected = model.backbone.state_dict()
     faults = [
         *(f"{name} is missing" for name in expected.keys() - weights.keys()),
         *(f"{name} is not part of it" for name in weights.keys() - expected.keys()),
@@ -183,7 +183,7 @@ def build_network(
                 f"the weights in {folder} hold NaN or infinity: {name}",
                 "The training run diverged; take an earlier one.",
             )
-    model.transformer.load_state_dict(weights, assign=True)
+    model.backbone.load_state_dict(weights, assign=True)
     return model.eval().requires_grad_(False)
 
 

@@ -115,18 +115,18 @@ def quantise(network: ScoreNetwork) -> None:
     Embedding, norms and what depends on sigma alone stay float32. The last block and the head are cut where parts of
     their outputs are asked for.
     """
-    transformer = network.transformer
+    backbone = network.backbone
     cuts = {
-        f"blocks.{len(transformer.blocks) - 1}.attn_qkv": [transformer.vocab_embed.embedding.shape[1]],
+        f"blocks.{len(backbone.blocks) - 1}.attn_qkv": [backbone.vocab_embed.embedding.shape[1]],
         "output_layer.linear": [network.process.tokens],
     }
-    linear = [name for name, module in transformer.named_modules() if isinstance(module, nn.Linear)]
+    linear = [name for name, module in backbone.named_modules() if isinstance(module, nn.Linear)]
     for name in linear:
         if "adaLN" not in name and "sigma_map" not in name:
-            layer = transformer.get_submodule(name)
+            layer = backbone.get_submodule(name)
             assert isinstance(layer, nn.Linear)
-            transformer.set_submodule(name, Int8Linear(layer, cuts.get(name, [])))
-    for parameter in filter(torch.is_floating_point, transformer.parameters()):
+            backbone.set_submodule(name, Int8Linear(layer, cuts.get(name, [])))
+    for parameter in filter(torch.is_floating_point, backbone.parameters()):
         # Weights are views of one mapped file, all of which is held as long as any of them is left.
         parameter.data = parameter.data.clone()
 

@@ -11,9 +11,9 @@ from sedd_cli.diffusion.d3pm import Mixing
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing, Causal, Uniform
 from sedd_cli.errors import UsageError
+from sedd_cli.models.backbones.ddit import DDiT
 from sedd_cli.models.config import Config
 from sedd_cli.models.stacking import HEAD_CHUNK, PAD, Stacking, padded
-from sedd_cli.models.transformer import Transformer
 
 LOSS_CHUNK = 512
 """Positions of which training holds the head's output at once: fewer and larger products are faster."""
@@ -42,13 +42,13 @@ class ScoreNetwork(nn.Module):
         self.scale_by_sigma = self.time_conditioned and config.model.scale_by_sigma
         self.predicts_x0 = config.d3pm is not None and isinstance(self.process, Uniform)
         self.autocast = autocast
-        self.transformer = Transformer(config.model, self.process.states)
-        self._stacking = Stacking(self.transformer)
+        self.backbone = DDiT(config.model, self.process.states)
+        self._stacking = Stacking(self.backbone)
         _keep_freed_memory()
 
     @property
     def device(self) -> torch.device:
-        return self.transformer.vocab_embed.embedding.device
+        return self.backbone.vocab_embed.embedding.device
 
     def log_score(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Log scores of every state everywhere: (B, L) int64, (B,) -> (B, L, V) float32.
@@ -61,8 +61,8 @@ class ScoreNetwork(nn.Module):
             raise UsageError("an autoregressive checkpoint has no score", "Its log_scores are those of the next token.")
         x, sigma = x.to(self.device), sigma.to(self.device, torch.float32)
         with self._autocast():
-            features = self.transformer.features(x, sigma)
-        logits = self.transformer.head(features.float())
+            features = self.backbone.features(x, sigma)
+        logits = self.backbone.head(features.float())
         if self.predicts_x0:
             each = sigma[:, None].expand(x.shape).flatten()
             return self.read(logits.flatten(0, 1), each, x.flatten()).view(logits.shape).float()
@@ -102,10 +102,10 @@ class ScoreNetwork(nn.Module):
         positions see those before them only, and what they score is the next token.
         """
         with self._autocast():
-            features = self.transformer.features(x, sigma, causal=causal, where=where).float()
+            features = self.backbone.features(x, sigma, causal=causal, where=where).float()
 
         def of_chunk(features: Tensor, chunk: Tensor) -> Tensor:
-            return loss(self.transformer.head(features, self.process.tokens), chunk)
+            return loss(self.backbone.head(features, self.process.tokens), chunk)
 
         # split(), not indexing: on the way back each index would fill a zeroed copy of all features.
         chunks = torch.arange(len(features), device=features.device).split(LOSS_CHUNK)
@@ -118,7 +118,7 @@ class ScoreNetwork(nn.Module):
         end = int(where.any(0).nonzero().max()) + 1
         x, where = self.process.before(x[:, :end]).to(self.device), where[:, :end].to(self.device)
         with self._autocast():
-            features = self.transformer.features(x, sigma.to(self.device), causal=True, where=where)
+            features = self.backbone.features(x, sigma.to(self.device), causal=True, where=where)
         return features.float()
 
     def _features(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ class ScoreNetwork(nn.Module):
         at = where.int().argsort(dim=1, descending=True, stable=True)[:, : padded(int(counts.max()), where.shape[1])]
         kept = torch.arange(at.shape[1]) < counts[:, None]
         with self._autocast():
-            features = self.transformer.features(x.to(self.device), sigma.to(self.device), at.to(self.device))
+            features = self.backbone.features(x.to(self.device), sigma.to(self.device), at.to(self.device))
         return features.float()[kept.to(self.device)]
 
     @torch.no_grad()
@@ -175,7 +175,7 @@ class ScoreNetwork(nn.Module):
         n = len(features)
         if self.device.type == "cpu" and n % PAD:
             features = torch.cat([features, features.new_zeros(PAD - n % PAD, features.shape[1])])
-        return self.read(self.transformer.head(features, self.process.tokens)[:n], sigma, here)
+        return self.read(self.backbone.head(features, self.process.tokens)[:n], sigma, here)
 
     def read(self, logits: Tensor, sigma: Tensor, here: Tensor) -> Tensor:
         """Logits of the real tokens as log scores: (n, tokens), (n,), tokens that stand there (n,) -> (n, tokens)."""

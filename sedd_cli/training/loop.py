@@ -32,6 +32,9 @@ DIVERGED, MARGIN = 1.5, 0.5
 """A smoothed loss this many times the smallest so far, and so many nats above it, has diverged. The margin is for texts
 that are known by heart, where one step of short canvases costs more than many others."""
 
+STORED = "transformer"
+"""The backbone's name in the states of runs: those of earlier versions are still read."""
+
 
 class DivergedError(SeddError):
     """The loss is no number, or has left where it was."""
@@ -98,7 +101,7 @@ class Trainer:
         self.recipe, self.network, self.data, self.world = recipe, network, data, world
         self.noise = recipe.config(network.process.tokens).schedule()
         if recipe.model.compile:
-            for block in network.transformer.blocks:
+            for block in network.backbone.blocks:
                 block.compile()
         self._lesson = spread_out(Lesson(network, self.noise), recipe.parallel, world)
         self.progress = Progress()
@@ -132,7 +135,7 @@ class Trainer:
         norm = float(whole(nn.utils.clip_grad_norm_(network.parameters(), recipe.optimiser.clip)))
         for optimiser in self.optimisers:
             optimiser.step()
-        self.average.update(network)
+        self.average.update(network.backbone)
         return loss, norm, factor
 
     def _loss(self, name: str, L: int) -> float:
@@ -205,7 +208,7 @@ class Trainer:
         """Fresh optimisers and a fresh average; after a fresh autoregressive start MASK begins as the mean token."""
         phases = self.recipe.phases
         if 0 < phase < len(phases) and phases[phase - 1].objective == "autoregressive":
-            embedding = self.network.transformer.vocab_embed.embedding
+            embedding = self.network.backbone.vocab_embed.embedding
             if isinstance(self.network.process, Absorbing) and self.recipe.start is None:
                 rows = whole(embedding.detach()).clone()
                 rows[self.network.process.mask_id] = rows[: self.network.process.tokens].mean(0)
@@ -214,7 +217,7 @@ class Trainer:
 
     def _renew(self) -> None:
         self.optimisers = make_optimisers(self.network, self.recipe.optimiser)
-        self.average = Average(self.network, self.recipe.optimiser.ema)
+        self.average = Average(self.network.backbone, self.recipe.optimiser.ema)
 
     def _next_phase(self) -> None:
         p = self.progress
@@ -223,20 +226,22 @@ class Trainer:
 
     def tensors(self) -> dict[str, Tensor]:
         """All that is trained, by name, as it stands; with `record`, all that resuming needs."""
-        named: dict[Tensor, str] = {p: name for name, p in self.network.named_parameters()}
+        backbone = self.network.backbone
+        named: dict[Tensor, str] = {p: name for name, p in backbone.named_parameters()}
         optimisers = {
-            f"optimiser.{named[p]}.{key}": value
+            f"optimiser.{STORED}.{named[p]}.{key}": value
             for optimiser in self.optimisers
             for p, values in optimiser.state.items()
             for key, value in values.items()
         }
-        weights = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        return weights | {f"average.{name}": tensor for name, tensor in self.average.weights.items()} | optimisers
+        weights = {f"network.{STORED}.{name}": tensor for name, tensor in backbone.state_dict().items()}
+        average = {f"average.{STORED}.{name}": tensor for name, tensor in self.average.weights.items()}
+        return weights | average | optimisers
 
     def prepare(self, stored: Stored) -> dict[str, Tensor]:
         """Tensors for all that a state holds, to be read into."""
         self._renew()
-        parameters = dict(self.network.named_parameters())
+        parameters = {f"{STORED}.{name}": p for name, p in self.network.backbone.named_parameters()}
         of_optimiser = {p: o for o in self.optimisers for group in o.param_groups for p in group["params"]}
         for full_name, (size, dtype) in stored.items():
             kind, _, rest = full_name.partition(".")
@@ -258,8 +263,8 @@ class Trainer:
 
     def averaged(self) -> dict[str, Tensor]:
         """The averaged weights by the names of the public checkpoints, buffers included. All processes must ask."""
-        weights = {**dict(self.network.named_buffers()), **self.average.weights}
-        return {name.removeprefix("transformer."): whole(tensor) for name, tensor in weights.items()}
+        weights = {**dict(self.network.backbone.named_buffers()), **self.average.weights}
+        return {name: whole(tensor) for name, tensor in weights.items()}
 
 
 def _share(phase: Phase, progress: Progress) -> float:

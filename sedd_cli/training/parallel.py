@@ -42,7 +42,7 @@ def spread_out(lesson: Lesson, how: Parallel, world: World) -> nn.Module:
             warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
             return DistributedDataParallel(lesson, on, broadcast_buffers=False, gradient_as_bucket_view=True)
     mesh = init_device_mesh(device.type, (world.size,))
-    for block in lesson.network.transformer.blocks:
+    for block in lesson.network.backbone.blocks:
         fully_shard(block, mesh=mesh)
     fully_shard(lesson, mesh=mesh)
     return lesson

@@ -127,7 +127,7 @@ class Session:
         self._know_origin(tokenizer)
         network = make_network(recipe, self.tokens, self.device)
         if self._start is not None:
-            network.transformer.load_state_dict(self._start.model.transformer.state_dict())
+            network.backbone.load_state_dict(self._start.model.backbone.state_dict())
             self._start = None
         self.trainer = Trainer(recipe, network, self.data, self.world)
         self._judge = make_network(recipe, self.tokens, self.device).eval().requires_grad_(False)
@@ -222,7 +222,7 @@ class Session:
 
     def averaged_network(self) -> ScoreNetwork:
         """The network with the averaged weights; overwritten at the next call. All processes must ask."""
-        self._judge.transformer.load_state_dict(self.trainer.averaged())
+        self._judge.backbone.load_state_dict(self.trainer.averaged())
         return self._judge
 
     def _validate(self, metrics: Metrics | None) -> Iterator[Validated]:

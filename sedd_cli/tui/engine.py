@@ -128,7 +128,7 @@ class Engine:
             self._post(messages.Loading(load_id, "loading the checkpoint"))
             checkpoint = self._load_checkpoint(model, device)
             self._remove_hooks()
-            for block in checkpoint.model.transformer.blocks:
+            for block in checkpoint.model.backbone.blocks:
                 self._hooks.append(block.register_forward_pre_hook(self._check_cancelled))
             if isinstance(checkpoint.process, Causal):
                 raise UsageError(

@@ -62,8 +62,8 @@ def test_an_autoregressive_checkpoint_beside_itself_and_in_eight_bits(tmp_path: 
 def test_a_fault_is_found() -> None:
     """A head whose logits are doubled: log c is off by what that does, and the texts part."""
     exact, faulty = load_checkpoint(PARITY / "radd"), load_checkpoint(PARITY / "radd")
-    faulty.model.transformer.output_layer.linear.weight.mul_(2)
-    faulty.model.transformer.output_layer.linear.bias.mul_(2)
+    faulty.model.backbone.output_layer.linear.weight.mul_(2)
+    faulty.model.backbone.output_layer.linear.bias.mul_(2)
     x0 = torch.arange(1, 11)[None]
     result = fidelity(exact, faulty, x0, estimator="lambda", replicates=4, steps=8)
     assert result.largest > 0.1 and result.variation is not None and result.variation > 0.05

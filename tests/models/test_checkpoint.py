@@ -65,11 +65,11 @@ def test_bin_loads_the_same_as_safetensors(folder: Path) -> None:
 
 
 def test_inverse_frequencies_may_be_absent(folder: Path) -> None:
-    expected = load_checkpoint(folder).model.transformer.rotary_emb.inv_freq
+    expected = load_checkpoint(folder).model.backbone.rotary_emb.inv_freq
     weights = load_file(folder / "model.safetensors")
     del weights["rotary_emb.inv_freq"]
     save_file(weights, folder / "model.safetensors")
-    torch.testing.assert_close(load_checkpoint(folder).model.transformer.rotary_emb.inv_freq, expected)
+    torch.testing.assert_close(load_checkpoint(folder).model.backbone.rotary_emb.inv_freq, expected)
 
 
 def test_half_precision_on_disk_is_float32_in_memory(folder: Path) -> None:

@@ -390,12 +390,12 @@ def sized(tokens: int, hidden_size: int = 8) -> Files:
 
 
 def random_weights(config: dict[str, object]) -> dict[str, Tensor]:
+    from sedd_cli.models.backbones.ddit import DDiT
     from sedd_cli.models.config import Config
-    from sedd_cli.models.transformer import Transformer
 
     read = Config.model_validate(config)
     torch.manual_seed(0)
-    return dict(Transformer(read.model, read.process().states).state_dict())
+    return dict(DDiT(read.model, read.process().states).state_dict())
 
 
 @pytest.mark.parametrize("redirected", [True, pytest.param(False, marks=pytest.mark.slow)])

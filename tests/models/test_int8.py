@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from sedd_cli import Checkpoint, generate, load_checkpoint
 from sedd_cli.errors import UsageError
+from sedd_cli.models.backbones.ddit import Linear
 from sedd_cli.models.device import resolve_precision
 from sedd_cli.models.int8 import Int8Linear, has_exact_products
-from sedd_cli.models.transformer import Linear
 
 PARITY = Path(__file__).parent.parent / "data" / "parity"
 
@@ -120,7 +120,7 @@ def test_a_checkpoint_knows_its_precision(int8: Checkpoint, built_in: Checkpoint
     linear = {name for name, module in int8.model.named_modules() if isinstance(module, nn.Linear)}
     assert not linear  # RADD form: no layer depends on sigma
     floats = sum(t.nbytes for t in [*int8.model.parameters(), *int8.model.buffers()] if t.dtype == torch.float32)
-    embedding = int8.model.transformer.vocab_embed.embedding.nbytes
+    embedding = int8.model.backbone.vocab_embed.embedding.nbytes
     assert embedding < floats < 1.05 * embedding  # norms, biases and steps: no float32 copy of a weight is left
 
 

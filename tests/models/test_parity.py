@@ -55,7 +55,7 @@ def test_radd_code() -> None:
     ckpt, its = case("radd")
     x, x0, sigma, dsigma, t, k = (its[name] for name in ("x", "x0", "sigma", "dsigma", "t", "k"))
     tokens, L = ckpt.config.tokens, x.shape[1]
-    logits = ckpt.model.transformer(x, sigma)
+    logits = ckpt.model.backbone(x, sigma)
     check_agree(logits[..., :tokens].log_softmax(-1), its["log_condition"][..., :tokens])
     check_agree(logits[..., tokens], its["log_condition"][..., tokens])
 
@@ -120,7 +120,7 @@ def test_a_batch_gives_the_scores_of_its_rows() -> None:
 @pytest.mark.parametrize("name", ["absorb", "radd"])
 def test_gradients_are_those_of_finite_differences(name: str) -> None:
     ckpt, its = case(name)
-    network = ckpt.model.transformer
+    network = ckpt.model.backbone
     network.requires_grad_(True)
     weight = network.blocks[0].attn_qkv.weight
 

@@ -52,7 +52,7 @@ def test_what_a_d3pm_says_of_x0_is_read_back_from_its_score(graph: str) -> None:
     everywhere = list(network.log_scores(x, sigma, torch.ones_like(x, dtype=torch.bool)))
     log_score = torch.cat([s.log_score for s in everywhere]).double()
     each = t.repeat_interleave(L)
-    logits = network.transformer(x, sigma.float())[..., :TOKENS].flatten(0, 1)
+    logits = network.backbone(x, sigma.float())[..., :TOKENS].flatten(0, 1)
     expected = logits.double().log_softmax(-1)
     assert float((expected.exp().amax(1) - expected.exp().amin(1)).mean()) > 0.2
     found = chain.conditional(log_score, x.flatten(), each)

@@ -62,7 +62,7 @@ def test_short_canvases_do_run_together(built_in: Checkpoint, threads: int) -> N
 
 
 def test_nothing_runs_together_where_a_bit_would_differ(built_in: Checkpoint) -> None:
-    uneven = Stacking(built_in.model.transformer)
+    uneven = Stacking(built_in.model.backbone)
     found = uneven.stacks([0, 1, 2], [1, 1, 1], 64, lambda features: features * len(features))
     assert list(found) == [[0], [1], [2]]
 

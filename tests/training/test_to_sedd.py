@@ -24,7 +24,7 @@ def timed(radd: Checkpoint, normaliser: torch.Tensor) -> ScoreNetwork:
     table = radd.config.model_dump()
     table["model"] |= {"type": "ddit", "cond_dim": 8}
     network = ScoreNetwork(Config(**table))
-    network.transformer.load_state_dict(with_time(radd.model, network, normaliser))
+    network.backbone.load_state_dict(with_time(radd.model, network, normaliser))
     return network.eval()
 
 

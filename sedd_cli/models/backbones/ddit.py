@@ -267,7 +267,7 @@ class OutputLayer(nn.Module):
         return out
 
 
-class Transformer(nn.Module):
+class DDiT(nn.Module):
     """Tokens and total noise to one logit a state; what a logit means is `ScoreNetwork`'s to say."""
 
     def __init__(self, config: NetworkConfig, states: int) -> None:
