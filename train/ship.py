@@ -77,7 +77,7 @@ def put(run: Path, target: Path, validation: Path) -> tuple[Checkpoint, list[Bou
     config["provenance"] = in_all(config["provenance"])
     _write_config(target, config)
     written = load_checkpoint(str(target))
-    estimators: tuple[Estimator, ...] = ("ao", "dwdse") if written.form == "SEDD" else ("ao",)
+    estimators: tuple[Estimator, ...] = ("ao", "dwdse") if written.parameterization == "SEDD" else ("ao",)
     bounds = [bound_of(written, validation, estimator) for estimator in estimators]
     config["provenance"]["data"] = "TinyStories pieces, 13,658 stories, 2.8M tokens, CDLA-Sharing-1.0"
     config["provenance"]["bound"] = {
@@ -112,14 +112,14 @@ def card(checkpoint: Checkpoint, bounds: list[Bound]) -> str:
     name, config = checkpoint.folder.name, checkpoint.config
     model, made = config.model, config.provenance
     steps, tokens, seconds = (int(str(made[key])) for key in ("steps", "tokens", "seconds"))
-    told = "\n".join(_told(bound, checkpoint.form) for bound in bounds)
+    told = "\n".join(_told(bound, checkpoint.parameterization) for bound in bounds)
     command = "sedd generate" if name == DEFAULT_CHECKPOINT else f"sedd generate -m {name}"
     samples = "\n\n".join(
         f"### Seed {seed}\n\n```\n{generate(checkpoint, steps=256, seed=seed)[0].text.strip()}\n```" for seed in SEEDS
     )
     return f"""# {name}
 
-{FORMS[checkpoint.form]}: {model.n_blocks} blocks,
+{FORMS[checkpoint.parameterization]}: {model.n_blocks} blocks,
 width {model.hidden_size}, {model.n_heads} heads, {checkpoint.parameters / 1e6:.2f}M parameters,
 a canvas of {model.length} tokens, byte-level BPE of {config.tokens:,} tokens.
 Float16 on disk. Made by `train/{name}.toml`.

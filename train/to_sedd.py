@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()
     radd = load_checkpoint(args.checkpoint)
-    assert radd.form == "RADD" and radd.tokenizer is not None
+    assert radd.parameterization == "RADD" and radd.tokenizer is not None
     with tempfile.TemporaryDirectory() as folder:
         pack(read_documents(args.data), radd.tokenizer, Path(folder) / "data")
         x0 = Packed(Path(folder) / "data", radd.length).first(CANVASES)

@@ -119,7 +119,7 @@ def _rows() -> list[dict[str, object]]:
             "where": "built in",
             "bytes": folder_size(folder := find_checkpoint(name)),
             "path": str(folder),
-            "about": read_config(folder).form + (", the default" if name == DEFAULT_CHECKPOINT else ""),
+            "about": read_config(folder).parameterization + (", the default" if name == DEFAULT_CHECKPOINT else ""),
         }
         for name in built_in_names()
     ]
@@ -182,7 +182,7 @@ def _record_of(name: str, folder: Path, about: str | None) -> dict[str, Any]:
         "path": str(folder.absolute()),
         "bytes": folder_size(folder),
         "sha256": weights_hash(folder),
-        "form": config.form,
+        "form": config.parameterization,
         "tokenizer": _tokenizer(folder),
         "config": json_.loads((folder / "config.json").read_bytes()),
     }

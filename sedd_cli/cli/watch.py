@@ -32,7 +32,7 @@ def report_steps(job: Job, requested: int, terminal: Terminal) -> None:
 
 def title_of(job: Job) -> str:
     checkpoint, request = job.checkpoint, job.request
-    described = f"{checkpoint.name}, {network_label(checkpoint.form, checkpoint.parameters)}"
+    described = f"{checkpoint.name}, {network_label(checkpoint.parameterization, checkpoint.parameters)}"
     return run_title(described, str(request.sampler), request.steps, job.seed)
 
 

@@ -147,8 +147,8 @@ def model_of(checkpoint: Checkpoint, estimator: Estimator) -> dict[str, Value]:
     return {
         "name": checkpoint.name,
         "sha256": checkpoint.hash,
-        "network": f"{checkpoint.form} form, {type(checkpoint.process).__name__.lower()} process",
-        "score": "raw" if estimator in ("elbo", "dwdse") and checkpoint.form == "SEDD" else "normalised",
+        "network": f"{checkpoint.parameterization} form, {type(checkpoint.process).__name__.lower()} process",
+        "score": "raw" if estimator in ("elbo", "dwdse") and checkpoint.parameterization == "SEDD" else "normalised",
         "precision": checkpoint.precision,
         "device": str(checkpoint.device),
         "meaning": MEANING[estimator],

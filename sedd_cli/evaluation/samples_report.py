@@ -90,7 +90,7 @@ def _network_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         "as whole canvases, documents and what follows them" if request.whole_canvas else "up to the end-of-text token"
     )
     return [
-        ("model", f"{checkpoint.name}, {checkpoint.form}, {process}, sha256 {checkpoint.hash}"),
+        ("model", f"{checkpoint.name}, {checkpoint.parameterization}, {process}, sha256 {checkpoint.hash}"),
         ("precision", f"network {checkpoint.precision} on {checkpoint.device}; draws in float64"),
         ("sampler", f"{evaluation.runs[0].request.sampler}{use}"),
         ("temperature", f"{sampling.temperature:g}, {limits}{own}"),

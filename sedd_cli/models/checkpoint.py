@@ -75,8 +75,8 @@ class Checkpoint:
         return next((name for name, dtype in AUTOCAST.items() if dtype == self.model.autocast), "float32")
 
     @property
-    def form(self) -> str:
-        return self.config.form
+    def parameterization(self) -> str:
+        return self.config.parameterization
 
     @property
     def parameters(self) -> int:

@@ -103,7 +103,7 @@ class Config(_Section):
         return noise if self.d3pm is None else Discrete(noise, self.d3pm.steps, self.d3pm.mixture)
 
     @property
-    def form(self) -> str:
+    def parameterization(self) -> str:
         """How the network's output is to be read."""
         if self.graph.type == "causal":
             return "autoregressive"

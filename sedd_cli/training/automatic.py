@@ -48,7 +48,7 @@ def recipe_from(start: str, source: Path, minutes: float, on_cpu: bool) -> dict[
     return {
         **_common(source, on_cpu, config.model.length),
         "start": start,
-        "phases": [{"objective": OBJECTIVES[config.form], "max_minutes": minutes, "decay": 0.75}],
+        "phases": [{"objective": OBJECTIVES[config.parameterization], "max_minutes": minutes, "decay": 0.75}],
     }
 
 

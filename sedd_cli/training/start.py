@@ -82,9 +82,13 @@ def load_start(recipe: "Recipe", folder: Path) -> Checkpoint:
         raise UsageError(f"the run would overwrite {recipe.start}, from which it is to start", "Choose another -o.")
     theirs, ours = (_meaning(config) for config in (start.config, recipe.config(start.config.tokens)))
     if differing := [key for key, value in theirs.items() if value != ours[key]]:
-        fitting = f"The objective {OBJECTIVES[start.form]} fits it." if differing == ["d3pm"] else "Start from another."
+        fitting = (
+            f"The objective {OBJECTIVES[start.parameterization]} fits it."
+            if differing == ["d3pm"]
+            else "Start from another."
+        )
         raise UsageError(
-            f"this recipe cannot go on from {recipe.start}, of form {start.form}: they differ in "
+            f"this recipe cannot go on from {recipe.start}, of form {start.parameterization}: they differ in "
             + ", ".join(f"{key} ({ours[key]}, not {theirs[key]})" for key in differing),
             fitting,
         )

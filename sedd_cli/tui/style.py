@@ -185,7 +185,7 @@ def title_of(checkpoint: "Checkpoint | None", load_status: str, scene: Scene, sa
         checkpoint = scene.branch.job.checkpoint
     if checkpoint is None:
         return f"sedd  {load_status}"
-    parts = [checkpoint.name, network_label(checkpoint.form, checkpoint.parameters)]
+    parts = [checkpoint.name, network_label(checkpoint.parameterization, checkpoint.parameters)]
     if scene.branch is not None:
         request = scene.branch.job.request
         sampler, steps = request.sampler or sampler, request.steps

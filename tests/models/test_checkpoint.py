@@ -35,7 +35,7 @@ def refused(folder: Path | str) -> str:
 
 def test_built_in(built_in: Checkpoint) -> None:
     assert built_in_names() == ["tinystories", "tinystories-sedd"]
-    assert built_in.form == "RADD" and built_in.length == 256
+    assert built_in.parameterization == "RADD" and built_in.length == 256
     assert built_in.process.tokens == 4096 and built_in.mask_id == 4096
     assert built_in.tokenizer is not None
     assert all(p.dtype == torch.float32 for p in built_in.model.parameters())
@@ -45,7 +45,7 @@ def test_built_in(built_in: Checkpoint) -> None:
 def test_the_other_built_in_is_in_sedd_form(built_in: Checkpoint) -> None:
     """It is near the one that it comes from, and its score nearly what RADD says a score is (theorem 1)."""
     timed = load_checkpoint("tinystories-sedd")
-    assert timed.form == "SEDD" and timed.tokenizer is not None and timed.validation_bound is not None
+    assert timed.parameterization == "SEDD" and timed.tokenizer is not None and timed.validation_bound is not None
     ids = timed.tokenizer.encode("Once upon a time, there was a little girl named Lily.")
     x = torch.full((2, 256), timed.mask_id)
     x[:, : len(ids)] = torch.tensor(ids)

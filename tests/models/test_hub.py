@@ -472,7 +472,8 @@ import torch, sedd_cli.models.checkpoint
 def peak(): return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1])
 before, started = peak(), time.monotonic()
 checkpoint = sedd_cli.load_checkpoint(sys.argv[1])
-print(json.dumps({"seconds": time.monotonic() - started, "bytes": peak() - before, "form": checkpoint.form}))
+seconds, form = time.monotonic() - started, checkpoint.parameterization
+print(json.dumps({"seconds": seconds, "bytes": peak() - before, "form": form}))
 """
 
 

@@ -59,13 +59,13 @@ def test_the_config_says_what_it_is(trained: Checkpoint) -> None:
     kind = config["model"]["name"]
     assert config["graph"] == {"type": KINDS[kind][0]} and "null" not in text
     if kind == "causal":
-        assert trained.form == "autoregressive" and "d3pm" not in config
+        assert trained.parameterization == "autoregressive" and "d3pm" not in config
     else:
-        assert trained.form == "D3PM" and config["d3pm"] == {"steps": 6, "mixture": "joint"}
+        assert trained.parameterization == "D3PM" and config["d3pm"] == {"steps": 6, "mixture": "joint"}
 
 
 def test_it_learns_and_its_bound_is_the_one_of_its_kind(trained: Checkpoint) -> None:
-    form = "autoregressive" if trained.form == "autoregressive" else "d3pm"
+    form = "autoregressive" if trained.parameterization == "autoregressive" else "d3pm"
     result = score(trained, "abcabcabcabc")
     assert result.form == form
     assert float(result.per_token.sum()) == pytest.approx(result.nats)
@@ -78,7 +78,7 @@ def test_it_learns_and_its_bound_is_the_one_of_its_kind(trained: Checkpoint) -> 
 
 
 def test_samples_are_a_function_of_seed_and_row(trained: Checkpoint) -> None:
-    samplers = ["left-to-right"] if trained.form == "autoregressive" else ["ancestral", "tweedie"]
+    samplers = ["left-to-right"] if trained.parameterization == "autoregressive" else ["ancestral", "tweedie"]
     for sampler in samplers:
         options = {"sampler": sampler, "steps": 5, "length": 10}
         together = generate(trained, num_samples=3, seed=1, batch_size=3, **options)  # type: ignore[arg-type]
@@ -89,13 +89,13 @@ def test_samples_are_a_function_of_seed_and_row(trained: Checkpoint) -> None:
         if sampler == "left-to-right":
             assert alone.nfe == 10
     default = Run(trained, Request(seed=0)).request
-    assert default.sampler == ("left-to-right" if trained.form == "autoregressive" else "tweedie")
+    assert default.sampler == ("left-to-right" if trained.parameterization == "autoregressive" else "tweedie")
 
 
 def test_a_prompt_is_kept_and_gaps_are_filled_or_refused(trained: Checkpoint) -> None:
     sample = generate(trained, prompt="abc", seed=0, steps=4)[0]
     assert sample.text.startswith("abc")
-    if trained.form == "autoregressive":
+    if trained.parameterization == "autoregressive":
         with pytest.raises(UsageError, match="left to right"):
             generate(trained, prompt="abc", suffix="abc", seed=0)
         with pytest.raises(UsageError, match="left to right"):
@@ -120,7 +120,7 @@ def test_the_interface_takes_what_has_a_canvas_of_noise(trained: Checkpoint) -> 
         pass
     assert engine.close(60)
     torch.set_num_threads(threads)
-    if trained.form == "autoregressive":
+    if trained.parameterization == "autoregressive":
         assert isinstance(message, messages.LoadFailed) and "autoregressive" in message.error.message
     else:
         assert isinstance(message, messages.Loaded)
@@ -134,14 +134,14 @@ def test_what_could_stand_somewhere_is_a_law(trained: Checkpoint) -> None:
 
 def test_the_command(trained: Checkpoint, sedd: Sedd, tmp_path: Path) -> None:
     folder = str(trained.folder)
-    causal = trained.form == "autoregressive"
+    causal = trained.parameterization == "autoregressive"
     sampler = [] if causal else ["--sampler", "ancestral"]
     trace = tmp_path / "trace.jsonl"
     made = sedd("generate", "-m", folder, "--seed", "1", "--trace", str(trace), *sampler)
     assert made.code == 0 and ("takes the checkpoint's own 6 steps, not 256" in made.stderr) != causal
     assert sedd("replay", str(trace)).code == 0
     shown = sedd("models", "show", folder)
-    assert shown.code == 0 and f"form: {trained.form}".encode() in shown.stdout
+    assert shown.code == 0 and f"form: {trained.parameterization}".encode() in shown.stdout
     (tmp_path / "text.txt").write_text("abcabc")
     scored = sedd("score", str(tmp_path / "text.txt"), "-m", folder)
     assert scored.code == 0 and (b"autoregressive" if causal else b"d3pm") in scored.stdout

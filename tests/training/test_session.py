@@ -73,7 +73,7 @@ def same(a: Path, b: Path) -> bool:
 def test_a_run_leaves_a_checkpoint_that_generates(text: Path, tmp_path: Path) -> None:
     finish(Session(recipe(text), tmp_path / "run", CPU))
     checkpoint = load_checkpoint(tmp_path / "run")
-    assert checkpoint.form == "RADD" and checkpoint.length == 16 and checkpoint.tokenizer is not None
+    assert checkpoint.parameterization == "RADD" and checkpoint.length == 16 and checkpoint.tokenizer is not None
     (sample,) = generate(checkpoint, seed=1, steps=8)
     assert len(sample.ids) == 16
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
