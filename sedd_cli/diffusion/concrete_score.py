@@ -29,12 +29,13 @@ def denoising_concrete_score(process: Process, log_score: Tensor, sigma: Tensor,
 
     (B, L, V), (B,), (B, L), (B, L) -> (B, L).
     """
-    at_x0 = log_score.gather(-1, x0.unsqueeze(-1)).squeeze(-1)
+    log_score = process.columns(log_score)
+    at_x0 = log_score.gather(-1, process.column_of(x0).unsqueeze(-1)).squeeze(-1)
     squares = (2 * log_score).exp() / 2
     if isinstance(process, Absorbing):
         ratio = (1 / torch.expm1(sigma))[:, None]
         # Among the real tokens, only x0 has a nonzero ratio.
-        loss = squares[..., : process.tokens].sum(-1) - (2 * at_x0).exp() / 2 + concrete_score(at_x0, ratio)
+        loss = squares.sum(-1) - (2 * at_x0).exp() / 2 + concrete_score(at_x0, ratio)
         return torch.where(x == process.mask_id, loss, 0.0)
     assert isinstance(process, Uniform)
     moved = x != x0

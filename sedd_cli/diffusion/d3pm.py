@@ -109,13 +109,13 @@ class AbsorbingChain(Chain):
 
     def log_reverse(self, log_c: Tensor, x: Tensor, t: Tensor) -> Tensor:
         reveal = (1 / t.to(log_c.dtype))[:, None]
-        masked = torch.cat([log_c + reveal.log(), torch.log1p(-reveal)], dim=1)
+        masked = self.process.with_mask(log_c + reveal.log(), torch.log1p(-reveal))
         stay = torch.full_like(masked, -torch.inf).scatter_(1, x[:, None], 0.0)
         return torch.where((x == self.process.mask_id)[:, None], masked, stay)
 
     def nats(self, log_c: Tensor, x: Tensor, x0: Tensor, t: Tensor) -> Tensor:
         # Only the chance of revealing x0 rather than another token is the network's: the rest of the KL cancels.
-        surprise = -log_c.gather(1, x0[:, None]).squeeze(1)
+        surprise = -log_c.gather(1, self.process.column_of(x0)[:, None]).squeeze(1)
         return torch.where(x == self.process.mask_id, surprise / t, 0.0)
 
 

@@ -20,13 +20,13 @@ from torch import Tensor
 from sedd_cli.diffusion.d3pm import Chain, UniformChain, make_chain
 from sedd_cli.diffusion.names import Estimator
 from sedd_cli.diffusion.network import Network, Scored
-from sedd_cli.diffusion.processes import Absorbing, Causal, Process, Uniform
+from sedd_cli.diffusion.processes import Absorbing, Causal, Process, StateSpace, Uniform
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.diffusion.schedules import Discrete, Schedule, sigma_of_masked
 from sedd_cli.errors import UsageError
 
 
-def default_estimator(process: Process, noise: Schedule) -> Estimator:
+def default_estimator(process: StateSpace, noise: Schedule) -> Estimator:
     """The estimator used by default for a process and schedule."""
     if isinstance(process, Causal):
         return "autoregressive"
@@ -78,7 +78,7 @@ class _NoisedBatch(NamedTuple):
 
 def estimate(
     network: Network,
-    process: Process,
+    process: StateSpace,
     noise: Schedule,
     x0: Tensor,
     *,
@@ -104,8 +104,8 @@ def estimate(
             f"the estimator {estimator!r} does not fit this checkpoint",
             f"Use {default_estimator(process, noise)!r}, its default.",
         )
-    if estimator == "autoregressive":
-        return _autoregressive(network, x0, counted, replicates, draws, batch_size)
+    if not isinstance(process, Process):
+        return _autoregressive(network, process, x0, counted, replicates, draws, batch_size)
     noised, contribution = _estimator_parts(estimator, process, noise)
     N = len(x0)
     per_replicate = torch.zeros(replicates, *x0.shape, dtype=torch.float64)
@@ -131,7 +131,13 @@ def estimate(
 
 
 def _autoregressive(
-    network: Network, x0: Tensor, counted: Tensor, replicates: int, draws: int, batch_size: int
+    network: Network,
+    process: StateSpace,
+    x0: Tensor,
+    counted: Tensor,
+    replicates: int,
+    draws: int,
+    batch_size: int,
 ) -> Estimate:
     """Nats of every token given those before it, in one call per canvas. Without noise, levels are 0."""
     N = len(x0)
@@ -140,7 +146,7 @@ def _autoregressive(
         sigma = torch.zeros(len(rows), dtype=torch.float64)
         for scored in network.log_scores(x0[rows], sigma, counted[rows]):
             at = (rows[scored.row], scored.position)
-            nats[at] = _cross_entropy(scored, x0[at])
+            nats[at] = _cross_entropy(process, scored, x0[at])
     each = nats.sum(1).expand(replicates, draws, N)
     return Estimate("autoregressive", each[:, 0].clone(), nats, torch.zeros_like(each), each.clone())
 
@@ -174,14 +180,14 @@ def _estimator_parts(estimator: Estimator, process: Process, noise: Schedule) ->
     if estimator in ("lambda", "ao", "d3pm"):
         if not isinstance(process, Absorbing):
             raise UsageError(f"the estimator {estimator!r} needs the absorbing process", "Use 'elbo' or 'dwdse'.")
-        return _masking(estimator, process, noise), lambda scored, batch, x0: _cross_entropy(scored, x0)
+        return _masking(estimator, process, noise), lambda scored, batch, x0: _cross_entropy(process, scored, x0)
     if estimator == "elbo" and not isinstance(process, Uniform):
         raise UsageError("the estimator 'elbo' is infinite for the absorbing process", "Use 'lambda' or 'ao'.")
 
     def perturb(x0: Tensor, counted: Tensor, times: Tensor, u: Tensor) -> _NoisedBatch:
         sigma = noise.total(times)
         x = torch.where(counted, process.perturb(x0, sigma, u), x0)
-        where = counted & (x == process.mask_id) if isinstance(process, Absorbing) else counted
+        where = counted if process.mask_id is None else counted & (x == process.mask_id)
         return _NoisedBatch(x, sigma, where, noise.rate(times), times)
 
     def entropy(scored: Scored, batch: _NoisedBatch, x0: Tensor) -> Tensor:
@@ -220,9 +226,9 @@ def _chain_estimator_parts(chain: UniformChain) -> tuple[Noise, Contribution]:
     return perturb, term
 
 
-def _cross_entropy(scored: Scored, x0: Tensor) -> Tensor:
+def _cross_entropy(process: StateSpace, scored: Scored, x0: Tensor) -> Tensor:
     log_c = scored.log_score - scored.log_score.logsumexp(-1, keepdim=True)
-    return -log_c.gather(-1, x0.to(log_c.device)[:, None]).squeeze(-1).cpu().double()
+    return -log_c.gather(-1, process.column_of(x0).to(log_c.device)[:, None]).squeeze(-1).cpu().double()
 
 
 def _masking(estimator: Estimator, process: Absorbing, noise: Schedule) -> Noise:
@@ -299,7 +305,7 @@ def in_order(
         x = torch.where(rank >= first[:, None], process.mask_id, x0)
         sigma = sigma_of_masked(noise, (x == process.mask_id).sum(1).double() / L)
         for scored in network.log_scores(x, sigma, rank == first[:, None]):
-            nats[scored.position] = _cross_entropy(scored, x0[scored.position])
+            nats[scored.position] = _cross_entropy(process, scored, x0[scored.position])
     return nats
 
 
@@ -323,5 +329,5 @@ def pseudo(
         x = torch.where(where, process.mask_id, x0)
         sigma = sigma_of_masked(noise, (x == process.mask_id).double().mean(1))
         for scored in network.log_scores(x, sigma, where):
-            nats[scored.position] = _cross_entropy(scored, x0[scored.position])
+            nats[scored.position] = _cross_entropy(process, scored, x0[scored.position])
     return nats

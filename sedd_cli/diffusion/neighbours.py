@@ -16,7 +16,7 @@ from sedd_cli.diffusion.schedules import mask_probability
 def sum_over_neighbours(process: Process, values: Tensor, x: Tensor) -> Tensor:
     """`sum_y Q(x, y) values_y` over the neighbours y of x at each position: (B, L, tokens), (B, L) -> (B, L)."""
     if isinstance(process, Absorbing):
-        return torch.where(x == process.mask_id, values[..., : process.tokens].sum(-1), 0.0)
+        return torch.where(x == process.mask_id, process.columns(values).sum(-1), 0.0)
     assert isinstance(process, Uniform)
     return (values.sum(-1) - values.gather(-1, x.unsqueeze(-1)).squeeze(-1)) / process.tokens
 

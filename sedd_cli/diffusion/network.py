@@ -9,8 +9,8 @@ from torch import Tensor
 class Scored(NamedTuple):
     """Log scores of n positions: `row` (n,), `position` (n,), `log_score` (n, tokens) in float32 or float64.
 
-    Columns are the real tokens (no MASK). At a position of the uniform process the column of the token that
-    stands there is 0.
+    Columns are the states that can be written (all but MASK), in order: `StateSpace.state_of`. At a position of the
+    uniform process the column of the token that stands there is 0.
     """
 
     row: Tensor

@@ -1,4 +1,4 @@
-"""The two forward processes and what follows from them alone; and what stands in for one where there is no noise.
+"""The two forward processes and what follows from them alone; and the states of the autoregressive baseline.
 
 Each process knows its vocabulary, how it noises tokens, its denoising score entropy and the transition weights
 of one reverse step. SEDD (arXiv 2310.16834) sections 3.3, 4 and appendix C.
@@ -7,14 +7,13 @@ Shapes throughout: B canvases of L tokens over V states; every noise level is gi
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.schedules import mask_probability
 from sedd_cli.diffusion.score_entropy import score_entropy
-from sedd_cli.errors import UsageError
 
 
 def _at(log_score: Tensor, index: Tensor) -> Tensor:
@@ -23,15 +22,55 @@ def _at(log_score: Tensor, index: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Process(ABC):
-    """A forward process that noises each token on its own; `tokens` is the number of real tokens."""
+class StateSpace:
+    """The states of a position: `tokens` that can be written, and MASK, which cannot, where there is one.
+
+    Network outputs at chosen positions (`network.Scored`) have a column for each state that can be written, in the
+    order of the states. Where MASK is the last state, a token's column is its id; otherwise the ids above MASK's have
+    the column below.
+    """
 
     tokens: int
+    mask_id: int | None = field(default=None, init=False)
+    """MASK's id; None where every state can be written."""
 
     @property
-    @abstractmethod
     def states(self) -> int:
         """V: how many states a position has, MASK included where there is one."""
+        return self.tokens + (self.mask_id is not None)
+
+    @property
+    def ids_are_columns(self) -> bool:
+        return self.mask_id is None or self.mask_id == self.tokens
+
+    def column_of(self, ids: Tensor) -> Tensor:
+        """The column of each state that can be written; any shape."""
+        return ids if self.mask_id is None or self.ids_are_columns else ids - (ids > self.mask_id).to(ids.dtype)
+
+    def state_of(self, columns: Tensor) -> Tensor:
+        """The state of each column; any shape."""
+        if self.mask_id is None or self.ids_are_columns:
+            return columns
+        return columns + (columns >= self.mask_id).to(columns.dtype)
+
+    def columns(self, values: Tensor) -> Tensor:
+        """Values of all states without MASK's: (..., V) -> (..., tokens). Those of columns alone stay as they are."""
+        if values.shape[-1] == self.tokens:
+            return values
+        if self.mask_id is None or self.ids_are_columns:
+            return values[..., : self.tokens]
+        return torch.cat([values[..., : self.mask_id], values[..., self.mask_id + 1 :]], dim=-1)
+
+    def with_mask(self, columns: Tensor, mask: Tensor) -> Tensor:
+        """Columns (..., tokens) and a value of MASK (..., 1), in the order of the states: (..., V)."""
+        if self.mask_id is None or self.ids_are_columns:
+            return torch.cat([columns, mask], dim=-1)
+        return torch.cat([columns[..., : self.mask_id], mask, columns[..., self.mask_id :]], dim=-1)
+
+
+@dataclass(frozen=True)
+class Process(StateSpace, ABC):
+    """A forward process that noises each token independently."""
 
     @abstractmethod
     def perturb(self, x0: Tensor, sigma: Tensor, u: Tensor) -> Tensor:
@@ -64,17 +103,15 @@ class Process(ABC):
         """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Absorbing(Process):
-    """Every token turns to MASK, the last state, and stays there."""
+    """Every token turns to MASK, by default the last state, and stays there."""
 
-    @property
-    def states(self) -> int:
-        return self.tokens + 1
+    mask_id: int
 
-    @property
-    def mask_id(self) -> int:
-        return self.tokens
+    def __init__(self, tokens: int, mask_id: int | None = None) -> None:
+        object.__setattr__(self, "tokens", tokens)
+        object.__setattr__(self, "mask_id", tokens if mask_id is None else mask_id)
 
     def perturb(self, x0: Tensor, sigma: Tensor, u: Tensor) -> Tensor:
         return torch.where(u < mask_probability(sigma)[:, None], self.mask_id, x0)
@@ -82,9 +119,10 @@ class Absorbing(Process):
     def score_entropy(self, log_score: Tensor, sigma: Tensor, x: Tensor, x0: Tensor) -> Tensor:
         masked = x == self.mask_id
         ratio = (1 / torch.expm1(sigma))[:, None]
-        total = log_score[..., : self.tokens].exp().sum(-1)
+        columns = self.columns(log_score)
+        total = columns.exp().sum(-1)
         # Only x0 has a nonzero conditional ratio: the other tokens contribute their score and no more.
-        target = _at(log_score, torch.where(masked, x0, 0))
+        target = _at(columns, torch.where(masked, self.column_of(x0), 0))
         entropy = total - target.exp() + score_entropy(target, ratio)
         return torch.where(masked, entropy, 0.0)
 
@@ -101,7 +139,7 @@ class Absorbing(Process):
         """`gain * score` to the real tokens and the rest to MASK, where x is MASK; one_hot(x) elsewhere."""
         masked = (x == self.mask_id).unsqueeze(-1)
         weights = gain[:, None, None] * log_score.exp()
-        weights[..., self.mask_id] = 1 - weights[..., : self.tokens].sum(-1)
+        weights[..., self.mask_id] = 1 - self.columns(weights).sum(-1)
         stay = torch.zeros_like(weights).scatter_(-1, x.unsqueeze(-1), 1.0)
         return torch.where(masked, weights, stay)
 
@@ -109,10 +147,6 @@ class Absorbing(Process):
 @dataclass(frozen=True)
 class Uniform(Process):
     """Every token turns to any other with the same rate, normalised by V."""
-
-    @property
-    def states(self) -> int:
-        return self.tokens
 
     def perturb(self, x0: Tensor, sigma: Tensor, u: Tensor) -> Tensor:
         chance = mask_probability(sigma)[:, None]
@@ -162,37 +196,17 @@ class Uniform(Process):
 
 
 @dataclass(frozen=True)
-class Causal(Process):
-    """No noise: an autoregressive checkpoint, the baseline, which says how likely a token is given those before it.
+class Causal(StateSpace):
+    """The states of an autoregressive checkpoint, the baseline: no noise, each token given those before it.
 
-    One state more than there are tokens stands before the first of them, and where nothing is written yet.
+    MASK stands before the first token, and where nothing is written yet.
     """
 
-    @property
-    def states(self) -> int:
-        return self.tokens + 1
+    mask_id: int = field(init=False)
 
-    @property
-    def start_id(self) -> int:
-        return self.tokens
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mask_id", self.tokens)
 
     def before(self, x: Tensor) -> Tensor:
-        """What each position is to be known by, in the place where it is read: (B, L) moved on by one, (B, L)."""
-        return torch.cat([torch.full_like(x[:, :1], self.start_id), x[:, :-1]], dim=1)
-
-    def perturb(self, x0: Tensor, sigma: Tensor, u: Tensor) -> Tensor:
-        raise self._no_noise()
-
-    def score_entropy(self, log_score: Tensor, sigma: Tensor, x: Tensor, x0: Tensor) -> Tensor:
-        raise self._no_noise()
-
-    def tweedie_weights(self, log_score: Tensor, x: Tensor, sigma: Tensor, sigma_next: Tensor) -> Tensor:
-        raise self._no_noise()
-
-    def euler_weights(self, log_score: Tensor, x: Tensor, rate_times_dt: Tensor) -> Tensor:
-        raise self._no_noise()
-
-    def _no_noise(self) -> UsageError:
-        return UsageError(
-            "this checkpoint is autoregressive: it has no noise, and no score", "Take one of a diffusion process."
-        )
+        """The token before each position, MASK before the first: (B, L) -> (B, L)."""
+        return torch.cat([torch.full_like(x[:, :1], self.mask_id), x[:, :-1]], dim=1)

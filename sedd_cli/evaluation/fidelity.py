@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sedd_cli.diffusion.likelihood import estimate
 from sedd_cli.diffusion.names import Estimator
-from sedd_cli.diffusion.processes import Absorbing, Causal
+from sedd_cli.diffusion.processes import Process
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.diffusion.schedules import sigma_of_masked
 from sedd_cli.errors import UsageError
@@ -81,7 +81,7 @@ def fidelity(
     difference = theirs - ours
     before, after = (_log_c(checkpoint, x0[:1], seed) for checkpoint in (reference, other))
     errors = (after - before).abs()
-    normalised = isinstance(reference.process, Absorbing | Causal)
+    normalised = reference.mask_id is not None
     return Fidelity(
         estimator=estimator,
         bound=float(ours.mean()),
@@ -117,13 +117,13 @@ def _log_c(checkpoint: Checkpoint, x0: Tensor, seed: int) -> Tensor:
     For a causal process, which has no noise, the log probabilities of each next token.
     """
     process, L = checkpoint.process, x0.shape[1]
-    if isinstance(process, Causal):
+    if not isinstance(process, Process):
         scored = checkpoint.model.log_scores(x0, torch.zeros(1), torch.ones_like(x0, dtype=torch.bool))
         return torch.cat([part.log_score.cpu() for part in scored])
     # In random order, but evenly spread: at least one position is masked, whatever the length.
     u = uniforms(seed, 0, MONTE_CARLO, size=L).argsort()[None] / L
     half = torch.tensor([0.5], dtype=torch.float64)
-    if isinstance(process, Absorbing):
+    if process.mask_id is not None:
         x = process.perturb(x0, -torch.log(half), u)
         scored = checkpoint.model.log_scores(x, sigma_of_masked(checkpoint.noise, half), x == process.mask_id)
         return torch.cat([part.log_score.cpu() for part in scored]).log_softmax(-1)

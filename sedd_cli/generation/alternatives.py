@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sedd_cli.diffusion.processes import Absorbing, Uniform
+from sedd_cli.diffusion.processes import Uniform
 from sedd_cli.diffusion.samplers import State
 from sedd_cli.diffusion.schedules import sigma_of_masked
 from sedd_cli.models.checkpoint import Checkpoint
@@ -33,8 +33,8 @@ def alternatives(checkpoint: Checkpoint, state: State, position: int, count: int
     x = state.ids[None].clone()
     where = torch.zeros_like(x, dtype=torch.bool)
     where[0, position] = True
-    current = int(x[0, position])
-    if isinstance(process, Absorbing):
+    current = x[0, position].clone()
+    if process.mask_id is not None and not checkpoint.autoregressive:
         x[0, position] = process.mask_id
         sigma = sigma_of_masked(noise, (x == process.mask_id).double().mean(1))
     else:
@@ -49,8 +49,8 @@ def alternatives(checkpoint: Checkpoint, state: State, position: int, count: int
         p = log_score[0].softmax(-1)
     best = p.topk(min(count, len(p)))
     return Alternatives(
-        best.indices.tolist(),
+        process.state_of(best.indices).tolist(),
         best.values.tolist(),
         float(torch.special.entr(p).sum()),
-        float(p[current]) if current < len(p) else None,
+        None if int(current) == process.mask_id else float(p[process.column_of(current)]),
     )

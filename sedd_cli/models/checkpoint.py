@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from sedd_cli.diffusion.processes import Absorbing, Causal, Process
+from sedd_cli.diffusion.processes import Causal, StateSpace
 from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.backbones.ddit import inverse_frequencies
@@ -37,7 +37,7 @@ class Checkpoint:
     """Which file they were read from: a training run puts another in its place. None where it was none."""
 
     @cached_property
-    def process(self) -> Process:
+    def process(self) -> StateSpace:
         return self.config.process()
 
     @cached_property
@@ -46,10 +46,13 @@ class Checkpoint:
 
     @property
     def mask_id(self) -> int | None:
-        """The state that is no token; None for the uniform process."""
-        if isinstance(self.process, Causal):
-            return self.process.start_id
-        return self.process.mask_id if isinstance(self.process, Absorbing) else None
+        """The state that cannot be written; None for the uniform process."""
+        return self.process.mask_id
+
+    @property
+    def autoregressive(self) -> bool:
+        """Whether it reads and writes from left to right, without noise."""
+        return isinstance(self.process, Causal)
 
     @property
     def validation_bound(self) -> float | None:
@@ -206,7 +209,9 @@ def read_tokenizer(folder: Path, config: Config) -> Tokenizer | None:
         raise NotLoadableError(
             f"cannot read the tokenizer in {folder}: {error}", "Fetch the file again, or take the checkpoint's own."
         ) from error
-    if tokenizer is not None and tokenizer.size > config.tokens:
+    # MASK among the tokens has an id there as well.
+    size = config.tokens + (config.mask_id is not None and config.mask_id < config.tokens)
+    if tokenizer is not None and tokenizer.size > size:
         raise NotLoadableError(
             f"the tokenizer in {folder} has {tokenizer.size} tokens, config.json says {config.tokens}",
             "One of the two files is from another checkpoint.",

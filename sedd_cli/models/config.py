@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
-    from sedd_cli.diffusion.processes import Process
+    from sedd_cli.diffusion.processes import StateSpace
     from sedd_cli.diffusion.schedules import Schedule
 
 
@@ -66,9 +66,13 @@ class NetworkConfig(_Section):
 
 
 class Config(_Section):
-    """What a checkpoint is. A missing `graph` means absorbing, as in the public RADD folders; `d3pm`: it is one."""
+    """What a checkpoint is. A missing `graph` means absorbing, as in the public RADD folders; `d3pm`: it is one.
+
+    `tokens` can be written; `mask_id` is the state beside them (None: the last one, `tokens`), absorbing only.
+    """
 
     tokens: int = Field(gt=1)
+    mask_id: int | None = Field(default=None, ge=0)
     graph: GraphConfig = GraphConfig()
     noise: NoiseConfig
     d3pm: D3PMConfig | None = None
@@ -81,16 +85,18 @@ class Config(_Section):
             raise ValueError("model.type ddit_wot (RADD form) needs the absorbing process, but graph.type is uniform")
         if self.graph.type == "causal" and self.d3pm is not None:
             raise ValueError("d3pm is a chain of noise, but graph.type is causal")
+        if self.mask_id is not None and (self.graph.type != "absorb" or self.mask_id > self.tokens):
+            raise ValueError(f"mask_id {self.mask_id} is no state of the absorbing process with {self.tokens} tokens")
         if self.graph.type == "uniform" and self.model.scale_by_sigma:
             raise ValueError("model.scale_by_sigma is defined for graph.type absorb only")
         return self
 
-    def process(self) -> "Process":
+    def process(self) -> "StateSpace":
         from sedd_cli.diffusion.processes import Absorbing, Causal, Uniform
 
         if self.graph.type == "causal":
             return Causal(self.tokens)
-        return Uniform(self.tokens) if self.graph.type == "uniform" else Absorbing(self.tokens)
+        return Uniform(self.tokens) if self.graph.type == "uniform" else Absorbing(self.tokens, self.mask_id)
 
     def schedule(self) -> "Schedule":
         from sedd_cli.diffusion.schedules import Cosine, Discrete, Geometric, LogLinear, Schedule

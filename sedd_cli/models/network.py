@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from sedd_cli.diffusion.d3pm import Mixing
 from sedd_cli.diffusion.network import Scored
-from sedd_cli.diffusion.processes import Absorbing, Causal, Uniform
+from sedd_cli.diffusion.processes import Causal, Uniform
 from sedd_cli.errors import UsageError
 from sedd_cli.models.backbones.ddit import DDiT
 from sedd_cli.models.config import Config
@@ -69,10 +69,11 @@ class ScoreNetwork(nn.Module):
         if self.time_conditioned:
             out = self._scaled(logits, sigma[:, None])
             return out.scatter(-1, x.unsqueeze(-1), 0.0)
-        real = logits[..., : self.process.tokens].log_softmax(-1) - torch.expm1(sigma).log()[:, None, None]
-        at_mask = torch.cat([real, torch.zeros_like(real[..., :1])], dim=-1)
+        assert self.process.mask_id is not None
+        real = self.process.columns(logits).log_softmax(-1) - torch.expm1(sigma).log()[:, None, None]
+        at_mask = self.process.with_mask(real, torch.zeros_like(real[..., :1]))
         stay = torch.full_like(at_mask, -torch.inf).scatter_(-1, x.unsqueeze(-1), 0.0)
-        return torch.where((x == self.process.tokens).unsqueeze(-1), at_mask, stay)
+        return torch.where(torch.eq(x, self.process.mask_id).unsqueeze(-1), at_mask, stay)
 
     def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
         """`diffusion.network.Network`: the same log scores of the real tokens, at the positions `where` alone.
@@ -168,7 +169,7 @@ class ScoreNetwork(nn.Module):
     def _plain_head(self, features: Tensor) -> Tensor:
         """Log scores (n, tokens) of features (n, D) at some noise, where tokens are masked."""
         n = len(features)
-        return self._head(features, torch.ones(n), torch.full((n,), self.process.tokens))
+        return self._head(features, torch.ones(n), torch.full((n,), self.process.mask_id or 0))
 
     def _head(self, features: Tensor, sigma: Tensor, here: Tensor) -> Tensor:
         """Log scores of the real tokens: (n, D), (n,), tokens that stand there (n,) -> (n, tokens)."""
@@ -187,7 +188,7 @@ class ScoreNetwork(nn.Module):
         if not self.time_conditioned:
             return logits.log_softmax(-1) - torch.expm1(sigma).log()[:, None]
         out = self._scaled(logits, sigma)
-        if isinstance(self.process, Absorbing):
+        if self.process.mask_id is not None:
             return out
         return out.scatter(-1, here.to(self.device)[:, None], 0.0)
 

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from sedd_cli.diffusion.likelihood import Estimate, default_estimator, estimate
-from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.randomness import CUT, uniforms
 from sedd_cli.errors import SeddError
 from sedd_cli.models.device import AUTOCAST, resolve_precision
@@ -209,9 +208,10 @@ class Trainer:
         phases = self.recipe.phases
         if 0 < phase < len(phases) and phases[phase - 1].objective == "autoregressive":
             embedding = self.network.backbone.vocab_embed.embedding
-            if isinstance(self.network.process, Absorbing) and self.recipe.start is None:
+            mask_id = self.network.process.mask_id
+            if mask_id is not None and self.recipe.start is None:
                 rows = whole(embedding.detach()).clone()
-                rows[self.network.process.mask_id] = rows[: self.network.process.tokens].mean(0)
+                rows[mask_id] = rows[torch.arange(len(rows), device=rows.device) != mask_id].mean(0)
                 give(embedding, rows)
         self._renew()
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from sedd_cli.diffusion.concrete_score import denoising_concrete_score
 from sedd_cli.diffusion.d3pm import make_chain
 from sedd_cli.diffusion.neighbours import rescaled_uniforms, sampled_neighbour, sum_over_neighbours
-from sedd_cli.diffusion.processes import Absorbing, Causal
+from sedd_cli.diffusion.processes import Absorbing, Causal, Process, StateSpace
 from sedd_cli.diffusion.schedules import Discrete, Schedule, sigma_of_masked
 from sedd_cli.models.network import Loss, ScoreNetwork
 
@@ -38,12 +38,24 @@ Objective = Callable[[ScoreNetwork, Schedule, Tensor, Noising], Tensor]
 
 def _cross_entropy(network: ScoreNetwork, sigma: Tensor, x0: Tensor, masked: Tensor) -> Tensor:
     """`-log c` of the true token at masked positions, 0 elsewhere: (B, L)."""
-    x = torch.where(masked, network.process.tokens, x0)
-    return _placed(network.losses_at(x, sigma, masked, _cross_entropy_to(x0[masked])), masked)
+    process = _absorbing(network)
+    x = torch.where(masked, process.mask_id, x0)
+    return _placed(network.losses_at(x, sigma, masked, _cross_entropy_to(process, x0[masked])), masked)
 
 
-def _cross_entropy_to(targets: Tensor) -> Loss:
-    return lambda logits, chunk: F.cross_entropy(logits, targets[chunk], reduction="none")
+def _absorbing(network: ScoreNetwork) -> Absorbing:
+    assert isinstance(network.process, Absorbing)
+    return network.process
+
+
+def _noised(network: ScoreNetwork) -> Process:
+    assert isinstance(network.process, Process)
+    return network.process
+
+
+def _cross_entropy_to(space: StateSpace, targets: Tensor) -> Loss:
+    columns = space.column_of(targets)
+    return lambda logits, chunk: F.cross_entropy(logits, columns[chunk], reduction="none")
 
 
 def _placed(losses: Tensor, where: Tensor) -> Tensor:
@@ -86,7 +98,8 @@ def t_dce(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) 
     """Denoising cross entropy in t (RADD, equation 3.5), with the additive term of the original code."""
     t = T_MIN + (1 - T_MIN) * noising.times
     sigma = noise.total(t)
-    masked = network.process.perturb(x0, sigma, noising.uniforms) == network.process.tokens
+    process = _absorbing(network)
+    masked = process.perturb(x0, sigma, noising.uniforms) == process.mask_id
     nll = _cross_entropy(network, sigma, x0, masked)
     gap = torch.expm1(sigma)
     shifted = nll.sum(1) + masked.sum(1) * gap.log()
@@ -99,18 +112,18 @@ Entropy = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 def dwdse(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
     """Diffusion-weighted denoising score entropy (SEDD, equation 10), for either process."""
-    return _denoising(network, noise, x0, noising, network.process.score_entropy)
+    return _denoising(network, noise, x0, noising, _noised(network).score_entropy)
 
 
 def dcsm(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
     """Denoising concrete score matching (2211.00802), weighted in time as `dwdse` is."""
-    return _denoising(network, noise, x0, noising, partial(denoising_concrete_score, network.process))
+    return _denoising(network, noise, x0, noising, partial(denoising_concrete_score, _noised(network)))
 
 
 def _denoising(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising, entropy: Entropy) -> Tensor:
     t = T_MIN + (1 - T_MIN) * noising.times
     sigma = noise.total(t)
-    x = network.process.perturb(x0, sigma, noising.uniforms)
+    x = _noised(network).perturb(x0, sigma, noising.uniforms)
     where = _scored(network, x)
     here, target, level = x[where], x0[where], sigma[where.nonzero()[:, 0]].float()
 
@@ -124,9 +137,8 @@ def _denoising(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Nois
 
 def _scored(network: ScoreNetwork, x: Tensor) -> Tensor:
     """Where a network's scores count: (B, L) bool."""
-    if isinstance(network.process, Absorbing):
-        return x == network.process.mask_id
-    return torch.ones_like(x, dtype=torch.bool)
+    mask_id = network.process.mask_id
+    return torch.ones_like(x, dtype=torch.bool) if mask_id is None else x == mask_id
 
 
 def ise(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
@@ -147,7 +159,7 @@ Half = Callable[[Tensor], Tensor]
 
 def _implicit(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising, f: Half, g: Half) -> Tensor:
     """`sum_y Q(x, y) f(log s(x)_y) - Q(y, x) g(log s(y)_x)` over the neighbours y of x (`diffusion.neighbours`)."""
-    process = network.process
+    process = _noised(network)
     t = T_MIN + (1 - T_MIN) * noising.times
     sigma = noise.total(t)
     x = process.perturb(x0, sigma, noising.uniforms)
@@ -169,11 +181,11 @@ def _at_neighbours(network: ScoreNetwork, sigma: Tensor, x: Tensor, y: Tensor, w
     """`g(log s(x with y there)_x)` at each position of `where`, 0 elsewhere: (B, L)."""
     row, position = where.nonzero().unbind(1)
     one = F.one_hot(position, x.shape[1]).bool()
-    level, here, there = sigma[row].float(), x[where], y[where]
+    level, column, there = sigma[row].float(), network.process.column_of(x[where]), y[where]
 
     def back(logits: Tensor, chunk: Tensor) -> Tensor:
         log_score = network.read(logits, level[chunk], there[chunk])
-        return g(log_score.gather(1, here[chunk, None]).squeeze(1))
+        return g(log_score.gather(1, column[chunk, None]).squeeze(1))
 
     neighbours = torch.where(one, there[:, None], x[row])
     return _placed(network.losses_at(neighbours, sigma[row], one, back), where)
@@ -204,15 +216,16 @@ def _d3pm(
 ) -> Tensor:
     """One step t of the chain a canvas, uniform in 1 ... T: `bound T L_{t-1} + simple (-log p(x0 | x_t))`."""
     assert isinstance(noise, Discrete)
-    chain, T = make_chain(network.process, noise), noise.steps
+    chain, T = make_chain(_noised(network), noise), noise.steps
     t = (noising.times * T).ceil().clamp(1, T).long()
     x = chain.perturb(x0, t, noising.uniforms)
     where = _scored(network, x)
     here, target, step = x[where], x0[where], t[where.nonzero()[:, 0]]
+    column = network.process.column_of(target)
 
     def loss(logits: Tensor, chunk: Tensor) -> Tensor:
         log_c = logits.log_softmax(-1)
-        total = simple * -log_c.gather(1, target[chunk, None]).squeeze(1)
+        total = simple * -log_c.gather(1, column[chunk, None]).squeeze(1)
         return total + bound * T * chain.nats(log_c, here[chunk], target[chunk], step[chunk]) if bound else total
 
     sigma = chain.sigma(t.cpu()).float().to(x.device)
@@ -232,7 +245,7 @@ def next_token(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Nois
     else:
         where[:, -1] = False  # nothing follows the last
     sigma = torch.zeros(len(x0), device=x0.device)
-    losses = network.losses_at(x, sigma, where, _cross_entropy_to(targets.flatten()), causal=True)
+    losses = network.losses_at(x, sigma, where, _cross_entropy_to(network.process, targets.flatten()), causal=True)
     return losses.view(len(x0), -1).mean(1)
 
 

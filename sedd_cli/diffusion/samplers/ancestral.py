@@ -27,7 +27,7 @@ def make_ancestral(
     if isinstance(process, Absorbing):
         sigma = sigma_of_masked(noise, t * masked_fraction)
         grid = Grid(t=t * masked_fraction, sigma=sigma, rate_dt=-sigma.diff())
-        return RevealFirst(process.mask_id, logits_processor, grid, "tweedie", survival=t)
+        return RevealFirst(process, logits_processor, grid, "tweedie", survival=t)
     chain = make_chain(process, noise)
     assert isinstance(chain, UniformChain)
     sigma = noise.total(t)

@@ -12,7 +12,7 @@ from sedd_cli.errors import UsageError
 
 @dataclass(frozen=True)
 class LeftToRight(TimedSampler):
-    """One call a token; positions not yet written hold `mask_id`. There is no noise, and t is the share not written."""
+    """One call a token; positions not yet written hold MASK. There is no noise, and t is the share not written."""
 
     free_count: int
 

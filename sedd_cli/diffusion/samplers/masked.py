@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sedd_cli.diffusion.draws import LogitsProcessor, draw
 from sedd_cli.diffusion.network import Scored
+from sedd_cli.diffusion.processes import Absorbing, Causal, StateSpace
 from sedd_cli.diffusion.randomness import REMASK, START, uniforms
 from sedd_cli.diffusion.samplers.state import Change, Sampler, State
 
@@ -16,7 +17,8 @@ from sedd_cli.diffusion.samplers.state import Change, Sampler, State
 class Call:
     """One network call for several states; collects the tokens written, chunk by chunk."""
 
-    def __init__(self, states: Sequence[State]) -> None:
+    def __init__(self, states: Sequence[State], space: StateSpace) -> None:
+        self.space = space
         self.ids = torch.stack([s.ids for s in states])
         self.written = torch.zeros_like(self.ids, dtype=torch.bool)
         self.probability = torch.zeros(self.ids.shape, dtype=torch.float64)
@@ -27,7 +29,7 @@ class Call:
         """Draw a token for every position of a chunk and write it."""
         at = (scored.row, scored.position)
         drawn = draw(scored.log_score, self._token_uniform[at], logits_processor, scored.position)
-        self.ids[at] = drawn.token.cpu()
+        self.ids[at] = self.space.state_of(drawn.token.cpu())
         self.probability[at] = drawn.probability.cpu()
         self.entropy[at] = drawn.entropy.cpu()
         self.written[at] = True
@@ -46,10 +48,14 @@ def select(scored: Scored, chosen: Tensor) -> Scored:
 
 @dataclass(frozen=True)
 class MaskedSampler(Sampler):
-    """A sampler of the absorbing process with this mask_id; draws follow `logits_processor`."""
+    """Writes tokens in place of MASK; draws follow `logits_processor`, whose tokens are columns of `Scored`."""
 
-    mask_id: int
+    space: Absorbing | Causal
     logits_processor: LogitsProcessor
+
+    @property
+    def mask_id(self) -> int:
+        return self.space.mask_id
 
     def start(self, ids: Tensor, free: Tensor, seed: int, row: int) -> State:
         L = len(ids)

@@ -53,7 +53,7 @@ class RawScore(MaskedSampler):
 
     def advance(self, states: Sequence[State], network: Network) -> list[tuple[State, Change]]:
         (step,) = {s.step for s in states}
-        call = Call(states)
+        call = Call(states, self.space)
         survival = torch.stack([s.survival for s in states])
         reveal_level = torch.stack([s.reveal_level for s in states])
         sigma = self.grid.sigma[step].expand(len(states))

@@ -43,7 +43,7 @@ class TimedSampler(MaskedSampler):
 
     def advance(self, states: Sequence[State], network: Network) -> list[tuple[State, Change]]:
         visits = [self.next_visit(s) for s in states]
-        call = Call(states)
+        call = Call(states, self.space)
         sigma = torch.tensor([v.sigma for v in visits], dtype=torch.float64)
         for scored in network.log_scores(call.ids.clone(), sigma, torch.stack([v.where for v in visits])):
             call.write(scored, self.logits_processor)

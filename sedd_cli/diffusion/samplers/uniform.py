@@ -58,7 +58,7 @@ class UniformSteps(Sampler):
         (step,) = {s.step for s in states}
         L = len(states[0].ids)
         u = torch.stack([uniforms(s.seed, s.row, MOVE, step, size=2 * L) for s in states])
-        call = Call([replace(s, token_uniform=u[i, L:]) for i, s in enumerate(states)])
+        call = Call([replace(s, token_uniform=u[i, L:]) for i, s in enumerate(states)], self.process)
         before = call.ids.clone()
         sigma = self.grid.sigma[step].expand(len(states))
         for scored in network.log_scores(before, sigma, torch.stack([s.free for s in states])):
