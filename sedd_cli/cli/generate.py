@@ -166,7 +166,6 @@ def _into_folder(
 
 
 def _warn(run: "Run", terminal: Terminal) -> None:
-    from sedd_cli.diffusion.processes import Uniform
     from sedd_cli.generation.ood import ood_ratio
 
     checkpoint, canvas = run.checkpoint, run.canvas
@@ -179,7 +178,7 @@ def _warn(run: "Run", terminal: Terminal) -> None:
         terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
     if run.excludes_end_of_text:
         terminal.info("between prompt and suffix the end-of-text token is left out")
-    if isinstance(checkpoint.process, Uniform) and (canvas.prompt or canvas.suffix):
+    if checkpoint.mask_id is None and (canvas.prompt or canvas.suffix):
         terminal.warn("with the uniform process a prompt is only approximately taken into account")
     ratio = ood_ratio(checkpoint, canvas.prompt)
     if ratio is not None and ratio > 2:

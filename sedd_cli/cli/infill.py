@@ -259,7 +259,6 @@ def _gaps(
 
 
 def _report(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
-    from sedd_cli.diffusion.processes import Uniform
     from sedd_cli.generation.ood import ood_ratio
 
     for chosen in infilling.chosen_lengths:
@@ -276,7 +275,7 @@ def _report(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
         )
     if infilling.request.logits_processor().changes_law:
         terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
-    if isinstance(checkpoint.process, Uniform):
+    if checkpoint.mask_id is None:
         terminal.warn("with the uniform process the rest of the document is only approximately taken into account")
     if quiet or not infilling.sized_gaps:
         return

@@ -11,7 +11,7 @@ from torch import Tensor
 from sedd_cli.diffusion.likelihood import default_estimator, estimate, in_order
 from sedd_cli.diffusion.likelihood import pseudo as pseudo_likelihood
 from sedd_cli.diffusion.names import Estimator
-from sedd_cli.diffusion.processes import Absorbing, Causal
+from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.errors import UsageError, check_integer
 from sedd_cli.evaluation.replicates import check_until_error, next_round, replicates_needed
@@ -160,7 +160,7 @@ class ScoreEvaluation:
 
     def __init__(self, checkpoint: Checkpoint, text: str, request: ScoreRequest) -> None:
         self.checkpoint, self.request = checkpoint, request
-        self._causal = isinstance(checkpoint.process, Causal)
+        self._causal = checkpoint.autoregressive
         ordered = request.order != "any" and not self._causal
         if not isinstance(checkpoint.process, Absorbing) and (ordered or request.pseudo):
             asked = "the pseudo-likelihood" if request.order == "any" else f"the order {request.order}"

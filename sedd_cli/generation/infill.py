@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.likelihood import default_estimator, estimate
-from sedd_cli.diffusion.processes import Absorbing, Causal
 from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import Sampler, State
 from sedd_cli.errors import UsageError
@@ -88,7 +87,7 @@ class Infilling:
                 "this checkpoint has no tokenizer, so it reads no documents",
                 "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
             )
-        if isinstance(checkpoint.process, Causal):
+        if checkpoint.autoregressive:
             raise UsageError(
                 "an autoregressive checkpoint writes from left to right: it cannot know what stands after a gap",
                 "Take a checkpoint of the absorbing process.",
@@ -200,7 +199,7 @@ class Infilling:
 
     def _redraw(self, run: Run, row: int) -> Iterator[Step]:
         """Draw invalid UTF-8 again: tokens that hold parts of characters come in any order."""
-        if not isinstance(self.checkpoint.process, Absorbing):
+        if self.checkpoint.mask_id is None:
             return
         for attempt in range(REDRAWS + 1):
             state = self._state[row]
@@ -264,7 +263,7 @@ class Infilling:
         return self._state.get(canvas_index) or self.start(canvas_index)
 
     def _broken_of(self, state: State) -> Tensor:
-        if not isinstance(self.checkpoint.process, Absorbing):
+        if self.checkpoint.mask_id is None:
             return torch.tensor([])
         return self._broken(state, self.window_of(state.row))
 

@@ -3,7 +3,6 @@
 import torch
 
 from sedd_cli.diffusion.likelihood import estimate
-from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.models.checkpoint import Checkpoint
 
 FEWEST, MOST = 4, 64
@@ -20,17 +19,18 @@ def ood_ratio(checkpoint: Checkpoint, text: str) -> float | None:
     is no tokenizer, no bound in the checkpoint's provenance, a uniform process, or fewer than 4 tokens.
     """
     validation = checkpoint.validation_bound
-    if checkpoint.tokenizer is None or validation is None or not isinstance(checkpoint.process, Absorbing):
+    mask_id = None if checkpoint.autoregressive else checkpoint.mask_id
+    if checkpoint.tokenizer is None or validation is None or mask_id is None:
         return None
     ids = checkpoint.tokenizer.encode(text)[:MOST]
     if len(ids) < FEWEST:
         return None
-    canvas = torch.full((1, max(len(ids), min(ROOM, checkpoint.length))), checkpoint.process.mask_id)
+    canvas = torch.full((1, max(len(ids), min(ROOM, checkpoint.length))), mask_id)
     canvas[0, : len(ids)] = torch.tensor(ids)
     bound = estimate(
         *(checkpoint.model, checkpoint.process, checkpoint.noise, canvas),
         estimator="ao",
-        where=canvas != checkpoint.process.mask_id,
+        where=canvas != mask_id,
         replicates=4,
         draws=2,
     )

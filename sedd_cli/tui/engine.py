@@ -120,8 +120,6 @@ class Engine:
             self._post(messages.Loading(load_id, "starting torch"))
             import torch
 
-            from sedd_cli.diffusion.processes import Causal
-
             # One core is left to the screen, and the interpreter switches to its thread quickly.
             sys.setswitchinterval(0.001)
             torch.set_num_threads(max(1, min(torch.get_num_threads(), _cores() - 1)))
@@ -130,7 +128,7 @@ class Engine:
             self._remove_hooks()
             for block in checkpoint.model.backbone.blocks:
                 self._hooks.append(block.register_forward_pre_hook(self._check_cancelled))
-            if isinstance(checkpoint.process, Causal):
+            if checkpoint.autoregressive:
                 raise UsageError(
                     f"{checkpoint.name} is autoregressive: it has no canvas of noise to take hold of",
                     "sedd generate and sedd score take it.",

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sedd_cli.diffusion.concrete_score import denoising_concrete_score
 from sedd_cli.diffusion.d3pm import make_chain
-from sedd_cli.diffusion.draws import Shaping
+from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.diffusion.likelihood import Form, estimate, in_order, pseudo
 from sedd_cli.diffusion.names import SamplerName, ScoreUse
 from sedd_cli.diffusion.network import Scored
@@ -86,7 +86,14 @@ def test_samplers_draw_the_same_tokens(name: SamplerName, score: ScoreUse, promp
     drawn = []
     for process, ids, network in zip((LAST, MIDDLE), (start, renamed(start)), oracles(), strict=True):
         sampler = make_sampler(
-            process, noise, name=name, score=score, steps=4, free=int(free.sum()), length=L, shaping=Shaping()
+            process,
+            noise,
+            name=name,
+            score=score,
+            steps=4,
+            free=int(free.sum()),
+            length=L,
+            logits_processor=LogitsProcessor(),
         )
         drawn.append(ids_of(run_states(sampler, network, start_states(sampler, ids, free, 60))))
     assert torch.equal(renamed(drawn[0]), drawn[1])
@@ -104,8 +111,8 @@ def test_first_hitting_follows_the_law_of_the_data() -> None:
 def test_tokens_are_forbidden_by_their_ids() -> None:
     empty = torch.full((L,), MIDDLE.mask_id)
     # MASK itself among them changes nothing.
-    shaping = Shaping(forbidden=(2, 1), leads=(0,), unfit=(3,))
-    sampler = make_sampler(MIDDLE, NOISE, steps=4, free=L, length=L, shaping=shaping)
+    logits_processor = LogitsProcessor(forbidden=(2, 1), space_positions=(0,), forbidden_at_space=(3,))
+    sampler = make_sampler(MIDDLE, NOISE, steps=4, free=L, length=L, logits_processor=logits_processor)
     states = start_states(sampler, empty, empty == MIDDLE.mask_id, 100)
     ids = ids_of(run_states(sampler, Renamed(Oracle(SPACE, LAST)), states))
     assert set(ids[:, 0].tolist()) == {0} and set(ids[:, 1:].flatten().tolist()) == {0, 3}

@@ -172,7 +172,6 @@ def _load_judge(name: str | None, evaluation: "Evaluation", terminal: Terminal) 
 
 
 def _report(evaluation: "Evaluation", num: int, terminal: Terminal) -> None:
-    from sedd_cli.diffusion.processes import Uniform
 
     checkpoint, request, reference = evaluation.checkpoint, evaluation.request, evaluation.reference
     if evaluation.length > checkpoint.length:
@@ -182,7 +181,7 @@ def _report(evaluation: "Evaluation", num: int, terminal: Terminal) -> None:
         )
     if request.sampling.logits_processor().changes_law:
         terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
-    if isinstance(checkpoint.process, Uniform) and request.conditional:
+    if checkpoint.mask_id is None and request.conditional:
         terminal.warn("with the uniform process a prompt is only approximately taken into account")
     if reference is None:
         terminal.info("no reference: no figures of real text, and no MAUVE; --reference FILE gives them")
