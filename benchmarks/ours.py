@@ -15,7 +15,6 @@ from sedd_cli.diffusion.samplers import State
 from sedd_cli.diffusion.samplers.reveal_first import RevealFirst
 from sedd_cli.generation.engine import Run
 from sedd_cli.generation.request import Request
-from sedd_cli.models.backbones.ddit import inverse_frequencies
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.config import Config
 from sedd_cli.models.network import ScoreNetwork
@@ -54,7 +53,7 @@ def random_weights(config: Config) -> Checkpoint:
         else torch.empty(like.shape).normal_(0, 0.02, generator=generator)
         for name, like in network.backbone.state_dict().items()
     }
-    weights["rotary_emb.inv_freq"] = inverse_frequencies(config.model.hidden_size // config.model.n_heads)
+    weights |= network.backbone.derived_buffers()
     network.backbone.load_state_dict(weights, assign=True)
     return Checkpoint(config.model.name, Path(), config, network.eval().requires_grad_(False), tokenizer=None)
 

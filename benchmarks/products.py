@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from measure import seconds
 from torch import Tensor, nn
 
-from sedd_cli.models.backbones.ddit import Block
+from sedd_cli.models.backbones.ddit import Block, DDiT
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.stacking import PAD, STACK
 
@@ -20,9 +20,9 @@ class Products:
     """
 
     def __init__(self, checkpoint: Checkpoint, rows: int, length: int) -> None:
-        together = checkpoint.model.backbone.sigma_map is None
-        self.rows = max(1, min(rows, STACK // length)) if together else 1
         backbone, config = checkpoint.model.backbone, checkpoint.config.model
+        assert isinstance(backbone, DDiT)
+        self.rows = 1 if backbone.time_conditioned else max(1, min(rows, STACK // length))
         self.blocks = cast(list[Block], list(backbone.blocks))
         self.heads, D = config.n_heads, config.hidden_size
         self.x, self.wide = torch.randn(self.rows * length, D), torch.randn(self.rows * length, 4 * D)

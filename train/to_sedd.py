@@ -63,7 +63,7 @@ def fit_normaliser(radd: Checkpoint, x0: Tensor) -> Tensor:
     """Least squares at masked positions of canvases (B, L), each masked at a level of its own: (D + 1,)."""
     parts = zip(x0.split(AT_ONCE), _masked(x0).split(AT_ONCE), strict=True)
     features = torch.cat([_features(radd, *part) for part in parts])
-    logits = (radd.model.backbone.head(part, radd.config.tokens) for part in features.split(AT_ONCE**2))
+    logits = (radd.model.backbone.head(part) for part in features.split(AT_ONCE**2))
     log_z = torch.cat([part.logsumexp(-1) for part in logits]).double()
     terms = torch.cat([features, torch.ones(len(features), 1)], 1).double()
     # A ridge: a layer norm's outputs depend on each other, and without it the weights run into the thousands.

@@ -13,7 +13,6 @@ from torch import Tensor
 from sedd_cli.diffusion.processes import Causal, StateSpace
 from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.errors import NotLoadableError
-from sedd_cli.models.backbones.ddit import inverse_frequencies
 from sedd_cli.models.config import Config
 from sedd_cli.models.device import AUTOCAST, Precision, resolve_device, resolve_precision
 from sedd_cli.models.folder import FileIdentity, file_identity, read_config, weights_file, weights_hash
@@ -160,8 +159,7 @@ def build_network(
     """The network of `config` with these weights, which it takes over (no second copy is made)."""
     with torch.device("meta"):
         model = ScoreNetwork(config, autocast)
-    # A buffer of the original code. It follows from the config, and half precision on disk would have spoilt it.
-    weights["rotary_emb.inv_freq"] = inverse_frequencies(config.model.hidden_size // config.model.n_heads)
+    weights |= model.backbone.derived_buffers()
     expected = model.backbone.state_dict()
     faults = [
         *(f"{name} is missing" for name in expected.keys() - weights.keys()),

@@ -6,7 +6,10 @@ needs no torch: a checkpoint is shown, or refused before it is downloaded, witho
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from sedd_cli.models.backbones import BACKBONES
 
 if TYPE_CHECKING:
     from sedd_cli.diffusion.processes import StateSpace
@@ -38,13 +41,14 @@ class D3PMConfig(_Section):
 
 
 class NetworkConfig(_Section):
-    """`type` is `ddit` (SEDD form: time-conditioned) or `ddit_wot` (RADD form: without time).
+    """`type` is one of `backbones.BACKBONES`, such as `ddit` (SEDD form: time-conditioned) or `ddit_wot` (RADD form: no
+    time).
 
     `use_checkpoint`: training computes each block again on the way back, for less memory.
     """
 
     name: str = ""
-    type: Literal["ddit", "ddit_wot"] = "ddit"
+    type: str = "ddit"
     hidden_size: int = Field(gt=0)
     cond_dim: int = Field(default=128, gt=0)
     length: int = Field(gt=0)
@@ -54,6 +58,15 @@ class NetworkConfig(_Section):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     use_checkpoint: bool = False
 
+    @field_validator("type")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in BACKBONES:
+            *others, last = map(repr, BACKBONES)
+            expected = f"{', '.join(others)} or {last}"
+            raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+        return value
+
     @model_validator(mode="after")
     def _heads_fit(self) -> "NetworkConfig":
         if self.hidden_size % (2 * self.n_heads):
@@ -62,7 +75,7 @@ class NetworkConfig(_Section):
 
     @property
     def time_conditioned(self) -> bool:
-        return self.type == "ddit"
+        return BACKBONES[self.type].time_conditioned
 
 
 class Config(_Section):

@@ -112,20 +112,13 @@ class Int8Linear(nn.Module):
 def quantise(network: ScoreNetwork) -> None:
     """Turn the linear layers of the blocks and the vocabulary head to int8, in place, one after the other.
 
-    Embedding, norms and what depends on sigma alone stay float32. The last block and the head are cut where parts of
-    their outputs are asked for.
+    Embedding, norms and what depends on sigma alone stay float32. Layers are cut where parts of their outputs are used.
     """
     backbone = network.backbone
-    cuts = {
-        f"blocks.{len(backbone.blocks) - 1}.attn_qkv": [backbone.vocab_embed.embedding.shape[1]],
-        "output_layer.linear": [network.process.tokens],
-    }
-    linear = [name for name, module in backbone.named_modules() if isinstance(module, nn.Linear)]
-    for name in linear:
-        if "adaLN" not in name and "sigma_map" not in name:
-            layer = backbone.get_submodule(name)
-            assert isinstance(layer, nn.Linear)
-            backbone.set_submodule(name, Int8Linear(layer, cuts.get(name, [])))
+    for name, cuts in backbone.quantised_layers().items():
+        layer = backbone.get_submodule(name)
+        assert isinstance(layer, nn.Linear)
+        backbone.set_submodule(name, Int8Linear(layer, cuts))
     for parameter in filter(torch.is_floating_point, backbone.parameters()):
         # Weights are views of one mapped file, all of which is held as long as any of them is left.
         parameter.data = parameter.data.clone()

@@ -1,4 +1,4 @@
-"""What the transformer's logits mean: log scores, in SEDD form or in RADD form."""
+"""What a backbone's logits mean: log scores, in SEDD form or in RADD form."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -11,7 +11,8 @@ from sedd_cli.diffusion.d3pm import Mixing
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Causal, Uniform
 from sedd_cli.errors import UsageError
-from sedd_cli.models.backbones.ddit import DDiT
+from sedd_cli.models.backbones import make_backbone
+from sedd_cli.models.backbones.protocol import Attention
 from sedd_cli.models.config import Config
 from sedd_cli.models.stacking import HEAD_CHUNK, PAD, Stacking, padded
 
@@ -26,7 +27,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class ScoreNetwork(nn.Module):
-    """A transformer read as log scores of its process (SEDD, 2310.16834, section 4; RADD, 2406.03736, theorem 1).
+    """A backbone read as log scores of its process (SEDD, 2310.16834, section 4; RADD, 2406.03736, theorem 1).
 
     With a causal process a position is read with those before it alone, and its scores are `log p(x_i | x_<i)`.
 
@@ -38,17 +39,18 @@ class ScoreNetwork(nn.Module):
     def __init__(self, config: Config, autocast: torch.dtype | None = None) -> None:
         super().__init__()
         self.process = config.process()
+        self.autoregressive = isinstance(self.process, Causal)
         self.time_conditioned = config.model.time_conditioned
         self.scale_by_sigma = self.time_conditioned and config.model.scale_by_sigma
         self.predicts_x0 = config.d3pm is not None and isinstance(self.process, Uniform)
         self.autocast = autocast
-        self.backbone = DDiT(config.model, self.process.states)
+        self.backbone = make_backbone(config.model, self.process.states, self.process.mask_id)
         self._stacking = Stacking(self.backbone)
         _keep_freed_memory()
 
     @property
     def device(self) -> torch.device:
-        return self.backbone.vocab_embed.embedding.device
+        return self.backbone.embedding.device
 
     def log_score(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Log scores of every state everywhere: (B, L) int64, (B,) -> (B, L, V) float32.
@@ -57,12 +59,12 @@ class ScoreNetwork(nn.Module):
         at masked positions, 0 in the MASK column; elsewhere 0 at `x_i` and -inf. Raises `UsageError` if
         the process is causal.
         """
-        if isinstance(self.process, Causal):
+        if self.autoregressive:
             raise UsageError("an autoregressive checkpoint has no score", "Its log_scores are those of the next token.")
         x, sigma = x.to(self.device), sigma.to(self.device, torch.float32)
         with self._autocast():
             features = self.backbone.features(x, sigma)
-        logits = self.backbone.head(features.float())
+        logits = self.backbone.head(features.float(), every_state=True)
         if self.predicts_x0:
             each = sigma[:, None].expand(x.shape).flatten()
             return self.read(logits.flatten(0, 1), each, x.flatten()).view(logits.shape).float()
@@ -87,7 +89,7 @@ class ScoreNetwork(nn.Module):
         if self.device.type != "cpu":
             yield from self._log_scores(x, sigma, where, rows)
             return
-        if isinstance(self.process, Causal):
+        if self.autoregressive:
             for row in rows:
                 yield from self._log_scores(x, sigma, where, row[None])
             return
@@ -95,18 +97,18 @@ class ScoreNetwork(nn.Module):
         for stack in self._stacking.stacks(rows.tolist(), counts, x.shape[1], self._plain_head):
             yield from self._log_scores(x, sigma, where, torch.tensor(stack))
 
-    def losses_at(self, x: Tensor, sigma: Tensor, where: Tensor, loss: Loss, *, causal: bool = False) -> Tensor:
+    def losses_at(self, x: Tensor, sigma: Tensor, where: Tensor, loss: Loss, attention: Attention = "full") -> Tensor:
         """Differentiable losses at the positions `where` (B, L), row by row: (N,). For training.
 
         `loss` is given the logits of some of them (n, tokens), and which of the N they are (n,). They are computed
-        by chunks, and again on the way back, so that logits of all N are never held. In a `causal` reading
-        positions see those before them only, and what they score is the next token.
+        by chunks, and again on the way back, so that logits of all N are never held. With causal `attention` each
+        position scores the next token.
         """
         with self._autocast():
-            features = self.backbone.features(x, sigma, causal=causal, where=where).float()
+            features = self.backbone.features(x, sigma, where=where, attention=attention).float()
 
         def of_chunk(features: Tensor, chunk: Tensor) -> Tensor:
-            return loss(self.backbone.head(features, self.process.tokens), chunk)
+            return loss(self.backbone.head(features), chunk)
 
         # split(), not indexing: on the way back each index would fill a zeroed copy of all features.
         chunks = torch.arange(len(features), device=features.device).split(LOSS_CHUNK)
@@ -119,7 +121,7 @@ class ScoreNetwork(nn.Module):
         end = int(where.any(0).nonzero().max()) + 1
         x, where = self.process.before(x[:, :end]).to(self.device), where[:, :end].to(self.device)
         with self._autocast():
-            features = self.backbone.features(x, sigma.to(self.device), causal=True, where=where)
+            features = self.backbone.features(x, sigma.to(self.device), where=where, attention="causal")
         return features.float()
 
     def _features(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
@@ -135,14 +137,14 @@ class ScoreNetwork(nn.Module):
     @torch.no_grad()
     def _log_scores(self, x: Tensor, sigma: Tensor, where: Tensor, rows: Tensor) -> Iterator[Scored]:
         """Run the canvases `rows` together; every one of them has a position to score."""
-        read = self._causal_features if isinstance(self.process, Causal) else self._features
+        read = self._causal_features if self.autoregressive else self._features
         features = read(x[rows], sigma[rows].float(), where[rows])
         place, position = where[rows].nonzero().unbind(1)
         row = rows[place]
-        here = x[row, position]
+        current = x[row, position]
         for pack in self._packs(torch.bincount(place).tolist()):
             chosen = torch.cat(pack)
-            scores = self._head(features[chosen], sigma[row[chosen]], here[chosen])
+            scores = self._head(features[chosen], sigma[row[chosen]], current[chosen])
             for chunk, score in zip(pack, scores.split([len(chunk) for chunk in pack]), strict=True):
                 yield Scored(row[chunk], position[chunk], score)
 
@@ -171,18 +173,18 @@ class ScoreNetwork(nn.Module):
         n = len(features)
         return self._head(features, torch.ones(n), torch.full((n,), self.process.mask_id or 0))
 
-    def _head(self, features: Tensor, sigma: Tensor, here: Tensor) -> Tensor:
-        """Log scores of the real tokens: (n, D), (n,), tokens that stand there (n,) -> (n, tokens)."""
+    def _head(self, features: Tensor, sigma: Tensor, current: Tensor) -> Tensor:
+        """Log scores of the real tokens: (n, D), (n,), the current tokens (n,) -> (n, tokens)."""
         n = len(features)
         if self.device.type == "cpu" and n % PAD:
             features = torch.cat([features, features.new_zeros(PAD - n % PAD, features.shape[1])])
-        return self.read(self.backbone.head(features, self.process.tokens)[:n], sigma, here)
+        return self.read(self.backbone.head(features)[:n], sigma, current)
 
-    def read(self, logits: Tensor, sigma: Tensor, here: Tensor) -> Tensor:
-        """Logits of the real tokens as log scores: (n, tokens), (n,), tokens that stand there (n,) -> (n, tokens)."""
+    def read(self, logits: Tensor, sigma: Tensor, current: Tensor) -> Tensor:
+        """Logits of the real tokens as log scores: (n, tokens), (n,), the current tokens (n,) -> (n, tokens)."""
         if self.predicts_x0:
-            return self._score_of_x0(logits, sigma, here)
-        if isinstance(self.process, Causal):
+            return self._score_of_x0(logits, sigma, current)
+        if self.autoregressive:
             return logits.log_softmax(-1)
         sigma = sigma.to(self.device, torch.float32)
         if not self.time_conditioned:
@@ -190,15 +192,15 @@ class ScoreNetwork(nn.Module):
         out = self._scaled(logits, sigma)
         if self.process.mask_id is not None:
             return out
-        return out.scatter(-1, here.to(self.device)[:, None], 0.0)
+        return out.scatter(-1, current.to(self.device)[:, None], 0.0)
 
-    def _score_of_x0(self, logits: Tensor, sigma: Tensor, here: Tensor) -> Tensor:
+    def _score_of_x0(self, logits: Tensor, sigma: Tensor, current: Tensor) -> Tensor:
         """The log score that logits of `p(x0 | x_t)` make, float64: what is read back from it must not be rounded."""
         exact = (logits.cpu() if self.device.type == "mps" else logits).double()
-        here = here.to(exact.device)
+        current = current.to(exact.device)
         noise = Mixing.of(torch.exp(-sigma.cpu().double()), self.process.tokens, exact.device, exact.dtype)
-        log_score = noise.log_smeared(noise.log_odds(exact.log_softmax(-1), here))
-        return log_score.scatter(-1, here[:, None], 0.0)
+        log_score = noise.log_smeared(noise.log_odds(exact.log_softmax(-1), current))
+        return log_score.scatter(-1, current[:, None], 0.0)
 
     def _scaled(self, logits: Tensor, sigma: Tensor) -> Tensor:
         """SEDD's `scale_by_sigma`: minus `log(e^sigma - 1)` and `log(V - 1)`; sigma broadcasts over the states."""

@@ -12,7 +12,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from sedd_cli.models.backbones.ddit import DDiT
+from sedd_cli.models.backbones.protocol import Backbone
 
 STACK = 512
 """Positions that run together at most: products of more rows are no faster."""
@@ -34,9 +34,9 @@ def padded(count: int, length: int) -> int:
 class Stacking:
     """What was found out about one network."""
 
-    def __init__(self, backbone: DDiT) -> None:
+    def __init__(self, backbone: Backbone) -> None:
         self._backbone = backbone
-        self._dim = backbone.vocab_embed.embedding.shape[1]
+        self._dim = backbone.embedding.shape[1]
         self._alike: dict[tuple[int, ...], bool] = {}
 
     def stacks(self, rows: Sequence[int], counts: Sequence[int], length: int, head: Head) -> Iterator[list[int]]:
@@ -57,7 +57,7 @@ class Stacking:
         threads = torch.get_num_threads()
         # Where there is time, rows have their own modulations, and those come from products of one row.
         # A pass over elements is cut into a piece a thread, and where one ends within a vector it rounds otherwise.
-        if self._backbone.sigma_map is not None or length * self._dim % (32 * threads):
+        if self._backbone.time_conditioned or length * self._dim % (32 * threads):
             return False
         if (threads,) not in self._alike:
             self._alike[threads,] = self._heads_alike(head)
@@ -71,13 +71,11 @@ class Stacking:
 
     @torch.no_grad()
     def _blocks_alike(self, size: int, length: int, width: int) -> bool:
-        block, angles = self._backbone.blocks[-1], self._backbone.rotary_emb.angles(length)
         canvases, at = self._random(size, length), torch.arange(width).expand(size, -1)
 
         def run(rows: slice) -> tuple[Tensor, Tensor]:
-            # Of copies: a block adds to what it reads.
-            last = block(canvases[rows].clone(), angles, None, at[rows])
-            return block(canvases[rows].clone(), angles, None), self._backbone.output_layer.features(last, None)
+            backbone = self._backbone
+            return backbone.block_output(canvases[rows], at[rows]), backbone.block_output(canvases[rows])
 
         apart = zip(*(run(slice(row, row + 1)) for row in range(size)), strict=True)
         return all(torch.equal(a, torch.cat(b)) for a, b in zip(run(slice(size)), apart, strict=True))

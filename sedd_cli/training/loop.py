@@ -26,7 +26,6 @@ from sedd_cli.training.parallel import Lesson, accumulating, give, spread_out, w
 from sedd_cli.training.recipe import Phase, Recipe
 from sedd_cli.training.states import Stored
 
-INITIAL_STD = 0.05
 DIVERGED, MARGIN = 1.5, 0.5
 """A smoothed loss this many times the smallest so far, and so many nats above it, has diverged. The margin is for texts
 that are known by heart, where one step of short canvases costs more than many others."""
@@ -40,24 +39,12 @@ class DivergedError(SeddError):
 
 
 def make_network(recipe: Recipe, tokens: int, device: torch.device) -> ScoreNetwork:
-    """A fresh network: normal weights, nothing in the residual outputs, the head and the modulations."""
+    """A fresh network, initialised by the recipe's seed."""
     config = recipe.config(tokens)
     # resolve_precision refuses bfloat16 on CPUs: here the recipe's author answers for it.
     dtype = resolve_precision("auto", device) if recipe.dtype == "auto" else recipe.dtype
     network = ScoreNetwork(config, AUTOCAST.get(dtype))
-    generator = torch.Generator().manual_seed(recipe.seed)
-    for name, p in network.named_parameters():
-        if p.ndim == 2:
-            silent = name.endswith(("attn_out.weight", "mlp.2.weight", "linear.weight")) or "adaLN" in name
-            nn.init.zeros_(p) if silent else nn.init.normal_(p, std=INITIAL_STD, generator=generator)
-        elif name.endswith(".bias"):
-            nn.init.zeros_(p)
-    if config.model.time_conditioned:
-        # A gate of zero would keep a zero residual output from ever learning: open the gates instead.
-        for name, p in network.named_parameters():
-            if "blocks." in name and name.endswith("adaLN_modulation.bias"):
-                gates = p.data.view(6, -1)
-                gates[2] = gates[5] = 1.0
+    network.backbone.initialise(torch.Generator().manual_seed(recipe.seed))
     return network.to(device)
 
 
@@ -207,7 +194,7 @@ class Trainer:
         """Fresh optimisers and a fresh average; after a fresh autoregressive start MASK begins as the mean token."""
         phases = self.recipe.phases
         if 0 < phase < len(phases) and phases[phase - 1].objective == "autoregressive":
-            embedding = self.network.backbone.vocab_embed.embedding
+            embedding = self.network.backbone.embedding
             mask_id = self.network.process.mask_id
             if mask_id is not None and self.recipe.start is None:
                 rows = whole(embedding.detach()).clone()

@@ -245,7 +245,7 @@ def next_token(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Nois
     else:
         where[:, -1] = False  # nothing follows the last
     sigma = torch.zeros(len(x0), device=x0.device)
-    losses = network.losses_at(x, sigma, where, _cross_entropy_to(network.process, targets.flatten()), causal=True)
+    losses = network.losses_at(x, sigma, where, _cross_entropy_to(network.process, targets.flatten()), "causal")
     return losses.view(len(x0), -1).mean(1)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.training.parallel import shared_like, whole
 from sedd_cli.training.recipe import Optimiser, Phase
 
@@ -55,13 +56,13 @@ class Muon(torch.optim.Optimizer):
                 p.add_(update, alpha=-group["lr"] * 0.2 * max(p.shape) ** 0.5)
 
 
-def make_optimisers(network: nn.Module, settings: Optimiser) -> list[torch.optim.Optimizer]:
+def make_optimisers(network: ScoreNetwork, settings: Optimiser) -> list[torch.optim.Optimizer]:
     """One or two optimisers over the parameters; each group keeps its full rate as `base_lr`."""
-    named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
-    matrices = [p for name, p in named if settings.name == "muon" and "blocks." in name and p.ndim == 2]
-    embedding = [p for name, p in named if "vocab_embed" in name and settings.name == "muon"]
+    muon, backbone = settings.name == "muon", network.backbone
+    matrices: list[Tensor] = [p for p in backbone.matrix_parameters() if p.requires_grad] if muon else []
+    embedding: list[Tensor] = [backbone.embedding] if muon and backbone.embedding.requires_grad else []
     taken = {id(p) for p in (*matrices, *embedding)}
-    rest = [p for _, p in named if id(p) not in taken]
+    rest: list[Tensor] = [p for p in network.parameters() if p.requires_grad and id(p) not in taken]
     groups = [{"params": rest, "lr": settings.learning_rate}]
     if embedding:
         groups.append({"params": embedding, "lr": settings.embedding_rate})

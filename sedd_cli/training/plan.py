@@ -62,14 +62,12 @@ def tokens_of(recipe: Recipe) -> int:
 
 
 def _flops(recipe: Recipe, network: ScoreNetwork, phase: Phase) -> float:
-    """Forward, and twice that backward (thrice with checkpointing): 2 a weight and token, attention, the head."""
+    """Forward, and twice that backward (thrice with checkpointing)."""
     model = recipe.model
-    canvases, L, D = recipe.batch_size * _canvases(recipe, phase), model.length, model.hidden_size
-    weights = sum(p.numel() for name, p in network.named_parameters() if "blocks." in name and p.ndim == 2)
+    canvases = recipe.batch_size * _canvases(recipe, phase)
     everywhere = phase.objective == "autoregressive" or model.process == "uniform"
-    head = (1.0 if everywhere else 0.5) * network.process.states * D
-    attention = 2 * model.n_blocks * L * D
-    return (4 if model.checkpointing else 3) * 2.0 * canvases * L * (weights + attention + head)
+    forward = network.backbone.flops(model.length, 1.0 if everywhere else 0.5)
+    return (4 if model.checkpointing else 3) * canvases * model.length * forward
 
 
 def _canvases(recipe: Recipe, phase: Phase) -> int:

@@ -5,12 +5,20 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.models.config import Config, D3PMConfig, GraphConfig, NetworkConfig, NoiseConfig
 from sedd_cli.training.objectives import ABSORBING_ONLY
-from sedd_cli.training.start import complete
+from sedd_cli.training.start import BY_FORM, complete
 
 ObjectiveName = Literal[
     "autoregressive",
@@ -55,7 +63,8 @@ class Data(_Section):
 class Model(_Section):
     """The network: `form` radd (no time) or sedd (time-conditioned); `process` causal is the autoregressive baseline,
     with the objective autoregressive alone; `checkpointing` trades time for memory;
-    `compile` has torch compile the blocks, which needs a C++ compiler and pays on accelerators only."""
+    `compile` has torch compile the blocks, which needs a C++ compiler and pays on accelerators only. `type` and
+    `mask_id` come with a `start` that is neither of the two forms' own backbone, or has MASK among its tokens."""
 
     form: Literal["radd", "sedd"] = "radd"
     process: Literal["absorb", "uniform", "causal"] = "absorb"
@@ -68,6 +77,14 @@ class Model(_Section):
     scale_by_sigma: bool = True
     checkpointing: bool = False
     compile: bool = False
+    type: str | None = None
+    mask_id: int | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keys that most recipes lack are written only where they are set."""
+        table: dict[str, Any] = serialise(self)
+        return {key: value for key, value in table.items() if key not in ("type", "mask_id") or value is not None}
 
 
 class Noise(_Section):
@@ -180,7 +197,7 @@ class Recipe(_Section):
             for phase in self.phases:
                 if phase.objective != "autoregressive":
                     raise ValueError(f"the objective {phase.objective} needs noise, but model.process is causal")
-        self.config(tokens=2)
+        self.config(tokens=max(2, self.model.mask_id or 0))
         return self
 
     @property
@@ -192,12 +209,13 @@ class Recipe(_Section):
         m = self.model
         return Config(
             tokens=tokens,
+            mask_id=m.mask_id,
             graph=GraphConfig(type=m.process),
             noise=NoiseConfig(**self.noise.model_dump()),
             d3pm=D3PMConfig(steps=self.d3pm.steps, mixture=self.d3pm.mixture) if self._has_chain else None,
             model=NetworkConfig(
                 name=self.name,
-                type="ddit" if m.form == "sedd" else "ddit_wot",
+                type=m.type or BY_FORM[m.form],
                 hidden_size=m.hidden_size,
                 cond_dim=m.cond_dim,
                 length=m.length,

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 OBJECTIVES = {"RADD": "simple", "SEDD": "dwdse", "D3PM": "d3pm-hybrid", "autoregressive": "autoregressive"}
 """What goes on with a checkpoint of each form where no recipe says it."""
 
+BY_FORM = {"sedd": "ddit", "radd": "ddit_wot"}
+"""The backbone type of each `model.form` of a recipe."""
+
 ITS_OWN = "start"
 """A recipe's `tokenizer`: that of its `start`."""
 
@@ -55,6 +58,10 @@ def _sections(config: Config) -> dict[str, Any]:
         },
         "noise": {"type": noise.type, "sigma_min": noise.sigma_min, "sigma_max": noise.sigma_max},
     }
+    if model.type != BY_FORM[sections["model"]["form"]]:
+        sections["model"]["type"] = model.type
+    if config.mask_id is not None:
+        sections["model"]["mask_id"] = config.mask_id
     if config.d3pm is not None:
         sections["d3pm"] = {"steps": config.d3pm.steps, "mixture": config.d3pm.mixture}
     return sections

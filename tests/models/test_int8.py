@@ -120,7 +120,7 @@ def test_a_checkpoint_knows_its_precision(int8: Checkpoint, built_in: Checkpoint
     linear = {name for name, module in int8.model.named_modules() if isinstance(module, nn.Linear)}
     assert not linear  # RADD form: no layer depends on sigma
     floats = sum(t.nbytes for t in [*int8.model.parameters(), *int8.model.buffers()] if t.dtype == torch.float32)
-    embedding = int8.model.backbone.vocab_embed.embedding.nbytes
+    embedding = int8.model.backbone.embedding.nbytes
     assert embedding < floats < 1.05 * embedding  # norms, biases and steps: no float32 copy of a weight is left
 
 

@@ -40,8 +40,8 @@ class Table:
             return logits.log_softmax(-1) - torch.expm1(sigma).log()[:, None]
         return logits.scatter(-1, here[:, None], 0.0) if isinstance(self.process, Uniform) else logits
 
-    def losses_at(self, x: Tensor, sigma: Tensor, where: Tensor, loss: Loss, *, causal: bool = False) -> Tensor:
-        if causal:
+    def losses_at(self, x: Tensor, sigma: Tensor, where: Tensor, loss: Loss, attention: str = "full") -> Tensor:
+        if attention == "causal":
             # After a prefix: the entry of the canvas of which the rest is masked, at its first masked position.
             row, position = where.nonzero().unbind(1)
             x = torch.where(torch.arange(LENGTH) > position[:, None], TOKENS, x[row])

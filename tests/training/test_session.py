@@ -94,7 +94,7 @@ def test_canvases_are_cut_now_and_then(text: Path, tmp_path: Path) -> None:
 
         for event in session.events():
             if isinstance(event, Prepared):
-                session.trainer.network.backbone.vocab_embed.register_forward_pre_hook(note)
+                session.trainer.network.backbone.blocks[0].register_forward_pre_hook(note)
         return [seen[step] for step in range(20)]
 
     assert lengths(0) == [16] * 20

@@ -28,7 +28,7 @@ class Seen:
         loaded = self.until(messages.Loaded, messages.LoadFailed)
         assert isinstance(loaded, messages.Loaded)
         self.checkpoint: Checkpoint = loaded.checkpoint
-        self.checkpoint.model.backbone.vocab_embed.register_forward_pre_hook(self._called)
+        self.checkpoint.model.backbone.blocks[0].register_forward_pre_hook(self._called)
 
     def _heard(self, message: Message) -> None:
         self.said.append(message)

@@ -1,1 +1,36 @@
-"""Networks behind one protocol."""
+"""Networks behind one protocol, and which of them a config's `model.type` names.
+
+Importing this needs no torch: configs are read without it. A backbone is a module of this folder with a class that
+is a `protocol.Backbone`, and an entry here.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sedd_cli.models.backbones.protocol import Backbone
+    from sedd_cli.models.config import NetworkConfig
+
+
+@dataclass(frozen=True)
+class BackboneType:
+    """Where the class of a `model.type` is defined, and whether it is conditioned on the total noise."""
+
+    module: str
+    name: str
+    time_conditioned: bool
+
+
+BACKBONES = {
+    "ddit": BackboneType("sedd_cli.models.backbones.ddit", "DDiT", time_conditioned=True),
+    "ddit_wot": BackboneType("sedd_cli.models.backbones.ddit", "DDiT", time_conditioned=False),
+}
+"""By `model.type`."""
+
+
+def make_backbone(config: "NetworkConfig", states: int, mask_id: int | None) -> "Backbone":
+    """The network of a config, with V = `states` of which `mask_id` (None: none) cannot be written."""
+    entry = BACKBONES[config.type]
+    backbone: Backbone = getattr(import_module(entry.module), entry.name)(config, states, mask_id)
+    return backbone

@@ -15,8 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from sedd_cli.models.backbones.protocol import Attention, Backbone
 from sedd_cli.models.config import NetworkConfig
 
+INITIAL_STD = 0.05
+"""Of fresh weights."""
 GELU_CHUNK = 2**17
 """Elements that the passes of a GELU take at once: they stay in a core's cache."""
 GELU_SLOPE = torch.tensor(2 * math.sqrt(2 / math.pi), device="cpu")
@@ -183,14 +186,13 @@ class Block(nn.Module):
         angles: tuple[Tensor, Tensor],
         c: Tensor | None,
         at: Tensor | None = None,
-        causal: bool = False,
         where: Tensor | None = None,
+        attention: Attention = "full",
     ) -> Tensor:
         """x (B, L, D) and condition c (B, cond_dim) -> (B, L, D).
 
         With `at` (B, K), keys and values are computed everywhere, all else at those positions alone: (B, K, D).
         With `where` (B, L) of N positions, any number in a row, attention is computed everywhere: (N, D).
-        `causal`: positions see those before them only.
         """
         shift1, scale1, *modulations = self._modulations(c)
         h = self.norm1(x, shift1, scale1)
@@ -205,7 +207,7 @@ class Block(nn.Module):
             kv = self._heads(self.attn_qkv.part(h, D, 3 * D), 2)
             k, v = rotate_(kv[:, :, 0], angles), kv[:, :, 1]
         attended = F.scaled_dot_product_attention(
-            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=causal
+            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=attention == "causal"
         )
         attended = attended.transpose(1, 2).flatten(2)
         if where is not None:
@@ -267,46 +269,82 @@ class OutputLayer(nn.Module):
         return out
 
 
-class DDiT(nn.Module):
-    """Tokens and total noise to one logit a state; what a logit means is `ScoreNetwork`'s to say."""
+class DDiT(Backbone):
+    """The diffusion transformer; a state's logit is a linear function of the features."""
 
-    def __init__(self, config: NetworkConfig, states: int) -> None:
+    def __init__(self, config: NetworkConfig, states: int, mask_id: int | None = None) -> None:
         super().__init__()
+        self.mask_id = mask_id
+        self.head_dim = config.hidden_size // config.n_heads
+        self.time_conditioned = config.time_conditioned
         self.vocab_embed = Embedding(states, config.hidden_size)
         self.sigma_map = TimestepEmbedder(config.cond_dim) if config.time_conditioned else None
-        self.rotary_emb = Rotary(config.hidden_size // config.n_heads)
+        self.rotary_emb = Rotary(self.head_dim)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_blocks))
         self.output_layer = OutputLayer(config, states)
         self.recompute = config.use_checkpoint
+
+    @property
+    def embedding(self) -> nn.Parameter:
+        return self.vocab_embed.embedding
 
     def features(
         self,
         x: Tensor,
         sigma: Tensor,
         at: Tensor | None = None,
-        causal: bool = False,
         where: Tensor | None = None,
+        attention: Attention = "full",
     ) -> Tensor:
-        """The features that the head reads: (B, L), (B,) -> (B, L, D).
-
-        (B, K, D) at positions `at` (B, K); (N, D), row by row, at positions `where` (B, L).
-        """
         c = None if self.sigma_map is None else F.silu(self.sigma_map(sigma))
         angles = self.rotary_emb.angles(x.shape[1])
         h = self.vocab_embed(x)
         last = len(self.blocks) - 1
         for i, block in enumerate(self.blocks):
-            inputs = (h, angles, c, at if i == last else None, causal, where if i == last else None)
+            inputs = (h, angles, c, at if i == last else None, where if i == last else None, attention)
             recompute = self.recompute and self.training
             h = checkpoint(block, *inputs, use_reentrant=False) if recompute else block(*inputs)
         return self.output_layer.features(h, c, where)
 
-    def head(self, features: Tensor, states: int | None = None) -> Tensor:
-        """Logits (..., V) of features (..., D), or of the first `states` states alone."""
-        linear = self.output_layer.linear
-        out: Tensor = linear(features) if states is None else linear.part(features, 0, states)
-        return out
+    def head(self, features: Tensor, every_state: bool = False) -> Tensor:
+        linear, states, mask_id = self.output_layer.linear, len(self.embedding), self.mask_id
+        if every_state:
+            out: Tensor = linear(features)
+            return out
+        if mask_id is None or mask_id == states - 1:
+            return linear.part(features, 0, states if mask_id is None else mask_id)
+        parts = (linear.part(features, *span) for span in ((0, mask_id), (mask_id + 1, states)) if span[0] < span[1])
+        return torch.cat(tuple(parts), -1)
 
-    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """(B, L), (B,) -> (B, L, V)."""
-        return self.head(self.features(x, sigma))
+    def block_output(self, hidden: Tensor, at: Tensor | None = None) -> Tensor:
+        # Of a copy: a block adds to what it reads.
+        out: Tensor = self.blocks[-1](hidden.clone(), self.rotary_emb.angles(hidden.shape[1]), None, at)
+        return out if at is None else self.output_layer.features(out, None)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Normal weights; nothing in the residual outputs, the head and the modulations."""
+        for name, p in self.named_parameters():
+            if p.ndim == 2:
+                silent = name.endswith(("attn_out.weight", "mlp.2.weight", "linear.weight")) or "adaLN" in name
+                nn.init.zeros_(p) if silent else nn.init.normal_(p, std=INITIAL_STD, generator=generator)
+            elif name.endswith(".bias"):
+                nn.init.zeros_(p)
+        # A gate of zero would keep a zero residual output from ever learning: open the gates instead.
+        for name, p in self.blocks.named_parameters():
+            if name.endswith("adaLN_modulation.bias"):
+                gates = p.data.view(6, -1)
+                gates[2] = gates[5] = 1.0
+
+    def derived_buffers(self) -> dict[str, Tensor]:
+        # Some weights files hold it: half precision on disk would have spoilt it.
+        return {"rotary_emb.inv_freq": inverse_frequencies(self.head_dim)}
+
+    def quantised_layers(self) -> dict[str, Sequence[int]]:
+        """All but those that depend on sigma alone."""
+        width, mask_id = self.embedding.shape[1], self.mask_id
+        cuts: dict[str, Sequence[int]] = {
+            f"blocks.{len(self.blocks) - 1}.attn_qkv": [width],
+            "output_layer.linear": [] if mask_id is None else sorted({mask_id, min(mask_id + 1, len(self.embedding))}),
+        }
+        names = (name for name, module in self.named_modules() if isinstance(module, nn.Linear))
+        return {name: cuts.get(name, []) for name in names if "adaLN" not in name and "sigma_map" not in name}
