@@ -161,6 +161,11 @@ def add_gated(x: Tensor, out: Tensor, gate: Tensor | None) -> Tensor:
     return x.add_(out) if gate is None else x.addcmul_(gate, out)
 
 
+def gather_positions(x: Tensor, at: Tensor) -> Tensor:
+    """x (B, L, D) at the positions `at` (B, K): (B, K, D)."""
+    return x.gather(1, at.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
+
+
 def spread(modulation: Tensor | None, where: Tensor) -> Tensor | None:
     """A row's modulation (B, 1, D) at each of its positions `where` (B, L): (N, D)."""
     return None if modulation is None else modulation.expand(*where.shape, -1)[where]
@@ -195,21 +200,10 @@ class Block(nn.Module):
         With `where` (B, L) of N positions, any number in a row, attention is computed everywhere: (N, D).
         """
         shift1, scale1, *modulations = self._modulations(c)
-        h = self.norm1(x, shift1, scale1)
-        cos, sin = angles
-        if at is None:
-            q, k, v = self._turned(self._heads(self.attn_qkv(h), 3), angles)
-        else:
-            D = x.shape[-1]
-            pick = at.unsqueeze(-1).expand(-1, -1, D)
-            x = x.gather(1, pick)
-            q = rotate_(self._heads(self.attn_qkv.part(h.gather(1, pick), 0, D), 1).squeeze(2), (cos[at], sin[at]))
-            kv = self._heads(self.attn_qkv.part(h, D, 3 * D), 2)
-            k, v = rotate_(kv[:, :, 0], angles), kv[:, :, 1]
-        attended = F.scaled_dot_product_attention(
-            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=attention == "causal"
-        )
-        attended = attended.transpose(1, 2).flatten(2)
+        queries, keys, values = self._queries_keys_values(self.norm1(x, shift1, scale1), angles, at)
+        attended = self._attend(queries, keys, values, attention)
+        if at is not None:
+            x = gather_positions(x, at)
         if where is not None:
             x, attended = x[where], attended[where]
             modulations = [spread(m, where) for m in modulations]
@@ -217,16 +211,35 @@ class Block(nn.Module):
         x = add_gated(x, self._drop(self.attn_out(attended)), gate1)
         return add_gated(x, self._drop(self.mlp(self.norm2(x, shift2, scale2))), gate2)
 
-    def _drop(self, out: Tensor) -> Tensor:
-        return F.dropout(out, self.dropout, self.training) if self.training and self.dropout else out
+    def _queries_keys_values(
+        self, h: Tensor, angles: tuple[Tensor, Tensor], at: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Heads of normalised h (B, L, D), turned: (B, L, H, D/H) each; queries (B, K, H, D/H) with `at`."""
+        if at is None:
+            return self._turned(self._heads(self.attn_qkv(h), 3), angles)
+        (cos, sin), D = angles, h.shape[-1]
+        queries = self._heads(self.attn_qkv.part(gather_positions(h, at), 0, D), 1).squeeze(2)
+        keys_values = self._heads(self.attn_qkv.part(h, D, 3 * D), 2)
+        return rotate_(queries, (cos[at], sin[at])), rotate_(keys_values[:, :, 0], angles), keys_values[:, :, 1]
 
-    def _turned(self, qkv: Tensor, angles: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
+    def _turned(self, qkv: Tensor, angles: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, L, 3, H, D/H) with queries and keys turned, as three; in place unless there are gradients."""
         if torch.is_grad_enabled():
-            turned: tuple[Tensor, ...] = TurnedHeads.apply(qkv, *angles)  # type: ignore[no-untyped-call]
+            turned: tuple[Tensor, Tensor, Tensor] = TurnedHeads.apply(qkv, *angles)  # type: ignore[no-untyped-call]
             return turned
         cos, sin = angles
         rotate_(qkv[:, :, :2], (cos[:, None], sin[:, None]))
-        return qkv.unbind(2)
+        queries, keys, values = qkv.unbind(2)
+        return queries, keys, values
+
+    def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, attention: Attention) -> Tensor:
+        """(B, L, H, D/H) each, K queries -> (B, K, D)."""
+        q, k, v = (heads.transpose(1, 2) for heads in (queries, keys, values))
+        attended = F.scaled_dot_product_attention(q, k, v, is_causal=attention == "causal")
+        return attended.transpose(1, 2).flatten(2)
+
+    def _drop(self, out: Tensor) -> Tensor:
+        return F.dropout(out, self.dropout, self.training) if self.training and self.dropout else out
 
     def _heads(self, qkv: Tensor, parts: int) -> Tensor:
         """(B, L, parts * D) -> (B, L, parts, H, D/H)."""
