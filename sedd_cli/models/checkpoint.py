@@ -25,7 +25,7 @@ from sedd_cli.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded network with all that its config says. `tokenizer` is None where the folder has none."""
+    """A loaded network with its config. `tokenizer` is None where the folder has none."""
 
     name: str
     folder: Path
@@ -33,7 +33,7 @@ class Checkpoint:
     model: ScoreNetwork
     tokenizer: Tokenizer | None
     weights: FileIdentity | None = field(default=None, repr=False)
-    """Which file they were read from: a training run puts another in its place. None where it was none."""
+    """The file that they were read from, which a training run may replace; None where there was no file."""
 
     @cached_property
     def process(self) -> StateSpace:
@@ -55,14 +55,14 @@ class Checkpoint:
 
     @property
     def validation_bound(self) -> float | None:
-        """Nats a token on its own validation text, as its provenance says; None where that is not known."""
+        """Nats a token on its own validation text, from its provenance; None where that has none."""
         bound = self.config.provenance.get("bound")
         value = bound.get("nats_per_token") if isinstance(bound, dict) else None
         return float(value) if isinstance(value, int | float) and value > 0 else None
 
     @property
     def length(self) -> int:
-        """The canvas that it was trained on, in tokens."""
+        """Tokens of the canvases that it was trained on."""
         return self.config.model.length
 
     @property
@@ -71,7 +71,7 @@ class Checkpoint:
 
     @property
     def precision(self) -> Precision:
-        """What the linear layers compute in; on an accelerator by autocast of the blocks."""
+        """The precision of the linear layers; on an accelerator by autocast of the blocks."""
         if is_quantised(self.model):
             return "int8"
         return next((name for name, dtype in AUTOCAST.items() if dtype == self.model.autocast), "float32")
@@ -86,9 +86,9 @@ class Checkpoint:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of the weights file, hexadecimal; found when it is first asked for: a large file takes its time.
+        """SHA-256 of the weights file, hexadecimal; computed at the first access, which takes long for a large file.
 
-        Raises `NotLoadableError` if that is no longer the file which was loaded.
+        Raises `NotLoadableError` if the file is not the one that was loaded.
         """
         return weights_hash(self.folder, self.weights)
 
@@ -100,10 +100,10 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
 
     Weights of any precision become float32. `dtype` is that of the products: auto, float32; on an accelerator
     bfloat16 or float16, in the blocks; on a CPU int8, of which no float32 copy is kept. Raises `NotLoadableError` if
-    the folder is missing, incomplete, unsafe or inconsistent, `UsageError` for a device or dtype that cannot be had.
+    the folder is missing, incomplete, unsafe or inconsistent, `UsageError` for an unavailable device or dtype.
     """
-    where = resolve_device(device)
-    precision = resolve_precision(dtype, where)
+    target = resolve_device(device)
+    precision = resolve_precision(dtype, target)
     folder = find_checkpoint(None if name_or_path is None else str(name_or_path))
     config = read_config(folder)
     weights = file_identity(weights_file(folder))
@@ -114,14 +114,14 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
         name=_name(folder, config),
         folder=folder,
         config=config,
-        model=model.to(where),
+        model=model.to(target),
         tokenizer=read_tokenizer(folder, config),
         weights=weights,
     )
 
 
 def _name(folder: Path, config: Config) -> str:
-    """What it is called: by its repository where it came from the hub, whose configs say `small` or nothing."""
+    """The repository's name where it came from the hub (configs there are named `small`, or not at all)."""
     return cached_repository(folder) or config.model.name or folder.resolve().name
 
 
@@ -132,7 +132,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         with warnings.catch_warnings():
-            # It warns of unusual pickles that it then refuses; the refusal says enough.
+            # It warns of unusual pickles that it then refuses: the refusal is enough.
             warnings.simplefilter("ignore")
             weights = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -178,7 +178,7 @@ def build_network(
         )
     for name in weights:
         weights[name] = weights[name].float()
-        # The extremes tell, without the copies that isfinite() makes of a large tensor.
+        # isfinite() would copy a large tensor.
         if not all(bool(extreme.isfinite()) for extreme in weights[name].aminmax()):
             raise NotLoadableError(
                 f"the weights in {folder} hold NaN or infinity: {name}",
@@ -189,9 +189,9 @@ def build_network(
 
 
 def read_tokenizer(folder: Path, config: Config) -> Tokenizer | None:
-    """`tokenizer.json`, else `vocab.json` with `merges.txt`, else GPT-2's where the tokens are as many as its own.
+    """`tokenizer.json`, else `vocab.json` with `merges.txt`, else GPT-2's if the number of tokens is that of GPT-2.
 
-    None where there is none: GPT-2's is read from the hub's cache, never fetched here.
+    None if there is none. GPT-2's is read from the hub's cache, never downloaded.
     """
     tokenizer: Tokenizer | None
     try:

@@ -1,7 +1,7 @@
 """`config.json` of a checkpoint: the nested training configuration of the public SEDD and RADD folders.
 
-Only the keys that define the network, the process and the schedule are read; the others are left alone. Reading one
-needs no torch: a checkpoint is shown, or refused before it is downloaded, without it.
+Only the keys that define the network, the process and the schedule are read. Reading needs no torch: checkpoints are
+listed, and refused before the download, without it.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -34,7 +34,7 @@ class GraphConfig(_Section):
 
 
 class D3PMConfig(_Section):
-    """The chain of a D3PM: T = `steps`, and how `p(x0 | x_t)` makes a reverse step (see `diffusion.d3pm`)."""
+    """The chain of a D3PM: T = `steps`, and the `mixture` of its reverse step (see `diffusion.d3pm`)."""
 
     steps: int = Field(default=1000, gt=0)
     mixture: Literal["posterior", "joint"] = "posterior"
@@ -44,7 +44,7 @@ class NetworkConfig(_Section):
     """`type` is one of `backbones.BACKBONES`, such as `ddit` (SEDD form: time-conditioned) or `ddit_wot` (RADD form: no
     time).
 
-    `use_checkpoint`: training computes each block again on the way back, for less memory.
+    `use_checkpoint`: training computes each block again in the backward pass, for less memory.
     """
 
     name: str = ""
@@ -79,7 +79,7 @@ class NetworkConfig(_Section):
 
 
 class Config(_Section):
-    """What a checkpoint is. A missing `graph` means absorbing, as in the public RADD folders; `d3pm`: it is one.
+    """The config of a checkpoint. A missing `graph` means absorbing, as in the public RADD folders.
 
     `tokens` can be written; `mask_id` is the state beside them (None: the last one, `tokens`), absorbing only.
     """
@@ -123,7 +123,7 @@ class Config(_Section):
 
     @property
     def parameterization(self) -> str:
-        """How the network's output is to be read."""
+        """What the network's output means: SEDD, RADD, D3PM or autoregressive."""
         if self.graph.type == "causal":
             return "autoregressive"
         if self.d3pm is not None:

@@ -47,14 +47,14 @@ def steps_of(x: Tensor) -> Tensor:
 def codes_of(x: Tensor) -> tuple[Tensor, Tensor]:
     """Rows (M, K) as whole numbers of steps around 128, uint8, and the step of each row (M, 1)."""
     step = steps_of(x)
-    some = max(1, CHUNK // x.shape[1])
+    rows = max(1, CHUNK // x.shape[1])
     # Conversion cuts off what is behind the point: with the half, it rounds.
-    parts = [(a / s).add_(ZERO + 0.5).to(torch.uint8) for a, s in zip(x.split(some), step.split(some), strict=True)]
+    parts = [(a / s).add_(ZERO + 0.5).to(torch.uint8) for a, s in zip(x.split(rows), step.split(rows), strict=True)]
     return torch.cat(parts), step
 
 
 class Piece(nn.Module):
-    """Some of a layer's outputs: weight (N, K) and bias (N,) or None."""
+    """A range of a layer's outputs: weight (N, K) and bias (N,) or None."""
 
     scale: Tensor
     zero: Tensor
@@ -99,12 +99,12 @@ class Int8Linear(nn.Module):
 
     def part(self, x: Tensor, begin: int, end: int) -> Tensor:
         """Its outputs `begin` to `end`, both cuts: (..., K) float32 -> (..., end - begin) float32."""
-        wanted = [span for span in self.spans if begin <= span[0] and span[1] <= end]
-        if not wanted or (wanted[0][0], wanted[-1][1]) != (begin, end):
+        requested = [span for span in self.spans if begin <= span[0] and span[1] <= end]
+        if not requested or (requested[0][0], requested[-1][1]) != (begin, end):
             raise ValueError(f"outputs {begin} to {end} do not begin and end where the layer was cut: {self.spans}")
         rows = x.flatten(0, -2)
         codes, step = codes_of(rows)
-        parts = [piece(codes, step) for span, piece in zip(self.spans, self.pieces, strict=True) if span in wanted]
+        parts = [piece(codes, step) for span, piece in zip(self.spans, self.pieces, strict=True) if span in requested]
         out = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
         return out.view(*x.shape[:-1], end - begin)
 
@@ -138,7 +138,7 @@ def _product(codes: Tensor, packed: Tensor, scale: Tensor, zero: Tensor) -> Tens
 
 @cache
 def has_exact_products() -> bool:
-    """Whether torch's int8 product is there and right on this machine, tried on the largest values there are."""
+    """Whether torch has an int8 product that is right on this machine, tried on the largest values."""
     M, K, N = 16, 256, 64
     codes = torch.full((M, K), ZERO + LARGEST, dtype=torch.uint8)
     weight = torch.full((N, K), LARGEST, dtype=torch.int8)

@@ -20,10 +20,10 @@ LOSS_CHUNK = 512
 """Positions of which training holds the head's output at once: fewer and larger products are faster."""
 
 FREED_KEPT = 31 * 2**20
-"""Bytes just below the most up to which glibc learns to keep what is freed."""
+"""Bytes just below glibc's largest threshold for keeping freed memory."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""(logits (n, tokens), which positions they are of (n,)) -> (n,)."""
+"""(logits (n, tokens), indices of their positions (n,)) -> (n,)."""
 
 
 class ScoreNetwork(nn.Module):
@@ -53,7 +53,7 @@ class ScoreNetwork(nn.Module):
         return self.backbone.embedding.device
 
     def log_score(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Log scores of every state everywhere: (B, L) int64, (B,) -> (B, L, V) float32.
+        """Log scores of every state at every position: (B, L) int64, (B,) -> (B, L, V) float32.
 
         SEDD form: the network's own output at every position, 0 at `x_i`. RADD form: `log c - log(e^sigma - 1)`
         at masked positions, 0 in the MASK column; elsewhere 0 at `x_i` and -inf. Raises `UsageError` if
@@ -80,8 +80,8 @@ class ScoreNetwork(nn.Module):
     def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
         """`diffusion.network.Network`: the same log scores of the real tokens, at the positions `where` alone.
 
-        On a CPU canvases run together only where that changes no bit, so that no result depends on what else is in
-        the batch.
+        On a CPU canvases run together only where that changes no bit, so that no result depends on the rest of the
+        batch.
         """
         rows = where.any(1).nonzero().squeeze(1)
         if not len(rows):
@@ -100,8 +100,8 @@ class ScoreNetwork(nn.Module):
     def losses_at(self, x: Tensor, sigma: Tensor, where: Tensor, loss: Loss, attention: Attention = "full") -> Tensor:
         """Differentiable losses at the positions `where` (B, L), row by row: (N,). For training.
 
-        `loss` is given the logits of some of them (n, tokens), and which of the N they are (n,). They are computed
-        by chunks, and again on the way back, so that logits of all N are never held. With causal `attention` each
+        `loss` takes the logits of a chunk (n, tokens) and the indices of its positions (n,). Logits are computed by
+        chunks, and again in the backward pass, so that logits of all N are never held. With causal `attention` each
         position scores the next token.
         """
         with self._autocast():
@@ -110,13 +110,13 @@ class ScoreNetwork(nn.Module):
         def of_chunk(features: Tensor, chunk: Tensor) -> Tensor:
             return loss(self.backbone.head(features), chunk)
 
-        # split(), not indexing: on the way back each index would fill a zeroed copy of all features.
+        # split(), not indexing: in the backward pass each index would fill a zeroed copy of all features.
         chunks = torch.arange(len(features), device=features.device).split(LOSS_CHUNK)
         parts = zip(features.split(LOSS_CHUNK), chunks, strict=True)
         return torch.cat([checkpoint(of_chunk, part, chunk, use_reentrant=False) for part, chunk in parts])
 
     def _causal_features(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
-        """The same of positions that see those before them only: what comes after the last of them is not read."""
+        """As `_features` with causal attention: tokens after the last position of `where` are not read."""
         assert isinstance(self.process, Causal)
         end = int(where.any(0).nonzero().max()) + 1
         x, where = self.process.before(x[:, :end]).to(self.device), where[:, :end].to(self.device)
@@ -149,17 +149,17 @@ class ScoreNetwork(nn.Module):
                 yield Scored(row[chunk], position[chunk], score)
 
     def _packs(self, counts: list[int]) -> list[list[Tensor]]:
-        """Cut the positions of canvases that have `counts` of them into what is handed out at once: (n,) each.
+        """Cut the positions of canvases that have `counts` of them into the chunks of `Scored`: (n,) each.
 
-        The head runs once for each list of those. On a CPU no chunk holds two canvases: a sum over one row of many
+        The head runs once for each list of chunks. On a CPU no chunk holds two canvases: a sum over one row of many
         tokens is shared by threads, over several it is not, and rounds otherwise.
         """
-        everything = torch.arange(sum(counts))
+        indices = torch.arange(sum(counts))
         if self.device.type != "cpu":
-            return [[chunk] for chunk in everything.split(HEAD_CHUNK)]
+            return [[chunk] for chunk in indices.split(HEAD_CHUNK)]
         packs: list[list[Tensor]] = []
         room = 0
-        for canvas in everything.split(counts):
+        for canvas in indices.split(counts):
             for chunk in canvas.split(HEAD_CHUNK):
                 if len(chunk) > room:
                     packs.append([])
@@ -195,7 +195,7 @@ class ScoreNetwork(nn.Module):
         return out.scatter(-1, current.to(self.device)[:, None], 0.0)
 
     def _score_of_x0(self, logits: Tensor, sigma: Tensor, current: Tensor) -> Tensor:
-        """The log score that logits of `p(x0 | x_t)` make, float64: what is read back from it must not be rounded."""
+        """The log score of logits of `p(x0 | x_t)`; float64, since `p(x0 | x_t)` is computed back from it."""
         exact = (logits.cpu() if self.device.type == "mps" else logits).double()
         current = current.to(exact.device)
         noise = Mixing.of(torch.exp(-sigma.cpu().double()), self.process.tokens, exact.device, exact.dtype)
@@ -213,9 +213,9 @@ class ScoreNetwork(nn.Module):
 
 
 def _keep_freed_memory() -> None:
-    """Have glibc's malloc keep what a call frees for the next one.
+    """Make glibc's malloc keep the memory that a call frees for the next one.
 
-    Otherwise buffers of megabytes go back to the system and come back page by page, at 256 tokens a tenth of a call.
-    How much is kept follows the largest buffer of its own mapping that was freed: one that is never touched will do.
+    Otherwise buffers of megabytes go back to the system and return page by page, at 256 tokens a tenth of a call.
+    The threshold follows the largest mapped buffer that was freed; it need not have been touched.
     """
     torch.empty(FREED_KEPT, dtype=torch.uint8, device="cpu")

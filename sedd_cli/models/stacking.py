@@ -1,9 +1,9 @@
-"""How many canvases may run as one on a CPU without changing a bit of what any of them comes to.
+"""How many canvases run in one batch on a CPU without changing a bit of any result.
 
 Short canvases run faster together: their matrix products have too few rows to keep a core busy. But a library may
-add up a product of many rows in another order than one of few, and a text must not depend on what else is in its
-batch. So it is measured, once for each size: a block and the head run on random features, together and one by one.
-Where a bit differs, canvases run one by one.
+sum a product of many rows in another order than one of few, and a text must not depend on the rest of its batch. So
+each batch size is measured once: a block and the head run on random features, together and one by one. Where a bit
+differs, canvases run one by one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,27 +27,27 @@ Head = Callable[[Tensor], Tensor]
 
 
 def padded(count: int, length: int) -> int:
-    """At how many of a canvas's positions the last block runs where `count` are asked for."""
+    """Positions of a canvas at which the last block runs to score `count` of them."""
     return min(length, -(-count // PAD) * PAD)
 
 
 class Stacking:
-    """What was found out about one network."""
+    """The batch sizes of one network that change no bit, measured when they are first needed."""
 
     def __init__(self, backbone: Backbone) -> None:
         self._backbone = backbone
         self._dim = backbone.embedding.shape[1]
-        self._alike: dict[tuple[int, ...], bool] = {}
+        self._equal: dict[tuple[int, ...], bool] = {}
 
     def stacks(self, rows: Sequence[int], counts: Sequence[int], length: int, head: Head) -> Iterator[list[int]]:
-        """Cut canvases, with `counts` positions that `head` is to score, into those that may run together; in order."""
+        """Cut canvases, with `counts` positions for `head` to score, into batches that change no bit; in order."""
         widths = (padded(count, length) for count in counts)
         for width, group in groupby(zip(widths, rows, strict=True), key=lambda pair: pair[0]):
-            left = [row for _, row in group]
-            while left:
-                size = self._size(len(left), length, width, head)
-                yield left[:size]
-                left = left[size:]
+            pending = [row for _, row in group]
+            while pending:
+                size = self._size(len(pending), length, width, head)
+                yield pending[:size]
+                pending = pending[size:]
 
     def _size(self, count: int, length: int, width: int, head: Head) -> int:
         fitting = (size for size in SIZES if size <= count and size * length <= STACK)
@@ -59,29 +59,29 @@ class Stacking:
         # A pass over elements is cut into a piece a thread, and where one ends within a vector it rounds otherwise.
         if self._backbone.time_conditioned or length * self._dim % (32 * threads):
             return False
-        if (threads,) not in self._alike:
-            self._alike[threads,] = self._heads_alike(head)
+        if (threads,) not in self._equal:
+            self._equal[threads,] = self._heads_equal(head)
         key = (threads, size, length, width)
-        if self._alike[threads,] and key not in self._alike:
-            self._alike[key] = self._blocks_alike(size, length, width)
-        return self._alike[threads,] and self._alike[key]
+        if self._equal[threads,] and key not in self._equal:
+            self._equal[key] = self._blocks_equal(size, length, width)
+        return self._equal[threads,] and self._equal[key]
 
     def _random(self, *shape: int) -> Tensor:
         return torch.randn(*shape, self._dim, generator=torch.Generator().manual_seed(0))
 
     @torch.no_grad()
-    def _blocks_alike(self, size: int, length: int, width: int) -> bool:
+    def _blocks_equal(self, size: int, length: int, width: int) -> bool:
         canvases, at = self._random(size, length), torch.arange(width).expand(size, -1)
 
         def run(rows: slice) -> tuple[Tensor, Tensor]:
             backbone = self._backbone
             return backbone.block_output(canvases[rows], at[rows]), backbone.block_output(canvases[rows])
 
-        apart = zip(*(run(slice(row, row + 1)) for row in range(size)), strict=True)
-        return all(torch.equal(a, torch.cat(b)) for a, b in zip(run(slice(size)), apart, strict=True))
+        separate = zip(*(run(slice(row, row + 1)) for row in range(size)), strict=True)
+        return all(torch.equal(a, torch.cat(b)) for a, b in zip(run(slice(size)), separate, strict=True))
 
     @torch.no_grad()
-    def _heads_alike(self, head: Head) -> bool:
+    def _heads_equal(self, head: Head) -> bool:
         features = self._random(HEAD_CHUNK)
-        apart = torch.cat([head(part) for part in features.split(PAD)])
-        return all(torch.equal(head(features[:n]), apart[:n]) for n in range(2 * PAD, HEAD_CHUNK + 1, PAD))
+        separate = torch.cat([head(part) for part in features.split(PAD)])
+        return all(torch.equal(head(features[:n]), separate[:n]) for n in range(2 * PAD, HEAD_CHUNK + 1, PAD))

@@ -21,7 +21,7 @@ from sedd_cli.models.config import NetworkConfig
 INITIAL_STD = 0.05
 """Of fresh weights."""
 GELU_CHUNK = 2**17
-"""Elements that the passes of a GELU take at once: they stay in a core's cache."""
+"""Elements that a GELU processes at a time, so that they stay in a core's cache."""
 GELU_SLOPE = torch.tensor(2 * math.sqrt(2 / math.pi), device="cpu")
 GELU_CURVE = 0.044715 * float(GELU_SLOPE)
 
@@ -45,7 +45,7 @@ class LayerNorm(nn.Module):
 
 
 class Linear(nn.Linear):
-    """A linear layer that gives a range of its outputs, too (as `int8.Int8Linear`, which may take its place)."""
+    """A linear layer that can compute a range of its outputs alone (as `int8.Int8Linear`, which may replace it)."""
 
     def part(self, x: Tensor, begin: int, end: int) -> Tensor:
         """Outputs `begin` to `end`: (..., K) -> (..., end - begin)."""
@@ -53,7 +53,7 @@ class Linear(nn.Linear):
 
 
 class Gelu(nn.Module):
-    """GELU by tanh, in place where no gradient will ask for the input: new memory costs more than the arithmetic."""
+    """GELU by tanh, in place where no gradient needs the input: new memory costs more than the arithmetic."""
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.is_grad_enabled():
@@ -69,10 +69,10 @@ class Gelu(nn.Module):
 
 
 class Narrowing(nn.Linear):
-    """A linear layer onto fewer features than it reads, in slices that are as wide as what it writes.
+    """A linear layer onto fewer features than it reads, in slices as wide as its output.
 
-    Two threads share a product's inner dimension where that is the longest, if there are few rows: what a row then
-    comes to depends on how many rows there are. Not so slice by slice, which takes no longer.
+    Two threads share a product's inner dimension where that is the longest, if there are few rows: the result of a row
+    then depends on the number of rows. Slice by slice it does not, in the same time.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -117,9 +117,9 @@ def rotate_(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
 
 
 class TurnedHeads(torch.autograd.Function):
-    """Queries, keys and values of (B, L, 3, H, D/H), the first two turned; what training uses.
+    """Queries, keys and values of (B, L, 3, H, D/H), the first two turned; for training.
 
-    Autograd's own way back from slices fills and adds up a zeroed copy of the whole for each of them.
+    Autograd's backward of slices fills and sums a zeroed copy of the whole for each of them.
     """
 
     @staticmethod
@@ -155,7 +155,7 @@ class TimestepEmbedder(nn.Module):
 
 
 def add_gated(x: Tensor, out: Tensor, gate: Tensor | None) -> Tensor:
-    """`x + gate * out`, into x itself where no gradient will ask for it (and half precision would not widen)."""
+    """`x + gate * out`, into x itself where no gradient needs it (and half precision would not widen)."""
     if torch.is_grad_enabled() or x.dtype != out.dtype:
         return x + out if gate is None else torch.addcmul(x, gate, out)
     return x.add_(out) if gate is None else x.addcmul_(gate, out)
@@ -272,7 +272,7 @@ class OutputLayer(nn.Module):
         self.adaLN_modulation = nn.Linear(config.cond_dim, 2 * D) if timed else None
 
     def features(self, x: Tensor, c: Tensor | None, where: Tensor | None = None) -> Tensor:
-        """What the vocabulary head is applied to: (B, L, D), or (N, D) at positions `where`, as it was."""
+        """The features that the vocabulary head reads: (B, L, D), or (N, D) where x is at the positions `where`."""
         shift = scale = None
         if c is not None and self.adaLN_modulation is not None:
             shift, scale = self.adaLN_modulation(c)[:, None].chunk(2, dim=-1)
