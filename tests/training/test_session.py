@@ -82,6 +82,10 @@ def test_a_run_leaves_a_checkpoint_that_generates(text: Path, tmp_path: Path) ->
     assert validation["standard_error"] > 0
     assert checkpoint.validation_bound == pytest.approx(validation["nats_per_token"])
     assert checkpoint.config.provenance["steps"] == 20
+    # States of earlier versions are resumed by these names.
+    assert {"network.transformer.vocab_embed.embedding", "average.transformer.vocab_embed.embedding"} <= set(
+        tensors(tmp_path / "run")
+    )
 
 
 def test_canvases_are_cut_now_and_then(text: Path, tmp_path: Path) -> None:
