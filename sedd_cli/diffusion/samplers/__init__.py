@@ -53,7 +53,8 @@ def make_sampler(
         )
     if score == "raw" and name in ("first-hitting", "ancestral", "left-to-right"):
         raise UsageError(f"{name} reads what the network says as normalised", "Leave out --score raw.")
-    if isinstance(process, Causal):
+    if name == "left-to-right":
+        assert isinstance(process, Causal)
         return LeftToRight(process, logits_processor, free)
     if name == "ancestral":
         assert isinstance(process, Process)
