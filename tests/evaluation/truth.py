@@ -33,6 +33,8 @@ def truth(space: Space, process: Process | None = None, network: Oracle | None =
     fields = {
         "name": "truth",
         "process": process,
+        "mask_id": process.mask_id,
+        "autoregressive": False,
         "noise": LogLinear() if isinstance(process, Absorbing) else WIDE,
         "model": network or Oracle(space, process),
         "tokenizer": Letters(),
