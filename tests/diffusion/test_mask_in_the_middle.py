@@ -9,7 +9,7 @@ from torch import Tensor
 from sedd_cli.diffusion.concrete_score import denoising_concrete_score
 from sedd_cli.diffusion.d3pm import make_chain
 from sedd_cli.diffusion.draws import LogitsProcessor
-from sedd_cli.diffusion.likelihood import Form, estimate, in_order, pseudo
+from sedd_cli.diffusion.likelihood import Estimator, estimate, in_order, pseudo
 from sedd_cli.diffusion.names import SamplerName, ScoreUse
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing
@@ -118,12 +118,12 @@ def test_tokens_are_forbidden_by_their_ids() -> None:
     assert set(ids[:, 0].tolist()) == {0} and set(ids[:, 1:].flatten().tolist()) == {0, 3}
 
 
-@pytest.mark.parametrize("form", ["lambda", "ao", "dwdse", "d3pm"])
-def test_bounds_are_the_same(form: Form) -> None:
-    noise = Discrete(NOISE, 6) if form == "d3pm" else NOISE
+@pytest.mark.parametrize("estimator", ["lambda", "ao", "dwdse", "d3pm"])
+def test_bounds_are_the_same(estimator: Estimator) -> None:
+    noise = Discrete(NOISE, 6) if estimator == "d3pm" else NOISE
     x0 = SPACE.canvases()
     last, middle = (
-        estimate(network, process, noise, ids, form=form, replicates=4, draws=2)
+        estimate(network, process, noise, ids, estimator=estimator, replicates=4, draws=2)
         for process, ids, network in zip((LAST, MIDDLE), (x0, renamed(x0)), oracles(), strict=True)
     )
     assert torch.equal(last.replicates, middle.replicates) and torch.equal(last.per_token, middle.per_token)
