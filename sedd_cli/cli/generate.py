@@ -14,7 +14,7 @@ from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.output import Output, as_json, join_texts, read_prompt
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
-from sedd_cli.models.world import joined, launched, launched_rank
+from sedd_cli.models.world import launched, launched_rank, process_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,7 +147,7 @@ def _into_folder(
         raise UsageError("several processes write to a folder", "Give one with -o FOLDER/.")
     if Path(output).is_file():
         raise UsageError(f"{output} is a file, not a folder", "Give a folder with -o FOLDER/.")
-    with joined() as world, Bulk(load(), request, Path(output), world, full_canvas=full_canvas) as bulk:
+    with process_group() as world, Bulk(load(), request, Path(output), world, full_canvas=full_canvas) as bulk:
         run = Run(bulk.checkpoint, bulk.request)
         report_steps(run, request.steps, terminal)
         if terminal.enabled:
@@ -161,7 +161,7 @@ def _into_folder(
         except KeyboardInterrupt:
             terminal.info("stopped; the same command goes on with what is missing")
             raise typer.Exit(130) from None
-        world.wait()
+        world.barrier()
     terminal.info(f"{request.num_samples:,} samples in {output}")
 
 

@@ -20,7 +20,7 @@ from sedd_cli.cli.terminal import Terminal
 from sedd_cli.cli.train import train
 from sedd_cli.cli.tui import tui
 from sedd_cli.errors import SeddError
-from sedd_cli.models.world import LocalError, LostError, launched_rank
+from sedd_cli.models.world import LocalError, PeerLostError, launched_rank
 
 
 class Commands(TyperGroup):
@@ -118,4 +118,4 @@ def _reports(error: SeddError) -> bool:
     A lost process is reported by two: it may have been the first.
     """
     rank = launched_rank()
-    return rank <= isinstance(error, LostError) or isinstance(error, LocalError)
+    return rank <= isinstance(error, PeerLostError) or isinstance(error, LocalError)

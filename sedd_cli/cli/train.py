@@ -17,7 +17,7 @@ from sedd_cli.cli.completion import model_names
 from sedd_cli.cli.output import Output
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
-from sedd_cli.models.world import joined, launched, launched_rank
+from sedd_cli.models.world import launched, launched_rank, process_group
 
 if TYPE_CHECKING:
     import torch
@@ -95,8 +95,8 @@ def train(
         raise UsageError("train needs a folder to write to", "Give one with -o RUN.")
     from sedd_cli.training.session import Session
 
-    with joined() as world:
-        if not resume and world.first:
+    with process_group() as world:
+        if not resume and world.is_first:
             terminal.info(_plan_line(recipe, where, None))
         # The session must be gone before the world is: it holds what still talks to the other processes.
         finished = _run(Session(recipe, output, where, resume=resume, world=world), terminal)

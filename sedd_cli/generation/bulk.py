@@ -36,7 +36,7 @@ class Bulk:
     ) -> None:
         self.checkpoint, self.folder, self.world, self.full_canvas = checkpoint, folder, world, full_canvas
         with ExitStack() as stack:
-            plan = json.loads(world.from_first(self._plan(request, stack) if world.first else ""))
+            plan = json.loads(world.broadcast(self._plan(request, stack) if world.is_first else ""))
             self._lock = stack.pop_all()
         self.request = replace(request, seed=plan["seed"])
         self.num_existing: int = plan["there"]

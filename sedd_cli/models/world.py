@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from sedd_cli.errors import SeddError
 
-PATIENCE = timedelta(hours=6)
+TIMEOUT = timedelta(hours=6)
 """How long a process waits for another, which may be packing a large corpus; one that has died is noticed at once."""
 
 
@@ -31,7 +31,7 @@ class LocalError(SeddError):
     """What befell one process of a job and not the others, which meet all other errors alike."""
 
 
-class LostError(SeddError):
+class PeerLostError(SeddError):
     """Another process of the job is gone."""
 
 
@@ -43,11 +43,11 @@ class World:
     size: int = 1
 
     @property
-    def first(self) -> bool:
+    def is_first(self) -> bool:
         """Whether this is the process that talks, and writes what there is one of."""
         return self.rank == 0
 
-    def every(self, numbers: tuple[float, ...]) -> list[tuple[float, ...]]:
+    def all_gather(self, numbers: tuple[float, ...]) -> list[tuple[float, ...]]:
         """The numbers of every process, by rank."""
         if self.size == 1:
             return [numbers]
@@ -59,11 +59,11 @@ class World:
         distributed.all_gather(found, mine)
         return [tuple(each.tolist()) for each in found]
 
-    def any(self, yes: bool) -> bool:
+    def any_rank(self, yes: bool) -> bool:
         """Whether it is so in any process."""
-        return any(flag for (flag,) in self.every((float(yes),)))
+        return any(flag for (flag,) in self.all_gather((float(yes),)))
 
-    def from_first(self, text: str) -> str:
+    def broadcast(self, text: str) -> str:
         """The first process's text, in all of them."""
         if self.size == 1:
             return text
@@ -73,16 +73,16 @@ class World:
         distributed.broadcast_object_list(box, src=0)
         return box[0]
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Until all are here."""
-        self.any(False)
+        self.any_rank(False)
 
 
 @contextmanager
-def joined() -> Iterator[World]:
+def process_group() -> Iterator[World]:
     """The world of this process, until the block ends: gloo on CPUs, NCCL between CUDA devices.
 
-    Raises `LostError` if another process of the job is lost on the way.
+    Raises `PeerLostError` if another process of the job is lost on the way.
     """
     if not launched():
         yield World()
@@ -93,14 +93,14 @@ def joined() -> Iterator[World]:
     cuda = torch.cuda.is_available()
     if cuda:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=PATIENCE)
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=TIMEOUT)
     world = World(distributed.get_rank(), distributed.get_world_size())
     try:
         yield world
     except RuntimeError as error:
         if not _is_lost(error):
             raise
-        raise LostError(
+        raise PeerLostError(
             f"process {world.rank} of {world.size} has lost another: {str(error).splitlines()[0]}",
             "What was saved is whole. Start the same command again (train: with --resume).",
         ) from error

@@ -103,7 +103,7 @@ class Trainer:
             while (done := _share(phase, self.progress)) < 1:
                 started, L = clock(), self._length()
                 loss, norm, factor = self._step(phase, done, L)
-                taken = max(seconds for (seconds,) in self.world.every((clock() - started,)))
+                taken = max(seconds for (seconds,) in self.world.all_gather((clock() - started,)))
                 self._advance(loss, taken, L)
                 speed = self.recipe.batch_size * L / taken if taken else math.inf
                 yield self._report(phase, loss, norm, factor, speed)
@@ -140,7 +140,7 @@ class Trainer:
                 loss = self._lesson(objective, x0[part].to(self.network.device), some).sum() / len(mine)
                 loss.backward()
             total += float(loss.detach())
-        return sum(loss for (loss,) in world.every((total,))) / world.size
+        return sum(loss for (loss,) in world.all_gather((total,))) / world.size
 
     def _length(self) -> int:
         """Tokens of this step's canvases: now and then fewer than they could have, at least 2."""

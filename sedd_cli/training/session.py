@@ -102,7 +102,7 @@ class Session:
             self.folder.check_resume(recipe)
         self._start = None if resume or recipe.start is None else load_start(recipe, folder)
         self._held = ExitStack()
-        if not self.world.first:
+        if not self.world.is_first:
             return
         if resume:
             self.folder.hold(self._held)
@@ -118,9 +118,9 @@ class Session:
 
     def _events(self) -> Iterator[Event]:
         recipe = self.recipe
-        if not self._resume and self.world.first:
+        if not self._resume and self.world.is_first:
             self._make_tokenizer_and_data()
-        self.world.wait()
+        self.world.barrier()
         tokenizer = self.folder.load_tokenizer()
         self.data = Packed(self.folder.data / "train", recipe.model.length)
         self.validation = Packed(self.folder.data / "validation", recipe.model.length, wrap=True)
@@ -134,7 +134,7 @@ class Session:
         if self._resume:
             self.trainer.resume(self.states.load(self.trainer.prepare))
         step = self.trainer.progress.step
-        metrics = Metrics(self.folder.path / "metrics.jsonl", step) if self.world.first else None
+        metrics = Metrics(self.folder.path / "metrics.jsonl", step) if self.world.is_first else None
         yield Prepared(
             self.data.tokens,
             self.data.documents,
@@ -146,7 +146,7 @@ class Session:
         )
         if not self._resume:
             yield self._save(tokenizer)
-            if self.world.first:
+            if self.world.is_first:
                 self.folder.save_recipe(recipe)
         yield from self._train(tokenizer, metrics)
 
@@ -176,13 +176,13 @@ class Session:
             starting = report.objective == "autoregressive" and self.recipe.model.process != "causal"
             if now - validated > 60 * settings.minutes and not starting:
                 yield from self._validate(metrics)
-                if settings.sample and self.world.first:
+                if settings.sample and self.world.is_first:
                     yield self._sample(tokenizer)
                 validated = now
             if now - saved > 60 * self.recipe.save.minutes:
                 yield self._save(tokenizer)
                 saved = now
-            self.stopped = self.world.any(self.stop.is_set())
+            self.stopped = self.world.any_rank(self.stop.is_set())
             if self.stopped:
                 break
         if not self.stopped:
@@ -261,7 +261,7 @@ class Session:
         if self._bound is not None:
             provenance["bound"] = self._bound
         weights = self.trainer.averaged()
-        if self.world.first:
+        if self.world.is_first:
             self.folder.save_checkpoint(self.recipe.config(self.tokens, provenance), weights)
         return Saved(progress.step)
 

@@ -48,16 +48,16 @@ class States:
         try:
             with _unwarned():
                 save(tensors, storage_writer=FileSystemWriter(under_way), no_dist=self.world.size == 1)
-            if self.world.first:
+            if self.world.is_first:
                 write_file(under_way / PROGRESS, json.dumps(progress).encode())
                 under_way.rename(folder)
         except (CheckpointException, OSError, SeddError) as error:
             shutil.rmtree(under_way, ignore_errors=True)
             raise SeddError(f"cannot write {folder}: {_reason(error)}", "Make room there.") from error
-        if self.world.first:
+        if self.world.is_first:
             for old in self._folders()[:-keep]:
                 shutil.rmtree(old)
-        self.world.wait()
+        self.world.barrier()
 
     def _free_name(self, step: int) -> Path:
         """Later than all others of the step: a state that stands is never written over. In all processes the same."""
