@@ -13,8 +13,8 @@ from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.output import Output, as_json, join_texts, read_prompt
 from sedd_cli.cli.terminal import Terminal
+from sedd_cli.distributed import launched, launched_rank, process_group
 from sedd_cli.errors import UsageError
-from sedd_cli.models.world import launched, launched_rank, process_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,8 +19,8 @@ from sedd_cli.cli.score import score
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.cli.train import train
 from sedd_cli.cli.tui import tui
+from sedd_cli.distributed import LocalError, PeerLostError, launched_rank
 from sedd_cli.errors import SeddError
-from sedd_cli.models.world import LocalError, PeerLostError, launched_rank
 
 
 class Commands(TyperGroup):

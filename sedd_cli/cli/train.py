@@ -16,8 +16,8 @@ from sedd_cli.cli import options
 from sedd_cli.cli.completion import model_names
 from sedd_cli.cli.output import Output
 from sedd_cli.cli.terminal import Terminal
+from sedd_cli.distributed import launched, launched_rank, process_group
 from sedd_cli.errors import UsageError
-from sedd_cli.models.world import launched, launched_rank, process_group
 
 if TYPE_CHECKING:
     import torch

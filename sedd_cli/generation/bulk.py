@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from sedd_cli.atomic import write_file
+from sedd_cli.distributed import LocalError, World
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.generation.engine import Run, Sample
-from sedd_cli.generation.lock import LOCK, locked
 from sedd_cli.generation.request import Request
+from sedd_cli.lock import LOCK_FILE, file_lock
 from sedd_cli.models.checkpoint import Checkpoint
-from sedd_cli.models.world import LocalError, World
 
 SETTINGS = "settings.json"
 SHARDS = "shard-*.jsonl"
@@ -90,9 +90,9 @@ class Bulk:
         """Create and lock the folder: two runs would both draw the missing rows."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if not (self.folder / SETTINGS).exists() and any(file.name != LOCK for file in self.folder.iterdir()):
+            if not (self.folder / SETTINGS).exists() and any(file.name != LOCK_FILE for file in self.folder.iterdir()):
                 raise UsageError(f"{self.folder} holds other files", "Give a folder of its own with -o.")
-            locked_by_us = stack.enter_context(locked(self.folder / LOCK))
+            locked_by_us = stack.enter_context(file_lock(self.folder / LOCK_FILE))
         except OSError as error:
             raise SeddError(f"cannot write to {self.folder}: {error.strerror}", "Choose another place.") from error
         if not locked_by_us:

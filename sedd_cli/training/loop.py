@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from sedd_cli.diffusion.likelihood import Estimate, default_estimator, estimate
 from sedd_cli.diffusion.randomness import CUT, uniforms
+from sedd_cli.distributed import World
 from sedd_cli.errors import SeddError
 from sedd_cli.models.device import AUTOCAST, resolve_precision
 from sedd_cli.models.network import ScoreNetwork
-from sedd_cli.models.world import World
 from sedd_cli.training.objectives import WILD, Noising, make_objective
 from sedd_cli.training.optimisers import Average, make_optimisers, rate_factor
 from sedd_cli.training.packed import Packed

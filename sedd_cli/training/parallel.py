@@ -12,8 +12,8 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from sedd_cli.diffusion.schedules import Schedule
+from sedd_cli.distributed import World
 from sedd_cli.models.network import ScoreNetwork
-from sedd_cli.models.world import World
 from sedd_cli.training.objectives import Noising, Objective
 from sedd_cli.training.recipe import Parallel
 

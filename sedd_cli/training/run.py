@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sedd_cli.atomic import write_file
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
-from sedd_cli.generation.lock import LOCK, locked
+from sedd_cli.lock import LOCK_FILE, file_lock
 from sedd_cli.models.config import Config
 from sedd_cli.models.layout import CONFIG, TOKENIZER, WEIGHTS
 from sedd_cli.text.tokenizer import Tokenizer
@@ -29,7 +29,7 @@ class RunFolder:
         """Have the folder to ourselves: two runs would write over each other's files. Raises `UsageError` if another
         process has it, `SeddError` if it cannot be written to."""
         try:
-            ours = held.enter_context(locked(self.path / LOCK))
+            ours = held.enter_context(file_lock(self.path / LOCK_FILE))
         except OSError as error:
             raise SeddError(
                 f"cannot write to {self.path}: {error.strerror}", "Choose another place with -o."
@@ -45,14 +45,14 @@ class RunFolder:
                 f"there is a run in {self.path} already", "Go on with it by --resume, or choose another -o."
             )
         # A run that was killed before its recipe was saved has states already: nothing is lost with it.
-        begun = (self.path / LOCK).exists() and self.states.is_dir()
+        begun = (self.path / LOCK_FILE).exists() and self.states.is_dir()
         if not begun and any((self.path / name).exists() for name in (CONFIG, *WEIGHTS, *TOKENIZER)):
             raise UsageError(
                 f"there is a checkpoint in {self.path} already, which the run would overwrite",
                 f"Choose another -o; --from {self.path} goes on from it.",
             )
         try:
-            if not begun and self.path.is_dir() and any(p.name != LOCK for p in self.path.iterdir()):
+            if not begun and self.path.is_dir() and any(p.name != LOCK_FILE for p in self.path.iterdir()):
                 raise UsageError(f"{self.path} holds other files", "Give the run a folder of its own with -o.")
             self.path.mkdir(parents=True, exist_ok=True)
             self.hold(held)

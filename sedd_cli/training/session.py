@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 
+from sedd_cli.distributed import World
 from sedd_cli.errors import UsageError
 from sedd_cli.generation.engine import generate
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.network import ScoreNetwork
-from sedd_cli.models.world import World
 from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.training.loop import Report, Trainer, make_network, validation_bound

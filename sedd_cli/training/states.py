@@ -21,8 +21,8 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
 from sedd_cli.atomic import write_file
+from sedd_cli.distributed import World
 from sedd_cli.errors import NotLoadableError, SeddError
-from sedd_cli.models.world import World
 
 PROGRESS = "progress.json"
 UNREADABLE = (

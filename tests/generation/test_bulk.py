@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sedd_cli import generate, load_checkpoint
-from sedd_cli.generation.bulk import LOCK
+from sedd_cli.lock import LOCK_FILE
 from tests.conftest import PARITY, Sedd
 
 TINY = ["generate", "-m", str(PARITY / "radd"), "--device", "cpu", "--steps", "8", "--length", "8", "--seed", "3"]
@@ -112,8 +112,8 @@ def test_folders_that_cannot_be_used(whole: list[bytes], sedd: Sedd, tmp_path: P
 HOLD = """
 import sys
 from pathlib import Path
-from sedd_cli.generation.lock import locked
-with locked(Path(sys.argv[1])) as ours:
+from sedd_cli.lock import file_lock
+with file_lock(Path(sys.argv[1])) as ours:
     print(ours, flush=True)
     sys.stdin.read()
 """
@@ -122,7 +122,7 @@ with locked(Path(sys.argv[1])) as ours:
 def test_a_folder_that_another_run_writes_to_is_refused_until_that_is_gone(sedd: Sedd, tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     assert sedd(*TINY, "-n", "2", "-o", f"{folder}/").code == 0
-    command = [sys.executable, "-c", HOLD, str(folder / LOCK)]
+    command = [sys.executable, "-c", HOLD, str(folder / LOCK_FILE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None and other.stdout.readline() == b"True\n"
         refused = sedd(*TINY, "-n", "3", "-o", f"{folder}/")

@@ -12,7 +12,7 @@ import tomlkit
 import torch
 
 from sedd_cli import UsageError
-from sedd_cli.models.world import World
+from sedd_cli.distributed import World
 from sedd_cli.training.recipe import Recipe, make_recipe
 from sedd_cli.training.session import Session
 
@@ -96,7 +96,7 @@ def test_a_process_that_is_killed_ends_the_job_and_nothing_is_lost(text: Path, t
         os.kill(process_of_rank(job.pid, 1), signal.SIGKILL)
         told = job.stderr.read()
     assert job.returncode == 1
-    assert "process 0 of 2 has lost another" in told and "--resume" in told
+    assert "process 0 of 2 lost the connection to another" in told and "--resume" in told
     step = max(losses(run))
     alone(recipe(text, f"phases.1.steps={step}"), run, resume=True)
     assert max(losses(run)) == step + 4

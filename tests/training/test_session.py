@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from sedd_cli import NotLoadableError, SeddError, UsageError, generate, load_checkpoint
-from sedd_cli.models.world import World
+from sedd_cli.distributed import World
 from sedd_cli.training.loop import DivergedError, Progress, Report, Trainer, make_network
 from sedd_cli.training.packed import Packed
 from sedd_cli.training.recipe import Recipe, make_recipe
