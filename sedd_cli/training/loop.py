@@ -22,7 +22,7 @@ from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.training.objectives import WILD, Noising, make_objective
 from sedd_cli.training.optimisers import Average, make_optimisers, rate_factor
 from sedd_cli.training.packed import Packed
-from sedd_cli.training.parallel import Lesson, accumulating, give, spread_out, whole
+from sedd_cli.training.parallel import LossModule, accumulating, copy_into, full_tensor, parallelize
 from sedd_cli.training.recipe import Phase, Recipe
 from sedd_cli.training.states import Stored
 
@@ -89,7 +89,7 @@ class Trainer:
         if recipe.model.compile:
             for block in network.backbone.blocks:
                 block.compile()
-        self._lesson = spread_out(Lesson(network, self.noise), recipe.parallel, world)
+        self._loss_module = parallelize(LossModule(network, self.noise), recipe.parallel, world)
         self.progress = Progress()
         self._enter(0)
 
@@ -118,7 +118,7 @@ class Trainer:
         loss = self._loss(phase.objective, L)
         if not math.isfinite(loss):
             raise self._stop(f"the loss became {loss}")
-        norm = float(whole(nn.utils.clip_grad_norm_(network.parameters(), recipe.optimiser.clip)))
+        norm = float(full_tensor(nn.utils.clip_grad_norm_(network.parameters(), recipe.optimiser.clip)))
         for optimiser in self.optimisers:
             optimiser.step()
         self.average.update(network.backbone)
@@ -136,8 +136,8 @@ class Trainer:
         parts = torch.arange(len(mine)).split(recipe.micro_batch)
         for number, part in enumerate(parts, start=1):
             some = Noising(self._to(noising.times[mine[part]]), self._to(noising.uniforms[mine[part]]))
-            with accumulating(self._lesson, number == len(parts)):
-                loss = self._lesson(objective, x0[part].to(self.network.device), some).sum() / len(mine)
+            with accumulating(self._loss_module, number == len(parts)):
+                loss = self._loss_module(objective, x0[part].to(self.network.device), some).sum() / len(mine)
                 loss.backward()
             total += float(loss.detach())
         return sum(loss for (loss,) in world.all_gather((total,))) / world.size
@@ -197,9 +197,9 @@ class Trainer:
             embedding = self.network.backbone.embedding
             mask_id = self.network.process.mask_id
             if mask_id is not None and self.recipe.start is None:
-                rows = whole(embedding.detach()).clone()
+                rows = full_tensor(embedding.detach()).clone()
                 rows[mask_id] = rows[torch.arange(len(rows), device=rows.device) != mask_id].mean(0)
-                give(embedding, rows)
+                copy_into(embedding, rows)
         self._renew()
 
     def _renew(self) -> None:
@@ -251,7 +251,7 @@ class Trainer:
     def averaged(self) -> dict[str, Tensor]:
         """The averaged weights by the names of the public checkpoints, buffers included. All processes must ask."""
         weights = {**dict(self.network.backbone.named_buffers()), **self.average.weights}
-        return {name: whole(tensor) for name, tensor in weights.items()}
+        return {name: full_tensor(tensor) for name, tensor in weights.items()}
 
 
 def _share(phase: Phase, progress: Progress) -> float:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sedd_cli.models.network import ScoreNetwork
-from sedd_cli.training.parallel import shared_like, whole
+from sedd_cli.training.parallel import full_tensor, shard_like
 from sedd_cli.training.recipe import Optimiser, Phase
 
 
@@ -51,7 +51,7 @@ class Muon(torch.optim.Optimizer):
                 if not state:
                     state["momentum"] = torch.zeros_like(p)
                 buffer = state["momentum"].lerp_(p.grad, 1 - group["momentum"])
-                update = shared_like(orthogonalise(whole(p.grad.lerp(buffer, group["momentum"]))), p)
+                update = shard_like(orthogonalise(full_tensor(p.grad.lerp(buffer, group["momentum"]))), p)
                 p.mul_(1 - group["lr"] * group["weight_decay"])
                 p.add_(update, alpha=-group["lr"] * 0.2 * max(p.shape) ** 0.5)
 

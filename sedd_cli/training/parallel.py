@@ -18,7 +18,7 @@ from sedd_cli.training.objectives import Noising, Objective
 from sedd_cli.training.recipe import Parallel
 
 
-class Lesson(nn.Module):
+class LossModule(nn.Module):
     """An objective's losses as a module's forward, which is where both engines take hold."""
 
     def __init__(self, network: ScoreNetwork, noise: Schedule) -> None:
@@ -30,39 +30,39 @@ class Lesson(nn.Module):
         return objective(self.network, self.noise, x0, noising)
 
 
-def spread_out(lesson: Lesson, how: Parallel, world: World) -> nn.Module:
-    """The lesson over all processes: gradients are then the mean over them. Alone it stays as it is."""
+def parallelize(loss_module: LossModule, how: Parallel, world: World) -> nn.Module:
+    """The loss module over all processes: gradients are then the mean over them. Alone it stays as it is."""
     if world.size == 1:
-        return lesson
-    device = lesson.network.device
+        return loss_module
+    device = loss_module.network.device
     if how == "ddp":
         on = [device] if device.type == "cuda" else None
         with warnings.catch_warnings():
             # Older versions of torch that we take do not know its new name.
             warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
-            return DistributedDataParallel(lesson, on, broadcast_buffers=False, gradient_as_bucket_view=True)
+            return DistributedDataParallel(loss_module, on, broadcast_buffers=False, gradient_as_bucket_view=True)
     mesh = init_device_mesh(device.type, (world.size,))
-    for block in lesson.network.backbone.blocks:
+    for block in loss_module.network.backbone.blocks:
         fully_shard(block, mesh=mesh)
-    fully_shard(lesson, mesh=mesh)
-    return lesson
+    fully_shard(loss_module, mesh=mesh)
+    return loss_module
 
 
-def accumulating(lesson: nn.Module, last: bool) -> AbstractContextManager[None]:
+def accumulating(loss_module: nn.Module, last: bool) -> AbstractContextManager[None]:
     """Around forward and backward of a micro-batch: gradients travel after the `last` alone."""
-    if isinstance(lesson, DistributedDataParallel) and not last:
-        return lesson.no_sync()
-    if isinstance(lesson, FSDPModule):
-        lesson.set_requires_gradient_sync(last)
+    if isinstance(loss_module, DistributedDataParallel) and not last:
+        return loss_module.no_sync()
+    if isinstance(loss_module, FSDPModule):
+        loss_module.set_requires_gradient_sync(last)
     return nullcontext()
 
 
-def whole(tensor: Tensor) -> Tensor:
+def full_tensor(tensor: Tensor) -> Tensor:
     """All of a tensor of which each process holds a share. Of a shared one every process must ask."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def shared_like(tensor: Tensor, like: Tensor) -> Tensor:
+def shard_like(tensor: Tensor, like: Tensor) -> Tensor:
     """This process's share of a tensor that all of them have, in the way `like` is shared."""
     if not isinstance(like, DTensor):
         return tensor
@@ -71,6 +71,6 @@ def shared_like(tensor: Tensor, like: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def give(to: Tensor, tensor: Tensor) -> None:
+def copy_into(to: Tensor, tensor: Tensor) -> None:
     """Copy a whole tensor into one that may be shared."""
-    to.copy_(shared_like(tensor, to))
+    to.copy_(shard_like(tensor, to))
