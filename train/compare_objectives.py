@@ -26,9 +26,9 @@ from sedd_cli.evaluation.plots import picture_of, require_plot
 from sedd_cli.evaluation.tables import Value, as_table
 from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.training.loop import DivergedError, Report
+from sedd_cli.training.loop import DivergedError, StepReport
 from sedd_cli.training.recipe import Recipe, read_recipe
-from sedd_cli.training.session import Session, Validated
+from sedd_cli.training.session import TrainingSession, ValidationReport
 
 RECIPE = Path(__file__).with_name("objectives.toml")
 BLOCKS = 256
@@ -85,14 +85,14 @@ def carry_out(recipe: Recipe, folder: Path) -> Outcome:
     ended = folder / "outcome.json"
     if ended.exists():
         return Outcome(**json.loads(ended.read_text()))
-    session = Session(recipe, folder, torch.device("cpu"), resume=(folder / "recipe.json").exists())
+    session = TrainingSession(recipe, folder, torch.device("cpu"), resume=(folder / "recipe.json").exists())
     fault = None
     try:
         for event in session.events():
-            if isinstance(event, Validated):
+            if isinstance(event, ValidationReport):
                 told = f"{event.bits_per_byte:.3f} +- {event.standard_error / LOG_2:.3f} bits a byte"
                 print(f"{recipe.name}: step {event.step}, {told}", file=sys.stderr)
-            elif isinstance(event, Report) and event.progress.step % 100 == 0:
+            elif isinstance(event, StepReport) and event.progress.step % 100 == 0:
                 print(f"{recipe.name}: step {event.progress.step}, loss {event.progress.smoothed:.3f}", file=sys.stderr)
     except DivergedError as error:
         fault = error.message

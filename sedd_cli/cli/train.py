@@ -22,9 +22,9 @@ from sedd_cli.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
-    from sedd_cli.training.loop import Report
+    from sedd_cli.training.loop import StepReport
     from sedd_cli.training.recipe import Recipe
-    from sedd_cli.training.session import Prepared, Session, Validated
+    from sedd_cli.training.session import PreparationReport, TrainingSession, ValidationReport
 
 MINUTES = 15.0
 """Default training time on a text."""
@@ -93,13 +93,13 @@ def train(
         return
     if output is None:
         raise UsageError("train needs a folder to write to", "Give one with -o RUN.")
-    from sedd_cli.training.session import Session
+    from sedd_cli.training.session import TrainingSession
 
     with process_group() as world:
         if not resume and world.is_first:
             terminal.info(_plan_line(recipe, where, None))
         # The session must be gone before the world is: it holds what still talks to the other processes.
-        finished = _run(Session(recipe, output, where, resume=resume, world=world), terminal)
+        finished = _run(TrainingSession(recipe, output, where, resume=resume, world=world), terminal)
     if not finished:
         again = [*sys.argv[1:], *([] if resume else ["--resume"])]
         command = "torchrun ... -m sedd_cli" if launched() else "sedd"
@@ -144,9 +144,9 @@ def _plot(run: Path | None, terminal: Terminal) -> None:
 
 def _plan_line(recipe: "Recipe", device: "torch.device", begun: Path | None) -> str:
     from sedd_cli.render.training import duration
-    from sedd_cli.training.plan import plan
+    from sedd_cli.training.plan import plan_training
 
-    cost = plan(recipe, device, begun)
+    cost = plan_training(recipe, device, begun)
     phases = ", ".join(
         f"{phase.objective} {work / 1e9:,.0f} GFLOP a step, {duration(seconds)}"
         for phase, work, seconds in zip(recipe.phases, cost.flops, cost.seconds, strict=True)
@@ -163,7 +163,7 @@ def _as_toml(recipe: "Recipe") -> str:
     return tomlkit.dumps(recipe.model_dump(mode="json", exclude_none=True))
 
 
-def _run(session: "Session", terminal: Terminal) -> bool:
+def _run(session: "TrainingSession", terminal: Terminal) -> bool:
     """Train, telling what happens. False if it was stopped."""
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -183,29 +183,29 @@ def _run(session: "Session", terminal: Terminal) -> bool:
     return not session.stopped
 
 
-def _report_events(session: "Session", terminal: Terminal) -> None:
+def _report_events(session: "TrainingSession", terminal: Terminal) -> None:
     """Train, with progress at the foot of a terminal; elsewhere a line every ten seconds."""
     from sedd_cli.render.training import TrainingView
-    from sedd_cli.training.loop import Report
-    from sedd_cli.training.session import Prepared, Sampled, Validated
+    from sedd_cli.training.loop import StepReport
+    from sedd_cli.training.session import PreparationReport, SampleReport, ValidationReport
 
     last_report = -math.inf
     with terminal.footer(TrainingView([phase.objective for phase in session.recipe.phases])) as view:
         for event in session.events():
-            if view is not None and isinstance(event, Report | Validated):
+            if view is not None and isinstance(event, StepReport | ValidationReport):
                 view.show(event)
-            if isinstance(event, Prepared):
+            if isinstance(event, PreparationReport):
                 terminal.info(_prepared(event))
-            elif isinstance(event, Validated):
+            elif isinstance(event, ValidationReport):
                 terminal.info(_validated(event))
-            elif isinstance(event, Sampled):
+            elif isinstance(event, SampleReport):
                 terminal.info(f"a sample: {event.text[:300]}")
-            elif isinstance(event, Report) and view is None and time.monotonic() - last_report > 10:
+            elif isinstance(event, StepReport) and view is None and time.monotonic() - last_report > 10:
                 last_report = time.monotonic()
                 terminal.info(_report_line(event))
 
 
-def _prepared(event: "Prepared") -> str:
+def _prepared(event: "PreparationReport") -> str:
     resumed = f", resumed at step {event.resumed_at}" if event.resumed_at else ""
     return (
         f"{event.tokens:,} tokens in {event.documents:,} documents ({event.canvases:,} canvases a pass), "
@@ -214,17 +214,17 @@ def _prepared(event: "Prepared") -> str:
     )
 
 
-def _validated(event: "Validated") -> str:
+def _validated(event: "ValidationReport") -> str:
     return (
         f"step {event.step}: validation bound {event.nats_per_token:.3f} +- {event.standard_error:.3f} nats a token, "
         f"{event.bits_per_byte:.3f} bits a byte"
     )
 
 
-def _report_line(event: "Report") -> str:
+def _report_line(event: "StepReport") -> str:
     from sedd_cli.render.training import duration
 
-    left = "" if event.left_seconds is None else f", {duration(event.left_seconds)} left"
+    left = "" if event.seconds_left is None else f", {duration(event.seconds_left)} left"
     return (
         f"step {event.progress.step} {event.objective}: loss {event.progress.smoothed:.3f}, "
         f"{event.tokens_per_second:,.0f} tokens/s{left}"

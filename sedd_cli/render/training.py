@@ -6,8 +6,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from sedd_cli.training.loop import Report
-from sedd_cli.training.session import Validated
+from sedd_cli.training.loop import StepReport
+from sedd_cli.training.session import ValidationReport
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE = 24
@@ -19,13 +19,13 @@ class TrainingView:
 
     def __init__(self, phases: list[str]) -> None:
         self._phases = phases
-        self._report: Report | None = None
-        self._bound: Validated | None = None
+        self._report: StepReport | None = None
+        self._bound: ValidationReport | None = None
         self._losses: deque[float] = deque(maxlen=2 * CURVE)
         self._every = 1
 
-    def show(self, event: Report | Validated) -> None:
-        if isinstance(event, Validated):
+    def show(self, event: StepReport | ValidationReport) -> None:
+        if isinstance(event, ValidationReport):
             self._bound = event
             return
         if self._report is not None and event.progress.phase_step == 1:
@@ -46,21 +46,21 @@ class TrainingView:
         if report is None:
             return
         done = report.progress.seconds
-        total = done + (report.left_seconds or 0.0)
+        total = done + (report.seconds_left or 0.0)
         yield ProgressBar(total=max(total, 1e-9), completed=done, width=options.max_width, complete_style="cyan")
         unicode = options.encoding.startswith("utf")
         status = self._status(report)
         room = min(CURVE, options.max_width - len(status) - 2) if unicode else 0
         yield Text(f"\n{status}  {self._curve(room)}", no_wrap=True, overflow="ellipsis")
 
-    def _status(self, report: Report) -> str:
+    def _status(self, report: StepReport) -> str:
         progress = report.progress
         number = f" ({progress.phase + 1} of {len(self._phases)})" if len(self._phases) > 1 else ""
         parts = [f"{report.objective}{number}", f"step {progress.step:,}", f"loss {progress.smoothed:.3f}"]
         if self._bound is not None:
             parts.append(f"bound {self._bound.nats_per_token:.3f}")
-        if report.left_seconds is not None:
-            parts.append(f"{duration(report.left_seconds)} left")
+        if report.seconds_left is not None:
+            parts.append(f"{duration(report.seconds_left)} left")
         return "  ".join([*parts, f"{report.tokens_per_second:,.0f} tokens/s"])
 
     def _curve(self, room: int) -> str:

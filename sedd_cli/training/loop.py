@@ -65,7 +65,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Report:
+class StepReport:
     """One step: its loss in nats a token, the share of the full learning rate, tokens a second."""
 
     progress: Progress
@@ -74,7 +74,7 @@ class Report:
     rate: float
     grad_norm: float
     tokens_per_second: float
-    left_seconds: float | None
+    seconds_left: float | None
 
 
 class Trainer:
@@ -93,7 +93,7 @@ class Trainer:
         self.progress = Progress()
         self._enter(0)
 
-    def steps(self, clock: Callable[[], float] = time.monotonic) -> Iterator[Report]:
+    def steps(self, clock: Callable[[], float] = time.monotonic) -> Iterator[StepReport]:
         """Train to the end, one report a step. Raises `DivergedError` when the loss is no number, or diverges."""
         self.network.train()
         for number in range(self.progress.phase, len(self.recipe.phases)):
@@ -177,9 +177,9 @@ class Trainer:
             "lower optimiser.learning_rate or matrix_rate, a longer warmup, or a smaller optimiser.clip.",
         )
 
-    def _report(self, phase: Phase, loss: float, norm: float, factor: float, speed: float) -> Report:
+    def _report(self, phase: Phase, loss: float, norm: float, factor: float, speed: float) -> StepReport:
         left = self._left(_share(phase, self.progress))
-        return Report(self.progress, phase.objective, loss, factor, norm, speed, left)
+        return StepReport(self.progress, phase.objective, loss, factor, norm, speed, left)
 
     def _left(self, done: float) -> float | None:
         """Seconds left, if every phase still to come says so in minutes, or this one can be extrapolated."""

@@ -19,7 +19,7 @@ SHARE_OF_PEAK = 0.6
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """`flops`: executed multiplications and additions of one step of each phase; `bytes`: what training holds;
     `seconds`: of each phase, by the clock where it says so, else from this machine's matrix products."""
 
@@ -30,7 +30,7 @@ class Plan:
     seconds: list[float]
 
 
-def plan(recipe: Recipe, device: torch.device, begun: Path | None = None) -> Plan:
+def plan_training(recipe: Recipe, device: torch.device, begun: Path | None = None) -> TrainingPlan:
     """Count without training, or with the run `begun` of a recipe.
 
     For `bpe:N` the vocabulary is taken to be N, of which a small text may fall short. Raises as `make_tokenizer` does.
@@ -45,7 +45,7 @@ def plan(recipe: Recipe, device: torch.device, begun: Path | None = None) -> Pla
         60 * phase.max_minutes if phase.max_minutes else (phase.steps or 0) * work / rate
         for phase, work in zip(recipe.phases, flops, strict=True)
     ]
-    return Plan(tokens, parameters, flops, _bytes(recipe, parameters, tokens), seconds)
+    return TrainingPlan(tokens, parameters, flops, _bytes(recipe, parameters, tokens), seconds)
 
 
 def tokens_of(recipe: Recipe) -> int:

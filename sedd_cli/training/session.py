@@ -18,7 +18,7 @@ from sedd_cli.models.folder import read_config
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.training.loop import Report, Trainer, make_network, validation_bound
+from sedd_cli.training.loop import StepReport, Trainer, make_network, validation_bound
 from sedd_cli.training.packed import Packed, pack
 from sedd_cli.training.recipe import Recipe
 from sedd_cli.training.run import Metrics, RunFolder
@@ -31,7 +31,7 @@ VOCABULARY_DOCUMENTS = 200_000
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparationReport:
     """The data is packed: tokens and documents to train on, canvases in a pass, parameters of the network."""
 
     tokens: int
@@ -44,7 +44,7 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Validated:
+class ValidationReport:
     """The bound of the averaged weights in nats a token and bits a byte, with its Monte Carlo error in nats."""
 
     step: int
@@ -54,23 +54,23 @@ class Validated:
 
 
 @dataclass(frozen=True)
-class Saved:
+class SaveReport:
     step: int
 
 
 @dataclass(frozen=True)
-class Sampled:
+class SampleReport:
     """What the averaged weights last validated write, seed 0."""
 
     step: int
     text: str
 
 
-Event = Prepared | Report | Validated | Saved | Sampled
+Event = PreparationReport | StepReport | ValidationReport | SaveReport | SampleReport
 
 
 @contextmanager
-def denormals_flushed() -> Iterator[None]:
+def flush_denormals() -> Iterator[None]:
     """Numbers below 1e-38 become 0. Gradients are full of them once something is known for certain, and a CPU then
     takes twice as long for a step. Threads go by what held where they were made: this comes before torch's first."""
     torch.set_flush_denormal(True)
@@ -80,7 +80,7 @@ def denormals_flushed() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-class Session:
+class TrainingSession:
     """A recipe being carried out in a folder, which all processes of `world` see. `stop` in any of them ends it after
     the step under way, saved."""
 
@@ -113,7 +113,7 @@ class Session:
 
     def events(self) -> Iterator[Event]:
         """Train to the end of the recipe, or until `stop`. What is trained is saved in either case."""
-        with self._held, denormals_flushed():
+        with self._held, flush_denormals():
             yield from self._events()
 
     def _events(self) -> Iterator[Event]:
@@ -130,12 +130,12 @@ class Session:
             network.backbone.load_state_dict(self._start.model.backbone.state_dict())
             self._start = None
         self.trainer = Trainer(recipe, network, self.data, self.world)
-        self._judge = make_network(recipe, self.tokens, self.device).eval().requires_grad_(False)
+        self._ema_model = make_network(recipe, self.tokens, self.device).eval().requires_grad_(False)
         if self._resume:
             self.trainer.resume(self.states.load(self.trainer.prepare))
         step = self.trainer.progress.step
         metrics = Metrics(self.folder.path / "metrics.jsonl", step) if self.world.is_first else None
-        yield Prepared(
+        yield PreparationReport(
             self.data.tokens,
             self.data.documents,
             len(self.data),
@@ -222,10 +222,10 @@ class Session:
 
     def averaged_network(self) -> ScoreNetwork:
         """The network with the averaged weights; overwritten at the next call. All processes must ask."""
-        self._judge.backbone.load_state_dict(self.trainer.averaged())
-        return self._judge
+        self._ema_model.backbone.load_state_dict(self.trainer.averaged())
+        return self._ema_model
 
-    def _validate(self, metrics: Metrics | None) -> Iterator[Validated]:
+    def _validate(self, metrics: Metrics | None) -> Iterator[ValidationReport]:
         network = self.averaged_network()
         if metrics is None:
             return
@@ -234,18 +234,18 @@ class Session:
         nats = float(bound.nats.sum()) / tokens
         per_byte = self.validation.tokens / (self.validation.bytes + self.validation.documents)
         progress = self.trainer.progress
-        found = Validated(progress.step, nats, bound.standard_error / tokens, nats * per_byte / math.log(2))
+        found = ValidationReport(progress.step, nats, bound.standard_error / tokens, nats * per_byte / math.log(2))
         self._bound = asdict(found)
         seen = {"canvases": progress.canvases, "cut": progress.cut, "seconds": progress.seconds}
         metrics.add({"kind": "validation", **self._bound, **seen})
         yield found
 
-    def _sample(self, tokenizer: Tokenizer) -> Sampled:
+    def _sample(self, tokenizer: Tokenizer) -> SampleReport:
         config = self.recipe.config(self.tokens)
-        checkpoint = Checkpoint(self.recipe.name, self.folder.path, config, self._judge, tokenizer)
-        return Sampled(self.trainer.progress.step, generate(checkpoint, steps=64, seed=0)[0].text)
+        checkpoint = Checkpoint(self.recipe.name, self.folder.path, config, self._ema_model, tokenizer)
+        return SampleReport(self.trainer.progress.step, generate(checkpoint, steps=64, seed=0)[0].text)
 
-    def _save(self, tokenizer: Tokenizer) -> Saved:
+    def _save(self, tokenizer: Tokenizer) -> SaveReport:
         progress, keep = self.trainer.progress, self.recipe.save.keep
         self.states.save(self.trainer.tensors(), self.trainer.record(), progress.step, keep)
         provenance: dict[str, object] = {
@@ -263,10 +263,10 @@ class Session:
         weights = self.trainer.averaged()
         if self.world.is_first:
             self.folder.save_checkpoint(self.recipe.config(self.tokens, provenance), weights)
-        return Saved(progress.step)
+        return SaveReport(progress.step)
 
 
-def _record(report: Report) -> dict[str, object]:
+def _record(report: StepReport) -> dict[str, object]:
     progress = report.progress
     return {
         "kind": "train",

@@ -14,7 +14,7 @@ from sedd_cli.generation.alternatives import alternatives
 from sedd_cli.generation.engine import Run
 from sedd_cli.generation.request import Request
 from sedd_cli.training.recipe import Recipe, make_recipe
-from sedd_cli.training.session import Session
+from sedd_cli.training.session import TrainingSession
 from sedd_cli.tui import messages
 from sedd_cli.tui.engine import Engine
 from tests.conftest import Sedd
@@ -48,7 +48,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """A checkpoint of each kind, as a run leaves it."""
     folder = tmp_path_factory.mktemp(request.param)
     (folder / "text.txt").write_text(TEXT)
-    for _ in Session(recipe(folder / "text.txt", request.param), folder / "run", torch.device("cpu")).events():
+    for _ in TrainingSession(recipe(folder / "text.txt", request.param), folder / "run", torch.device("cpu")).events():
         pass
     return load_checkpoint(folder / "run")
 

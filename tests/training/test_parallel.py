@@ -14,7 +14,7 @@ import torch
 from sedd_cli import UsageError
 from sedd_cli.distributed import World
 from sedd_cli.training.recipe import Recipe, make_recipe
-from sedd_cli.training.session import Session
+from sedd_cli.training.session import TrainingSession
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sedd_cli"]
 
@@ -46,7 +46,7 @@ def by_two(arguments: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def alone(recipe: Recipe, run: Path, *, resume: bool = False) -> None:
-    for _ in Session(recipe, run, torch.device("cpu"), resume=resume).events():
+    for _ in TrainingSession(recipe, run, torch.device("cpu"), resume=resume).events():
         pass
 
 
@@ -110,5 +110,5 @@ def process_of_rank(parent: int, rank: int) -> int:
 
 def test_a_batch_that_cannot_be_shared_is_refused(text: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="3 processes cannot share batches of 8 canvases equally"):
-        Session(recipe(text), tmp_path / "run", torch.device("cpu"), world=World(0, 3))
+        TrainingSession(recipe(text), tmp_path / "run", torch.device("cpu"), world=World(0, 3))
     assert not (tmp_path / "run").exists()

@@ -9,7 +9,7 @@ import torch
 from sedd_cli import NotLoadableError
 from sedd_cli.training.loop import make_network
 from sedd_cli.training.optimisers import rate_factor
-from sedd_cli.training.plan import plan
+from sedd_cli.training.plan import plan_training
 from sedd_cli.training.plot import plot_run
 from sedd_cli.training.recipe import Phase, read_recipe
 
@@ -25,14 +25,14 @@ def test_recipes_are_valid_and_name_no_data(path: Path) -> None:
 
 def test_published_sizes() -> None:
     """424M is the paper's SEDD-medium with its embeddings; small as its checkpoint counts."""
-    sizes = {p.stem: plan(read_recipe(p, []), torch.device("cpu")).parameters for p in RECIPES}
+    sizes = {p.stem: plan_training(read_recipe(p, []), torch.device("cpu")).parameters for p in RECIPES}
     assert sizes["sedd-medium"] == pytest.approx(424e6, rel=0.01)
     assert sizes["sedd-small"] == pytest.approx(170e6, rel=0.01)
 
 
 def test_a_plan_counts_what_is_made() -> None:
     recipe = read_recipe(next(p for p in RECIPES if p.stem == "shakespeare"), [])
-    cost = plan(recipe, torch.device("cpu"))
+    cost = plan_training(recipe, torch.device("cpu"))
     network = make_network(recipe, cost.tokens, torch.device("cpu"))
     assert cost.parameters == sum(p.numel() for p in network.parameters())
     assert cost.seconds == [75, 225] and cost.flops[0] > cost.flops[1]

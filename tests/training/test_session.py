@@ -19,10 +19,10 @@ from safetensors.torch import load_file
 
 from sedd_cli import NotLoadableError, SeddError, UsageError, generate, load_checkpoint
 from sedd_cli.distributed import World
-from sedd_cli.training.loop import DivergedError, Progress, Report, Trainer, make_network
+from sedd_cli.training.loop import DivergedError, Progress, StepReport, Trainer, make_network
 from sedd_cli.training.packed import Packed
 from sedd_cli.training.recipe import Recipe, make_recipe
-from sedd_cli.training.session import Prepared, Session
+from sedd_cli.training.session import PreparationReport, TrainingSession
 from sedd_cli.training.states import States, Stored
 from tests.conftest import Sedd
 
@@ -45,11 +45,11 @@ def recipe(text: Path, *changes: str) -> Recipe:
     return make_recipe(table, list(changes), "test")
 
 
-def finish(session: Session, stop_at: int | None = None) -> list[object]:
+def finish(session: TrainingSession, stop_at: int | None = None) -> list[object]:
     events = []
     for event in session.events():
         events.append(event)
-        if isinstance(event, Report) and event.progress.step == stop_at:
+        if isinstance(event, StepReport) and event.progress.step == stop_at:
             session.stop.set()
     return events
 
@@ -71,7 +71,7 @@ def same(a: Path, b: Path) -> bool:
 
 
 def test_a_run_leaves_a_checkpoint_that_generates(text: Path, tmp_path: Path) -> None:
-    finish(Session(recipe(text), tmp_path / "run", CPU))
+    finish(TrainingSession(recipe(text), tmp_path / "run", CPU))
     checkpoint = load_checkpoint(tmp_path / "run")
     assert checkpoint.parameterization == "RADD" and checkpoint.length == 16 and checkpoint.tokenizer is not None
     (sample,) = generate(checkpoint, seed=1, steps=8)
@@ -91,13 +91,13 @@ def test_a_run_leaves_a_checkpoint_that_generates(text: Path, tmp_path: Path) ->
 def test_canvases_are_cut_now_and_then(text: Path, tmp_path: Path) -> None:
     def lengths(short: float) -> list[int]:
         """Of the canvases that the network reads in each step."""
-        session, seen = Session(recipe(text, f"data.short={short}"), tmp_path / str(short), CPU), {}
+        session, seen = TrainingSession(recipe(text, f"data.short={short}"), tmp_path / str(short), CPU), {}
 
         def note(_: object, inputs: tuple[torch.Tensor]) -> None:
             seen[session.trainer.progress.step] = inputs[0].shape[1]
 
         for event in session.events():
-            if isinstance(event, Prepared):
+            if isinstance(event, PreparationReport):
                 session.trainer.network.backbone.blocks[0].register_forward_pre_hook(note)
         return [seen[step] for step in range(20)]
 
@@ -112,10 +112,10 @@ def test_canvases_are_cut_now_and_then(text: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("stop_at", [3, 6, 13])
 def test_resume_goes_on_bit_for_bit(text: Path, tmp_path: Path, stop_at: int) -> None:
     wanted = recipe(text, "data.short=0.3")
-    finish(Session(wanted, tmp_path / "whole", CPU))
-    finish(Session(wanted, tmp_path / "parts", CPU), stop_at=stop_at)
+    finish(TrainingSession(wanted, tmp_path / "whole", CPU))
+    finish(TrainingSession(wanted, tmp_path / "parts", CPU), stop_at=stop_at)
     assert not same(tmp_path / "whole", tmp_path / "parts")
-    finish(Session(wanted, tmp_path / "parts", CPU, resume=True))
+    finish(TrainingSession(wanted, tmp_path / "parts", CPU, resume=True))
     assert same(tmp_path / "whole", tmp_path / "parts")
     steps = [json.loads(line)["step"] for line in (tmp_path / "parts" / "metrics.jsonl").read_text().splitlines()]
     assert sorted(set(steps)) == list(range(1, 21))
@@ -165,30 +165,30 @@ def test_compiled_blocks_learn_the_same(text: Path, tmp_path: Path) -> None:
     losses = []
     for compiled in ("false", "true"):
         changes = (f"model.compile={compiled}", "model.dropout=0.0")
-        events = finish(Session(recipe(text, *changes), tmp_path / compiled, CPU))
-        losses.append([event.loss for event in events if isinstance(event, Report)])
+        events = finish(TrainingSession(recipe(text, *changes), tmp_path / compiled, CPU))
+        losses.append([event.loss for event in events if isinstance(event, StepReport)])
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 def test_resume_refuses_another_recipe_and_names_the_keys(text: Path, tmp_path: Path) -> None:
-    finish(Session(recipe(text), tmp_path / "run", CPU), stop_at=2)
+    finish(TrainingSession(recipe(text), tmp_path / "run", CPU), stop_at=2)
     other = recipe(text, "model.hidden_size=32", "optimiser.clip=2.0", "phases.1.steps=99", "data.short=0.5")
     with pytest.raises(UsageError, match=r"data\.short, model\.hidden_size, optimiser\.clip\n"):
-        Session(other, tmp_path / "run", CPU, resume=True)
+        TrainingSession(other, tmp_path / "run", CPU, resume=True)
     with pytest.raises(UsageError, match="there is a run in"):
-        Session(recipe(text), tmp_path / "run", CPU)
+        TrainingSession(recipe(text), tmp_path / "run", CPU)
     with pytest.raises(NotLoadableError, match="no run to resume"):
-        Session(recipe(text), tmp_path / "none", CPU, resume=True)
+        TrainingSession(recipe(text), tmp_path / "none", CPU, resume=True)
 
 
 def test_a_checkpoint_that_is_there_is_not_trained_over(text: Path, tmp_path: Path) -> None:
-    finish(Session(recipe(text), tmp_path / "made", CPU), stop_at=1)
+    finish(TrainingSession(recipe(text), tmp_path / "made", CPU), stop_at=1)
     there = tmp_path / "there"
     there.mkdir()
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
         shutil.copy(tmp_path / "made" / name, there)
         with pytest.raises(UsageError, match="there is a checkpoint in"):
-            Session(recipe(text), there, CPU)
+            TrainingSession(recipe(text), there, CPU)
     assert sorted(path.name for path in there.iterdir()) == ["config.json", "model.safetensors", "tokenizer.json"]
 
 
@@ -197,36 +197,36 @@ def test_a_folder_of_other_things_is_left_as_it_is(text: Path, tmp_path: Path) -
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
     with pytest.raises(UsageError, match="holds other files"):
-        Session(recipe(text), tmp_path / "run", CPU)
+        TrainingSession(recipe(text), tmp_path / "run", CPU)
     assert mine.read_text() == "mine" and list((tmp_path / "run").rglob("*")) == [mine.parent, mine]
-    finish(Session(recipe(text), tmp_path / "other", CPU), stop_at=1)
+    finish(TrainingSession(recipe(text), tmp_path / "other", CPU), stop_at=1)
     kept, left = tmp_path / "other" / "mine" / ".a.part", tmp_path / "other" / ".b.part"
     kept.parent.mkdir()
     for path in (kept, left):
         path.write_text("half")
-    Session(recipe(text), tmp_path / "other", CPU, resume=True)
+    TrainingSession(recipe(text), tmp_path / "other", CPU, resume=True)
     assert kept.exists() and not left.exists()
 
 
 def test_two_runs_do_not_share_a_folder(text: Path, tmp_path: Path) -> None:
-    first = Session(recipe(text), tmp_path / "run", CPU)
+    first = TrainingSession(recipe(text), tmp_path / "run", CPU)
     with pytest.raises(UsageError, match="another process trains in"):
-        Session(recipe(text, "tokenizer=bpe:300"), tmp_path / "run", CPU)
+        TrainingSession(recipe(text, "tokenizer=bpe:300"), tmp_path / "run", CPU)
     events = first.events()
-    while not isinstance(next(events), Report):
+    while not isinstance(next(events), StepReport):
         pass
     with pytest.raises(UsageError, match="another process trains in"):
-        Session(recipe(text), tmp_path / "run", CPU, resume=True)
+        TrainingSession(recipe(text), tmp_path / "run", CPU, resume=True)
     first.stop.set()
     for _ in events:
         pass
-    finish(Session(recipe(text), tmp_path / "run", CPU, resume=True))
+    finish(TrainingSession(recipe(text), tmp_path / "run", CPU, resume=True))
 
 
 def test_the_last_bound_stands_until_there_is_another(text: Path, tmp_path: Path) -> None:
-    finish(Session(recipe(text), tmp_path / "run", CPU))
+    finish(TrainingSession(recipe(text), tmp_path / "run", CPU))
     bound = load_checkpoint(tmp_path / "run").config.provenance["bound"]
-    finish(Session(recipe(text, "phases.1.steps=30"), tmp_path / "run", CPU, resume=True), stop_at=22)
+    finish(TrainingSession(recipe(text, "phases.1.steps=30"), tmp_path / "run", CPU, resume=True), stop_at=22)
     provenance = load_checkpoint(tmp_path / "run").config.provenance
     assert provenance["steps"] == 22 and provenance["bound"] == bound
 
@@ -244,7 +244,7 @@ def test_a_step_that_costs_more_is_no_divergence_where_next_to_nothing_is_left_t
 
 def test_a_validation_text_without_a_document_is_told_before_anything_is_packed(text: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("\n\n")
-    session = Session(recipe(text, f"data.validation={tmp_path / 'empty.txt'}"), tmp_path / "run", CPU)
+    session = TrainingSession(recipe(text, f"data.validation={tmp_path / 'empty.txt'}"), tmp_path / "run", CPU)
     with pytest.raises(UsageError, match=r"empty\.txt holds no text"):
         finish(session)
     assert not list((tmp_path / "run" / "data").iterdir())
@@ -270,23 +270,23 @@ def test_a_run_for_a_text_goes_on_by_its_own_recipe(sedd: Sedd, text: Path, tmp_
 
 @pytest.mark.parametrize("damaged", ["*.distcp", ".metadata"])
 def test_a_damaged_state_falls_back_to_the_one_before(text: Path, tmp_path: Path, damaged: str) -> None:
-    finish(Session(recipe(text), tmp_path / "whole", CPU))
-    finish(Session(recipe(text), tmp_path / "run", CPU), stop_at=9)
+    finish(TrainingSession(recipe(text), tmp_path / "whole", CPU))
+    finish(TrainingSession(recipe(text), tmp_path / "run", CPU), stop_at=9)
     newest = sorted((tmp_path / "run" / "state").glob(f"*/{damaged}"))[-1]
     newest.write_bytes(newest.read_bytes()[:500])
-    finish(Session(recipe(text), tmp_path / "run", CPU, resume=True))
+    finish(TrainingSession(recipe(text), tmp_path / "run", CPU, resume=True))
     assert same(tmp_path / "whole", tmp_path / "run")
 
 
 def test_a_finished_run_goes_on_and_what_it_saved_stands_until_there_is_more(text: Path, tmp_path: Path) -> None:
-    finish(Session(recipe(text, "phases.1.decay=0.0"), tmp_path / "whole", CPU))
+    finish(TrainingSession(recipe(text, "phases.1.decay=0.0"), tmp_path / "whole", CPU))
     run = tmp_path / "run"
-    finish(Session(recipe(text, "phases.1.decay=0.0", "phases.1.steps=5"), run, CPU))
+    finish(TrainingSession(recipe(text, "phases.1.decay=0.0", "phases.1.steps=5"), run, CPU))
     (saved,) = (run / "state").glob("0000000011*")
     before = saved.stat().st_ino
-    finish(Session(recipe(text, "phases.1.decay=0.0", "phases.1.steps=5"), run, CPU, resume=True))
+    finish(TrainingSession(recipe(text, "phases.1.decay=0.0", "phases.1.steps=5"), run, CPU, resume=True))
     assert saved.stat().st_ino == before and len(list((run / "state").glob("0000000011*"))) == 2
-    finish(Session(recipe(text, "phases.1.decay=0.0"), run, CPU, resume=True))
+    finish(TrainingSession(recipe(text, "phases.1.decay=0.0"), run, CPU, resume=True))
     assert same(tmp_path / "whole", run)
 
 
@@ -294,7 +294,7 @@ def test_numbers_next_to_nothing_are_nothing_while_it_trains(text: Path, tmp_pat
     def kept() -> bool:
         return float(torch.tensor(1e-38) / 100) > 0
 
-    events = Session(recipe(text), tmp_path / "run", CPU).events()
+    events = TrainingSession(recipe(text), tmp_path / "run", CPU).events()
     assert kept() and next(events) and not kept()
     events.close()  # type: ignore[attr-defined]
     assert kept()
@@ -313,8 +313,8 @@ def largest_file(size: int) -> Iterator[None]:
 
 def test_a_full_disk_stops_with_what_was_saved(sedd: Sedd, text: Path, tmp_path: Path) -> None:
     """No room for another state, as a limit on the size of files: what was there stays, and goes on elsewhere."""
-    finish(Session(recipe(text), tmp_path / "whole", CPU))
-    finish(Session(recipe(text), tmp_path / "run", CPU), stop_at=9)
+    finish(TrainingSession(recipe(text), tmp_path / "whole", CPU))
+    finish(TrainingSession(recipe(text), tmp_path / "run", CPU), stop_at=9)
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     room = 10_000
     assert max(map(len, before.values())) > room
@@ -326,23 +326,23 @@ def test_a_full_disk_stops_with_what_was_saved(sedd: Sedd, text: Path, tmp_path:
     for path, content in before.items():
         assert path.read_bytes()[: len(content)] == content, path
     assert not under_way(tmp_path / "run")
-    finish(Session(recipe(text), tmp_path / "run", CPU, resume=True))
+    finish(TrainingSession(recipe(text), tmp_path / "run", CPU, resume=True))
     assert same(tmp_path / "whole", tmp_path / "run")
 
 
 def test_a_phase_may_be_made_to_end_on_resume(text: Path, tmp_path: Path) -> None:
     """The stable part of a run is copied, and the copy decays: how a snapshot is taken without ending the run."""
-    finish(Session(recipe(text, "phases.1.decay=0.0"), tmp_path / "run", CPU), stop_at=12)
+    finish(TrainingSession(recipe(text, "phases.1.decay=0.0"), tmp_path / "run", CPU), stop_at=12)
     ending = recipe(text, "phases.1.decay=0.5", "phases.1.steps=12")
-    events = finish(Session(ending, tmp_path / "run", CPU, resume=True))
-    rates = [event.rate for event in events if isinstance(event, Report)]
+    events = finish(TrainingSession(ending, tmp_path / "run", CPU, resume=True))
+    rates = [event.rate for event in events if isinstance(event, StepReport)]
     assert rates == pytest.approx([1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6])
 
 
 def test_a_loss_that_is_no_number_stops_with_the_last_good_state(text: Path, tmp_path: Path) -> None:
     wild = recipe(text, "optimiser.learning_rate=1e37", "optimiser.name=adamw")
     with pytest.raises(SeddError, match="the loss became nan at step") as caught:
-        finish(Session(wild, tmp_path / "run", CPU))
+        finish(TrainingSession(wild, tmp_path / "run", CPU))
     assert "learning_rate" in caught.value.hint
     assert all(bool(t.isfinite().all()) for t in load_file(tmp_path / "run" / "model.safetensors").values())
 

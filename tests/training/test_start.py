@@ -15,7 +15,7 @@ from sedd_cli.text.byte_level import END_OF_TEXT
 from sedd_cli.training.automatic import recipe_from
 from sedd_cli.training.loop import make_network
 from sedd_cli.training.recipe import Recipe, make_recipe
-from sedd_cli.training.session import Session
+from sedd_cli.training.session import TrainingSession
 from tests.conftest import PARITY, Sedd
 from tests.training.test_session import CPU, finish, same
 from tests.training.test_session import recipe as fresh
@@ -24,7 +24,7 @@ from tests.training.test_session import recipe as fresh
 @pytest.fixture
 def made(text: Path, tmp_path: Path) -> Path:
     """A checkpoint of 20 steps."""
-    finish(Session(fresh(text, "name=made"), tmp_path / "made", CPU))
+    finish(TrainingSession(fresh(text, "name=made"), tmp_path / "made", CPU))
     return tmp_path / "made"
 
 
@@ -43,7 +43,7 @@ def onwards(text: Path, start: Path, *changes: str) -> Recipe:
 
 def test_weights_and_tokenizer_are_the_checkpoints(text: Path, made: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    session = Session(onwards(text, made), run, CPU)
+    session = TrainingSession(onwards(text, made), run, CPU)
     events = session.events()
     next(events), next(events)  # prepared, saved
     before, after = load_file(made / "model.safetensors"), load_file(run / "model.safetensors")
@@ -61,8 +61,8 @@ def test_it_is_needed_no_more_once_the_run_has_begun(sedd: Sedd, text: Path, mad
     """By the command, which a run is gone on with word for word."""
     recipe = tmp_path / "onwards.toml"
     recipe.write_text(tomlkit.dumps(onwards(text, made).model_dump(mode="json", exclude_none=True, exclude={"model"})))
-    finish(Session(onwards(text, made), tmp_path / "whole", CPU))
-    finish(Session(onwards(text, made), tmp_path / "parts", CPU), stop_at=3)
+    finish(TrainingSession(onwards(text, made), tmp_path / "whole", CPU))
+    finish(TrainingSession(onwards(text, made), tmp_path / "parts", CPU), stop_at=3)
     shutil.rmtree(made)
     command = ["train", str(recipe), "-o", str(tmp_path / "parts"), "--device", "cpu"]
     assert sedd(*command).code == 3, "without --resume it is"
@@ -96,7 +96,7 @@ def test_sections_that_are_none(text: Path, made: Path, change: str) -> None:
 
 def test_an_objective_that_makes_another_thing_of_the_weights(text: Path, made: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="of form RADD: they differ in d3pm") as refused:
-        Session(onwards(text, made, "phases.0.objective=d3pm-vb"), tmp_path / "run", CPU)
+        TrainingSession(onwards(text, made, "phases.0.objective=d3pm-vb"), tmp_path / "run", CPU)
     assert "simple fits it" in refused.value.hint and not (tmp_path / "run").exists()
 
 
@@ -105,28 +105,28 @@ def test_a_schedule_that_no_recipe_can_say(text: Path, made: Path, tmp_path: Pat
     config["noise"]["eps"] = 0.01
     (made / "config.json").write_text(json.dumps(config))
     with pytest.raises(UsageError, match=r"they differ in noise.eps \(0.001, not 0.01\)"):
-        Session(onwards(text, made), tmp_path / "run", CPU)
+        TrainingSession(onwards(text, made), tmp_path / "run", CPU)
 
 
 def test_what_cannot_be_gone_on_with(text: Path, made: Path, tmp_path: Path) -> None:
     with pytest.raises(NotLoadableError, match="there is no tokenizer for") as refused:
-        Session(onwards(text, PARITY / "radd"), tmp_path / "run", CPU)
+        TrainingSession(onwards(text, PARITY / "radd"), tmp_path / "run", CPU)
     assert "tokenizer.json into" in refused.value.hint
     tokenizer = json.loads((made / "tokenizer.json").read_text())
     (made / "tokenizer.json").write_text(json.dumps(tokenizer).replace(END_OF_TEXT, "</s>"))
     with pytest.raises(NotLoadableError, match=r"has no <\|endoftext\|> token"):
-        Session(onwards(text, made), tmp_path / "run", CPU)
+        TrainingSession(onwards(text, made), tmp_path / "run", CPU)
     with pytest.raises(NotLoadableError, match="there is no checkpoint 'nosuch'"):
         onwards(text, Path("nosuch"))
     before = {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}
     with pytest.raises(UsageError, match="the run would overwrite"):
-        Session(onwards(text, made), made / ".." / "made", CPU)
+        TrainingSession(onwards(text, made), made / ".." / "made", CPU)
     assert before == {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}
 
 
 def test_a_start_that_is_replaced_once_it_is_read(text: Path, made: Path, tmp_path: Path) -> None:
     """A run that goes on saves every few minutes; packing a large text takes longer."""
-    session = Session(onwards(text, made), tmp_path / "run", CPU)
+    session = TrainingSession(onwards(text, made), tmp_path / "run", CPU)
     again = made / "again"
     shutil.copy(made / "model.safetensors", again)
     again.replace(made / "model.safetensors")
@@ -144,8 +144,8 @@ def test_more_tokens_than_its_tokenizer_has(text: Path, tmp_path: Path) -> None:
     small.add_special_tokens([END_OF_TEXT])
     small.save(str(start / "tokenizer.json"))
     recipe = onwards(text, start, "phases.0.objective=dwdse", "report.sample=false")
-    finish(Session(recipe, tmp_path / "run", CPU), stop_at=2)
-    finish(Session(recipe, tmp_path / "run", CPU, resume=True))
+    finish(TrainingSession(recipe, tmp_path / "run", CPU), stop_at=2)
+    finish(TrainingSession(recipe, tmp_path / "run", CPU, resume=True))
     assert load_checkpoint(tmp_path / "run").config.tokens == 60 > small.get_vocab_size()
 
 
@@ -171,11 +171,13 @@ def test_chains_and_autoregressive_checkpoints(
     changes = [f"model.{key}={value}" for key, value in model.items()]
     phases = f'phases=[{{objective="{first}",steps=2}}]'
     made = tmp_path / "made"
-    finish(Session(fresh(text, phases, "d3pm.steps=7", "report.sample=false", *changes), made, CPU))
+    finish(TrainingSession(fresh(text, phases, "d3pm.steps=7", "report.sample=false", *changes), made, CPU))
     table = recipe_from(str(made), text, 3, True)
     assert [phase["objective"] for phase in table["phases"]] == [fits]
     table["phases"] = [{"objective": fits, "steps": 2}]
-    finish(Session(make_recipe(table, ["report.sample=false", "report.canvases=4"], "test"), tmp_path / "run", CPU))
+    finish(
+        TrainingSession(make_recipe(table, ["report.sample=false", "report.canvases=4"], "test"), tmp_path / "run", CPU)
+    )
     before, after = (load_checkpoint(folder).config for folder in (made, tmp_path / "run"))
     assert (before.parameterization, before.d3pm) == (after.parameterization, after.d3pm)
     assert before.graph == after.graph
@@ -208,7 +210,7 @@ def test_bfloat16_on_a_cpu(text: Path, tmp_path: Path) -> None:
     losses = {}
     for dtype in ("float32", "bfloat16"):
         run = tmp_path / dtype
-        finish(Session(fresh(text, f"dtype={dtype}", "report.minutes=0.0000001"), run, CPU))
+        finish(TrainingSession(fresh(text, f"dtype={dtype}", "report.minutes=0.0000001"), run, CPU))
         records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
         losses[dtype] = [r.get("loss", r.get("nats_per_token")) for r in records]
     assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.02)
