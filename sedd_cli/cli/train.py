@@ -45,7 +45,7 @@ def train(
     tokenizer: Annotated[
         str | None, typer.Option(help="bpe:N, bytes, gpt2, or a folder with tokenizer.json.", show_default=False)
     ] = None,
-    start: Annotated[
+    init_from: Annotated[
         str | None,
         typer.Option(
             "--from",
@@ -79,17 +79,17 @@ def train(
     from sedd_cli.models.device import resolve_device
 
     where = resolve_device(device)
-    begun = output if resume and output and (output / "recipe.json").is_file() else None
+    resume_dir = output if resume and output and (output / "recipe.json").is_file() else None
     changes = [
         *([] if tokenizer is None else [f"tokenizer={tokenizer}"]),
         *([] if separator is None else [f"data.separator={separator}"]),
         *(change or []),
     ]
-    recipe = _recipe(source, minutes, start, begun, changes, where.type == "cpu")
+    recipe = _recipe(source, minutes, init_from, resume_dir, changes, where.type == "cpu")
     if dry_run:
         with Output(None) as out:
             out.write(_as_toml(recipe))
-        terminal.info(_plan_line(recipe, where, begun))
+        terminal.info(_plan_line(recipe, where, resume_dir))
         return
     if output is None:
         raise UsageError("train needs a folder to write to", "Give one with -o RUN.")
@@ -109,10 +109,15 @@ def train(
 
 
 def _recipe(
-    source: Path, minutes: float | None, start: str | None, begun: Path | None, changes: list[str], on_cpu: bool
+    source: Path,
+    minutes: float | None,
+    init_from: str | None,
+    resume_dir: Path | None,
+    changes: list[str],
+    on_cpu: bool,
 ) -> "Recipe":
-    """The recipe in `source`, or one for the text there; of a run that has `begun` for a text, its own."""
-    from sedd_cli.training.automatic import recipe_again, recipe_for, recipe_from
+    """The recipe in `source`, or one for the text there; of a run that has `resume_dir` for a text, its own."""
+    from sedd_cli.training.automatic import recipe_for_text, recipe_from_checkpoint, recipe_of_run
     from sedd_cli.training.recipe import make_recipe, read_recipe
     from sedd_cli.training.run import RunFolder
 
@@ -123,15 +128,19 @@ def _recipe(
                 "Write --set phases.0.max_minutes=N (or steps=N).",
             )
         # A string of JSON is one of TOML, whatever it looks like.
-        return read_recipe(source, changes if start is None else [f"start={json.dumps(start)}", *changes], begun)
+        return read_recipe(
+            source, changes if init_from is None else [f"start={json.dumps(init_from)}", *changes], resume_dir
+        )
     if minutes is not None and not 0 < minutes < math.inf:
         raise UsageError(f"minutes must be above 0, and an end, not {minutes}", "Give at least a few.")
-    if begun is not None:
-        return make_recipe(recipe_again(RunFolder(begun).load_recipe(), minutes), changes, str(source), begun)
+    if resume_dir is not None:
+        return make_recipe(
+            recipe_of_run(RunFolder(resume_dir).load_recipe(), minutes), changes, str(source), resume_dir
+        )
     minutes = MINUTES if minutes is None else minutes
-    if start is not None:
-        return make_recipe(recipe_from(start, source, minutes, on_cpu), changes, str(source))
-    return make_recipe(recipe_for(source, minutes, on_cpu), changes, str(source))
+    if init_from is not None:
+        return make_recipe(recipe_from_checkpoint(init_from, source, minutes, on_cpu), changes, str(source))
+    return make_recipe(recipe_for_text(source, minutes, on_cpu), changes, str(source))
 
 
 def _plot(run: Path | None, terminal: Terminal) -> None:
@@ -142,11 +151,11 @@ def _plot(run: Path | None, terminal: Terminal) -> None:
     terminal.info(f"drawn: {plot_run(run)}")
 
 
-def _plan_line(recipe: "Recipe", device: "torch.device", begun: Path | None) -> str:
+def _plan_line(recipe: "Recipe", device: "torch.device", resume_dir: Path | None) -> str:
     from sedd_cli.render.training import duration
     from sedd_cli.training.plan import plan_training
 
-    cost = plan_training(recipe, device, begun)
+    cost = plan_training(recipe, device, resume_dir)
     phases = ", ".join(
         f"{phase.objective} {work / 1e9:,.0f} GFLOP a step, {duration(seconds)}"
         for phase, work, seconds in zip(recipe.phases, cost.flops, cost.seconds, strict=True)

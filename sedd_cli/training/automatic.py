@@ -7,8 +7,8 @@ from sedd_cli.errors import UsageError
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.names import find_checkpoint
 from sedd_cli.text.corpus import corpus_files
+from sedd_cli.training.init_from import OBJECTIVES
 from sedd_cli.training.recipe import Recipe
-from sedd_cli.training.start import OBJECTIVES
 
 SIZES = [
     # bytes of text up to, vocabulary, width, blocks, heads, canvas
@@ -26,7 +26,7 @@ AT_ONCE = 256
 """Longer canvases are computed fewer at a time, so that memory stays what it is at this length."""
 
 
-def recipe_for(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
+def recipe_for_text(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
     """The table of a recipe: an autoregressive start for a quarter of the time, then the objective `simple`."""
     size = sum(file.stat().st_size for file in corpus_files(source))
     tokenizer, width, blocks, heads, length = next(row[1:] for row in SIZES if size <= row[0])
@@ -41,24 +41,24 @@ def recipe_for(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
     }
 
 
-def recipe_from(start: str, source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
-    """The table of a recipe that goes on from the checkpoint `start` by what fits it."""
-    config = read_config(find_checkpoint(start))
+def recipe_from_checkpoint(init_from: str, source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
+    """The table of a recipe that goes on from the checkpoint `init_from` by what fits it."""
+    config = read_config(find_checkpoint(init_from))
     corpus_files(source)  # whether there is a text is said before anything is made
     return {
         **_common(source, on_cpu, config.model.length),
-        "start": start,
+        "start": init_from,
         "phases": [{"objective": OBJECTIVES[config.parameterization], "max_minutes": minutes, "decay": 0.75}],
     }
 
 
-def recipe_again(begun: Recipe, minutes: float | None) -> dict[str, Any]:
+def recipe_of_run(recipe: Recipe, minutes: float | None) -> dict[str, Any]:
     """The table of the recipe of a run, so that it is gone on with whatever has become of text and machine.
 
     `minutes`: what its phases that go by the clock are to take in all, if that is to change.
     Raises `UsageError` if none does.
     """
-    table = begun.model_dump(mode="json")
+    table = recipe.model_dump(mode="json")
     timed = [phase for phase in table["phases"] if phase["max_minutes"] is not None]
     if minutes is not None and not timed:
         raise UsageError("this run goes by steps, not by minutes", "Write --set phases.0.steps=N.")

@@ -30,12 +30,12 @@ class TrainingPlan:
     seconds: list[float]
 
 
-def plan_training(recipe: Recipe, device: torch.device, begun: Path | None = None) -> TrainingPlan:
-    """Count without training, or with the run `begun` of a recipe.
+def plan_training(recipe: Recipe, device: torch.device, resume_dir: Path | None = None) -> TrainingPlan:
+    """Count without training, or with the run `resume_dir` of a recipe.
 
     For `bpe:N` the vocabulary is taken to be N, of which a small text may fall short. Raises as `make_tokenizer` does.
     """
-    tokens = tokens_of(recipe) if begun is None else read_config(begun).tokens
+    tokens = tokens_of(recipe) if resume_dir is None else read_config(resume_dir).tokens
     with torch.device("meta"):
         network = ScoreNetwork(recipe.config(tokens))
     parameters = sum(p.numel() for p in network.parameters())

@@ -17,8 +17,8 @@ from pydantic import (
 
 from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.models.config import Config, D3PMConfig, GraphConfig, NetworkConfig, NoiseConfig
+from sedd_cli.training.init_from import BY_FORM, complete
 from sedd_cli.training.objectives import ABSORBING_ONLY
-from sedd_cli.training.start import BY_FORM, complete
 
 ObjectiveName = Literal[
     "autoregressive",
@@ -229,8 +229,8 @@ class Recipe(_Section):
         )
 
 
-def read_recipe(path: Path, changes: list[str], begun: Path | None = None) -> Recipe:
-    """A recipe file with `--set key=value` changes; `begun`: the folder of the run that it is to go on with.
+def read_recipe(path: Path, changes: list[str], resume_dir: Path | None = None) -> Recipe:
+    """A recipe file with `--set key=value` changes; `resume_dir`: the folder of the run that it is to go on with.
 
     Raises `NotLoadableError` or `UsageError` with what to mend.
     """
@@ -240,14 +240,14 @@ def read_recipe(path: Path, changes: list[str], begun: Path | None = None) -> Re
         raise NotLoadableError(f"cannot read {path}: {error.strerror}", "Give a recipe (.toml) or a text.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise NotLoadableError(f"{path} is not TOML: {error}", "See train/*.toml for recipes.") from error
-    return make_recipe(table, changes, str(path), begun)
+    return make_recipe(table, changes, str(path), resume_dir)
 
 
-def make_recipe(table: dict[str, Any], changes: list[str], source: str, begun: Path | None = None) -> Recipe:
+def make_recipe(table: dict[str, Any], changes: list[str], source: str, resume_dir: Path | None = None) -> Recipe:
     for change in changes:
         _set(table, change)
     if isinstance(table.get("start"), str):
-        complete(table, begun, source)
+        complete(table, resume_dir, source)
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:

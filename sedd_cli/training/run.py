@@ -45,14 +45,14 @@ class RunFolder:
                 f"there is a run in {self.path} already", "Go on with it by --resume, or choose another -o."
             )
         # A run that was killed before its recipe was saved has states already: nothing is lost with it.
-        begun = (self.path / LOCK_FILE).exists() and self.states.is_dir()
-        if not begun and any((self.path / name).exists() for name in (CONFIG, *WEIGHTS, *TOKENIZER)):
+        unsaved_run = (self.path / LOCK_FILE).exists() and self.states.is_dir()
+        if not unsaved_run and any((self.path / name).exists() for name in (CONFIG, *WEIGHTS, *TOKENIZER)):
             raise UsageError(
                 f"there is a checkpoint in {self.path} already, which the run would overwrite",
                 f"Choose another -o; --from {self.path} goes on from it.",
             )
         try:
-            if not begun and self.path.is_dir() and any(p.name != LOCK_FILE for p in self.path.iterdir()):
+            if not unsaved_run and self.path.is_dir() and any(p.name != LOCK_FILE for p in self.path.iterdir()):
                 raise UsageError(f"{self.path} holds other files", "Give the run a folder of its own with -o.")
             self.path.mkdir(parents=True, exist_ok=True)
             self.hold(held)

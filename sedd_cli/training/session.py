@@ -18,11 +18,11 @@ from sedd_cli.models.folder import read_config
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.training.init_from import load_initial_checkpoint
 from sedd_cli.training.loop import StepReport, Trainer, make_network, validation_bound
 from sedd_cli.training.packed import Packed, pack
 from sedd_cli.training.recipe import Recipe
 from sedd_cli.training.run import Metrics, RunFolder
-from sedd_cli.training.start import load_start
 from sedd_cli.training.states import States
 from sedd_cli.training.vocabulary import make_tokenizer
 
@@ -100,7 +100,7 @@ class TrainingSession:
             )
         if resume:
             self.folder.check_resume(recipe)
-        self._start = None if resume or recipe.start is None else load_start(recipe, folder)
+        self._init_checkpoint = None if resume or recipe.start is None else load_initial_checkpoint(recipe, folder)
         self._held = ExitStack()
         if not self.world.is_first:
             return
@@ -124,11 +124,11 @@ class TrainingSession:
         tokenizer = self.folder.load_tokenizer()
         self.data = Packed(self.folder.data / "train", recipe.model.length)
         self.validation = Packed(self.folder.data / "validation", recipe.model.length, wrap=True)
-        self._know_origin(tokenizer)
+        self._load_provenance(tokenizer)
         network = make_network(recipe, self.tokens, self.device)
-        if self._start is not None:
-            network.backbone.load_state_dict(self._start.model.backbone.state_dict())
-            self._start = None
+        if self._init_checkpoint is not None:
+            network.backbone.load_state_dict(self._init_checkpoint.model.backbone.state_dict())
+            self._init_checkpoint = None
         self.trainer = Trainer(recipe, network, self.data, self.world)
         self._ema_model = make_network(recipe, self.tokens, self.device).eval().requires_grad_(False)
         if self._resume:
@@ -150,19 +150,19 @@ class TrainingSession:
                 self.folder.save_recipe(recipe)
         yield from self._train(tokenizer, metrics)
 
-    def _know_origin(self, tokenizer: Tokenizer) -> None:
+    def _load_provenance(self, tokenizer: Tokenizer) -> None:
         """The size of the vocabulary, where the weights came from and the last bound: what a run that is resumed says
         of itself."""
-        self._origin: object = None
+        self._initial_provenance: object = None
         self._bound: object = None
         self.tokens = tokenizer.size
         if self._resume:
-            begun = read_config(self.folder.path)
-            self.tokens, self._origin = begun.tokens, begun.provenance.get("start")
-            self._bound = begun.provenance.get("bound")
-        elif (start := self._start) is not None:
-            self.tokens = start.config.tokens
-            self._origin = {"checkpoint": start.name, "sha256": start.hash, **start.config.provenance}
+            config = read_config(self.folder.path)
+            self.tokens, self._initial_provenance = config.tokens, config.provenance.get("start")
+            self._bound = config.provenance.get("bound")
+        elif (initial := self._init_checkpoint) is not None:
+            self.tokens = initial.config.tokens
+            self._initial_provenance = {"checkpoint": initial.name, "sha256": initial.hash, **initial.config.provenance}
 
     def _train(self, tokenizer: Tokenizer, metrics: Metrics | None) -> Iterator[Event]:
         settings = self.recipe.report
@@ -204,8 +204,8 @@ class TrainingSession:
             )
         if data.validation and next(read_documents(Path(data.validation), data.separator), None) is None:
             raise UsageError(f"{data.validation} holds no text", "Validation needs at least one document.")
-        if self._start is not None and self._start.tokenizer is not None:
-            tokenizer = self._start.tokenizer
+        if self._init_checkpoint is not None and self._init_checkpoint.tokenizer is not None:
+            tokenizer = self._init_checkpoint.tokenizer
         else:
             documents = islice(read_documents(source, data.separator), VOCABULARY_DOCUMENTS)
             tokenizer = make_tokenizer(recipe.tokenizer, documents)
@@ -256,8 +256,8 @@ class TrainingSession:
             "tokens": progress.canvases * self.recipe.model.length - progress.cut,
             "end_of_text": "<|endoftext|>",
         }
-        if self._origin is not None:
-            provenance["start"] = self._origin
+        if self._initial_provenance is not None:
+            provenance["start"] = self._initial_provenance
         if self._bound is not None:
             provenance["bound"] = self._bound
         weights = self.trainer.averaged()

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from sedd_cli import NotLoadableError, SeddError, UsageError, load_checkpoint
 from sedd_cli.text.byte_level import END_OF_TEXT
-from sedd_cli.training.automatic import recipe_from
+from sedd_cli.training.automatic import recipe_from_checkpoint
 from sedd_cli.training.loop import make_network
 from sedd_cli.training.recipe import Recipe, make_recipe
 from sedd_cli.training.session import TrainingSession
@@ -28,9 +28,9 @@ def made(text: Path, tmp_path: Path) -> Path:
     return tmp_path / "made"
 
 
-def onwards(text: Path, start: Path, *changes: str) -> Recipe:
+def onwards(text: Path, init_from: Path, *changes: str) -> Recipe:
     table = {
-        "start": str(start),
+        "start": str(init_from),
         "batch_size": 4,
         "micro_batch": 2,
         "data": {"train": str(text)},
@@ -151,7 +151,7 @@ def test_more_tokens_than_its_tokenizer_has(text: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "objective"), [("radd", "simple"), ("absorb", "dwdse"), ("uniform", "dwdse")])
 def test_a_text_alone_is_learnt_by_what_fits_the_checkpoint(text: Path, name: str, objective: str) -> None:
-    recipe = make_recipe(recipe_from(str(PARITY / name), text, 3, True), [], "test")
+    recipe = make_recipe(recipe_from_checkpoint(str(PARITY / name), text, 3, True), [], "test")
     (phase,) = recipe.phases
     assert (phase.objective, phase.max_minutes, recipe.micro_batch) == (objective, 3, 16)
     assert recipe.model.length == load_checkpoint(PARITY / name).length
@@ -172,7 +172,7 @@ def test_chains_and_autoregressive_checkpoints(
     phases = f'phases=[{{objective="{first}",steps=2}}]'
     made = tmp_path / "made"
     finish(TrainingSession(fresh(text, phases, "d3pm.steps=7", "report.sample=false", *changes), made, CPU))
-    table = recipe_from(str(made), text, 3, True)
+    table = recipe_from_checkpoint(str(made), text, 3, True)
     assert [phase["objective"] for phase in table["phases"]] == [fits]
     table["phases"] = [{"objective": fits, "steps": 2}]
     finish(
@@ -187,7 +187,7 @@ def test_longer_canvases_are_fewer_at_once(text: Path, made: Path) -> None:
     config = json.loads((made / "config.json").read_text())
     config["model"]["length"] = 1024
     (made / "config.json").write_text(json.dumps(config))
-    recipes = [make_recipe(recipe_from(str(made), text, 3, on_cpu), [], "test") for on_cpu in (True, False)]
+    recipes = [make_recipe(recipe_from_checkpoint(str(made), text, 3, on_cpu), [], "test") for on_cpu in (True, False)]
     assert [(r.batch_size, r.micro_batch) for r in recipes] == [(16, 4), (64, 16)]
 
 

@@ -24,21 +24,21 @@ OBJECTIVES = {"RADD": "simple", "SEDD": "dwdse", "D3PM": "d3pm-hybrid", "autoreg
 BY_FORM = {"sedd": "ddit", "radd": "ddit_wot"}
 """The backbone type of each `model.form` of a recipe."""
 
-ITS_OWN = "start"
+FROM_CHECKPOINT = "start"
 """A recipe's `tokenizer`: that of its `start`."""
 
 
-def complete(table: dict[str, Any], begun: Path | None, source: str) -> None:
-    """Add to a recipe's table all that its `start` decides, as the run in `begun` has it, if there is one.
+def complete(table: dict[str, Any], resume_dir: Path | None, source: str) -> None:
+    """Add to a recipe's table all that its `start` decides, as the run in `resume_dir` has it, if there is one.
 
     Raises `UsageError` where the table says otherwise, `NotLoadableError` if there is no such checkpoint.
     """
-    config = read_config(begun or find_checkpoint(table["start"]))
-    decided = {**_sections(config), "tokenizer": ITS_OWN}
+    config = read_config(resume_dir or find_checkpoint(table["start"]))
+    decided = {**_sections(config), "tokenizer": FROM_CHECKPOINT}
     if faults := list(_merge(table, decided)):
         raise UsageError(
             f"{source}: {', '.join(faults)} must be as in {table['start']}, from which the run is to start",
-            f"Leave them out: they come with it. Of a recipe that has its own tokenizer: --set tokenizer={ITS_OWN}.",
+            f"Leave them out: they come with it. If the recipe names a tokenizer: --set tokenizer={FROM_CHECKPOINT}.",
         )
     if isinstance(table["model"], dict):
         table["model"].setdefault("length", config.model.length)
@@ -77,41 +77,41 @@ def _merge(table: dict[str, Any], decided: dict[str, Any]) -> Iterator[str]:
             yield key
 
 
-def load_start(recipe: "Recipe", folder: Path) -> Checkpoint:
+def load_initial_checkpoint(recipe: "Recipe", folder: Path) -> Checkpoint:
     """The checkpoint from which a run in `folder` is to start.
 
     Raises `UsageError` if its weights would mean something else there or the run would take its place, and what
     `load_checkpoint` does.
     """
     assert recipe.start is not None
-    start = load_checkpoint(recipe.start)
-    if start.folder.resolve() == folder.resolve():
+    checkpoint = load_checkpoint(recipe.start)
+    if checkpoint.folder.resolve() == folder.resolve():
         raise UsageError(f"the run would overwrite {recipe.start}, from which it is to start", "Choose another -o.")
-    theirs, ours = (_meaning(config) for config in (start.config, recipe.config(start.config.tokens)))
+    theirs, ours = (_meaning(config) for config in (checkpoint.config, recipe.config(checkpoint.config.tokens)))
     if differing := [key for key, value in theirs.items() if value != ours[key]]:
         fitting = (
-            f"The objective {OBJECTIVES[start.parameterization]} fits it."
+            f"The objective {OBJECTIVES[checkpoint.parameterization]} fits it."
             if differing == ["d3pm"]
             else "Start from another."
         )
         raise UsageError(
-            f"this recipe cannot go on from {recipe.start}, of form {start.parameterization}: they differ in "
+            f"this recipe cannot go on from {recipe.start}, of form {checkpoint.parameterization}: they differ in "
             + ", ".join(f"{key} ({ours[key]}, not {theirs[key]})" for key in differing),
             fitting,
         )
-    if start.tokenizer is None:
+    if checkpoint.tokenizer is None:
         raise NotLoadableError(
             f"there is no tokenizer for {recipe.start}, from which the run is to start",
-            f"Put its tokenizer.json into {start.folder}.",
+            f"Put its tokenizer.json into {checkpoint.folder}.",
         )
-    if start.tokenizer.end_of_text_id is None:
+    if checkpoint.tokenizer.end_of_text_id is None:
         raise NotLoadableError(
             f"the tokenizer of {recipe.start} has no {END_OF_TEXT} token, which ends documents",
             "Add it as a special token, or start from another checkpoint.",
         )
     # Before anything else: the run that it may be saves every few minutes.
-    _ = start.hash
-    return start
+    _ = checkpoint.hash
+    return checkpoint
 
 
 def _meaning(config: Config) -> dict[str, object]:
