@@ -17,7 +17,7 @@ from pydantic import (
 
 from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.models.config import Config, D3PMConfig, GraphConfig, NetworkConfig, NoiseConfig
-from sedd_cli.training.init_from import BY_FORM, complete
+from sedd_cli.training.inherited import BACKBONE_TYPES, inherit
 from sedd_cli.training.objectives import ABSORBING_ONLY
 
 ObjectiveName = Literal[
@@ -215,7 +215,7 @@ class Recipe(_Section):
             d3pm=D3PMConfig(steps=self.d3pm.steps, mixture=self.d3pm.mixture) if self._has_chain else None,
             model=NetworkConfig(
                 name=self.name,
-                type=m.type or BY_FORM[m.form],
+                type=m.type or BACKBONE_TYPES[m.form],
                 hidden_size=m.hidden_size,
                 cond_dim=m.cond_dim,
                 length=m.length,
@@ -247,7 +247,7 @@ def make_recipe(table: dict[str, Any], changes: list[str], source: str, resume_d
     for change in changes:
         _set(table, change)
     if isinstance(table.get("start"), str):
-        complete(table, resume_dir, source)
+        inherit(table, resume_dir, source)
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:

@@ -1,0 +1,71 @@
+"""What a recipe inherits from the checkpoint named by its `start`: architecture, process, schedule and tokenizer.
+
+The recipe keeps its objectives, their length and the length of the canvases.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sedd_cli.errors import UsageError
+from sedd_cli.models.config import Config
+from sedd_cli.models.folder import read_config
+from sedd_cli.models.names import find_checkpoint
+
+FROM_CHECKPOINT = "start"
+"""The value of a recipe's `tokenizer` that means the tokenizer of its `start`."""
+
+BACKBONE_TYPES = {"sedd": "ddit", "radd": "ddit_wot"}
+"""The backbone type of each `model.form` of a recipe."""
+
+
+def inherit(table: dict[str, Any], resume_dir: Path | None, source: str) -> None:
+    """Add to a recipe's table the values that its `start` determines; those of the run in `resume_dir` if given, which
+    does not need the first checkpoint any more.
+
+    Raises `UsageError` if the table has other values, `NotLoadableError` if there is no such checkpoint.
+    """
+    config = read_config(resume_dir or find_checkpoint(table["start"]))
+    if conflicts := list(_merge(table, {**sections_of(config), "tokenizer": FROM_CHECKPOINT})):
+        raise UsageError(
+            f"{source}: {', '.join(conflicts)} must be as in {table['start']}, the checkpoint to start from",
+            "Leave these keys out: they are taken from it. To replace a recipe's own tokenizer: "
+            f"--set tokenizer={FROM_CHECKPOINT}.",
+        )
+    if isinstance(table["model"], dict):
+        table["model"].setdefault("length", config.model.length)
+
+
+def sections_of(config: Config) -> dict[str, Any]:
+    """The sections of a recipe that describe a checkpoint's config."""
+    model, noise = config.model, config.noise
+    sections: dict[str, Any] = {
+        "model": {
+            "form": "sedd" if model.time_conditioned else "radd",
+            "process": config.graph.type,
+            "hidden_size": model.hidden_size,
+            "n_blocks": model.n_blocks,
+            "n_heads": model.n_heads,
+            "cond_dim": model.cond_dim,
+            "scale_by_sigma": model.scale_by_sigma,
+        },
+        "noise": {"type": noise.type, "sigma_min": noise.sigma_min, "sigma_max": noise.sigma_max},
+    }
+    if model.type != BACKBONE_TYPES[sections["model"]["form"]]:
+        sections["model"]["type"] = model.type
+    if config.mask_id is not None:
+        sections["model"]["mask_id"] = config.mask_id
+    if config.d3pm is not None:
+        sections["d3pm"] = {"steps": config.d3pm.steps, "mixture": config.d3pm.mixture}
+    return sections
+
+
+def _merge(table: dict[str, Any], inherited: dict[str, Any]) -> Iterator[str]:
+    """Add inherited values to a table, and yield the keys that conflict. A value in place of a section is left for the
+    recipe's validation."""
+    for key, value in inherited.items():
+        present = table.setdefault(key, {} if isinstance(value, dict) else value)
+        if isinstance(value, dict) and isinstance(present, dict):
+            yield from (f"{key}.{inner}" for inner in _merge(present, value))
+        elif not isinstance(value, dict) and present != value:
+            yield key
