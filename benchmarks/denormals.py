@@ -19,7 +19,8 @@ from sedd_cli.diffusion.randomness import uniforms
 from sedd_cli.evaluation.blocks import make_blocks
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.corpus import read_documents
-from sedd_cli.training.objectives import OBJECTIVES, Noising
+from sedd_cli.training.objective_table import OBJECTIVES
+from sedd_cli.training.objectives import Noising, make_objective
 
 CANVASES = 8
 
@@ -34,6 +35,7 @@ def cost(network: ScoreNetwork, checkpoint: Checkpoint, objective: str, x0: Tens
     """CPU seconds of a loss and its gradient: as it comes, and flushed."""
     network.train().requires_grad_(True)
     noise, (B, L) = checkpoint.config.schedule(), x0.shape
+    loss = make_objective(objective, simple_weight=0.01)
     taken: dict[bool, list[float]] = {False: [], True: []}
     for k in range(rounds + 1):
         u = uniforms(0, k, size=B + B * L)
@@ -41,7 +43,7 @@ def cost(network: ScoreNetwork, checkpoint: Checkpoint, objective: str, x0: Tens
         for flushed in taken:
             torch.set_flush_denormal(flushed)
             begin = process_time()
-            OBJECTIVES[objective](network, noise, x0, numbers).mean().backward()
+            loss(network, noise, x0, numbers).mean().backward()
             if k:  # the first time warms up
                 taken[flushed].append(process_time() - begin)
             network.zero_grad()

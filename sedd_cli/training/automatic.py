@@ -7,7 +7,7 @@ from sedd_cli.errors import UsageError
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.names import find_checkpoint
 from sedd_cli.text.corpus import corpus_files
-from sedd_cli.training.init_from import OBJECTIVES
+from sedd_cli.training.objective_table import DEFAULT_OBJECTIVES
 from sedd_cli.training.recipe import Recipe
 
 SIZES = [
@@ -35,8 +35,8 @@ def recipe_for_text(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any
         "tokenizer": tokenizer,
         "model": {"hidden_size": width, "n_blocks": blocks, "n_heads": heads, "length": length},
         "phases": [
-            {"objective": "autoregressive", "max_minutes": minutes / 4},
-            {"objective": "simple", "max_minutes": minutes * 3 / 4, "decay": 0.35},
+            {"objective": DEFAULT_OBJECTIVES["autoregressive"], "max_minutes": minutes / 4},
+            {"objective": DEFAULT_OBJECTIVES["RADD"], "max_minutes": minutes * 3 / 4, "decay": 0.35},
         ],
     }
 
@@ -48,7 +48,7 @@ def recipe_from_checkpoint(init_from: str, source: Path, minutes: float, on_cpu:
     return {
         **_common(source, on_cpu, config.model.length),
         "start": init_from,
-        "phases": [{"objective": OBJECTIVES[config.parameterization], "max_minutes": minutes, "decay": 0.75}],
+        "phases": [{"objective": DEFAULT_OBJECTIVES[config.parameterization], "max_minutes": minutes, "decay": 0.75}],
     }
 
 

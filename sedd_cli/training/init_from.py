@@ -7,10 +7,8 @@ from sedd_cli.models.checkpoint import Checkpoint, load_checkpoint
 from sedd_cli.models.config import Config
 from sedd_cli.text.byte_level import END_OF_TEXT
 from sedd_cli.training.inherited import sections_of
+from sedd_cli.training.objective_table import DEFAULT_OBJECTIVES
 from sedd_cli.training.recipe import Recipe
-
-OBJECTIVES = {"RADD": "simple", "SEDD": "dwdse", "D3PM": "d3pm-hybrid", "autoregressive": "autoregressive"}
-"""What goes on with a checkpoint of each form where no recipe says it."""
 
 
 def load_initial_checkpoint(recipe: Recipe, folder: Path) -> Checkpoint:
@@ -28,7 +26,7 @@ def load_initial_checkpoint(recipe: Recipe, folder: Path) -> Checkpoint:
         raise UsageError(
             f"this recipe cannot start from {recipe.start}, of form {checkpoint.parameterization}: they differ in "
             + ", ".join(f"{key} ({ours[key]}, not {theirs[key]})" for key in differing),
-            f"The objective {OBJECTIVES[checkpoint.parameterization]} fits it."
+            f"The objective {DEFAULT_OBJECTIVES[checkpoint.parameterization]} fits it."
             if differing == ["d3pm"]
             else "Start from another checkpoint.",
         )

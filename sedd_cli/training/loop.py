@@ -19,7 +19,8 @@ from sedd_cli.distributed import World
 from sedd_cli.errors import SeddError
 from sedd_cli.models.device import AUTOCAST, resolve_precision
 from sedd_cli.models.network import ScoreNetwork
-from sedd_cli.training.objectives import WILD, Noising, make_objective
+from sedd_cli.training.objective_table import OBJECTIVES
+from sedd_cli.training.objectives import Noising, make_objective
 from sedd_cli.training.optimisers import Average, make_optimisers, rate_factor
 from sedd_cli.training.packed import Packed
 from sedd_cli.training.parallel import LossModule, accumulating, copy_into, full_tensor, parallelize
@@ -166,8 +167,8 @@ class Trainer:
         p.smoothed = loss if p.phase_step == 1 else p.smoothed + weight * (loss - p.smoothed)
         if p.phase_step > 100:
             p.smallest = min(p.smallest, p.smoothed)
-            wild = self.recipe.phases[p.phase].objective in WILD
-            if p.smoothed > max(DIVERGED * p.smallest, p.smallest + MARGIN) and not wild:
+            checked = OBJECTIVES[self.recipe.phases[p.phase].objective].checks_divergence
+            if checked and p.smoothed > max(DIVERGED * p.smallest, p.smallest + MARGIN):
                 raise self._stop(f"the loss diverges: {p.smoothed:.3f} after {p.smallest:.3f}")
 
     def _stop(self, what: str) -> DivergedError:
@@ -193,7 +194,7 @@ class Trainer:
     def _enter(self, phase: int) -> None:
         """Fresh optimisers and a fresh average; after a fresh autoregressive start MASK begins as the mean token."""
         phases = self.recipe.phases
-        if 0 < phase < len(phases) and phases[phase - 1].objective == "autoregressive":
+        if 0 < phase < len(phases) and OBJECTIVES[phases[phase - 1].objective].autoregressive:
             embedding = self.network.backbone.embedding
             mask_id = self.network.process.mask_id
             if mask_id is not None and self.recipe.start is None:

@@ -1,4 +1,4 @@
-"""Training objectives: from clean tokens to a loss in nats a token. A new objective is one entry of `OBJECTIVES`.
+"""Training objectives: from clean tokens to a loss in nats per token. Their names are in `objective_table.py`.
 
 Each noises its batch with the given times and uniforms, and asks the network for scores only where they count. The
 losses are those of SEDD (2310.16834, theorem 3.6 and equation 10), RADD (2406.03736, equations 2.16, 3.5 and 3.6), D3PM
@@ -8,6 +8,7 @@ losses are those of SEDD (2310.16834, theorem 3.6 and equation 10), RADD (2406.0
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,7 @@ from sedd_cli.diffusion.neighbours import rescaled_uniforms, sampled_neighbour, 
 from sedd_cli.diffusion.processes import Absorbing, Causal, Process, StateSpace
 from sedd_cli.diffusion.schedules import Discrete, Schedule, sigma_of_masked
 from sedd_cli.models.network import Loss, ScoreNetwork
+from sedd_cli.training.objective_table import OBJECTIVES
 
 T_MIN = 1e-3
 """Objectives in t draw it from [T_MIN, 1], as the original code does."""
@@ -201,14 +203,13 @@ def d3pm_simple(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noi
     return _d3pm(network, noise, x0, noising, bound=0.0, simple=1.0)
 
 
-def d3pm_hybrid(weight: float) -> Objective:
-    """`L_vb + lambda L_simple` (equation 5). As in the paper's code lambda = `weight` goes with each of the T steps."""
-
-    def objective(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
-        assert isinstance(noise, Discrete)
-        return _d3pm(network, noise, x0, noising, bound=1.0, simple=weight * noise.steps)
-
-    return objective
+def d3pm_hybrid(
+    network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising, *, simple_weight: float
+) -> Tensor:
+    """`L_vb + lambda L_simple` (equation 5). Lambda, `simple_weight`, counts for each of the T steps, as in the paper's
+    code."""
+    assert isinstance(noise, Discrete)
+    return _d3pm(network, noise, x0, noising, bound=1.0, simple=simple_weight * noise.steps)
 
 
 def _d3pm(
@@ -249,26 +250,8 @@ def next_token(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Nois
     return losses.view(len(x0), -1).mean(1)
 
 
-OBJECTIVES: dict[str, Objective] = {
-    "lambda-dce": lambda_dce,
-    "ao": any_order,
-    "simple": simple,
-    "t-dce": t_dce,
-    "dwdse": dwdse,
-    "ise": ise,
-    "csm": csm,
-    "dcsm": dcsm,
-    "d3pm-vb": d3pm_vb,
-    "d3pm-simple": d3pm_simple,
-    "autoregressive": next_token,
-}
-ABSORBING_ONLY = {"lambda-dce", "ao", "simple", "t-dce"}
-IMPLICIT = {"ise", "csm"}
-"""Those that read a neighbour of the canvas for each of its positions."""
-WILD = {"ise", "csm", "dcsm"}
-"""Losses that do not tell when a run diverges: known up to a constant, or with rare values far above the rest."""
-
-
 def make_objective(name: str, simple_weight: float) -> Objective:
-    """An objective by its name in a recipe; `simple_weight` is the lambda of `d3pm-hybrid`."""
-    return d3pm_hybrid(simple_weight) if name == "d3pm-hybrid" else OBJECTIVES[name]
+    """Returns an objective by its name in a recipe. `simple_weight` is the lambda of `d3pm-hybrid`."""
+    info = OBJECTIVES[name]
+    function: Callable[..., Tensor] = getattr(import_module(info.module), info.function)
+    return partial(function, simple_weight=simple_weight) if info.has_simple_weight else function

@@ -10,7 +10,7 @@ from sedd_cli.models.folder import read_config
 from sedd_cli.models.gpt2 import GPT2_TOKENS
 from sedd_cli.models.names import find_checkpoint
 from sedd_cli.models.network import ScoreNetwork
-from sedd_cli.training.objectives import IMPLICIT
+from sedd_cli.training.objective_table import OBJECTIVES
 from sedd_cli.training.recipe import Phase, Recipe
 from sedd_cli.training.vocabulary import BYTES, make_tokenizer
 
@@ -65,14 +65,14 @@ def _flops(recipe: Recipe, network: ScoreNetwork, phase: Phase) -> float:
     """Forward, and twice that backward (thrice with checkpointing)."""
     model = recipe.model
     canvases = recipe.batch_size * _canvases(recipe, phase)
-    everywhere = phase.objective == "autoregressive" or model.process == "uniform"
+    everywhere = OBJECTIVES[phase.objective].autoregressive or model.process == "uniform"
     forward = network.backbone.flops(model.length, 1.0 if everywhere else 0.5)
     return (4 if model.checkpointing else 3) * canvases * model.length * forward
 
 
 def _canvases(recipe: Recipe, phase: Phase) -> int:
     """Canvases that the network reads of each that it is given."""
-    return 1 + recipe.model.length if phase.objective in IMPLICIT else 1
+    return 1 + recipe.model.length if OBJECTIVES[phase.objective].implicit else 1
 
 
 def _bytes(recipe: Recipe, parameters: int, tokens: int) -> int:

@@ -18,22 +18,7 @@ from pydantic import (
 from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.models.config import Config, D3PMConfig, GraphConfig, NetworkConfig, NoiseConfig
 from sedd_cli.training.inherited import BACKBONE_TYPES, inherit
-from sedd_cli.training.objectives import ABSORBING_ONLY
-
-ObjectiveName = Literal[
-    "autoregressive",
-    "lambda-dce",
-    "ao",
-    "simple",
-    "t-dce",
-    "dwdse",
-    "ise",
-    "csm",
-    "dcsm",
-    "d3pm-vb",
-    "d3pm-simple",
-    "d3pm-hybrid",
-]
+from sedd_cli.training.objective_table import DEFAULT_OBJECTIVES, OBJECTIVES, ObjectiveName
 
 Parallel = Literal["ddp", "fsdp"]
 
@@ -191,18 +176,20 @@ class Recipe(_Section):
             if self.model.form == "radd":
                 raise ValueError("model.form radd needs model.process absorb")
             for phase in self.phases:
-                if phase.objective in ABSORBING_ONLY:
-                    raise ValueError(f"the objective {phase.objective} needs model.process absorb; use dwdse")
+                if OBJECTIVES[phase.objective].absorbing_only:
+                    raise ValueError(
+                        f"the objective {phase.objective} needs model.process absorb; use {DEFAULT_OBJECTIVES['SEDD']}"
+                    )
         if self.model.process == "causal":
             for phase in self.phases:
-                if phase.objective != "autoregressive":
+                if not OBJECTIVES[phase.objective].autoregressive:
                     raise ValueError(f"the objective {phase.objective} needs noise, but model.process is causal")
         self.config(tokens=max(2, self.model.mask_id or 0))
         return self
 
     @property
     def _has_chain(self) -> bool:
-        return any(phase.objective.startswith("d3pm") for phase in self.phases)
+        return any(OBJECTIVES[phase.objective].has_chain for phase in self.phases)
 
     def config(self, tokens: int, provenance: dict[str, object] | None = None) -> Config:
         """The checkpoint's config, in the layout of the public folders."""

@@ -20,6 +20,7 @@ from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.training.init_from import load_initial_checkpoint
 from sedd_cli.training.loop import StepReport, Trainer, make_network, validation_bound
+from sedd_cli.training.objective_table import OBJECTIVES
 from sedd_cli.training.packed import Packed, pack
 from sedd_cli.training.recipe import Recipe
 from sedd_cli.training.run import Metrics, RunFolder
@@ -173,7 +174,7 @@ class TrainingSession:
             if metrics and report.progress.step % settings.steps == 0:
                 metrics.add(_record(report))
             now = report.progress.seconds
-            starting = report.objective == "autoregressive" and self.recipe.model.process != "causal"
+            starting = OBJECTIVES[report.objective].autoregressive and self.recipe.model.process != "causal"
             if now - validated > 60 * settings.minutes and not starting:
                 yield from self._validate(metrics)
                 if settings.sample and self.world.is_first:
