@@ -20,7 +20,7 @@ from sedd_cli.evaluation.blocks import make_blocks
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.corpus import read_documents
 from sedd_cli.training.objective_table import OBJECTIVES
-from sedd_cli.training.objectives import Noising, make_objective
+from sedd_cli.training.objectives import NoiseDraws, make_objective
 
 CANVASES = 8
 
@@ -39,7 +39,7 @@ def cost(network: ScoreNetwork, checkpoint: Checkpoint, objective: str, x0: Tens
     taken: dict[bool, list[float]] = {False: [], True: []}
     for k in range(rounds + 1):
         u = uniforms(0, k, size=B + B * L)
-        numbers = Noising((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(B, L))
+        numbers = NoiseDraws((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(B, L))
         for flushed in taken:
             torch.set_flush_denormal(flushed)
             begin = process_time()

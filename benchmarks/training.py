@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 from sedd_cli.diffusion.randomness import uniforms
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.training.loop import make_network
-from sedd_cli.training.objectives import T_MIN, Noising, make_objective
+from sedd_cli.training.objectives import T_MIN, NoiseDraws, make_objective
 from sedd_cli.training.optimisers import make_optimisers
 from sedd_cli.training.plan import tokens_of
 from sedd_cli.training.recipe import Recipe, read_recipe
@@ -90,7 +90,7 @@ class Side:
         if self.name == ORIGINAL:
             return original_loss(network, self.noise, x0, T_MIN + (1 - T_MIN) * times, u)
         objective = {AUTOREGRESSIVE: "autoregressive", SHIPPED: "lambda-dce", SAME: "dwdse"}[self.name]
-        return make_objective(objective, simple_weight=0.0)(network, self.noise, x0, Noising(times, u))
+        return make_objective(objective, simple_weight=0.0)(network, self.noise, x0, NoiseDraws(times, u))
 
     def flops(self) -> int:
         """Multiplications and additions of one step's matrix products and attention, counted as they are run."""

@@ -25,7 +25,7 @@ from sedd_cli.generation.self_test import record
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.names import DEFAULT_CHECKPOINT
 from sedd_cli.text.corpus import read_documents
-from sedd_cli.training.packed import Packed, pack
+from sedd_cli.training.packed import PackedCorpus, pack
 
 HOME = Path(__file__).parents[1]
 CHECKPOINTS = HOME / "sedd_cli" / "checkpoints"
@@ -55,7 +55,7 @@ def bound_of(checkpoint: Checkpoint, validation: Path, estimator: Estimator = "a
     assert checkpoint.tokenizer is not None
     with tempfile.TemporaryDirectory() as folder:
         pack(read_documents(validation), checkpoint.tokenizer, Path(folder) / "validation")
-        data = Packed(Path(folder) / "validation", checkpoint.length, wrap=True)
+        data = PackedCorpus(Path(folder) / "validation", checkpoint.length, wrap=True)
         x0 = data.first(len(data))
         per_byte = data.tokens / (data.bytes + data.documents)
     found = estimate(

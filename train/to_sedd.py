@@ -22,7 +22,7 @@ from sedd_cli import Checkpoint, load_checkpoint
 from sedd_cli.models.config import Config
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.corpus import read_documents
-from sedd_cli.training.packed import Packed, pack
+from sedd_cli.training.packed import PackedCorpus, pack
 
 COND_DIM = 64
 CANVASES, AT_ONCE = 512, 16
@@ -95,7 +95,7 @@ def main() -> None:
     assert radd.parameterization == "RADD" and radd.tokenizer is not None
     with tempfile.TemporaryDirectory() as folder:
         pack(read_documents(args.data), radd.tokenizer, Path(folder) / "data")
-        x0 = Packed(Path(folder) / "data", radd.length).first(CANVASES)
+        x0 = PackedCorpus(Path(folder) / "data", radd.length).first(CANVASES)
     table = radd.config.model_dump()
     table["model"] |= {"type": "ddit", "cond_dim": COND_DIM}
     fresh = ScoreNetwork(Config(**table))

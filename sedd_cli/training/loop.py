@@ -20,14 +20,14 @@ from sedd_cli.errors import SeddError
 from sedd_cli.models.device import AUTOCAST, resolve_precision
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.training.objective_table import OBJECTIVES
-from sedd_cli.training.objectives import Noising, make_objective
-from sedd_cli.training.optimisers import Average, make_optimisers, rate_factor
-from sedd_cli.training.packed import Packed
+from sedd_cli.training.objectives import NoiseDraws, make_objective
+from sedd_cli.training.optimisers import ExponentialMovingAverage, make_optimisers, rate_factor
+from sedd_cli.training.packed import PackedCorpus
 from sedd_cli.training.parallel import LossModule, accumulating, copy_into, full_tensor, parallelize
 from sedd_cli.training.recipe import Phase, Recipe
-from sedd_cli.training.states import Stored
+from sedd_cli.training.states import TensorSpecs
 
-DIVERGED, MARGIN = 1.5, 0.5
+DIVERGENCE_RATIO, DIVERGENCE_MARGIN = 1.5, 0.5
 """A smoothed loss this many times the smallest so far, and so many nats above it, has diverged. The margin is for texts
 that are known by heart, where one step of short canvases costs more than many others."""
 
@@ -84,7 +84,7 @@ class Trainer:
     The processes of `world` share each batch, and go on alike.
     """
 
-    def __init__(self, recipe: Recipe, network: ScoreNetwork, data: Packed, world: World) -> None:
+    def __init__(self, recipe: Recipe, network: ScoreNetwork, data: PackedCorpus, world: World) -> None:
         self.recipe, self.network, self.data, self.world = recipe, network, data, world
         self.noise = recipe.config(network.process.tokens).schedule()
         if recipe.model.compile:
@@ -92,7 +92,7 @@ class Trainer:
                 block.compile()
         self._loss_module = parallelize(LossModule(network, self.noise), recipe.parallel, world)
         self.progress = Progress()
-        self._enter(0)
+        self._start_phase(0)
 
     def steps(self, clock: Callable[[], float] = time.monotonic) -> Iterator[StepReport]:
         """Train to the end, one report a step. Raises `DivergedError` when the loss is no number, or diverges."""
@@ -101,11 +101,11 @@ class Trainer:
             if number > self.progress.phase:
                 self._next_phase()
             phase = self.recipe.phases[number]
-            while (done := _share(phase, self.progress)) < 1:
-                started, L = clock(), self._length()
+            while (done := _fraction_done(phase, self.progress)) < 1:
+                started, L = clock(), self._canvas_length()
                 loss, norm, factor = self._step(phase, done, L)
                 taken = max(seconds for (seconds,) in self.world.all_gather((clock() - started,)))
-                self._advance(loss, taken, L)
+                self._update_progress(loss, taken, L)
                 speed = self.recipe.batch_size * L / taken if taken else math.inf
                 yield self._report(phase, loss, norm, factor, speed)
 
@@ -118,32 +118,34 @@ class Trainer:
             optimiser.zero_grad(set_to_none=True)
         loss = self._loss(phase.objective, L)
         if not math.isfinite(loss):
-            raise self._stop(f"the loss became {loss}")
+            raise self._divergence(f"the loss became {loss}")
         norm = float(full_tensor(nn.utils.clip_grad_norm_(network.parameters(), recipe.optimiser.clip)))
         for optimiser in self.optimisers:
             optimiser.step()
-        self.average.update(network.backbone)
+        self.ema.update(network.backbone)
         return loss, norm, factor
 
     def _loss(self, name: str, L: int) -> float:
         """The mean loss of the step's batch, and its gradients. Rank r takes every size-th canvas of it from r on."""
         recipe, world, first = self.recipe, self.world, self.progress.canvases
-        mine = torch.arange(world.rank, recipe.batch_size, world.size)
+        local_rows = torch.arange(world.rank, recipe.batch_size, world.size)
         x0 = self.data.batch(recipe.seed, range(first + world.rank, first + recipe.batch_size, world.size))[:, :L]
-        noising = self._noising(recipe.batch_size, L)
+        draws = self._noise_draws(recipe.batch_size, L)
         objective = make_objective(name, recipe.d3pm.simple_weight)
         torch.manual_seed(self.progress.step + (world.rank << 40))  # dropout
         total = 0.0
-        parts = torch.arange(len(mine)).split(recipe.micro_batch)
+        parts = torch.arange(len(local_rows)).split(recipe.micro_batch)
         for number, part in enumerate(parts, start=1):
-            some = Noising(self._to(noising.times[mine[part]]), self._to(noising.uniforms[mine[part]]))
+            part_draws = NoiseDraws(self._to(draws.times[local_rows[part]]), self._to(draws.uniforms[local_rows[part]]))
             with accumulating(self._loss_module, number == len(parts)):
-                loss = self._loss_module(objective, x0[part].to(self.network.device), some).sum() / len(mine)
+                loss = self._loss_module(objective, x0[part].to(self.network.device), part_draws).sum() / len(
+                    local_rows
+                )
                 loss.backward()
             total += float(loss.detach())
         return sum(loss for (loss,) in world.all_gather((total,))) / world.size
 
-    def _length(self) -> int:
+    def _canvas_length(self) -> int:
         """Tokens of this step's canvases: now and then fewer than they could have, at least 2."""
         chance, share = uniforms(self.recipe.seed, self.progress.step, CUT, size=2).tolist()
         L = self.data.length
@@ -153,12 +155,12 @@ class Trainer:
         device = self.network.device
         return numbers.to(device, torch.float32) if device.type == "mps" else numbers.to(device)
 
-    def _noising(self, B: int, L: int) -> Noising:
+    def _noise_draws(self, B: int, L: int) -> NoiseDraws:
         """Times stratified over the batch, in order of no account; uniforms for every position."""
         u = uniforms(self.recipe.seed, self.progress.step, size=B + B * L)
-        return Noising((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(B, L))
+        return NoiseDraws((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(B, L))
 
-    def _advance(self, loss: float, taken: float, L: int) -> None:
+    def _update_progress(self, loss: float, taken: float, L: int) -> None:
         p = self.progress
         p.cut += self.recipe.batch_size * (self.data.length - L)
         p.step, p.phase_step, p.canvases = p.step + 1, p.phase_step + 1, p.canvases + self.recipe.batch_size
@@ -168,10 +170,10 @@ class Trainer:
         if p.phase_step > 100:
             p.smallest = min(p.smallest, p.smoothed)
             checked = OBJECTIVES[self.recipe.phases[p.phase].objective].checks_divergence
-            if checked and p.smoothed > max(DIVERGED * p.smallest, p.smallest + MARGIN):
-                raise self._stop(f"the loss diverges: {p.smoothed:.3f} after {p.smallest:.3f}")
+            if checked and p.smoothed > max(DIVERGENCE_RATIO * p.smallest, p.smallest + DIVERGENCE_MARGIN):
+                raise self._divergence(f"the loss diverges: {p.smoothed:.3f} after {p.smallest:.3f}")
 
-    def _stop(self, what: str) -> DivergedError:
+    def _divergence(self, what: str) -> DivergedError:
         return DivergedError(
             f"{what} at step {self.progress.step}",
             "What was saved last is from before. Go on from it in a new run (--from RUN -o NEW), or start anew, with a "
@@ -179,10 +181,10 @@ class Trainer:
         )
 
     def _report(self, phase: Phase, loss: float, norm: float, factor: float, speed: float) -> StepReport:
-        left = self._left(_share(phase, self.progress))
+        left = self._seconds_left(_fraction_done(phase, self.progress))
         return StepReport(self.progress, phase.objective, loss, factor, norm, speed, left)
 
-    def _left(self, done: float) -> float | None:
+    def _seconds_left(self, done: float) -> float | None:
         """Seconds left, if every phase still to come says so in minutes, or this one can be extrapolated."""
         p = self.progress
         left = p.phase_seconds * (1 - done) / done if done > 0 else 0.0
@@ -191,7 +193,7 @@ class Trainer:
             left += 60 * phase.max_minutes if phase.max_minutes else per_step * (phase.steps or 0)
         return left
 
-    def _enter(self, phase: int) -> None:
+    def _start_phase(self, phase: int) -> None:
         """Fresh optimisers and a fresh average; after a fresh autoregressive start MASK begins as the mean token."""
         phases = self.recipe.phases
         if 0 < phase < len(phases) and OBJECTIVES[phases[phase - 1].objective].autoregressive:
@@ -201,19 +203,19 @@ class Trainer:
                 rows = full_tensor(embedding.detach()).clone()
                 rows[mask_id] = rows[torch.arange(len(rows), device=rows.device) != mask_id].mean(0)
                 copy_into(embedding, rows)
-        self._renew()
+        self._reset_optimisers()
 
-    def _renew(self) -> None:
+    def _reset_optimisers(self) -> None:
         self.optimisers = make_optimisers(self.network, self.recipe.optimiser)
-        self.average = Average(self.network.backbone, self.recipe.optimiser.ema)
+        self.ema = ExponentialMovingAverage(self.network.backbone, self.recipe.optimiser.ema)
 
     def _next_phase(self) -> None:
         p = self.progress
         p.phase, p.phase_step, p.phase_seconds, p.smallest = p.phase + 1, 0, 0.0, math.inf
-        self._enter(p.phase)
+        self._start_phase(p.phase)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """All that is trained, by name, as it stands; with `record`, all that resuming needs."""
+    def state_tensors(self) -> dict[str, Tensor]:
+        """All that is trained, by name, as it stands; with `progress_record`, all that resuming needs."""
         backbone = self.network.backbone
         named: dict[Tensor, str] = {p: name for name, p in backbone.named_parameters()}
         optimisers = {
@@ -223,12 +225,12 @@ class Trainer:
             for key, value in values.items()
         }
         weights = {f"network.{STORED}.{name}": tensor for name, tensor in backbone.state_dict().items()}
-        average = {f"average.{STORED}.{name}": tensor for name, tensor in self.average.weights.items()}
+        average = {f"average.{STORED}.{name}": tensor for name, tensor in self.ema.weights.items()}
         return weights | average | optimisers
 
-    def prepare(self, stored: Stored) -> dict[str, Tensor]:
+    def allocate_state(self, stored: TensorSpecs) -> dict[str, Tensor]:
         """Tensors for all that a state holds, to be read into."""
-        self._renew()
+        self._reset_optimisers()
         parameters = {f"{STORED}.{name}": p for name, p in self.network.backbone.named_parameters()}
         of_optimiser = {p: o for o in self.optimisers for group in o.param_groups for p in group["params"]}
         for full_name, (size, dtype) in stored.items():
@@ -238,24 +240,24 @@ class Trainer:
                 p = parameters[name]
                 blank = torch.zeros_like(p) if size == p.shape else torch.zeros(size, dtype=dtype)
                 of_optimiser[p].state[p][key] = blank
-        return self.tensors()
+        return self.state_tensors()
 
-    def record(self) -> dict[str, Any]:
+    def progress_record(self) -> dict[str, Any]:
         """Where the run stands."""
-        return {**vars(self.progress), "updates": self.average.updates}
+        return {**vars(self.progress), "updates": self.ema.updates}
 
-    def resume(self, record: dict[str, Any]) -> None:
-        """Go on from a `record`, the tensors having been read."""
-        self.average.updates = record.pop("updates")
+    def load_progress(self, record: dict[str, Any]) -> None:
+        """Go on from a `progress_record`, the tensors having been read."""
+        self.ema.updates = record.pop("updates")
         self.progress = Progress(**record)
 
-    def averaged(self) -> dict[str, Tensor]:
+    def ema_weights(self) -> dict[str, Tensor]:
         """The averaged weights by the names of the public checkpoints, buffers included. All processes must ask."""
-        weights = {**dict(self.network.backbone.named_buffers()), **self.average.weights}
+        weights = {**dict(self.network.backbone.named_buffers()), **self.ema.weights}
         return {name: full_tensor(tensor) for name, tensor in weights.items()}
 
 
-def _share(phase: Phase, progress: Progress) -> float:
+def _fraction_done(phase: Phase, progress: Progress) -> float:
     """How much of the phase is done, 0 to 1."""
     if phase.steps is not None:
         return progress.phase_step / phase.steps
@@ -263,7 +265,7 @@ def _share(phase: Phase, progress: Progress) -> float:
     return min(1.0, progress.phase_seconds / (60 * phase.max_minutes))
 
 
-def validation_bound(trainer: Trainer, network: ScoreNetwork, data: Packed) -> Estimate:
+def validation_bound(trainer: Trainer, network: ScoreNetwork, data: PackedCorpus) -> Estimate:
     """The bound of `network` on the first canvases of the validation text, by common random numbers."""
     report = trainer.recipe.report
     x0 = data.first(report.canvases)

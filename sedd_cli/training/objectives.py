@@ -27,15 +27,15 @@ T_MIN = 1e-3
 
 
 @dataclass(frozen=True)
-class Noising:
+class NoiseDraws:
     """The random numbers of a batch: times (B,) in (0, 1), stratified; uniforms (B, L); both float64."""
 
     times: Tensor
     uniforms: Tensor
 
 
-Objective = Callable[[ScoreNetwork, Schedule, Tensor, Noising], Tensor]
-"""(network, noise, x0 (B, L), noising) -> the loss of each canvas, (B,), in nats a token."""
+Objective = Callable[[ScoreNetwork, Schedule, Tensor, NoiseDraws], Tensor]
+"""(network, noise, x0 (B, L), draws) -> the loss of each canvas, (B,), in nats a token."""
 
 
 def _cross_entropy(network: ScoreNetwork, sigma: Tensor, x0: Tensor, masked: Tensor) -> Tensor:
@@ -65,43 +65,43 @@ def _placed(losses: Tensor, where: Tensor) -> Tensor:
     return torch.zeros(where.shape, device=where.device, dtype=losses.dtype).masked_scatter(where, losses)
 
 
-def lambda_dce(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+def lambda_dce(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:
     """Mask with probability lambda, weigh by 1 / lambda (RADD, equation 3.6): a bound without further terms."""
-    lam = noising.times
-    masked = noising.uniforms < lam[:, None]
+    lam = draws.times
+    masked = draws.uniforms < lam[:, None]
     nll = _cross_entropy(network, sigma_of_masked(noise, lam), x0, masked)
     return (nll.sum(1) / lam).float() / x0.shape[1]
 
 
-def any_order(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+def any_order(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:
     """Mask k positions, k uniform in 1 ... L, weigh by L / k (RADD, equation 2.16)."""
-    nll, k = _of_any_count(network, noise, x0, noising)
+    nll, k = _of_any_count(network, noise, x0, draws)
     return (nll / k).float()
 
 
-def simple(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+def simple(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:
     """As `any_order` unweighted, so that every masked token counts alike: `L_simple` of a D3PM in continuous time.
 
     No bound, but least where the bound is, and less noisy: there canvases with few masks weigh as much as others.
     """
-    nll, _ = _of_any_count(network, noise, x0, noising)
+    nll, _ = _of_any_count(network, noise, x0, draws)
     return (nll / x0.shape[1]).float()
 
 
-def _of_any_count(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> tuple[Tensor, Tensor]:
+def _of_any_count(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> tuple[Tensor, Tensor]:
     """k positions masked at random, k uniform in 1 ... L: their cross entropy, and k; both (B,)."""
     L = x0.shape[1]
-    k = (noising.times * L).ceil().clamp(1, L)
-    masked = noising.uniforms.argsort(1).argsort(1) < k[:, None]
+    k = (draws.times * L).ceil().clamp(1, L)
+    masked = draws.uniforms.argsort(1).argsort(1) < k[:, None]
     return _cross_entropy(network, sigma_of_masked(noise, k / L), x0, masked).sum(1), k
 
 
-def t_dce(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+def t_dce(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:
     """Denoising cross entropy in t (RADD, equation 3.5), with the additive term of the original code."""
-    t = T_MIN + (1 - T_MIN) * noising.times
+    t = T_MIN + (1 - T_MIN) * draws.times
     sigma = noise.total(t)
     process = _absorbing(network)
-    masked = process.perturb(x0, sigma, noising.uniforms) == process.mask_id
+    masked = process.perturb(x0, sigma, draws.uniforms) == process.mask_id
     nll = _cross_entropy(network, sigma, x0, masked)
     gap = torch.expm1(sigma)
     shifted = nll.sum(1) + masked.sum(1) * gap.log()
@@ -112,20 +112,20 @@ Entropy = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """A denoising loss of log scores (B, L, V), sigma (B,), x and x0 (B, L): (B, L)."""
 
 
-def dwdse(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+def dwdse(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:
     """Diffusion-weighted denoising score entropy (SEDD, equation 10), for either process."""
-    return _denoising(network, noise, x0, noising, _noised(network).score_entropy)
+    return _denoising(network, noise, x0, draws, _noised(network).score_entropy)
 
 
-def dcsm(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+def dcsm(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:
     """Denoising concrete score matching (2211.00802), weighted in time as `dwdse` is."""
-    return _denoising(network, noise, x0, noising, partial(denoising_concrete_score, _noised(network)))
+    return _denoising(network, noise, x0, draws, partial(denoising_concrete_score, _noised(network)))
 
 
-def _denoising(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising, entropy: Entropy) -> Tensor:
-    t = T_MIN + (1 - T_MIN) * noising.times
+def _denoising(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws, entropy: Entropy) -> Tensor:
+    t = T_MIN + (1 - T_MIN) * draws.times
     sigma = noise.total(t)
-    x = _noised(network).perturb(x0, sigma, noising.uniforms)
+    x = _noised(network).perturb(x0, sigma, draws.uniforms)
     where = _scored(network, x)
     here, target, level = x[where], x0[where], sigma[where.nonzero()[:, 0]].float()
 
@@ -143,28 +143,28 @@ def _scored(network: ScoreNetwork, x: Tensor) -> Tensor:
     return torch.ones_like(x, dtype=torch.bool) if mask_id is None else x == mask_id
 
 
-def ise(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+def ise(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:
     """Implicit score entropy (SEDD, proposition 3.3) with one neighbour drawn for each position, for small problems.
 
     It is known up to a constant, and can be negative; each canvas costs as many network calls as it has positions.
     """
-    return _implicit(network, noise, x0, noising, torch.exp, lambda log_score: log_score)
+    return _implicit(network, noise, x0, draws, torch.exp, lambda log_score: log_score)
 
 
-def csm(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+def csm(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:
     """Implicit concrete score matching (2211.00802), as `ise`."""
-    return _implicit(network, noise, x0, noising, lambda log_score: (2 * log_score).exp() / 2, torch.exp)
+    return _implicit(network, noise, x0, draws, lambda log_score: (2 * log_score).exp() / 2, torch.exp)
 
 
 Half = Callable[[Tensor], Tensor]
 
 
-def _implicit(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising, f: Half, g: Half) -> Tensor:
+def _implicit(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws, f: Half, g: Half) -> Tensor:
     """`sum_y Q(x, y) f(log s(x)_y) - Q(y, x) g(log s(y)_x)` over the neighbours y of x (`diffusion.neighbours`)."""
     process = _noised(network)
-    t = T_MIN + (1 - T_MIN) * noising.times
+    t = T_MIN + (1 - T_MIN) * draws.times
     sigma = noise.total(t)
-    x = process.perturb(x0, sigma, noising.uniforms)
+    x = process.perturb(x0, sigma, draws.uniforms)
     where = _scored(network, x)
     here, level = x[where], sigma[where.nonzero()[:, 0]].float()
 
@@ -173,7 +173,7 @@ def _implicit(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noisi
         return sum_over_neighbours(process, f(log_score)[:, None], here[chunk, None]).squeeze(1)
 
     total = _placed(network.losses_at(x, sigma, where, at_x), where).sum(1)
-    y, weight = sampled_neighbour(process, x, rescaled_uniforms(process, sigma, noising.uniforms))
+    y, weight = sampled_neighbour(process, x, rescaled_uniforms(process, sigma, draws.uniforms))
     if bool((weight > 0).any()):
         total = total - (weight * _at_neighbours(network, sigma, x, y, weight > 0, g)).sum(1)
     return (noise.rate(t) * total).float() / x0.shape[1]
@@ -193,33 +193,33 @@ def _at_neighbours(network: ScoreNetwork, sigma: Tensor, x: Tensor, y: Tensor, w
     return _placed(network.losses_at(neighbours, sigma[row], one, back), where)
 
 
-def d3pm_vb(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+def d3pm_vb(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:
     """`L_vb` of a D3PM but for `L_T`, which no network changes (2107.03006, equation 1): a bound."""
-    return _d3pm(network, noise, x0, noising, bound=1.0, simple=0.0)
+    return _d3pm(network, noise, x0, draws, bound=1.0, simple=0.0)
 
 
-def d3pm_simple(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+def d3pm_simple(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:
     """`L_simple` of a D3PM: the cross entropy of x0 given x_t, averaged over the steps."""
-    return _d3pm(network, noise, x0, noising, bound=0.0, simple=1.0)
+    return _d3pm(network, noise, x0, draws, bound=0.0, simple=1.0)
 
 
 def d3pm_hybrid(
-    network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising, *, simple_weight: float
+    network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws, *, simple_weight: float
 ) -> Tensor:
     """`L_vb + lambda L_simple` (equation 5). Lambda, `simple_weight`, counts for each of the T steps, as in the paper's
     code."""
     assert isinstance(noise, Discrete)
-    return _d3pm(network, noise, x0, noising, bound=1.0, simple=simple_weight * noise.steps)
+    return _d3pm(network, noise, x0, draws, bound=1.0, simple=simple_weight * noise.steps)
 
 
 def _d3pm(
-    network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising, *, bound: float, simple: float
+    network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws, *, bound: float, simple: float
 ) -> Tensor:
     """One step t of the chain a canvas, uniform in 1 ... T: `bound T L_{t-1} + simple (-log p(x0 | x_t))`."""
     assert isinstance(noise, Discrete)
     chain, T = make_chain(_noised(network), noise), noise.steps
-    t = (noising.times * T).ceil().clamp(1, T).long()
-    x = chain.perturb(x0, t, noising.uniforms)
+    t = (draws.times * T).ceil().clamp(1, T).long()
+    x = chain.perturb(x0, t, draws.uniforms)
     where = _scored(network, x)
     here, target, step = x[where], x0[where], t[where.nonzero()[:, 0]]
     column = network.process.column_of(target)
@@ -234,7 +234,7 @@ def _d3pm(
     return total / x0.shape[1]
 
 
-def next_token(network: ScoreNetwork, noise: Schedule, x0: Tensor, noising: Noising) -> Tensor:
+def next_token(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:
     """Causal next-token cross entropy, at sigma = 0 where the network has time.
 
     Of a causal process every token is the next of something, and that is `-log p(x0)`; of the others, for which it is

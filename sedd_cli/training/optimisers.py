@@ -83,7 +83,7 @@ def rate_factor(phase: Phase, step: int, progress: float) -> float:
     return warm * (min(1.0, (1 - progress) / phase.decay) if phase.decay else 1.0)
 
 
-class Average:
+class ExponentialMovingAverage:
     """An exponential moving average of the weights; young ones forget faster, so that it starts at once."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:

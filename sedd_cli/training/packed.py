@@ -48,8 +48,8 @@ def _batches(documents: Iterable[str]) -> Iterator[list[str]]:
         yield batch
 
 
-class Packed:
-    """Packed tokens read as canvases of `length`, each starting where a document starts.
+class PackedCorpus:
+    """PackedCorpus tokens read as canvases of `length`, each starting where a document starts.
 
     Where a document is longer than a canvas, canvases also start inside it, every `length` tokens, while at least
     half a canvas of it is left. A canvas runs on into the documents that follow, and the last into the first.

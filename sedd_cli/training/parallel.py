@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.distributed import World
 from sedd_cli.models.network import ScoreNetwork
-from sedd_cli.training.objectives import Noising, Objective
+from sedd_cli.training.objectives import NoiseDraws, Objective
 from sedd_cli.training.recipe import Parallel
 
 
@@ -25,9 +25,9 @@ class LossModule(nn.Module):
         super().__init__()
         self.network, self.noise = network, noise
 
-    def forward(self, objective: Objective, x0: Tensor, noising: Noising) -> Tensor:
+    def forward(self, objective: Objective, x0: Tensor, draws: NoiseDraws) -> Tensor:
         """(B, L) -> the loss of each canvas, (B,), in nats a token."""
-        return objective(self.network, self.noise, x0, noising)
+        return objective(self.network, self.noise, x0, draws)
 
 
 def parallelize(loss_module: LossModule, how: Parallel, world: World) -> nn.Module:

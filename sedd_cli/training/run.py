@@ -25,7 +25,7 @@ class RunFolder:
         self.path = path
         self.data, self.states = path / "data", path / "state"
 
-    def hold(self, held: ExitStack) -> None:
+    def lock(self, held: ExitStack) -> None:
         """Have the folder to ourselves: two runs would write over each other's files. Raises `UsageError` if another
         process has it, `SeddError` if it cannot be written to."""
         try:
@@ -55,7 +55,7 @@ class RunFolder:
             if not unsaved_run and self.path.is_dir() and any(p.name != LOCK_FILE for p in self.path.iterdir()):
                 raise UsageError(f"{self.path} holds other files", "Give the run a folder of its own with -o.")
             self.path.mkdir(parents=True, exist_ok=True)
-            self.hold(held)
+            self.lock(held)
             self.states.mkdir(exist_ok=True)
             self.data.mkdir(exist_ok=True)
         except OSError as error:
@@ -94,7 +94,7 @@ class RunFolder:
         write_file(self.path / "model.safetensors", save_tensors(tensors))
         write_file(self.path / "config.json", (config.model_dump_json(indent=2, exclude_none=True) + "\n").encode())
 
-    def sweep(self) -> None:
+    def remove_partial(self) -> None:
         """Remove the files that a killed run left half-written."""
         for folder in (self.path, self.data):
             for left in folder.glob(".*.part"):

@@ -21,7 +21,7 @@ from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.training.init_from import load_initial_checkpoint
 from sedd_cli.training.loop import StepReport, Trainer, make_network, validation_bound
 from sedd_cli.training.objective_table import OBJECTIVES
-from sedd_cli.training.packed import Packed, pack
+from sedd_cli.training.packed import PackedCorpus, pack
 from sedd_cli.training.recipe import Recipe
 from sedd_cli.training.run import Metrics, RunFolder
 from sedd_cli.training.states import States
@@ -102,19 +102,19 @@ class TrainingSession:
         if resume:
             self.folder.check_resume(recipe)
         self._init_checkpoint = None if resume or recipe.start is None else load_initial_checkpoint(recipe, folder)
-        self._held = ExitStack()
+        self._locks = ExitStack()
         if not self.world.is_first:
             return
         if resume:
-            self.folder.hold(self._held)
-            self.states.sweep()
-            self.folder.sweep()
+            self.folder.lock(self._locks)
+            self.states.remove_partial()
+            self.folder.remove_partial()
         else:
-            self.folder.create(self._held)
+            self.folder.create(self._locks)
 
     def events(self) -> Iterator[Event]:
         """Train to the end of the recipe, or until `stop`. What is trained is saved in either case."""
-        with self._held, flush_denormals():
+        with self._locks, flush_denormals():
             yield from self._events()
 
     def _events(self) -> Iterator[Event]:
@@ -123,8 +123,8 @@ class TrainingSession:
             self._make_tokenizer_and_data()
         self.world.barrier()
         tokenizer = self.folder.load_tokenizer()
-        self.data = Packed(self.folder.data / "train", recipe.model.length)
-        self.validation = Packed(self.folder.data / "validation", recipe.model.length, wrap=True)
+        self.data = PackedCorpus(self.folder.data / "train", recipe.model.length)
+        self.validation = PackedCorpus(self.folder.data / "validation", recipe.model.length, wrap=True)
         self._load_provenance(tokenizer)
         network = make_network(recipe, self.tokens, self.device)
         if self._init_checkpoint is not None:
@@ -133,7 +133,7 @@ class TrainingSession:
         self.trainer = Trainer(recipe, network, self.data, self.world)
         self._ema_model = make_network(recipe, self.tokens, self.device).eval().requires_grad_(False)
         if self._resume:
-            self.trainer.resume(self.states.load(self.trainer.prepare))
+            self.trainer.load_progress(self.states.load(self.trainer.allocate_state))
         step = self.trainer.progress.step
         metrics = Metrics(self.folder.path / "metrics.jsonl", step) if self.world.is_first else None
         yield PreparationReport(
@@ -221,13 +221,13 @@ class TrainingSession:
         pack(held_out, tokenizer, self.folder.data / "validation")
         self.folder.save_tokenizer(tokenizer)
 
-    def averaged_network(self) -> ScoreNetwork:
+    def load_ema_model(self) -> ScoreNetwork:
         """The network with the averaged weights; overwritten at the next call. All processes must ask."""
-        self._ema_model.backbone.load_state_dict(self.trainer.averaged())
+        self._ema_model.backbone.load_state_dict(self.trainer.ema_weights())
         return self._ema_model
 
     def _validate(self, metrics: Metrics | None) -> Iterator[ValidationReport]:
-        network = self.averaged_network()
+        network = self.load_ema_model()
         if metrics is None:
             return
         bound = validation_bound(self.trainer, network, self.validation)
@@ -235,11 +235,11 @@ class TrainingSession:
         nats = float(bound.nats.sum()) / tokens
         per_byte = self.validation.tokens / (self.validation.bytes + self.validation.documents)
         progress = self.trainer.progress
-        found = ValidationReport(progress.step, nats, bound.standard_error / tokens, nats * per_byte / math.log(2))
-        self._bound = asdict(found)
+        report = ValidationReport(progress.step, nats, bound.standard_error / tokens, nats * per_byte / math.log(2))
+        self._bound = asdict(report)
         seen = {"canvases": progress.canvases, "cut": progress.cut, "seconds": progress.seconds}
         metrics.add({"kind": "validation", **self._bound, **seen})
-        yield found
+        yield report
 
     def _sample(self, tokenizer: Tokenizer) -> SampleReport:
         config = self.recipe.config(self.tokens)
@@ -248,7 +248,7 @@ class TrainingSession:
 
     def _save(self, tokenizer: Tokenizer) -> SaveReport:
         progress, keep = self.trainer.progress, self.recipe.save.keep
-        self.states.save(self.trainer.tensors(), self.trainer.record(), progress.step, keep)
+        self.states.save(self.trainer.state_tensors(), self.trainer.progress_record(), progress.step, keep)
         provenance: dict[str, object] = {
             "recipe": self.recipe.name,
             "objectives": [phase.objective for phase in self.recipe.phases],
@@ -261,7 +261,7 @@ class TrainingSession:
             provenance["start"] = self._initial_provenance
         if self._bound is not None:
             provenance["bound"] = self._bound
-        weights = self.trainer.averaged()
+        weights = self.trainer.ema_weights()
         if self.world.is_first:
             self.folder.save_checkpoint(self.recipe.config(self.tokens, provenance), weights)
         return SaveReport(progress.step)

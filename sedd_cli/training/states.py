@@ -31,7 +31,7 @@ UNREADABLE = (
 )
 """What reading a damaged state ends in: torch's errors, and those that pickle names."""
 
-Stored = Mapping[str, tuple[torch.Size, torch.dtype]]
+TensorSpecs = Mapping[str, tuple[torch.Size, torch.dtype]]
 """Tensors of a state by name: shape and dtype."""
 
 
@@ -43,28 +43,28 @@ class States:
 
     def save(self, tensors: dict[str, Tensor], progress: dict[str, Any], step: int, keep: int) -> None:
         """Write a state; the newest `keep` stay. Raises `SeddError` if it cannot be written: all is then as it was."""
-        folder = self._free_name(step)
+        folder = self._next_folder(step)
         under_way = folder.with_name(f".{folder.name}.part")
         try:
-            with _unwarned():
+            with _ignore_single_process_warning():
                 save(tensors, storage_writer=FileSystemWriter(under_way), no_dist=self.world.size == 1)
             if self.world.is_first:
                 write_file(under_way / PROGRESS, json.dumps(progress).encode())
                 under_way.rename(folder)
         except (CheckpointException, OSError, SeddError) as error:
             shutil.rmtree(under_way, ignore_errors=True)
-            raise SeddError(f"cannot write {folder}: {_reason(error)}", "Make room there.") from error
+            raise SeddError(f"cannot write {folder}: {_root_cause(error)}", "Make room there.") from error
         if self.world.is_first:
             for old in self._folders()[:-keep]:
                 shutil.rmtree(old)
         self.world.barrier()
 
-    def _free_name(self, step: int) -> Path:
+    def _next_folder(self, step: int) -> Path:
         """Later than all others of the step: a state that stands is never written over. In all processes the same."""
         names = (f"{step:010d}{number}" for number in ("", *(f".{n:03d}" for n in range(1000))))
         return next(folder for name in names if not (folder := self.path / name).exists())
 
-    def load(self, prepare: Callable[[Stored], dict[str, Tensor]]) -> dict[str, Any]:
+    def load(self, prepare: Callable[[TensorSpecs], dict[str, Tensor]]) -> dict[str, Any]:
         """Read the newest state that can be read into the tensors that `prepare` gives for what is stored, and return
         its progress. Raises `NotLoadableError` if there is none."""
         for folder in reversed(self._folders()):
@@ -76,14 +76,14 @@ class States:
                     if isinstance(kept, TensorStorageMetadata)
                 }
                 progress: dict[str, Any] = json.loads((folder / PROGRESS).read_bytes())
-                with _unwarned():
+                with _ignore_single_process_warning():
                     load(prepare(sizes), storage_reader=FileSystemReader(folder), no_dist=self.world.size == 1)
             except UNREADABLE:
                 continue
             return progress
         raise NotLoadableError(f"{self.path} holds no state that can be read", "Start a new run.")
 
-    def sweep(self) -> None:
+    def remove_partial(self) -> None:
         """Remove what a killed run left half-written."""
         for left in self.path.glob(".*.part"):
             shutil.rmtree(left)
@@ -94,15 +94,15 @@ class States:
 
 
 @contextmanager
-def _unwarned() -> Iterator[None]:
+def _ignore_single_process_warning() -> Iterator[None]:
     """torch warns where there is but one process, which is how it should be."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="torch.distributed is disabled")
         yield
 
 
-def _reason(error: BaseException) -> str:
+def _root_cause(error: BaseException) -> str:
     """What the first process to fail ran into."""
     if isinstance(error, CheckpointException):
-        return _reason(next(iter(error.failures.values()))[0])
+        return _root_cause(next(iter(error.failures.values()))[0])
     return getattr(error, "strerror", None) or str(error)

@@ -16,7 +16,7 @@ from sedd_cli.diffusion.d3pm import make_chain
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.diffusion.schedules import Cosine, Discrete, Geometric, LogLinear, Schedule, mask_probability
 from sedd_cli.models.network import Loss
-from sedd_cli.training.objectives import T_MIN, Noising, make_objective
+from sedd_cli.training.objectives import T_MIN, NoiseDraws, make_objective
 from tests.diffusion.oracle import Oracle, Space, all_states, index_of
 
 TOKENS, LENGTH = 3, 2
@@ -96,7 +96,7 @@ def minimise(objective: str, table: Table, noise: Schedule, cases: list[Case]) -
     x0 = SPACE.canvases().repeat_interleave(len(cases), 0)
     repeat = len(SPACE.p0)
     times, uniforms, likely = (torch.tensor(part, dtype=torch.float64) for part in zip(*cases, strict=True))
-    noising = Noising(times.repeat(repeat), uniforms.repeat(repeat, 1))
+    noising = NoiseDraws(times.repeat(repeat), uniforms.repeat(repeat, 1))
     weights = SPACE.p0.repeat_interleave(len(cases)) * likely.repeat(repeat)
     optimiser = torch.optim.LBFGS([table.entries], max_iter=500, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
 

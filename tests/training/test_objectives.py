@@ -10,15 +10,15 @@ from sedd_cli.diffusion.randomness import uniforms
 from sedd_cli.diffusion.schedules import LogLinear, mask_probability
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.training.loop import make_network
-from sedd_cli.training.objectives import T_MIN, Noising, dwdse, lambda_dce, make_objective
+from sedd_cli.training.objectives import T_MIN, NoiseDraws, dwdse, lambda_dce, make_objective
 from sedd_cli.training.optimisers import make_optimisers, orthogonalise
 from sedd_cli.training.recipe import Recipe, make_recipe
 from tests.conftest import PARITY
 
 
-def noising(B: int, L: int, seed: int) -> Noising:
+def noising(B: int, L: int, seed: int) -> NoiseDraws:
     u = uniforms(seed, 0, size=B + B * L)
-    return Noising((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(B, L))
+    return NoiseDraws((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(B, L))
 
 
 def small(form: str = "radd", process: str = "absorb", objective: str = "dwdse") -> Recipe:
@@ -42,7 +42,7 @@ def test_dwdse_in_radd_form_is_lambda_dce_in_value_and_gradient() -> None:
     t = T_MIN + (1 - T_MIN) * numbers.times
     sigma = noise.total(t)
     entropy = dwdse(network, noise, x0, numbers)
-    bound = lambda_dce(network, noise, x0, Noising(mask_probability(sigma), numbers.uniforms))
+    bound = lambda_dce(network, noise, x0, NoiseDraws(mask_probability(sigma), numbers.uniforms))
     speed = (noise.rate(t) * (-sigma).exp()).float()
     torch.testing.assert_close(entropy, bound * speed, rtol=1e-4, atol=1e-5)
     weights = list(network.parameters())[:-1]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sedd_cli import UsageError
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.training.packed import Packed, pack
+from sedd_cli.training.packed import PackedCorpus, pack
 from sedd_cli.training.vocabulary import make_tokenizer
 
 
@@ -22,7 +22,7 @@ def test_canvases_start_where_documents_do(
 ) -> None:
     path = tmp_path_factory.mktemp("packed") / "train"
     pack(documents, by_bytes, path)
-    packed = Packed(path, length, wrap=True)
+    packed = PackedCorpus(path, length, wrap=True)
     stream = [i for text in documents for i in [*by_bytes.encode(text), by_bytes.end_of_text_id]]
     assert packed.tokens == len(stream) and packed.documents == len(documents)
     assert packed.bytes == sum(len(text.encode()) for text in documents)
@@ -40,7 +40,7 @@ def test_canvases_start_where_documents_do(
 
 def test_every_pass_sees_every_canvas_once_in_a_new_order(by_bytes: Tokenizer, tmp_path: Path) -> None:
     pack([f"{i:04d}" for i in range(50)], by_bytes, tmp_path / "train")
-    packed = Packed(tmp_path / "train", 5)
+    packed = PackedCorpus(tmp_path / "train", 5)
     passes = [packed.batch(7, range(50 * e, 50 * e + 50))[:, :4].numpy() for e in range(2)]
     for one in passes:
         assert len(np.unique(one, axis=0)) == 50
@@ -51,4 +51,4 @@ def test_every_pass_sees_every_canvas_once_in_a_new_order(by_bytes: Tokenizer, t
 def test_a_corpus_shorter_than_a_canvas(by_bytes: Tokenizer, tmp_path: Path) -> None:
     pack(["short"], by_bytes, tmp_path / "train")
     with pytest.raises(UsageError, match="6 tokens, fewer than one canvas of 64"):
-        Packed(tmp_path / "train", 64)
+        PackedCorpus(tmp_path / "train", 64)

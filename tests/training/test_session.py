@@ -20,10 +20,10 @@ from safetensors.torch import load_file
 from sedd_cli import NotLoadableError, SeddError, UsageError, generate, load_checkpoint
 from sedd_cli.distributed import World
 from sedd_cli.training.loop import DivergedError, Progress, StepReport, Trainer, make_network
-from sedd_cli.training.packed import Packed
+from sedd_cli.training.packed import PackedCorpus
 from sedd_cli.training.recipe import Recipe, make_recipe
 from sedd_cli.training.session import PreparationReport, TrainingSession
-from sedd_cli.training.states import States, Stored
+from sedd_cli.training.states import States, TensorSpecs
 from tests.conftest import Sedd
 
 CPU = torch.device("cpu")
@@ -57,7 +57,7 @@ def finish(session: TrainingSession, stop_at: int | None = None) -> list[object]
 def tensors(run: Path) -> dict[str, torch.Tensor]:
     flat: dict[str, torch.Tensor] = {}
 
-    def prepare(stored: Stored) -> dict[str, torch.Tensor]:
+    def prepare(stored: TensorSpecs) -> dict[str, torch.Tensor]:
         flat.update({name: torch.empty(size, dtype=dtype) for name, (size, dtype) in stored.items()})
         return flat
 
@@ -236,10 +236,10 @@ def test_a_step_that_costs_more_is_no_divergence_where_next_to_nothing_is_left_t
     trained = recipe(text, "phases.0.steps=1000")
     network = make_network(trained, 257, CPU)
     for smallest, loss, diverges in ((0.02, 5.0, False), (0.02, 30.0, True), (3.0, 60.0, False), (3.0, 90.0, True)):
-        trainer = Trainer(trained, network, cast(Packed, SimpleNamespace(length=16)), World())
+        trainer = Trainer(trained, network, cast(PackedCorpus, SimpleNamespace(length=16)), World())
         trainer.progress = Progress(step=200, phase_step=200, smoothed=smallest, smallest=smallest)
         with pytest.raises(DivergedError, match="diverges") if diverges else nullcontext():
-            trainer._advance(loss, 1.0, 16)
+            trainer._update_progress(loss, 1.0, 16)
 
 
 def test_a_validation_text_without_a_document_is_told_before_anything_is_packed(text: Path, tmp_path: Path) -> None:
@@ -340,9 +340,9 @@ def test_a_phase_may_be_made_to_end_on_resume(text: Path, tmp_path: Path) -> Non
 
 
 def test_a_loss_that_is_no_number_stops_with_the_last_good_state(text: Path, tmp_path: Path) -> None:
-    wild = recipe(text, "optimiser.learning_rate=1e37", "optimiser.name=adamw")
+    diverging = recipe(text, "optimiser.learning_rate=1e37", "optimiser.name=adamw")
     with pytest.raises(SeddError, match="the loss became nan at step") as caught:
-        finish(TrainingSession(wild, tmp_path / "run", CPU))
+        finish(TrainingSession(diverging, tmp_path / "run", CPU))
     assert "learning_rate" in caught.value.hint
     assert all(bool(t.isfinite().all()) for t in load_file(tmp_path / "run" / "model.safetensors").values())
 
