@@ -86,7 +86,7 @@ class OurRun:
         assert isinstance(self.run.sampler, RevealFirst)
         self.sampler = self.run.sampler
         self.fresh = [self.run.start(row) for row in range(rows)]
-        self.reveal = torch.stack([self.sampler.reveal_step(state.level) for state in self.fresh])
+        self.reveal = torch.stack([self.sampler.reveal_step(state.reveal_level) for state in self.fresh])
         """(B, L): the step that reveals each position; `steps` is the denoising step."""
         self.visits = [row.unique().tolist() for row in self.reveal]
         self.advances = [

@@ -201,7 +201,7 @@ def test_a_gap_behind_a_blank_holds_words_and_no_second_blank(built_in: Checkpoi
     (window,) = run.windows
     assert built_in.tokenizer is not None and [len(place) for place in window.gap_positions] == [1, 3]
     for row, filling in enumerate(run.fillings()):
-        state = run._now(row)
+        state = run._state_of(row)
         assert all(built_in.tokenizer.bytes_of(int(state.ids[p.start])).startswith(b" ") for p in window.gap_positions)
         assert filling.text.startswith("Tim had a ") and " with it. They had fun." in filling.text
         written = [built_in.tokenizer.decode(state.ids[p.start : p.stop].tolist()) for p in window.gap_positions]

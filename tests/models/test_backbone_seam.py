@@ -23,10 +23,10 @@ from sedd_cli.models.backbones import BACKBONES, BackboneType
 from sedd_cli.models.backbones.protocol import Attention, Backbone
 from sedd_cli.models.config import Config, NetworkConfig
 from sedd_cli.models.network import ScoreNetwork
-from sedd_cli.text.spelling import END_OF_TEXT
-from sedd_cli.training.loop import Report
+from sedd_cli.text.byte_level import END_OF_TEXT
+from sedd_cli.training.loop import StepReport
 from sedd_cli.training.recipe import make_recipe
-from sedd_cli.training.session import Session
+from sedd_cli.training.session import TrainingSession
 
 TOKENS, MASK, L = 257, 101, 32
 
@@ -175,7 +175,7 @@ def test_it_lists_alternatives_by_their_ids(ckpt: Checkpoint) -> None:
     run = Run(ckpt, Request(length=12, seed=0))
     state = run.start(0)
     listed = alternatives(ckpt, state, 4, TOKENS)
-    assert sorted(listed.tokens) == [i for i in range(TOKENS + 1) if i != MASK] and listed.here is None
+    assert sorted(listed.tokens) == [i for i in range(TOKENS + 1) if i != MASK] and listed.current is None
     p = ckpt.model.log_score(state.ids[None], torch.tensor([1.0]))[0, 4].index_fill(0, torch.tensor(MASK), -torch.inf)
     torch.testing.assert_close(torch.tensor(listed.probability), p.softmax(0)[listed.tokens], rtol=1e-4, atol=1e-7)
 
@@ -207,8 +207,8 @@ def test_it_trains(folder: Path, tmp_path: Path) -> None:
         "phases": [{"objective": "autoregressive", "steps": 4}, {"objective": "simple", "steps": 40}],
         "report": {"steps": 1, "canvases": 4, "replicates": 2},
     }
-    session = Session(make_recipe(table, [], "test"), tmp_path / "run", torch.device("cpu"))
-    losses = [event.loss for event in session.events() if isinstance(event, Report)]
+    session = TrainingSession(make_recipe(table, [], "test"), tmp_path / "run", torch.device("cpu"))
+    losses = [event.loss for event in session.events() if isinstance(event, StepReport)]
     assert sum(losses[-5:]) / 5 < 0.8 * losses[4]
     trained = load_checkpoint(tmp_path / "run")
     assert isinstance(trained.model.backbone, Mixer) and trained.mask_id == MASK

@@ -160,7 +160,7 @@ def test_with_uniform_noise_a_d3pms_minimum_is_the_law_of_x0(objective: str, t: 
     noise, process = Discrete(Cosine(0.1), 3), Uniform(TOKENS)
     chain = make_chain(process, noise)
     table = Table(process, conditional=True)
-    minimise(objective, table, noise, moves(1 - float(chain.keep[t]), (t - 0.5) / 3))
+    minimise(objective, table, noise, moves(1 - float(chain.survival[t]), (t - 0.5) / 3))
     x = all_states(TOKENS, LENGTH)
     at = torch.full((len(x) * LENGTH,), t)
     log_score = Oracle(SPACE, process).real(x, chain.sigma(at[: len(x)]))
