@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
+from sedd_cli.diffusion.names import GRIDLESS, TOKEN_BY_TOKEN
 from sedd_cli.errors import UsageError
 from sedd_cli.evaluation.judge_model import JudgeInput, JudgeModel
 from sedd_cli.evaluation.reference import Reference, read_reference
@@ -20,8 +20,6 @@ from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas, make_canvas
 
 Conditional = Literal["prefix", "infill"]
-GRIDLESS = {*TOKEN_BY_TOKEN, "ancestral"}
-"""Samplers whose number of steps cannot be chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -243,7 +243,9 @@ def test_alternatives_are_the_law_that_the_network_gives(built_in: Checkpoint) -
         assert found.current == expected
         # What stands at a position says nothing about what could.
         other = replace(state, ids=state.ids.index_fill(0, torch.tensor([position]), 11))
-        assert replace(alternatives(built_in, other, position, count=tokens), current=None) == replace(found, current=None)
+        assert replace(alternatives(built_in, other, position, count=tokens), current=None) == replace(
+            found, current=None
+        )
     few = alternatives(built_in, state, 0, count=5)
     assert len(few.tokens) == len(few.probability) == 5 and few.entropy == alternatives(built_in, state, 0).entropy
 

@@ -1,20 +1,16 @@
-"""Samplers: from noise to tokens, one network call at a time."""
+"""Samplers: from noise to tokens, one network call at a time. `diffusion.names.SAMPLERS` lists them."""
 
 from dataclasses import replace
+from importlib import import_module
 from typing import get_args
 
 import torch
 
 from sedd_cli.diffusion.draws import LogitsProcessor
-from sedd_cli.diffusion.grid import make_grid
-from sedd_cli.diffusion.names import SamplerName, ScoreUse
-from sedd_cli.diffusion.processes import Absorbing, Causal, Process, StateSpace, Uniform
-from sedd_cli.diffusion.samplers.ancestral import make_ancestral
-from sedd_cli.diffusion.samplers.left_to_right import LeftToRight
-from sedd_cli.diffusion.samplers.raw import RawScore
-from sedd_cli.diffusion.samplers.reveal_first import FirstHitting, RevealFirst
+from sedd_cli.diffusion.names import BY_NAME, SAMPLERS, ProcessName, SamplerName, ScoreUse
+from sedd_cli.diffusion.processes import StateSpace
+from sedd_cli.diffusion.samplers.setup import Setup
 from sedd_cli.diffusion.samplers.state import Change, Sampler, State
-from sedd_cli.diffusion.samplers.uniform import UniformSteps
 from sedd_cli.diffusion.schedules import Discrete, Schedule
 from sedd_cli.errors import UsageError
 
@@ -22,7 +18,8 @@ __all__ = ["Change", "Sampler", "State", "default_sampler", "make_sampler"]
 
 
 def default_sampler(process: StateSpace) -> SamplerName:
-    return "left-to-right" if isinstance(process, Causal) else "tweedie"
+    """The first sampler of the table that serves a process."""
+    return next(entry.name for entry in SAMPLERS if _name_of(process) in entry.factories)
 
 
 def make_sampler(
@@ -41,38 +38,31 @@ def make_sampler(
     `ancestral` takes the steps that the `noise` of a D3PM has, not `steps`.
     Raises `UsageError` for an unknown name, a sampler that the process does not have, or steps < 1.
     """
-    if name not in get_args(SamplerName):
-        raise UsageError(f"unknown sampler {name!r}", f"Choose one of {', '.join(get_args(SamplerName))}.")
+    if name not in BY_NAME:
+        raise UsageError(f"unknown sampler {name!r}", f"Choose one of {', '.join(BY_NAME)}.")
     if score not in get_args(ScoreUse):
         raise UsageError(f"unknown score {score!r}", f"Choose one of {', '.join(get_args(ScoreUse))}.")
-    logits_processor = _in_columns(process, logits_processor or LogitsProcessor())
-    if (name == "left-to-right") != isinstance(process, Causal):
-        raise UsageError(
-            f"the sampler {name} does not fit this checkpoint's process, {type(process).__name__.lower()}",
-            f"Use {default_sampler(process)}.",
-        )
-    if score == "raw" and name in ("first-hitting", "ancestral", "left-to-right"):
+    entry, process_name = BY_NAME[name], _name_of(process)
+    if process_name not in entry.factories:
+        hint = f"Use {default_sampler(process)}."
+        if "causal" in (process_name, *entry.factories):
+            raise UsageError(f"the sampler {name} does not fit this checkpoint's process, {process_name}", hint)
+        served = " or ".join(entry.factories)
+        raise UsageError(f"{name} needs the {served} process; this checkpoint's is {process_name}", hint)
+    if score == "raw" and not entry.raw_factories:
         raise UsageError(f"{name} reads what the network says as normalised", "Leave out --score raw.")
-    if name == "left-to-right":
-        assert isinstance(process, Causal)
-        return LeftToRight(process, logits_processor, free)
-    if name == "ancestral":
-        assert isinstance(process, Process)
-        if not isinstance(noise, Discrete):
-            raise UsageError("the sampler ancestral needs a D3PM, a chain of T steps", "Use tweedie.")
-        return make_ancestral(process, noise, logits_processor, free / length)
-    if isinstance(process, Uniform):
-        if name == "first-hitting":
-            raise UsageError("first-hitting needs the absorbing process; this checkpoint's is uniform", "Use tweedie.")
-        return UniformSteps(process, make_grid(noise, steps), name, logits_processor)
-    if not isinstance(process, Absorbing):
-        raise TypeError(f"no sampler for {process}")
-    if name == "first-hitting":
-        return FirstHitting(process, logits_processor, noise, free / length, free)
-    if score == "raw":
-        return RawScore(process, logits_processor, make_grid(noise, steps), name)
-    grid = make_grid(noise, steps, masked_fraction=free / length)
-    return RevealFirst(process, logits_processor, grid, name, grid.survival(name))
+    if entry.grid == "chain" and not isinstance(noise, Discrete):
+        raise UsageError(f"the sampler {name} needs a D3PM, a chain of T steps", "Use tweedie.")
+    module, function = (entry.raw_factories if score == "raw" else entry.factories)[process_name].split(":")
+    factory = getattr(import_module(f"{__name__}.{module}"), function)
+    in_columns = _in_columns(process, logits_processor or LogitsProcessor())
+    sampler: Sampler = factory(Setup(process, noise, name, steps, free, length, in_columns))
+    return sampler
+
+
+def _name_of(process: StateSpace) -> ProcessName:
+    name: ProcessName = type(process).__name__.lower()  # type: ignore[assignment]  # the table is tested against them
+    return name
 
 
 def _in_columns(process: StateSpace, logits_processor: LogitsProcessor) -> LogitsProcessor:

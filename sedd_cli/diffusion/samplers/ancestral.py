@@ -6,23 +6,24 @@ import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.d3pm import UniformChain, make_chain
-from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.diffusion.grid import Grid
 from sedd_cli.diffusion.processes import Absorbing, Process
 from sedd_cli.diffusion.samplers.reveal_first import RevealFirst
+from sedd_cli.diffusion.samplers.setup import Setup
 from sedd_cli.diffusion.samplers.state import Sampler
 from sedd_cli.diffusion.samplers.uniform import UniformSteps
 from sedd_cli.diffusion.schedules import Discrete, sigma_of_masked
 
 
-def make_ancestral(
-    process: Process, noise: Discrete, logits_processor: LogitsProcessor, masked_fraction: float
-) -> Sampler:
-    """T steps for a canvas of which this share is to be written.
+def make_ancestral(setup: Setup) -> Sampler:
+    """The T steps of the chain of a D3PM.
 
     Absorbing: a masked token survives step t with chance `1 - 1/t` whatever the network says, so its reveal step is
     drawn first. Uniform: step by step.
     """
+    process, noise, masked_fraction = setup.process, setup.noise, setup.free_fraction
+    logits_processor = setup.logits_processor
+    assert isinstance(process, Process) and isinstance(noise, Discrete)
     t = torch.arange(noise.steps, 0, -1, dtype=torch.float64) / noise.steps
     if isinstance(process, Absorbing):
         sigma = sigma_of_masked(noise, t * masked_fraction)

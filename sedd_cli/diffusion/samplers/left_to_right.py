@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sedd_cli.diffusion.processes import Causal
 from sedd_cli.diffusion.samplers.reveal_first import TimedSampler, Visit
+from sedd_cli.diffusion.samplers.setup import Setup
 from sedd_cli.diffusion.samplers.state import State
 from sedd_cli.errors import UsageError
 
@@ -46,3 +48,8 @@ class LeftToRight(TimedSampler):
             "an autoregressive checkpoint cannot write a token anew: those after it were written in its light",
             "Start again, with what is to stay as the prompt.",
         )
+
+
+def make_left_to_right(setup: Setup) -> LeftToRight:
+    assert isinstance(setup.process, Causal)
+    return LeftToRight(setup.process, setup.logits_processor, setup.free)

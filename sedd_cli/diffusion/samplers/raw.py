@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.grid import Grid, Method
+from sedd_cli.diffusion.grid import Grid, Method, make_grid
 from sedd_cli.diffusion.network import Network, Scored
+from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.samplers.masked import Call, MaskedSampler, select
+from sedd_cli.diffusion.samplers.setup import Setup
 from sedd_cli.diffusion.samplers.state import Change, State
 from sedd_cli.diffusion.schedules import mask_probability
 
@@ -79,3 +81,9 @@ class RawScore(MaskedSampler):
         noisier = int((mask_probability(self.grid.sigma) >= masked_fraction).sum())
         survival = state.survival.index_fill(0, positions, 1.0)
         return replace(state, survival=survival, step=min(state.step, max(0, noisier - 1)))
+
+
+def make_raw(setup: Setup) -> RawScore:
+    assert isinstance(setup.process, Absorbing)
+    grid = make_grid(setup.noise, setup.steps)
+    return RawScore(setup.process, setup.logits_processor, grid, setup.method)

@@ -12,9 +12,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.grid import Grid, Method
+from sedd_cli.diffusion.grid import Grid, Method, make_grid
 from sedd_cli.diffusion.network import Network
+from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.samplers.masked import Call, MaskedSampler
+from sedd_cli.diffusion.samplers.setup import Setup
 from sedd_cli.diffusion.samplers.state import Change, State
 from sedd_cli.diffusion.schedules import Schedule
 
@@ -123,3 +125,15 @@ class FirstHitting(TimedSampler):
 
     def calls_left(self, state: State) -> int:
         return int(self.masked(state).sum())
+
+
+def make_reveal_first(setup: Setup) -> RevealFirst:
+    assert isinstance(setup.process, Absorbing)
+    grid = make_grid(setup.noise, setup.steps, masked_fraction=setup.free_fraction)
+    survival = grid.survival(setup.method)
+    return RevealFirst(setup.process, setup.logits_processor, grid, setup.method, survival)
+
+
+def make_first_hitting(setup: Setup) -> FirstHitting:
+    assert isinstance(setup.process, Absorbing)
+    return FirstHitting(setup.process, setup.logits_processor, setup.noise, setup.free_fraction, setup.free)

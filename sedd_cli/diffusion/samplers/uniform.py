@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.draws import LogitsProcessor
-from sedd_cli.diffusion.grid import Grid, Method
+from sedd_cli.diffusion.grid import Grid, Method, make_grid
 from sedd_cli.diffusion.network import Network, Scored
 from sedd_cli.diffusion.processes import Uniform
 from sedd_cli.diffusion.randomness import MOVE, START, uniforms
 from sedd_cli.diffusion.samplers.masked import Call, select
+from sedd_cli.diffusion.samplers.setup import Setup
 from sedd_cli.diffusion.samplers.state import Change, Sampler, State
 
 
@@ -94,3 +95,8 @@ class UniformSteps(Sampler):
         return self.process.tweedie_weights(
             log_score, x, sigma.to(x.device).expand(len(x)), after.to(x.device).expand(len(x))
         )
+
+
+def make_uniform(setup: Setup) -> UniformSteps:
+    assert isinstance(setup.process, Uniform)
+    return UniformSteps(setup.process, make_grid(setup.noise, setup.steps), setup.method, setup.logits_processor)
