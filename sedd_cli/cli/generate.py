@@ -3,7 +3,7 @@
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,7 @@ from sedd_cli.cli.output import Output, as_json, join_texts, read_prompt
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.distributed import launched, launched_rank, process_group
 from sedd_cli.errors import UsageError
+from sedd_cli.generation.options import SamplingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,24 +25,14 @@ if TYPE_CHECKING:
     from sedd_cli.models.checkpoint import Checkpoint
 
 
+@options.takes_sampling_options("generate", first=("suffix", "steps", "seed", "row", "num_samples", "length"))
 def generate(
     words: Annotated[
         list[str] | None,
         typer.Argument(metavar="PROMPT", help="How the text begins; '-' reads it from stdin.", show_default=False),
     ] = None,
-    suffix: Annotated[
-        str, typer.Option(help="How the text ends.", rich_help_panel=options.SAMPLING, show_default=False)
-    ] = "",
-    steps: options.Steps = 256,
-    seed: options.Seed = None,
-    row: options.Row = 0,
-    num: options.Num = 1,
-    length: options.Length = None,
-    sampler: options.Sampler = None,
-    score: options.Score = "normalised",
-    temperature: options.Temperature = 1.0,
-    top_k: options.TopK = None,
-    top_p: options.TopP = None,
+    *,
+    sampling: SamplingOptions,
     output: Annotated[
         str | None,
         typer.Option(
@@ -64,7 +55,6 @@ def generate(
     model: options.Model = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
-    batch_size: options.BatchSize = None,
 ) -> None:
     """Write text by denoising a canvas of MASK.
 
@@ -78,21 +68,7 @@ def generate(
         raise UsageError(f"-o and --trace both write to {output}", "Give each its own file.")
     from sedd_cli.generation.request import Request
 
-    request = Request(
-        length=length,
-        steps=steps,
-        seed=seed,
-        num_samples=num,
-        row=row,
-        prompt=prompt,
-        suffix=suffix,
-        sampler=sampler,
-        score=score,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        batch_size=batch_size,
-    )
+    request = Request(**asdict(replace(sampling, prompt=prompt)))
     if launched() or _is_folder(output):
         if trace is not None:
             raise UsageError("samples in a folder have no trace", "Leave out --trace, or give a file with -o.")
@@ -105,7 +81,7 @@ def generate(
         from sedd_cli.generation.trace import TraceWriter
 
         run = Run(load(model, device, dtype, terminal, identified=json), request)
-        report_steps(run, steps, terminal)
+        report_steps(run, sampling.steps, terminal)
         if run.checkpoint.tokenizer is None and not json:
             raise UsageError(
                 "this checkpoint has no tokenizer, so it writes ids, not text",

@@ -13,6 +13,7 @@ from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.output import Output, as_json
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import SeddError, UsageError
+from sedd_cli.generation.options import SamplingOptions
 from sedd_cli.text.document import Document, read_document
 from sedd_cli.text.in_place import check_writable, save_with_backup
 
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 GAPS = "Gaps"
 
 
+@options.takes_sampling_options("infill", first=("num_samples", "steps", "seed", "row", "length"))
 def infill(
     file: Annotated[str, typer.Argument(help="The document; '-' is stdin.", show_default=False)],
+    *,
     mask: Annotated[
         list[str] | None,
         typer.Option(
@@ -60,18 +63,7 @@ def infill(
             show_default=False,
         ),
     ] = None,
-    num: Annotated[
-        int, typer.Option("-n", "--num", help="Candidates; the best is printed.", rich_help_panel=options.SAMPLING)
-    ] = 1,
-    steps: options.Steps = 256,
-    seed: options.Seed = None,
-    row: options.Row = 0,
-    length: options.Length = None,
-    sampler: options.Sampler = None,
-    score: options.Score = "normalised",
-    temperature: options.Temperature = 1.0,
-    top_k: options.TopK = None,
-    top_p: options.TopP = None,
+    sampling: SamplingOptions,
     output: options.OutputFile = None,
     in_place: Annotated[
         bool,
@@ -90,7 +82,6 @@ def infill(
     model: options.Model = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
-    batch_size: options.BatchSize = None,
 ) -> None:
     """Rewrite parts of a document; outside them not one byte changes.
 
@@ -122,19 +113,6 @@ def infill(
         from sedd_cli.generation.trace import TraceWriter
         from sedd_cli.text.gaps import check_gaps
 
-        request = Request(
-            length=length,
-            steps=steps,
-            seed=seed,
-            num_samples=num,
-            row=row,
-            sampler=sampler,
-            score=score,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            batch_size=batch_size,
-        )
         checkpoint = load(model, device, dtype, terminal, identified=json)
         gaps = _gaps(checkpoint, document, mask or [], unit, regex, marker, tokens, terminal)
         for gap in check_gaps(gaps, len(document.text)):
@@ -143,8 +121,8 @@ def infill(
         started = time.monotonic()
         if any(not isinstance(gap.tokens, int | None) for gap in gaps):
             terminal.info("comparing how many tokens fit")
-        infilling = Infilling(checkpoint, request, document.text, gaps)
-        report_steps(infilling, steps, terminal)
+        infilling = Infilling(checkpoint, Request(**asdict(sampling)), document.text, gaps)
+        report_steps(infilling, sampling.steps, terminal)
         _report(infilling, terminal, quiet)
         writer = TraceWriter(trace, infilling) if trace else None
         if writer:

@@ -1,13 +1,16 @@
 """Options that mean the same in every command."""
 
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from sedd_cli.cli.completion import model_names
 from sedd_cli.cli.terminal import Color
-from sedd_cli.diffusion.names import SamplerName, ScoreUse
+from sedd_cli.generation.options import TABLE, CommandName, Entry, SamplingOptions
 
 SAMPLING, OUTPUT, MACHINE = "Sampling", "Output", "Checkpoint and machine"
 
@@ -32,36 +35,7 @@ Dtype = Annotated[
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option(
-        help="Rows in one network call. Changes no text on a CPU.", rich_help_panel=MACHINE, show_default=False
-    ),
-]
-Steps = Annotated[int, typer.Option(help="Steps of the time grid.", rich_help_panel=SAMPLING)]
-Seed = Annotated[int | None, typer.Option(help="Same seed, same text.", rich_help_panel=SAMPLING, show_default=False)]
-Row = Annotated[
-    int, typer.Option(help="First row of the seed: --row 3 is the fourth text of -n.", rich_help_panel=SAMPLING)
-]
-Num = Annotated[int, typer.Option("-n", "--num", help="How many texts.", rich_help_panel=SAMPLING)]
-Length = Annotated[
-    int | None,
-    typer.Option(help="Canvas in tokens; the checkpoint's by default.", rich_help_panel=SAMPLING, show_default=False),
-]
-Sampler = Annotated[
-    SamplerName | None,
-    typer.Option(
-        help="How it steps back in time; tweedie by default (an autoregressive checkpoint has left-to-right alone).",
-        rich_help_panel=SAMPLING,
-        show_default=False,
-    ),
-]
-Score = Annotated[ScoreUse, typer.Option(help="raw: unnormalised, as in the original code.", rich_help_panel=SAMPLING)]
-Temperature = Annotated[float, typer.Option(help="Below 1 sharpens each choice.", rich_help_panel=SAMPLING)]
-TopK = Annotated[
-    int | None, typer.Option(help="Keep the k likeliest tokens.", rich_help_panel=SAMPLING, show_default=False)
-]
-TopP = Annotated[
-    float | None,
-    typer.Option(help="Keep the likeliest tokens of this mass.", rich_help_panel=SAMPLING, show_default=False),
+    typer.Option(help=TABLE["batch_size"].option.help, rich_help_panel=MACHINE, show_default=False),
 ]
 OutputFile = Annotated[
     Path | None,
@@ -85,3 +59,53 @@ Live = Annotated[
     ),
 ]
 ColorChoice = Annotated[Color, typer.Option(help="Colour on stderr.", rich_help_panel=OUTPUT)]
+
+
+def takes_sampling_options(command: CommandName, first: tuple[str, ...]) -> Callable[[Callable[..., None]], Any]:
+    """Give a command the sampling options of the table in place of its parameter `sampling: SamplingOptions`.
+
+    `first`: names of parameters, the command's or the table's, that begin the list; those of the machine's panel end
+    it. The order is that of the help.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        signature, hints = inspect.signature(function), get_type_hints(function, include_extras=True)
+        own = {n: p.replace(annotation=hints[n]) for n, p in signature.parameters.items()}
+        table = {n: _parameter(e, command) for n, e in TABLE.items() if command in e.option.commands}
+        at_end = [n for n in table if TABLE[n].option.panel == "machine"]
+        before = list(own)[: list(own).index("sampling")]
+        order = dict.fromkeys(
+            [
+                *(n for n in before if n not in first),
+                *first,
+                *(n for n in table if n not in at_end),
+                *(n for n in own if n != "sampling"),
+                *at_end,
+            ]
+        )
+        merged = {**own, **table}
+
+        @wraps(function)
+        def run(**values: Any) -> None:
+            sampling = SamplingOptions(**{n: values.pop(n) for n in table})
+            function(**values, sampling=sampling)
+
+        parameters = [merged[n].replace(kind=inspect.Parameter.KEYWORD_ONLY) for n in order]
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {n: merged[n].annotation for n in order} | {"return": None}
+        return run
+
+    return decorate
+
+
+def _parameter(entry: Entry, command: CommandName) -> inspect.Parameter:
+    option, shown = entry.option, entry.option.commands[command]
+    default = entry.default if shown.default is None else shown.default
+    declared = typer.Option(
+        *option.flags,
+        help=option.help if shown.help is None else shown.help,
+        rich_help_panel=SAMPLING if option.panel == "sampling" else MACHINE,
+        show_default=default not in (None, ""),
+    )
+    annotation = Annotated[entry.type, declared]
+    return inspect.Parameter(entry.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sedd_cli.errors import UsageError
+from sedd_cli.ranges import FROM_1, POSITIVE, SHARE
 
 
 class Drawn(NamedTuple):
@@ -40,12 +40,9 @@ class LogitsProcessor:
     forbidden_at_space: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if not 0 < self.temperature < float("inf"):
-            raise UsageError(f"temperature must be a number above 0, not {self.temperature}")
-        if self.top_k is not None and self.top_k < 1:
-            raise UsageError(f"top-k must be at least 1, not {self.top_k}")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise UsageError(f"top-p must be above 0 and at most 1, not {self.top_p}")
+        POSITIVE.check("temperature", self.temperature)
+        FROM_1.check("top-k", self.top_k)
+        SHARE.check("top-p", self.top_p)
 
     @property
     def changes_law(self) -> bool:

@@ -6,11 +6,11 @@ from typing import Unpack
 
 from torch import Tensor
 
-from sedd_cli.diffusion.names import SamplerName, ScoreUse
 from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import Change, Sampler, State, default_sampler, make_sampler
 from sedd_cli.diffusion.schedules import Discrete
-from sedd_cli.generation.request import Options, Request
+from sedd_cli.generation.options import SamplingKeywords
+from sedd_cli.generation.request import Request
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas, make_canvas
 
@@ -194,49 +194,18 @@ def _step(state: State, change: Change, nfe: int) -> Step:
     )
 
 
-def stream(ckpt: Checkpoint, **options: Unpack[Options]) -> Iterator[Step]:
+def stream(ckpt: Checkpoint, **options: Unpack[SamplingKeywords]) -> Iterator[Step]:
     """Generate and watch: every step of every row, as it happens. Options are those of `generate`."""
     yield from Run(ckpt, Request(**options)).steps()
 
 
-def generate(
-    ckpt: Checkpoint,
-    *,
-    length: int | None = None,
-    steps: int = 256,
-    seed: int | None = None,
-    num_samples: int = 1,
-    row: int = 0,
-    prompt: str | None = None,
-    suffix: str | None = None,
-    sampler: SamplerName | None = None,
-    score: ScoreUse = "normalised",
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    batch_size: int | None = None,
-) -> list[Sample]:
-    """Draw samples; see `Request` for what the options mean.
+def generate(ckpt: Checkpoint, **options: Unpack[SamplingKeywords]) -> list[Sample]:
+    """Draw samples; see `SamplingOptions` for what the options mean.
 
     A sample depends on the checkpoint, the settings, the seed and its row alone, in CPU float32 at one thread count;
     elsewhere rounding may differ. Raises `UsageError` for a request that cannot be carried out.
     """
-    request = Request(
-        length=length,
-        steps=steps,
-        seed=seed,
-        num_samples=num_samples,
-        row=row,
-        prompt=prompt,
-        suffix=suffix,
-        sampler=sampler,
-        score=score,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        batch_size=batch_size,
-    )
-    run = Run(ckpt, request)
+    run = Run(ckpt, Request(**options))
     for _ in run.steps():
         pass
     return run.samples()

@@ -15,7 +15,8 @@ from sedd_cli.diffusion.samplers import Sampler, State
 from sedd_cli.errors import UsageError
 from sedd_cli.generation.engine import Run, Step, settled
 from sedd_cli.generation.lengths import choose_lengths
-from sedd_cli.generation.request import Options, Request, check_text
+from sedd_cli.generation.options import SamplingKeywords
+from sedd_cli.generation.request import Request, check_text
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import Gap, check_gaps
@@ -290,7 +291,7 @@ def infill(
     ckpt: Checkpoint,
     document: str,
     gaps: Sequence[tuple[int, int] | Gap],
-    **options: Unpack[Options],
+    **options: Unpack[SamplingKeywords],
 ) -> list[Filling]:
     """Rewrite the gaps of a document given the text before and after them; best candidate first.
 

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,6 +15,7 @@ from sedd_cli.cli.eval.files import Files
 from sedd_cli.cli.output import as_json
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
+from sedd_cli.generation.options import SamplingOptions
 
 if TYPE_CHECKING:
     from sedd_cli.evaluation.judge_model import JudgeModel
@@ -22,10 +24,10 @@ if TYPE_CHECKING:
 JUDGING = "Judging"
 
 
+@options.takes_sampling_options("eval samples", first=("num_samples", "steps", "seed", "length"))
 def samples(
-    num: Annotated[
-        int, typer.Option("-n", "--num", help="Texts at each number of steps.", rich_help_panel=options.SAMPLING)
-    ] = 64,
+    *,
+    sampling: SamplingOptions,
     steps: Annotated[
         str, typer.Option(metavar="N,N,...", help="Numbers of steps.", rich_help_panel=options.SAMPLING)
     ] = "256",
@@ -61,13 +63,6 @@ def samples(
     prompt_tokens: Annotated[
         int, typer.Option(help="Tokens given to --conditional; infill: half at each end.", rich_help_panel=JUDGING)
     ] = 50,
-    seed: Annotated[int, typer.Option(help="Same seed, same texts.", rich_help_panel=options.SAMPLING)] = 0,
-    length: options.Length = None,
-    sampler: options.Sampler = None,
-    score: options.Score = "normalised",
-    temperature: options.Temperature = 1.0,
-    top_k: options.TopK = None,
-    top_p: options.TopP = None,
     output: options.OutputFile = None,
     json: options.Json = False,
     report: shared.Report = None,
@@ -77,7 +72,6 @@ def samples(
     model: options.Model = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
-    batch_size: options.BatchSize = None,
 ) -> None:
     """Measure samples: perplexity under a judge, entropy, repetition and MAUVE, beside the same of real text.
 
@@ -92,17 +86,7 @@ def samples(
         from sedd_cli.generation.request import Request
 
         request = SamplesRequest(
-            sampling=Request(
-                length=length,
-                seed=seed,
-                num_samples=num,
-                sampler=sampler,
-                score=score,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-                batch_size=batch_size,
-            ),
+            sampling=Request(**asdict(sampling)),
             steps=_numbers(steps),
             conditional=conditional,
             prompt_tokens=prompt_tokens,
@@ -110,7 +94,7 @@ def samples(
         )
         evaluation = Evaluation(load(model, device, dtype, terminal, identified=True), request, reference)
         judging = _load_judge(judge, evaluation, terminal)
-        _report(evaluation, num, terminal)
+        _report(evaluation, sampling.num_samples, terminal)
         started = time.monotonic()
         _run(evaluation, judging, terminal)
         if not _write(files, evaluation, judging, json, terminal):

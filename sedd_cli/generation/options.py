@@ -1,0 +1,235 @@
+"""The sampling options, each declared once: the table that commands, library and settings are made from.
+
+Imports no torch. An option is a field of `SamplingOptions`, with an `Option`, and a key of `SamplingKeywords`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Literal, TypedDict, get_args, get_type_hints
+
+from sedd_cli.diffusion.names import NoiseSampler, SamplerName, ScoreUse
+from sedd_cli.ranges import FROM_0, FROM_1, POSITIVE, SHARE, PositiveRange, WholeRange
+
+CommandName = Literal["generate", "infill", "eval samples"]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An option in one command: its help and default where they differ from the table's."""
+
+    help: str | None = None
+    default: object = None
+
+
+EVERYWHERE: Mapping[CommandName, Shown] = dict.fromkeys(get_args(CommandName), Shown())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """An option in the settings of the TUI: its sentence in the form.
+
+    `blank` describes an empty field where there is no default to name. `type`, `default` and `accepts`, a description
+    of the values: where they differ from the option's.
+    """
+
+    sentence: str
+    blank: str = ""
+    type: object = None
+    default: object = None
+    accepts: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """What is known of an option beside its name, type and default.
+
+    `range` is checked, and described, under `label` (default: the name). `commands`: where it is an option of the
+    command line, with these `flags` (default: the name's).
+    """
+
+    help: str = ""
+    commands: Mapping[CommandName, Shown] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+    panel: Literal["sampling", "machine"] = "sampling"
+    range: WholeRange | PositiveRange | None = None
+    label: str = ""
+    setting: Setting | None = None
+
+
+def _one_of(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """How to draw samples: rows `row ... row + num_samples - 1` of `seed`.
+
+    `length`: the canvas in tokens, prompt and suffix included (None: the checkpoint's). `seed`: None for a fresh
+    one. `sampler`: None for tweedie, or of an autoregressive checkpoint left-to-right; `ancestral` takes the steps of
+    the checkpoint's own chain, not `steps`. `score`: `normalised` reads the network's score as `p(x_i | unmasked)`,
+    `raw` as the original code does. `temperature`, `top_k`, `top_p` change the law of the samples. `batch_size`: rows
+    in one network call (None: one on a CPU, 16 elsewhere); it changes no sample on a CPU.
+    """
+
+    length: Annotated[
+        int | None,
+        Option(
+            help="Canvas in tokens; the checkpoint's by default.",
+            commands=EVERYWHERE,
+            range=FROM_1,
+            setting=Setting(sentence="Tokens on a new canvas, the prompt among them.", blank="the checkpoint's"),
+        ),
+    ] = None
+    steps: Annotated[
+        int,
+        Option(
+            help="Steps of the time grid.",
+            commands={"generate": Shown(), "infill": Shown()},
+            range=FROM_1,
+            setting=Setting(sentence="Denoising steps of a run. More is slower and closer to the model."),
+        ),
+    ] = 256
+    seed: Annotated[
+        int | None,
+        Option(
+            help="Same seed, same text.",
+            commands={**EVERYWHERE, "eval samples": Shown("Same seed, same texts.", 0)},
+            range=FROM_0,
+            setting=Setting(sentence="The same seed and settings write the same text.", blank="a fresh one"),
+        ),
+    ] = None
+    num_samples: Annotated[
+        int,
+        Option(
+            help="How many texts.",
+            commands={
+                "generate": Shown(),
+                "infill": Shown("Candidates; the best is printed."),
+                "eval samples": Shown("Texts at each number of steps.", 64),
+            },
+            flags=("-n", "--num"),
+            range=FROM_1,
+            label="the number of samples",
+        ),
+    ] = 1
+    row: Annotated[
+        int,
+        Option(
+            help="First row of the seed: --row 3 is the fourth text of -n.",
+            commands={"generate": Shown(), "infill": Shown()},
+            range=FROM_0,
+        ),
+    ] = 0
+    prompt: Annotated[str | None, Option()] = None
+    suffix: Annotated[str | None, Option(help="How the text ends.", commands={"generate": Shown(default="")})] = None
+    sampler: Annotated[
+        SamplerName | None,
+        Option(
+            help="How it steps back in time; tweedie by default "
+            "(an autoregressive checkpoint has left-to-right alone).",
+            commands=EVERYWHERE,
+            setting=Setting(
+                sentence="How masked tokens are revealed, step by step.",
+                # The interface takes no checkpoint that has a sampler of its own.
+                type=NoiseSampler,
+                default="tweedie",
+                accepts=_one_of(get_args(NoiseSampler)),
+            ),
+        ),
+    ] = None
+    score: Annotated[ScoreUse, Option(help="raw: unnormalised, as in the original code.", commands=EVERYWHERE)] = (
+        "normalised"
+    )
+    temperature: Annotated[
+        float,
+        Option(
+            help="Below 1 sharpens each choice.",
+            commands=EVERYWHERE,
+            range=POSITIVE,
+            setting=Setting(sentence="Below 1 likely tokens become likelier, above 1 rare ones do."),
+        ),
+    ] = 1.0
+    top_k: Annotated[
+        int | None,
+        Option(
+            help="Keep the k likeliest tokens.",
+            commands=EVERYWHERE,
+            range=FROM_1,
+            label="top-k",
+            setting=Setting(sentence="Draw from this many of the likeliest tokens only.", blank="all tokens"),
+        ),
+    ] = None
+    top_p: Annotated[
+        float | None,
+        Option(
+            help="Keep the likeliest tokens of this mass.",
+            commands=EVERYWHERE,
+            range=SHARE,
+            label="top-p",
+            setting=Setting(
+                sentence="Draw from the likeliest tokens that hold this probability together.", blank="all tokens"
+            ),
+        ),
+    ] = None
+    batch_size: Annotated[
+        int | None,
+        Option(
+            help="Rows in one network call. Changes no text on a CPU.",
+            commands=EVERYWHERE,
+            panel="machine",
+            range=FROM_1,
+            label="batch size",
+        ),
+    ] = None
+
+
+class SamplingKeywords(TypedDict, total=False):
+    """`SamplingOptions` as keyword arguments of `generate`, `stream` and `infill`."""
+
+    length: int | None
+    steps: int
+    seed: int | None
+    num_samples: int
+    row: int
+    prompt: str | None
+    suffix: str | None
+    sampler: SamplerName | None
+    score: ScoreUse
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    batch_size: int | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An option of the table: its name, type and default, and what else is known of it."""
+
+    name: str
+    type: Any
+    default: Any
+    option: Option
+
+    @property
+    def label(self) -> str:
+        return self.option.label or self.name
+
+
+def _entries() -> dict[str, Entry]:
+    hints = get_type_hints(SamplingOptions, include_extras=True)
+    entries = {}
+    for item in fields(SamplingOptions):
+        annotation, option = get_args(hints[item.name])
+        entries[item.name] = Entry(item.name, annotation, item.default, option)
+    return entries
+
+
+TABLE: Mapping[str, Entry] = _entries()
+"""The options by name, in the order in which they are recorded."""
+
+
+def check_ranges(options: SamplingOptions) -> None:
+    """Raises `UsageError` for the first number that is out of range."""
+    for entry in TABLE.values():
+        if entry.option.range is not None:
+            entry.option.range.check(entry.label, getattr(options, entry.name))

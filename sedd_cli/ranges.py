@@ -1,0 +1,52 @@
+"""Ranges of numbers, and their names in messages."""
+
+from dataclasses import dataclass
+
+from sedd_cli.errors import UsageError, check_integer
+
+
+@dataclass(frozen=True)
+class WholeRange:
+    """Whole numbers of at least `least`."""
+
+    least: int
+
+    def __str__(self) -> str:
+        return f"a whole number, {self.least} or more"
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """As keywords of a pydantic field."""
+        return {"ge": self.least}
+
+    def check(self, name: str, value: object) -> None:
+        """Raises `UsageError` unless `value` is None or in range."""
+        check_integer(name, value, self.least)
+
+
+@dataclass(frozen=True)
+class PositiveRange:
+    """Finite numbers above 0, of at most `most`."""
+
+    most: int | None = None
+
+    def __str__(self) -> str:
+        return "a number above 0" + ("" if self.most is None else f", at most {self.most}")
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """As keywords of a pydantic field."""
+        return {"gt": 0} if self.most is None else {"gt": 0, "le": self.most}
+
+    def check(self, name: str, value: float | None) -> None:
+        """Raises `UsageError` unless `value` is None or in range."""
+        if value is None:
+            return
+        if self.most is None and not 0 < value < float("inf"):
+            raise UsageError(f"{name} must be a number above 0, not {value}")
+        if self.most is not None and not 0 < value <= self.most:
+            raise UsageError(f"{name} must be above 0 and at most {self.most}, not {value}")
+
+
+FROM_0, FROM_1 = WholeRange(0), WholeRange(1)
+POSITIVE, SHARE = PositiveRange(), PositiveRange(most=1)

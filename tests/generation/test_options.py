@@ -1,0 +1,57 @@
+"""The table of sampling options reaches every place that is made from it."""
+
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from typing import get_type_hints
+
+import pytest
+from typer.testing import CliRunner
+
+from sedd_cli import Request
+from sedd_cli.cli.main import Switches, app
+from sedd_cli.generation.options import TABLE, Entry, SamplingKeywords
+
+every_option = pytest.mark.parametrize("entry", TABLE.values(), ids=lambda entry: entry.name)
+
+
+@pytest.mark.parametrize("command", ["generate", "infill", "eval samples"])
+def test_every_option_is_in_the_help_of_its_commands(command: str) -> None:
+    result = CliRunner().invoke(
+        app, [*command.split(), "--help"], obj=Switches(), env={"COLUMNS": "200", "TERM": "dumb"}, color=False
+    )
+    shown = " ".join(result.stdout.replace("│", " ").split())
+    for entry in TABLE.values():
+        flags = entry.option.flags or (f"--{entry.name.replace('_', '-')}",)
+        declared = entry.option.commands.get(command)  # type: ignore[call-overload]
+        for flag in flags:
+            if declared is not None:
+                assert re.search(rf"(?<![\w-]){flag}(?![\w-])", shown), flag
+        if declared is not None:
+            assert (declared.help or entry.option.help) in shown
+
+
+def test_the_keywords_of_the_library_are_those_of_the_table() -> None:
+    assert get_type_hints(SamplingKeywords) == {entry.name: entry.type for entry in TABLE.values()}
+
+
+def test_a_request_has_the_options_of_the_table_in_their_order() -> None:
+    assert [(f.name, f.default) for f in fields(Request)] == [(e.name, e.default) for e in TABLE.values()]
+
+
+@every_option
+def test_options_of_settings_are_described_and_defaults_are_in_range(entry: Entry) -> None:
+    option = entry.option
+    if option.range is not None:
+        option.range.check(entry.label, entry.default)
+        for shown in option.commands.values():
+            option.range.check(entry.label, shown.default)
+    if option.setting is not None:
+        assert option.setting.sentence.endswith(".")
+        assert option.setting.accepts or option.range
+
+
+def test_the_table_needs_no_torch() -> None:
+    code = "import sys, sedd_cli.generation.options; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
