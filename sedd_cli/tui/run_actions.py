@@ -11,6 +11,7 @@ from sedd_cli.tui.base_screen import SPEEDS, BaseScreen
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
 from sedd_cli.tui.style import branch_name
+from sedd_cli.tui.settings import SAMPLING
 from sedd_cli.tui.widgets.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -206,15 +207,5 @@ class RunActions(BaseScreen):
     def _request(self, count: int, prompt: str = "") -> "Request":
         from sedd_cli.generation.request import Request
 
-        s = self.settings
-        return Request(
-            length=s.length,
-            steps=s.steps,
-            seed=self.seed,
-            num_samples=count,
-            prompt=prompt or None,
-            sampler=s.sampler,
-            temperature=s.temperature,
-            top_k=s.top_k,
-            top_p=s.top_p,
-        )
+        chosen = {name: getattr(self.settings, name) for name in SAMPLING}
+        return Request(**chosen | {"seed": self.seed, "num_samples": count, "prompt": prompt or None})

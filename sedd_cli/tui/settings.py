@@ -4,40 +4,65 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
 from sedd_cli.atomic import AtomicFile
-from sedd_cli.diffusion.names import NoiseSampler
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
+from sedd_cli.generation.options import TABLE, Entry
 
-# The values of each key are described once, here: errors in the file and in the form use these words.
-_FROM_1 = "a whole number, 1 or more"
+if TYPE_CHECKING:
+    from sedd_cli.diffusion.names import NoiseSampler
+    from sedd_cli.generation.options import SamplingOptions
+
 _DEVICE = r"^(auto|cpu|mps|cuda(:[0-9]+)?)$"
 _BOUND = 'keys such as "escape,q" (the comma itself is "comma")'
 _Keys = Annotated[str, Field(pattern=r"^\s*[^\s,]+\s*(,\s*[^\s,]+\s*)*$")]
 
 
-class Settings(BaseModel):
+_FIRST, _LAST = ("steps", "length", "sampler"), ("seed",)
+SAMPLING = {
+    name: TABLE[name]
+    for name in dict.fromkeys([*_FIRST, *(n for n in TABLE if n not in _LAST), *_LAST])
+    if TABLE[name].option.setting is not None
+}
+"""The sampling options that are settings, in the order of the form."""
+
+
+class _Machine(BaseModel, frozen=True):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
+
+    model: str | None = Field(None, min_length=1, description="the name or the folder of a checkpoint")
+    device: str = Field("auto", pattern=_DEVICE, description="auto, cpu, cuda, cuda:N or mps")
+
+
+def _field(entry: Entry) -> tuple[Any, Any]:
+    """Type and field of a sampling option; `description` is what messages and the form call its values."""
+    setting, limits = entry.option.setting, entry.option.range
+    assert setting is not None
+    default = entry.default if setting.default is None else setting.default
+    described = setting.accepts or str(limits)
+    return setting.type or entry.type, Field(default, description=described, **(limits.bounds if limits else {}))
+
+
+if TYPE_CHECKING:
+
+    class _Sampling(_Machine, SamplingOptions, frozen=True):
+        sampler: NoiseSampler = "tweedie"
+
+else:
+    _Sampling = create_model("_Sampling", __base__=_Machine, **{n: _field(entry) for n, entry in SAMPLING.items()})
+
+
+class Settings(_Sampling, frozen=True):
     """Preferences; the file holds the same keys at its top level, and `keys` as a table.
 
     `keys` binds ids of bindings to keys, as `"dialog.close" = "escape,q"`; `candidates`: fillings of a document's
     gaps to choose from; `heat`: whether confidence is shown as colour. The rest is as in `sedd generate`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
-
-    model: str | None = Field(None, min_length=1, description="the name or the folder of a checkpoint")
-    device: str = Field("auto", pattern=_DEVICE, description="auto, cpu, cuda, cuda:N or mps")
-    steps: int = Field(256, ge=1, description=_FROM_1)
-    length: int | None = Field(None, ge=1, description=_FROM_1)
-    sampler: NoiseSampler = Field("tweedie", description="tweedie, euler, ancestral or first-hitting")
-    temperature: float = Field(1.0, gt=0, description="a number above 0")
-    top_k: int | None = Field(None, ge=1, description=_FROM_1)
-    top_p: float | None = Field(None, gt=0, le=1, description="a number above 0, at most 1")
-    seed: int | None = Field(None, ge=0, description="a whole number, 0 or more")
     lock_seed: bool = Field(False, description="true or false")
     candidates: int = Field(3, ge=1, le=16, description="a whole number from 1 to 16")
     theme: str = Field("textual-dark", min_length=1, description="the name of a theme")

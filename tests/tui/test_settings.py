@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
-from sedd_cli.tui.settings import Settings, read_settings, settings_path, validation_error, write_settings
+from sedd_cli.generation.options import TABLE
+from sedd_cli.tui.screens.fields import FIELDS
+from sedd_cli.tui.settings import SAMPLING, Settings, read_settings, settings_path, validation_error, write_settings
 
 
 @pytest.fixture
@@ -213,10 +215,21 @@ def test_the_defaults_are_those_of_a_request() -> None:
     from sedd_cli.diffusion.processes import Absorbing, Uniform
     from sedd_cli.diffusion.samplers import default_sampler
 
-    names = ("steps", "length", "seed", "temperature", "top_k", "top_p")
-    assert all(getattr(Settings(), name) == getattr(Request(), name) for name in names)
+    names = SAMPLING.keys() - {"sampler"}
+    assert names and all(getattr(Settings(), name) == getattr(Request(), name) for name in names)
     # The interface takes no checkpoint that has a sampler of its own.
     assert Settings().sampler == default_sampler(Absorbing(2)) == default_sampler(Uniform(2))
+
+
+def test_the_sampling_options_of_the_table_are_settings_and_in_the_form() -> None:
+    declared = {entry.name: entry.option for entry in TABLE.values() if entry.option.setting}
+    form = {field.name: field for field in FIELDS}
+    assert declared.keys() == SAMPLING.keys() == declared.keys() & Settings.model_fields.keys() & form.keys()
+    for name, option in declared.items():
+        assert option.setting and form[name].about == option.setting.sentence
+        assert Settings.model_fields[name].description == (option.setting.accepts or str(option.range))
+    order = "model device steps length sampler temperature top_k top_p seed lock_seed candidates theme heat"
+    assert [field.name for field in FIELDS] == order.split() == [n for n in Settings.model_fields if n != "keys"]
 
 
 def test_reading_settings_imports_neither_torch_nor_textual() -> None:

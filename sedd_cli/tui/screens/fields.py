@@ -3,11 +3,17 @@
 from typing import Any, NamedTuple, get_args
 
 from sedd_cli.diffusion.names import NoiseSampler
-from sedd_cli.tui.settings import Settings, validation_error
+from sedd_cli.tui.settings import SAMPLING, Settings, validation_error
 
 SAMPLERS: tuple[NoiseSampler, ...] = get_args(NoiseSampler)
-WHOLE = {"steps", "length", "top_k", "seed", "candidates"}
-NUMBERS = {"temperature", "top_p"}
+
+
+def _of_type(kind: type) -> set[str]:
+    fields = Settings.model_fields.items()
+    return {name for name, field in fields if kind in (field.annotation, *get_args(field.annotation))}
+
+
+WHOLE, NUMBERS = _of_type(int), _of_type(float)
 SELF_EXPLANATORY = {"sampler", "lock_seed", "theme", "heat"}
 """Those whose control shows the possible values."""
 
@@ -41,13 +47,7 @@ class Field(NamedTuple):
 FIELDS = (
     Field("model", "The checkpoint that writes.", "the built-in one"),
     Field("device", "Where it runs; auto takes the fastest there is."),
-    Field("steps", "Denoising steps of a run. More is slower and closer to the model."),
-    Field("length", "Tokens on a new canvas, the prompt among them.", "the checkpoint's"),
-    Field("sampler", "How masked tokens are revealed, step by step."),
-    Field("temperature", "Below 1 likely tokens become likelier, above 1 rare ones do."),
-    Field("top_k", "Draw from this many of the likeliest tokens only.", "all tokens"),
-    Field("top_p", "Draw from the likeliest tokens that hold this probability together.", "all tokens"),
-    Field("seed", "The same seed and settings write the same text.", "a fresh one"),
+    *(Field(e.name, e.option.setting.sentence, e.option.setting.blank) for e in SAMPLING.values() if e.option.setting),
     Field("lock_seed", "Use the same seed for every run of a session."),
     Field("candidates", "Fillings of a document's gaps to choose from."),
     Field("theme", "The colours of everything."),
