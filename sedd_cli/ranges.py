@@ -1,6 +1,7 @@
 """Ranges of numbers, and their names in messages."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sedd_cli.errors import UsageError, check_integer
 
@@ -15,7 +16,7 @@ class WholeRange:
         return f"a whole number, {self.least} or more"
 
     @property
-    def bounds(self) -> dict[str, float]:
+    def bounds(self) -> dict[str, Any]:
         """As keywords of a pydantic field."""
         return {"ge": self.least}
 
@@ -34,7 +35,7 @@ class PositiveRange:
         return "a number above 0" + ("" if self.most is None else f", at most {self.most}")
 
     @property
-    def bounds(self) -> dict[str, float]:
+    def bounds(self) -> dict[str, Any]:
         """As keywords of a pydantic field."""
         return {"gt": 0} if self.most is None else {"gt": 0, "le": self.most}
 

@@ -107,5 +107,5 @@ def _parameter(entry: Entry, command: CommandName) -> inspect.Parameter:
         rich_help_panel=SAMPLING if option.panel == "sampling" else MACHINE,
         show_default=default not in (None, ""),
     )
-    annotation = Annotated[entry.type, declared]
+    annotation = Annotated[entry.type, declared]  # type: ignore[name-defined]  # built at run time
     return inspect.Parameter(entry.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -10,8 +10,8 @@ from sedd_cli.tui import messages
 from sedd_cli.tui.base_screen import SPEEDS, BaseScreen
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
-from sedd_cli.tui.style import branch_name
 from sedd_cli.tui.settings import SAMPLING
+from sedd_cli.tui.style import branch_name
 from sedd_cli.tui.widgets.timeline import Timeline
 
 if TYPE_CHECKING:
