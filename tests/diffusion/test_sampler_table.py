@@ -51,7 +51,7 @@ def test_a_sampler_is_made_where_the_table_has_it(entry: SamplerEntry, name: Pro
             made(entry, PROCESSES[name], score)
         return
     steps = {"steps": 7, "chain": CHAIN.steps, "token by token": 2}
-    assert made(entry, PROCESSES[name], score).steps == steps[entry.grid]
+    assert made(entry, PROCESSES[name], score).num_updates == steps[entry.grid]
 
 
 def test_the_table_needs_no_torch() -> None:

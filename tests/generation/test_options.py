@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sedd_cli import Request
-from sedd_cli.cli.main import Switches, app
+from sedd_cli.cli.main import GlobalOptions, app
 from sedd_cli.generation.options import TABLE, Entry, SamplingKeywords
 
 every_option = pytest.mark.parametrize("entry", TABLE.values(), ids=lambda entry: entry.name)
@@ -19,7 +19,7 @@ every_option = pytest.mark.parametrize("entry", TABLE.values(), ids=lambda entry
 @pytest.mark.parametrize("command", ["generate", "infill", "eval samples"])
 def test_every_option_is_in_the_help_of_its_commands(command: str) -> None:
     result = CliRunner().invoke(
-        app, [*command.split(), "--help"], obj=Switches(), env={"COLUMNS": "200", "TERM": "dumb"}, color=False
+        app, [*command.split(), "--help"], obj=GlobalOptions(), env={"COLUMNS": "200", "TERM": "dumb"}, color=False
     )
     shown = " ".join(result.stdout.replace("│", " ").split())
     for entry in TABLE.values():
