@@ -133,14 +133,14 @@ def test_matches() -> None:
     assert regex_gaps("ab", r"(?=b)", 3) == [Gap(1, 1, 3)]
     with pytest.raises(UsageError, match="matches nothing"):
         regex_gaps("ab", r"(?=b)", None)
-    with pytest.raises(UsageError, match="no regular expression"):
+    with pytest.raises(UsageError, match="not a regular expression"):
         regex_gaps("ab", "(", None)
 
 
 def test_lengths() -> None:
     assert [parse_length(t) for t in ("12", "5-20", "auto")] == [12, (5, 20), "auto"]
     for text in ("", "-3", "5-", "many", "1.5"):
-        with pytest.raises(UsageError, match="no number of tokens"):
+        with pytest.raises(UsageError, match="not a number of tokens"):
             parse_length(text)
 
 
