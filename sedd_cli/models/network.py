@@ -11,7 +11,7 @@ from sedd_cli.diffusion.d3pm import Mixing
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Causal, Uniform
 from sedd_cli.errors import UsageError
-from sedd_cli.models.backbones import make_backbone
+from sedd_cli.models.backbones import BACKBONES
 from sedd_cli.models.backbones.protocol import Attention
 from sedd_cli.models.config import Config
 from sedd_cli.models.stacking import HEAD_CHUNK, PAD, Stacking, padded
@@ -44,7 +44,8 @@ class ScoreNetwork(nn.Module):
         self.scale_by_sigma = self.time_conditioned and config.model.scale_by_sigma
         self.predicts_x0 = config.d3pm is not None and isinstance(self.process, Uniform)
         self.autocast = autocast
-        self.backbone = make_backbone(config.model, self.process.states, self.process.mask_id)
+        backbone = BACKBONES[config.model.type].load()
+        self.backbone = backbone(config.model, self.process.states, self.process.mask_id)
         self._stacking = Stacking(self.backbone)
         _keep_freed_memory()
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sedd_cli.models.backbones.protocol import Backbone
-    from sedd_cli.models.config import NetworkConfig
 
 
 @dataclass(frozen=True)
@@ -21,16 +20,14 @@ class BackboneType:
     name: str
     time_conditioned: bool
 
+    def load(self) -> "type[Backbone]":
+        """Import the class; it is built as `(config, states, mask_id)`."""
+        backbone: type[Backbone] = getattr(import_module(self.module), self.name)
+        return backbone
+
 
 BACKBONES = {
     "ddit": BackboneType("sedd_cli.models.backbones.ddit", "DDiT", time_conditioned=True),
     "ddit_wot": BackboneType("sedd_cli.models.backbones.ddit", "DDiT", time_conditioned=False),
 }
 """By `model.type`."""
-
-
-def make_backbone(config: "NetworkConfig", states: int, mask_id: int | None) -> "Backbone":
-    """The network of a config, with V = `states` of which `mask_id` (None: none) cannot be written."""
-    entry = BACKBONES[config.type]
-    backbone: Backbone = getattr(import_module(entry.module), entry.name)(config, states, mask_id)
-    return backbone
