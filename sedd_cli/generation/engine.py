@@ -55,8 +55,8 @@ class Sample:
     complete: bool = True
 
 
-def settled(request: Request, checkpoint: Checkpoint) -> Request:
-    """The request with the sampler that is meant, and for `ancestral` the steps that there are."""
+def resolve_defaults(request: Request, checkpoint: Checkpoint) -> Request:
+    """Fill in the default sampler and, for `ancestral`, the number of steps of the checkpoint's chain."""
     sampler = request.sampler or default_sampler(checkpoint.process)
     if sampler == "ancestral" and isinstance(checkpoint.noise, Discrete):
         return replace(request, sampler=sampler, steps=checkpoint.noise.steps)
@@ -70,7 +70,7 @@ class Run:
     """
 
     def __init__(self, checkpoint: Checkpoint, request: Request, canvas: Canvas | None = None) -> None:
-        self.checkpoint, self.request = checkpoint, settled(request, checkpoint)
+        self.checkpoint, self.request = checkpoint, resolve_defaults(request, checkpoint)
         request = self.request
         self.seed = fresh_seed() if request.seed is None else request.seed
         self.rows = range(request.row, request.row + request.num_samples)

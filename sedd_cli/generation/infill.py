@@ -13,7 +13,7 @@ from sedd_cli.diffusion.likelihood import default_estimator, estimate
 from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import Sampler, State
 from sedd_cli.errors import UsageError
-from sedd_cli.generation.engine import Run, Step, settled
+from sedd_cli.generation.engine import Run, Step, resolve_defaults
 from sedd_cli.generation.lengths import choose_lengths
 from sedd_cli.generation.options import SamplingKeywords
 from sedd_cli.generation.request import Request, check_text
@@ -96,7 +96,7 @@ class Infilling:
         check_text("document", document)
         if request.prompt or request.suffix:
             raise UsageError("a document has no prompt and no suffix beside its own text", "Leave them out.")
-        self.checkpoint, self.request, self.document = checkpoint, settled(request, checkpoint), document
+        self.checkpoint, self.request, self.document = checkpoint, resolve_defaults(request, checkpoint), document
         self.seed = fresh_seed() if request.seed is None else request.seed
         self.rows = range(request.row, request.row + request.num_samples)
         length = request.length or checkpoint.length
