@@ -91,7 +91,7 @@ class OurRun:
         self.visits = [row.unique().tolist() for row in self.reveal]
         self.advances = [
             (batch, call)
-            for batch in torch.arange(rows).split(self.run.batch_size)
+            for batch in torch.arange(rows).split(self.run.request.batch_size)
             for call in range(max(len(self.visits[row]) for row in batch))
         ]
 

@@ -142,31 +142,22 @@ def _into_folder(
 
 
 def _warn(run: "Run", terminal: Terminal) -> None:
-    from sedd_cli.generation.ood import ood_ratio
+    from sedd_cli.generation.warnings import length_warning, ood_warning, sampling_warnings
 
     checkpoint, canvas = run.checkpoint, run.canvas
-    if len(canvas.ids) > checkpoint.length:
-        terminal.warn(
-            f"a canvas of {len(canvas.ids)} tokens, but {checkpoint.name} was trained on {checkpoint.length}: "
-            "the text may fall apart"
-        )
-    if run.request.logits_processor().changes_law:
-        terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
     if run.excludes_end_of_text:
         terminal.info("between prompt and suffix the end-of-text token is left out")
-    if checkpoint.mask_id is None and (canvas.prompt or canvas.suffix):
-        terminal.warn("with the uniform process a prompt is only approximately taken into account")
-    ratio = ood_ratio(checkpoint, canvas.prompt)
-    if ratio is not None and ratio > 2:
-        terminal.warn(
-            f"this prompt is unlike what {checkpoint.name} was trained on: its bound is "
-            f"{ratio:.1f} times that of its own validation text"
-        )
+    given = "a prompt" if canvas.prompt or canvas.suffix else None
+    terminal.warn_each(
+        length_warning(checkpoint, "a canvas", len(canvas.ids)),
+        sampling_warnings(checkpoint, run.request.asked, given),
+        ood_warning(checkpoint, "prompt", canvas.prompt),
+    )
 
 
 def _summarise(run: "Run", samples: "list[Sample]", seconds: float, terminal: Terminal) -> None:
     calls = sum(sample.nfe for sample in samples)
-    terminal.info(f"seed {run.seed}, {calls} network calls, {seconds:.1f} s, {run.checkpoint.name}")
+    terminal.info(f"seed {run.request.seed}, {calls} network calls, {seconds:.1f} s, {run.checkpoint.name}")
 
 
 def _as_json(run: "Run", samples: "list[Sample]") -> str:
@@ -175,8 +166,8 @@ def _as_json(run: "Run", samples: "list[Sample]") -> str:
         {
             "model": {"name": checkpoint.name, "sha256": checkpoint.hash, "precision": checkpoint.precision},
             "settings": {
-                **asdict(run.request),
-                "seed": run.seed,
+                **run.request.settings(),
+                "seed": run.request.seed,
                 "length": len(run.canvas.ids),
                 "excludes_end_of_text": run.excludes_end_of_text,
             },

@@ -212,14 +212,13 @@ def _gaps(
 ) -> "list[Gap]":
     """The gaps asked for: spans and matches, or else the markers that stand in the text."""
     from sedd_cli.text.gaps import Unit, line_and_column, marker_gaps, parse_length, parse_span, regex_gaps, unit_spans
+    from sedd_cli.text.tokenizer import require_tokenizer
 
     length = None if tokens is None else parse_length(tokens)
     gaps = []
     if spans:
-        if checkpoint.tokenizer is None:
-            raise UsageError("this checkpoint has no tokenizer, so it reads no documents", "Choose another with -m.")
         known: Unit = unit  # type: ignore[assignment]  # unit_spans refuses others
-        units = unit_spans(document.text, known, checkpoint.tokenizer)
+        units = unit_spans(document.text, known, require_tokenizer(checkpoint.tokenizer, "it reads no documents"))
         gaps += [parse_span(span, units, len(document.text), length, unit) for span in spans]
     if pattern is not None:
         gaps += regex_gaps(document.text, pattern, length)
@@ -237,7 +236,7 @@ def _gaps(
 
 
 def _report(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
-    from sedd_cli.generation.ood import ood_ratio
+    from sedd_cli.generation.warnings import length_warning, ood_warning, sampling_warnings
 
     for chosen in infilling.chosen_lengths:
         tried = ", ".join(f"{n} ({nats:.1f})" for n, nats in chosen.nats.items())
@@ -246,25 +245,15 @@ def _report(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
         )
     checkpoint = infilling.checkpoint
     longest = max((len(window.canvas.ids) for window in infilling.windows), default=0)
-    if longest > checkpoint.length:
-        terminal.warn(
-            f"a canvas of {longest} tokens, but {checkpoint.name} was trained on {checkpoint.length}: "
-            "the text may fall apart"
-        )
-    if infilling.request.logits_processor().changes_law:
-        terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
-    if checkpoint.mask_id is None:
-        terminal.warn("with the uniform process the rest of the document is only approximately taken into account")
+    terminal.warn_each(
+        length_warning(checkpoint, "a canvas", longest),
+        sampling_warnings(checkpoint, infilling.request.asked, "the rest of the document"),
+    )
     if quiet or not infilling.sized_gaps:
         return
     first = infilling.sized_gaps[0]
     before, after = infilling.document[max(0, first.start - 400) : first.start], infilling.document[first.end :][:400]
-    ratio = ood_ratio(checkpoint, max(before, after, key=len))
-    if ratio is not None and ratio > 2:
-        terminal.warn(
-            f"this document is unlike what {checkpoint.name} was trained on: its bound is "
-            f"{ratio:.1f} times that of its own validation text"
-        )
+    terminal.warn_each(ood_warning(checkpoint, "document", max(before, after, key=len)))
 
 
 def _summarise(
@@ -278,7 +267,7 @@ def _summarise(
     lengths = "the comparison of lengths, then " if infilling.chosen_lengths else ""
     ranking = ", then the ranking" if len(fillings) > 1 and finished else ""
     terminal.info(
-        f"seed {infilling.seed}, {lengths}{calls} network calls{again}{ranking}, {seconds:.1f} s, "
+        f"seed {infilling.request.seed}, {lengths}{calls} network calls{again}{ranking}, {seconds:.1f} s, "
         f"{infilling.checkpoint.name}"
     )
 
@@ -288,7 +277,7 @@ def _as_json(infilling: "Infilling", fillings: "list[Filling]", nats: dict[int, 
     return as_json(
         {
             "model": {"name": checkpoint.name, "sha256": checkpoint.hash, "precision": checkpoint.precision},
-            "settings": {**asdict(infilling.request), "seed": infilling.seed},
+            "settings": {**infilling.request.settings(), "seed": infilling.request.seed},
             "gaps": [
                 {"start": gap.start, "end": gap.end, "tokens": gap.tokens, "window": number}
                 for number, window in enumerate(infilling.windows)

@@ -135,26 +135,17 @@ def score(
 
 
 def _report(evaluation: "ScoreEvaluation", text: str, terminal: Terminal) -> None:
-    from sedd_cli.generation.ood import ood_ratio
+    from sedd_cli.generation.warnings import length_warning, ood_warning
 
     checkpoint, windows = evaluation.checkpoint, evaluation.windows
-    if windows.length > checkpoint.length:
-        terminal.warn(
-            f"windows of {windows.length} tokens, but {checkpoint.name} was trained on {checkpoint.length}: "
-            "the figures may be poor"
-        )
+    terminal.warn_each(length_warning(checkpoint, "windows", windows.length, "the figures may be poor"))
     cut = f" in {len(windows)} windows of {windows.length}" if len(windows) > 1 else ""
     at_least = "at least " if evaluation.request.until_error and evaluation.goal else ""
     terminal.info(f"{len(evaluation.ids)} tokens{cut}, {at_least}{evaluation.calls_needed} network calls")
     if cut:
         terminal.info(f"each window but the first shares at least {windows.overlap} tokens with the one before")
     # The check reads only the first tokens, so a long document need not be tokenised twice.
-    ratio = ood_ratio(checkpoint, text[:4096])
-    if ratio is not None and ratio > 2:
-        terminal.warn(
-            f"this text is unlike what {checkpoint.name} was trained on: its bound is "
-            f"{ratio:.1f} times that of its own validation text"
-        )
+    terminal.warn_each(ood_warning(checkpoint, "text", text[:4096]))
 
 
 def _run(evaluation: "ScoreEvaluation", terminal: Terminal) -> "tuple[Score | None, bool]":

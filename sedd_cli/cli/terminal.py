@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from sedd_cli.errors import SeddError
@@ -48,6 +49,12 @@ class Terminal:
     def warn(self, text: str) -> None:
         if not self._quiet:
             self._print(f"warning: {text}", "yellow")
+
+    def warn_each(self, *groups: Iterable[str]) -> None:
+        """Warn of each; lazy ones are not computed where they are not printed."""
+        if not self._quiet:
+            for text in chain(*groups):
+                self.warn(text)
 
     def error(self, error: SeddError) -> None:
         self._print(f"error: {error.message}", "bold red")

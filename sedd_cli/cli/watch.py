@@ -33,7 +33,7 @@ def report_steps(job: Job, requested: int, terminal: Terminal) -> None:
 def title_of(job: Job) -> str:
     checkpoint, request = job.checkpoint, job.request
     described = f"{checkpoint.name}, {network_label(checkpoint.parameterization, checkpoint.parameters)}"
-    return run_title(described, str(request.sampler), request.steps, job.seed)
+    return run_title(described, request.sampler, request.steps, request.seed)
 
 
 def frame_of(job: Job, step: Step, calls: int) -> Frame:
@@ -49,9 +49,7 @@ def frame_of(job: Job, step: Step, calls: int) -> Frame:
         changed=frozenset(step.changed.tolist()),
         end=end_of_text_position(ids, end_id),
         row=job.label_of(step.row),
-        step=step_label(
-            step.step, job.request.steps, str(job.request.sampler), tokens=job.sampler_of(step.row).num_updates
-        ),
+        step=step_label(step.step, job.request.steps, job.request.sampler, tokens=job.sampler_of(step.row).num_updates),
         t=step.t,
         calls=calls,
     )

@@ -18,6 +18,7 @@ from sedd_cli.generation.engine import Run
 from sedd_cli.generation.request import Request
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas, make_canvas
+from sedd_cli.text.tokenizer import require_tokenizer
 
 Conditional = Literal["prefix", "infill"]
 
@@ -118,12 +119,11 @@ class Evaluation:
             sample_set.texts += self._evaluate([(number, ids, 0)], judge)
             yield Progress(sample_set.label, number + 1, call=False)
         for run in self.runs:
-            sampler = run.request.sampler
-            steps = run.request.steps
+            sampler, steps, size = run.request.sampler, run.request.steps, run.request.batch_size
             sample_set = SampleSet(sampler) if sampler in TOKEN_BY_TOKEN else SampleSet(f"{steps} steps", steps)
             self.sample_sets.append(sample_set)
-            for first in range(0, self.num, run.batch_size):
-                yield from self._sample(run, sample_set, run.rows[first : first + run.batch_size], judge)
+            for first in range(0, self.num, size):
+                yield from self._sample(run, sample_set, run.rows[first : first + size], judge)
         self.complete = True
 
     def metrics(self) -> list[tuple[SampleSet, SampleMetrics]]:
@@ -138,14 +138,10 @@ class Evaluation:
         return [*results, (self.real, compute_metrics(self.real, self._other_real.texts, self.seed))]
 
     def _read_reference(self, path: Path) -> Reference:
-        if self.checkpoint.tokenizer is None:
-            raise UsageError(
-                "this checkpoint has no tokenizer, so it cannot read a reference",
-                "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
-            )
+        tokenizer = require_tokenizer(self.checkpoint.tokenizer, "it cannot read a reference")
         # Twice as many, so that MAUVE can also be computed between the two halves.
         full_only = self.request.conditional is not None
-        return read_reference(path, self.checkpoint.tokenizer, self.length, 2 * self.num, full_only=full_only)
+        return read_reference(path, tokenizer, self.length, 2 * self.num, full_only=full_only)
 
     def _real_canvases(self, judge: JudgeModel | None) -> Tensor:
         if self.reference is None:
@@ -169,7 +165,7 @@ class Evaluation:
         started = time.perf_counter()
         last: dict[int, tuple[int, Tensor, int]] = {}
         canvases = [(number, self._canvas(number)) for number in numbers]
-        for step in run.resume([run.sampler.start(c.ids, c.free, run.seed, number) for number, c in canvases]):
+        for step in run.resume([run.sampler.start(c.ids, c.free, run.request.seed, number) for number, c in canvases]):
             last[step.row] = step.row, step.ids, step.nfe
             yield Progress(sample_set.label, len(sample_set.texts), call=True)
         seconds = time.perf_counter() - started

@@ -16,6 +16,7 @@ from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.errors import UsageError, check_integer
 from sedd_cli.evaluation.replicates import check_until_error, next_round, replicates_needed
 from sedd_cli.models.checkpoint import Checkpoint
+from sedd_cli.text.tokenizer import require_tokenizer
 
 Order = Literal["any", "left-to-right"]
 ScoreForm = Estimator | Literal["left-to-right"]
@@ -325,14 +326,10 @@ def _bytes(text: str) -> int:
 
 
 def _ids(checkpoint: Checkpoint, text: str) -> Tensor:
-    if checkpoint.tokenizer is None:
-        raise UsageError(
-            "this checkpoint has no tokenizer, so it cannot read text",
-            "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
-        )
+    tokenizer = require_tokenizer(checkpoint.tokenizer, "it cannot read text")
     if not text:
         raise UsageError("the text is empty", "There is nothing to score in it.")
-    return torch.tensor(checkpoint.tokenizer.encode(text))
+    return torch.tensor(tokenizer.encode(text))
 
 
 def score(

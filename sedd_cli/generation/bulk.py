@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -80,7 +80,7 @@ class Bulk:
         rows = [row for row in run.rows if row not in existing]
         batches: list[list[int]] = []
         for row in rows:
-            if batches and batches[-1][1] < run.batch_size and sum(batches[-1]) == row:
+            if batches and batches[-1][1] < run.request.batch_size and sum(batches[-1]) == row:
                 batches[-1][1] += 1
             else:
                 batches.append([row, 1])
@@ -102,8 +102,8 @@ class Bulk:
 
     def _check_settings(self, run: Run, any_seed: bool) -> int:
         """Write the settings, or compare them with those of the folder; returns the seed."""
-        settings = {key: value for key, value in asdict(run.request).items() if key not in FREE}
-        settings |= {"seed": run.seed, "length": len(run.canvas.ids), "full_canvas": self.full_canvas}
+        settings = {key: value for key, value in run.request.settings().items() if key not in FREE}
+        settings |= {"seed": run.request.seed, "length": len(run.canvas.ids), "full_canvas": self.full_canvas}
         settings |= {"checkpoint": self.checkpoint.hash, "precision": self.checkpoint.precision}
         path = self.folder / SETTINGS
         try:
@@ -111,7 +111,7 @@ class Bulk:
         except FileNotFoundError:
             record = {"schema_version": 1, "model": self.checkpoint.name, "settings": settings}
             write_file(path, (json.dumps(record, ensure_ascii=False, indent=2) + "\n").encode())
-            return run.seed
+            return run.request.seed
         except (ValueError, KeyError, TypeError) as error:
             raise NotLoadableError(f"{path} is damaged", "Give another folder with -o.") from error
         except OSError as error:

@@ -1,16 +1,14 @@
 """The engine: a request in, a stream of steps out, one step a network call and row."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Unpack
 
 from torch import Tensor
 
-from sedd_cli.diffusion.randomness import fresh_seed
-from sedd_cli.diffusion.samplers import Change, Sampler, State, default_sampler, make_sampler
-from sedd_cli.diffusion.schedules import Discrete
+from sedd_cli.diffusion.samplers import Change, Sampler, State, make_sampler
 from sedd_cli.generation.options import SamplingKeywords
-from sedd_cli.generation.request import Request
+from sedd_cli.generation.request import Request, ResolvedRequest, resolve
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas, make_canvas
 
@@ -55,40 +53,31 @@ class Sample:
     complete: bool = True
 
 
-def resolve_defaults(request: Request, checkpoint: Checkpoint) -> Request:
-    """Fill in the default sampler and, for `ancestral`, the number of steps of the checkpoint's chain."""
-    sampler = request.sampler or default_sampler(checkpoint.process)
-    if sampler == "ancestral" and isinstance(checkpoint.noise, Discrete):
-        return replace(request, sampler=sampler, steps=checkpoint.noise.steps)
-    return replace(request, sampler=sampler)
-
-
 class Run:
     """A request bound to a checkpoint. Iterate `steps()`; what has been written so far is in `samples()`.
 
     `canvas`: what to write on; by default one with the request's length, prompt and suffix.
     """
 
-    def __init__(self, checkpoint: Checkpoint, request: Request, canvas: Canvas | None = None) -> None:
-        self.checkpoint, self.request = checkpoint, resolve_defaults(request, checkpoint)
-        request = self.request
-        self.seed = fresh_seed() if request.seed is None else request.seed
-        self.rows = range(request.row, request.row + request.num_samples)
-        if canvas is None:
-            length = checkpoint.length if request.length is None else request.length
-            canvas = make_canvas(checkpoint.tokenizer, length, request.prompt or "", request.suffix or "")
-        self.canvas: Canvas = canvas
+    def __init__(
+        self, checkpoint: Checkpoint, request: Request | ResolvedRequest, canvas: Canvas | None = None
+    ) -> None:
+        resolved = resolve(request, checkpoint)
+        asked = resolved.asked
+        self.checkpoint, self.request, self.rows = checkpoint, resolved, resolved.rows
+        self.canvas = canvas or make_canvas(
+            checkpoint.tokenizer, resolved.length, asked.prompt or "", asked.suffix or ""
+        )
         self.sampler = make_sampler(
             checkpoint.process,
             checkpoint.noise,
-            name=request.sampler or default_sampler(checkpoint.process),
-            score=request.score,
-            steps=request.steps,
-            free=int(canvas.free.sum()),
-            length=len(canvas.ids),
-            logits_processor=request.logits_processor(canvas),
+            name=resolved.sampler,
+            score=asked.score,
+            steps=resolved.steps,
+            free=int(self.canvas.free.sum()),
+            length=len(self.canvas.ids),
+            logits_processor=asked.logits_processor(self.canvas),
         )
-        self.batch_size = request.batch_size or (1 if checkpoint.device.type == "cpu" else 16)
         self._latest: dict[int, tuple[Tensor, int, bool]] = {}
 
     @property
@@ -117,7 +106,7 @@ class Run:
         }
 
     def start(self, row: int) -> State:
-        return self.sampler.start(self.canvas.ids, self.canvas.free, self.seed, row)
+        return self.sampler.start(self.canvas.ids, self.canvas.free, self.request.seed, row)
 
     def done(self, state: State) -> bool:
         return self.sampler.calls_left(state) == 0
@@ -128,8 +117,9 @@ class Run:
 
     def steps(self) -> Iterator[Step]:
         """Carry every row to its end, batch by batch."""
-        for first in range(0, len(self.rows), self.batch_size):
-            batch = self.rows[first : first + self.batch_size]
+        size = self.request.batch_size
+        for first in range(0, len(self.rows), size):
+            batch = self.rows[first : first + size]
             yield from self.resume([self.start(row) for row in batch])
 
     def rows_of(self, number: int) -> range:
@@ -159,7 +149,7 @@ class Run:
     def samples(self, full_canvas: bool = False) -> list[Sample]:
         """Every row begun, as it stands; `full_canvas`: with what follows the end-of-text token."""
         return [
-            Sample(self.text_of(ids, full_canvas), ids, nfe, self.seed, row, complete)
+            Sample(self.text_of(ids, full_canvas), ids, nfe, self.request.seed, row, complete)
             for row, (ids, nfe, complete) in sorted(self._latest.items())
         ]
 

@@ -10,17 +10,16 @@ import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.likelihood import default_estimator, estimate
-from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import Sampler, State
 from sedd_cli.errors import UsageError
-from sedd_cli.generation.engine import Run, Step, resolve_defaults
+from sedd_cli.generation.engine import Run, Step
 from sedd_cli.generation.lengths import choose_lengths
 from sedd_cli.generation.options import SamplingKeywords
-from sedd_cli.generation.request import Request, check_text
+from sedd_cli.generation.request import Request, check_text, resolve
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import Gap, check_gaps
-from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
 from sedd_cli.text.windows import Window, make_windows
 
 REPLICATES, DRAWS = 4, 16
@@ -83,11 +82,7 @@ class Infilling:
     """
 
     def __init__(self, checkpoint: Checkpoint, request: Request, document: str, gaps: Sequence[Gap]) -> None:
-        if checkpoint.tokenizer is None:
-            raise UsageError(
-                "this checkpoint has no tokenizer, so it reads no documents",
-                "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
-            )
+        tokenizer = require_tokenizer(checkpoint.tokenizer, "it reads no documents")
         if checkpoint.autoregressive:
             raise UsageError(
                 "an autoregressive checkpoint writes from left to right: it cannot know what stands after a gap",
@@ -96,16 +91,14 @@ class Infilling:
         check_text("document", document)
         if request.prompt or request.suffix:
             raise UsageError("a document has no prompt and no suffix beside its own text", "Leave them out.")
-        self.checkpoint, self.request, self.document = checkpoint, resolve_defaults(request, checkpoint), document
-        self.seed = fresh_seed() if request.seed is None else request.seed
-        self.rows = range(request.row, request.row + request.num_samples)
-        length = request.length or checkpoint.length
+        self.checkpoint, self.request, self.document = checkpoint, resolve(request, checkpoint), document
+        self.rows, length = self.request.rows, self.request.length
         if not gaps:
             raise UsageError("the document has no gap", "Name one, for example with --mask 10:40.")
         self.sized_gaps, self.chosen_lengths = choose_lengths(
             checkpoint, document, check_gaps(gaps, len(document)), length
         )
-        self.windows = make_windows(checkpoint.tokenizer, document, self.sized_gaps, length)
+        self.windows = make_windows(tokenizer, document, self.sized_gaps, length)
         self._runs: dict[tuple[int, int, tuple[int, ...]], Run] = {}
         self._state: dict[int, State] = {}
         self._nfe: dict[int, int] = defaultdict(int)
@@ -154,7 +147,7 @@ class Infilling:
     def start(self, row: int) -> State:
         """Return the initial state of a canvas index (see the class)."""
         window = self.window_of(row)
-        return self.sampler_of(row).start(window.canvas.ids, window.canvas.free, self.seed, row)
+        return self.sampler_of(row).start(window.canvas.ids, window.canvas.free, self.request.seed, row)
 
     def done(self, state: State) -> bool:
         """Whether a window has no MASK and is valid UTF-8 (`Job`)."""
@@ -183,8 +176,8 @@ class Infilling:
             groups[id(self.run_of(self.window_of(state.row)))].append(state)
         for group in groups.values():
             run = self.run_of(self.window_of(group[0].row))
-            for first in range(0, len(group), run.batch_size):
-                batch = group[first : first + run.batch_size]
+            for first in range(0, len(group), self.request.batch_size):
+                batch = group[first : first + self.request.batch_size]
                 yield from self._advance(run, batch)
                 for state in batch:
                     yield from self._redraw(run, state.row)
@@ -253,7 +246,7 @@ class Infilling:
             spans,
             sum(self._nfe[index] for index in canvas_indices),
             sum(self._redrawn[index] for index in canvas_indices),
-            self.seed,
+            self.request.seed,
             row,
             complete,
             states,

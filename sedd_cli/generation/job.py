@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sedd_cli.diffusion.samplers import Sampler, State
-from sedd_cli.generation.request import Request
+from sedd_cli.generation.request import ResolvedRequest
 from sedd_cli.models.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
@@ -15,8 +15,7 @@ class Job(Protocol):
     """Canvases generated step by step, one a row."""
 
     checkpoint: Checkpoint
-    request: Request
-    seed: int
+    request: ResolvedRequest
 
     def start(self, row: int) -> State:
         """Return the initial state of a row."""

@@ -1,10 +1,15 @@
-"""What is asked for: one frozen record that the command, the interface and the library fill in alike."""
+"""Requests: as they are asked, and as they are resolved for a checkpoint."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sedd_cli.diffusion.draws import LogitsProcessor
+from sedd_cli.diffusion.names import SamplerName
+from sedd_cli.diffusion.randomness import fresh_seed
+from sedd_cli.diffusion.samplers import default_sampler
+from sedd_cli.diffusion.schedules import Discrete
 from sedd_cli.errors import UsageError
 from sedd_cli.generation.options import SamplingOptions, check_ranges
+from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
 
 
@@ -21,6 +26,47 @@ class Request(SamplingOptions):
         """How draws are bent, and what may not stand on a canvas."""
         limits = (canvas.forbidden, canvas.space_positions, canvas.forbidden_at_space) if canvas else ()
         return LogitsProcessor(self.temperature, self.top_k, self.top_p, *limits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedRequest:
+    """A request with every default filled in for a checkpoint, by `resolve`. `asked` is the request itself."""
+
+    asked: Request
+    seed: int
+    length: int
+    sampler: SamplerName
+    steps: int
+    batch_size: int
+
+    @property
+    def rows(self) -> range:
+        """The rows of the seed that are drawn."""
+        return range(self.asked.row, self.asked.row + self.asked.num_samples)
+
+    def settings(self) -> dict[str, object]:
+        """The options as they are recorded: as asked, but for the sampler and its steps."""
+        return {**asdict(self.asked), "sampler": self.sampler, "steps": self.steps}
+
+
+def resolve(request: Request | ResolvedRequest, checkpoint: Checkpoint) -> ResolvedRequest:
+    """Fill in the defaults: a fresh seed, the checkpoint's length, its sampler, and the steps of that sampler.
+
+    Returns a request that is resolved as it is: the windows of a document share one seed.
+    """
+    if isinstance(request, ResolvedRequest):
+        return request
+    sampler, steps = request.sampler or default_sampler(checkpoint.process), request.steps
+    if sampler == "ancestral" and isinstance(checkpoint.noise, Discrete):
+        steps = checkpoint.noise.steps
+    return ResolvedRequest(
+        asked=request,
+        seed=fresh_seed() if request.seed is None else request.seed,
+        length=request.length or checkpoint.length,
+        sampler=sampler,
+        steps=steps,
+        batch_size=request.batch_size or (1 if checkpoint.device.type == "cpu" else 16),
+    )
 
 
 def check_text(name: str, text: str) -> None:

@@ -7,7 +7,6 @@ are written as ids and as byte-level pieces (`Ġthe`), so that reading needs no 
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from torch import Tensor
@@ -37,8 +36,8 @@ class Tracer:
                 "version": VERSION,
                 "sedd": sedd_cli.__version__,
                 "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.hash, "precision": checkpoint.precision},
-                "settings": asdict(job.request),
-                "seed": job.seed,
+                "settings": job.request.settings(),
+                "seed": job.request.seed,
                 "mask_id": checkpoint.mask_id,
                 "end_of_text_id": checkpoint.tokenizer.end_of_text_id if checkpoint.tokenizer else None,
                 **job.header(),

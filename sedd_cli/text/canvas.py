@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sedd_cli.errors import UsageError
-from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,8 @@ def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suff
     """
     if length < 1:
         raise UsageError(f"length must be at least 1, not {length}")
-    if tokenizer is None and (prompt or suffix):
-        raise UsageError(
-            "this checkpoint has no tokenizer, so it takes no prompt and no suffix",
-            "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
-        )
+    if prompt or suffix:
+        require_tokenizer(tokenizer, "it takes no prompt and no suffix")
     absorbs_space = tokenizer is not None and prompt.endswith(" ") and tokenizer.has_space_tokens
     head = tokenizer.encode(prompt[:-1] if absorbs_space else prompt) if tokenizer else []
     tail = tokenizer.encode(suffix) if tokenizer else []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tokenizers
 
+from sedd_cli.errors import UsageError
 from sedd_cli.text.byte_level import (
     BYTE_ALPHABET,
     END_OF_TEXT,
@@ -29,6 +30,16 @@ def _raising_value_error(name: str) -> Iterator[None]:
     except BaseException as error:
         # A panic is not an Exception, and its class cannot be imported.
         raise ValueError(f"{name}: {error}") from error
+
+
+def require_tokenizer(tokenizer: "Tokenizer | None", reason: str) -> "Tokenizer":
+    """Return the tokenizer of a checkpoint. Raises `UsageError` if it has none; `reason`: what that excludes."""
+    if tokenizer is None:
+        raise UsageError(
+            f"this checkpoint has no tokenizer, so {reason}",
+            "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints), or choose another.",
+        )
+    return tokenizer
 
 
 class Tokenizer:

@@ -135,7 +135,7 @@ class RunActions(BaseScreen):
         else:
             self.session.add_run(self.scene, message.branches)
             # A seed is used for one run, unless it is locked.
-            self.seed = message.branches[0].job.seed if self.settings.lock_seed else None
+            self.seed = message.branches[0].job.request.seed if self.settings.lock_seed else None
             self.refresh_view()
 
     def on_advanced(self, message: messages.Advanced) -> None:

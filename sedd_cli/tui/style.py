@@ -161,12 +161,12 @@ def label_of(branch: "Branch", at: int) -> str:
     if moment.step is None:
         return "start"
     request = branch.job.request
-    return step_label(moment.step.step, request.steps, str(request.sampler))
+    return step_label(moment.step.step, request.steps, request.sampler)
 
 
 def branch_name(branch: "Branch") -> str:
     """A branch in the list of them."""
-    parts = [f"candidate {branch.number - branch.job.request.row + 1}"]
+    parts = [f"candidate {branch.number - branch.job.request.rows.start + 1}"]
     edits = [moment.edit for moment in branch.moments if moment.edit]
     if edits:
         parts.append(", ".join(edits[-3:]))
@@ -188,9 +188,9 @@ def title_of(checkpoint: "Checkpoint | None", load_status: str, scene: Scene, sa
     parts = [checkpoint.name, network_label(checkpoint.parameterization, checkpoint.parameters)]
     if scene.branch is not None:
         request = scene.branch.job.request
-        sampler, steps = request.sampler or sampler, request.steps
+        sampler, steps = request.sampler, request.steps
     parts.append(sampler if sampler in TOKEN_BY_TOKEN else f"{sampler} {steps}")
     if scene.branch is not None:
-        parts.append(f"seed {scene.branch.job.seed}")
+        parts.append(f"seed {scene.branch.job.request.seed}")
     parts += waiting
     return "sedd  " + " · ".join(parts)

@@ -261,7 +261,7 @@ async def test_settings_are_used_and_remembered(opened: Opened, tmp_path: Path) 
         assert (settings.steps, settings.temperature) == (4, 0.5) and "tweedie 4" in seat.title
         await seat.go()
         request = seat.branch.job.request
-        assert (request.steps, request.temperature, request.length) == (4, 0.5, 32)
+        assert (request.steps, request.asked.temperature, request.length) == (4, 0.5, 32)
         await seat.press("s")
         form = await seat.shown(SettingsScreen)
         form.query_one("#steps", Input).value = "9"

@@ -250,16 +250,16 @@ async def test_one_more_where_there_is_none_is_the_first(opened: Opened) -> None
 async def test_a_fresh_seed_for_each_run_unless_it_is_locked(opened: Opened) -> None:
     async with opened(seed=None, lock_seed=False) as seat:
         await seat.go()
-        first = seat.branch.job.seed
+        first = seat.branch.job.request.seed
         await seat.press("u")
         await seat.go()
-        assert seat.branch.job.seed != first
+        assert seat.branch.job.request.seed != first
     async with opened(seed=None, lock_seed=True) as seat:
         await seat.go()
-        first = seat.branch.job.seed
+        first = seat.branch.job.request.seed
         await seat.press("u")
         await seat.go()
-        assert seat.branch.job.seed == first
+        assert seat.branch.job.request.seed == first
 
 
 @one_size

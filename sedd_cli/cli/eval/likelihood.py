@@ -52,15 +52,11 @@ class BlockOptions:
     def blocks_of(self, data: "DataSet", checkpoint: "Checkpoint", length: int) -> "Blocks":
         """Cut the data into blocks. Raises `UsageError` without a tokenizer, or if the data are too short."""
         from sedd_cli.evaluation.blocks import make_blocks
+        from sedd_cli.text.tokenizer import require_tokenizer
 
-        if checkpoint.tokenizer is None:
-            raise UsageError(
-                f"{checkpoint.name} has no tokenizer, so it cannot read text",
-                "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
-            )
         blocks = make_blocks(
             data.documents,
-            checkpoint.tokenizer,
+            require_tokenizer(checkpoint.tokenizer, "it cannot read text"),
             length,
             separator=self.separator,
             remainder=self.remainder,
@@ -75,11 +71,9 @@ def names_of(data: Sequence[str], sets: Sequence["DataSet"]) -> list[str]:
 
 
 def warn_of_length(checkpoint: "Checkpoint", length: int, terminal: Terminal) -> None:
-    if length > checkpoint.length:
-        terminal.warn(
-            f"blocks of {length} tokens, but {checkpoint.name} was trained on {checkpoint.length}: "
-            "the figures may be poor"
-        )
+    from sedd_cli.generation.warnings import length_warning
+
+    terminal.warn_each(length_warning(checkpoint, "blocks", length, "the figures may be poor"))
 
 
 def run_evaluation(evaluation: "LikelihoodEvaluation", name: str, terminal: Terminal) -> bool:

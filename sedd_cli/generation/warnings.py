@@ -1,0 +1,36 @@
+"""Warnings that commands and the interface share, as sentences."""
+
+from collections.abc import Iterator
+
+from sedd_cli.generation.ood import ood_ratio
+from sedd_cli.generation.request import Request
+from sedd_cli.models.checkpoint import Checkpoint
+
+FAR = 2.0
+"""The ratio (`ood_ratio`) from which a text is reported as unlike the checkpoint's."""
+
+
+def length_warning(
+    checkpoint: Checkpoint, what: str, length: int, consequence: str = "the text may fall apart"
+) -> Iterator[str]:
+    """Yield a warning if `what` ("a canvas") of `length` tokens is longer than what the checkpoint was trained on."""
+    if length > checkpoint.length:
+        yield f"{what} of {length} tokens, but {checkpoint.name} was trained on {checkpoint.length}: {consequence}"
+
+
+def sampling_warnings(checkpoint: Checkpoint, request: Request, given: str | None) -> Iterator[str]:
+    """Yield what makes samples other than the model's own; `given`: the text that they depend on, if any."""
+    if request.logits_processor().changes_law:
+        yield "temperature, top-k and top-p change the law: these are no samples of the model itself"
+    if checkpoint.mask_id is None and given:
+        yield f"with the uniform process {given} is only approximately taken into account"
+
+
+def ood_warning(checkpoint: Checkpoint, what: str, text: str) -> Iterator[str]:
+    """Yield a warning if `text`, a "prompt" or "document", is unlike what the checkpoint was trained on."""
+    ratio = ood_ratio(checkpoint, text)
+    if ratio is not None and ratio > FAR:
+        yield (
+            f"this {what} is unlike what {checkpoint.name} was trained on: its bound is "
+            f"{ratio:.1f} times that of its own validation text"
+        )
