@@ -32,11 +32,11 @@ def _raising_value_error(name: str) -> Iterator[None]:
         raise ValueError(f"{name}: {error}") from error
 
 
-def require_tokenizer(tokenizer: "Tokenizer | None", reason: str) -> "Tokenizer":
+def require_tokenizer(tokenizer: "Tokenizer | None", reason: str, checkpoint: str = "this checkpoint") -> "Tokenizer":
     """Return the tokenizer of a checkpoint. Raises `UsageError` if it has none; `reason`: what that excludes."""
     if tokenizer is None:
         raise UsageError(
-            f"this checkpoint has no tokenizer, so {reason}",
+            f"{checkpoint} has no tokenizer, so {reason}",
             "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints), or choose another.",
         )
     return tokenizer

@@ -56,7 +56,7 @@ class BlockOptions:
 
         blocks = make_blocks(
             data.documents,
-            require_tokenizer(checkpoint.tokenizer, "it cannot read text"),
+            require_tokenizer(checkpoint.tokenizer, "it cannot read text", checkpoint.name),
             length,
             separator=self.separator,
             remainder=self.remainder,
