@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedd_cli.cli import options
-from sedd_cli.cli.checkpoints import load
+from sedd_cli.cli.checkpoints import fetch_if_missing, load
 from sedd_cli.cli.output import Output, as_json, join_texts, read_prompt
+from sedd_cli.cli.preview import preview
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.distributed import launched, launched_rank, process_group
 from sedd_cli.errors import UsageError
-from sedd_cli.generation.options import SamplingOptions
+from sedd_cli.generation.options import SamplingOptions, check_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sedd_cli.generation.engine import Run, Sample
-    from sedd_cli.generation.request import Request
     from sedd_cli.models.checkpoint import Checkpoint
 
 
@@ -63,37 +63,38 @@ def generate(
     For example: sedd generate "Once upon a time" --seed 1 (a prompt that begins with a dash goes after --)
     """
     terminal = Terminal(quiet=quiet or launched_rank() > 0, color=color, live=live)
-    prompt = read_prompt(" ".join(words) if words else None)
+    sampling = replace(sampling, prompt=read_prompt(" ".join(words) if words else None))
+    check_ranges(sampling)
     if trace is not None and output is not None and trace.resolve() == Path(output).resolve():
         raise UsageError(f"-o and --trace both write to {output}", "Give each its own file.")
-    from sedd_cli.generation.request import Request
-
-    request = Request(**asdict(replace(sampling, prompt=prompt)))
     if launched() or _is_folder(output):
         if trace is not None:
             raise UsageError("samples in a folder have no trace", "Leave out --trace, or give a file with -o.")
-        _into_folder(output, request, full_canvas, lambda: load(model, device, dtype, terminal), terminal)
+        _into_folder(output, sampling, full_canvas, lambda: load(model, device, dtype, terminal), terminal)
         return
     with ExitStack() as stack:
         out = stack.enter_context(Output(Path(output) if output else None))
-        from sedd_cli.cli.watch import report_steps, run_job
-        from sedd_cli.generation.engine import Run
-        from sedd_cli.generation.trace import TraceWriter
+        fetch_if_missing(model, terminal)
+        with preview(model, sampling, terminal) as view:
+            from sedd_cli.cli.watch import report_steps, run_job
+            from sedd_cli.generation.engine import Run
+            from sedd_cli.generation.request import Request
+            from sedd_cli.generation.trace import TraceWriter
 
-        run = Run(load(model, device, dtype, terminal, identified=json), request)
-        report_steps(run, sampling.steps, terminal)
-        if run.checkpoint.tokenizer is None and not json:
-            raise UsageError(
-                "this checkpoint has no tokenizer, so it writes ids, not text",
-                "Use --json, or put its tokenizer.json beside config.json.",
-            )
-        if terminal.enabled:
-            _warn(run, terminal)
-        started = time.monotonic()
-        writer = TraceWriter(trace, run) if trace else None
-        if writer:
-            stack.callback(writer.discard)
-        finished = run_job(run, terminal, writer)
+            run = Run(load(model, device, dtype, terminal, identified=json), Request(**asdict(sampling)))
+            report_steps(run, sampling.steps, terminal)
+            if run.checkpoint.tokenizer is None and not json:
+                raise UsageError(
+                    "this checkpoint has no tokenizer, so it writes ids, not text",
+                    "Use --json, or put its tokenizer.json beside config.json.",
+                )
+            if terminal.enabled:
+                _warn(run, terminal)
+            started = time.monotonic()
+            writer = TraceWriter(trace, run) if trace else None
+            if writer:
+                stack.callback(writer.discard)
+            finished = run_job(run, terminal, writer, view)
         samples = run.samples(full_canvas)
         # If the text cannot be written, the trace is, and the seed is told, by which it can be had again.
         with ExitStack() as last:
@@ -112,17 +113,23 @@ def _is_folder(output: str | None) -> bool:
 
 
 def _into_folder(
-    output: str | None, request: "Request", full_canvas: bool, load: "Callable[[], Checkpoint]", terminal: Terminal
+    output: str | None,
+    sampling: SamplingOptions,
+    full_canvas: bool,
+    load: "Callable[[], Checkpoint]",
+    terminal: Terminal,
 ) -> None:
     """Draw this process's share of the samples; under torchrun there are others."""
     from sedd_cli.cli.watch import report_steps
     from sedd_cli.generation.bulk import Bulk
     from sedd_cli.generation.engine import Run
+    from sedd_cli.generation.request import Request
 
     if output is None:
         raise UsageError("several processes write to a folder", "Give one with -o FOLDER/.")
     if Path(output).is_file():
         raise UsageError(f"{output} is a file, not a folder", "Give a folder with -o FOLDER/.")
+    request = Request(**asdict(sampling))
     with process_group() as world, Bulk(load(), request, Path(output), world, full_canvas=full_canvas) as bulk:
         run = Run(bulk.checkpoint, bulk.request)
         report_steps(run, request.steps, terminal)

@@ -2,6 +2,8 @@
 
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import chain
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 Color = Literal["auto", "always", "never"]
 View = TypeVar("View", "LiveView", "TrainingView")
+LINE_SECONDS = 10.0
+"""Between two lines of progress where nothing can be drawn in place."""
 
 
 class Terminal:
@@ -24,6 +28,8 @@ class Terminal:
         from rich.console import Console
 
         self._quiet = quiet
+        self._held: list[tuple[str, str]] | None = None
+        """Messages to print once the view that fills the terminal is gone."""
         stream = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123 - lives as long as the process
         self._console: Console = Console(
             file=stream,
@@ -85,8 +91,16 @@ class Terminal:
             return
         from rich.live import Live
 
-        with Live(view, console=self._console, screen=screen, transient=True, refresh_per_second=refresh_per_second):
-            yield view
+        self._held = [] if screen else None
+        try:
+            with Live(
+                view, console=self._console, screen=screen, transient=True, refresh_per_second=refresh_per_second
+            ):
+                yield view
+        finally:
+            held, self._held = self._held or [], None
+            for text, style in held:
+                self._print(text, style)
 
     @contextmanager
     def byte_progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -113,9 +127,13 @@ class Terminal:
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[str, int, int], None]]:
-        """Show progress until the block ends. Yields a callback (description, done, total)."""
+        """Show progress until the block ends. Yields a callback (description, done, total).
+
+        A bar, or where none can be drawn a line every ten seconds.
+        """
         if not self.live:
-            yield lambda description, done, total: None
+            with self._progress_lines() as count:
+                yield count
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -129,6 +147,34 @@ class Terminal:
                 task, description=inert(description), completed=done, total=total
             )
 
+    @contextmanager
+    def _progress_lines(self) -> Iterator[Callable[[str, int, int], None]]:
+        latest, started, ended = ("", 0, 0), time.monotonic(), threading.Event()
+
+        def count(description: str, done: int, total: int) -> None:
+            nonlocal latest
+            latest = description, done, total
+
+        def report() -> None:
+            while not ended.wait(LINE_SECONDS):
+                description, done, total = latest
+                if not total:
+                    continue
+                seconds = time.monotonic() - started
+                left = f", about {seconds / done * (total - done):.0f} s left" if done and total > done else ""
+                self.info(f"{description}: {done:,} of {total:,} after {seconds:.0f} s{left}")
+
+        # A thread, because one network call on a long canvas takes longer than that.
+        thread = threading.Thread(target=report, daemon=True)
+        if self.enabled:
+            thread.start()
+        try:
+            yield count
+        finally:
+            ended.set()
+            if self.enabled:
+                thread.join()
+
     @property
     def can_prompt(self) -> bool:
         return self._console.file.isatty() and sys.stdin is not None and sys.stdin.isatty()
@@ -139,6 +185,9 @@ class Terminal:
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def _print(self, text: str, style: str) -> None:
+        if self._held is not None:
+            self._held.append((text, style))
+            return
         from rich.text import Text
 
         from sedd_cli.render.inert import inert

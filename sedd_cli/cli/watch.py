@@ -1,5 +1,7 @@
 """Runs a job, shown and recorded: its steps as frames of the live view."""
 
+from contextlib import ExitStack
+
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.generation.engine import Step
 from sedd_cli.generation.job import Job
@@ -9,16 +11,27 @@ from sedd_cli.render.live import Frame, LiveView
 from sedd_cli.text.byte_level import end_of_text_position
 
 
-def run_job(job: Job, terminal: Terminal, writer: TraceWriter | None) -> bool:
-    """Run a job to its end, shown and recorded where wanted. Returns False if interrupted."""
-    needed = job.calls_needed() if terminal.live else 0
+def run_job(job: Job, terminal: Terminal, writer: TraceWriter | None, view: LiveView | None = None) -> bool:
+    """Run a job to its end, shown and recorded where wanted; `view`: one that is open already.
+
+    Returns False if interrupted.
+    """
+    needed = job.calls_needed() if terminal.enabled or terminal.live else 0
     try:
-        with terminal.live_view(LiveView(title_of(job), needed, job.exact_calls)) as view:
+        with ExitStack() as stack:
+            view = view or stack.enter_context(terminal.live_view(LiveView()))
+            if view is not None:
+                view.begin(title_of(job), needed, job.exact_calls)
+            count = None if view else stack.enter_context(terminal.progress())
+            if count is not None:
+                count("network calls", 0, needed)
             for calls, step in enumerate(job.steps(), start=1):
                 if writer is not None:
                     writer.add(step)
                 if view is not None:
                     view.show(frame_of(job, step, calls))
+                if count is not None:
+                    count("network calls", calls, needed)
     except KeyboardInterrupt:
         return False
     return True

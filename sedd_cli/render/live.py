@@ -46,17 +46,25 @@ class LiveView:
     """
 
     def __init__(
-        self, title: str, calls_needed: int, exact: bool, clock: Callable[[], float] | None = time.monotonic
+        self,
+        title: str = "sedd",
+        calls_needed: int = 0,
+        exact: bool = True,
+        clock: Callable[[], float] | None = time.monotonic,
     ) -> None:
-        self._title = title
-        self._needed, self._exact = calls_needed, exact
         self._frame: Frame | None = None
-        self._clock, self._started = clock, clock() if clock else 0.0
+        self._clock = clock
+        self.begin(title, calls_needed, exact)
+
+    def begin(self, title: str, calls_needed: int, exact: bool) -> None:
+        """Set what is known once a run starts. The time that is left is estimated from here on."""
+        self._title, self._needed, self._exact = title, calls_needed, exact
+        self._started = self._clock() if self._clock else 0.0
         self._earlier_calls: int | None = None
-        """Calls made before the first frame."""
+        """Calls made before the first frame of the run."""
 
     def show(self, frame: Frame) -> None:
-        if self._earlier_calls is None:
+        if self._earlier_calls is None and frame.calls:
             self._earlier_calls = max(0, frame.calls - 1)
         self._frame = frame
 
@@ -80,7 +88,9 @@ class LiveView:
             yield Text(f"and {hidden + 1} more lines below", style="dim", no_wrap=True)
         for _ in range(room - len(canvas) - (hidden > 0)):
             yield Segment.line()
-        yield ProgressBar(total=self._needed, completed=frame.calls, width=options.max_width, complete_style="cyan")
+        yield ProgressBar(
+            total=self._needed or 1, completed=frame.calls, width=options.max_width, complete_style="cyan"
+        )
         yield Segment.line()
         yield Text(one_line(self._status(frame)), no_wrap=True, overflow="ellipsis", end="")
 
@@ -89,9 +99,10 @@ class LiveView:
             frame.step,
             *([] if frame.t is None else [f"t {frame.t:.3f}"]),
             f"masks {frame.masks}/{len(frame.pieces)}",
-            f"calls {frame.calls}/{'' if self._exact else 'at most '}{self._needed}",
         ]
-        if self._clock is not None:
+        if self._needed:
+            parts.append(f"calls {frame.calls}/{'' if self._exact else 'at most '}{self._needed}")
+        if self._needed and self._clock is not None:
             done = max(1, frame.calls - (self._earlier_calls or 0))
             left = (self._clock() - self._started) / done * max(0, self._needed - frame.calls)
             parts.append(f"{left:.0f} s left")

@@ -52,7 +52,14 @@ def test_no_torch_and_no_textual_without_need() -> None:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    code = "import sedd_cli, sys; sys.exit(bool({'torch', 'rich', 'typer'} & set(sys.modules)))"
+    code = """
+import sys, sedd_cli
+assert not {'torch', 'rich', 'typer'} & set(sys.modules)
+from sedd_cli.cli.preview import first_frame
+from sedd_cli.generation.options import SamplingOptions
+assert first_frame(None, SamplingOptions(prompt="Once")) is not None
+assert 'torch' not in sys.modules
+"""
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
