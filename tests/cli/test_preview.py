@@ -3,13 +3,13 @@
 import io
 
 import pytest
-from tests.conftest import PARITY, Sedd
 
 from sedd_cli.cli import preview, terminal
 from sedd_cli.cli.preview import first_frame
 from sedd_cli.generation.options import SamplingOptions
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import make_canvas
+from tests.conftest import PARITY, Sedd
 
 
 def test_the_first_frame_is_the_canvas_of_the_run(built_in: Checkpoint) -> None:
