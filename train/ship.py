@@ -79,6 +79,7 @@ def put(run: Path, target: Path, validation: Path) -> tuple[Checkpoint, list[Bou
     written = load_checkpoint(str(target))
     estimators: tuple[Estimator, ...] = ("ao", "dwdse") if written.parameterization == "SEDD" else ("ao",)
     bounds = [bound_of(written, validation, estimator) for estimator in estimators]
+    config["provenance"]["subject"] = "children's stories"
     config["provenance"]["data"] = "TinyStories pieces, 13,658 stories, 2.8M tokens, CDLA-Sharing-1.0"
     config["provenance"]["bound"] = {
         "nats_per_token": round(bounds[0].nats_per_token, 4),

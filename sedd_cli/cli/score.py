@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 SCORING = "Scoring"
 MEANING = {
-    "ao": "the any-order bound: -log p is at most this, up to the standard error",
-    "elbo": "the evidence bound: -log p is at most this, up to the standard error",
-    "d3pm": "the bound of the checkpoint's own chain: -log p is at most this, up to the standard error",
+    "ao": "the bound over all orders of writing: the true figures are at most these",
+    "elbo": "the evidence bound: the true figures are at most these",
+    "d3pm": "the bound of the checkpoint's own chain: the true figures are at most these",
     "left-to-right": "exact for this order",
     "autoregressive": "exact",
 }
@@ -114,7 +114,7 @@ def score(
         )
         evaluation = ScoreEvaluation(load(model, device, dtype, terminal, identified=json), document.text, request)
         if not quiet:
-            _report(evaluation, document.text, terminal)
+            _report(evaluation, terminal)
         started = time.monotonic()
         result, finished = _run(evaluation, terminal)
         if result is None:
@@ -126,7 +126,7 @@ def score(
         else:
             console = _console(heat, color, aside=aside)
             shown = None if console is None else (console, _pieces(evaluation, result))
-            _print(out, result, shown)
+            _print(out, evaluation, result, shown)
         if not finished:
             terminal.info("stopped early: the figures are partial")
         _conclude(evaluation, result, time.monotonic() - started, terminal)
@@ -134,8 +134,8 @@ def score(
         raise typer.Exit(130)
 
 
-def _report(evaluation: "ScoreEvaluation", text: str, terminal: Terminal) -> None:
-    from sedd_cli.generation.warnings import length_warning, ood_warning
+def _report(evaluation: "ScoreEvaluation", terminal: Terminal) -> None:
+    from sedd_cli.generation.warnings import length_warning
 
     checkpoint, windows = evaluation.checkpoint, evaluation.windows
     terminal.warn_each(length_warning(checkpoint, "windows", windows.length, "the figures may be poor"))
@@ -144,8 +144,6 @@ def _report(evaluation: "ScoreEvaluation", text: str, terminal: Terminal) -> Non
     terminal.info(f"{len(evaluation.ids)} tokens{cut}, {at_least}{evaluation.calls_needed} network calls")
     if cut:
         terminal.info(f"each window but the first shares at least {windows.overlap} tokens with the one before")
-    # The check reads only the first tokens, so a long document need not be tokenised twice.
-    terminal.warn_each(ood_warning(checkpoint, "text", text[:4096]))
 
 
 def _run(evaluation: "ScoreEvaluation", terminal: Terminal) -> "tuple[Score | None, bool]":
@@ -155,14 +153,17 @@ def _run(evaluation: "ScoreEvaluation", terminal: Terminal) -> "tuple[Score | No
     result: Score | None = None
     started, announced_goal = time.monotonic(), 0
     try:
-        for result in evaluation.rounds():
-            if evaluation.goal > announced_goal:
-                announced_goal = evaluation.goal
-                left = (time.monotonic() - started) * (announced_goal / result.replicates - 1)
-                if left > LONG_SECONDS:
-                    terminal.info(
-                        f"{announced_goal} replicates, about {duration(left)} left; Ctrl-C reports the result so far"
-                    )
+        with terminal.progress() as count:
+            for result in evaluation.rounds():
+                count("replicates", result.replicates, evaluation.goal)
+                if evaluation.goal > announced_goal:
+                    announced_goal = evaluation.goal
+                    left = (time.monotonic() - started) * (announced_goal / result.replicates - 1)
+                    if left > LONG_SECONDS:
+                        terminal.info(
+                            f"{announced_goal} replicates, about {duration(left)} left; "
+                            "Ctrl-C reports the result so far"
+                        )
     except KeyboardInterrupt:
         return result, False
     return result, True
@@ -170,9 +171,7 @@ def _run(evaluation: "ScoreEvaluation", terminal: Terminal) -> "tuple[Score | No
 
 def _conclude(evaluation: "ScoreEvaluation", result: "Score", seconds: float, terminal: Terminal) -> None:
     made = f"seed {evaluation.request.seed}, {result.replicates} replicates, " if result.replicates else ""
-    error = f"standard error {result.error_per_token:.2g} nats a token, " if result.replicates else ""
-    terminal.info(f"{result.form}: {MEANING[result.form]}")
-    terminal.info(f"{error}{made}{seconds:.1f} s, {evaluation.checkpoint.name}")
+    terminal.info(f"{made}{seconds:.1f} s, {evaluation.checkpoint.name}")
 
 
 def _figures(result: "Score") -> dict[str, float | int | str | None]:
@@ -189,11 +188,21 @@ def _figures(result: "Score") -> dict[str, float | int | str | None]:
 
 
 def _as_lines(result: "Score") -> str:
-    return "".join(
-        f"{name:<15}{value:.6g}\n" if isinstance(value, float) else f"{name:<15}{value}\n"
-        for name, value in _figures(result).items()
-        if value is not None
-    )
+    """The figures as people read them: rounded by their error, with the meaning of the bound."""
+    from sedd_cli.evaluation.verdict import rounded
+
+    share = result.standard_error / result.nats if result.nats else 0.0
+    lines = []
+    for name, value in _figures(result).items():
+        if name in ("nats", "bits_per_byte"):
+            assert isinstance(value, float)
+            error = value * share
+            lines.append((name, rounded(value, error) + (f" ± {rounded(error, error)}" if error else "")))
+        elif name == "form":
+            lines.append((name, f"{value}, {MEANING[result.form]}"))
+        elif name in ("num_tokens", "num_bytes", "pseudo_nats") and value is not None:
+            lines.append((name, f"{value:.6g}" if isinstance(value, float) else str(value)))
+    return "".join(f"{name:<15}{value}\n" for name, value in lines)
 
 
 def _console(heat: bool | None, color: Color, *, aside: bool) -> "Console | None":
@@ -222,19 +231,24 @@ def _pieces(evaluation: "ScoreEvaluation", result: "Score") -> list[str]:
     return evaluation.checkpoint.tokenizer.decode_each(result.ids.tolist())
 
 
-def _print(out: Output, result: "Score", shown: "tuple[Console, list[str]] | None") -> None:
-    """The figures, then the heat. On a terminal the heat goes past `out`, which would make its colours inert."""
-    figures = _as_lines(result)
+def _print(
+    out: Output, evaluation: "ScoreEvaluation", result: "Score", shown: "tuple[Console, list[str]] | None"
+) -> None:
+    """A sentence, the heat, the figures. On a terminal the heat goes past `out`, which would make its colours inert."""
+    from sedd_cli.evaluation.verdict import verdict
+
+    sentence, figures = f"{verdict(result, evaluation.checkpoint)}\n", _as_lines(result)
     if shown is None:
-        out.write(figures)
+        out.write(f"{sentence}\n{figures}")
         return
     console, pieces = shown
     if isinstance(console.file, io.StringIO):
         _draw(console, result, pieces)
-        out.write(figures + console.file.getvalue())
+        out.write(f"{sentence}{console.file.getvalue()}\n{figures}")
     else:
-        out.write(figures)
+        out.write(sentence)
         _draw(console, result, pieces)
+        out.write(f"\n{figures}")
 
 
 def _draw(console: "Console", result: "Score", pieces: list[str]) -> None:

@@ -31,6 +31,6 @@ def ood_warning(checkpoint: Checkpoint, what: str, text: str) -> Iterator[str]:
     ratio = ood_ratio(checkpoint, text)
     if ratio is not None and ratio > FAR:
         yield (
-            f"this {what} is unlike what {checkpoint.name} was trained on: its bound is "
-            f"{ratio:.1f} times that of its own validation text"
+            f"{checkpoint.name} knows {checkpoint.subject}; this {what} surprises it {ratio:.1f} times as much: "
+            "expect odd words"
         )

@@ -61,6 +61,11 @@ class Checkpoint:
         return float(value) if isinstance(value, int | float) and value > 0 else None
 
     @property
+    def subject(self) -> str:
+        """What its texts are, from its provenance: "children's stories"; "text" where that does not say."""
+        return str(self.config.provenance.get("subject") or "text")
+
+    @property
     def length(self) -> int:
         """Tokens of the canvases that it was trained on."""
         return self.config.model.length

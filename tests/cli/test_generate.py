@@ -146,7 +146,7 @@ def test_a_long_canvas_earns_a_warning(sedd: Sedd) -> None:
 
 def test_a_foreign_prompt_earns_a_warning(sedd: Sedd, built_in: Checkpoint) -> None:
     foreign = sedd("generate", "The quarterly revenue report shows an operating margin of 12%.", "--steps", "4")
-    assert f"unlike what {built_in.name} was trained on" in foreign.stderr
+    assert f"{built_in.name} knows children's stories; this prompt surprises it" in foreign.stderr
     for at_home in ("Once upon a time there was a little dog named Max.", "Once upon a time", "One day, a bird"):
         assert "warning" not in sedd("generate", at_home, "--steps", "4").stderr
 
