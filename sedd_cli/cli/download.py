@@ -14,11 +14,9 @@ from sedd_cli.cli.terminal import Terminal
 def download(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="OWNER/NAME on the hub.", autocompletion=hub_names, show_default=False),
+        typer.Argument(metavar="NAME", help="OWNER/NAME on the hub.", autocompletion=hub_names),
     ],
-    revision: Annotated[
-        str | None, typer.Option(help="Branch, tag or commit. Default: main.", show_default=False)
-    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit. Default: main.")] = None,
     json: options.Json = False,
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,

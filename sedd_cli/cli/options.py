@@ -23,7 +23,6 @@ Model = Annotated[
         autocompletion=model_names,
         help="Built-in name, folder, or OWNER/NAME[@REVISION] of the hub.",
         rich_help_panel=MACHINE,
-        show_default=False,
     ),
 ]
 Device = Annotated[
@@ -35,18 +34,16 @@ Dtype = Annotated[
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option(help=TABLE["batch_size"].option.help, rich_help_panel=MACHINE, show_default=False),
+    typer.Option(help=TABLE["batch_size"].option.help, rich_help_panel=MACHINE),
 ]
 OutputFile = Annotated[
     Path | None,
-    typer.Option(
-        "-o", "--output", readable=False, help="Write to FILE, not stdout.", rich_help_panel=OUTPUT, show_default=False
-    ),
+    typer.Option("-o", "--output", readable=False, help="Write to FILE, not stdout.", rich_help_panel=OUTPUT),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT)]
 Trace = Annotated[
     Path | None,
-    typer.Option(readable=False, help="Record every step as JSON lines.", rich_help_panel=OUTPUT, show_default=False),
+    typer.Option(readable=False, help="Record every step as JSON lines.", rich_help_panel=OUTPUT),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes, no warnings.", rich_help_panel=OUTPUT)]
 Live = Annotated[
@@ -55,7 +52,6 @@ Live = Annotated[
         "--live/--no-live",
         help="Show the canvas. Default: if stderr is a terminal.",
         rich_help_panel=OUTPUT,
-        show_default=False,
     ),
 ]
 ColorChoice = Annotated[Color, typer.Option(help="Colour on stderr.", rich_help_panel=OUTPUT)]

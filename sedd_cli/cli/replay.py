@@ -18,10 +18,10 @@ PLAYING = "Playing"
 HOLD = 1.0
 """Minimum seconds for which the last step stays on the screen."""
 
-TraceFile = Annotated[Path, typer.Argument(metavar="TRACE", help="Trace file written by --trace.", show_default=False)]
+TraceFile = Annotated[Path, typer.Argument(metavar="TRACE", help="Trace file written by --trace.")]
 WhichRow = Annotated[
     int | None,
-    typer.Option("--row", help="Row of the text to use. Default: the first.", show_default=False),
+    typer.Option("--row", help="Row of the text to use. Default: the first."),
 ]
 
 
@@ -29,7 +29,7 @@ def replay(
     trace: TraceFile,
     speed: Annotated[
         float | None,
-        typer.Option(help="Steps a second; all in 10 s by default.", rich_help_panel=PLAYING, show_default=False),
+        typer.Option(help="Steps a second; all in 10 s by default.", rich_help_panel=PLAYING),
     ] = None,
     first: Annotated[
         int | None, typer.Option("--from", help="Begin at this step; 0 is the start.", rich_help_panel=PLAYING)

@@ -31,33 +31,26 @@ MINUTES = 15.0
 
 
 def train(
-    source: Annotated[Path, typer.Argument(help="A text, a folder of texts, or a recipe (.toml).", show_default=False)],
-    run: Annotated[
-        Path | None, typer.Argument(metavar="", help="After `plot`: the run to draw.", show_default=False)
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The run's folder.", show_default=False, readable=False)
-    ] = None,
+    source: Annotated[Path, typer.Argument(help="A text, a folder of texts, or a recipe (.toml).")],
+    run: Annotated[Path | None, typer.Argument(metavar="", help="After `plot`: the run to draw.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The run's folder.", readable=False)] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(help="How long to train on a text: 15 (recipes say it themselves).", show_default=False),
+        typer.Option(help="How long to train on a text: 15 (recipes say it themselves)."),
     ] = None,
-    tokenizer: Annotated[
-        str | None, typer.Option(help="bpe:N, bytes, gpt2, or a folder with tokenizer.json.", show_default=False)
-    ] = None,
+    tokenizer: Annotated[str | None, typer.Option(help="bpe:N, bytes, gpt2, or a folder with tokenizer.json.")] = None,
     init_from: Annotated[
         str | None,
         typer.Option(
             "--from",
             help="A checkpoint to go on from: built-in name, folder, or OWNER/NAME of the hub.",
             autocompletion=model_names,
-            show_default=False,
         ),
     ] = None,
-    separator: Annotated[str | None, typer.Option(help="The line between documents.", show_default=False)] = None,
+    separator: Annotated[str | None, typer.Option(help="The line between documents.")] = None,
     change: Annotated[
         list[str] | None,
-        typer.Option("--set", help="key=value of the recipe, e.g. model.length=128.", show_default=False),
+        typer.Option("--set", help="key=value of the recipe, e.g. model.length=128."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in -o.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole recipe, and train nothing.")] = False,

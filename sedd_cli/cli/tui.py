@@ -16,7 +16,7 @@ def tui(
     context: typer.Context,
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="Document to edit. Default: an empty canvas.", show_default=False),
+        typer.Argument(metavar="FILE", help="Document to edit. Default: an empty canvas."),
     ] = None,
     model: options.Model = None,
     device: Annotated[
@@ -25,7 +25,6 @@ def tui(
             envvar="SEDD_DEVICE",
             help="auto, cpu, cuda, cuda:N or mps. Default: from the settings.",
             rich_help_panel=options.MACHINE,
-            show_default=False,
         ),
     ] = None,
 ) -> None:

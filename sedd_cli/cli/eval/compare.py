@@ -19,15 +19,14 @@ CHECKPOINT = "Built-in name, folder, or OWNER/NAME[@REVISION] of the hub."
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help=CHECKPOINT, show_default=False)],
-    b: Annotated[str, typer.Argument(metavar="B", help=CHECKPOINT, show_default=False)],
+    a: Annotated[str, typer.Argument(metavar="A", help=CHECKPOINT)],
+    b: Annotated[str, typer.Argument(metavar="B", help=CHECKPOINT)],
     data: Annotated[
         str,
         typer.Option(
             metavar="NAME|FILE",
             help="wikitext2, wikitext103, ptb, lambada or lm1b (from the hub), or a text file.",
             rich_help_panel=shared.DATA,
-            show_default=False,
         ),
     ],
     format: shared.FormatChoice = None,
@@ -51,9 +50,7 @@ def compare(
     dtype: options.Dtype = "auto",
     dtype_b: Annotated[
         str | None,
-        typer.Option(
-            "--dtype-b", help="Precision of B, if not A's.", rich_help_panel=options.MACHINE, show_default=False
-        ),
+        typer.Option("--dtype-b", help="Precision of B, if not A's.", rich_help_panel=options.MACHINE),
     ] = None,
     batch_size: options.BatchSize = None,
 ) -> None:

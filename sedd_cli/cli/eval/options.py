@@ -17,7 +17,6 @@ Data = Annotated[
         metavar="NAME|FILE",
         help="wikitext2, wikitext103, ptb, lambada or lm1b (from the hub), or a text file. Repeats.",
         rich_help_panel=DATA,
-        show_default=False,
     ),
 ]
 FormatChoice = Annotated[
@@ -26,7 +25,6 @@ FormatChoice = Annotated[
         "--format",
         help="Format of FILE. Default: text.",
         rich_help_panel=DATA,
-        show_default=False,
     ),
 ]
 SplitChoice = Annotated[
@@ -35,7 +33,6 @@ SplitChoice = Annotated[
         "--split",
         help="Split of a named data set. Default: test.",
         rich_help_panel=DATA,
-        show_default=False,
     ),
 ]
 Detokenise = Annotated[
@@ -47,16 +44,14 @@ SeparatorChoice = Annotated[
 ]
 BlockLength = Annotated[
     int | None,
-    typer.Option(
-        "--length", help="Tokens of a block; the checkpoint's by default.", rich_help_panel=DATA, show_default=False
-    ),
+    typer.Option("--length", help="Tokens of a block; the checkpoint's by default.", rich_help_panel=DATA),
 ]
 RemainderChoice = Annotated[
     Remainder, typer.Option("--remainder", help="Treatment of the last, incomplete block.", rich_help_panel=DATA)
 ]
 MaxBlocks = Annotated[
     int | None,
-    typer.Option("--blocks", help="Use only the first N blocks.", rich_help_panel=DATA, show_default=False),
+    typer.Option("--blocks", help="Use only the first N blocks.", rich_help_panel=DATA),
 ]
 FormChoice = Annotated[
     Estimator | None,
@@ -64,7 +59,6 @@ FormChoice = Annotated[
         "--form",
         help="Bounds: ao, lambda (absorbing), elbo (uniform). dwdse: the paper's figure. Default: ao or elbo.",
         rich_help_panel=MEASURING,
-        show_default=False,
     ),
 ]
 Replicates = Annotated[
@@ -76,19 +70,14 @@ UntilError = Annotated[
         metavar="NATS",
         help="Add replicates until the standard error is at most this, in nats a token.",
         rich_help_panel=MEASURING,
-        show_default=False,
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Random seed.", rich_help_panel=MEASURING)]
 Report = Annotated[
     Path | None,
-    typer.Option(
-        readable=False, help="Write a report in Markdown.", rich_help_panel=options.OUTPUT, show_default=False
-    ),
+    typer.Option(readable=False, help="Write a report in Markdown.", rich_help_panel=options.OUTPUT),
 ]
 Plot = Annotated[
     Path | None,
-    typer.Option(
-        readable=False, help="Write a plot: FILE.png or FILE.svg.", rich_help_panel=options.OUTPUT, show_default=False
-    ),
+    typer.Option(readable=False, help="Write a plot: FILE.png or FILE.svg.", rich_help_panel=options.OUTPUT),
 ]
