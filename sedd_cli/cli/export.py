@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 def export(
     trace: TraceFile,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A name that ends in .svg, .html or .cast.")],
-    step: Annotated[
-        int | None,
-        typer.Option(help="svg: this step, not the last. html: open there, not play."),
-    ] = None,
+    step: Annotated[int | None, typer.Option(help="svg: this step, not the last. html: open there, not play.")] = None,
     row: WhichRow = None,
     speed: Annotated[float | None, typer.Option(help="html, cast: steps a second; all in 10 s by default.")] = None,
     width: Annotated[int, typer.Option(help="Characters in a line.")] = 88,

@@ -20,11 +20,7 @@ models = typer.Typer(
 )
 Name = Annotated[
     str,
-    typer.Argument(
-        metavar="NAME",
-        help="Built-in name, folder, or OWNER/NAME[@REVISION].",
-        autocompletion=model_names,
-    ),
+    typer.Argument(metavar="NAME", help="Built-in name, folder, or OWNER/NAME[@REVISION].", autocompletion=model_names),
 ]
 
 

@@ -19,17 +19,13 @@ HOLD = 1.0
 """Minimum seconds for which the last step stays on the screen."""
 
 TraceFile = Annotated[Path, typer.Argument(metavar="TRACE", help="Trace file written by --trace.")]
-WhichRow = Annotated[
-    int | None,
-    typer.Option("--row", help="Row of the text to use. Default: the first."),
-]
+WhichRow = Annotated[int | None, typer.Option("--row", help="Row of the text to use. Default: the first.")]
 
 
 def replay(
     trace: TraceFile,
     speed: Annotated[
-        float | None,
-        typer.Option(help="Steps a second; all in 10 s by default.", rich_help_panel=PLAYING),
+        float | None, typer.Option(help="Steps a second; all in 10 s by default.", rich_help_panel=PLAYING)
     ] = None,
     first: Annotated[
         int | None, typer.Option("--from", help="Begin at this step; 0 is the start.", rich_help_panel=PLAYING)

@@ -35,8 +35,7 @@ def train(
     run: Annotated[Path | None, typer.Argument(metavar="", help="After `plot`: the run to draw.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The run's folder.", readable=False)] = None,
     minutes: Annotated[
-        float | None,
-        typer.Option(help="How long to train on a text: 15 (recipes say it themselves)."),
+        float | None, typer.Option(help="How long to train on a text: 15 (recipes say it themselves).")
     ] = None,
     tokenizer: Annotated[str | None, typer.Option(help="bpe:N, bytes, gpt2, or a folder with tokenizer.json.")] = None,
     init_from: Annotated[
@@ -49,8 +48,7 @@ def train(
     ] = None,
     separator: Annotated[str | None, typer.Option(help="The line between documents.")] = None,
     change: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="key=value of the recipe, e.g. model.length=128."),
+        list[str] | None, typer.Option("--set", help="key=value of the recipe, e.g. model.length=128.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in -o.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole recipe, and train nothing.")] = False,
@@ -117,8 +115,7 @@ def _recipe(
     if source.suffix == ".toml":
         if minutes is not None:
             raise UsageError(
-                "a recipe says itself how long it takes",
-                "Write --set phases.0.max_minutes=N (or steps=N).",
+                "a recipe says itself how long it takes", "Write --set phases.0.max_minutes=N (or steps=N)."
             )
         # A string of JSON is one of TOML, whatever it looks like.
         return read_recipe(

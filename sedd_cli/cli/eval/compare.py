@@ -15,20 +15,11 @@ from sedd_cli.cli.output import as_json
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 
-CHECKPOINT = "Built-in name, folder, or OWNER/NAME[@REVISION] of the hub."
-
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help=CHECKPOINT)],
-    b: Annotated[str, typer.Argument(metavar="B", help=CHECKPOINT)],
-    data: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="wikitext2, wikitext103, ptb, lambada or lm1b (from the hub), or a text file.",
-            rich_help_panel=shared.DATA,
-        ),
-    ],
+    a: Annotated[str, typer.Argument(metavar="A", help=options.CHECKPOINT)],
+    b: Annotated[str, typer.Argument(metavar="B", help=options.CHECKPOINT)],
+    data: Annotated[str, typer.Option(metavar="NAME|FILE", help=shared.DATA_SETS, rich_help_panel=shared.DATA)],
     format: shared.FormatChoice = None,
     split: shared.SplitChoice = None,
     detokenise: shared.Detokenise = True,
@@ -49,8 +40,7 @@ def compare(
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     dtype_b: Annotated[
-        str | None,
-        typer.Option("--dtype-b", help="Precision of B, if not A's.", rich_help_panel=options.MACHINE),
+        str | None, typer.Option("--dtype-b", help="Precision of B, if not A's.", rich_help_panel=options.MACHINE)
     ] = None,
     batch_size: options.BatchSize = None,
 ) -> None:

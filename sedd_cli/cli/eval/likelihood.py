@@ -42,11 +42,7 @@ class BlockOptions:
         from sedd_cli.evaluation.datasets import read_dataset
 
         return read_dataset(
-            what,
-            format=self.format,
-            split=self.split,
-            detokenise=self.detokenise,
-            progress=terminal.byte_progress,
+            what, format=self.format, split=self.split, detokenise=self.detokenise, progress=terminal.byte_progress
         )
 
     def blocks_of(self, data: "DataSet", checkpoint: "Checkpoint", length: int) -> "Blocks":
@@ -59,11 +55,7 @@ class BlockOptions:
                 "Put its tokenizer.json beside config.json (GPT-2's for the public checkpoints).",
             )
         blocks = make_blocks(
-            data.documents,
-            checkpoint.tokenizer,
-            length,
-            separator=self.separator,
-            remainder=self.remainder,
+            data.documents, checkpoint.tokenizer, length, separator=self.separator, remainder=self.remainder
         )
         return blocks if self.blocks is None else blocks.first(self.blocks)
 
