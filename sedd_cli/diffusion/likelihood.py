@@ -131,13 +131,7 @@ def estimate(
 
 
 def _autoregressive(
-    network: Network,
-    process: StateSpace,
-    x0: Tensor,
-    counted: Tensor,
-    replicates: int,
-    draws: int,
-    batch_size: int,
+    network: Network, process: StateSpace, x0: Tensor, counted: Tensor, replicates: int, draws: int, batch_size: int
 ) -> Estimate:
     """Nats of every token given those before it, in one call per canvas. Without noise, levels are 0."""
     N = len(x0)
@@ -285,13 +279,7 @@ def _boundary_terms(
 
 
 def in_order(
-    network: Network,
-    process: Absorbing,
-    noise: Schedule,
-    x0: Tensor,
-    order: Tensor,
-    *,
-    batch_size: int = 8,
+    network: Network, process: Absorbing, noise: Schedule, x0: Tensor, order: Tensor, *, batch_size: int = 8
 ) -> Tensor:
     """Exact `-log p` of each token when they are revealed in `order`: (L,), (K,) -> (L,) float64.
 
@@ -310,13 +298,7 @@ def in_order(
 
 
 def pseudo(
-    network: Network,
-    process: Absorbing,
-    noise: Schedule,
-    x0: Tensor,
-    positions: Tensor,
-    *,
-    batch_size: int = 8,
+    network: Network, process: Absorbing, noise: Schedule, x0: Tensor, positions: Tensor, *, batch_size: int = 8
 ) -> Tensor:
     """`-log p(x_i | all other tokens)` for each i of `positions`: (L,), (K,) -> (L,) float64, 0 elsewhere.
 

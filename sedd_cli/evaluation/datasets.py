@@ -185,8 +185,7 @@ def _rows_of_file(file: Path, what: str, format: Format) -> tuple[list[str], str
     rows = list(io.StringIO("".join(read_lines(file)), newline=None))
     if rows and _is_object(rows[0]):
         raise UsageError(
-            f"{file}:1 is a JSON object, not a row of {format}",
-            'Lines like {"text": "..."} are of format lambada.',
+            f"{file}:1 is a JSON object, not a row of {format}", 'Lines like {"text": "..."} are of format lambada.'
         )
     if format == "wikitext":
         return [row if row.strip() else "" for row in rows], source

@@ -20,7 +20,7 @@ class HelpScreen(Dialog[None]):
     """Shows a legend of the canvas, then keys and their commands by section."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,question_mark,f1", "close", "Close", show=False, id="help.close"),
+        Binding("q,question_mark,f1", "close", "Close", show=False, id="help.close")
     ]
     AUTO_FOCUS = "#page"
 
