@@ -72,7 +72,6 @@ EDIT_MODE_ACTIONS = {"save", "help", "app.command_palette", "leave"}
 
 
 def bindings() -> list[BindingType]:
-    """The bindings of all commands."""
     return [
         Binding("escape", "command", "command", show=False, id="session.command"),
         *(
@@ -91,55 +90,29 @@ def bindings() -> list[BindingType]:
     ]
 
 
+_GENERAL = ("session.settings", "session.palette")
 ALWAYS_HINTED = ("session.help", "session.quit")
-"""Ids of the commands that are always named at the foot; then of those that matter on an empty canvas, on a document,
-of a run, of gaps to be written, and of such as were."""
-EMPTY_HINTS = ("run.go", "text.edit", "session.settings", "session.palette")
+EMPTY_HINTS = ("run.go", "text.edit", *_GENERAL)
 TEXT_HINTS = (
-    "text.mask",
-    "text.tokens",
-    "run.go",
-    "text.edit",
-    "text.undo",
-    "session.save",
-    "text.diff",
-    *EMPTY_HINTS[2:],
+    *("text.mask", "text.tokens", "run.go", "text.edit", "text.undo", "session.save", "text.diff"),
+    *_GENERAL,
 )
 RUN_HINTS = (
-    "run.pause",
-    "run.back",
-    "run.forth",
-    "token.remask",
-    "token.lock",
-    "token.alternatives",
-    "run.go",
-    "text.undo",
-    "branch.next",
-    "session.export",
-    *EMPTY_HINTS[2:],
+    *("run.pause", "run.back", "run.forth", "token.remask", "token.lock", "token.alternatives", "run.go"),
+    *("text.undo", "branch.next", "session.export"),
+    *_GENERAL,
 )
 MASKED_HINTS = (
-    "run.go",
-    "text.tokens",
-    "text.mask",
-    "text.reject",
-    "text.next-gap",
-    "text.undo",
-    "session.save",
-    *EMPTY_HINTS[2:],
+    *("run.go", "text.tokens", "text.mask", "text.reject", "text.next-gap", "text.undo", "session.save"),
+    *_GENERAL,
 )
 GAP_HINTS = (
-    "text.accept",
-    "text.reject",
-    "branch.next",
-    "text.next-gap",
-    "token.remask",
-    "run.go",
-    "text.undo",
-    "session.save",
-    "token.alternatives",
-    *EMPTY_HINTS[2:],
+    *("text.accept", "text.reject", "branch.next", "text.next-gap", "token.remask", "run.go", "text.undo"),
+    *("session.save", "token.alternatives"),
+    *_GENERAL,
 )
+"""Ids of the commands in the footer: those that are always there; then those of an empty canvas, of a document, of a
+run, of masked gaps, and of written ones."""
 BY_ID = {command.id: command for commands in COMMANDS.values() for command in commands}
 
 
