@@ -73,7 +73,7 @@ class Settings(_Sampling, frozen=True):
     @classmethod
     def _without_tables(cls, value: object) -> object:
         """TOML reads `dialog.close = "q"` without quotes as a table in a table; it means the same."""
-        return dict(_flat(value)) if isinstance(value, Mapping) else value
+        return {".".join(path): leaf for path, leaf in leaves(value)} if isinstance(value, Mapping) else value
 
 
 def settings_path() -> Path:
@@ -135,13 +135,13 @@ def _changes(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def _flat(table: Mapping[str, object], path: str = "") -> Iterator[tuple[str, object]]:
-    """The values of a table and of the tables inside it, by their dotted names."""
+def leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The values in a table and in the tables inside it, each with its path."""
     for key, value in table.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{path}{key}.")
+            yield from leaves(value, (*path, key))
         else:
-            yield path + key, value
+            yield (*path, key), value
 
 
 def _read(path: Path) -> str:

@@ -1,11 +1,13 @@
 """Changing a TOML file that a user wrote: everything else stays as it is, to the byte."""
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Comment, SingleKey, Table, Whitespace
+
+from sedd_cli.tui.settings import leaves
 
 
 def updated(text: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
@@ -34,15 +36,6 @@ def updated(text: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -
             document[name] = value
     new = mark + _with(tomlkit.dumps(document), missing)
     return new.replace("\r\n", "\n").replace("\n", "\r\n") if "\r\n" in text else new
-
-
-def leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The values in a table and in the tables inside it, each with its path."""
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from leaves(value, (*path, key))
-        else:
-            yield (*path, key), value
 
 
 def _same(held: object, value: object) -> bool:
