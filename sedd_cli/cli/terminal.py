@@ -60,7 +60,6 @@ class Terminal:
         return self._live(view, screen=True, refresh_per_second=15)
 
     def show(self, view: "LiveView", height: int) -> None:
-        """Print a view once, in `height` lines."""
         self._console.print(view, height=height)
 
     @property

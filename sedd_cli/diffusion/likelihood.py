@@ -27,7 +27,6 @@ from sedd_cli.errors import UsageError
 
 
 def default_estimator(process: StateSpace, noise: Schedule) -> Estimator:
-    """The estimator used by default for a process and schedule."""
     if isinstance(process, Causal):
         return "autoregressive"
     if isinstance(noise, Discrete):

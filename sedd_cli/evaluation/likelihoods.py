@@ -123,7 +123,6 @@ class Likelihood:
 
     @property
     def perplexity(self) -> float:
-        """`exp` of the nats a token."""
         return math.exp(self.nats_per_token)
 
     @property

@@ -147,7 +147,6 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """`exp` of the nats a token."""
         return math.exp(self.nats / self.num_tokens)
 
 

@@ -60,5 +60,4 @@ def moment_label(header: Header, moment: RecordedMoment) -> str:
 
 
 def default_speed(sample: RecordedSample) -> float:
-    """Default speed of a replay, in steps a second."""
     return max(MIN_SPEED, sample.last / DEFAULT_SECONDS)

@@ -243,7 +243,6 @@ class Trainer:
         return self.state_tensors()
 
     def progress_record(self) -> dict[str, Any]:
-        """Where the run stands."""
         return {**vars(self.progress), "updates": self.ema.updates}
 
     def load_progress(self, record: dict[str, Any]) -> None:

@@ -123,7 +123,6 @@ class BaseScreen(Screen[None]):
         return changed
 
     def refresh_view(self) -> None:
-        """Update everything on screen."""
         self._dirty = False
         canvas = self.canvas
         ended = canvas.cursor == canvas.page.end
@@ -137,7 +136,6 @@ class BaseScreen(Screen[None]):
         self.refresh_inspector()
 
     def hints(self) -> list[Hint]:
-        """The hints for the footer."""
         if self.editing:
             save, quit_ = self._hints_of("session.save", "session.quit")
             return [("esc", "leaves edit mode", "command"), save, ("F1", "help", "help"), quit_]

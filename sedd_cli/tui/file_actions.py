@@ -64,7 +64,6 @@ class FileActions(DocumentActions):
         )
 
     def action_diff(self) -> None:
-        """Show the changes since the file was read or saved."""
         from sedd_cli.tui.screens.diff import DiffScreen
 
         before, after = self.session.saved, self.scene.text
@@ -72,13 +71,11 @@ class FileActions(DocumentActions):
         self.app.push_screen(DiffScreen(diff_parts(before, after, changes_between(before, after), name)))
 
     def action_copy(self) -> None:
-        """Copy the selection, or the whole text."""
         selected = self._selected()
         self.app.copy_to_clipboard(selected or self.scene.text)
         self.notify("Copied the selection." if selected else "Copied the text.")
 
     def action_export(self) -> None:
-        """Write the run or the screen to a file."""
         branch = self.scene.branch
         options = [Text("Picture of the screen (SVG)")]
         if branch is not None:
@@ -105,7 +102,6 @@ class FileActions(DocumentActions):
         self.app.push_screen(ChoiceDialog("Export", options), on_choice)
 
     def action_leave(self) -> None:
-        """Quit, asking first if something is unsaved."""
         if not self.session.unsaved:
             self._exit()
             return

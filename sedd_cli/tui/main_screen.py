@@ -160,7 +160,6 @@ class MainScreen(FileActions):
         self.app.push_screen(HelpScreen([("Cursor", moving), *sections, GLOSSARY], _legend(self.settings.heat)))
 
     def system_commands(self) -> Iterable[SystemCommand]:
-        """All commands, for the palette."""
         for commands in COMMANDS.values():
             for c in commands:
                 if c.action != "app.command_palette":
@@ -277,7 +276,6 @@ def _recovered(recovery: Recovery) -> Draft:
 
 
 def _legend(heat: bool) -> Text:
-    """The legend of the canvas."""
     text = Text()
     for sign, style, meaning in (
         (MASK.strip(), "", "MASK: not written yet"),

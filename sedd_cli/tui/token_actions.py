@@ -29,23 +29,19 @@ class TokenActions(RunActions):
             self.refresh_inspector()
 
     def action_remask(self) -> None:
-        """Remask the selection or the token under the cursor."""
         if positions := self._selected_tokens():
             self._remask(positions, "That is locked (l unlocks it), or MASK already.")
 
     def action_remask_word(self) -> None:
-        """Remask the tokens of the word under the cursor."""
         first, last = self._word(self.canvas.cursor)
         self._remask(
             token_edits.positions_between(self.scene, first, last), "That is locked (l unlocks it), or MASK already."
         )
 
     def action_remask_all(self) -> None:
-        """Remask all tokens that are not locked."""
         self._remask(token_edits.all_positions(self.scene), "Nothing here can be given back.")
 
     def action_remask_doubtful(self) -> None:
-        """Remask all tokens written with less than some confidence."""
         if self.scene.branch is None:
             self.notify("Nothing is written yet: g writes.")
             return
@@ -65,12 +61,10 @@ class TokenActions(RunActions):
         self.app.push_screen(InputDialog("Remask below which confidence?", "0.1", hint, validate), on_result)
 
     def action_lock(self) -> None:
-        """Lock or unlock the selection or the token under the cursor."""
         if positions := self._selected_tokens():
             self._apply_token_edit(token_edits.toggle_lock(self.scene, positions), "MASK cannot be locked.")
 
     def action_alternatives(self) -> None:
-        """Choose an alternative for the token under the cursor."""
         scene = self.scene
         position = token_edits.position_at(scene, self.canvas.cursor)
         if position is None or self.alternatives is None or self.alternatives_key != (scene.branch, scene.at, position):
