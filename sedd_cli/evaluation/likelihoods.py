@@ -231,10 +231,7 @@ class LikelihoodEvaluation:
         seed = int(uniforms(self.request.seed, made, MONTE_CARLO, number, size=1) * 2**53)
         for checkpoint in self.checkpoints:
             result = estimate(
-                checkpoint.model,
-                checkpoint.process,
-                checkpoint.noise,
-                x0,
+                *(checkpoint.model, checkpoint.process, checkpoint.noise, x0),
                 estimator=self.request.estimator_for(checkpoint),
                 replicates=replicates,
                 draws=self._draws,
