@@ -277,7 +277,7 @@ def _boundary_terms(
     return terms
 
 
-def in_order(
+def ordered_nats(
     network: Network, process: Absorbing, noise: Schedule, x0: Tensor, order: Tensor, *, batch_size: int = 8
 ) -> Tensor:
     """Exact `-log p` of each token when they are revealed in `order`: (L,), (K,) -> (L,) float64.

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import default_estimator, estimate, in_order
+from sedd_cli.diffusion.likelihood import default_estimator, estimate, ordered_nats
 from sedd_cli.diffusion.likelihood import pseudo as pseudo_likelihood
 from sedd_cli.diffusion.names import Estimator
 from sedd_cli.diffusion.processes import Absorbing
@@ -238,7 +238,7 @@ class ScoreEvaluation:
         yield self._score("autoregressive", result.per_token[where])
 
     def _left_to_right(self) -> Iterator[Score]:
-        yield self._score("left-to-right", self._exact(in_order, self.windows.is_new))
+        yield self._score("left-to-right", self._exact(ordered_nats, self.windows.is_new))
 
     def _pseudo(self) -> Tensor:
         return self._exact(pseudo_likelihood, self.windows.has_most_context)
