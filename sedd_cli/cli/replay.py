@@ -84,14 +84,14 @@ def read_recording(trace: Path, row: int | None, terminal: Terminal) -> "Recorde
 def _play(sample: "RecordedSample", first: int, last: int, speed: float, terminal: Terminal) -> bool:
     """Play the moments from first to last if the terminal is live. Returns False if interrupted."""
     from sedd_cli.render.live import LiveView, height_of
-    from sedd_cli.render.replay import frame_of, title_of
+    from sedd_cli.render.replay import make_frame, title_of
 
     if not terminal.live:
         return True
     title = title_of(sample.header)
     if first == last:
         still = LiveView(title, sample.calls, True, clock=None)
-        still.show(frame := frame_of(sample, sample.at(first)))
+        still.show(frame := make_frame(sample, sample.at(first)))
         terminal.show(still, height_of(frame, terminal.width))
         return True
     try:
@@ -99,7 +99,7 @@ def _play(sample: "RecordedSample", first: int, last: int, speed: float, termina
             assert view is not None
             started = time.monotonic()
             for moment in sample.between(first, last):
-                view.show(frame_of(sample, moment))
+                view.show(make_frame(sample, moment))
                 until = started + (moment.number - first + 1) / speed
                 time.sleep(max(0, until - time.monotonic(), HOLD if moment.number == last else 0))
     except KeyboardInterrupt:

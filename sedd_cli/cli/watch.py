@@ -18,7 +18,7 @@ def run_job(job: Job, terminal: Terminal, writer: TraceWriter | None) -> bool:
                 if writer is not None:
                     writer.add(step)
                 if view is not None:
-                    view.show(frame_of(job, step, calls))
+                    view.show(make_frame(job, step, calls))
     except KeyboardInterrupt:
         return False
     return True
@@ -36,7 +36,7 @@ def title_of(job: Job) -> str:
     return run_title(described, str(request.sampler), request.steps, job.seed)
 
 
-def frame_of(job: Job, step: Step, calls: int) -> Frame:
+def make_frame(job: Job, step: Step, calls: int) -> Frame:
     """The canvas after `step`; `calls` network calls were made in all."""
     checkpoint, ids = job.checkpoint, step.ids.tolist()
     tokenizer, mask_id = checkpoint.tokenizer, checkpoint.mask_id

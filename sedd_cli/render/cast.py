@@ -11,7 +11,7 @@ from rich.segment import Segment
 from sedd_cli.generation.recording import RecordedMoment, RecordedSample
 from sedd_cli.render.inert import one_line
 from sedd_cli.render.live import LiveView, height_of
-from sedd_cli.render.replay import frame_of, title_of
+from sedd_cli.render.replay import make_frame, title_of
 
 MAX_HEIGHT = 100
 """Maximum lines of the terminal; a longer canvas is cut."""
@@ -23,7 +23,7 @@ END_SECONDS = 2.0
 
 def cast(sample: RecordedSample, speed: float, width: int) -> Iterator[str]:
     """The lines of the file. Each frame rewrites only the lines that changed."""
-    frames = [(moment.number, frame_of(sample, moment)) for moment in _frame_moments(sample, speed)]
+    frames = [(moment.number, make_frame(sample, moment)) for moment in _frame_moments(sample, speed)]
     height = min(MAX_HEIGHT, max(height_of(frame, width) for _, frame in frames))
     title = title_of(sample.header)
     yield _line({"version": 2, "width": width, "height": height, "title": one_line(title)})
