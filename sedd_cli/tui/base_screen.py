@@ -208,7 +208,7 @@ class BaseScreen(Screen[None]):
     def _inspector_hint(self) -> str:
         scene, key = self.scene, self.key_of
         if scene.branch is not None:
-            return "Move to a token to see\nwhat else could stand there."
+            return "Move to a token to see\nits alternatives."
         if scene.draft.masked:
             return f"{key('run.go')} writes what is masked.\n{key('text.tokens')}: how many tokens."
         if scene.draft.marks:

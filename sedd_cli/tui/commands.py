@@ -19,10 +19,10 @@ TIME, TOKENS, DOCUMENT, SESSION = "Time", "Tokens", "Document", "Session"
 
 COMMANDS: dict[str, tuple[Command, ...]] = {
     TIME: (
-        Command("run.go", "g", "go", "go", "Write what is masked, or go on from here"),
-        Command("run.pause", "space", "pause", "pause", "Pause, or play on"),
+        Command("run.go", "g", "go", "go", "Write what is masked, or continue from here"),
+        Command("run.pause", "space", "pause", "pause", "Pause, or resume"),
         Command("run.back", "comma", "step(-1)", "back", "Back one step"),
-        Command("run.forth", "full_stop", "step(1)", "step", "Forth one step; at the end, one network call"),
+        Command("run.forth", "full_stop", "step(1)", "step", "Forward one step; at the end, one network call"),
         Command("run.first", "less_than_sign", "seek('first')", "", "To the first moment"),
         Command("run.last", "greater_than_sign", "seek('last')", "", "To the last moment"),
         Command("run.slower", "left_square_bracket", "speed(-1)", "", "Play slower"),
@@ -46,7 +46,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("text.tokens", "t", "tokens", "tokens", "How many tokens a gap gets; elsewhere, insert a gap"),
         Command("text.markers", "M", "markers", "", "Make gaps of the markers in the text: [[12]], [[5-20]], [[...]]"),
         Command("text.accept", "a", "accept", "accept", "Accept what was written in this gap"),
-        Command("text.reject", "x", "reject", "reject", "Reject it: put back what stood there"),
+        Command("text.reject", "x", "reject", "reject", "Reject it: restore the original text"),
         Command("text.accept-all", "A", "accept_all", "", "Accept all"),
         Command("text.reject-all", "X", "reject_all", "", "Reject all"),
         Command("text.next-gap", "tab", "next_gap(1)", "next gap", "To the next gap"),

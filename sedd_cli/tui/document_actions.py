@@ -29,10 +29,10 @@ class DocumentActions(TokenActions):
             self.action_remask()
             return
         if first == canvas.page.end:
-            self.notify("There is nothing to mask here; t writes where the cursor is.")
+            self.notify("There is nothing to mask here; t inserts a gap at the cursor.")
             return
         if first[1] < 0 and self._mark_at(first) == self._mark_at(last):
-            self.notify("That is masked already: g writes it, x takes the mask away.")
+            self.notify("That is masked already: g writes it, x removes the mask.")
             return
         self.stop_run()
         scene, start = self.scene.flatten_at(first)
@@ -59,7 +59,7 @@ class DocumentActions(TokenActions):
     def action_tokens(self) -> None:
         before, mark = self.scene, self._mark_at(self.canvas.cursor)
         if self.scene.run is not None or (mark is not None and self.scene.branch is not None):
-            self.notify("That gap is being written: u takes the run back, then t.")
+            self.notify("That gap is being written: press u to undo the run, then t.")
             return
 
         def validate(value: str) -> str | None:
@@ -90,8 +90,8 @@ class DocumentActions(TokenActions):
 
         now = mark.tokens if mark is not None else 12
         value = "-".join(map(str, now)) if isinstance(now, tuple) else str(now or "")
-        title = "How many tokens are to be written here?"
-        hint = "12: so many. 5-20: what fits best of these. auto: found out."
+        title = "How many tokens?"
+        hint = "12: exactly 12. 5-20: the best length in this range. auto: the best length."
         self.app.push_screen(InputDialog(title, value, hint, validate), on_result)
 
     def action_markers(self) -> None:
@@ -106,7 +106,7 @@ class DocumentActions(TokenActions):
             return
         new = [gap for gap in gaps if not any(mark.start < gap.end and gap.start < mark.end for mark in draft.marks)]
         if not new:
-            self.notify("There is no marker such as [[12]] that is text.")
+            self.notify("There is no marker such as [[12]] in the text.")
             return
         self.stop_run()
         marks = [Mark(gap.start, gap.end, draft.text[gap.start : gap.end], gap.tokens) for gap in new]
@@ -274,7 +274,7 @@ class DocumentActions(TokenActions):
         """Accept or reject a gap that a branch writes; after the last one, the document is text again."""
         scene = self.scene
         if accept and not scene.filled(gap):
-            self.notify("That gap is not full yet: g goes on.")
+            self.notify("That gap is not full yet: g continues.")
             return
         text = scene.written(gap) if accept else scene.draft.masked[gap].original
         scene = replace(scene, verdicts={**scene.verdicts, gap: text})

@@ -37,7 +37,7 @@ class FileActions(DocumentActions):
         if document.path is None:
             self.save_as(on_saved)
         elif self.scene.text == self.session.saved and not changed_on_disk(document):
-            self.notify("There is nothing to save: the file says the same.")
+            self.notify("There is nothing to save: the file has the same text.")
             on_saved()
         elif changed_on_disk(document):
             self._confirm_overwrite(
@@ -161,7 +161,7 @@ class FileActions(DocumentActions):
         if not path.exists():
             choices = [("w", "Write it again", "again"), ("a", "Save as", "as"), ("c", "Cancel", "cancel")]
             self.app.push_screen(
-                ConfirmDialog("Save?", f"{path.name} is no longer there.", choices),
+                ConfirmDialog("Save?", f"{path.name} no longer exists.", choices),
                 lambda choice: (
                     self._save_then(lambda: self._save_new(path), on_saved) if choice == "again" else on_result(choice)
                 ),
@@ -182,7 +182,7 @@ class FileActions(DocumentActions):
         else:
             document, backup = save_with_backup(session.document, self.scene.text)
             self._mark_saved(document)
-            self.notify(f"Saved; what it was is in {backup.name}.")
+            self.notify(f"Saved; the earlier version is in {backup.name}.")
 
     def _save_new(self, path: Path) -> None:
         self._mark_saved(write_new(path, self.scene.text))
@@ -191,7 +191,7 @@ class FileActions(DocumentActions):
     def _overwrite(self, path: Path) -> None:
         document, backup = overwrite_with_backup(path, self.scene.text)
         self._mark_saved(document)
-        self.notify(f"Saved; what it was is in {backup.name}.")
+        self.notify(f"Saved; the earlier version is in {backup.name}.")
 
     def _mark_saved(self, document: Document) -> None:
         self.session.mark_saved(document)

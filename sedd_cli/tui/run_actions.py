@@ -34,7 +34,7 @@ class RunActions(BaseScreen):
         elif branch is None:
             self._start_run()
         elif branch.finished and self.scene.at == branch.last:
-            self.notify("All is written. r gives a token back, n shows another candidate, G writes one more.")
+            self.notify("All is written. r remasks a token, n shows another candidate, G writes one more.")
         else:
             self._play(branch)
 
@@ -88,7 +88,7 @@ class RunActions(BaseScreen):
 
     def action_branch(self, by: int) -> None:
         if len(self.scene.branches) < 2:
-            self.notify("There is one branch. G writes another candidate; a change at any moment leaves this one.")
+            self.notify("There is one branch. G writes another candidate; an edit at an earlier moment forks a branch.")
             return
         self.session.switch_branch(self.scene.current + by)
         self.refresh_view()
@@ -174,8 +174,8 @@ class RunActions(BaseScreen):
         assert checkpoint is not None
         if not scene.draft.masked and self.session.document.path is not None and scene.draft.text:
             self.notify(
-                "Nothing is masked: select something and press m, or t to write where the cursor is; "
-                "at the end, t goes on from the text."
+                "Nothing is masked: select something and press m, or press t to insert a gap at the cursor; "
+                "at the end, t continues the text."
             )
             return
         filling = bool(scene.draft.masked)
