@@ -7,8 +7,11 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from sedd_cli.errors import SeddError
+from sedd_cli.render.inert import inert
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
     from sedd_cli.render.live import LiveView
     from sedd_cli.render.training import TrainingView
 
@@ -86,20 +89,9 @@ class Terminal:
         if not self.live:
             yield lambda _: None
             return
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
+        from rich.progress import DownloadColumn, TransferSpeedColumn
 
-        from sedd_cli.render.inert import inert
-
-        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        name = TextColumn("{task.description}", markup=False)
-        with Progress(name, *columns, console=self._console, transient=True) as progress:
+        with self._progress(DownloadColumn(), TransferSpeedColumn()) as progress:
             task = progress.add_task(inert(title), total=total)
             yield lambda n: progress.advance(task, n)
 
@@ -109,17 +101,19 @@ class Terminal:
         if not self.live:
             yield lambda description, done, total: None
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import MofNCompleteColumn
 
-        from sedd_cli.render.inert import inert
-
-        name = TextColumn("{task.description}", markup=False)
-        columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self._console, transient=True) as progress:
+        with self._progress(MofNCompleteColumn()) as progress:
             task = progress.add_task("", total=None)
             yield lambda description, done, total: progress.update(
                 task, description=inert(description), completed=done, total=total
             )
+
+    def _progress(self, *columns: "ProgressColumn") -> "Progress":
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        name = TextColumn("{task.description}", markup=False)
+        return Progress(name, BarColumn(), *columns, TimeRemainingColumn(), console=self._console, transient=True)
 
     @property
     def can_prompt(self) -> bool:
@@ -132,7 +126,5 @@ class Terminal:
 
     def _print(self, text: str, style: str) -> None:
         from rich.text import Text
-
-        from sedd_cli.render.inert import inert
 
         self._console.print(Text(inert(text), style=style), soft_wrap=True)

@@ -1,16 +1,15 @@
 """Export a recorded run as an asciicast (version 2) of the live view."""
 
-import io
 import json
 from collections.abc import Iterator
 
 from rich.color import ColorSystem
-from rich.console import Console
 from rich.segment import Segment
 
 from sedd_cli.generation.recording import RecordedMoment, RecordedSample
 from sedd_cli.render.inert import one_line
 from sedd_cli.render.live import LiveView, height_of
+from sedd_cli.render.picture import terminal_console
 from sedd_cli.render.replay import make_frame, title_of
 
 MAX_HEIGHT = 100
@@ -52,15 +51,7 @@ class _Screen:
     """A terminal that keeps its current lines, so that only changes are sent."""
 
     def __init__(self, width: int, height: int) -> None:
-        self._console = Console(
-            file=io.StringIO(),
-            width=width,
-            height=height,
-            force_terminal=True,
-            color_system="256",
-            no_color=False,
-            legacy_windows=False,
-        )
+        self._console = terminal_console(width, height, color_system="256")
         self._height = height
         self._lines = [""] * height
 
