@@ -107,7 +107,8 @@ class Trainer:
                 taken = max(seconds for (seconds,) in self.world.all_gather((clock() - started,)))
                 self._update_progress(loss, taken, L)
                 speed = self.recipe.batch_size * L / taken if taken else math.inf
-                yield self._report(phase, loss, norm, factor, speed)
+                left = self._seconds_left(_fraction_done(phase, self.progress))
+                yield StepReport(self.progress, phase.objective, loss, factor, norm, speed, left)
 
     def _step(self, phase: Phase, done: float, L: int) -> tuple[float, float, float]:
         recipe, network = self.recipe, self.network
@@ -179,10 +180,6 @@ class Trainer:
             "The last save is older. Start from it in a new run (--from RUN -o NEW), or from scratch, with a "
             "lower optimiser.learning_rate or matrix_rate, a longer warmup, or a smaller optimiser.clip.",
         )
-
-    def _report(self, phase: Phase, loss: float, norm: float, factor: float, speed: float) -> StepReport:
-        left = self._seconds_left(_fraction_done(phase, self.progress))
-        return StepReport(self.progress, phase.objective, loss, factor, norm, speed, left)
 
     def _seconds_left(self, done: float) -> float | None:
         """Seconds left: this phase extrapolated; later ones by their minutes, or by this one's seconds per step."""

@@ -203,14 +203,9 @@ class Recipe(_Section):
             model=NetworkConfig(
                 name=self.name,
                 type=m.type or BACKBONE_TYPES[m.form],
-                hidden_size=m.hidden_size,
-                cond_dim=m.cond_dim,
-                length=m.length,
-                n_blocks=m.n_blocks,
-                n_heads=m.n_heads,
                 scale_by_sigma=m.scale_by_sigma and m.process == "absorb",
-                dropout=m.dropout,
                 use_checkpoint=m.checkpointing,
+                **m.model_dump(include={"hidden_size", "cond_dim", "length", "n_blocks", "n_heads", "dropout"}),
             ),
             provenance=provenance or {},
         )
@@ -288,17 +283,12 @@ def differing_keys(old: Recipe, new: Recipe) -> list[str]:
 
 
 def _fixed(recipe: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-
-    def walk(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for name, inner in value.items():
-                walk(f"{prefix}.{name}" if prefix else name, inner)
-        else:
-            flat[prefix] = value
-
-    walk("", {k: v for k, v in recipe.items() if k not in FREE_ON_RESUME and k not in FREE_OF})
-    walk("data", {k: v for k, v in recipe["data"].items() if k not in FREE_OF["data"]})
-    for i, phase in enumerate(recipe["phases"]):
-        walk(f"phases.{i}", {k: v for k, v in phase.items() if k not in FREE_OF["phases"]})
-    return flat
+    """The values that must not change, by their dotted names."""
+    sections = {k: v if isinstance(v, dict) else {"": v} for k, v in recipe.items() if k not in FREE_ON_RESUME}
+    sections |= {f"phases.{i}": phase for i, phase in enumerate(recipe["phases"])}
+    return {
+        f"{section}.{key}".rstrip("."): value
+        for section, values in sections.items()
+        for key, value in values.items()
+        if section != "phases" and key not in FREE_OF.get(section.partition(".")[0], ())
+    }
