@@ -47,20 +47,13 @@ class FileActions(DocumentActions):
             self._save_then(self._save_to_own_file, on_saved)
 
     def save_as(self, on_saved: Callback) -> None:
-        def on_result(name: str | None) -> None:
-            if name is None:
-                return
-            path = expand_path(name)
-            if os.path.exists(path):  # noqa: PTH110 - never raises
-                self._confirm_overwrite(path, f"There is a file {path.name} already", on_saved)
-            else:
-                self._save_then(lambda: self._save_new(path), on_saved)
-
         path = self.session.document.path or self.session.suggested_path
-        hint = "The name of a file; ~ is your home."
-        self.app.push_screen(
-            InputDialog("Save as", str(path or "text.txt"), hint, lambda name: None if name.strip() else "a name"),
-            on_result,
+        self._ask_for_path(
+            "Save as",
+            str(path or "text.txt"),
+            "The name of a file; ~ is your home.",
+            lambda path: self._save_then(lambda: self._save_new(path), on_saved),
+            lambda path: self._confirm_overwrite(path, f"There is a file {path.name} already", on_saved),
         )
 
     def action_diff(self) -> None:
@@ -127,26 +120,29 @@ class FileActions(DocumentActions):
         self.app.exit()
 
     def _export(self, name: str, write: Callable[[Path], None]) -> None:
+        def write_and_notify(path: Path) -> None:
+            if self.reporting_errors(lambda: write(path)):
+                self.notify(f"{path} written.")
+
+        def confirm(path: Path) -> None:
+            choices = [("o", "Overwrite", "over"), ("c", "Cancel", "cancel")]
+            self.app.push_screen(
+                ConfirmDialog("Overwrite?", f"There is a file {path.name} already.", choices),
+                lambda choice: write_and_notify(path) if choice == "over" else None,
+            )
+
+        self._ask_for_path("Export to", name, "", write_and_notify, confirm)
+
+    def _ask_for_path(
+        self, title: str, value: str, hint: str, if_new: Callable[[Path], None], if_exists: Callable[[Path], None]
+    ) -> None:
         def on_result(name: str | None) -> None:
-            if name is None:
-                return
-            path = expand_path(name)
-
-            def write_file_at_path() -> None:
-                if self.reporting_errors(lambda: write(path)):
-                    self.notify(f"{path} written.")
-
-            if os.path.exists(path):  # noqa: PTH110 - never raises
-                choices = [("o", "Overwrite", "over"), ("c", "Cancel", "cancel")]
-                self.app.push_screen(
-                    ConfirmDialog("Overwrite?", f"There is a file {path.name} already.", choices),
-                    lambda choice: write_file_at_path() if choice == "over" else None,
-                )
-            else:
-                write_file_at_path()
+            if name is not None:
+                path = expand_path(name)
+                (if_exists if os.path.exists(path) else if_new)(path)  # noqa: PTH110 - never raises
 
         self.app.push_screen(
-            InputDialog("Export to", name, "", lambda name: None if name.strip() else "a name"), on_result
+            InputDialog(title, value, hint, lambda name: None if name.strip() else "a name"), on_result
         )
 
     def _confirm_overwrite(self, path: Path, why: str, on_saved: Callback) -> None:
