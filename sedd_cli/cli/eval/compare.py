@@ -55,7 +55,7 @@ def compare(
     with ExitStack() as stack:
         files = Files(stack, output, report, plot, [data])
         from sedd_cli.evaluation.comparison import Comparison, unambiguous_names
-        from sedd_cli.evaluation.likelihood_report import Result, model_of, settings_of_data, settings_of_request
+        from sedd_cli.evaluation.likelihood_report import Result, model_of
         from sedd_cli.evaluation.likelihoods import LikelihoodEvaluation, LikelihoodRequest
         from sedd_cli.evaluation.plots import plot_bands
 
@@ -82,15 +82,11 @@ def compare(
         if not evaluation.results():
             terminal.info("stopped before the first result")
             raise typer.Exit(130)
-        settings = {
-            **settings_of_data(dataset, evaluation.blocks, block_options.separator, block_options.remainder),
-            **settings_of_request(request),
-        }
         first, second = (
             Result(name, found, model_of(checkpoint, found.estimator))
             for name, found, checkpoint in zip(unambiguous_names(*pair), evaluation.results(), pair, strict=True)
         )
-        comparison = Comparison(first, second, settings)
+        comparison = Comparison(first, second, block_options.settings(dataset, evaluation))
         if not finished:
             files.save_partial(terminal)
         files.write(
