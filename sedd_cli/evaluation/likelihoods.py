@@ -44,12 +44,9 @@ class LikelihoodRequest:
             raise UsageError(
                 f"unknown estimator {self.estimator!r}", f"Choose one of {', '.join(get_args(Estimator))}."
             )
-        for name, value, least, why in (
-            ("replicates", self.replicates, 2, " (their spread is the error)"),
-            ("seed", self.seed, 0, ""),
-            ("batch size", self.batch_size, 1, ""),
-        ):
-            check_integer(name, value, least, why)
+        check_integer("replicates", self.replicates, 2, " (their spread is the error)")
+        check_integer("seed", self.seed, 0)
+        check_integer("batch size", self.batch_size, 1)
         check_until_error(self.until_error)
 
     def estimator_for(self, checkpoint: Checkpoint) -> Estimator:

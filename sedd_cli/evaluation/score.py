@@ -46,14 +46,11 @@ class ScoreRequest:
     def __post_init__(self) -> None:
         if self.order not in ("any", "left-to-right"):
             raise UsageError(f"unknown order {self.order!r}", "Choose any or left-to-right.")
-        for name, value, least, why in (
-            ("replicates", self.replicates, 2, " (their spread is the error)"),
-            ("length", self.length, 1, ""),
-            ("overlap", self.overlap, 0, ""),
-            ("batch size", self.batch_size, 1, ""),
-            ("seed", self.seed, 0, ""),
-        ):
-            check_integer(name, value, least, why)
+        check_integer("replicates", self.replicates, 2, " (their spread is the error)")
+        check_integer("length", self.length, 1)
+        check_integer("overlap", self.overlap, 0)
+        check_integer("batch size", self.batch_size, 1)
+        check_integer("seed", self.seed, 0)
         check_until_error(self.until_error)
 
 

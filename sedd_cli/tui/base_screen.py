@@ -13,16 +13,8 @@ from textual.widgets import Label
 from sedd_cli.errors import SeddError
 from sedd_cli.render.inert import inert
 from sedd_cli.text.document import Document
-from sedd_cli.tui.commands import (
-    ALWAYS_HINTED,
-    BY_ID,
-    EMPTY_HINTS,
-    GAP_HINTS,
-    MASKED_HINTS,
-    RUN_HINTS,
-    TEXT_HINTS,
-    key_name,
-)
+from sedd_cli.tui import commands
+from sedd_cli.tui.commands import BY_ID, key_name
 from sedd_cli.tui.engine import Engine, LoadCheckpoint
 from sedd_cli.tui.page_layout import Page
 from sedd_cli.tui.scene import Scene
@@ -142,14 +134,14 @@ class BaseScreen(Screen[None]):
         scene = self.scene
         ids: tuple[str, ...]
         if scene.run is not None:
-            ids = RUN_HINTS
+            ids = commands.RUN_HINTS
         elif scene.branch is not None or any(not mark.masked for mark in scene.draft.marks):
-            ids = GAP_HINTS
+            ids = commands.GAP_HINTS
         elif scene.draft.marks:
-            ids = MASKED_HINTS
+            ids = commands.MASKED_HINTS
         else:
-            ids = TEXT_HINTS if scene.draft.text else EMPTY_HINTS
-        return self._hints_of(*ids, *ALWAYS_HINTED)
+            ids = commands.TEXT_HINTS if scene.draft.text else commands.EMPTY_HINTS
+        return self._hints_of(*ids, *commands.ALWAYS_HINTED)
 
     def _hints_of(self, *ids: str) -> list[Hint]:
         """Hints with the keys as they are bound."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
-from sedd_cli.atomic import AtomicFile
+from sedd_cli.atomic import write_file
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.generation.options import TABLE, Entry
 
@@ -163,9 +163,7 @@ def _write(path: Path, data: bytes) -> None:
     except (OSError, RuntimeError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise SeddError(f"cannot write {path}: {reason}", "The settings are not saved.") from error
-    file = AtomicFile(path)
-    file.write(data)
-    file.commit()
+    write_file(path, data)
 
 
 def _not_toml(path: Path, error: Exception) -> UsageError:
