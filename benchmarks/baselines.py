@@ -1,4 +1,4 @@
-"""What the ways of sampling that `sampling.py` measures against have in common.
+"""The common part of the samplers that `sampling.py` compares with.
 
 Each does what a public code does, written anew, on this package's transformer: what makes that faster makes the
 baselines faster too. All follow the same law as ours: n steps of the analytic sampler (tweedie) on the same grid,
@@ -20,13 +20,13 @@ from sedd_cli.models.checkpoint import Checkpoint
 
 @dataclass
 class Canvases:
-    """A batch under way. `x` (B, L); `changed` (B,) bool: rows that the last call wrote on, all before the first."""
+    """A batch in progress. `x` (B, L); `changed` (B,) bool: rows that the last call changed; all before the first."""
 
     x: Tensor
     changed: Tensor
     generator: torch.Generator
     known: Tensor | None = None
-    """(B, L, V): what the sampler keeps of the network's last answer."""
+    """(B, L, V): the cached part of the network's last output."""
     at_masks: Tensor | None = None
     """(N, V): the same at the N masked positions of all rows, for the sampler that gathers them."""
 
@@ -35,7 +35,7 @@ class Canvases:
         return cls(x, torch.ones(len(x), dtype=torch.bool), torch.Generator().manual_seed(seed))
 
     def move(self, x: Tensor) -> None:
-        """Go on to canvases `x` (B, L)."""
+        """Advance to canvases `x` (B, L)."""
         self.changed = (x != self.x).any(-1)
         self.x = x
 
@@ -81,7 +81,7 @@ class Baseline(ABC):
         return self.noise.total(self.t[call : call + 1])
 
     def sigma_after(self, call: int) -> Tensor:
-        """The total noise that it goes on to, 0 in the denoising step: (1,)."""
+        """The total noise after the call, 0 in the denoising step: (1,)."""
         return torch.zeros(1) if call == self.steps else self.noise.total(self.t[call : call + 1] - self.step_size)
 
     @torch.no_grad()
@@ -96,15 +96,15 @@ class Baseline(ABC):
 
     @abstractmethod
     def consult(self, canvases: Canvases, call: int) -> None:
-        """Run the network on the stale rows, and bring what it says into the form that `draw` reads."""
+        """Run the network on the stale rows, and store its output in the form that `draw` reads."""
 
     @abstractmethod
     def draw(self, canvases: Canvases, call: int) -> None:
-        """Carry every row over the call."""
+        """Advance every row by the call."""
 
 
 class CachingBaseline(Baseline):
-    """One that keeps the network's answer while it holds: `c` (B, L, V), of a network without time."""
+    """Caches the network's output while it is valid: `c` (B, L, V), of a network without time."""
 
     def __init__(self, checkpoint: Checkpoint, steps: int) -> None:
         super().__init__(checkpoint, steps)

@@ -1,4 +1,4 @@
-"""Baselines that run the network only where its answer may have changed, without knowing when that will be."""
+"""Baselines that run the network only where its output may have changed."""
 
 import torch
 from baselines import CachingBaseline, Canvases, race
@@ -8,7 +8,7 @@ from torch import Tensor
 class RowCached(CachingBaseline):
     """Caching row by row: ML-GSAI/RADD (`sampling.py`, `DiffusionSampler.direct_sample`; `catsample.py`).
 
-    `c` is kept for every row; the network, with the head at every position, runs on the rows that the call before
+    `c` is cached for every row; the network, with the head at every position, runs on the rows that the call before
     changed. Every call draws all masked positions from c over the tokens times the chance of being revealed, with
     what is left of 1 for MASK. Not as there: c is kept in float32, not float16, and the denoising step follows the
     n steps of the grid instead of replacing the last, so that the law is ours.
@@ -52,7 +52,7 @@ class RowCached(CachingBaseline):
 class BatchCached(CachingBaseline):
     """Caching the whole batch: kuleshov-group/mdlm (`diffusion.py`, `_ddpm_caching_update`, `_subs_parameterization`).
 
-    `c` is kept only where no row changed; otherwise the network, with the head at every position, runs on all rows.
+    `c` is cached only if no row changed; otherwise the network, with the head at every position, runs on all rows.
     Every call draws every position, masked or not, over (B, L, V), and keeps the draw at masked ones. Not as there:
     the denoising step draws where theirs takes the likeliest token, so that the law is ours.
     """

@@ -1,4 +1,4 @@
-"""What numbers below 1e-38 cost in training: a loss and its gradient with them, and with them flushed to 0.
+"""The cost of numbers below 1e-38 in training: a loss and its gradient, by default and with them flushed to 0.
 
     python benchmarks/denormals.py VALIDATION.txt [-m CHECKPOINT] [--objective ao] [--rounds 5]
 
@@ -32,7 +32,7 @@ def canvases(checkpoint: Checkpoint, text: Path) -> Tensor:
 
 
 def cost(network: ScoreNetwork, checkpoint: Checkpoint, objective: str, x0: Tensor, rounds: int) -> tuple[float, float]:
-    """CPU seconds of a loss and its gradient: as it comes, and flushed."""
+    """CPU seconds of a loss and its gradient: by default, and flushed."""
     network.train().requires_grad_(True)
     noise, (B, L) = checkpoint.config.schedule(), x0.shape
     loss = make_objective(objective, simple_weight=0.01)

@@ -1,4 +1,4 @@
-"""What drawing tokens by float32 clocks does to samples, as a curve against the number of steps, beside exact draws.
+"""The effect of float32 draws on samples, as a curve against the number of steps, compared with exact draws.
 
     python benchmarks/float32.py [-n 64] [--steps 32,64,...] [--judge smollm2] [--plot FILE.svg]
 

@@ -1,4 +1,4 @@
-"""Does the ranking know a right sentence from a wrong one?
+"""Does the ranking tell a right sentence from a wrong one?
 
     python benchmarks/infilling.py VALIDATION.txt [-m CHECKPOINT] [--stories 100]
 

@@ -1,8 +1,8 @@
-"""int8 beside float32 on this machine's CPU: seconds, memory, and what it costs in nats.
+"""int8 against float32 on this machine's CPU: seconds, memory, and the difference in nats.
 
     python benchmarks/int8.py [--text VALIDATION.txt]
 
-SEDD-small's size has random weights; how faithful int8 is can be told of the built-in checkpoint alone, on canvases
+SEDD-small's size has random weights; the fidelity of int8 is measured with the built-in checkpoint only, on canvases
 of 256 tokens of a text. The two precisions' calls alternate, so that drift of the machine's speed hits both alike.
 Needs Linux (/proc).
 """
@@ -47,7 +47,7 @@ def folder_of(network: str) -> Iterator[str]:
 
 
 def load(folder: str, precision: str) -> None:
-    """In a process of its own: what loading takes, as JSON. (ru_maxrss would begin at its parent's size.)"""
+    """Seconds and memory of loading, as JSON, in a process of its own (ru_maxrss would begin at its parent's size)."""
     begin = perf_counter()
     checkpoint = load_checkpoint(folder, dtype=precision)
     took = perf_counter() - begin
@@ -61,8 +61,8 @@ def show_loading(network: str, folder: str) -> None:
     rows = []
     for precision in PRECISIONS:
         command = [sys.executable, __file__, "--load", folder, precision]
-        told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
-        rows.append((precision, f"{told['seconds']:.2f}", f"{told['loaded']:.0f}", f"{told['peak']:.0f}"))
+        measured = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
+        rows.append((precision, f"{measured['seconds']:.2f}", f"{measured['loaded']:.0f}", f"{measured['peak']:.0f}"))
     print(f"\nLoading {network}, a fresh process each; float32 weights in a file that is mapped (MiB)")
     print(aligned(("", "s", "process, loaded", "peak until then"), rows))
 
@@ -104,13 +104,13 @@ def show_fidelity(text: Path) -> None:
     exact, rounded = (load_checkpoint(dtype=precision) for precision in PRECISIONS)
     assert exact.tokenizer is not None
     x0 = make_blocks(list(read_documents(text)), exact.tokenizer, LENGTH).first(CANVASES).groups[0]
-    told = fidelity(exact, rounded, x0, estimator="ao", replicates=16, seed=SEED)
-    drawn = told.agreement
+    compared = fidelity(exact, rounded, x0, estimator="ao", replicates=16, seed=SEED)
+    drawn = compared.agreement
     print(f"\nFidelity of the built-in checkpoint, {CANVASES} canvases of {LENGTH} tokens of {text.name}")
-    print(f"any-order bound: {told.bound:.4f} nats a token in float32")
-    print(f"int8 minus float32, same noise: {told.difference:+.4f} +- {told.standard_error:.4f} nats a token")
-    print(f"log c at one canvas: {told.mean:.3f} apart in the mean, {told.largest:.2f} at most")
-    print(f"total variation of c: {told.variation:.4f}, the share of draws that have to differ")
+    print(f"any-order bound: {compared.bound:.4f} nats a token in float32")
+    print(f"int8 minus float32, same noise: {compared.difference:+.4f} +- {compared.standard_error:.4f} nats a token")
+    print(f"log c at one canvas: {compared.mean:.3f} apart in the mean, {compared.largest:.2f} at most")
+    print(f"total variation of c: {compared.variation:.4f}, the share of draws that have to differ")
     print(f"one seed: {drawn.same:.1%} of the tokens are the same; parted at call {drawn.parted_at} of {drawn.calls}")
 
 

@@ -1,4 +1,4 @@
-"""Does a gap of unknown length get the length that stood there?
+"""Does a gap of unknown length get the original length?
 
     python benchmarks/lengths.py VALIDATION.txt [-m CHECKPOINT] [--stories 120]
 

@@ -27,7 +27,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def rounds(visits: Sequence[Visit], budget: float, at_least: int) -> Times:
-    """Visit everything in turn until `budget` seconds are spent, but `at_least` so many times."""
+    """Visit everything in turn until `budget` seconds are spent, at least `at_least` times."""
     times, begin, done = defaultdict[str, list[float]](list), perf_counter(), 0
     while done < at_least or perf_counter() - begin < budget:
         for visit in visits:
@@ -38,7 +38,7 @@ def rounds(visits: Sequence[Visit], budget: float, at_least: int) -> Times:
 
 
 class Medians:
-    """What was measured, by part: `side/part` or `side/part/size`."""
+    """Measurements by part: `side/part` or `side/part/size`."""
 
     def __init__(self, times: Times) -> None:
         self.of = {part: median(taken) for part, taken in times.items()}
@@ -68,7 +68,7 @@ def peak_bytes() -> int:
 
 
 def in_a_fresh_process(*arguments: str) -> dict[str, int] | None:
-    """What this program prints when it is asked for one measurement, as JSON; None if it died (of memory, say).
+    """The JSON that this program prints for one measurement; None if it died (out of memory, for example).
 
     A child's ru_maxrss starts at its parent's size: ask before any network is loaded here.
     """
@@ -95,7 +95,7 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def machine() -> str:
-    """Where this ran. Two threads that share their cores with other work wait for each other: the load tells."""
+    """The machine and its load: two threads that share their cores with other work wait for each other."""
     cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     name = cpu[0].partition(":")[2].strip() if cpu else platform.processor()
     load = os.getloadavg()[0]

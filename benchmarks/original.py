@@ -1,4 +1,4 @@
-"""The original code's way of sampling: the baseline that `sampling.py` measures against first."""
+"""The original code's sampler, the first baseline of `sampling.py`."""
 
 import math
 
@@ -20,7 +20,7 @@ class Original(Baseline):
 
     @torch.no_grad()
     def score(self, logits: Tensor, x: Tensor, call: int) -> Tensor:
-        """The score at every position, 1 at the token that stands there: (B, L, V), (B, L) -> (B, L, V)."""
+        """The score at every position, 1 at the current token: (B, L, V), (B, L) -> (B, L, V)."""
         here, scale = x.unsqueeze(-1), torch.expm1(self.sigma(call))[:, None, None]
         if not self.network.time_conditioned:
             real = logits[..., :-1].softmax(-1) / scale
@@ -38,7 +38,7 @@ class Original(Baseline):
         canvases.move(race(weights[..., :-1] if call == self.steps else weights, canvases.generator))
 
     def _staggered(self, score: Tensor, jump: Tensor) -> Tensor:
-        """The score carried back over the jump (theorem 4.2): all of it grows, MASK pays."""
+        """The score transported back over the jump (theorem 4.2): all entries grow, at the expense of MASK."""
         staggered = score.clone()
         from_mask = -torch.expm1(jump)[:, None] * score.sum(-1)
         staggered *= jump.exp()[:, None, None]

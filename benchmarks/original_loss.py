@@ -1,4 +1,4 @@
-"""The original code's way of taking a training loss: the baseline that `training.py` measures against.
+"""The original code's training loss, the baseline of `training.py`.
 
 It does what louaaron/Score-Entropy-Discrete-Diffusion does (`losses.py`, `model/utils.py`, `graph_lib.py`), written
 anew: the vocabulary head at every position, scores scaled and scattered over (B, L, V), and from them the score
@@ -23,7 +23,7 @@ def original_loss(network: ScoreNetwork, noise: Schedule, x0: Tensor, t: Tensor,
 
 
 def _log_score(network: ScoreNetwork, x: Tensor, sigma: Tensor) -> Tensor:
-    """(B, L, V), 0 at the token that stands there."""
+    """(B, L, V), 0 at the current token."""
     out: Tensor = network.backbone(x, sigma)
     scale = torch.expm1(sigma).log()[:, None, None]
     out = out - scale - math.log(network.process.states - 1)

@@ -1,4 +1,4 @@
-"""Our side of the comparison: the networks, and the engine's run at any point of its way."""
+"""Our side of the comparison: the networks, and the engine's run at any of its calls."""
 
 import subprocess
 import sys
@@ -110,7 +110,7 @@ class OurRun:
     def states(self, advance: int) -> list[State]:
         """The batch just before an advance, with random tokens where it would have written by then.
 
-        What a call costs depends on how many positions it reveals, not on which tokens stand on the canvas.
+        What a call costs depends on how many positions it reveals, not on the tokens of the canvas.
         """
         batch, call = self.advances[advance]
         return [self._state(row, self.visits[row][call]) for row in batch.tolist() if call < len(self.visits[row])]

@@ -1,4 +1,4 @@
-"""The matrix products of a network call and nothing else: what is left when all else costs nothing."""
+"""The matrix products of a network call alone: a lower bound on its time."""
 
 from typing import cast
 

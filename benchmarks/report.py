@@ -1,4 +1,4 @@
-"""The tables of the report of speed."""
+"""The tables of the speed report."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from measure import Medians, aligned, fitted_exponent
 
 FORWARD_LIMIT = 1.1
-"""A baseline's forward may cost this much more than a bare one; beyond that it would be a straw man."""
+"""The cost of a baseline's forward relative to a bare one, above which the comparison would be unfair."""
 ROUNDS_TO_JUDGE = 3
-"""Of fewer rounds the ratio is shown, and nothing concluded."""
+"""With fewer rounds the ratio is shown without a conclusion."""
 PRODUCTS_AIM = 0.8
 BASELINES = ("original", "RADD", "MDLM")
 
@@ -96,12 +96,12 @@ def show_exponents(cells: Sequence[Cell]) -> None:
 
 
 def show_products(cells: Sequence[Cell]) -> None:
-    """What of our time the matrix products alone take."""
+    """The share of the matrix products in our time."""
     rows = []
     for cell in cells:
         products, call = cell.parts["products"], cell.parts[f"ours/{cell.steps}"]
         rows.append([cell.name, f"{products * 1e3:.1f}", f"{call * 1e3:.1f}", f"{products / call:.2f}"])
-    print("\nMatrix products alone (linear layers, attention's two, head at 16 positions) beside our call; ms a row")
+    print("\nMatrix products alone (linear layers, attention's two, head at 16 positions) against our call; ms a row")
     print(aligned(("network/L/steps/batch", "products", "our call", "share"), rows))
     largest = max(cells, key=lambda cell: (cell.seconds["ours"], cell.steps))
     share = largest.parts["products"] / largest.parts[f"ours/{largest.steps}"]
@@ -109,7 +109,7 @@ def show_products(cells: Sequence[Cell]) -> None:
 
 
 def show_checks(cells: Sequence[Cell]) -> bool:
-    """Whole runs beside the computed ones; the baselines' forward beside a bare one. Whether that is in bounds."""
+    """Whole runs against the computed ones; the baselines' forward against a bare one. Returns whether in bounds."""
     groups = {cell.group: cell.parts for cell in cells}
     rows = [
         (
@@ -122,7 +122,7 @@ def show_checks(cells: Sequence[Cell]) -> bool:
         )
         for group, parts in groups.items()
     ]
-    print("\nThe baselines' forward (one for all of them) beside a bare one right before or after it")
+    print("\nThe baselines' forward (one for all of them) against a bare one right before or after it")
     head = ("network/L/batch", "rounds", "forward ms", "bare ms", "forward / bare", f"<= {FORWARD_LIMIT}")
     print(aligned(head, rows))
     checked = [
@@ -144,7 +144,7 @@ def show_checks(cells: Sequence[Cell]) -> bool:
 def show_memory(
     groups: Sequence[Group], dtypes: Sequence[str], ask: Callable[[str, str], dict[str, int] | None]
 ) -> None:
-    """Peaks of fresh processes, asked side by side: MiB in all, and on top of what was loaded before the first call."""
+    """Peaks of fresh processes: MiB in all, and over what was loaded before the first call."""
     sides = ["ours", *(dtype for dtype in dtypes if dtype != "float32"), *BASELINES]
     rows = []
     for group in groups:

@@ -1,10 +1,10 @@
-"""The report of speed: `sedd`'s engine against the original code's, RADD's and MDLM's ways of sampling, in one run.
+"""The speed report: `sedd`'s engine against the original code's, RADD's and MDLM's samplers, in one run.
 
     python benchmarks/sampling.py [--quick] [--only 'radd-small/1024/*' ...]
 
 Same weights, same law, float32. A group is NETWORK/LENGTH/BATCH; its parts are timed in turn, round after round, and
 the medians multiplied by how often a run of each number of steps needs them, which follows from the reveal times.
-Where whole runs are short they are timed too, beside what was so computed. Needs Linux (/proc).
+Short whole runs are timed too, for comparison. Needs Linux (/proc).
 """
 
 import argparse
@@ -35,7 +35,7 @@ GROUPS = [
 
 @dataclass(frozen=True)
 class Effort:
-    """Seconds for a group's rounds, but at least so many of them; whole runs of this many seconds are timed too."""
+    """Seconds for a group's rounds, their minimum number, and the seconds up to which whole runs are timed too."""
 
     seconds: float
     rounds: int
@@ -84,7 +84,7 @@ def cell_of(
 
 
 def memory_of(side: str, group: Group) -> None:
-    """In a process of its own: what two calls of one side need on top of the weights. Prints JSON."""
+    """Memory of two calls of one side over the weights, in a process of its own. Prints JSON."""
     dtype = side if side == "int8" else "float32"
     checkpoint = network_named(group.network, dtype)
     loaded = resident_bytes()

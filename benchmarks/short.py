@@ -1,10 +1,10 @@
-"""Does a checkpoint know short canvases?
+"""How well does a checkpoint model short canvases?
 
     python benchmarks/short.py VALIDATION.txt [-m CHECKPOINT] [--documents 48]
 
 The first n tokens of held-out documents (they end at lines `<|endoftext|>`), any-order bound in nats a token: alone, on
 a canvas of n tokens, and on the canvas that the network was trained on, with MASK after them, which is summed out. Text
-is cut at n either way; a network that has seen one size of canvas only is lost on the others.
+is cut at n either way; a network trained on one size of canvas only fails on others.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The four ways of sampling as things to measure: parts that are timed, and how often a run needs each of them.
+"""The four samplers as measured: parts that are timed, and how often a run needs each.
 
 How often follows from the law: the reveal times of our run (the same for every way) say which rows change in which
 call, and how many positions are still masked.
@@ -24,7 +24,7 @@ MASKED_SHARES = (1, 1 / 2, 1 / 8, 1 / 64)
 
 @dataclass(frozen=True)
 class Reveals:
-    """What happens in a run's calls: `changed` (calls, B) bool, `masked` (calls,) positions of all rows before each."""
+    """The calls of a run: `changed` (calls, B) bool, `masked` (calls,) positions of all rows before each."""
 
     changed: Tensor
     masked: Tensor
@@ -79,7 +79,7 @@ class Side(ABC):
 
 
 class OriginalSide(Side):
-    """Every call costs the same. Beside its forward, a bare one: what the baselines' forward is checked against."""
+    """Every call costs the same. A bare forward is timed with its own, to check the baselines' forward."""
 
     name = "original"
 
@@ -160,7 +160,7 @@ class BatchCachedSide(Side):
 
 
 def baselines(checkpoint: Checkpoint, rows: int, length: int) -> list[Side]:
-    """Those that this network allows: one that knows the time forbids caching."""
+    """The sides that this network allows: with time conditioning there is no caching."""
     ways: list[type[Side]] = [OriginalSide, RowCachedSide, BatchCachedSide]
     return [way(checkpoint, rows, length) for way in (ways[:1] if checkpoint.model.time_conditioned else ways)]
 

@@ -1,11 +1,11 @@
-"""A training step on this machine: `sedd train`'s against the original code's way, side by side in one run.
+"""A training step on this machine: `sedd train`'s against the original code's, in one run.
 
     python benchmarks/training.py [--recipe train/tinystories.toml] [--micro-batch 8] [--steps 12]
 
 A step is the recipe's batch: noising, loss, gradients, clipping and the optimiser. Ours computes `micro_batch` canvases
 at a time, as the recipe says; the original, as in its published settings, all at once (so does ours with --micro-batch
-of the batch size). Steps of the sides alternate, each after a plain matrix product whose rate tells what the machine
-gave at that moment. Networks are fresh and canvases random: which tokens stand on them changes nothing. (What a network
+of the batch size). Steps of the sides alternate, each after a plain matrix product whose rate measures the machine's
+speed at that moment. Networks are fresh and canvases random: the tokens make no difference. (What a network
 has learnt does: denormals.py.) Needs Linux.
 """
 
@@ -132,7 +132,7 @@ def measure(recipe: Recipe, steps: int) -> dict[str, Times]:
 
 
 def memory_of(name: str, recipe: Recipe) -> None:
-    """In a process of its own: what two steps of one side need, and what the libraries need before. Prints JSON."""
+    """Memory of two steps of one side, and of the libraries before, in a process of its own. Prints JSON."""
     before = resident_bytes()
     side = Side(name, recipe)
     side.step()

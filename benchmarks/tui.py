@@ -29,7 +29,7 @@ from sedd_cli.tui.settings import Settings
 
 WIDTH, HEIGHT, LENGTH, STEPS = 200, 50, 1024, 1024
 FRAME_END = b"\x1b[?2026l"
-"""Textual ends a frame by it, for terminals that then show all of it at once."""
+"""Ends a frame of Textual; terminals then show all of it at once."""
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -44,7 +44,7 @@ def report(name: str, seconds: list[float]) -> None:
 
 
 async def frames(model: str | None, count: int) -> list[float]:
-    """Seconds that each of `count` frames took while a run was under way."""
+    """Seconds of each of `count` frames during a run."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(model=model, length=LENGTH, steps=STEPS, seed=0)
         app = SeddApp(Document(None, b"", ""), settings, None, RecoveryStore(Path(folder)))
@@ -60,12 +60,12 @@ async def frames(model: str | None, count: int) -> list[float]:
             for i in range(count):
                 painted = asyncio.Event()
                 assert screen.active_run_id is not None, "the run ended before the measurement: raise STEPS"
-                begun = time.perf_counter()
+                started = time.perf_counter()
                 screen.session.seek(0 if i % 2 else screen.scene.branch.last)
                 screen.refresh_view()
                 screen.call_after_refresh(painted.set)
                 await painted.wait()
-                taken.append(time.perf_counter() - begun)
+                taken.append(time.perf_counter() - started)
                 await asyncio.sleep(0.03)
             return taken
 
@@ -88,7 +88,7 @@ class Terminal:
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
 
     def until(self, wanted: bytes, end_of_frame: bytes = FRAME_END, timeout: float = 60) -> float:
-        """Read until the frame that holds some bytes has ended; when that was."""
+        """Read until the frame that contains some bytes has ended. Returns the time."""
         seen, end = b"", time.perf_counter() + timeout
         while time.perf_counter() < end:
             if select.select([self.fd], [], [], 0.1)[0]:
@@ -106,10 +106,10 @@ class Terminal:
                 os.read(self.fd, 1 << 20)
 
     def key(self, key: bytes, wanted: bytes) -> float:
-        """Seconds from a key to the frame that holds some bytes."""
-        begun = time.perf_counter()
+        """Seconds from a key to the frame that contains some bytes."""
+        started = time.perf_counter()
         os.write(self.fd, key)
-        return self.until(wanted) - begun
+        return self.until(wanted) - started
 
     def close(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
@@ -119,11 +119,11 @@ class Terminal:
 def keys(model: str | None, count: int) -> tuple[float, list[float]]:
     """Seconds from the start to the first frame, and from each of `count` keys to its frame."""
     with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         terminal = Terminal(model, folder)
         try:
             # The very first frame comes before the terminal's answer about frames.
-            first = terminal.until(b"COMMAND", b"") - begun
+            first = terminal.until(b"COMMAND", b"") - started
             terminal.until(b"RADD")
             terminal.drain(0.5)
             os.write(terminal.fd, b"g")

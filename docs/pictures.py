@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sedd_cli import Request, Run, load_checkpoint
-from sedd_cli.cli.watch import frame_of, title_of
+from sedd_cli.cli.watch import make_frame, title_of
 from sedd_cli.render.live import LiveView
 from sedd_cli.render.picture import picture, without_fonts
 from sedd_cli.text.document import Document
@@ -37,7 +37,7 @@ def live() -> None:
     run = Run(load_checkpoint(), Request(prompt=PROMPT, seed=SEED))
     view = LiveView(title_of(run), needed := run.calls_needed(), run.exact_calls)
     for calls, step in enumerate(run.steps(), start=1):
-        view.show(frame_of(run, step, calls))
+        view.show(make_frame(run, step, calls))
         if calls >= HALFWAY * needed:
             break
     save("live.svg", picture(view, f'sedd generate "{PROMPT}" --seed {SEED}', width=88, height=22))

@@ -12,13 +12,8 @@ from sedd_cli.cli.terminal import Terminal
 
 
 def download(
-    name: Annotated[
-        str,
-        typer.Argument(metavar="NAME", help="OWNER/NAME on the hub.", autocompletion=hub_names, show_default=False),
-    ],
-    revision: Annotated[
-        str | None, typer.Option(help="Branch, tag or commit. Default: main.", show_default=False)
-    ] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="OWNER/NAME on the hub.", autocompletion=hub_names)],
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit. Default: main.")] = None,
     json: options.Json = False,
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,

@@ -16,17 +16,10 @@ if TYPE_CHECKING:
 
 def export(
     trace: TraceFile,
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A name that ends in .svg, .html or .cast.", show_default=False)
-    ],
-    step: Annotated[
-        int | None,
-        typer.Option(help="svg: this step, not the last. html: open there, not play.", show_default=False),
-    ] = None,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A name that ends in .svg, .html or .cast.")],
+    step: Annotated[int | None, typer.Option(help="svg: this step, not the last. html: open there, not play.")] = None,
     row: WhichRow = None,
-    speed: Annotated[
-        float | None, typer.Option(help="html, cast: steps a second; all in 10 s by default.", show_default=False)
-    ] = None,
+    speed: Annotated[float | None, typer.Option(help="html, cast: steps a second; all in 10 s by default.")] = None,
     width: Annotated[int, typer.Option(help="Characters in a line.")] = 88,
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,

@@ -20,12 +20,7 @@ models = typer.Typer(
 )
 Name = Annotated[
     str,
-    typer.Argument(
-        metavar="NAME",
-        help="Built-in name, folder, or OWNER/NAME[@REVISION].",
-        autocompletion=model_names,
-        show_default=False,
-    ),
+    typer.Argument(metavar="NAME", help="Built-in name, folder, or OWNER/NAME[@REVISION].", autocompletion=model_names),
 ]
 
 
@@ -76,9 +71,7 @@ def path(name: Name) -> None:
 
 @models.command()
 def rm(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="OWNER/NAME.", autocompletion=hub_names, show_default=False)
-    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="OWNER/NAME.", autocompletion=hub_names)],
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")] = False,
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -14,51 +14,24 @@ from sedd_cli.generation.options import TABLE, CommandName, Entry, SamplingOptio
 
 SAMPLING, OUTPUT, MACHINE = "Sampling", "Output", "Checkpoint and machine"
 
+_output = partial(typer.Option, rich_help_panel=OUTPUT)
+_machine = partial(typer.Option, rich_help_panel=MACHINE)
+
+CHECKPOINT = "Built-in name, folder, or OWNER/NAME[@REVISION] of the hub."
+DEVICES = "auto, cpu, cuda, cuda:N or mps."
+
 Model = Annotated[
-    str | None,
-    typer.Option(
-        "-m",
-        "--model",
-        envvar="SEDD_MODEL",
-        autocompletion=model_names,
-        help="Built-in name, folder, or OWNER/NAME[@REVISION] of the hub.",
-        rich_help_panel=MACHINE,
-        show_default=False,
-    ),
+    str | None, _machine("-m", "--model", envvar="SEDD_MODEL", autocompletion=model_names, help=CHECKPOINT)
 ]
-Device = Annotated[
-    str, typer.Option(envvar="SEDD_DEVICE", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MACHINE)
-]
-Dtype = Annotated[
-    str,
-    typer.Option(help="auto, float32, int8 (CPU), bfloat16 or float16 (CUDA, MPS).", rich_help_panel=MACHINE),
-]
-BatchSize = Annotated[
-    int | None,
-    typer.Option(help=TABLE["batch_size"].option.help, rich_help_panel=MACHINE, show_default=False),
-]
-OutputFile = Annotated[
-    Path | None,
-    typer.Option(
-        "-o", "--output", readable=False, help="Write to FILE, not stdout.", rich_help_panel=OUTPUT, show_default=False
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT)]
-Trace = Annotated[
-    Path | None,
-    typer.Option(readable=False, help="Record every step as JSON lines.", rich_help_panel=OUTPUT, show_default=False),
-]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes, no warnings.", rich_help_panel=OUTPUT)]
-Live = Annotated[
-    bool | None,
-    typer.Option(
-        "--live/--no-live",
-        help="Show the canvas. Default: if stderr is a terminal.",
-        rich_help_panel=OUTPUT,
-        show_default=False,
-    ),
-]
-ColorChoice = Annotated[Color, typer.Option(help="Colour on stderr.", rich_help_panel=OUTPUT)]
+Device = Annotated[str, _machine(envvar="SEDD_DEVICE", help=DEVICES)]
+Dtype = Annotated[str, _machine(help="auto, float32, int8 (CPU), bfloat16 or float16 (CUDA, MPS).")]
+BatchSize = Annotated[int | None, _machine(help=TABLE["batch_size"].option.help)]
+OutputFile = Annotated[Path | None, _output("-o", "--output", readable=False, help="Write to FILE, not stdout.")]
+Json = Annotated[bool, _output("--json", help="Print JSON.")]
+Trace = Annotated[Path | None, _output(readable=False, help="Record every step as JSON lines.")]
+Quiet = Annotated[bool, _output("-q", "--quiet", help="No notes, no warnings.")]
+Live = Annotated[bool | None, _output("--live/--no-live", help="Show the canvas. Default: if stderr is a terminal.")]
+ColorChoice = Annotated[Color, _output(help="Colour on stderr.")]
 
 
 def takes_sampling_options(command: CommandName, first: tuple[str, ...]) -> Callable[[Callable[..., None]], Any]:

@@ -18,18 +18,14 @@ PLAYING = "Playing"
 HOLD = 1.0
 """Minimum seconds for which the last step stays on the screen."""
 
-TraceFile = Annotated[Path, typer.Argument(metavar="TRACE", help="Trace file written by --trace.", show_default=False)]
-WhichRow = Annotated[
-    int | None,
-    typer.Option("--row", help="Row of the text to use. Default: the first.", show_default=False),
-]
+TraceFile = Annotated[Path, typer.Argument(metavar="TRACE", help="Trace file written by --trace.")]
+WhichRow = Annotated[int | None, typer.Option("--row", help="Row of the text to use. Default: the first.")]
 
 
 def replay(
     trace: TraceFile,
     speed: Annotated[
-        float | None,
-        typer.Option(help="Steps a second; all in 10 s by default.", rich_help_panel=PLAYING, show_default=False),
+        float | None, typer.Option(help="Steps a second; all in 10 s by default.", rich_help_panel=PLAYING)
     ] = None,
     first: Annotated[
         int | None, typer.Option("--from", help="Begin at this step; 0 is the start.", rich_help_panel=PLAYING)
@@ -88,14 +84,14 @@ def read_recording(trace: Path, row: int | None, terminal: Terminal) -> "Recorde
 def _play(sample: "RecordedSample", first: int, last: int, speed: float, terminal: Terminal) -> bool:
     """Play the moments from first to last if the terminal is live. Returns False if interrupted."""
     from sedd_cli.render.live import LiveView, height_of
-    from sedd_cli.render.replay import frame_of, title_of
+    from sedd_cli.render.replay import make_frame, title_of
 
     if not terminal.live:
         return True
     title = title_of(sample.header)
     if first == last:
         still = LiveView(title, sample.calls, True, clock=None)
-        still.show(frame := frame_of(sample, sample.at(first)))
+        still.show(frame := make_frame(sample, sample.at(first)))
         terminal.show(still, height_of(frame, terminal.width))
         return True
     try:
@@ -103,7 +99,7 @@ def _play(sample: "RecordedSample", first: int, last: int, speed: float, termina
             assert view is not None
             started = time.monotonic()
             for moment in sample.between(first, last):
-                view.show(frame_of(sample, moment))
+                view.show(make_frame(sample, moment))
                 until = started + (moment.number - first + 1) / speed
                 time.sleep(max(0, until - time.monotonic(), HOLD if moment.number == last else 0))
     except KeyboardInterrupt:

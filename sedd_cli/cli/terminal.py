@@ -10,8 +10,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from sedd_cli.errors import SeddError
+from sedd_cli.render.inert import inert
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
     from sedd_cli.render.live import LiveView
     from sedd_cli.render.training import TrainingView
 
@@ -73,7 +76,6 @@ class Terminal:
         return self._live(view, screen=True, refresh_per_second=15)
 
     def show(self, view: "LiveView", height: int) -> None:
-        """Print a view once, in `height` lines."""
         self._console.print(view, height=height)
 
     @property
@@ -108,20 +110,9 @@ class Terminal:
         if not self.live:
             yield lambda _: None
             return
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
+        from rich.progress import DownloadColumn, TransferSpeedColumn
 
-        from sedd_cli.render.inert import inert
-
-        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        name = TextColumn("{task.description}", markup=False)
-        with Progress(name, *columns, console=self._console, transient=True) as progress:
+        with self._progress(DownloadColumn(), TransferSpeedColumn()) as progress:
             task = progress.add_task(inert(title), total=total)
             yield lambda n: progress.advance(task, n)
 
@@ -135,13 +126,9 @@ class Terminal:
             with self._progress_lines() as count:
                 yield count
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import MofNCompleteColumn
 
-        from sedd_cli.render.inert import inert
-
-        name = TextColumn("{task.description}", markup=False)
-        columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self._console, transient=True) as progress:
+        with self._progress(MofNCompleteColumn()) as progress:
             task = progress.add_task("", total=None)
             yield lambda description, done, total: progress.update(
                 task, description=inert(description), completed=done, total=total
@@ -175,6 +162,12 @@ class Terminal:
             if self.enabled:
                 thread.join()
 
+    def _progress(self, *columns: "ProgressColumn") -> "Progress":
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        name = TextColumn("{task.description}", markup=False)
+        return Progress(name, BarColumn(), *columns, TimeRemainingColumn(), console=self._console, transient=True)
+
     @property
     def can_prompt(self) -> bool:
         return self._console.file.isatty() and sys.stdin is not None and sys.stdin.isatty()
@@ -189,7 +182,5 @@ class Terminal:
             self._held.append((text, style))
             return
         from rich.text import Text
-
-        from sedd_cli.render.inert import inert
 
         self._console.print(Text(inert(text), style=style), soft_wrap=True)

@@ -31,43 +31,32 @@ MINUTES = 15.0
 
 
 def train(
-    source: Annotated[Path, typer.Argument(help="A text, a folder of texts, or a recipe (.toml).", show_default=False)],
-    run: Annotated[
-        Path | None, typer.Argument(metavar="", help="After `plot`: the run to draw.", show_default=False)
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The run's folder.", show_default=False, readable=False)
-    ] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(help="How long to train on a text: 15 (recipes say it themselves).", show_default=False),
-    ] = None,
-    tokenizer: Annotated[
-        str | None, typer.Option(help="bpe:N, bytes, gpt2, or a folder with tokenizer.json.", show_default=False)
-    ] = None,
+    source: Annotated[Path, typer.Argument(help="A text, a folder of texts, or a recipe (.toml).")],
+    run: Annotated[Path | None, typer.Argument(metavar="", help="After `plot`: the run to draw.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The run's folder.", readable=False)] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes of training on a text. Default: 15.")] = None,
+    tokenizer: Annotated[str | None, typer.Option(help="bpe:N, bytes, gpt2, or a folder with tokenizer.json.")] = None,
     init_from: Annotated[
         str | None,
         typer.Option(
             "--from",
-            help="A checkpoint to go on from: built-in name, folder, or OWNER/NAME of the hub.",
+            help="A checkpoint to start from: built-in name, folder, or OWNER/NAME of the hub.",
             autocompletion=model_names,
-            show_default=False,
         ),
     ] = None,
-    separator: Annotated[str | None, typer.Option(help="The line between documents.", show_default=False)] = None,
+    separator: Annotated[str | None, typer.Option(help="The line between documents.")] = None,
     change: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="key=value of the recipe, e.g. model.length=128.", show_default=False),
+        list[str] | None, typer.Option("--set", help="key=value of the recipe, e.g. model.length=128.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in -o.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole recipe, and train nothing.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in -o.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole recipe; do not train.")] = False,
     device: options.Device = "auto",
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,
 ) -> None:
-    """Make a checkpoint. `sedd generate -m RUN` takes it, from the first save on.
+    """Train a checkpoint. `sedd generate -m RUN` loads it, from the first save on.
 
-    Ctrl-C stops after the step under way and saves; --resume goes on from there, bit for bit. `sedd train plot RUN`
+    Ctrl-C stops after the current step and saves; --resume continues from there, bit for bit. `sedd train plot RUN`
     draws the curves of a run.
     """
     terminal = Terminal(quiet=quiet or launched_rank() > 0, color=color)
@@ -75,7 +64,9 @@ def train(
         _plot(run, terminal)
         return
     if run is not None:
-        raise UsageError(f"one text, folder or recipe at a time: what is {run}?", "Put several texts into a folder.")
+        raise UsageError(
+            f"train takes one text, folder or recipe, not {run} as well", "Put several texts into a folder."
+        )
     from sedd_cli.models.device import resolve_device
 
     where = resolve_device(device)
@@ -98,12 +89,12 @@ def train(
     with process_group() as world:
         if not resume and world.is_first:
             terminal.info(_plan_line(recipe, where, None))
-        # The session must be gone before the world is: it holds what still talks to the other processes.
+        # The session is freed before the process group: its parts still use it.
         finished = _run(TrainingSession(recipe, output, where, resume=resume, world=world), terminal)
     if not finished:
         again = [*sys.argv[1:], *([] if resume else ["--resume"])]
         command = "torchrun ... -m sedd_cli" if launched() else "sedd"
-        terminal.info(f"stopped and saved; go on with: {command} {shlex.join(again)}")
+        terminal.info(f"stopped and saved; resume with: {command} {shlex.join(again)}")
         raise typer.Exit(130)
     terminal.info(f"done: sedd generate -m {output}")
 
@@ -116,23 +107,20 @@ def _recipe(
     changes: list[str],
     on_cpu: bool,
 ) -> "Recipe":
-    """The recipe in `source`, or one for the text there; of a run that has `resume_dir` for a text, its own."""
+    """The recipe in `source`, or one for a text; with `resume_dir` and a text, that of the run."""
     from sedd_cli.training.automatic import recipe_for_text, recipe_from_checkpoint, recipe_of_run
     from sedd_cli.training.recipe import make_recipe, read_recipe
     from sedd_cli.training.run import RunFolder
 
     if source.suffix == ".toml":
         if minutes is not None:
-            raise UsageError(
-                "a recipe says itself how long it takes",
-                "Write --set phases.0.max_minutes=N (or steps=N).",
-            )
+            raise UsageError("a recipe has its own duration", "Write --set phases.0.max_minutes=N (or steps=N).")
         # A string of JSON is one of TOML, whatever it looks like.
         return read_recipe(
             source, changes if init_from is None else [f"start={json.dumps(init_from)}", *changes], resume_dir
         )
     if minutes is not None and not 0 < minutes < math.inf:
-        raise UsageError(f"minutes must be above 0, and an end, not {minutes}", "Give at least a few.")
+        raise UsageError(f"minutes must be above 0 and finite, not {minutes}", "Give at least a few.")
     if resume_dir is not None:
         return make_recipe(
             recipe_of_run(RunFolder(resume_dir).load_recipe(), minutes), changes, str(source), resume_dir
@@ -147,7 +135,7 @@ def _plot(run: Path | None, terminal: Terminal) -> None:
     from sedd_cli.training.plot import plot_run
 
     if run is None:
-        raise UsageError("which run is to be drawn?", "sedd train plot RUN")
+        raise UsageError("train plot needs the folder of a run", "sedd train plot RUN")
     terminal.info(f"drawn: {plot_run(run)}")
 
 
@@ -173,15 +161,15 @@ def _as_toml(recipe: "Recipe") -> str:
 
 
 def _run(session: "TrainingSession", terminal: Terminal) -> bool:
-    """Train, telling what happens. False if it was stopped."""
+    """Train and report events. Returns False if it was stopped."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         if session.stop.is_set():
-            if launched():  # torchrun passes on what the terminal has sent to all
+            if launched():  # torchrun forwards the signal that every process has received
                 return
             sys.exit(130)
         session.stop.set()
-        terminal.info("stopping after this step (once more: at once, unsaved)")
+        terminal.info("stopping after this step (again: at once, without saving)")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -15,17 +15,13 @@ from sedd_cli.errors import UsageError
 def tui(
     context: typer.Context,
     file: Annotated[
-        Path | None,
-        typer.Argument(metavar="FILE", help="Document to edit. Default: an empty canvas.", show_default=False),
+        Path | None, typer.Argument(metavar="FILE", help="Document to edit. Default: an empty canvas.")
     ] = None,
     model: options.Model = None,
     device: Annotated[
         str | None,
         typer.Option(
-            envvar="SEDD_DEVICE",
-            help="auto, cpu, cuda, cuda:N or mps. Default: from the settings.",
-            rich_help_panel=options.MACHINE,
-            show_default=False,
+            envvar="SEDD_DEVICE", help=f"{options.DEVICES} Default: from the settings.", rich_help_panel=options.MACHINE
         ),
     ] = None,
 ) -> None:

@@ -29,7 +29,7 @@ def run_job(job: Job, terminal: Terminal, writer: TraceWriter | None, view: Live
                 if writer is not None:
                     writer.add(step)
                 if view is not None:
-                    view.show(frame_of(job, step, calls))
+                    view.show(make_frame(job, step, calls))
                 if count is not None:
                     count("network calls", calls, needed)
     except KeyboardInterrupt:
@@ -49,7 +49,7 @@ def title_of(job: Job) -> str:
     return run_title(described, request.sampler, request.steps, request.seed)
 
 
-def frame_of(job: Job, step: Step, calls: int) -> Frame:
+def make_frame(job: Job, step: Step, calls: int) -> Frame:
     """The canvas after `step`; `calls` network calls were made in all."""
     checkpoint, ids = job.checkpoint, step.ids.tolist()
     tokenizer, mask_id = checkpoint.tokenizer, checkpoint.mask_id

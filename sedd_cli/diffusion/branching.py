@@ -19,7 +19,5 @@ def remask(sampler: Sampler, state: State, positions: Tensor) -> State:
 def write(state: State, positions: Tensor, tokens: Tensor) -> State:
     """Set positions (k,) to tokens (k,) and clamp them."""
     return replace(
-        state,
-        ids=state.ids.index_copy(0, positions, tokens),
-        free=state.free.index_fill(0, positions, False),
+        state, ids=state.ids.index_copy(0, positions, tokens), free=state.free.index_fill(0, positions, False)
     )

@@ -27,7 +27,6 @@ from sedd_cli.errors import UsageError
 
 
 def default_estimator(process: StateSpace, noise: Schedule) -> Estimator:
-    """The estimator used by default for a process and schedule."""
     if isinstance(process, Causal):
         return "autoregressive"
     if isinstance(noise, Discrete):
@@ -131,13 +130,7 @@ def estimate(
 
 
 def _autoregressive(
-    network: Network,
-    process: StateSpace,
-    x0: Tensor,
-    counted: Tensor,
-    replicates: int,
-    draws: int,
-    batch_size: int,
+    network: Network, process: StateSpace, x0: Tensor, counted: Tensor, replicates: int, draws: int, batch_size: int
 ) -> Estimate:
     """Nats of every token given those before it, in one call per canvas. Without noise, levels are 0."""
     N = len(x0)
@@ -284,14 +277,8 @@ def _boundary_terms(
     return terms
 
 
-def in_order(
-    network: Network,
-    process: Absorbing,
-    noise: Schedule,
-    x0: Tensor,
-    order: Tensor,
-    *,
-    batch_size: int = 8,
+def ordered_nats(
+    network: Network, process: Absorbing, noise: Schedule, x0: Tensor, order: Tensor, *, batch_size: int = 8
 ) -> Tensor:
     """Exact `-log p` of each token when they are revealed in `order`: (L,), (K,) -> (L,) float64.
 
@@ -310,13 +297,7 @@ def in_order(
 
 
 def pseudo(
-    network: Network,
-    process: Absorbing,
-    noise: Schedule,
-    x0: Tensor,
-    positions: Tensor,
-    *,
-    batch_size: int = 8,
+    network: Network, process: Absorbing, noise: Schedule, x0: Tensor, positions: Tensor, *, batch_size: int = 8
 ) -> Tensor:
     """`-log p(x_i | all other tokens)` for each i of `positions`: (L,), (K,) -> (L,) float64, 0 elsewhere.
 

@@ -4,14 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from sedd_cli.evaluation.likelihood_report import (
-    Result,
-    difference_figures,
-    figures,
-    model_fields,
-    noise_axis,
-    picture_paragraph,
-)
+from sedd_cli.evaluation import likelihood_report as reports
+from sedd_cli.evaluation.likelihood_report import Result, model_fields
 from sedd_cli.evaluation.likelihoods import Band, difference
 from sedd_cli.evaluation.tables import Value, as_lines, as_list, as_table, escape_markdown
 from sedd_cli.models.checkpoint import Checkpoint
@@ -38,7 +32,7 @@ class Comparison:
 
     @cached_property
     def difference(self) -> dict[str, Value]:
-        return difference_figures(difference(self.a.likelihood, self.b.likelihood))
+        return reports.difference_figures(difference(self.a.likelihood, self.b.likelihood))
 
     @property
     def complete(self) -> bool:
@@ -46,7 +40,7 @@ class Comparison:
 
     @property
     def noise_axis(self) -> str:
-        return " / ".join(dict.fromkeys(noise_axis(result.likelihood.estimator) for result in (self.a, self.b)))
+        return " / ".join(dict.fromkeys(reports.noise_axis(result.likelihood.estimator) for result in (self.a, self.b)))
 
     def curves(self) -> dict[str, Sequence[Band]]:
         return {result.name: result.likelihood.curve() for result in (self.a, self.b)}
@@ -81,7 +75,7 @@ class Comparison:
             "B's nats less A's, paired on the same noise: above 0, A finds the data likelier.\n",
             as_list({**self.difference, "complete": self.complete}),
             as_table([{"": result.name, **_main_figures(result)} for result in (self.a, self.b)]),
-            *picture_paragraph(picture),
+            *reports.picture_paragraph(picture),
             "## How it was measured\n",
             as_list(self._all_settings),
         ]
@@ -91,5 +85,5 @@ class Comparison:
 
 
 def _main_figures(result: Result) -> dict[str, Value]:
-    figures_by_name = figures(result.likelihood)
+    figures_by_name = reports.figures(result.likelihood)
     return {key: figures_by_name[key] for key in MAIN_FIGURES}

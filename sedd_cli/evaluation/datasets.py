@@ -1,6 +1,6 @@
 """The data sets of the papers' tables: by name from the hub, or from a file in its original format.
 
-A document is a row of theirs: what the papers' code puts one end-of-text token behind (`get_dataset` in data.py of
+A document is a row, after which the papers' code puts one end-of-text token (`get_dataset` in data.py of
 louaaron/Score-Entropy-Discrete-Diffusion, arXiv 2310.16834; the same in ML-GSAI/RADD, 2406.03736). Rows are what the
 scripts of huggingface/datasets made of the original files, where `\\n`, `\\r\\n` and `\\r` end a line:
 
@@ -9,8 +9,8 @@ scripts of huggingface/datasets made of the original files, where `\\n`, `\\r\\n
 - PTB (datasets/ptb_text_only), LM1B (datasets/lm1b; its test split is all of the held-out files): each line, stripped.
 - LAMBADA: OpenAI's lambada_test.jsonl (`get_lambada_test_dataset`), the "text" of each line, blank lines left out.
 
-The split is `test` unless asked otherwise. The papers' code is not of one mind: SEDD's has no evaluation script, and
-looks at `validation` while it trains; RADD's (`get_valid_dataloaders`) takes `test`, but `train` for WikiText-2; MDLM's
+The split is `test` by default. The papers' code differs: SEDD's has no evaluation script, and reads
+`validation` while it trains; RADD's (`get_valid_dataloaders`) takes `test`, but `train` for WikiText-2; MDLM's
 (kuleshov-group/mdlm, dataloader.py) takes `validation`, but `test` for LM1B.
 """
 
@@ -36,8 +36,8 @@ FORMATS: tuple[Format, ...] = ("text", "wikitext", "ptb", "lambada", "lm1b")
 class DataSet:
     """Documents in order, empty ones too where the original has them.
 
-    `source` says in a line where they are from; `split` is None for a file; `detokeniser` is the name of the rules that
-    the documents went through, or "none"; `notes` are what a result on them has to say.
+    `source`: their origin in one line; `split`: None for a file; `detokeniser`: name of the rules that were applied, or
+    "none"; `notes`: remarks for a report.
     """
 
     name: str
@@ -51,7 +51,7 @@ class DataSet:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the hub has a data set: the file of each split, and the column of its text (Parquet)."""
+    """The location of a data set on the hub: the file of each split, and the column of its text (Parquet)."""
 
     format: Format
     repository: str
@@ -61,7 +61,7 @@ class _Place:
     column: str = "text"
 
 
-# Repositories that were Python scripts have been converted by the hub itself, on a branch of their own.
+# The hub converts repositories of Python scripts to Parquet, on a branch of its own.
 _CONVERTED = "refs/convert/parquet"
 _ON_HUB = {
     "wikitext2": _Place(
@@ -96,11 +96,11 @@ def read_dataset(
 ) -> DataSet:
     """Read a data set by its name (`NAMES`), or the file at a path; a name wins over a file (`./ptb` is one).
 
-    `format` says what a file is (default: text, split into documents by `read_documents`), `split` which part of a
-    named data set to take (default: test). What is not in the hub's cache is fetched, shown by `progress`.
+    `format`: of a file (default: text, split into documents by `read_documents`). `split`: of a named data set
+    (default: test). Files that the hub's cache lacks are downloaded, with `progress`.
 
-    Raises `UsageError` for a choice that there is not, an empty file or one in another format, `NotLoadableError` for
-    what is not there or cannot be read, `SeddError` where the hub cannot be reached or pyarrow is missing.
+    Raises `UsageError` for an unknown choice, an empty file or one in another format, `NotLoadableError` for a data set
+    that is missing or unreadable, `SeddError` if the hub cannot be reached or pyarrow is missing.
     """
     place = _ON_HUB.get(what)
     if place is None:
@@ -123,7 +123,7 @@ def read_dataset(
 
 
 def _notes(format: Format, rows: Sequence[str]) -> tuple[str, ...]:
-    """In what a WikiText differs from that of the papers."""
+    """The differences of a WikiText from that of the papers."""
     notes = []
     if format == "wikitext" and "" not in rows:
         notes.append("no empty rows: WikiText has them, a third of all, each an end-of-text token of its own")
@@ -134,7 +134,7 @@ def _notes(format: Format, rows: Sequence[str]) -> tuple[str, ...]:
 
 def _rows_of_hub(name: str, place: _Place, split: Split, progress: TransferProgress) -> tuple[list[str], str]:
     if split not in place.splits:
-        raise UsageError(f"{name} is not to be had in split {split!r}", f"It has: {', '.join(place.splits)}.")
+        raise UsageError(f"{name} has no split {split!r}", f"It has: {', '.join(place.splits)}.")
     file = place.file.format(split=split)
     if file.endswith(".parquet"):
         _require_pyarrow()
@@ -185,8 +185,7 @@ def _rows_of_file(file: Path, what: str, format: Format) -> tuple[list[str], str
     rows = list(io.StringIO("".join(read_lines(file)), newline=None))
     if rows and _is_object(rows[0]):
         raise UsageError(
-            f"{file}:1 is a JSON object, not a row of {format}",
-            'Lines like {"text": "..."} are of format lambada.',
+            f"{file}:1 is a JSON object, not a row of {format}", 'Lines like {"text": "..."} are of format lambada.'
         )
     if format == "wikitext":
         return [row if row.strip() else "" for row in rows], source
@@ -194,7 +193,7 @@ def _rows_of_file(file: Path, what: str, format: Format) -> tuple[list[str], str
 
 
 def _bytes(file: Path, what: str) -> bytes:
-    """All of a file that may hold text."""
+    """The content of a file, checked to be text."""
     try:
         if file.exists() and not file.is_file():
             kind = "folder" if file.is_dir() else "pipe or device"

@@ -1,9 +1,9 @@
-"""Detokenisers: prose of the spaced-out text that the papers' data sets are made of, one document at a time.
+"""Detokenisers: prose from the tokenised text of the papers' data sets, one document at a time.
 
 The rules, and their order, are those of `wt_detokenizer`, `ptb_detokenizer`, `lm1b_detokenizer` and
 `lambada_detokenizer` in data.py of louaaron/Score-Entropy-Discrete-Diffusion (arXiv 2310.16834). ML-GSAI/RADD (data.py)
-and kuleshov-group/mdlm (dataloader.py) have the same ones, so the papers' figures stand on their faults too: these are
-kept, each with a comment.
+and kuleshov-group/mdlm (dataloader.py) have the same ones, so the papers' figures depend on their faults: these
+are kept, each with a comment.
 """
 
 import re
@@ -16,7 +16,7 @@ def wikitext(text: str) -> str:
     """WikiText: ` = A title = `, ` one , two @-@ three ( four ) . `."""
     # Meant for plurals (the boys ' toys); joins an opening quotation mark to a word that ends in s as well.
     text = text.replace("s '", "s'")
-    # A substitution in Perl's notation, slashes and all: it finds next to nothing, and writes its own right-hand side.
+    # A substitution in Perl's notation, slashes included: it matches hardly anything, and inserts its own pattern.
     text = re.sub("/' [0-9]/", "/'[0-9]/", text)
     for sign in "-,.":
         text = text.replace(f" @{sign}@ ", sign)
@@ -58,7 +58,7 @@ def lm1b(text: str) -> str:
         # A mark at the end, or before another that has lost its space, stays apart.
         text = text.replace(f" {mark} ", f"{mark} ")
     text = text.replace(" / ", "/")
-    # Spaces are taken from within only where there is one on both sides; apostrophes pass for quotation marks.
+    # Inner spaces are removed only where there is one on both sides; apostrophes pass for quotation marks.
     text = re.sub(r'" ([^"]+) "', r'"\1"', text)
     text = re.sub(r"' ([^']+) '", r"'\1'", text)
     text = re.sub(r"\( ([^()]+) \)", r"(\1)", text)

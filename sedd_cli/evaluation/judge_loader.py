@@ -178,8 +178,7 @@ def _check_causal(model: "PreTrainedModel", name: str) -> None:
     before, after = (model(input_ids=x, use_cache=False).logits[0, :-1] for x in (ids, changed))
     if float((before - after).abs().max()) > 1e-4 * float(before.abs().max()):
         raise NotLoadableError(
-            f"the judge {name!r} is not causal: its output at a token depends on later ones",
-            f"It must be {ACCEPTED}.",
+            f"the judge {name!r} is not causal: its output at a token depends on later ones", f"It must be {ACCEPTED}."
         )
 
 

@@ -1,7 +1,7 @@
 """The likelihood of a data set and the settings that it was measured with, as lines, JSON or Markdown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from sedd_cli.diffusion.names import Estimator
 from sedd_cli.evaluation.blocks import Blocks
@@ -165,28 +165,10 @@ def model_fields(model: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def bands_as_json(bands: Sequence[Band]) -> list[dict[str, Value]]:
-    return [
-        {
-            "from": b.low,
-            "to": b.high,
-            "nats_per_token": b.nats_per_token,
-            "density": b.density,
-            "standard_error": b.standard_error,
-        }
-        for b in bands
-    ]
+    keys = ("from", "to", "nats_per_token", "density", "standard_error")
+    return [dict(zip(keys, astuple(band), strict=True)) for band in bands]
 
 
 def bands_as_table(bands: Sequence[Band]) -> str:
-    return as_table(
-        [
-            {
-                "from": band.low,
-                "to": band.high,
-                "of the bound": band.nats_per_token,
-                "nats a token there": band.density,
-                "standard error": band.standard_error,
-            }
-            for band in bands
-        ]
-    )
+    heads = ("from", "to", "of the bound", "nats a token there", "standard error")
+    return as_table([dict(zip(heads, astuple(band), strict=True)) for band in bands])

@@ -44,12 +44,9 @@ class LikelihoodRequest:
             raise UsageError(
                 f"unknown estimator {self.estimator!r}", f"Choose one of {', '.join(get_args(Estimator))}."
             )
-        for name, value, least, why in (
-            ("replicates", self.replicates, 2, " (their spread is the error)"),
-            ("seed", self.seed, 0, ""),
-            ("batch size", self.batch_size, 1, ""),
-        ):
-            check_integer(name, value, least, why)
+        check_integer("replicates", self.replicates, 2, " (their spread is the error)")
+        check_integer("seed", self.seed, 0)
+        check_integer("batch size", self.batch_size, 1)
         check_until_error(self.until_error)
 
     def estimator_for(self, checkpoint: Checkpoint) -> Estimator:
@@ -123,7 +120,6 @@ class Likelihood:
 
     @property
     def perplexity(self) -> float:
-        """`exp` of the nats a token."""
         return math.exp(self.nats_per_token)
 
     @property
@@ -232,10 +228,7 @@ class LikelihoodEvaluation:
         seed = int(uniforms(self.request.seed, made, MONTE_CARLO, number, size=1) * 2**53)
         for checkpoint in self.checkpoints:
             result = estimate(
-                checkpoint.model,
-                checkpoint.process,
-                checkpoint.noise,
-                x0,
+                *(checkpoint.model, checkpoint.process, checkpoint.noise, x0),
                 estimator=self.request.estimator_for(checkpoint),
                 replicates=replicates,
                 draws=self._draws,

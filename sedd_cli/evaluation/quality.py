@@ -44,7 +44,6 @@ def repetition(texts: Sequence[Tokens], n: int = 4) -> float | None:
 
 
 def mean(values: Sequence[float]) -> Statistic:
-    """The mean and its standard error."""
     error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
     return Statistic(statistics.fmean(values), error)
 

@@ -3,17 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sedd_cli.evaluation import quality
 from sedd_cli.evaluation.judge_model import Rating
 from sedd_cli.evaluation.mauve import Mauve, compute_mauve
-from sedd_cli.evaluation.quality import (
-    Statistic,
-    distinct,
-    mean,
-    median_perplexity,
-    perplexity,
-    repetition,
-    unigram_entropy,
-)
+from sedd_cli.evaluation.quality import Statistic
 
 
 @dataclass(frozen=True)
@@ -29,7 +22,7 @@ class EvaluatedText:
 
     @property
     def entropy(self) -> float:
-        return unigram_entropy(self.ids)
+        return quality.unigram_entropy(self.ids)
 
 
 @dataclass
@@ -72,12 +65,12 @@ def compute_metrics(sample_set: SampleSet, reference: Sequence[EvaluatedText], s
         texts=len(texts),
         nfe=sum(text.nfe for text in texts) / len(texts) or None,
         seconds=sample_set.seconds / len(texts) or None,
-        perplexity=perplexity(nats, counts),
-        median=median_perplexity(nats, counts),
+        perplexity=quality.perplexity(nats, counts),
+        median=quality.median_perplexity(nats, counts),
         judged_tokens=sum(counts) if ratings else None,
-        entropy=mean([text.entropy for text in texts]),
-        distinct=tuple(distinct(tokens, n) for n in (1, 2, 3)),
-        repetition=repetition(tokens),
+        entropy=quality.mean([text.entropy for text in texts]),
+        distinct=tuple(quality.distinct(tokens, n) for n in (1, 2, 3)),
+        repetition=quality.repetition(tokens),
         mauve=_mauve(texts, reference, seed),
     )
 

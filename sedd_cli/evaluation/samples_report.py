@@ -1,4 +1,4 @@
-"""What is said of samples: a table, a card of how it was come by, and both as Markdown and as a record for JSON."""
+"""The report on samples: a table, a card with the settings, and both as Markdown and as a record for JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,23 +13,13 @@ from sedd_cli.evaluation.tables import as_lines, printable
 Results = Sequence[tuple[SampleSet, SampleMetrics]]
 
 HEADINGS = (
-    "",
-    "texts",
-    "NFE",
-    "seconds",
-    "perplexity",
-    "median",
-    "entropy",
-    "distinct-1",
-    "distinct-2",
-    "distinct-3",
-    "repetition",
-    "MAUVE",
+    *("", "texts", "NFE", "seconds", "perplexity", "median", "entropy"),
+    *("distinct-1", "distinct-2", "distinct-3", "repetition", "MAUVE"),
 )
 
 
 def cells(results: Results) -> list[list[str]]:
-    """The table's rows, the headings first; columns that nobody has a figure for are left out."""
+    """The table's rows, the headings first; columns without any figure are left out."""
     columns = zip(*([sample_set.label, *_cells(metrics)] for sample_set, metrics in results), strict=True)
     filled = [(h, *column) for h, column in zip(HEADINGS, columns, strict=True) if set(column) != {"-"}]
     return [list(row) for row in zip(*filled, strict=True)]
@@ -61,7 +51,7 @@ def _statistic(statistic: Statistic | None, digits: int) -> str:
 
 
 def card(evaluation: Evaluation, judge: JudgeModel | None, results: Results) -> list[tuple[str, str]]:
-    """How the figures were come by: (what, how), in one line each."""
+    """How the figures were obtained: (what, how), in one line each."""
     request = evaluation.request
     lines = [
         ("complete", "yes" if evaluation.complete else "NO: stopped early, the figures are of what was done by then"),
@@ -191,7 +181,7 @@ def as_markdown(table: Sequence[Sequence[str]], facts: Sequence[tuple[str, str]]
 
 
 def as_record(evaluation: Evaluation, judge: JudgeModel | None, results: Results) -> dict[str, object]:
-    """All of it for JSON: settings, judge, card, and the rows with their texts."""
+    """The record for JSON: settings, judge, card, and the rows with their texts."""
     checkpoint, request = evaluation.checkpoint, evaluation.request
     return {
         "model": {"name": checkpoint.name, "sha256": checkpoint.hash},

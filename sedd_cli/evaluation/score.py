@@ -1,14 +1,14 @@
 """The likelihood of a text under a checkpoint: a bound with its error or an exact fixed-order value, per token."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import default_estimator, estimate, in_order
+from sedd_cli.diffusion.likelihood import default_estimator, estimate, ordered_nats
 from sedd_cli.diffusion.likelihood import pseudo as pseudo_likelihood
 from sedd_cli.diffusion.names import Estimator
 from sedd_cli.diffusion.processes import Absorbing
@@ -47,14 +47,11 @@ class ScoreRequest:
     def __post_init__(self) -> None:
         if self.order not in ("any", "left-to-right"):
             raise UsageError(f"unknown order {self.order!r}", "Choose any or left-to-right.")
-        for name, value, least, why in (
-            ("replicates", self.replicates, 2, " (their spread is the error)"),
-            ("length", self.length, 1, ""),
-            ("overlap", self.overlap, 0, ""),
-            ("batch size", self.batch_size, 1, ""),
-            ("seed", self.seed, 0, ""),
-        ):
-            check_integer(name, value, least, why)
+        check_integer("replicates", self.replicates, 2, " (their spread is the error)")
+        check_integer("length", self.length, 1)
+        check_integer("overlap", self.overlap, 0)
+        check_integer("batch size", self.batch_size, 1)
+        check_integer("seed", self.seed, 0)
         check_until_error(self.until_error)
 
 
@@ -148,7 +145,6 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """`exp` of the nats a token."""
         return math.exp(self.nats / self.num_tokens)
 
 
@@ -194,19 +190,15 @@ class ScoreEvaluation:
             yield replace(score, pseudo=self._pseudo())
 
     def _score(
-        self, form: ScoreForm, per_token: Tensor, error: float, token_error: float | None, replicates: int
+        self,
+        form: ScoreForm,
+        per_token: Tensor,
+        error: float = 0.0,
+        token_error: float | None = 0.0,
+        replicates: int = 0,
     ) -> Score:
-        return Score(
-            form=form,
-            per_token=per_token,
-            standard_error=error,
-            token_error=token_error,
-            replicates=replicates,
-            ids=self.ids,
-            num_bytes=self.num_bytes,
-            windows=len(self.windows),
-            overlap=self.windows.overlap,
-        )
+        windows, overlap = len(self.windows), self.windows.overlap
+        return Score(form, per_token, error, token_error, replicates, self.ids, self.num_bytes, windows, overlap)
 
     def _bounds(self) -> Iterator[Score]:
         checkpoint, request = self.checkpoint, self.request
@@ -216,10 +208,7 @@ class ScoreEvaluation:
         while statistics.replicates < self.goal:
             while (left := self.goal - statistics.replicates) > 0:
                 result = estimate(
-                    checkpoint.model,
-                    checkpoint.process,
-                    checkpoint.noise,
-                    x0,
+                    *(checkpoint.model, checkpoint.process, checkpoint.noise, x0),
                     estimator=estimator,
                     where=where,
                     replicates=next_round(left),
@@ -239,38 +228,26 @@ class ScoreEvaluation:
     def _autoregressive(self) -> Iterator[Score]:
         checkpoint, x0, where = self.checkpoint, self.ids[self.windows.positions], self.windows.is_new
         result = estimate(
-            checkpoint.model,
-            checkpoint.process,
-            checkpoint.noise,
-            x0,
+            *(checkpoint.model, checkpoint.process, checkpoint.noise, x0),
             estimator="autoregressive",
             where=where,
             batch_size=self._batch_size,
         )
-        yield self._score("autoregressive", result.per_token[where], 0.0, 0.0, 0)
+        yield self._score("autoregressive", result.per_token[where])
 
     def _left_to_right(self) -> Iterator[Score]:
-        checkpoint, windows = self.checkpoint, self.windows
-        assert isinstance(checkpoint.process, Absorbing)
-        parts = []
-        for x0, is_new in zip(self.ids[windows.positions], windows.is_new, strict=True):
-            order = is_new.nonzero().squeeze(1)
-            nats = in_order(
-                checkpoint.model, checkpoint.process, checkpoint.noise, x0, order, batch_size=self._batch_size
-            )
-            parts.append(nats[is_new])
-        yield self._score("left-to-right", torch.cat(parts), 0.0, 0.0, 0)
+        yield self._score("left-to-right", self._exact(ordered_nats, self.windows.is_new))
 
     def _pseudo(self) -> Tensor:
-        checkpoint, windows = self.checkpoint, self.windows
-        assert isinstance(checkpoint.process, Absorbing)
-        parts = []
-        for x0, counted in zip(self.ids[windows.positions], windows.has_most_context, strict=True):
-            positions = counted.nonzero().squeeze(1)
-            nats = pseudo_likelihood(
-                checkpoint.model, checkpoint.process, checkpoint.noise, x0, positions, batch_size=self._batch_size
-            )
-            parts.append(nats[counted])
+        return self._exact(pseudo_likelihood, self.windows.has_most_context)
+
+    def _exact(self, nats_of: Callable[..., Tensor], counted: Tensor) -> Tensor:
+        """(n,) nats by a function of (model, process, noise, x0, positions), at the counted positions."""
+        checkpoint, parts = self.checkpoint, []
+        for x0, where in zip(self.ids[self.windows.positions], counted, strict=True):
+            positions = where.nonzero().squeeze(1)
+            model = (checkpoint.model, checkpoint.process, checkpoint.noise)
+            parts.append(nats_of(*model, x0, positions, batch_size=self._batch_size)[where])
         return torch.cat(parts)
 
 

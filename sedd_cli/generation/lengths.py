@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from sedd_cli.diffusion.likelihood import in_order
+from sedd_cli.diffusion.likelihood import ordered_nats
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.errors import UsageError
 from sedd_cli.models.checkpoint import Checkpoint
@@ -100,7 +100,7 @@ def _compare(
     nats = {}
     for n, (canvas, order) in canvases.items():
         x0 = torch.where(canvas.free, process.mask_id, canvas.ids)
-        per_token = in_order(checkpoint.model, process, checkpoint.noise, x0, torch.tensor(order[:shared]))
+        per_token = ordered_nats(checkpoint.model, process, checkpoint.noise, x0, torch.tensor(order[:shared]))
         nats[n] = float(per_token.sum())
     return nats
 

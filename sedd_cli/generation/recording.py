@@ -80,7 +80,6 @@ class RecordedSample:
 
     @property
     def calls(self) -> int:
-        """Recorded network calls."""
         return sum(isinstance(line, StepLine) for line in self.lines)
 
     def at(self, number: int) -> RecordedMoment:
@@ -98,7 +97,6 @@ class RecordedSample:
             raise UsageError(f"there is no step {number}: this text has steps 0 to {self.last}", "0 is the start.")
 
     def moments(self) -> Iterator[RecordedMoment]:
-        """Yield every moment from the start."""
         places = {start.row: i for i, start in enumerate(self.starts)}
         canvases = tuple(
             RecordedCanvas(
@@ -164,7 +162,6 @@ class RecordedSample:
         return end_of_text_position([token.id for token in canvas.tokens], self.header.end_of_text_id)
 
     def is_end_of_text(self, token: RecordedToken) -> bool:
-        """Whether a token is the end-of-text token."""
         return token.piece is not None and token.id == self.header.end_of_text_id
 
 

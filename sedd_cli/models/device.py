@@ -24,11 +24,7 @@ def resolve_device(name: str) -> torch.device:
     kind, colon, index = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (colon and (kind != "cuda" or not index.isdecimal())):
         raise UsageError(f"unknown device {name!r}", "Choose auto, cpu, cuda, cuda:N or mps.")
-    available = {
-        "cpu": 1,
-        "cuda": torch.cuda.device_count(),
-        "mps": int(torch.backends.mps.is_available()),
-    }
+    available = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if int(index or 0) >= available[kind]:
         raise UsageError(f"this machine has no device {name!r}", "Use --device auto.")
     return torch.device(name)

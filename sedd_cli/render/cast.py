@@ -1,17 +1,16 @@
 """Export a recorded run as an asciicast (version 2) of the live view."""
 
-import io
 import json
 from collections.abc import Iterator
 
 from rich.color import ColorSystem
-from rich.console import Console
 from rich.segment import Segment
 
 from sedd_cli.generation.recording import RecordedMoment, RecordedSample
 from sedd_cli.render.inert import one_line
 from sedd_cli.render.live import LiveView, height_of
-from sedd_cli.render.replay import frame_of, title_of
+from sedd_cli.render.picture import terminal_console
+from sedd_cli.render.replay import make_frame, title_of
 
 MAX_HEIGHT = 100
 """Maximum lines of the terminal; a longer canvas is cut."""
@@ -23,7 +22,7 @@ END_SECONDS = 2.0
 
 def cast(sample: RecordedSample, speed: float, width: int) -> Iterator[str]:
     """The lines of the file. Each frame rewrites only the lines that changed."""
-    frames = [(moment.number, frame_of(sample, moment)) for moment in _frame_moments(sample, speed)]
+    frames = [(moment.number, make_frame(sample, moment)) for moment in _frame_moments(sample, speed)]
     height = min(MAX_HEIGHT, max(height_of(frame, width) for _, frame in frames))
     title = title_of(sample.header)
     yield _line({"version": 2, "width": width, "height": height, "title": one_line(title)})
@@ -52,15 +51,7 @@ class _Screen:
     """A terminal that keeps its current lines, so that only changes are sent."""
 
     def __init__(self, width: int, height: int) -> None:
-        self._console = Console(
-            file=io.StringIO(),
-            width=width,
-            height=height,
-            force_terminal=True,
-            color_system="256",
-            no_color=False,
-            legacy_windows=False,
-        )
+        self._console = terminal_console(width, height, color_system="256")
         self._height = height
         self._lines = [""] * height
 

@@ -68,7 +68,6 @@ class _Lines:
         return bisect_right(self.ends, position)
 
     def begins(self, position: int) -> bool:
-        """Whether a line begins at this position."""
         line = self.at(position)
         return position == 0 or (line > 0 and self.ends[line - 1] == position)
 

@@ -57,9 +57,9 @@ def check_speed(speed: float | None) -> float | None:
 def _picture(sample: RecordedSample, step: int, width: int) -> bytes:
     from sedd_cli.render.live import LiveView, height_of
     from sedd_cli.render.picture import picture
-    from sedd_cli.render.replay import frame_of, title_of
+    from sedd_cli.render.replay import make_frame, title_of
 
-    frame = frame_of(sample, sample.at(step))
+    frame = make_frame(sample, sample.at(step))
     view = LiveView(title_of(sample.header), sample.calls, True, clock=None)
     view.show(frame)
     return picture(view, "sedd", width, height_of(frame, width)).encode()

@@ -2,6 +2,7 @@
 
 import io
 import re
+from typing import Any
 
 from rich.console import Console, RenderableType
 
@@ -10,18 +11,15 @@ from sedd_cli.render.inert import one_line
 NO_XML = dict.fromkeys((0xFFFE, 0xFFFF), "\N{SYMBOL FOR SUBSTITUTE FORM TWO}")
 
 
+def terminal_console(width: int, height: int, **options: Any) -> Console:
+    """A console that renders for a colour terminal of this size, whatever the real one is."""
+    real: dict[str, Any] = {"file": io.StringIO(), "force_terminal": True, "no_color": False, "legacy_windows": False}
+    return Console(width=width, height=height, **real, **options)
+
+
 def picture(content: RenderableType, title: str, width: int, height: int) -> str:
     """Render the content on a terminal of this size as SVG."""
-    console = Console(
-        record=True,
-        width=width,
-        height=height,
-        file=io.StringIO(),
-        force_terminal=True,
-        color_system="truecolor",
-        no_color=False,
-        legacy_windows=False,
-    )
+    console = terminal_console(width, height, color_system="truecolor", record=True)
     console.print(content, end="", height=height)
     return without_fonts(console.export_svg(title=one_line(title))).translate(NO_XML)
 

@@ -16,7 +16,7 @@ def title_of(header: Header) -> str:
     return run_title(header.checkpoint, header.sampler, header.steps, header.seed)
 
 
-def frame_of(sample: RecordedSample, moment: RecordedMoment) -> Frame:
+def make_frame(sample: RecordedSample, moment: RecordedMoment) -> Frame:
     """The frame of a moment, equal to that of the live view when the run was recorded."""
     canvas = moment.canvas
     return Frame(
@@ -60,5 +60,4 @@ def moment_label(header: Header, moment: RecordedMoment) -> str:
 
 
 def default_speed(sample: RecordedSample) -> float:
-    """Default speed of a replay, in steps a second."""
     return max(MIN_SPEED, sample.last / DEFAULT_SECONDS)

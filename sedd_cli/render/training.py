@@ -1,4 +1,4 @@
-"""Training under way, in two lines: how far it is, and how well it does."""
+"""The progress of training, in two lines."""
 
 from collections import deque
 
@@ -11,11 +11,11 @@ from sedd_cli.training.session import ValidationReport
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE = 24
-"""So many losses the curve shows at most, evenly spread over the phase."""
+"""Maximum number of losses in the curve, evenly spread over the phase."""
 
 
 class TrainingView:
-    """Two lines that stay at the foot of the terminal; shown from the reports and bounds given to it."""
+    """Two lines at the foot of the terminal, made from reports and bounds."""
 
     def __init__(self, phases: list[str]) -> None:
         self._phases = phases
@@ -35,10 +35,10 @@ class TrainingView:
         if event.progress.phase_step % self._every == 0:
             self._losses.append(event.progress.smoothed)
         if len(self._losses) == 2 * CURVE:
-            # Half of them make room: the curve always spans the phase.
-            kept = list(self._losses)[1::2]
+            # Every second one is dropped: the curve always spans the phase.
+            half = list(self._losses)[1::2]
             self._losses.clear()
-            self._losses.extend(kept)
+            self._losses.extend(half)
             self._every *= 2
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -78,7 +78,7 @@ def curve(values: list[float]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """As a person says it: 40 s, 12 min, 3.5 h."""
+    """In a suitable unit: 40 s, 12 min, 3.5 h."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

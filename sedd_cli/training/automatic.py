@@ -1,4 +1,4 @@
-"""A recipe for a text nobody wrote one for: sizes from the amount of text, the machine's time as given."""
+"""Recipes for a text or a checkpoint: sizes follow from the amount of text; the duration is given."""
 
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ SIZES = [
 """Starting points by the amount of text, not tuned; the third row is the built-in checkpoint's."""
 
 SHORT = 0.1
-"""The share of steps with short canvases: what those who generate or score a sentence or two need."""
+"""Share of steps with short canvases, as generating or scoring a sentence or two needs."""
 
 AT_ONCE = 256
-"""Longer canvases are computed fewer at a time, so that memory stays what it is at this length."""
+"""Canvas length above which micro-batches are smaller, so that memory does not grow."""
 
 
 def recipe_for_text(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
@@ -42,9 +42,9 @@ def recipe_for_text(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any
 
 
 def recipe_from_checkpoint(init_from: str, source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
-    """The table of a recipe that goes on from the checkpoint `init_from` by what fits it."""
+    """The table of a recipe that starts from the checkpoint `init_from`, with its default objective."""
     config = read_config(find_checkpoint(init_from))
-    corpus_files(source)  # whether there is a text is said before anything is made
+    corpus_files(source)  # raises before anything is made if there is no text
     return {
         **_common(source, on_cpu, config.model.length),
         "start": init_from,
@@ -53,15 +53,14 @@ def recipe_from_checkpoint(init_from: str, source: Path, minutes: float, on_cpu:
 
 
 def recipe_of_run(recipe: Recipe, minutes: float | None) -> dict[str, Any]:
-    """The table of the recipe of a run, so that it is gone on with whatever has become of text and machine.
+    """The table of a run's own recipe, so that resuming depends on neither the text nor the machine.
 
-    `minutes`: what its phases that go by the clock are to take in all, if that is to change.
-    Raises `UsageError` if none does.
+    `minutes`: new total of the phases with `max_minutes`; None leaves them. Raises `UsageError` if there are none.
     """
     table = recipe.model_dump(mode="json")
     timed = [phase for phase in table["phases"] if phase["max_minutes"] is not None]
     if minutes is not None and not timed:
-        raise UsageError("this run goes by steps, not by minutes", "Write --set phases.0.steps=N.")
+        raise UsageError("the phases of this run have steps, not minutes", "Write --set phases.0.steps=N.")
     before = sum(phase["max_minutes"] for phase in timed)
     for phase in timed if minutes is not None else ():
         phase["max_minutes"] *= minutes / before

@@ -43,20 +43,16 @@ def sections_of(config: Config) -> dict[str, Any]:
         "model": {
             "form": "sedd" if model.time_conditioned else "radd",
             "process": config.graph.type,
-            "hidden_size": model.hidden_size,
-            "n_blocks": model.n_blocks,
-            "n_heads": model.n_heads,
-            "cond_dim": model.cond_dim,
-            "scale_by_sigma": model.scale_by_sigma,
+            **model.model_dump(include={"hidden_size", "n_blocks", "n_heads", "cond_dim", "scale_by_sigma"}),
         },
-        "noise": {"type": noise.type, "sigma_min": noise.sigma_min, "sigma_max": noise.sigma_max},
+        "noise": noise.model_dump(include={"type", "sigma_min", "sigma_max"}),
     }
     if model.type != BACKBONE_TYPES[sections["model"]["form"]]:
         sections["model"]["type"] = model.type
     if config.mask_id is not None:
         sections["model"]["mask_id"] = config.mask_id
     if config.d3pm is not None:
-        sections["d3pm"] = {"steps": config.d3pm.steps, "mixture": config.d3pm.mixture}
+        sections["d3pm"] = config.d3pm.model_dump(include={"steps", "mixture"})
     return sections
 
 

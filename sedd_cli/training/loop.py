@@ -1,7 +1,7 @@
 """The training loop: a recipe's phases, step by step, resumable at every one of them.
 
 All random numbers of a step come from (seed, step), and its canvases from their number in an endless shuffled
-sequence, so that a state needs no generator to go on bit for bit.
+sequence, so that resuming bit for bit needs no generator's state.
 """
 
 import math
@@ -28,21 +28,21 @@ from sedd_cli.training.recipe import Phase, Recipe
 from sedd_cli.training.states import TensorSpecs
 
 DIVERGENCE_RATIO, DIVERGENCE_MARGIN = 1.5, 0.5
-"""A smoothed loss this many times the smallest so far, and so many nats above it, has diverged. The margin is for texts
-that are known by heart, where one step of short canvases costs more than many others."""
+"""A smoothed loss above the smallest so far by this ratio and this margin (nats) has diverged. The margin is for
+memorised texts, where one step of short canvases costs more than many others."""
 
 STORED = "transformer"
 """The backbone's name in the states of runs: those of earlier versions are still read."""
 
 
 class DivergedError(SeddError):
-    """The loss is no number, or has left where it was."""
+    """The loss is not finite, or is far above its smallest value."""
 
 
 def make_network(recipe: Recipe, tokens: int, device: torch.device) -> ScoreNetwork:
     """A fresh network, initialised by the recipe's seed."""
     config = recipe.config(tokens)
-    # resolve_precision refuses bfloat16 on CPUs: here the recipe's author answers for it.
+    # resolve_precision refuses bfloat16 on CPUs; what a recipe states is taken.
     dtype = resolve_precision("auto", device) if recipe.dtype == "auto" else recipe.dtype
     network = ScoreNetwork(config, AUTOCAST.get(dtype))
     network.backbone.initialise(torch.Generator().manual_seed(recipe.seed))
@@ -51,8 +51,8 @@ def make_network(recipe: Recipe, tokens: int, device: torch.device) -> ScoreNetw
 
 @dataclass
 class Progress:
-    """Where a run stands: step in all, phase, step and seconds in it, canvases seen and the tokens that short ones
-    lacked, the smoothed loss."""
+    """The progress of a run: total steps, phase, steps and seconds in it, canvases seen and the tokens that short ones
+    lacked, the smoothed loss and its smallest value."""
 
     step: int = 0
     phase: int = 0
@@ -79,9 +79,9 @@ class StepReport:
 
 
 class Trainer:
-    """A network, its average and its optimisers, carried through the phases of a recipe.
+    """Trains a network, with its average and optimisers, through the phases of a recipe.
 
-    The processes of `world` share each batch, and go on alike.
+    The processes of `world` share each batch, and stay in the same state.
     """
 
     def __init__(self, recipe: Recipe, network: ScoreNetwork, data: PackedCorpus, world: World) -> None:
@@ -95,7 +95,7 @@ class Trainer:
         self._start_phase(0)
 
     def steps(self, clock: Callable[[], float] = time.monotonic) -> Iterator[StepReport]:
-        """Train to the end, one report a step. Raises `DivergedError` when the loss is no number, or diverges."""
+        """Train to the end, one report a step. Raises `DivergedError` if the loss is not finite, or diverges."""
         self.network.train()
         for number in range(self.progress.phase, len(self.recipe.phases)):
             if number > self.progress.phase:
@@ -107,7 +107,8 @@ class Trainer:
                 taken = max(seconds for (seconds,) in self.world.all_gather((clock() - started,)))
                 self._update_progress(loss, taken, L)
                 speed = self.recipe.batch_size * L / taken if taken else math.inf
-                yield self._report(phase, loss, norm, factor, speed)
+                left = self._seconds_left(_fraction_done(phase, self.progress))
+                yield StepReport(self.progress, phase.objective, loss, factor, norm, speed, left)
 
     def _step(self, phase: Phase, done: float, L: int) -> tuple[float, float, float]:
         recipe, network = self.recipe, self.network
@@ -126,7 +127,7 @@ class Trainer:
         return loss, norm, factor
 
     def _loss(self, name: str, L: int) -> float:
-        """The mean loss of the step's batch, and its gradients. Rank r takes every size-th canvas of it from r on."""
+        """Compute the mean loss of the step's batch, and its gradients. Rank r takes every `size`-th canvas."""
         recipe, world, first = self.recipe, self.world, self.progress.canvases
         local_rows = torch.arange(world.rank, recipe.batch_size, world.size)
         x0 = self.data.batch(recipe.seed, range(first + world.rank, first + recipe.batch_size, world.size))[:, :L]
@@ -146,7 +147,7 @@ class Trainer:
         return sum(loss for (loss,) in world.all_gather((total,))) / world.size
 
     def _canvas_length(self) -> int:
-        """Tokens of this step's canvases: now and then fewer than they could have, at least 2."""
+        """Tokens of this step's canvases: a random smaller number (at least 2) in the share `data.short` of steps."""
         chance, share = uniforms(self.recipe.seed, self.progress.step, CUT, size=2).tolist()
         L = self.data.length
         return 2 + int(share * (L - 1)) if chance < self.recipe.data.short else L
@@ -156,7 +157,7 @@ class Trainer:
         return numbers.to(device, torch.float32) if device.type == "mps" else numbers.to(device)
 
     def _noise_draws(self, B: int, L: int) -> NoiseDraws:
-        """Times stratified over the batch, in order of no account; uniforms for every position."""
+        """Times stratified over the batch, and uniforms for every position."""
         u = uniforms(self.recipe.seed, self.progress.step, size=B + B * L)
         return NoiseDraws((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(B, L))
 
@@ -176,16 +177,12 @@ class Trainer:
     def _divergence(self, what: str) -> DivergedError:
         return DivergedError(
             f"{what} at step {self.progress.step}",
-            "What was saved last is from before. Go on from it in a new run (--from RUN -o NEW), or start anew, with a "
+            "The last save is older. Start from it in a new run (--from RUN -o NEW), or from scratch, with a "
             "lower optimiser.learning_rate or matrix_rate, a longer warmup, or a smaller optimiser.clip.",
         )
 
-    def _report(self, phase: Phase, loss: float, norm: float, factor: float, speed: float) -> StepReport:
-        left = self._seconds_left(_fraction_done(phase, self.progress))
-        return StepReport(self.progress, phase.objective, loss, factor, norm, speed, left)
-
     def _seconds_left(self, done: float) -> float | None:
-        """Seconds left, if every phase still to come says so in minutes, or this one can be extrapolated."""
+        """Seconds left: this phase extrapolated; later ones by their minutes, or by this one's seconds per step."""
         p = self.progress
         left = p.phase_seconds * (1 - done) / done if done > 0 else 0.0
         per_step = p.phase_seconds / p.phase_step
@@ -194,7 +191,7 @@ class Trainer:
         return left
 
     def _start_phase(self, phase: int) -> None:
-        """Fresh optimisers and a fresh average; after a fresh autoregressive start MASK begins as the mean token."""
+        """Reset optimisers and average; after an autoregressive start, MASK's embedding is the mean token's."""
         phases = self.recipe.phases
         if 0 < phase < len(phases) and OBJECTIVES[phases[phase - 1].objective].autoregressive:
             embedding = self.network.backbone.embedding
@@ -215,7 +212,7 @@ class Trainer:
         self._start_phase(p.phase)
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """All that is trained, by name, as it stands; with `progress_record`, all that resuming needs."""
+        """All trained tensors by name, not copied; with `progress_record`, all that resuming needs."""
         backbone = self.network.backbone
         named: dict[Tensor, str] = {p: name for name, p in backbone.named_parameters()}
         optimisers = {
@@ -229,7 +226,7 @@ class Trainer:
         return weights | average | optimisers
 
     def allocate_state(self, stored: TensorSpecs) -> dict[str, Tensor]:
-        """Tensors for all that a state holds, to be read into."""
+        """Allocate the tensors of a stored state, to read it into."""
         self._reset_optimisers()
         parameters = {f"{STORED}.{name}": p for name, p in self.network.backbone.named_parameters()}
         of_optimiser = {p: o for o in self.optimisers for group in o.param_groups for p in group["params"]}
@@ -243,16 +240,15 @@ class Trainer:
         return self.state_tensors()
 
     def progress_record(self) -> dict[str, Any]:
-        """Where the run stands."""
         return {**vars(self.progress), "updates": self.ema.updates}
 
     def load_progress(self, record: dict[str, Any]) -> None:
-        """Go on from a `progress_record`, the tensors having been read."""
+        """Restore a `progress_record`, after the tensors."""
         self.ema.updates = record.pop("updates")
         self.progress = Progress(**record)
 
     def ema_weights(self) -> dict[str, Tensor]:
-        """The averaged weights by the names of the public checkpoints, buffers included. All processes must ask."""
+        """The averaged weights by the names of the public checkpoints, buffers included. A collective operation."""
         weights = {**dict(self.network.backbone.named_buffers()), **self.ema.weights}
         return {name: full_tensor(tensor) for name, tensor in weights.items()}
 

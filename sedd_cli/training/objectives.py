@@ -82,7 +82,7 @@ def any_order(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDr
 def simple(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:
     """As `any_order` unweighted, so that every masked token counts alike: `L_simple` of a D3PM in continuous time.
 
-    No bound, but least where the bound is, and less noisy: there canvases with few masks weigh as much as others.
+    Not a bound, but with the same minimum, and less noisy: in the bound, canvases with few masks weigh as much.
     """
     nll, _ = _of_any_count(network, noise, x0, draws)
     return (nll / x0.shape[1]).float()
@@ -127,11 +127,11 @@ def _denoising(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseD
     sigma = noise.total(t)
     x = _noised(network).perturb(x0, sigma, draws.uniforms)
     where = _scored(network, x)
-    here, target, level = x[where], x0[where], sigma[where.nonzero()[:, 0]].float()
+    current, target, level = x[where], x0[where], sigma[where.nonzero()[:, 0]].float()
 
     def loss(logits: Tensor, chunk: Tensor) -> Tensor:
-        log_score = network.read(logits, level[chunk], here[chunk])
-        return entropy(log_score[:, None], level[chunk], here[chunk, None], target[chunk, None]).squeeze(1)
+        log_score = network.read(logits, level[chunk], current[chunk])
+        return entropy(log_score[:, None], level[chunk], current[chunk, None], target[chunk, None]).squeeze(1)
 
     total = _placed(network.losses_at(x, sigma, where, loss), where).sum(1)
     return (noise.rate(t) * total).float() / x0.shape[1]
@@ -166,11 +166,11 @@ def _implicit(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDr
     sigma = noise.total(t)
     x = process.perturb(x0, sigma, draws.uniforms)
     where = _scored(network, x)
-    here, level = x[where], sigma[where.nonzero()[:, 0]].float()
+    current, level = x[where], sigma[where.nonzero()[:, 0]].float()
 
     def at_x(logits: Tensor, chunk: Tensor) -> Tensor:
-        log_score = network.read(logits, level[chunk], here[chunk])
-        return sum_over_neighbours(process, f(log_score)[:, None], here[chunk, None]).squeeze(1)
+        log_score = network.read(logits, level[chunk], current[chunk])
+        return sum_over_neighbours(process, f(log_score)[:, None], current[chunk, None]).squeeze(1)
 
     total = _placed(network.losses_at(x, sigma, where, at_x), where).sum(1)
     y, weight = sampled_neighbour(process, x, rescaled_uniforms(process, sigma, draws.uniforms))
@@ -182,15 +182,15 @@ def _implicit(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDr
 def _at_neighbours(network: ScoreNetwork, sigma: Tensor, x: Tensor, y: Tensor, where: Tensor, g: Half) -> Tensor:
     """`g(log s(x with y there)_x)` at each position of `where`, 0 elsewhere: (B, L)."""
     row, position = where.nonzero().unbind(1)
-    one = F.one_hot(position, x.shape[1]).bool()
-    level, column, there = sigma[row].float(), network.process.column_of(x[where]), y[where]
+    is_position = F.one_hot(position, x.shape[1]).bool()
+    level, column, neighbour = sigma[row].float(), network.process.column_of(x[where]), y[where]
 
     def back(logits: Tensor, chunk: Tensor) -> Tensor:
-        log_score = network.read(logits, level[chunk], there[chunk])
+        log_score = network.read(logits, level[chunk], neighbour[chunk])
         return g(log_score.gather(1, column[chunk, None]).squeeze(1))
 
-    neighbours = torch.where(one, there[:, None], x[row])
-    return _placed(network.losses_at(neighbours, sigma[row], one, back), where)
+    neighbours = torch.where(is_position, neighbour[:, None], x[row])
+    return _placed(network.losses_at(neighbours, sigma[row], is_position, back), where)
 
 
 def d3pm_vb(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:
@@ -221,13 +221,13 @@ def _d3pm(
     t = (draws.times * T).ceil().clamp(1, T).long()
     x = chain.perturb(x0, t, draws.uniforms)
     where = _scored(network, x)
-    here, target, step = x[where], x0[where], t[where.nonzero()[:, 0]]
+    current, target, step = x[where], x0[where], t[where.nonzero()[:, 0]]
     column = network.process.column_of(target)
 
     def loss(logits: Tensor, chunk: Tensor) -> Tensor:
         log_c = logits.log_softmax(-1)
         total = simple * -log_c.gather(1, column[chunk, None]).squeeze(1)
-        return total + bound * T * chain.nats(log_c, here[chunk], target[chunk], step[chunk]) if bound else total
+        return total + bound * T * chain.nats(log_c, current[chunk], target[chunk], step[chunk]) if bound else total
 
     sigma = chain.sigma(t.cpu()).float().to(x.device)
     total = _placed(network.losses_at(x, sigma, where, loss), where).sum(1)
@@ -237,8 +237,8 @@ def _d3pm(
 def next_token(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:
     """Causal next-token cross entropy, at sigma = 0 where the network has time.
 
-    Of a causal process every token is the next of something, and that is `-log p(x0)`; of the others, for which it is
-    an autoregressive start, the first is given.
+    For a causal process every token counts, and the sum is `-log p(x0)`; for the others, where it is an autoregressive
+    start, the first token is given.
     """
     where, x, targets = torch.ones_like(x0, dtype=torch.bool), x0, x0[:, 1:]
     if isinstance(network.process, Causal):

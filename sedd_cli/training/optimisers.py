@@ -13,7 +13,7 @@ from sedd_cli.training.recipe import Optimiser, Phase
 def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
     """The nearest (semi-)orthogonal matrix, roughly: five quintic Newton-Schulz steps (Muon, K. Jordan, 2024).
 
-    The steps `x <- p(x x^T) x` are carried out on the Gram matrix of the shorter side alone, about half the work for
+    The steps `x <- p(x x^T) x` are computed on the Gram matrix of the shorter side alone, about half the work for
     a wide matrix, and applied once at the end. In float32 on every device: in bfloat16 the Gram matrix's smallest
     eigenvalues turn negative, and grow.
     """
@@ -84,7 +84,7 @@ def rate_factor(phase: Phase, step: int, progress: float) -> float:
 
 
 class ExponentialMovingAverage:
-    """An exponential moving average of the weights; young ones forget faster, so that it starts at once."""
+    """An exponential moving average of the weights; its decay is lower at first, so that it is useful at once."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay, self.updates = decay, 0

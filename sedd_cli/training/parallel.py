@@ -19,7 +19,7 @@ from sedd_cli.training.recipe import Parallel
 
 
 class LossModule(nn.Module):
-    """An objective's losses as a module's forward, which is where both engines take hold."""
+    """An objective's losses as a module's forward, which DDP and FSDP wrap."""
 
     def __init__(self, network: ScoreNetwork, noise: Schedule) -> None:
         super().__init__()
@@ -31,14 +31,14 @@ class LossModule(nn.Module):
 
 
 def parallelize(loss_module: LossModule, how: Parallel, world: World) -> nn.Module:
-    """The loss module over all processes: gradients are then the mean over them. Alone it stays as it is."""
+    """Wrap the loss module so that gradients are the mean over all processes. Returned as it is for one process."""
     if world.size == 1:
         return loss_module
     device = loss_module.network.device
     if how == "ddp":
         on = [device] if device.type == "cuda" else None
         with warnings.catch_warnings():
-            # Older versions of torch that we take do not know its new name.
+            # Its new name is unknown to older versions of torch that are supported.
             warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
             return DistributedDataParallel(loss_module, on, broadcast_buffers=False, gradient_as_bucket_view=True)
     mesh = init_device_mesh(device.type, (world.size,))
@@ -49,7 +49,7 @@ def parallelize(loss_module: LossModule, how: Parallel, world: World) -> nn.Modu
 
 
 def accumulating(loss_module: nn.Module, last: bool) -> AbstractContextManager[None]:
-    """Around forward and backward of a micro-batch: gradients travel after the `last` alone."""
+    """The context of a micro-batch's forward and backward: gradients are synchronised after the `last` one only."""
     if isinstance(loss_module, DistributedDataParallel) and not last:
         return loss_module.no_sync()
     if isinstance(loss_module, FSDPModule):
@@ -58,19 +58,19 @@ def accumulating(loss_module: nn.Module, last: bool) -> AbstractContextManager[N
 
 
 def full_tensor(tensor: Tensor) -> Tensor:
-    """All of a tensor of which each process holds a share. Of a shared one every process must ask."""
+    """The whole of a tensor that may be sharded; if it is, a collective operation."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def shard_like(tensor: Tensor, like: Tensor) -> Tensor:
-    """This process's share of a tensor that all of them have, in the way `like` is shared."""
+    """This process's shard of a tensor that every process has, sharded as `like` is."""
     if not isinstance(like, DTensor):
         return tensor
-    # Everyone has it already: nothing need be sent.
+    # Every process has it: nothing is sent.
     return distribute_tensor(tensor, like.device_mesh, like.placements, src_data_rank=None)
 
 
 @torch.no_grad()
 def copy_into(to: Tensor, tensor: Tensor) -> None:
-    """Copy a whole tensor into one that may be shared."""
+    """Copy a whole tensor into one that may be sharded."""
     to.copy_(shard_like(tensor, to))

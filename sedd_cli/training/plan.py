@@ -1,4 +1,4 @@
-"""What a recipe will cost, before it is carried out: parameters, work a step, memory, time."""
+"""The cost of a recipe, before it runs: parameters, work a step, memory, time."""
 
 import time
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from sedd_cli.training.recipe import Phase, Recipe
 from sedd_cli.training.vocabulary import BYTES, make_tokenizer
 
 SHARE_OF_PEAK = 0.6
-"""What a step reaches of a plain product's rate; an estimate for the plan alone."""
+"""The rate of a step relative to a plain product's; an estimate, for the plan only."""
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """`flops`: executed multiplications and additions of one step of each phase; `bytes`: what training holds;
-    `seconds`: of each phase, by the clock where it says so, else from this machine's matrix products."""
+    """`flops`: executed multiplications and additions of one step of each phase; `bytes`: memory of training;
+    `seconds`: of each phase, its minutes if given, else estimated from this machine's matrix products."""
 
     tokens: int
     parameters: int
@@ -31,9 +31,9 @@ class TrainingPlan:
 
 
 def plan_training(recipe: Recipe, device: torch.device, resume_dir: Path | None = None) -> TrainingPlan:
-    """Count without training, or with the run `resume_dir` of a recipe.
+    """Plan a recipe without training; with `resume_dir`, for the vocabulary of that run.
 
-    For `bpe:N` the vocabulary is taken to be N, of which a small text may fall short. Raises as `make_tokenizer` does.
+    `bpe:N` counts as N tokens, although a small text may give fewer. Raises as `make_tokenizer` does.
     """
     tokens = tokens_of(recipe) if resume_dir is None else read_config(resume_dir).tokens
     with torch.device("meta"):
@@ -49,7 +49,7 @@ def plan_training(recipe: Recipe, device: torch.device, resume_dir: Path | None 
 
 
 def tokens_of(recipe: Recipe) -> int:
-    """The vocabulary that a recipe's `tokenizer` stands for, before it is made."""
+    """The size of a recipe's vocabulary, before the tokenizer is made."""
     if recipe.start is not None:
         return read_config(find_checkpoint(recipe.start)).tokens
     wanted = recipe.tokenizer
@@ -71,17 +71,17 @@ def _flops(recipe: Recipe, network: ScoreNetwork, phase: Phase) -> float:
 
 
 def _canvases(recipe: Recipe, phase: Phase) -> int:
-    """Canvases that the network reads of each that it is given."""
+    """Canvases that the network reads for each training canvas."""
     return 1 + recipe.model.length if OBJECTIVES[phase.objective].implicit else 1
 
 
 def _bytes(recipe: Recipe, parameters: int, tokens: int) -> int:
-    """Float32 weights, gradients, average and optimiser state, and what a micro-batch keeps for the way back."""
+    """Float32 weights, gradients, average and optimiser state, and the activations of a micro-batch."""
     model = recipe.model
-    held = parameters * (5 if recipe.optimiser.name == "adamw" else 4)
+    states = parameters * (5 if recipe.optimiser.name == "adamw" else 4)
     positions = recipe.micro_batch * model.length * max(_canvases(recipe, phase) for phase in recipe.phases)
-    kept = positions * model.hidden_size * (2 if model.checkpointing else 18) * model.n_blocks
-    return 4 * (held + kept + 3 * positions * tokens)
+    activations = positions * model.hidden_size * (2 if model.checkpointing else 18) * model.n_blocks
+    return 4 * (states + activations + 3 * positions * tokens)
 
 
 def _product_rate(device: torch.device, size: int = 1024) -> float:

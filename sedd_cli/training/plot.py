@@ -9,7 +9,7 @@ from sedd_cli.errors import NotLoadableError, SeddError
 
 
 def plot_run(run: Path) -> Path:
-    """Draw loss and validation bound against step into `run`/curves.svg, and say where that is.
+    """Draw loss and validation bound against step into `run`/curves.svg. Returns that path.
 
     Raises `NotLoadableError` if the run has no metrics, `SeddError` if matplotlib is not installed.
     """

@@ -1,4 +1,4 @@
-"""Recipes: all that decides a training run, typed, in TOML."""
+"""Recipes: the configuration of a training run, as typed TOML."""
 
 import tomllib
 from difflib import get_close_matches
@@ -23,9 +23,9 @@ from sedd_cli.training.objective_table import DEFAULT_OBJECTIVES, OBJECTIVES, Ob
 Parallel = Literal["ddp", "fsdp"]
 
 FREE_ON_RESUME = {"save", "report", "micro_batch", "parallel", "dtype", "start"}
-"""What may change on --resume."""
+"""Keys that may change on --resume."""
 FREE_OF = {"data": {"train", "validation", "separator", "held_out"}, "phases": {"steps", "max_minutes", "decay"}}
-"""And what of these sections: where the data are, which have been packed; how long phases last and how they end."""
+"""Keys of sections that may change: the location of the data, which are packed; the length and decay of phases."""
 
 
 class _Section(BaseModel):
@@ -33,9 +33,9 @@ class _Section(BaseModel):
 
 
 class Data(_Section):
-    """Where the text is. `separator`: the line between documents (None: found out). `held_out`: the share of
+    """The location of the text. `separator`: the line between documents (None: detected). `held_out`: the share of
     documents kept for validation where no `validation` path is given (one in so many, a half at most). `short`: the
-    share of steps whose canvases are cut to a random length, so that the network knows short ones too (as LLaDA,
+    share of steps whose canvases are cut to a random length, so that the network learns short ones too (as LLaDA,
     2502.09992)."""
 
     train: str = ""
@@ -48,8 +48,8 @@ class Data(_Section):
 class Model(_Section):
     """The network: `form` radd (no time) or sedd (time-conditioned); `process` causal is the autoregressive baseline,
     with the objective autoregressive alone; `checkpointing` trades time for memory;
-    `compile` has torch compile the blocks, which needs a C++ compiler and pays on accelerators only. `type` and
-    `mask_id` come with a `start` that is neither of the two forms' own backbone, or has MASK among its tokens."""
+    `compile` has torch compile the blocks, which needs a C++ compiler and helps on accelerators only. `type` and
+    `mask_id` are set by a `start` that has another backbone, or MASK among its tokens."""
 
     form: Literal["radd", "sedd"] = "radd"
     process: Literal["absorb", "uniform", "causal"] = "absorb"
@@ -79,8 +79,8 @@ class Noise(_Section):
 
 
 class D3PM(_Section):
-    """The chain of a run with a d3pm objective, which its checkpoint then has too: its `steps`, how it mixes over x0
-    (`posterior` or `joint`), and of d3pm-hybrid lambda, the `simple_weight`."""
+    """The chain of a run with a d3pm objective, and of its checkpoint: its `steps`, the `mixture` over x0 (`posterior`
+    or `joint`), and `simple_weight`, the lambda of d3pm-hybrid."""
 
     steps: int = Field(default=1000, gt=0)
     mixture: Literal["posterior", "joint"] = "posterior"
@@ -143,12 +143,12 @@ class Report(_Section):
 class Recipe(_Section):
     """`batch_size` canvases a step, computed `micro_batch` at a time; `tokenizer` bpe:N, bytes, gpt2, a file or folder.
 
-    `parallel`: what torchrun's processes do with the network, of which each holds all (`ddp`) or a share (`fsdp`). They
-    share the batch.
+    `parallel`: each of torchrun's processes holds the whole network (`ddp`) or a shard of it (`fsdp`). They share the
+    batch.
 
-    `start`: a checkpoint to go on from, by name, folder or hub id; network, noise and tokenizer (`start`) are then its
-    own. `dtype`: what the blocks' products are in, by autocast. `auto` is bfloat16 on a CUDA device that has it, else
-    float32; a CPU gains from it that has instructions for it (tried: AVX512-BF16), others emulate them.
+    `start`: a checkpoint to start from, by name, folder or hub id; network, noise and tokenizer (`start`) are then
+    taken from it. `dtype`: of the blocks' products, by autocast. `auto` is bfloat16 on a CUDA device that supports it,
+    else float32. On CPUs bfloat16 is faster only with instructions for it (measured: AVX512-BF16).
     """
 
     name: str = "run"
@@ -203,23 +203,18 @@ class Recipe(_Section):
             model=NetworkConfig(
                 name=self.name,
                 type=m.type or BACKBONE_TYPES[m.form],
-                hidden_size=m.hidden_size,
-                cond_dim=m.cond_dim,
-                length=m.length,
-                n_blocks=m.n_blocks,
-                n_heads=m.n_heads,
                 scale_by_sigma=m.scale_by_sigma and m.process == "absorb",
-                dropout=m.dropout,
                 use_checkpoint=m.checkpointing,
+                **m.model_dump(include={"hidden_size", "cond_dim", "length", "n_blocks", "n_heads", "dropout"}),
             ),
             provenance=provenance or {},
         )
 
 
 def read_recipe(path: Path, changes: list[str], resume_dir: Path | None = None) -> Recipe:
-    """A recipe file with `--set key=value` changes; `resume_dir`: the folder of the run that it is to go on with.
+    """A recipe file with `--set key=value` changes; `resume_dir`: the folder of the run to resume.
 
-    Raises `NotLoadableError` or `UsageError` with what to mend.
+    Raises `NotLoadableError` or `UsageError` with what to correct.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -282,23 +277,18 @@ def _set(table: dict[str, Any], change: str) -> None:
 
 
 def differing_keys(old: Recipe, new: Recipe) -> list[str]:
-    """Keys that a resumed run must not change, and does."""
+    """Keys that differ, although a resumed run must not change them."""
     before, after = (_fixed(r.model_dump(mode="json")) for r in (old, new))
     return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
 
 
 def _fixed(recipe: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-
-    def walk(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for name, inner in value.items():
-                walk(f"{prefix}.{name}" if prefix else name, inner)
-        else:
-            flat[prefix] = value
-
-    walk("", {k: v for k, v in recipe.items() if k not in FREE_ON_RESUME and k not in FREE_OF})
-    walk("data", {k: v for k, v in recipe["data"].items() if k not in FREE_OF["data"]})
-    for i, phase in enumerate(recipe["phases"]):
-        walk(f"phases.{i}", {k: v for k, v in phase.items() if k not in FREE_OF["phases"]})
-    return flat
+    """The values that must not change, by their dotted names."""
+    sections = {k: v if isinstance(v, dict) else {"": v} for k, v in recipe.items() if k not in FREE_ON_RESUME}
+    sections |= {f"phases.{i}": phase for i, phase in enumerate(recipe["phases"])}
+    return {
+        f"{section}.{key}".rstrip("."): value
+        for section, values in sections.items()
+        for key, value in values.items()
+        if section != "phases" and key not in FREE_OF.get(section.partition(".")[0], ())
+    }

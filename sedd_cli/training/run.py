@@ -1,5 +1,5 @@
 """A run's folder: `config.json`, `model.safetensors` (the averaged weights), `tokenizer.json`, `recipe.json`,
-`metrics.jsonl`, `data/` and `state/`. Whatever moment a run dies at, what is there is whole."""
+`metrics.jsonl`, `data/` and `state/`. Whenever a run dies, its files are complete."""
 
 import json
 import os
@@ -26,30 +26,28 @@ class RunFolder:
         self.data, self.states = path / "data", path / "state"
 
     def lock(self, held: ExitStack) -> None:
-        """Have the folder to ourselves: two runs would write over each other's files. Raises `UsageError` if another
-        process has it, `SeddError` if it cannot be written to."""
+        """Lock the folder until `held` closes: two runs would overwrite each other's files. Raises `UsageError` if
+        another process has locked it, `SeddError` if it cannot be written to."""
         try:
-            ours = held.enter_context(file_lock(self.path / LOCK_FILE))
+            acquired = held.enter_context(file_lock(self.path / LOCK_FILE))
         except OSError as error:
             raise SeddError(
                 f"cannot write to {self.path}: {error.strerror}", "Choose another place with -o."
             ) from error
-        if not ours:
+        if not acquired:
             raise UsageError(f"another process trains in {self.path}", "Stop it first, or wait; or choose another -o.")
 
     def create(self, held: ExitStack) -> None:
-        """Make the folder, and `hold` it. Raises `SeddError` if it cannot be made, `UsageError` if a run, a checkpoint
+        """Create and lock the folder. Raises `SeddError` if it cannot be made, `UsageError` if a run, a checkpoint
         or anything else is there."""
         if (self.path / "recipe.json").exists():
-            raise UsageError(
-                f"there is a run in {self.path} already", "Go on with it by --resume, or choose another -o."
-            )
+            raise UsageError(f"there is a run in {self.path} already", "Resume it with --resume, or choose another -o.")
         # A run that was killed before its recipe was saved has states already: nothing is lost with it.
         unsaved_run = (self.path / LOCK_FILE).exists() and self.states.is_dir()
         if not unsaved_run and any((self.path / name).exists() for name in (CONFIG, *WEIGHTS, *TOKENIZER)):
             raise UsageError(
                 f"there is a checkpoint in {self.path} already, which the run would overwrite",
-                f"Choose another -o; --from {self.path} goes on from it.",
+                f"Choose another -o; --from {self.path} starts from it.",
             )
         try:
             if not unsaved_run and self.path.is_dir() and any(p.name != LOCK_FILE for p in self.path.iterdir()):
@@ -79,7 +77,7 @@ class RunFolder:
             raise UsageError(
                 f"this run was made by another recipe: {', '.join(keys)}",
                 "On --resume a phase's length and decay, where the data are, how a step is computed, save and report "
-                f"may change; for the rest start anew, --from {self.path} for example.",
+                f"may change; for other changes start a new run, for example --from {self.path}.",
             )
 
     def save_tokenizer(self, tokenizer: Tokenizer) -> None:
@@ -89,13 +87,13 @@ class RunFolder:
         return Tokenizer.from_file(self.path / "tokenizer.json")
 
     def save_checkpoint(self, config: Config, weights: dict[str, Tensor]) -> None:
-        """What `-m RUN` loads: weights first, so that a config never stands without them."""
+        """Write what `-m RUN` loads: weights first, so that a config is never without them."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
         write_file(self.path / "model.safetensors", save_tensors(tensors))
         write_file(self.path / "config.json", (config.model_dump_json(indent=2, exclude_none=True) + "\n").encode())
 
     def remove_partial(self) -> None:
-        """Remove the files that a killed run left half-written."""
+        """Remove incomplete files of a killed run."""
         for folder in (self.path, self.data):
             for left in folder.glob(".*.part"):
                 left.unlink()
@@ -107,8 +105,8 @@ class Metrics:
     def __init__(self, path: Path, step: int | None = None) -> None:
         self._path = path
         if step is not None and path.exists():
-            kept = [line for line in path.read_bytes().splitlines(keepends=True) if _step_of(line) <= step]
-            write_file(path, b"".join(kept))
+            lines = [line for line in path.read_bytes().splitlines(keepends=True) if _step_of(line) <= step]
+            write_file(path, b"".join(lines))
 
     def add(self, record: dict[str, object]) -> None:
         try:

@@ -1,4 +1,4 @@
-"""A training session: prepare the data, train, validate, save, and tell what happens as events."""
+"""A training session: prepare the data, train, validate and save, reported as events."""
 
 import math
 import threading
@@ -28,7 +28,7 @@ from sedd_cli.training.states import States
 from sedd_cli.training.vocabulary import make_tokenizer
 
 VOCABULARY_DOCUMENTS = 200_000
-"""A tokenizer learns from so many documents at most."""
+"""Maximum number of documents that a tokenizer is trained on."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class SaveReport:
 
 @dataclass(frozen=True)
 class SampleReport:
-    """What the averaged weights last validated write, seed 0."""
+    """A text sampled with the averaged weights, seed 0."""
 
     step: int
     text: str
@@ -72,8 +72,8 @@ Event = PreparationReport | StepReport | ValidationReport | SaveReport | SampleR
 
 @contextmanager
 def flush_denormals() -> Iterator[None]:
-    """Numbers below 1e-38 become 0. Gradients are full of them once something is known for certain, and a CPU then
-    takes twice as long for a step. Threads go by what held where they were made: this comes before torch's first."""
+    """Round numbers below 1e-38 to 0. Gradients have many once the network is certain of something, and a CPU then
+    takes twice as long for a step. Threads inherit the setting when they are created: enter this before torch's."""
     torch.set_flush_denormal(True)
     try:
         yield
@@ -82,8 +82,8 @@ def flush_denormals() -> Iterator[None]:
 
 
 class TrainingSession:
-    """A recipe being carried out in a folder, which all processes of `world` see. `stop` in any of them ends it after
-    the step under way, saved."""
+    """A run of a recipe in a folder that all processes of `world` can access. `stop`, set in any of them, ends it after
+    the current step, saved."""
 
     def __init__(
         self, recipe: Recipe, folder: Path, device: torch.device, *, resume: bool = False, world: World | None = None
@@ -92,7 +92,7 @@ class TrainingSession:
         self.states = States(self.folder.states, self.world)
         self.stop = threading.Event()
         self.stopped = False
-        """Whether it ended before the recipe did: all processes agree."""
+        """Whether it was stopped before the end of the recipe; the same in all processes."""
         self._resume = resume
         if recipe.batch_size % self.world.size:
             raise UsageError(
@@ -113,7 +113,7 @@ class TrainingSession:
             self.folder.create(self._locks)
 
     def events(self) -> Iterator[Event]:
-        """Train to the end of the recipe, or until `stop`. What is trained is saved in either case."""
+        """Train to the end of the recipe, or until `stop`; saves in either case."""
         with self._locks, flush_denormals():
             yield from self._events()
 
@@ -152,8 +152,8 @@ class TrainingSession:
         yield from self._train(tokenizer, metrics)
 
     def _load_provenance(self, tokenizer: Tokenizer) -> None:
-        """The size of the vocabulary, where the weights came from and the last bound: what a run that is resumed says
-        of itself."""
+        """Set the size of the vocabulary, the origin of the initial weights and the last bound; for a resumed run, from
+        its config."""
         self._initial_provenance: object = None
         self._bound: object = None
         self.tokens = tokenizer.size
@@ -167,7 +167,7 @@ class TrainingSession:
 
     def _train(self, tokenizer: Tokenizer, metrics: Metrics | None) -> Iterator[Event]:
         settings = self.recipe.report
-        # Seconds of training, on which all processes agree; no clock is the same in two of them.
+        # Seconds of training are equal in all processes; their clocks are not.
         saved = validated = self.trainer.progress.seconds
         for report in self.trainer.steps():
             yield report
@@ -193,7 +193,7 @@ class TrainingSession:
     def _make_tokenizer_and_data(self) -> None:
         recipe, data = self.recipe, self.recipe.data
         if not data.train:
-            raise UsageError("the recipe names no data", "Say where it is: --set data.train=PATH.")
+            raise UsageError("the recipe names no data", "Give it: --set data.train=PATH.")
         source = Path(data.train)
         count = sum(1 for _ in read_documents(source, data.separator))
         if count == 0:
@@ -222,7 +222,7 @@ class TrainingSession:
         self.folder.save_tokenizer(tokenizer)
 
     def load_ema_model(self) -> ScoreNetwork:
-        """The network with the averaged weights; overwritten at the next call. All processes must ask."""
+        """The network with the averaged weights; overwritten by the next call. A collective operation."""
         self._ema_model.backbone.load_state_dict(self.trainer.ema_weights())
         return self._ema_model
 

@@ -1,6 +1,6 @@
 """States of a run: folders with all that resuming needs, which any number of processes can read back.
 
-Tensors are stored by torch.distributed.checkpoint, each process writing its share; `progress.json` is beside them.
+Tensors are stored by torch.distributed.checkpoint, each process writing its share, beside `progress.json`.
 """
 
 import json
@@ -29,7 +29,7 @@ UNREADABLE = (
     *(CheckpointException, OSError, ValueError, RuntimeError),
     *(pickle.UnpicklingError, AttributeError, EOFError, ImportError, LookupError),
 )
-"""What reading a damaged state ends in: torch's errors, and those that pickle names."""
+"""The errors of reading a damaged state: torch's, and those that pickle documents."""
 
 TensorSpecs = Mapping[str, tuple[torch.Size, torch.dtype]]
 """Tensors of a state by name: shape and dtype."""
@@ -42,17 +42,17 @@ class States:
         self.path, self.world = path, world
 
     def save(self, tensors: dict[str, Tensor], progress: dict[str, Any], step: int, keep: int) -> None:
-        """Write a state; the newest `keep` stay. Raises `SeddError` if it cannot be written: all is then as it was."""
+        """Write a state; the newest `keep` stay. Raises `SeddError` if it cannot be written; others are unchanged."""
         folder = self._next_folder(step)
-        under_way = folder.with_name(f".{folder.name}.part")
+        partial = folder.with_name(f".{folder.name}.part")
         try:
             with _ignore_single_process_warning():
-                save(tensors, storage_writer=FileSystemWriter(under_way), no_dist=self.world.size == 1)
+                save(tensors, storage_writer=FileSystemWriter(partial), no_dist=self.world.size == 1)
             if self.world.is_first:
-                write_file(under_way / PROGRESS, json.dumps(progress).encode())
-                under_way.rename(folder)
+                write_file(partial / PROGRESS, json.dumps(progress).encode())
+                partial.rename(folder)
         except (CheckpointException, OSError, SeddError) as error:
-            shutil.rmtree(under_way, ignore_errors=True)
+            shutil.rmtree(partial, ignore_errors=True)
             raise SeddError(f"cannot write {folder}: {_root_cause(error)}", "Make room there.") from error
         if self.world.is_first:
             for old in self._folders()[:-keep]:
@@ -60,20 +60,20 @@ class States:
         self.world.barrier()
 
     def _next_folder(self, step: int) -> Path:
-        """Later than all others of the step: a state that stands is never written over. In all processes the same."""
+        """A new folder that sorts after others of the step: no state is overwritten. The same in all processes."""
         names = (f"{step:010d}{number}" for number in ("", *(f".{n:03d}" for n in range(1000))))
         return next(folder for name in names if not (folder := self.path / name).exists())
 
     def load(self, prepare: Callable[[TensorSpecs], dict[str, Tensor]]) -> dict[str, Any]:
-        """Read the newest state that can be read into the tensors that `prepare` gives for what is stored, and return
-        its progress. Raises `NotLoadableError` if there is none."""
+        """Read the newest readable state into the tensors that `prepare` returns for the stored ones. Returns its
+        progress. Raises `NotLoadableError` if there is none."""
         for folder in reversed(self._folders()):
             try:
                 stored = FileSystemReader(folder).read_metadata().state_dict_metadata
                 sizes = {
-                    name: (kept.size, kept.properties.dtype)
-                    for name, kept in stored.items()
-                    if isinstance(kept, TensorStorageMetadata)
+                    name: (tensor.size, tensor.properties.dtype)
+                    for name, tensor in stored.items()
+                    if isinstance(tensor, TensorStorageMetadata)
                 }
                 progress: dict[str, Any] = json.loads((folder / PROGRESS).read_bytes())
                 with _ignore_single_process_warning():
@@ -84,7 +84,7 @@ class States:
         raise NotLoadableError(f"{self.path} holds no state that can be read", "Start a new run.")
 
     def remove_partial(self) -> None:
-        """Remove what a killed run left half-written."""
+        """Remove incomplete states of a killed run."""
         for left in self.path.glob(".*.part"):
             shutil.rmtree(left)
 
@@ -95,14 +95,14 @@ class States:
 
 @contextmanager
 def _ignore_single_process_warning() -> Iterator[None]:
-    """torch warns where there is but one process, which is how it should be."""
+    """Suppress torch's warning about a single process, which is intended."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="torch.distributed is disabled")
         yield
 
 
 def _root_cause(error: BaseException) -> str:
-    """What the first process to fail ran into."""
+    """The error of the first process that failed."""
     if isinstance(error, CheckpointException):
         return _root_cause(next(iter(error.failures.values()))[0])
     return getattr(error, "strerror", None) or str(error)

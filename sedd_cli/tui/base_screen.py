@@ -13,16 +13,8 @@ from textual.widgets import Label
 from sedd_cli.errors import SeddError
 from sedd_cli.render.inert import inert
 from sedd_cli.text.document import Document
-from sedd_cli.tui.commands import (
-    ALWAYS_HINTED,
-    BY_ID,
-    EMPTY_HINTS,
-    GAP_HINTS,
-    MASKED_HINTS,
-    RUN_HINTS,
-    TEXT_HINTS,
-    key_name,
-)
+from sedd_cli.tui import commands
+from sedd_cli.tui.commands import BY_ID, key_name
 from sedd_cli.tui.engine import Engine, LoadCheckpoint
 from sedd_cli.tui.page_layout import Page
 from sedd_cli.tui.scene import Scene
@@ -123,7 +115,6 @@ class BaseScreen(Screen[None]):
         return changed
 
     def refresh_view(self) -> None:
-        """Update everything on screen."""
         self._dirty = False
         canvas = self.canvas
         ended = canvas.cursor == canvas.page.end
@@ -137,21 +128,20 @@ class BaseScreen(Screen[None]):
         self.refresh_inspector()
 
     def hints(self) -> list[Hint]:
-        """The hints for the footer."""
         if self.editing:
             save, quit_ = self._hints_of("session.save", "session.quit")
             return [("esc", "leaves edit mode", "command"), save, ("F1", "help", "help"), quit_]
         scene = self.scene
         ids: tuple[str, ...]
         if scene.run is not None:
-            ids = RUN_HINTS
+            ids = commands.RUN_HINTS
         elif scene.branch is not None or any(not mark.masked for mark in scene.draft.marks):
-            ids = GAP_HINTS
+            ids = commands.GAP_HINTS
         elif scene.draft.marks:
-            ids = MASKED_HINTS
+            ids = commands.MASKED_HINTS
         else:
-            ids = TEXT_HINTS if scene.draft.text else EMPTY_HINTS
-        return self._hints_of(*ids, *ALWAYS_HINTED)
+            ids = commands.TEXT_HINTS if scene.draft.text else commands.EMPTY_HINTS
+        return self._hints_of(*ids, *commands.ALWAYS_HINTED)
 
     def _hints_of(self, *ids: str) -> list[Hint]:
         """Hints with the keys as they are bound."""
@@ -210,7 +200,7 @@ class BaseScreen(Screen[None]):
     def _inspector_hint(self) -> str:
         scene, key = self.scene, self.key_of
         if scene.branch is not None:
-            return "Move to a token to see\nwhat else could stand there."
+            return "Move to a token to see\nits alternatives."
         if scene.draft.masked:
             return f"{key('run.go')} writes what is masked.\n{key('text.tokens')}: how many tokens."
         if scene.draft.marks:

@@ -19,10 +19,10 @@ TIME, TOKENS, DOCUMENT, SESSION = "Time", "Tokens", "Document", "Session"
 
 COMMANDS: dict[str, tuple[Command, ...]] = {
     TIME: (
-        Command("run.go", "g", "go", "go", "Write what is masked, or go on from here"),
-        Command("run.pause", "space", "pause", "pause", "Pause, or play on"),
+        Command("run.go", "g", "go", "go", "Write what is masked, or continue from here"),
+        Command("run.pause", "space", "pause", "pause", "Pause, or resume"),
         Command("run.back", "comma", "step(-1)", "back", "Back one step"),
-        Command("run.forth", "full_stop", "step(1)", "step", "Forth one step; at the end, one network call"),
+        Command("run.forth", "full_stop", "step(1)", "step", "Forward one step; at the end, one network call"),
         Command("run.first", "less_than_sign", "seek('first')", "", "To the first moment"),
         Command("run.last", "greater_than_sign", "seek('last')", "", "To the last moment"),
         Command("run.slower", "left_square_bracket", "speed(-1)", "", "Play slower"),
@@ -46,7 +46,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("text.tokens", "t", "tokens", "tokens", "How many tokens a gap gets; elsewhere, insert a gap"),
         Command("text.markers", "M", "markers", "", "Make gaps of the markers in the text: [[12]], [[5-20]], [[...]]"),
         Command("text.accept", "a", "accept", "accept", "Accept what was written in this gap"),
-        Command("text.reject", "x", "reject", "reject", "Reject it: put back what stood there"),
+        Command("text.reject", "x", "reject", "reject", "Reject it: restore the original text"),
         Command("text.accept-all", "A", "accept_all", "", "Accept all"),
         Command("text.reject-all", "X", "reject_all", "", "Reject all"),
         Command("text.next-gap", "tab", "next_gap(1)", "next gap", "To the next gap"),
@@ -72,7 +72,6 @@ EDIT_MODE_ACTIONS = {"save", "help", "app.command_palette", "leave"}
 
 
 def bindings() -> list[BindingType]:
-    """The bindings of all commands."""
     return [
         Binding("escape", "command", "command", show=False, id="session.command"),
         *(
@@ -91,55 +90,29 @@ def bindings() -> list[BindingType]:
     ]
 
 
+_GENERAL = ("session.settings", "session.palette")
 ALWAYS_HINTED = ("session.help", "session.quit")
-"""Ids of the commands that are always named at the foot; then of those that matter on an empty canvas, on a document,
-of a run, of gaps to be written, and of such as were."""
-EMPTY_HINTS = ("run.go", "text.edit", "session.settings", "session.palette")
+EMPTY_HINTS = ("run.go", "text.edit", *_GENERAL)
 TEXT_HINTS = (
-    "text.mask",
-    "text.tokens",
-    "run.go",
-    "text.edit",
-    "text.undo",
-    "session.save",
-    "text.diff",
-    *EMPTY_HINTS[2:],
+    *("text.mask", "text.tokens", "run.go", "text.edit", "text.undo", "session.save", "text.diff"),
+    *_GENERAL,
 )
 RUN_HINTS = (
-    "run.pause",
-    "run.back",
-    "run.forth",
-    "token.remask",
-    "token.lock",
-    "token.alternatives",
-    "run.go",
-    "text.undo",
-    "branch.next",
-    "session.export",
-    *EMPTY_HINTS[2:],
+    *("run.pause", "run.back", "run.forth", "token.remask", "token.lock", "token.alternatives", "run.go"),
+    *("text.undo", "branch.next", "session.export"),
+    *_GENERAL,
 )
 MASKED_HINTS = (
-    "run.go",
-    "text.tokens",
-    "text.mask",
-    "text.reject",
-    "text.next-gap",
-    "text.undo",
-    "session.save",
-    *EMPTY_HINTS[2:],
+    *("run.go", "text.tokens", "text.mask", "text.reject", "text.next-gap", "text.undo", "session.save"),
+    *_GENERAL,
 )
 GAP_HINTS = (
-    "text.accept",
-    "text.reject",
-    "branch.next",
-    "text.next-gap",
-    "token.remask",
-    "run.go",
-    "text.undo",
-    "session.save",
-    "token.alternatives",
-    *EMPTY_HINTS[2:],
+    *("text.accept", "text.reject", "branch.next", "text.next-gap", "token.remask", "run.go", "text.undo"),
+    *("session.save", "token.alternatives"),
+    *_GENERAL,
 )
+"""Ids of the commands in the footer: those that are always there; then those of an empty canvas, of a document, of a
+run, of masked gaps, and of written ones."""
 BY_ID = {command.id: command for commands in COMMANDS.values() for command in commands}
 
 

@@ -23,17 +23,16 @@ class DocumentActions(TokenActions):
     """Whether typed text belongs to the change on top of the undo stack."""
 
     def action_mask(self) -> None:
-        """Mask the selection or the word under the cursor; remask tokens."""
         canvas = self.canvas
         first, last = canvas.selection or self._word_of_text()
         if token_edits.positions_between(self.scene, first, last):
             self.action_remask()
             return
         if first == canvas.page.end:
-            self.notify("There is nothing to mask here; t writes where the cursor is.")
+            self.notify("There is nothing to mask here; t inserts a gap at the cursor.")
             return
         if first[1] < 0 and self._mark_at(first) == self._mark_at(last):
-            self.notify("That is masked already: g writes it, x takes the mask away.")
+            self.notify("That is masked already: g writes it, x removes the mask.")
             return
         self.stop_run()
         scene, start = self.scene.flatten_at(first)
@@ -58,10 +57,9 @@ class DocumentActions(TokenActions):
         return first, last
 
     def action_tokens(self) -> None:
-        """Set the number of tokens of the gap under the cursor; elsewhere, insert an empty gap."""
         before, mark = self.scene, self._mark_at(self.canvas.cursor)
         if self.scene.run is not None or (mark is not None and self.scene.branch is not None):
-            self.notify("That gap is being written: u takes the run back, then t.")
+            self.notify("That gap is being written: press u to undo the run, then t.")
             return
 
         def validate(value: str) -> str | None:
@@ -92,12 +90,11 @@ class DocumentActions(TokenActions):
 
         now = mark.tokens if mark is not None else 12
         value = "-".join(map(str, now)) if isinstance(now, tuple) else str(now or "")
-        title = "How many tokens are to be written here?"
-        hint = "12: so many. 5-20: what fits best of these. auto: found out."
+        title = "How many tokens?"
+        hint = "12: exactly 12. 5-20: the best length in this range. auto: the best length."
         self.app.push_screen(InputDialog(title, value, hint, validate), on_result)
 
     def action_markers(self) -> None:
-        """Make gaps of the markers in the text, as `sedd infill` does."""
         if self.scene.run is not None:
             self.notify("A canvas has no markers: its MASKs are gaps already.")
             return
@@ -109,7 +106,7 @@ class DocumentActions(TokenActions):
             return
         new = [gap for gap in gaps if not any(mark.start < gap.end and gap.start < mark.end for mark in draft.marks)]
         if not new:
-            self.notify("There is no marker such as [[12]] that is text.")
+            self.notify("There is no marker such as [[12]] in the text.")
             return
         self.stop_run()
         marks = [Mark(gap.start, gap.end, draft.text[gap.start : gap.end], gap.tokens) for gap in new]
@@ -117,15 +114,12 @@ class DocumentActions(TokenActions):
         self.canvas.move_cursor((new[0].start, -(10**6)))
 
     def action_accept(self) -> None:
-        """Accept the text of the gap at the cursor, or of the next one."""
         self._accept_or_reject(accept=True)
 
     def action_reject(self) -> None:
-        """Restore the original text of the gap at the cursor, or of the next one."""
         self._accept_or_reject(accept=False)
 
     def action_accept_all(self) -> None:
-        """Accept the text of all gaps."""
         self.stop_run()
         scene = self.scene.flattened
         if self.scene.run is None and all(mark.masked for mark in scene.draft.marks):
@@ -136,7 +130,6 @@ class DocumentActions(TokenActions):
         self.apply(scene)
 
     def action_reject_all(self) -> None:
-        """Restore the original text of every gap, and unmask those that are not written."""
         self.stop_run()
         draft = Draft() if self.scene.run is not None else self.scene.flattened.draft
         if self.scene.run is None and not draft.marks:
@@ -149,7 +142,6 @@ class DocumentActions(TokenActions):
         self.apply(Scene(draft))
 
     def action_next_gap(self, by: int) -> None:
-        """To the next gap."""
         starts = [
             (mark.start, -(10**6)) if mark.masked else (mark.start, 0)
             for mark in self.scene.draft.marks
@@ -172,7 +164,6 @@ class DocumentActions(TokenActions):
         self._show_history(self.session.redo(), "There is nothing to redo.")
 
     def action_edit(self) -> None:
-        """Enter edit mode: what is written becomes text, and keys type text."""
         self.stop_run()
         page, cursor = self.canvas.page, self.canvas.cursor
         y_x = page.locate(cursor)
@@ -184,7 +175,6 @@ class DocumentActions(TokenActions):
         self.canvas.move_cursor(self.canvas.page.address(*y_x) if cursor[1] < 0 else (at, 0))
 
     def action_command(self) -> None:
-        """Return to command mode; in command mode, clear the selection."""
         if self.editing:
             self._set_editing(False)
             self.refresh_view()
@@ -228,7 +218,6 @@ class DocumentActions(TokenActions):
         return self._mark_at(at) if at[1] < 0 else None
 
     def _edited_range(self, erase: str) -> tuple[int, int]:
-        """The characters that a key replaces."""
         canvas = self.canvas
         if selection := canvas.selection:
             return selection[0][0], self._offset_after(selection[1])
@@ -250,7 +239,6 @@ class DocumentActions(TokenActions):
         self.refresh_bindings()
 
     def _mark_at(self, address: Address) -> Mark | None:
-        """The mark at an address of the page."""
         for mark in self.scene.draft.marks:
             tokens = mark.start == address[0] and address[1] < 0 and mark.masked
             if tokens or (address[1] == 0 and not mark.masked and mark.start <= address[0] < mark.end):
@@ -286,7 +274,7 @@ class DocumentActions(TokenActions):
         """Accept or reject a gap that a branch writes; after the last one, the document is text again."""
         scene = self.scene
         if accept and not scene.filled(gap):
-            self.notify("That gap is not full yet: g goes on.")
+            self.notify("That gap is not full yet: g continues.")
             return
         text = scene.written(gap) if accept else scene.draft.masked[gap].original
         scene = replace(scene, verdicts={**scene.verdicts, gap: text})

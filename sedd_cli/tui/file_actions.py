@@ -37,7 +37,7 @@ class FileActions(DocumentActions):
         if document.path is None:
             self.save_as(on_saved)
         elif self.scene.text == self.session.saved and not changed_on_disk(document):
-            self.notify("There is nothing to save: the file says the same.")
+            self.notify("There is nothing to save: the file has the same text.")
             on_saved()
         elif changed_on_disk(document):
             self._confirm_overwrite(
@@ -47,24 +47,16 @@ class FileActions(DocumentActions):
             self._save_then(self._save_to_own_file, on_saved)
 
     def save_as(self, on_saved: Callback) -> None:
-        def on_result(name: str | None) -> None:
-            if name is None:
-                return
-            path = expand_path(name)
-            if os.path.exists(path):  # noqa: PTH110 - never raises
-                self._confirm_overwrite(path, f"There is a file {path.name} already", on_saved)
-            else:
-                self._save_then(lambda: self._save_new(path), on_saved)
-
         path = self.session.document.path or self.session.suggested_path
-        hint = "The name of a file; ~ is your home."
-        self.app.push_screen(
-            InputDialog("Save as", str(path or "text.txt"), hint, lambda name: None if name.strip() else "a name"),
-            on_result,
+        self._ask_for_path(
+            "Save as",
+            str(path or "text.txt"),
+            "The name of a file; ~ is your home.",
+            lambda path: self._save_then(lambda: self._save_new(path), on_saved),
+            lambda path: self._confirm_overwrite(path, f"There is a file {path.name} already", on_saved),
         )
 
     def action_diff(self) -> None:
-        """Show the changes since the file was read or saved."""
         from sedd_cli.tui.screens.diff import DiffScreen
 
         before, after = self.session.saved, self.scene.text
@@ -72,13 +64,11 @@ class FileActions(DocumentActions):
         self.app.push_screen(DiffScreen(diff_parts(before, after, changes_between(before, after), name)))
 
     def action_copy(self) -> None:
-        """Copy the selection, or the whole text."""
         selected = self._selected()
         self.app.copy_to_clipboard(selected or self.scene.text)
         self.notify("Copied the selection." if selected else "Copied the text.")
 
     def action_export(self) -> None:
-        """Write the run or the screen to a file."""
         branch = self.scene.branch
         options = [Text("Picture of the screen (SVG)")]
         if branch is not None:
@@ -105,7 +95,6 @@ class FileActions(DocumentActions):
         self.app.push_screen(ChoiceDialog("Export", options), on_choice)
 
     def action_leave(self) -> None:
-        """Quit, asking first if something is unsaved."""
         if not self.session.unsaved:
             self._exit()
             return
@@ -131,26 +120,29 @@ class FileActions(DocumentActions):
         self.app.exit()
 
     def _export(self, name: str, write: Callable[[Path], None]) -> None:
+        def write_and_notify(path: Path) -> None:
+            if self.reporting_errors(lambda: write(path)):
+                self.notify(f"{path} written.")
+
+        def confirm(path: Path) -> None:
+            choices = [("o", "Overwrite", "over"), ("c", "Cancel", "cancel")]
+            self.app.push_screen(
+                ConfirmDialog("Overwrite?", f"There is a file {path.name} already.", choices),
+                lambda choice: write_and_notify(path) if choice == "over" else None,
+            )
+
+        self._ask_for_path("Export to", name, "", write_and_notify, confirm)
+
+    def _ask_for_path(
+        self, title: str, value: str, hint: str, if_new: Callable[[Path], None], if_exists: Callable[[Path], None]
+    ) -> None:
         def on_result(name: str | None) -> None:
-            if name is None:
-                return
-            path = expand_path(name)
-
-            def write_file_at_path() -> None:
-                if self.reporting_errors(lambda: write(path)):
-                    self.notify(f"{path} written.")
-
-            if os.path.exists(path):  # noqa: PTH110 - never raises
-                choices = [("o", "Overwrite", "over"), ("c", "Cancel", "cancel")]
-                self.app.push_screen(
-                    ConfirmDialog("Overwrite?", f"There is a file {path.name} already.", choices),
-                    lambda choice: write_file_at_path() if choice == "over" else None,
-                )
-            else:
-                write_file_at_path()
+            if name is not None:
+                path = expand_path(name)
+                (if_exists if os.path.exists(path) else if_new)(path)  # noqa: PTH110 - never raises
 
         self.app.push_screen(
-            InputDialog("Export to", name, "", lambda name: None if name.strip() else "a name"), on_result
+            InputDialog(title, value, hint, lambda name: None if name.strip() else "a name"), on_result
         )
 
     def _confirm_overwrite(self, path: Path, why: str, on_saved: Callback) -> None:
@@ -165,7 +157,7 @@ class FileActions(DocumentActions):
         if not path.exists():
             choices = [("w", "Write it again", "again"), ("a", "Save as", "as"), ("c", "Cancel", "cancel")]
             self.app.push_screen(
-                ConfirmDialog("Save?", f"{path.name} is no longer there.", choices),
+                ConfirmDialog("Save?", f"{path.name} no longer exists.", choices),
                 lambda choice: (
                     self._save_then(lambda: self._save_new(path), on_saved) if choice == "again" else on_result(choice)
                 ),
@@ -186,7 +178,7 @@ class FileActions(DocumentActions):
         else:
             document, backup = save_with_backup(session.document, self.scene.text)
             self._mark_saved(document)
-            self.notify(f"Saved; what it was is in {backup.name}.")
+            self.notify(f"Saved; the earlier version is in {backup.name}.")
 
     def _save_new(self, path: Path) -> None:
         self._mark_saved(write_new(path, self.scene.text))
@@ -195,7 +187,7 @@ class FileActions(DocumentActions):
     def _overwrite(self, path: Path) -> None:
         document, backup = overwrite_with_backup(path, self.scene.text)
         self._mark_saved(document)
-        self.notify(f"Saved; what it was is in {backup.name}.")
+        self.notify(f"Saved; the earlier version is in {backup.name}.")
 
     def _mark_saved(self, document: Document) -> None:
         self.session.mark_saved(document)

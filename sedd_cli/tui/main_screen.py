@@ -30,17 +30,17 @@ from sedd_cli.tui.widgets.canvas_view import CanvasView
 AUTOSAVE_INTERVAL = 2.0
 """Seconds between checks of the file on disk and autosaves of unsaved work."""
 GLOSSARY = (
-    "What is said",
+    "Terms",
     [
         ("t", "Time: 1 is all MASK, 0 is text"),
         ("calls a/b", "Network calls made, and needed in all; steps that reveal nothing need none"),
         ("curve", "MASKs left, moment by moment"),
         ("p", "The probability that the network gave a token when it wrote it"),
-        ("now", "The same, if it were written again with all that stands now"),
+        ("now", "The same, if it were written again given the current text"),
         ("entropy", "How open the choice is, in nats: 0 is certain, 5 is wide open"),
         ("moment", "The text after a network call or a change of yours"),
-        ("branch", "A line of moments; a change in the past begins another"),
-        ("candidate", "A branch from the beginning; of a document's, fewer nats fit better"),
+        ("branch", "A list of moments; an edit at an earlier moment forks another"),
+        ("candidate", "A branch from the start; in a document, the one with fewer nats fits better"),
     ],
 )
 EXIT_TIMEOUT = 1.5
@@ -80,7 +80,7 @@ class MainScreen(FileActions):
         unknown = [id for id in self.settings.keys if id not in known and id.split(".")[0] not in dialogs]
         if unknown:
             self.notify(
-                f"The settings bind {', '.join(unknown)}, which is nothing. Help names the commands.",
+                f"The settings bind unknown commands: {', '.join(unknown)}. Help lists all commands.",
                 severity="warning",
             )
 
@@ -160,7 +160,6 @@ class MainScreen(FileActions):
         self.app.push_screen(HelpScreen([("Cursor", moving), *sections, GLOSSARY], _legend(self.settings.heat)))
 
     def system_commands(self) -> Iterable[SystemCommand]:
-        """All commands, for the palette."""
         for commands in COMMANDS.values():
             for c in commands:
                 if c.action != "app.command_palette":
@@ -187,7 +186,7 @@ class MainScreen(FileActions):
         document = self.session.document
         if document.path is not None and document is not self._warned_about and changed_on_disk(document):
             self._warned_about = document
-            what = "was changed on disk" if document.path.exists() else "is gone from the disk"
+            what = "was changed on disk" if document.path.exists() else "was deleted"
             self.notify(f"{document.path.name} {what}. Saving will ask.", severity="warning")
 
     def _autosave(self) -> None:
@@ -231,8 +230,8 @@ class MainScreen(FileActions):
 
     def _on_hangup(self) -> None:
         """Handle SIGHUP and SIGTERM: save unsaved work and exit."""
-        kept = self.save_recovery()
-        self.app.exit(return_code=1, message="sedd: unsaved work is offered at the next start" if kept else None)
+        saved = self.save_recovery()
+        self.app.exit(return_code=1, message="sedd: unsaved work is offered at the next start" if saved else None)
 
     def _offer_recovery(self) -> None:
         recoveries = self.store.find(self.session.document.path)
@@ -277,11 +276,10 @@ def _recovered(recovery: Recovery) -> Draft:
 
 
 def _legend(heat: bool) -> Text:
-    """The legend of the canvas."""
     text = Text()
     for sign, style, meaning in (
         (MASK.strip(), "", "MASK: not written yet"),
-        ("reversed", "reverse", "written in this very step"),
+        ("reversed", "reverse", "written in this step"),
         ("bold", "bold", "yours: kept as it is"),
         ("underlined", "underline", "locked, or written and awaiting your verdict"),
         (END_OF_TEXT_SIGN, "", "the end of the text; what follows is another one"),

@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
-from sedd_cli.tui.wrapping import breaks, drawn, graphemes, width_of
+from sedd_cli.tui.wrapping import breaks, graphemes
 
 Address = tuple[int, int]
 CHUNK = 16_384
@@ -59,8 +59,9 @@ class Block:
     text: str
     segments: tuple[Segment, ...]
 
-    def rows(self, width: int) -> list[int]:
-        return _rows(self.text, width)
+    def stop(self, i: int) -> int:
+        """The character at which segment i ends."""
+        return self.segments[i + 1].start if i + 1 < len(self.segments) else len(self.text)
 
     @cached_property
     def addresses(self) -> list[Address]:
@@ -68,9 +69,7 @@ class Block:
         return [segment.token or (segment.offset, 0) for segment in self.segments]
 
 
-@lru_cache(maxsize=1024)
-def _rows(text: str, width: int) -> list[int]:
-    return breaks(text, width)
+_cached_breaks = lru_cache(maxsize=1024)(breaks)
 
 
 class Page:
@@ -89,7 +88,7 @@ class Page:
         for block, offset in _blocks(text, replacements, styled_spans):
             self.blocks.append(block)
             self._offsets.append(offset)
-        self._rows = [block.rows(max(2, width - 1)) for block in self.blocks]
+        self._rows = [_cached_breaks(block.text, max(2, width - 1)) for block in self.blocks]
         self._pieces: dict[int, tuple[Piece, ...]] = {}
         self._first = [0, *accumulate(map(len, self._rows))]
 
@@ -98,7 +97,6 @@ class Page:
         return self._first[-1]
 
     def row(self, y: int) -> tuple[Piece, ...]:
-        """The pieces of a row."""
         if y not in self._pieces:
             self._pieces[y] = self._row(y)
         return self._pieces[y]
@@ -112,8 +110,7 @@ class Page:
             segment = block.segments[i]
             if segment.start >= end and i > first:
                 break
-            stop = block.segments[i + 1].start if i + 1 < len(block.segments) else len(block.text)
-            low, high = max(start, segment.start), min(end, stop)
+            low, high = max(start, segment.start), min(end, block.stop(i))
             if low < high:
                 pieces.append(Piece(low - start, block.text[low:high], segment.classes))
         return tuple(pieces)
@@ -223,7 +220,6 @@ class Page:
         return max(0, bisect_right(self.blocks[b].segments, at, key=lambda segment: segment.start) - 1)
 
     def _address(self, b: int, at: int) -> Address:
-        """The address of a character of a block."""
         block = self.blocks[b]
         segment = block.segments[self._segment_index(b, at)]
         if segment.token is not None and at < len(block.text):
@@ -233,7 +229,6 @@ class Page:
         return self._offsets[b] + segment.offset + at - segment.start, 0
 
     def _index(self, address: Address) -> tuple[int, int]:
-        """Block and character of an address."""
         b = max(0, bisect_right(self._offsets, address[0]) - 1)
         # Tokens before the first character of a block are the block's before, if it ends with them.
         while b > 0 and address < self._address(b, 0):
@@ -241,7 +236,7 @@ class Page:
         block, base = self.blocks[b], self._offsets[b]
         i = max(0, bisect_right(block.addresses, (address[0] - base, address[1])) - 1)
         segment = block.segments[i]
-        stop = block.segments[i + 1].start if i + 1 < len(block.segments) else len(block.text)
+        stop = block.stop(i)
         if segment.token is not None:
             beyond = (address[0] - base, address[1]) > segment.token
             return b, stop if beyond else segment.start
@@ -251,7 +246,7 @@ class Page:
         """Where the grapheme or token at a character of a block ends."""
         block = self.blocks[b]
         i = self._segment_index(b, at)
-        stop = block.segments[i + 1].start if i + 1 < len(block.segments) else len(block.text)
+        stop = block.stop(i)
         if at >= len(block.text) or block.segments[i].token is not None:
             return stop
         newline = block.text.find("\n", at)
@@ -332,6 +327,3 @@ def _special(text: str, begin: int, end: int, items: Sequence[_Item]) -> Block:
         at = max(at, stop)
     add(text[at:end], "text", None, at - begin)
     return Block("".join(parts), tuple(segments) or (Segment(0, "text", None, 0),))
-
-
-__all__ = ["Address", "Block", "Page", "Piece", "Replacement", "Token", "drawn", "width_of"]

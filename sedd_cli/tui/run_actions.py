@@ -26,7 +26,6 @@ class RunActions(BaseScreen):
     _started_from: Scene | None = None
 
     def action_go(self) -> None:
-        """Start a run on what is masked, or resume the branch."""
         branch = self.scene.branch
         if self.checkpoint is None:
             self.notify(
@@ -35,12 +34,11 @@ class RunActions(BaseScreen):
         elif branch is None:
             self._start_run()
         elif branch.finished and self.scene.at == branch.last:
-            self.notify("All is written. r gives a token back, n shows another candidate, G writes one more.")
+            self.notify("All is written. r remasks a token, n shows another candidate, G writes one more.")
         else:
             self._play(branch)
 
     def action_again(self) -> None:
-        """Write one more candidate, from the next row of the same seed."""
         scene = self.scene
         if scene.branch is None:
             return self.action_go()
@@ -53,7 +51,6 @@ class RunActions(BaseScreen):
         return self._play(new)
 
     def action_pause(self) -> None:
-        """Pause the run and the playback, or resume them."""
         if self.playing or self.active_run_id is not None:
             self.stop_run()
             self.refresh_view()
@@ -66,7 +63,6 @@ class RunActions(BaseScreen):
             self._play(self.scene.branch)
 
     def action_step(self, by: int) -> None:
-        """Move by a moment; after the last one, make one network call."""
         branch = self.scene.branch
         if branch is None:
             return
@@ -81,27 +77,23 @@ class RunActions(BaseScreen):
         self.refresh_view()
 
     def action_seek(self, where: str) -> None:
-        """Show the first or the last moment."""
         if self.scene.branch is not None:
             self.playing = False
             self.session.seek(0 if where == "first" else self.scene.branch.last)
             self.refresh_view()
 
     def action_speed(self, by: int) -> None:
-        """Change the speed of playback."""
         self.speed = SPEEDS[max(0, min(len(SPEEDS) - 1, SPEEDS.index(self.speed) + by))]
         self.refresh_timeline()
 
     def action_branch(self, by: int) -> None:
-        """Show the next or previous branch."""
         if len(self.scene.branches) < 2:
-            self.notify("There is one branch. G writes another candidate; a change at any moment leaves this one.")
+            self.notify("There is one branch. G writes another candidate; an edit at an earlier moment forks a branch.")
             return
         self.session.switch_branch(self.scene.current + by)
         self.refresh_view()
 
     def action_branches(self) -> None:
-        """List the branches and switch to one."""
         if not self.scene.branches:
             self.notify("There is no branch yet: g writes one.")
             return
@@ -182,8 +174,8 @@ class RunActions(BaseScreen):
         assert checkpoint is not None
         if not scene.draft.masked and self.session.document.path is not None and scene.draft.text:
             self.notify(
-                "Nothing is masked: select something and press m, or t to write where the cursor is; "
-                "at the end, t goes on from the text."
+                "Nothing is masked: select something and press m, or press t to insert a gap at the cursor; "
+                "at the end, t continues the text."
             )
             return
         filling = bool(scene.draft.masked)

@@ -58,7 +58,6 @@ class Scene:
         return self.branch.job if isinstance(self.branch.job, Infilling) else None
 
     def excluded_at(self, canvas: int, position: int) -> frozenset[int]:
-        """Token ids that are excluded at a position of a canvas."""
         if self.run is not None:
             return self.run.canvas.excluded_at(position)
         assert self.infilling is not None
@@ -73,7 +72,6 @@ class Scene:
         raise IndexError(gap)
 
     def ids_of(self, gap: int) -> "Tensor":
-        """The tokens of a gap at this moment."""
         assert self.moment is not None
         canvas, places = self.canvas_of(gap)
         return self.moment.states[canvas].ids[places.start : places.stop]
@@ -84,7 +82,6 @@ class Scene:
         return self.infilling.checkpoint.mask_id not in self.ids_of(gap).tolist()
 
     def written(self, gap: int) -> str:
-        """The text of a gap at this moment."""
         assert self.infilling is not None and self.moment is not None
         canvas, _ = self.canvas_of(gap)
         first = self.infilling.windows[canvas].first

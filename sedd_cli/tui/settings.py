@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
-from sedd_cli.atomic import AtomicFile
+from sedd_cli.atomic import write_file
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.generation.options import TABLE, Entry
 
@@ -73,7 +73,7 @@ class Settings(_Sampling, frozen=True):
     @classmethod
     def _without_tables(cls, value: object) -> object:
         """TOML reads `dialog.close = "q"` without quotes as a table in a table; it means the same."""
-        return dict(_flat(value)) if isinstance(value, Mapping) else value
+        return {".".join(path): leaf for path, leaf in leaves(value)} if isinstance(value, Mapping) else value
 
 
 def settings_path() -> Path:
@@ -83,7 +83,7 @@ def settings_path() -> Path:
 def read_settings(path: Path) -> Settings:
     """The settings in a file; the defaults where there is none.
 
-    Raises `UsageError` for what is in it, `NotLoadableError` where it cannot be read.
+    Raises `UsageError` for invalid content, `NotLoadableError` if it cannot be read.
     """
     text = _read(path)
     try:
@@ -94,7 +94,7 @@ def read_settings(path: Path) -> Settings:
         errors = error.errors()[:5]
         faults = "; ".join(_fault(e["loc"], e["type"], e["input"]) for e in errors)
         unknown = any(e["type"] == "extra_forbidden" for e in errors)
-        hint = f"The keys are {', '.join(Settings.model_fields)}." if unknown else "Mend it, or delete it."
+        hint = f"The keys are {', '.join(Settings.model_fields)}." if unknown else "Correct it, or delete it."
         raise UsageError(f"{path}: {faults}", hint) from None
 
 
@@ -108,10 +108,10 @@ def validation_error(name: str, value: object) -> str | None:
 
 
 def write_settings(path: Path, settings: Settings, before: Settings) -> None:
-    """Put what is another than `before` into a settings file; all else in it stays as it is.
+    """Write the settings that differ from `before` into a file; the rest of it is unchanged.
 
-    What was written there meanwhile, by its owner or by another session, is not taken back. Raises `UsageError` if
-    what is there is no TOML (it is left alone), `SeddError` where it cannot be written.
+    Changes made meanwhile, by its owner or by another session, are kept. Raises `UsageError` if the file is not TOML
+    (it is then unchanged), `SeddError` if it cannot be written.
     """
     # Imported late: tomlkit would delay the first paint.
     from sedd_cli.tui.toml import updated
@@ -127,7 +127,7 @@ def write_settings(path: Path, settings: Settings, before: Settings) -> None:
 
 
 def _changes(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that differ from `before`, for a table those in it; None for a removed one."""
+    """The values that differ from `before`, in tables too; None for a removed one."""
     return {
         name: _changes(value, before[name]) if isinstance(value, dict) else value
         for name in {**before, **values}
@@ -135,13 +135,13 @@ def _changes(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def _flat(table: Mapping[str, object], path: str = "") -> Iterator[tuple[str, object]]:
-    """The values of a table and of the tables inside it, by their dotted names."""
+def leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The values in a table and in the tables inside it, each with its path."""
     for key, value in table.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{path}{key}.")
+            yield from leaves(value, (*path, key))
         else:
-            yield path + key, value
+            yield (*path, key), value
 
 
 def _read(path: Path) -> str:
@@ -162,14 +162,12 @@ def _write(path: Path, data: bytes) -> None:
         path.resolve().parent.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise SeddError(f"cannot write {path}: {reason}", "The settings are not remembered.") from error
-    file = AtomicFile(path)
-    file.write(data)
-    file.commit()
+        raise SeddError(f"cannot write {path}: {reason}", "The settings are not saved.") from error
+    write_file(path, data)
 
 
 def _not_toml(path: Path, error: Exception) -> UsageError:
-    return UsageError(f"{path} is not TOML: {error}", "Mend it, or delete it to start from the defaults.")
+    return UsageError(f"{path} is not TOML: {error}", "Correct it, or delete it to start from the defaults.")
 
 
 def _fault(where: tuple[int | str, ...], kind: str, value: object) -> str:

@@ -154,7 +154,6 @@ def timeline_state(scene: Scene, playing: bool, seconds_per_call: float, speed: 
 
 
 def label_of(branch: "Branch", at: int) -> str:
-    """The label of a moment."""
     moment = branch.moments[at]
     if moment.edit:
         return moment.edit

@@ -29,23 +29,19 @@ class TokenActions(RunActions):
             self.refresh_inspector()
 
     def action_remask(self) -> None:
-        """Remask the selection or the token under the cursor."""
         if positions := self._selected_tokens():
             self._remask(positions, "That is locked (l unlocks it), or MASK already.")
 
     def action_remask_word(self) -> None:
-        """Remask the tokens of the word under the cursor."""
         first, last = self._word(self.canvas.cursor)
         self._remask(
             token_edits.positions_between(self.scene, first, last), "That is locked (l unlocks it), or MASK already."
         )
 
     def action_remask_all(self) -> None:
-        """Remask all tokens that are not locked."""
-        self._remask(token_edits.all_positions(self.scene), "Nothing here can be given back.")
+        self._remask(token_edits.all_positions(self.scene), "Nothing here can be remasked.")
 
     def action_remask_doubtful(self) -> None:
-        """Remask all tokens written with less than some confidence."""
         if self.scene.branch is None:
             self.notify("Nothing is written yet: g writes.")
             return
@@ -59,18 +55,16 @@ class TokenActions(RunActions):
         def on_result(value: str | None) -> None:
             if value is not None:
                 below = token_edits.below_confidence(self.scene, token_edits.all_positions(self.scene), float(value))
-                self._remask(below, f"No loose token was written with less than {value}.")
+                self._remask(below, f"No unlocked token has a confidence below {value}.")
 
-        hint = "Tokens that were written with less than this probability are written anew."
+        hint = "Tokens that were written with a lower probability are remasked."
         self.app.push_screen(InputDialog("Remask below which confidence?", "0.1", hint, validate), on_result)
 
     def action_lock(self) -> None:
-        """Lock or unlock the selection or the token under the cursor."""
         if positions := self._selected_tokens():
             self._apply_token_edit(token_edits.toggle_lock(self.scene, positions), "MASK cannot be locked.")
 
     def action_alternatives(self) -> None:
-        """Choose an alternative for the token under the cursor."""
         scene = self.scene
         position = token_edits.position_at(scene, self.canvas.cursor)
         if position is None or self.alternatives is None or self.alternatives_key != (scene.branch, scene.at, position):
@@ -91,14 +85,14 @@ class TokenActions(RunActions):
                 self._apply_token_edit(token_edits.choose(scene, position, allowed[i][0]), "")
 
         hint = "enter writes and locks it · esc closes"
-        self.app.push_screen(ChoiceDialog("What else could stand here", options, 0, hint), on_choice)
+        self.app.push_screen(ChoiceDialog("Alternatives", options, 0, hint), on_choice)
 
     def _remask(self, positions: list[token_edits.TokenPosition], if_unchanged: str) -> None:
         if self.scene.branch is None:
             self.notify("Nothing is written yet: g writes.")
             return
         if positions and self.scene.branch.job.checkpoint.mask_id is None:
-            self.notify("The uniform process has no MASK to go back to: l locks, enter chooses.")
+            self.notify("The uniform process has no MASK, so no token can be remasked: l locks, enter chooses.")
             return
         self._apply_token_edit(token_edits.remask(self.scene, positions), if_unchanged)
 

@@ -50,16 +50,6 @@ def all_positions(scene: Scene) -> list[TokenPosition]:
     return positions_between(scene, (0, -(10**9)), (len(scene.draft.text) + 1, 0))
 
 
-def gap_at(scene: Scene, address: Address) -> int | None:
-    """The index of the gap at an address."""
-    if scene.infilling is None:
-        return None
-    for gap, mark in enumerate(scene.draft.masked):
-        if mark.start == address[0] and address[1] < 0:
-            return gap
-    return None
-
-
 def locked(scene: Scene, position: TokenPosition) -> bool:
     """Whether a token is clamped: locked, chosen by hand, or the user's own."""
     assert scene.moment is not None

@@ -1,18 +1,20 @@
-"""Changing a TOML file that a user wrote: everything else stays as it is, to the byte."""
+"""Change values in a TOML file that a user wrote; everything else is unchanged, to the byte."""
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Comment, SingleKey, Table, Whitespace
 
+from sedd_cli.tui.settings import leaves
+
 
 def updated(text: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
-    """The text with these values; one that is None has no line, one that is absent and the default gets none.
+    """Returns the text with these values; None removes a line, an absent value equal to its default gets none.
 
     A value that is a mapping is (part of) a table of strings; its keys may have dots. Comments, order, line endings
-    and keys that are not in `values` stay. Raises `ValueError` for what is no TOML.
+    and keys that are not in `values` stay. Raises `ValueError` if the text is not TOML.
     """
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     try:
@@ -20,34 +22,25 @@ def updated(text: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -
     except TOMLKitError as error:
         # Not all of these are ValueErrors.
         raise ValueError(str(error)) from error
-    held = document.unwrap()
+    current = document.unwrap()
     missing: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
             _update_table(document, name, value)
-        elif name not in held:
+        elif name not in current:
             if value != defaults[name]:
                 missing[name] = value
         elif value is None:
             _unset(document, name)
-        elif not _same(held[name], value):
+        elif not _same(current[name], value):
             document[name] = value
     new = mark + _with(tomlkit.dumps(document), missing)
     return new.replace("\r\n", "\n").replace("\n", "\r\n") if "\r\n" in text else new
 
 
-def leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The values in a table and in the tables inside it, each with its path."""
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from leaves(value, (*path, key))
-        else:
-            yield (*path, key), value
-
-
-def _same(held: object, value: object) -> bool:
+def _same(current: object, value: object) -> bool:
     # True == 1 in Python, not in TOML.
-    return held == value and isinstance(held, bool) == isinstance(value, bool)
+    return current == value and isinstance(current, bool) == isinstance(value, bool)
 
 
 def _unset(document: tomlkit.TOMLDocument, name: str) -> None:
@@ -59,15 +52,15 @@ def _unset(document: tomlkit.TOMLDocument, name: str) -> None:
 
 
 def _update_table(document: tomlkit.TOMLDocument, name: str, values: Mapping[str, str | None]) -> None:
-    held = document.get(name)
-    if not isinstance(held, MutableMapping):
+    current = document.get(name)
+    if not isinstance(current, MutableMapping):
         if new := {key: value for key, value in values.items() if value is not None}:
             document[name] = new
         return
-    places = {".".join(path): path for path, _ in leaves(held)}
+    places = {".".join(path): path for path, _ in leaves(current)}
     for key, value in values.items():
         *path, last = places.get(key, (key,))
-        table: Any = held
+        table: Any = current
         for part in path:
             table = table[part]
         if value is None:

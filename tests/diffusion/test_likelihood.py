@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import Estimate, estimate, in_order, pseudo
+from sedd_cli.diffusion.likelihood import Estimate, estimate, ordered_nats, pseudo
 from sedd_cli.diffusion.names import Estimator
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
@@ -232,7 +232,7 @@ def test_in_order_is_exact_for_every_order() -> None:
     network = Oracle(SPACE, ABSORBING)
     for x0 in extremes(SPACE):
         for order in permutations(range(L)):
-            result = in_order(network, ABSORBING, LogLinear(), x0, torch.tensor(order))
+            result = ordered_nats(network, ABSORBING, LogLinear(), x0, torch.tensor(order))
             assert float(result.sum()) == pytest.approx(nats(SPACE, x0), rel=1e-12)
             first = torch.full((L,), MASK).index_copy(0, torch.tensor(order[:1]), x0[list(order[:1])])
             assert float(result[order[0]]) == pytest.approx(nats(SPACE, first), rel=1e-12)
@@ -241,7 +241,7 @@ def test_in_order_is_exact_for_every_order() -> None:
 def test_in_order_takes_the_tokens_outside_the_order_as_given() -> None:
     x0 = SPACE.canvases()[7]
     for order in permutations(range(L), 2):
-        result = in_order(Oracle(SPACE, ABSORBING), ABSORBING, LogLinear(), x0, torch.tensor(order))
+        result = ordered_nats(Oracle(SPACE, ABSORBING), ABSORBING, LogLinear(), x0, torch.tensor(order))
         given = x0.index_fill(0, torch.tensor(order), MASK)
         assert float(result.sum()) == pytest.approx(nats(SPACE, x0) - nats(SPACE, given), rel=1e-12)
         assert float(result[({0, 1, 2} - set(order)).pop()]) == 0
@@ -252,7 +252,7 @@ def test_in_order_makes_one_canvas_a_token_and_batches_change_nothing() -> None:
     results = []
     for batch_size in (1, 2, 8):
         network = Oracle(SPACE, ABSORBING, chunk=batch_size)
-        results.append(in_order(network, ABSORBING, LogLinear(), x0, order, batch_size=batch_size))
+        results.append(ordered_nats(network, ABSORBING, LogLinear(), x0, order, batch_size=batch_size))
         seen = torch.cat(network.seen)
         assert (seen == MASK).int().tolist() == [[1, 1, 1], [1, 1, 0], [0, 1, 0]]
     assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])

@@ -9,7 +9,7 @@ from torch import Tensor
 from sedd_cli.diffusion.concrete_score import denoising_concrete_score
 from sedd_cli.diffusion.d3pm import make_chain
 from sedd_cli.diffusion.draws import LogitsProcessor
-from sedd_cli.diffusion.likelihood import Estimator, estimate, in_order, pseudo
+from sedd_cli.diffusion.likelihood import Estimator, estimate, ordered_nats, pseudo
 from sedd_cli.diffusion.names import SamplerName, ScoreUse
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing
@@ -132,7 +132,7 @@ def test_bounds_are_the_same(estimator: Estimator) -> None:
 def test_fixed_orders_are_exact() -> None:
     network, order = Renamed(Oracle(SPACE, LAST)), torch.tensor([2, 0, 1])
     for x0, p in zip(SPACE.canvases(), SPACE.p0, strict=True):
-        nats = in_order(network, MIDDLE, NOISE, renamed(x0), order)
+        nats = ordered_nats(network, MIDDLE, NOISE, renamed(x0), order)
         assert float(nats.sum()) == pytest.approx(-float(p.log()), rel=1e-9)
         last, middle = (
             pseudo(one, process, NOISE, ids, order)

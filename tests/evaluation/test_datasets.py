@@ -259,7 +259,7 @@ def test_what_is_no_data_set(tmp_path: Path) -> None:
 
 
 def test_choices_that_there_are_not(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="lambada is not to be had in split 'train'\nIt has: test"):
+    with pytest.raises(UsageError, match="lambada has no split 'train'\nIt has: test"):
         read_dataset("lambada", split="train")
     with pytest.raises(UsageError, match=r"ptb is of format ptb, not wikitext\n.*\./ptb"):
         read_dataset("ptb", format="wikitext")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sedd_cli import Checkpoint, UsageError, score
-from sedd_cli.diffusion.likelihood import in_order, pseudo
+from sedd_cli.diffusion.likelihood import ordered_nats, pseudo
 from sedd_cli.diffusion.processes import Absorbing, Uniform
 from sedd_cli.evaluation.score import ScoreEvaluation, ScoreRequest, make_score_windows
 from tests.diffusion.oracle import Space
@@ -42,7 +42,7 @@ def of_windows(text: str, overlap: int) -> float:
 def direct(checkpoint: Checkpoint, ids: Tensor) -> Tensor:
     """Left to right on one canvas."""
     assert isinstance(checkpoint.process, Absorbing)
-    return in_order(checkpoint.model, checkpoint.process, checkpoint.noise, ids, torch.arange(len(ids)))
+    return ordered_nats(checkpoint.model, checkpoint.process, checkpoint.noise, ids, torch.arange(len(ids)))
 
 
 @pytest.mark.parametrize("overlap", [None, 0, 1, 3, 6])
@@ -178,7 +178,7 @@ def test_left_to_right_in_windows_is_the_direct_computation(built_in: Checkpoint
         start = min(max(0, end - 3), n - 8)
         assert isinstance(built_in.process, Absorbing)
         order = torch.arange(end - start, 8)
-        window = in_order(built_in.model, built_in.process, built_in.noise, ids[start : start + 8], order)
+        window = ordered_nats(built_in.model, built_in.process, built_in.noise, ids[start : start + 8], order)
         expected.append(window[order])
         end = start + 8
     assert torch.equal(result.per_token, torch.cat(expected))

@@ -121,11 +121,11 @@ def test_lengths_are_told_by_the_text_beside_the_gap(built_in: Checkpoint, monke
     # Near the canvas' size fewer neighbours are left: all lengths are compared by the same ones.
     compared = []
 
-    def in_order(*arguments: Any) -> torch.Tensor:
+    def ordered_nats(*arguments: Any) -> torch.Tensor:
         compared.append(len(arguments[4]))
-        return likelihood.in_order(*arguments)
+        return likelihood.ordered_nats(*arguments)
 
-    monkeypatch.setattr(lengths, "in_order", in_order)
+    monkeypatch.setattr(lengths, "ordered_nats", ordered_nats)
     run = Infilling(built_in, Request(steps=8, seed=2, length=64), document * 9, [Gap(start, end, (50, 90))])
     (chosen,) = run.chosen_lengths
     assert max(chosen.nats) == 56 and len(compared) == len(chosen.nats) == 7 and len(set(compared)) == 1

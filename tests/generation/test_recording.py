@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedd_cli import Checkpoint, Gap, NotLoadableError, Request, Run, SeddError, Step, UsageError
-from sedd_cli.cli.watch import frame_of as watched
+from sedd_cli.cli.watch import make_frame as watched
 from sedd_cli.generation.infill import Infilling
 from sedd_cli.generation.job import Job
 from sedd_cli.generation.recording import RecordedMoment, RecordedSample, Recording, parse, read
 from sedd_cli.generation.trace_lines import EditLine, StepLine
-from sedd_cli.render.replay import frame_of
+from sedd_cli.render.replay import make_frame
 from tests.traces import STORY, held, record, redrawn, two_windows
 
 
@@ -30,7 +30,7 @@ def same_as_the_run(job: Job, lines: list[bytes], steps: list[Step]) -> Recordin
         start, *moments = recorded.moments()
         assert start.number == 0 and len(moments) == len(mine) == recorded.last == recorded.calls
         for calls, (moment, step) in enumerate(zip(moments, mine, strict=True), start=1):
-            assert frame_of(recorded, moment) == watched(job, step, calls)
+            assert make_frame(recorded, moment) == watched(job, step, calls)
             assert [cell.id for cell in moment.canvas.tokens] == step.ids.tolist()
             assert isinstance(moment.line, StepLine) and moment.number == calls
             assert (moment.line.step, moment.line.t, moment.line.nfe) == (step.step, step.t, step.nfe)
@@ -233,7 +233,7 @@ def shown(recording: Recording) -> None:
     for number in recording.numbers:
         recorded: RecordedSample = recording.sample(number)
         for moment in recorded.moments():
-            text = recorded.text(moment) + "".join(piece or "" for piece in frame_of(recorded, moment).pieces)
+            text = recorded.text(moment) + "".join(piece or "" for piece in make_frame(recorded, moment).pieces)
             text.encode()
 
 
@@ -311,5 +311,5 @@ def test_a_large_trace_is_read_in_bounded_time(built_in: Checkpoint) -> None:
     started = time.monotonic()
     recording = parse(line.encode() + b"\n" for line in text)
     recorded = recording.sample(2)
-    assert sum(1 for moment in recorded.moments() if frame_of(recorded, moment)) == L + 1
+    assert sum(1 for moment in recorded.moments() if make_frame(recorded, moment)) == L + 1
     assert time.monotonic() - started < 20

@@ -25,7 +25,7 @@ from sedd_cli.render.export import EXPORT_FORMATS, ExportFormat, export
 from sedd_cli.render.inert import inert
 from sedd_cli.render.live import LiveView, height_of
 from sedd_cli.render.picture import NO_XML
-from sedd_cli.render.replay import default_speed, frame_of, piece_texts, title_of
+from sedd_cli.render.replay import default_speed, make_frame, piece_texts, title_of
 from tests.generation.test_recording import damage
 from tests.traces import held, record, two_windows
 
@@ -58,7 +58,7 @@ def sample(request: pytest.FixtureRequest) -> RecordedSample:
 def rendered(sample: RecordedSample, number: int, width: int, height: int) -> list[str]:
     """What the live view shows of a moment, line by line."""
     view = LiveView(title_of(sample.header), sample.calls, True, clock=None)
-    view.show(frame_of(sample, sample.at(number)))
+    view.show(make_frame(sample, sample.at(number)))
     console = Console(file=io.StringIO(), width=width, height=height)
     console.print(view, height=height)
     return [line.rstrip() for line in console.file.getvalue().removesuffix("\n").split("\n")]  # type: ignore[attr-defined]
@@ -73,7 +73,7 @@ def test_svg_is_the_live_view_and_fetches_nothing(sample: RecordedSample) -> Non
             if "clip-path" in text.attrib:
                 rows[text.attrib["y"]] = rows.get(text.attrib["y"], "") + (text.text or "").strip("\n")
         number = sample.last if step is None else step
-        height = height_of(frame_of(sample, sample.at(number)), 60)
+        height = height_of(make_frame(sample, sample.at(number)), 60)
         expected = [line.translate(NO_XML).replace(" ", "") for line in rendered(sample, number, 60, height)]
         assert [row.replace("\xa0", "") for row in rows.values()][:-2] == expected[:-2]
         head, _, rest = svg.partition("</style>")

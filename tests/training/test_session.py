@@ -378,7 +378,7 @@ def test_the_command(text: Path, tmp_path: Path, sedd: Sedd) -> None:
         ("a\n\nb", ["--set", "phases.9.steps=1"], 2, "there is no phases.9.steps"),
         ("a\n\nb", ["--set", "model.process=uniform"], 2, "model.form radd needs model.process absorb"),
         ("a\n\nb", ["--minutes", "0"], 2, "minutes must be above 0"),
-        ("a\n\nb", ["b.txt"], 2, "one text, folder or recipe at a time: what is b.txt?"),
+        ("a\n\nb", ["b.txt"], 2, "train takes one text, folder or recipe, not b.txt as well"),
     ],
 )
 def test_bad_input_says_what_to_do(
@@ -395,6 +395,6 @@ def test_places_that_cannot_be_written_or_read(text: Path, tmp_path: Path, sedd:
     assert sedd("train", str(text)).code == 2
     (tmp_path / "good.toml").write_bytes(sedd("train", str(text), "--dry-run").stdout)
     timed = sedd("train", str(tmp_path / "good.toml"), "--minutes", "60", "--dry-run")
-    assert timed.code == 2 and "a recipe says itself how long it takes" in timed.stderr
+    assert timed.code == 2 and "a recipe has its own duration" in timed.stderr
     (tmp_path / "bad.toml").write_text("name = [")
     assert "is not TOML" in sedd("train", str(tmp_path / "bad.toml"), "-o", str(tmp_path / "run")).stderr

@@ -203,7 +203,7 @@ async def test_how_many_tokens_a_gap_gets(opened: Opened) -> None:
         await seat.go()
         assert 2 <= len(seat.scene.ids_of(0)) <= 4
         await seat.press("t")
-        assert seat.app.screen is seat.main_screen and "u takes the run back" in seat.told[-1]
+        assert seat.app.screen is seat.main_screen and "press u to undo the run" in seat.told[-1]
 
 
 @one_size

@@ -63,7 +63,7 @@ async def test_a_gap_is_written_and_all_else_is_saved_to_the_byte(opened: Opened
         saved = files(seat.folder)
         before, after = HARD.split(" time")
         assert saved == {"story.txt": f"{before}{written}{after}".encode(), "story.txt~": data}
-        assert not seat.session.unsaved and seat.told[-1] == "Saved; what it was is in story.txt~."
+        assert not seat.session.unsaved and seat.told[-1] == "Saved; the earlier version is in story.txt~."
         await seat.press("ctrl+end")
         await typed(seat, "x")
         await seat.press("ctrl+s")
@@ -161,7 +161,7 @@ async def test_a_file_that_vanished_is_written_again_if_that_is_wanted(opened: O
         for key in ("c", "w"):
             await seat.press("ctrl+s")
             await seat.shown(ConfirmDialog)
-            assert "no longer there" in seat.seen and not files(seat.folder)
+            assert "no longer exists" in seat.seen and not files(seat.folder)
             await seat.press(key)
             await seat.back()
         assert files(seat.folder) == {"story.txt": ("x" + STORY).encode()} and not seat.session.unsaved

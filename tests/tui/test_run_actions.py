@@ -168,7 +168,7 @@ async def test_a_text_that_was_saved_is_gone_on_with_by_a_gap_at_its_end(opened:
     async with opened("A cat") as seat:
         await seat.loaded()
         await seat.press("g")
-        assert "at the end, t goes on from the text" in seat.told[-1] and not seat.scene.branches
+        assert "at the end, t continues the text" in seat.told[-1] and not seat.scene.branches
         await seat.press("ctrl+end", "t")
         await seat.shown(InputDialog)
         await seat.answer("6")

@@ -152,7 +152,7 @@ async def test_all_below_a_confidence_are_remasked(opened: Opened) -> None:
         await seat.shown(InputDialog)
         await seat.answer("0.2")
         await seat.back()
-        assert seat.told[-1] == "No loose token was written with less than 0.2." and masked(seat) == below
+        assert seat.told[-1] == "No unlocked token has a confidence below 0.2." and masked(seat) == below
         await seat.press("c")
         await seat.shown(InputDialog)
         await seat.press("escape")

@@ -7,8 +7,7 @@ from sedd_cli.cli.eval.perplexity import perplexity
 from sedd_cli.cli.eval.samples import samples
 
 evaluate = typer.Typer(
-    help="Measure a checkpoint: likelihood of data sets, quality of samples, one against another.",
-    no_args_is_help=True,
+    help="Measure a checkpoint: likelihood of data sets, quality of samples, one against another.", no_args_is_help=True
 )
 evaluate.command()(perplexity)
 evaluate.command()(samples)

@@ -15,21 +15,11 @@ from sedd_cli.cli.output import as_json
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 
-CHECKPOINT = "Built-in name, folder, or OWNER/NAME[@REVISION] of the hub."
-
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help=CHECKPOINT, show_default=False)],
-    b: Annotated[str, typer.Argument(metavar="B", help=CHECKPOINT, show_default=False)],
-    data: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="wikitext2, wikitext103, ptb, lambada or lm1b (from the hub), or a text file.",
-            rich_help_panel=shared.DATA,
-            show_default=False,
-        ),
-    ],
+    a: Annotated[str, typer.Argument(metavar="A", help=options.CHECKPOINT)],
+    b: Annotated[str, typer.Argument(metavar="B", help=options.CHECKPOINT)],
+    data: Annotated[str, typer.Option(metavar="NAME|FILE", help=shared.DATA_SETS, rich_help_panel=shared.DATA)],
     format: shared.FormatChoice = None,
     split: shared.SplitChoice = None,
     detokenise: shared.Detokenise = True,
@@ -50,10 +40,7 @@ def compare(
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     dtype_b: Annotated[
-        str | None,
-        typer.Option(
-            "--dtype-b", help="Precision of B, if not A's.", rich_help_panel=options.MACHINE, show_default=False
-        ),
+        str | None, typer.Option("--dtype-b", help="Precision of B, if not A's.", rich_help_panel=options.MACHINE)
     ] = None,
     batch_size: options.BatchSize = None,
 ) -> None:
@@ -68,7 +55,7 @@ def compare(
     with ExitStack() as stack:
         files = Files(stack, output, report, plot, [data])
         from sedd_cli.evaluation.comparison import Comparison, unambiguous_names
-        from sedd_cli.evaluation.likelihood_report import Result, model_of, settings_of_data, settings_of_request
+        from sedd_cli.evaluation.likelihood_report import Result, model_of
         from sedd_cli.evaluation.likelihoods import LikelihoodEvaluation, LikelihoodRequest
         from sedd_cli.evaluation.plots import plot_bands
 
@@ -95,15 +82,11 @@ def compare(
         if not evaluation.results():
             terminal.info("stopped before the first result")
             raise typer.Exit(130)
-        settings = {
-            **settings_of_data(dataset, evaluation.blocks, block_options.separator, block_options.remainder),
-            **settings_of_request(request),
-        }
         first, second = (
             Result(name, found, model_of(checkpoint, found.estimator))
             for name, found, checkpoint in zip(unambiguous_names(*pair), evaluation.results(), pair, strict=True)
         )
-        comparison = Comparison(first, second, settings)
+        comparison = Comparison(first, second, block_options.settings(dataset, evaluation))
         if not finished:
             files.save_partial(terminal)
         files.write(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sedd_cli.evaluation.datasets import DataSet
     from sedd_cli.evaluation.fidelity import Fidelity
     from sedd_cli.evaluation.likelihoods import LikelihoodEvaluation
+    from sedd_cli.evaluation.tables import Value
     from sedd_cli.models.checkpoint import Checkpoint
 
 FLOAT32_BLOCKS = 16
@@ -42,12 +43,15 @@ class BlockOptions:
         from sedd_cli.evaluation.datasets import read_dataset
 
         return read_dataset(
-            what,
-            format=self.format,
-            split=self.split,
-            detokenise=self.detokenise,
-            progress=terminal.byte_progress,
+            what, format=self.format, split=self.split, detokenise=self.detokenise, progress=terminal.byte_progress
         )
+
+    def settings(self, data: "DataSet", evaluation: "LikelihoodEvaluation") -> dict[str, "Value"]:
+        """All settings of an evaluation, for its report."""
+        from sedd_cli.evaluation.likelihood_report import settings_of_data, settings_of_request
+
+        of_data = settings_of_data(data, evaluation.blocks, self.separator, self.remainder)
+        return {**of_data, **settings_of_request(evaluation.request)}
 
     def blocks_of(self, data: "DataSet", checkpoint: "Checkpoint", length: int) -> "Blocks":
         """Cut the data into blocks. Raises `UsageError` without a tokenizer, or if the data are too short."""

@@ -1,5 +1,6 @@
 """Options shared by the commands of `sedd eval`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,85 +11,31 @@ from sedd_cli.diffusion.names import Estimator
 from sedd_cli.evaluation.names import Format, Remainder, Separator, Split
 
 DATA, MEASURING = "Data", "Measuring"
+_data = partial(typer.Option, rich_help_panel=DATA)
+_measuring = partial(typer.Option, rich_help_panel=MEASURING)
+_output = partial(typer.Option, rich_help_panel=options.OUTPUT, readable=False)
 
-Data = Annotated[
-    list[str],
-    typer.Option(
-        metavar="NAME|FILE",
-        help="wikitext2, wikitext103, ptb, lambada or lm1b (from the hub), or a text file. Repeats.",
-        rich_help_panel=DATA,
-        show_default=False,
-    ),
-]
-FormatChoice = Annotated[
-    Format | None,
-    typer.Option(
-        "--format",
-        help="Format of FILE. Default: text.",
-        rich_help_panel=DATA,
-        show_default=False,
-    ),
-]
-SplitChoice = Annotated[
-    Split | None,
-    typer.Option(
-        "--split",
-        help="Split of a named data set. Default: test.",
-        rich_help_panel=DATA,
-        show_default=False,
-    ),
-]
-Detokenise = Annotated[
-    bool,
-    typer.Option("--detokenise/--no-detokenise", help="Undo the data set's tokenised spacing.", rich_help_panel=DATA),
-]
-SeparatorChoice = Annotated[
-    Separator, typer.Option("--separator", help="Token after each document.", rich_help_panel=DATA)
-]
-BlockLength = Annotated[
-    int | None,
-    typer.Option(
-        "--length", help="Tokens of a block; the checkpoint's by default.", rich_help_panel=DATA, show_default=False
-    ),
-]
-RemainderChoice = Annotated[
-    Remainder, typer.Option("--remainder", help="Treatment of the last, incomplete block.", rich_help_panel=DATA)
-]
-MaxBlocks = Annotated[
-    int | None,
-    typer.Option("--blocks", help="Use only the first N blocks.", rich_help_panel=DATA, show_default=False),
-]
+DATA_SETS = "wikitext2, wikitext103, ptb, lambada or lm1b (from the hub), or a text file."
+
+Data = Annotated[list[str], _data(metavar="NAME|FILE", help=f"{DATA_SETS} Repeats.")]
+FormatChoice = Annotated[Format | None, _data("--format", help="Format of FILE. Default: text.")]
+SplitChoice = Annotated[Split | None, _data("--split", help="Split of a named data set. Default: test.")]
+Detokenise = Annotated[bool, _data("--detokenise/--no-detokenise", help="Undo the data set's tokenised spacing.")]
+SeparatorChoice = Annotated[Separator, _data("--separator", help="Token after each document.")]
+BlockLength = Annotated[int | None, _data("--length", help="Tokens of a block; the checkpoint's by default.")]
+RemainderChoice = Annotated[Remainder, _data("--remainder", help="Treatment of the last, incomplete block.")]
+MaxBlocks = Annotated[int | None, _data("--blocks", help="Use only the first N blocks.")]
 FormChoice = Annotated[
     Estimator | None,
-    typer.Option(
-        "--form",
-        help="Bounds: ao, lambda (absorbing), elbo (uniform). dwdse: the paper's figure. Default: ao or elbo.",
-        rich_help_panel=MEASURING,
-        show_default=False,
+    _measuring(
+        "--form", help="Bounds: ao, lambda (absorbing), elbo (uniform). dwdse: the paper's figure. Default: ao or elbo."
     ),
 ]
-Replicates = Annotated[
-    int, typer.Option(help="Independent estimates; their spread is the error.", rich_help_panel=MEASURING)
-]
+Replicates = Annotated[int, _measuring(help="Independent estimates; their spread is the error.")]
 UntilError = Annotated[
     float | None,
-    typer.Option(
-        metavar="NATS",
-        help="Add replicates until the standard error is at most this, in nats a token.",
-        rich_help_panel=MEASURING,
-        show_default=False,
-    ),
+    _measuring(metavar="NATS", help="Add replicates until the standard error is at most this, in nats a token."),
 ]
-Seed = Annotated[int, typer.Option(help="Random seed.", rich_help_panel=MEASURING)]
-Report = Annotated[
-    Path | None,
-    typer.Option(
-        readable=False, help="Write a report in Markdown.", rich_help_panel=options.OUTPUT, show_default=False
-    ),
-]
-Plot = Annotated[
-    Path | None,
-    typer.Option(
-        readable=False, help="Write a plot: FILE.png or FILE.svg.", rich_help_panel=options.OUTPUT, show_default=False
-    ),
-]
+Seed = Annotated[int, _measuring(help="Random seed.")]
+Report = Annotated[Path | None, _output(help="Write a report in Markdown.")]
+Plot = Annotated[Path | None, _output(help="Write a plot: FILE.png or FILE.svg.")]

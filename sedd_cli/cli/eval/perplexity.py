@@ -7,16 +7,9 @@ import typer
 
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
+from sedd_cli.cli.eval import likelihood as steps
 from sedd_cli.cli.eval import options as shared
 from sedd_cli.cli.eval.files import Files
-from sedd_cli.cli.eval.likelihood import (
-    BlockOptions,
-    block_length,
-    compare_with_float32,
-    names_of,
-    run_evaluation,
-    warn_of_length,
-)
 from sedd_cli.cli.output import as_json
 from sedd_cli.cli.terminal import Terminal
 
@@ -53,17 +46,10 @@ def perplexity(
     For example: sedd eval perplexity --data wikitext2 --until-error 0.01
     """
     terminal = Terminal(quiet=quiet, color=color)
-    block_options = BlockOptions(format, split, detokenise, separator, length, remainder, blocks)
+    block_options = steps.BlockOptions(format, split, detokenise, separator, length, remainder, blocks)
     with ExitStack() as stack:
         files = Files(stack, output, report, plot, data)
-        from sedd_cli.evaluation.likelihood_report import (
-            Result,
-            as_markdown,
-            model_of,
-            noise_axis,
-            settings_of_data,
-            settings_of_request,
-        )
+        from sedd_cli.evaluation import likelihood_report as reports
         from sedd_cli.evaluation.likelihoods import LikelihoodEvaluation, LikelihoodRequest
         from sedd_cli.evaluation.plots import plot_bands
 
@@ -71,11 +57,11 @@ def perplexity(
             estimator=form, replicates=replicates, until_error=until_error, seed=seed, batch_size=batch_size
         )
         datasets = [block_options.read(what, terminal) for what in data]
-        names = names_of(data, datasets)
+        names = steps.names_of(data, datasets)
         checkpoint = load(model, device, dtype, terminal, identified=True)
         in_float32 = None if checkpoint.precision == "float32" else load(model, device, "float32", terminal)
-        tokens_per_block = block_length([checkpoint], length)
-        warn_of_length(checkpoint, tokens_per_block, terminal)
+        tokens_per_block = steps.block_length([checkpoint], length)
+        steps.warn_of_length(checkpoint, tokens_per_block, terminal)
         evaluations = [
             LikelihoodEvaluation([checkpoint], block_options.blocks_of(dataset, checkpoint, tokens_per_block), request)
             for dataset in datasets
@@ -84,24 +70,13 @@ def perplexity(
         for name, dataset, evaluation in zip(names, datasets, evaluations, strict=True):
             # First, so that interrupting it loses no results.
             fidelity = (
-                None if in_float32 is None else compare_with_float32(in_float32, checkpoint, evaluation, terminal)
+                None if in_float32 is None else steps.compare_with_float32(in_float32, checkpoint, evaluation, terminal)
             )
-            finished = (in_float32 is None or fidelity is not None) and run_evaluation(evaluation, name, terminal)
+            finished = (in_float32 is None or fidelity is not None) and steps.run_evaluation(evaluation, name, terminal)
             if found := evaluation.results():
-                results.append(
-                    Result(
-                        name,
-                        found[0],
-                        model_of(checkpoint, found[0].estimator),
-                        {
-                            **settings_of_data(
-                                dataset, evaluation.blocks, block_options.separator, block_options.remainder
-                            ),
-                            **settings_of_request(request),
-                        },
-                        fidelity,
-                    )
-                )
+                settings = block_options.settings(dataset, evaluation)
+                described = reports.model_of(checkpoint, found[0].estimator)
+                results.append(reports.Result(name, found[0], described, settings, fidelity))
             if not finished:
                 break
         if not results:
@@ -115,8 +90,10 @@ def perplexity(
             as_json(records[0] if len(datasets) == 1 else {"complete": finished, "results": records})
             if json
             else "\n".join(result.as_lines() for result in results),
-            lambda: as_markdown(f"How likely {checkpoint.name} finds text", results, files.picture_beside_report),
-            lambda format: plot_bands(curves, noise_axis(results[0].likelihood.estimator), format),
+            lambda: reports.as_markdown(
+                f"How likely {checkpoint.name} finds text", results, files.picture_beside_report
+            ),
+            lambda format: plot_bands(curves, reports.noise_axis(results[0].likelihood.estimator), format),
         )
         terminal.info(f"{time.monotonic() - started:.1f} s, {checkpoint.name}")
     if not finished:

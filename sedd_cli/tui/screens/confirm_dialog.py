@@ -10,7 +10,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button, Static
 
-from sedd_cli.tui.screens.dialog import Dialog, DialogText, inert_content
+from sedd_cli.tui.screens.dialog import Dialog, DialogText, inert_content, stylesheet
 
 
 class ConfirmDialog(Dialog[str | None]):
@@ -24,26 +24,7 @@ class ConfirmDialog(Dialog[str | None]):
         Binding("right,down", "app.focus_next", "Next", show=False, id="confirm.next"),
     ]
     AUTO_FOCUS = "Button"
-
-    DEFAULT_CSS = """
-    ConfirmDialog {
-        #choices {
-            height: auto;
-            margin-top: 1;
-            align-horizontal: right;
-        }
-        &.-stacked #choices {
-            layout: vertical;
-        }
-        &.-stacked #choices Button {
-            width: 100%;
-            margin-left: 0;
-        }
-        &.-low #choices {
-            margin-top: 0;
-        }
-    }
-    """
+    DEFAULT_CSS = stylesheet("confirm_dialog")
 
     def __init__(self, title: DialogText, body: DialogText, choices: Sequence[tuple[str, str, str]]) -> None:
         super().__init__(title)

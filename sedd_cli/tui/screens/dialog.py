@@ -1,5 +1,6 @@
 """The base of all dialogs: a centred box, a title, a line of keys, and inert text."""
 
+from importlib.resources import files
 from typing import ClassVar, TypeVar
 
 from rich.highlighter import Highlighter
@@ -18,6 +19,11 @@ DialogText = str | Text | Content
 
 LOW = 10
 """Below this many lines a terminal shows no decoration."""
+
+
+def stylesheet(name: str) -> str:
+    """A style sheet of this package, for a widget's `DEFAULT_CSS`."""
+    return files("sedd_cli.tui.screens").joinpath(f"{name}.tcss").read_text(encoding="utf-8")
 
 
 def inert_content(text: DialogText) -> Content:
@@ -46,78 +52,7 @@ class Dialog(ModalScreen[Result]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close", id="dialog.close")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-mid"), (22, "-high")]  # noqa: RUF012 - Textual types it so
-
-    DEFAULT_CSS = """
-    Dialog {
-        align: center middle;
-
-        & > #box {
-            width: 100%;
-            max-width: 64;
-            height: auto;
-            max-height: 100%;
-            padding: 0 1;
-            border: round $primary;
-            background: $surface;
-            color: $foreground;
-        }
-        &.-low > #box {
-            border: none;
-        }
-        #box, #page, #form, OptionList, DiffLines {
-            scrollbar-size: 1 1;
-        }
-        .title {
-            height: auto;
-            text-style: bold;
-            color: $text-primary;
-        }
-        &.-high .title {
-            margin-bottom: 1;
-        }
-        .hint {
-            height: auto;
-            margin-top: 1;
-            color: $text-muted;
-        }
-        &.-low .hint {
-            display: none;
-        }
-        .error {
-            height: auto;
-            color: $text-error;
-        }
-        #box Button {
-            min-width: 0;
-            margin-left: 1;
-            background: $panel;
-        }
-        #box Button:hover {
-            background: $block-hover-background;
-        }
-        #box Button:focus {
-            color: $block-cursor-foreground;
-            background: $block-cursor-background;
-            background-tint: $surface 0%;
-            text-style: bold;
-        }
-        &.-fixed > #box {
-            overflow: hidden;
-        }
-        &.-fixed .title {
-            dock: top;
-            max-height: 4;
-        }
-        &.-fixed.-low .title {
-            max-height: 1;
-            text-wrap: nowrap;
-            text-overflow: ellipsis;
-        }
-        &.-fixed .hint {
-            dock: bottom;
-        }
-    }
-    """
+    DEFAULT_CSS = stylesheet("dialog")
 
     def __init__(self, title: DialogText, hint: DialogText = "", fixed: bool = False) -> None:
         super().__init__(classes="-fixed" if fixed else None)

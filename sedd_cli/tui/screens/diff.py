@@ -14,7 +14,7 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from sedd_cli.render.inert import inert
-from sedd_cli.tui.screens.dialog import Dialog, DialogText, inert_content
+from sedd_cli.tui.screens.dialog import Dialog, DialogText, inert_content, stylesheet
 
 KINDS = {"red": "diff--removed", "green": "diff--added", "cyan": "diff--place", "bold": "diff--name"}
 """The styles of `diff_parts` as component classes that follow the theme."""
@@ -50,35 +50,7 @@ class DiffLines(ScrollView):
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = set(KINDS.values())
-
-    DEFAULT_CSS = """
-    DiffLines {
-        height: auto;
-        max-height: 100%;
-        & > .diff--removed {
-            color: $foreground;
-            background: $error-muted;
-        }
-        & > .diff--added {
-            color: $foreground;
-            background: $success-muted;
-        }
-        &:ansi > .diff--removed {
-            color: $text-error;
-            background: $surface;
-        }
-        &:ansi > .diff--added {
-            color: $text-success;
-            background: $surface;
-        }
-        & > .diff--place {
-            color: $text-accent;
-        }
-        & > .diff--name {
-            text-style: bold;
-        }
-    }
-    """
+    DEFAULT_CSS = stylesheet("diff_lines")
 
     def __init__(self, lines: Sequence[tuple[str, str]]) -> None:
         super().__init__()

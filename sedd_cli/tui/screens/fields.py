@@ -46,7 +46,7 @@ class Field(NamedTuple):
 
 FIELDS = (
     Field("model", "The checkpoint that writes.", "the built-in one"),
-    Field("device", "Where it runs; auto takes the fastest there is."),
+    Field("device", "The device; auto selects the fastest one."),
     *(Field(e.name, e.option.setting.sentence, e.option.setting.blank) for e in SAMPLING.values() if e.option.setting),
     Field("lock_seed", "Use the same seed for every run of a session."),
     Field("candidates", "Fillings of a document's gaps to choose from."),

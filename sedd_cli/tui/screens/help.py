@@ -11,7 +11,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from sedd_cli.render.inert import inert
-from sedd_cli.tui.screens.dialog import Dialog, inert_content
+from sedd_cli.tui.screens.dialog import Dialog, inert_content, stylesheet
 
 Sections = Sequence[tuple[str, Sequence[tuple[str, str]]]]
 
@@ -20,26 +20,10 @@ class HelpScreen(Dialog[None]):
     """Shows a legend of the canvas, then keys and their commands by section."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,question_mark,f1", "close", "Close", show=False, id="help.close"),
+        Binding("q,question_mark,f1", "close", "Close", show=False, id="help.close")
     ]
     AUTO_FOCUS = "#page"
-
-    DEFAULT_CSS = """
-    HelpScreen {
-        & > #box {
-            max-width: 84;
-        }
-        #page {
-            height: auto;
-            max-height: 100%;
-        }
-        .section {
-            margin-top: 1;
-            text-style: bold;
-            color: $text-accent;
-        }
-    }
-    """
+    DEFAULT_CSS = stylesheet("help")
 
     def __init__(self, sections: Sections, legend: Text) -> None:
         super().__init__("Help", "↑ ↓ scroll · esc closes", fixed=True)

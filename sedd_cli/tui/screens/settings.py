@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Input, Select, Static, Switch
 
-from sedd_cli.tui.screens.dialog import Dialog, InertHighlighter, inert_content
+from sedd_cli.tui.screens.dialog import Dialog, InertHighlighter, inert_content, stylesheet
 from sedd_cli.tui.screens.fields import FIELDS, SAMPLERS, Field, error_text, format_value, parse_value
 from sedd_cli.tui.settings import Settings
 
@@ -29,92 +29,7 @@ class SettingsScreen(Dialog[Settings | None]):
     ]
     AUTO_FOCUS = "Input"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012 - Textual types it so
-
-    DEFAULT_CSS = """
-    SettingsScreen {
-        & > #box {
-            max-width: 76;
-        }
-        #form {
-            height: auto;
-            max-height: 100%;
-            overflow-y: auto;
-        }
-        #foot {
-            dock: bottom;
-            height: auto;
-        }
-        #about {
-            height: 2;
-            margin-top: 1;
-            color: $text-muted;
-        }
-        &.-narrow #about {
-            height: 3;
-        }
-        &.-low #about {
-            display: none;
-        }
-        #buttons {
-            height: 1;
-            align-horizontal: right;
-        }
-        .entry {
-            height: auto;
-        }
-        .entry > .label {
-            width: 14;
-        }
-        .entry.-here > .label {
-            text-style: bold;
-            color: $text-primary;
-        }
-        .entry > .state {
-            width: 1fr;
-            margin-left: 1;
-        }
-        .error {
-            margin-left: 14;
-            display: none;
-        }
-        .error.-shown {
-            display: block;
-        }
-        &.-narrow .entry {
-            layout: vertical;
-        }
-        &.-narrow .error {
-            margin-left: 0;
-        }
-        &.-low SelectOverlay {
-            max-height: 4;
-        }
-        Input {
-            width: 1fr;
-            background: $panel;
-        }
-        Input:focus {
-            background: $panel;
-            background-tint: $foreground 10%;
-        }
-        Select {
-            width: 1fr;
-        }
-        SelectCurrent {
-            background: $panel;
-            padding: 0;
-        }
-        Select:focus > SelectCurrent {
-            background-tint: $foreground 10%;
-        }
-        Switch, Switch:focus {
-            border: none;
-            padding: 0;
-            height: 1;
-            background: $panel;
-        }
-    }
-    """
+    DEFAULT_CSS = stylesheet("settings")
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("Settings", fixed=True)

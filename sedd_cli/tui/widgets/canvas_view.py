@@ -1,5 +1,6 @@
 """The canvas: a page of text and tokens, with a cursor and a selection."""
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -17,6 +18,11 @@ from sedd_cli.tui.wrapping import drawn
 
 HEATS = 8
 """Number of steps in which confidence is shown, from `heat0` (sure) to `heat7`."""
+STYLES = (
+    *("text", "mask", "kept", "locked", "revealed", "past", "pending", "decided", "changed"),
+    *("selection", "cursor", "sure", "doubtful"),
+)
+"""Names of the styles in the style sheet, as component classes."""
 MAX_CACHED_STRIPS = 4096
 
 KEYS = {
@@ -42,21 +48,7 @@ RowState = tuple[tuple[Piece, ...], tuple[int, int], int]
 class CanvasView(ScrollView, can_focus=True):
     """Shows a `Page`. Rows are rendered on demand, cached by their state, and refreshed only if it changes."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "canvas--text",
-        "canvas--mask",
-        "canvas--kept",
-        "canvas--locked",
-        "canvas--revealed",
-        "canvas--past",
-        "canvas--pending",
-        "canvas--decided",
-        "canvas--changed",
-        "canvas--selection",
-        "canvas--cursor",
-        "canvas--sure",
-        "canvas--doubtful",
-    }
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"canvas--{name}" for name in STYLES}
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key, f"go('{where}', False)", show=False, id=f"canvas.{where}") for where, key in KEYS.items()),
         *(
@@ -74,12 +66,12 @@ class CanvasView(ScrollView, can_focus=True):
     class CursorMoved(Message):
         """The cursor or the selection is elsewhere."""
 
+    @dataclass
     class Typed(Message):
-        """In edit mode: text to be put at the cursor, or a key that takes some away."""
+        """In edit mode: text to insert at the cursor, or the key that erases some."""
 
-        def __init__(self, text: str = "", erase: str = "") -> None:
-            self.text, self.erase = text, erase
-            super().__init__()
+        text: str = ""
+        erase: str = ""
 
     class Resized(Message):
         """The page needs another width."""
@@ -149,7 +141,7 @@ class CanvasView(ScrollView, can_focus=True):
         return strip
 
     def style_of(self, classes: str) -> Style:
-        """The style of a look such as `revealed heat3 changed`."""
+        """The combined style of classes such as `revealed heat3 changed`."""
         if classes not in self._styles:
             style = self._component("text") + Style(bgcolor=self.background_colors[1].rich_color)
             for name in classes.split():
@@ -163,7 +155,7 @@ class CanvasView(ScrollView, can_focus=True):
         self._strips.clear()
 
     def _component(self, name: str) -> Style:
-        """What the style sheet says of a component, its colours seen on the canvas's own."""
+        """The style of a component, its colours blended with the canvas's background."""
         styles, behind = self.get_component_styles(f"canvas--{name}"), self.background_colors[1]
         color = (behind + styles.color).rich_color if styles.has_rule("color") else None
         background = (behind + styles.background).rich_color if styles.has_rule("background") else None

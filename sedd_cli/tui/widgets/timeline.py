@@ -31,19 +31,14 @@ class Timeline(Widget):
     """Two rows: a bar from the first to the last moment, and figures with a curve of the MASKs left."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "timeline--past",
-        "timeline--ahead",
-        "timeline--missing",
-        "timeline--marker",
-        "timeline--curve",
+        f"timeline--{part}" for part in ("past", "ahead", "missing", "marker", "curve")
     }
 
+    @dataclass
     class SeekRequested(Message):
         """The user selects a moment on the bar."""
 
-        def __init__(self, at: int) -> None:
-            self.at = at
-            super().__init__()
+        at: int
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -61,11 +56,9 @@ class Timeline(Widget):
         return strip.apply_style(blank).adjust_cell_length(width, blank)
 
     def column_of(self, at: int) -> int:
-        """The column of a moment on the bar."""
         return round(at / max(1, self.state.needed) * max(0, self.size.width - 1))
 
     def moment_at(self, column: int) -> int:
-        """The moment at a column of the bar."""
         at = round(column / max(1, self.size.width - 1) * max(1, self.state.needed))
         return max(0, min(self.state.last, at))
 
