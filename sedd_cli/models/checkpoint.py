@@ -25,7 +25,10 @@ from sedd_cli.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded network with its config. `tokenizer` is None where the folder has none."""
+    """A loaded network with its config. `tokenizer` is None where the folder has none.
+
+    `notes`: how the folder was read, where that needs saying: which weights of several, what was changed of them.
+    """
 
     name: str
     folder: Path
@@ -34,6 +37,7 @@ class Checkpoint:
     tokenizer: Tokenizer | None
     weights: FileIdentity | None = field(default=None, repr=False)
     """The file that they were read from, which a training run may replace; None where there was no file."""
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def process(self) -> StateSpace:
@@ -110,13 +114,15 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
     model = build_network(config, read_weights(folder), AUTOCAST.get(precision), folder)
     if precision == "int8":
         quantise(model)
+    tokenizer = read_tokenizer(folder, config)
     return Checkpoint(
         name=_name(folder, config),
         folder=folder,
         config=config,
         model=model.to(target),
-        tokenizer=read_tokenizer(folder, config),
+        tokenizer=tokenizer,
         weights=weights,
+        notes=() if tokenizer is None else tokenizer.notes,
     )
 
 
@@ -191,22 +197,18 @@ def build_network(
 def read_tokenizer(folder: Path, config: Config) -> Tokenizer | None:
     """`tokenizer.json`, else `vocab.json` with `merges.txt`, else GPT-2's if the number of tokens is that of GPT-2.
 
-    None if there is none. GPT-2's is read from the hub's cache, never downloaded.
+    None if there is none. GPT-2's is read from the hub's cache, never downloaded. Raises `NotLoadableError` if it is
+    damaged, changes texts, or has more tokens than the config.
     """
     tokenizer: Tokenizer | None
-    try:
-        if (folder / "tokenizer.json").is_file():
-            tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
-        elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-            tokenizer = Tokenizer.from_gpt2(folder / "vocab.json", folder / "merges.txt")
-        elif config.tokens == GPT2_TOKENS:
-            tokenizer = cached_gpt2()
-        else:
-            return None
-    except ValueError as error:
-        raise NotLoadableError(
-            f"cannot read the tokenizer in {folder}: {error}", "Fetch the file again, or take the checkpoint's own."
-        ) from error
+    if (folder / "tokenizer.json").is_file():
+        tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
+    elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        tokenizer = Tokenizer.from_gpt2(folder / "vocab.json", folder / "merges.txt")
+    elif config.tokens == GPT2_TOKENS:
+        tokenizer = cached_gpt2()
+    else:
+        return None
     # MASK among the tokens has an id there as well.
     size = config.tokens + (config.mask_id is not None and config.mask_id < config.tokens)
     if tokenizer is not None and tokenizer.size > size:
