@@ -20,6 +20,7 @@ from sedd_cli.text.byte_level import (
     decode_each,
     token_to_bytes,
 )
+from sedd_cli.text.stand_ins import check_genuine
 
 EVERY_BYTE = "".join(
     chr(code)
@@ -77,11 +78,14 @@ class Tokenizer:
     @classmethod
     def from_file(cls, path: Path) -> "Tokenizer":
         """Load a tokenizer.json. Raises `NotLoadableError` if it is damaged, of another kind, or loses characters."""
+        check_genuine(path)
         return cls._load(path.parent, path.name, lambda: tokenizers.Tokenizer.from_buffer(path.read_bytes()))
 
     @classmethod
     def from_gpt2(cls, vocab: Path, merges: Path) -> "Tokenizer":
         """Load GPT-2's original pair of files, `vocab.json` and `merges.txt`. Raises as `from_file` does."""
+        check_genuine(vocab)
+        check_genuine(merges)
 
         def read() -> tokenizers.Tokenizer:
             inner = tokenizers.Tokenizer(tokenizers.models.BPE.from_file(str(vocab), str(merges)))
