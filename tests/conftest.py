@@ -2,6 +2,7 @@
 
 import functools
 import io
+import json
 import os
 import shutil
 import signal
@@ -66,6 +67,20 @@ def tiny(request: pytest.FixtureRequest) -> "Checkpoint":
 def folder(tmp_path: Path) -> Path:
     """A copy of the tiny SEDD checkpoint, to be damaged."""
     return Path(shutil.copytree(PARITY / "absorb", tmp_path / "checkpoint"))
+
+
+def enlarge_vocabulary(folder: Path, tokens: int) -> None:
+    """Give a checkpoint this many tokens, by repeating the rows of those that it has."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    config = json.loads((folder / "config.json").read_text())
+    states = config["tokens"] + 1
+    config["tokens"] = tokens
+    (folder / "config.json").write_text(json.dumps(config))
+    rows = torch.arange(tokens + 1) % states
+    weights = load_file(folder / "model.safetensors")
+    save_file({n: w[rows] if len(w) == states else w for n, w in weights.items()}, folder / "model.safetensors")
 
 
 @dataclass

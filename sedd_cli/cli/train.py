@@ -192,6 +192,8 @@ def _report_events(session: "TrainingSession", terminal: Terminal) -> None:
             if view is not None and isinstance(event, StepReport | ValidationReport):
                 view.show(event)
             if isinstance(event, PreparationReport):
+                for note in event.notes:
+                    terminal.info(note)
                 terminal.info(_prepared(event))
             elif isinstance(event, ValidationReport):
                 terminal.info(_validated(event))

@@ -84,6 +84,7 @@ class RunFolder:
         write_file(self.path / "tokenizer.json", tokenizer.save())
 
     def load_tokenizer(self) -> Tokenizer:
+        """The run's tokenizer. Raises `NotLoadableError` if it is damaged or changes texts."""
         return Tokenizer.from_file(self.path / "tokenizer.json")
 
     def save_checkpoint(self, config: Config, weights: dict[str, Tensor]) -> None:

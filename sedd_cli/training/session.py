@@ -17,7 +17,7 @@ from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.corpus import read_documents
-from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.text.tokenizer import LOSSY_HINT, Tokenizer
 from sedd_cli.training.init_from import load_initial_checkpoint
 from sedd_cli.training.loop import StepReport, Trainer, make_network, validation_bound
 from sedd_cli.training.objective_table import OBJECTIVES
@@ -29,11 +29,16 @@ from sedd_cli.training.vocabulary import make_tokenizer
 
 VOCABULARY_DOCUMENTS = 200_000
 """Maximum number of documents that a tokenizer is trained on."""
+PROBED_CHARACTERS = 10_000
+"""How much of the first document must come back from the tokenizer before training."""
 
 
 @dataclass(frozen=True)
 class PreparationReport:
-    """The data is packed: tokens and documents to train on, canvases in a pass, parameters of the network."""
+    """The data is packed: tokens and documents to train on, canvases in a pass, parameters of the network.
+
+    `notes`: how the tokenizer or the checkpoint to start from was read, where that needs saying.
+    """
 
     tokens: int
     documents: int
@@ -42,6 +47,7 @@ class PreparationReport:
     vocabulary: int
     parameters: int
     resumed_at: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,7 @@ class TrainingSession:
         if resume:
             self.folder.check_resume(recipe)
         self._init_checkpoint = None if resume or recipe.start is None else load_initial_checkpoint(recipe, folder)
+        self._notes = self._init_checkpoint.notes if self._init_checkpoint else ()
         self._locks = ExitStack()
         if not self.world.is_first:
             return
@@ -123,6 +130,7 @@ class TrainingSession:
             self._make_tokenizer_and_data()
         self.world.barrier()
         tokenizer = self.folder.load_tokenizer()
+        self._notes += tokenizer.notes
         self.data = PackedCorpus(self.folder.data / "train", recipe.model.length)
         self.validation = PackedCorpus(self.folder.data / "validation", recipe.model.length, wrap=True)
         self._load_provenance(tokenizer)
@@ -144,6 +152,7 @@ class TrainingSession:
             self.tokens,
             sum(p.numel() for p in network.parameters()),
             step,
+            self._notes,
         )
         if not self._resume:
             yield self._save(tokenizer)
@@ -210,6 +219,11 @@ class TrainingSession:
         else:
             documents = islice(read_documents(source, data.separator), VOCABULARY_DOCUMENTS)
             tokenizer = make_tokenizer(recipe.tokenizer, documents)
+            self._notes += tokenizer.notes
+        first = next(read_documents(source, data.separator))[:PROBED_CHARACTERS]
+        words = first.split()
+        if fault := tokenizer.fault((first, *words[:1], *words[-1:])):
+            raise UsageError(f"the tokenizer {recipe.tokenizer} changes the text of {source}: {fault}", LOSSY_HINT)
         every = 0 if data.validation else min(count, max(2, round(1 / data.held_out)))
         numbered = enumerate(read_documents(source, data.separator), start=1)
         pack((text for i, text in numbered if not every or i % every), tokenizer, self.folder.data / "train")
