@@ -97,7 +97,7 @@ def score(
     terminal = Terminal(quiet=quiet, color=color)
     if json and heat:
         raise UsageError("--json and --heat cannot both be printed", "JSON contains the nats of each token.")
-    document = read_document(file)
+    document = read_document(file, unpack=True)
     check_not_overwritten([file], output)
     with Output(output) as out:
         from sedd_cli.evaluation.score import ScoreEvaluation, ScoreRequest

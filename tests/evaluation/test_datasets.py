@@ -235,7 +235,9 @@ def test_files_that_do_not_fit(tmp_path: Path, name: str, data: str, format: For
 def test_files_that_are_not_text(tmp_path: Path, format: Format) -> None:
     with pytest.raises(NotLoadableError, match=r"latin.txt is not UTF-8: byte 0xe9 at offset 8"):
         read_dataset(write(tmp_path, "latin.txt", b"{}      \xe9\n"), format=format)
-    with pytest.raises(NotLoadableError, match=r"table is not text: byte 0x00 at offset \d+\n.*published"):
+    with pytest.raises(NotLoadableError, match=r"nul.txt is a binary file: byte 0x00 at offset 6\n"):
+        read_dataset(write(tmp_path, "nul.txt", b"{}    \0"), format=format)
+    with pytest.raises(SeddError, match=r"table is (a table, not a text\nConvert it .*parquet|a binary file)"):
         read_dataset(write(tmp_path, "table", table(ROWS)), format=format)
 
 
