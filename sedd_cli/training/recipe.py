@@ -24,7 +24,10 @@ Parallel = Literal["ddp", "fsdp"]
 
 FREE_ON_RESUME = {"save", "report", "micro_batch", "parallel", "dtype", "start"}
 """What may change on --resume."""
-FREE_OF = {"data": {"train", "validation", "separator", "held_out"}, "phases": {"steps", "max_minutes", "decay"}}
+FREE_OF = {
+    "data": {"train", "validation", "separator", "text_key", "held_out"},
+    "phases": {"steps", "max_minutes", "decay"},
+}
 """And what of these sections: where the data are, which have been packed; how long phases last and how they end."""
 
 
@@ -33,7 +36,8 @@ class _Section(BaseModel):
 
 
 class Data(_Section):
-    """Where the text is. `separator`: the line between documents (None: found out). `held_out`: the share of
+    """Where the text is. `separator`: the line between documents, `text_key`: what holds the text of an object of JSON
+    (None: found out). `held_out`: the share of
     documents kept for validation where no `validation` path is given (one in so many, a half at most). `short`: the
     share of steps whose canvases are cut to a random length, so that the network knows short ones too (as LLaDA,
     2502.09992)."""
@@ -41,6 +45,7 @@ class Data(_Section):
     train: str = ""
     validation: str = ""
     separator: str | None = None
+    text_key: str | None = None
     held_out: float = Field(default=0.01, gt=0, lt=1)
     short: float = Field(default=0.0, ge=0, le=1)
 
