@@ -8,12 +8,13 @@ from pydantic import ValidationError
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
 from sedd_cli.models.layout import CONFIG, WEIGHTS
+from sedd_cli.text.encodings import without_bom
 
 
 def read_config(folder: Path) -> Config:
     path = folder / CONFIG
     try:
-        return Config.model_validate_json(path.read_bytes())
+        return Config.model_validate_json(without_bom(path.read_bytes()))
     except FileNotFoundError:
         raise NotLoadableError(
             f"{folder} has no config.json", "A checkpoint is a folder with config.json and model.safetensors."

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import tokenizers
 
@@ -17,6 +18,7 @@ from sedd_cli.text.byte_level import (
     decode_each,
     token_to_bytes,
 )
+from sedd_cli.text.encodings import without_bom
 
 
 @contextmanager
@@ -61,14 +63,18 @@ class Tokenizer:
     @classmethod
     def from_file(cls, path: Path) -> "Tokenizer":
         with _raising_value_error(path.name):
-            inner = tokenizers.Tokenizer.from_buffer(path.read_bytes())
+            inner = tokenizers.Tokenizer.from_buffer(without_bom(path.read_bytes()))
         return cls(inner)
 
     @classmethod
     def from_gpt2(cls, vocab: Path, merges: Path) -> "Tokenizer":
         """Load GPT-2's original pair of files, `vocab.json` and `merges.txt`."""
-        with _raising_value_error(f"{vocab.name} and {merges.name}"):
-            model = tokenizers.models.BPE.from_file(str(vocab), str(merges))
+        # The library reads these two by their paths alone.
+        with _raising_value_error(f"{vocab.name} and {merges.name}"), TemporaryDirectory() as folder:
+            copies = [Path(folder) / file.name for file in (vocab, merges)]
+            for file, copy in zip((vocab, merges), copies, strict=True):
+                copy.write_bytes(without_bom(file.read_bytes()))
+            model = tokenizers.models.BPE.from_file(*map(str, copies))
         inner = tokenizers.Tokenizer(model)
         inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
         inner.decoder = tokenizers.decoders.ByteLevel()

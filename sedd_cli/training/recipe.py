@@ -227,7 +227,7 @@ def read_recipe(path: Path, changes: list[str], resume_dir: Path | None = None) 
     Raises `NotLoadableError` or `UsageError` with what to mend.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise NotLoadableError(f"cannot read {path}: {error.strerror}", "Give a recipe (.toml) or a text.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
