@@ -1,5 +1,6 @@
 """Data sets by name, from a hub on loopback, and from files; what can be wrong with them."""
 
+import gzip
 import io
 import json
 import os
@@ -204,6 +205,22 @@ def test_a_file_is_a_text_unless_said_otherwise(tmp_path: Path, monkeypatch: pyt
     assert read.source == f"file ptb, sha256 {sha256(data.encode())}"
     monkeypatch.chdir(tmp_path)
     assert read_dataset("./ptb").documents == read.documents
+
+
+def test_json_is_a_text_whose_key_is_noted(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.json", '\ufeff[{"title": "A", "story": "One , two ."}]')
+    read = read_dataset(path)
+    assert (read.documents, read.notes) == (("One , two .",), ('documents are the "story" of JSON array',))
+    assert read_dataset(path, text_key="title").documents == ("A",)
+    with pytest.raises(UsageError, match=r"fixed by its format\n--text-key is for format text"):
+        read_dataset(path, format="lambada", text_key="story")
+
+
+def test_a_packed_file_is_read(tmp_path: Path) -> None:
+    for format in ("text", "wikitext"):
+        data = gzip.compress(b" One .\n")
+        read = read_dataset(write(tmp_path, "a.txt.gz", data), format=format, detokenise=False)
+        assert [text.strip("\n") for text in read.documents] == [" One ."] and sha256(data) in read.source
 
 
 def test_what_differs_from_the_papers_wikitext_is_noted(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class BlockOptions:
     length: int | None
     remainder: Remainder
     blocks: int | None
+    text_key: str | None
 
     def __post_init__(self) -> None:
         if self.blocks is not None and self.blocks < 1:
@@ -46,6 +47,7 @@ class BlockOptions:
             format=self.format,
             split=self.split,
             detokenise=self.detokenise,
+            text_key=self.text_key,
             progress=terminal.byte_progress,
         )
 

@@ -38,6 +38,15 @@ SplitChoice = Annotated[
         show_default=False,
     ),
 ]
+TextKey = Annotated[
+    str | None,
+    typer.Option(
+        "--text-key",
+        help="What holds the text of an object of JSON, in a FILE of format text.",
+        rich_help_panel=DATA,
+        show_default=False,
+    ),
+]
 Detokenise = Annotated[
     bool,
     typer.Option("--detokenise/--no-detokenise", help="Undo the data set's tokenised spacing.", rich_help_panel=DATA),
