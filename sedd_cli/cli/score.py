@@ -178,10 +178,15 @@ def _run(evaluation: "ScoreEvaluation", terminal: Terminal) -> "tuple[Score | No
 
 
 def _conclude(evaluation: "ScoreEvaluation", result: "Score", seconds: float, terminal: Terminal) -> None:
+    from sedd_cli.evaluation.invisible import invisible_note
+
+    name = evaluation.checkpoint.name
     made = f"seed {evaluation.request.seed}, {result.replicates} replicates, " if result.replicates else ""
     error = f"standard error {result.error_per_token:.2g} nats a token, " if result.replicates else ""
+    if terminal.enabled and (note := invisible_note(name, _pieces(evaluation, result), result.per_token.tolist())):
+        terminal.warn(note)
     terminal.info(f"{result.form}: {MEANING[result.form]}")
-    terminal.info(f"{error}{made}{seconds:.1f} s, {evaluation.checkpoint.name}")
+    terminal.info(f"{error}{made}{seconds:.1f} s, {name}")
 
 
 def _figures(result: "Score") -> dict[str, float | int | str | None]:

@@ -101,10 +101,24 @@ def run_evaluation(evaluation: "LikelihoodEvaluation", name: str, terminal: Term
                 if not announced and left > LONG_SECONDS:
                     announced = True
                     terminal.info(f"about {duration(left)} left; Ctrl-C reports the result so far")
+        _warn_of_invisible(evaluation, name, terminal)
     except KeyboardInterrupt:
         terminal.info("stopped early: the figures are partial")
         return False
     return True
+
+
+def _warn_of_invisible(evaluation: "LikelihoodEvaluation", name: str, terminal: Terminal) -> None:
+    from sedd_cli.evaluation.invisible import invisible_note
+
+    if not terminal.enabled:
+        return
+    for checkpoint, likelihood in zip(evaluation.checkpoints, evaluation.results(), strict=True):
+        assert checkpoint.tokenizer is not None
+        pieces = evaluation.blocks.pieces(checkpoint.tokenizer)
+        nats = [nats for part in likelihood.per_token for nats in part.flatten().tolist()]
+        if note := invisible_note(checkpoint.name, pieces, nats):
+            terminal.warn(f"{name}: {note}")
 
 
 def compare_with_float32(
