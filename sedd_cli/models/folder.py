@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
 from sedd_cli.models.layout import CONFIG, HYDRA_CONFIG, HYDRA_WEIGHTS, LAST, WEIGHTS, index_of
+from sedd_cli.text.encodings import without_bom
 from sedd_cli.text.stand_ins import check_genuine
 
 
@@ -24,7 +25,7 @@ def read_config(folder: Path) -> Config:
     path = config_file(folder)
     check_genuine(path)
     try:
-        data = path.read_bytes()
+        data = without_bom(path.read_bytes())
         return Config.model_validate_json(data) if path.suffix == ".json" else Config.model_validate(_yaml(data))
     except FileNotFoundError:
         raise NotLoadableError(

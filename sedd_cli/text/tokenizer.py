@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import tokenizers
@@ -20,6 +21,7 @@ from sedd_cli.text.byte_level import (
     decode_each,
     token_to_bytes,
 )
+from sedd_cli.text.encodings import without_bom
 from sedd_cli.text.stand_ins import check_genuine
 
 EVERY_BYTE = "".join(
@@ -89,7 +91,9 @@ class Tokenizer:
     def from_file(cls, path: Path) -> "Tokenizer":
         """Load a tokenizer.json. Raises `NotLoadableError` if it is damaged, of another kind, or loses characters."""
         check_genuine(path)
-        return cls._load(path.parent, path.name, lambda: tokenizers.Tokenizer.from_buffer(path.read_bytes()))
+        return cls._load(
+            path.parent, path.name, lambda: tokenizers.Tokenizer.from_buffer(without_bom(path.read_bytes()))
+        )
 
     @classmethod
     def from_gpt2(cls, vocab: Path, merges: Path) -> "Tokenizer":
@@ -98,7 +102,12 @@ class Tokenizer:
         check_genuine(merges)
 
         def read() -> tokenizers.Tokenizer:
-            inner = tokenizers.Tokenizer(tokenizers.models.BPE.from_file(str(vocab), str(merges)))
+            # The library reads these two by their paths alone.
+            with TemporaryDirectory() as folder:
+                copies = [Path(folder) / file.name for file in (vocab, merges)]
+                for file, copy in zip((vocab, merges), copies, strict=True):
+                    copy.write_bytes(without_bom(file.read_bytes()))
+                inner = tokenizers.Tokenizer(tokenizers.models.BPE.from_file(*map(str, copies)))
             inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
             inner.decoder = tokenizers.decoders.ByteLevel()
             return inner

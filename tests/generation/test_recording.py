@@ -142,6 +142,12 @@ def trace(built_in: Checkpoint) -> bytes:
     return b"".join(held(built_in).trace())
 
 
+def test_a_byte_order_mark_is_no_part_of_a_trace(trace: bytes, tmp_path: Path) -> None:
+    (tmp_path / "marked").write_bytes(b"\xef\xbb\xbf" + trace)
+    marked, plain = read(tmp_path / "marked"), parse(trace.splitlines(keepends=True))
+    assert marked.header == plain.header and marked.numbers == plain.numbers
+
+
 def test_a_trace_that_was_cut_shows_what_came_before(trace: bytes) -> None:
     whole = parse(trace.splitlines(keepends=True)).sample()
     for cut in range(trace.index(b"\n") + 1, len(trace), 97):

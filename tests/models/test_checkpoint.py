@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import tokenizers
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -92,6 +93,23 @@ def test_gpt2_pair_of_files_is_a_tokenizer(folder: Path) -> None:
     tokenizer = read_tokenizer(folder, read_config(folder).model_copy(update={"tokens": 258}))
     assert tokenizer is not None and tokenizer.end_of_text_id == 257
     assert [vocabulary[i] for i in tokenizer.encode("ab a")] == ["ab", "Ġ", "a"]
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_a_byte_order_mark_is_dropped_from_what_a_folder_holds(folder: Path, pair: bool) -> None:
+    if pair:
+        (folder / "vocab.json").write_text(json.dumps({"a": 0, "b": 1, "Ġ": 2, "ab": 3, "<|endoftext|>": 4}))
+        (folder / "merges.txt").write_text("#version: 0.2\na b\n")
+    else:
+        inner = tokenizers.Tokenizer(tokenizers.models.BPE({"a": 0, "b": 1, "Ġ": 2, "ab": 3}, [("a", "b")]))
+        inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+        inner.decoder = tokenizers.decoders.ByteLevel()
+        (folder / "tokenizer.json").write_text(inner.to_str())
+    for file in folder.iterdir():
+        if file.suffix in (".json", ".txt"):
+            file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    tokenizer = load_checkpoint(folder).tokenizer
+    assert tokenizer is not None and tokenizer.encode("ab a") == [3, 2, 0]
 
 
 def test_gpt2_comes_from_the_hubs_cache(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
