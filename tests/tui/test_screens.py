@@ -11,7 +11,6 @@ from rich.text import Text
 from textual.app import App
 from textual.content import Content
 from textual.events import Key, MouseScrollDown
-from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Button, Input, OptionList, Select, Static, Switch
 
@@ -23,6 +22,7 @@ from sedd_cli.tui.screens.help import HelpScreen
 from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.screens.settings import SettingsScreen
 from sedd_cli.tui.settings import Settings
+from tests.tui.conftest import QuickPilot
 
 pytestmark = pytest.mark.asyncio
 
@@ -44,9 +44,10 @@ class Host(App[None]):
 
 
 @asynccontextmanager
-async def host(screen: Screen[Any], size: tuple[int, int] = (80, 24)) -> AsyncIterator[tuple[Host, Pilot[None]]]:
+async def host(screen: Screen[Any], size: tuple[int, int] = (80, 24)) -> AsyncIterator[tuple[Host, QuickPilot]]:
     app = Host(screen)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size):
+        pilot = QuickPilot(app)
         await pilot.pause()
         yield app, pilot
 
@@ -224,7 +225,7 @@ class TestAsk:
     async def test_keys(self) -> None:
         cases: dict[str, Any] = {
             "enter": "a.txt",
-            "b full_stop t x t enter": "b.txt",
+            "b . t x t enter": "b.txt",
             "x escape": None,
             "x enter": ...,
         }
