@@ -21,7 +21,7 @@ class Drawn(NamedTuple):
     entropy: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LogitsProcessor:
     """How the conditional is changed before a draw; the default changes nothing.
 

@@ -196,7 +196,7 @@ def test_temperature_raises_probabilities_to_its_inverse(temperature: float) -> 
 def test_whatever_the_shaping_some_allowed_token_is_drawn(
     logits: list[float], top_k: int | None, top_p: float | None, temperature: float, u: float
 ) -> None:
-    logits_processor = LogitsProcessor(temperature, top_k, top_p, forbidden=(0,))
+    logits_processor = LogitsProcessor(temperature=temperature, top_k=top_k, top_p=top_p, forbidden=(0,))
     given_logits = torch.tensor([logits], dtype=torch.float64)
     before = given_logits.clone()
     token = int(draw(given_logits, torch.tensor([u], dtype=torch.float64), logits_processor).token)
@@ -210,9 +210,8 @@ def test_a_tiny_temperature_draws_the_likeliest_token_even_where_every_logit_is_
     """Log scores late in a run are of any size: only their differences count."""
     logits = torch.tensor([[-900.0, -800.0, -850.0]], dtype=torch.float64)
     for temperature in (1e-3, 1e-100, 1e-306):
-        assert draw(logits, torch.tensor([0.5], dtype=torch.float64), LogitsProcessor(temperature)).token.tolist() == [
-            1
-        ]
+        drawn = draw(logits, torch.tensor([0.5], dtype=torch.float64), LogitsProcessor(temperature=temperature))
+        assert drawn.token.tolist() == [1]
 
 
 def test_probability_and_entropy_are_those_before_shaping() -> None:
