@@ -19,8 +19,18 @@ class Request(SamplingOptions):
 
     def logits_processor(self, canvas: Canvas | None = None) -> LogitsProcessor:
         """How draws are bent, and what may not stand on a canvas."""
-        limits = (canvas.forbidden, canvas.space_positions, canvas.forbidden_at_space) if canvas else ()
-        return LogitsProcessor(self.temperature, self.top_k, self.top_p, *limits)
+        if canvas is None:
+            return LogitsProcessor(self.temperature, self.top_k, self.top_p)
+        return LogitsProcessor(
+            self.temperature,
+            self.top_k,
+            self.top_p,
+            canvas.forbidden,
+            canvas.space_positions,
+            canvas.forbidden_at_space,
+            canvas.line_positions,
+            canvas.forbidden_in_line,
+        )
 
 
 def check_text(name: str, text: str) -> None:
