@@ -156,7 +156,8 @@ class RecordedSample:
 
     def _compose_gap(self, tokens: Sequence[RecordedToken], *, absorbs_space: bool = False) -> str:
         is_end = [self.is_end_of_text(token) for token in tokens]
-        return compose_gap([token.piece for token in tokens], is_end, absorbs_space=absorbs_space)
+        pieces = [token.piece for token in tokens]
+        return compose_gap(pieces, is_end, absorbs_space=absorbs_space, newline=self.header.newline)
 
     def end_of_text_position(self, canvas: RecordedCanvas) -> int:
         """The position from which on a canvas belongs to another document."""

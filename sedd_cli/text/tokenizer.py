@@ -1,5 +1,6 @@
 """Byte-level BPE tokenizers. Text is data: nothing a user writes is read as a special token."""
 
+import copy
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -22,6 +23,7 @@ from sedd_cli.text.byte_level import (
     token_to_bytes,
 )
 from sedd_cli.text.encodings import without_bom
+from sedd_cli.text.line_ends import CRLF
 from sedd_cli.text.stand_ins import check_genuine
 
 EVERY_BYTE = "".join(
@@ -73,6 +75,7 @@ class Tokenizer:
         # `<|endoftext|>` typed by a user is 13 characters, not an instruction.
         inner.encode_special_tokens = True
         self._inner = inner
+        self._reads_crlf_as_lf = False
         vocabulary = inner.get_vocab()
         self.size: int = max(vocabulary.values(), default=-1) + 1
         self.end_of_text_id: int | None = inner.token_to_id(end_of_text)
@@ -153,8 +156,19 @@ class Tokenizer:
                 return f"{_short(text)} becomes {_short(decoded)}"
         return None
 
+    def reading(self, newline: str) -> "Tokenizer":
+        """The tokenizer of a document with these line ends: one that encodes CRLF as LF if they are CRLF.
+
+        Networks learn LF: to most, a CR is an unknown sign.
+        """
+        reader = copy.copy(self)
+        reader._reads_crlf_as_lf = newline == CRLF
+        return reader
+
     def encode(self, text: str) -> list[int]:
-        """The token ids of a text. Every text can be encoded, and decodes to itself."""
+        """The token ids of a text. Every text can be encoded, and decodes to itself (but see `reading`)."""
+        if self._reads_crlf_as_lf:
+            text = text.replace(CRLF, "\n")
         return list(self._inner.encode(text, add_special_tokens=False).ids)
 
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
@@ -194,6 +208,11 @@ class Tokenizer:
         """Tokens that do not begin with a space."""
         return tuple(i for i, entry in enumerate(self._token_bytes) if not entry.startswith(b" "))
 
+    @cached_property
+    def line_end_tokens(self) -> tuple[int, ...]:
+        """Tokens that hold a line end, LF or CR."""
+        return tuple(i for i, entry in enumerate(self._token_bytes) if b"\n" in entry or b"\r" in entry)
+
     def decode_each(self, ids: Sequence[int | None]) -> list[str]:
         """The characters that each token completes; None (MASK) has none. See `byte_level.decode_each`."""
         return decode_each(self._bytes_of_each(ids))
@@ -225,9 +244,9 @@ class Tokenizer:
             full_canvas=full_canvas,
         )
 
-    def compose_gap(self, ids: Sequence[int | None], *, absorbs_space: bool) -> str:
+    def compose_gap(self, ids: Sequence[int | None], *, absorbs_space: bool, newline: str = "\n") -> str:
         """The text of a gap. See `byte_level.compose_gap`."""
-        return compose_gap(self._bytes_of_each(ids), self._is_end(ids), absorbs_space=absorbs_space)
+        return compose_gap(self._bytes_of_each(ids), self._is_end(ids), absorbs_space=absorbs_space, newline=newline)
 
     def _bytes_of_each(self, ids: Sequence[int | None]) -> list[bytes | None]:
         return [None if token is None else self.bytes_of(token) for token in ids]

@@ -37,9 +37,9 @@ class _Section(BaseModel):
 
 class Data(_Section):
     """The location of the text. `separator`: the line between documents, `text_key`: the key of the text in JSON
-    objects (None: detected). `held_out`: the share of documents kept for validation where no `validation` path is given (one in so many, a half at most). `short`: the
-    share of steps whose canvases are cut to a random length, so that the network learns short ones too (as LLaDA,
-    2502.09992)."""
+    objects (None: detected). `held_out`: the share of documents kept for validation where no `validation` path is given
+    (one in so many, a half at most). `short`: the share of steps whose canvases are cut to a random length, so that the
+    network learns short ones too (as LLaDA, 2502.09992)."""
 
     train: str = ""
     validation: str = ""

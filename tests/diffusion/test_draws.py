@@ -262,3 +262,12 @@ def test_what_is_unfit_is_not_drawn_where_it_leads() -> None:
     elsewhere = torch.bincount(drawn.token[position == 6], minlength=5) / 5_000
     assert there.tolist() == pytest.approx([0.05 / 0.15, 0, 0.1 / 0.15, 0, 0], abs=1e-3)
     assert elsewhere.tolist() == pytest.approx([0.05 / 0.8, 0.4 / 0.8, 0.1 / 0.8, 0.25 / 0.8, 0], abs=1e-3)
+
+
+def test_limits_of_positions_add_up() -> None:
+    logits_processor = LogitsProcessor(
+        space_positions=(7,), forbidden_at_space=(1, 3), line_positions=(6, 7), forbidden_in_line=(0,)
+    )
+    logits = torch.zeros(3, 5, dtype=torch.float64)
+    allowed = logits_processor.apply(logits, torch.tensor([7, 6, 5])) == 0
+    assert [row.nonzero().squeeze(-1).tolist() for row in allowed] == [[2, 4], [1, 2, 3, 4], [0, 1, 2, 3, 4]]

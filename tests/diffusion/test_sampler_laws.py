@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.diffusion.grid import T_END, Grid, Method, make_grid
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
@@ -219,6 +220,19 @@ def test_uniform_steps_keep_clamped_tokens(method: Method) -> None:
     ids = sampled(sampler, network, CLAMPED, rows=50)
     assert bool((ids[:, 1] == 1).all()) and len(ids.unique(dim=0)) > 1
     assert all(bool((x[:, 1] == 1).all()) for x in network.seen)
+
+
+@both_methods
+def test_the_first_noise_of_the_uniform_process_leaves_no_line_end_in_a_line(method: Method) -> None:
+    """A token that never moves is not drawn: such a one has to move in the last step."""
+    limits = LogitsProcessor(line_positions=(0, 2), forbidden_in_line=(1,))
+    drawn = []
+    for processor in (limits, LogitsProcessor()):
+        sampler = make_sampler(UNIFORM, LogLinear(), name=method, steps=2, free=L, length=L, logits_processor=processor)
+        drawn.append(sampled(sampler, Oracle(SPACE, UNIFORM), ALL_MASK, rows=300))
+    for position, limited in enumerate((True, False, True)):
+        assert bool((drawn[0][:, position] == 1).any()) != limited
+        assert bool((drawn[1][:, position] == 1).any())
 
 
 @pytest.mark.parametrize(
