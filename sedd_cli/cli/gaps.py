@@ -57,9 +57,9 @@ class AskedGaps:
         self, document: Document, tokenizer: "Tokenizer | None", length: "Length", terminal: "Terminal"
     ) -> "list[Gap]":
         from sedd_cli.text.gaps import parse_span, unit_spans
+        from sedd_cli.text.tokenizer import require_tokenizer
 
-        if tokenizer is None:
-            raise UsageError("this checkpoint has no tokenizer, so it reads no documents", "Choose another with -m.")
+        tokenizer = require_tokenizer(tokenizer, "it reads no documents")
         known: Unit = self.unit  # type: ignore[assignment]  # unit_spans refuses others
         units = unit_spans(document.text, known, tokenizer)
         gaps = [parse_span(span, units, len(document.text), length, self.unit) for span in self.spans]

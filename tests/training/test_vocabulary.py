@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from sedd_cli import NotLoadableError, UsageError
-from sedd_cli.training.session import PreparationReport, TrainingSession
+from sedd_cli.training.preparation import CorpusReport
+from sedd_cli.training.session import TrainingSession
 from sedd_cli.training.vocabulary import make_tokenizer
 from tests.training.test_session import CPU, finish, recipe
 
@@ -48,8 +49,8 @@ def test_a_tokenizer_without_every_byte_is_refused_before_and_after_training(tex
 def test_a_blank_that_a_tokenizer_adds_is_noted_and_not_learnt(text: Path, tmp_path: Path) -> None:
     write_bytes_tokenizer(tmp_path)
     session = TrainingSession(recipe(text, f"tokenizer={tmp_path}"), tmp_path / "run", CPU)
-    (prepared,) = [e for e in finish(session, stop_at=1) if isinstance(e, PreparationReport)]
-    assert "add_prefix_space" in prepared.notes[0]
+    (corpus,) = [e for e in finish(session, stop_at=1) if isinstance(e, CorpusReport)]
+    assert "add_prefix_space" in corpus.notes[0]
     assert session.data.tokens == session.data.bytes + session.data.documents
 
 
