@@ -33,7 +33,8 @@ class ScoreNetwork(nn.Module):
 
     A D3PM's logits are those of `p(x0 | x_t)`: for the absorbing process any network's are, and with uniform noise the
     score is made from them (`predicts_x0`), in float64 where it is asked for at positions. `autocast` is the dtype of
-    the blocks' products; scores are float32 otherwise.
+    the blocks' products; scores are float32 otherwise. `shift`: the logits at a position are those of the next one, and
+    position 0, which has none, is never scored.
     """
 
     def __init__(self, config: Config, autocast: torch.dtype | None = None) -> None:
@@ -44,6 +45,7 @@ class ScoreNetwork(nn.Module):
         self.scale_by_sigma = self.time_conditioned and config.model.scale_by_sigma
         self.predicts_x0 = config.d3pm is not None and isinstance(self.process, Uniform)
         self.autocast = autocast
+        self.shift = config.model.shift
         backbone = BACKBONES[config.model.type].load()
         self.backbone = backbone(config.model, self.process.states, self.process.mask_id)
         self._stacking = Stacking(self.backbone)
@@ -66,6 +68,8 @@ class ScoreNetwork(nn.Module):
         with self._autocast():
             features = self.backbone.features(x, sigma)
         logits = self.backbone.head(features.float(), every_state=True)
+        if self.shift:
+            logits = torch.cat([logits[:, :1], logits[:, :-1]], dim=1)
         if self.predicts_x0:
             each = sigma[:, None].expand(x.shape).flatten()
             return self.read(logits.flatten(0, 1), each, x.flatten()).view(logits.shape).float()
@@ -106,7 +110,7 @@ class ScoreNetwork(nn.Module):
         position scores the next token.
         """
         with self._autocast():
-            features = self.backbone.features(x, sigma, where=where, attention=attention).float()
+            features = self.backbone.features(x, sigma, where=self._reading(where), attention=attention).float()
 
         def of_chunk(features: Tensor, chunk: Tensor) -> Tensor:
             return loss(self.backbone.head(features), chunk)
@@ -115,6 +119,10 @@ class ScoreNetwork(nn.Module):
         chunks = torch.arange(len(features), device=features.device).split(LOSS_CHUNK)
         parts = zip(features.split(LOSS_CHUNK), chunks, strict=True)
         return torch.cat([checkpoint(of_chunk, part, chunk, use_reentrant=False) for part, chunk in parts])
+
+    def _reading(self, where: Tensor) -> Tensor:
+        """The positions whose logits are those of the positions `where` (B, L): each one before, where they shift."""
+        return nn.functional.pad(where[:, 1:], (0, 1)) if self.shift else where
 
     def _causal_features(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
         """As `_features` with causal attention: tokens after the last position of `where` are not read."""
@@ -126,7 +134,8 @@ class ScoreNetwork(nn.Module):
         return features.float()
 
     def _features(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
-        """Features at the positions `where` (B, L): (N, D) in row-major order."""
+        """Features that are read at the positions `where` (B, L): (N, D) in row-major order."""
+        where = self._reading(where)
         counts = where.sum(1)
         # Chosen positions first, in order; the padding repeats others, and is dropped below.
         at = where.int().argsort(dim=1, descending=True, stable=True)[:, : padded(int(counts.max()), where.shape[1])]

@@ -1,0 +1,86 @@
+"""What a folder's small files say of a network, and the record of a layout that reads them."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sedd_cli.errors import NotLoadableError
+
+Renaming = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A public layout. `model_types`: values of the key by which it is recognised.
+
+    `sections` returns the table of our own `Config`; `rename` the name of a tensor in its backbone. `fold` names the
+    `module:function` that changes tensors once, in place, where names alone do not do.
+    """
+
+    name: str
+    model_types: tuple[str, ...]
+    recognises: "Callable[[Mapping[str, Any], Facts], bool]"
+    sections: "Callable[[Mapping[str, Any], Facts], dict[str, Any]]"
+    rename: Renaming
+    fold: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The small files of a folder, each read when it is asked for."""
+
+    folder: Path
+
+    def _read(self, name: str) -> Mapping[str, Any]:
+        try:
+            table = json.loads((self.folder / name).read_text("utf-8-sig"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise NotLoadableError(f"cannot read {self.folder / name}: {error}", "Fetch the file again.") from error
+        return table if isinstance(table, dict) else {}
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        return self._read("config.json")
+
+    @cached_property
+    def generation(self) -> Mapping[str, Any]:
+        return self._read("generation_config.json")
+
+    def first(self, key: str) -> Any:
+        """The value of a key in config.json, else in generation_config.json; None if it is in neither."""
+        return self.config.get(key) if self.config.get(key) is not None else self.generation.get(key)
+
+    @cached_property
+    def token_ids(self) -> Mapping[str, int]:
+        """Ids of the tokens that the tokenizer's files add to its vocabulary."""
+        added = {str(token): int(i) for token, i in self._read("added_tokens.json").items()}
+        decoder = self._read("tokenizer_config.json").get("added_tokens_decoder") or {}
+        added |= {token["content"]: int(i) for i, token in decoder.items()}
+        if not added:
+            added = {token["content"]: token["id"] for token in self._read("tokenizer.json").get("added_tokens") or []}
+        return added
+
+    def special_id(self, role: str) -> int | None:
+        """The id of a special token, "mask", "bos" or "eos": as configs give it, else as the tokenizer's files do."""
+        value = self.first(f"{role}_token_id")
+        if value is not None:
+            return int(value[0] if isinstance(value, list) else value)
+        token = self._read("tokenizer_config.json").get(f"{role}_token")
+        if token is None:
+            token = self._read("special_tokens_map.json").get(f"{role}_token")
+        return self.token_ids.get(token["content"] if isinstance(token, Mapping) else token) if token else None
+
+    def mask_id(self) -> int:
+        """The id of MASK. Raises `NotLoadableError` if no file gives it."""
+        mask_id = self.special_id("mask")
+        if mask_id is None:
+            raise NotLoadableError(
+                f"nothing in {self.folder} names the token that is MASK",
+                "Put mask_token_id into its generation_config.json.",
+            )
+        return mask_id
