@@ -52,7 +52,7 @@ class NetworkConfig(_Section):
     """`type` is one of `backbones.BACKBONES`, such as `ddit` (SEDD form: time-conditioned) or `ddit_wot` (RADD form: no
     time).
 
-    `shift`: the logits at a position are those of the next one.
+    `leading_id`: the logits at a position are those of the next one, and this token stands before every canvas.
     `use_checkpoint`: training computes each block again in the backward pass, for less memory.
     """
 
@@ -66,7 +66,7 @@ class NetworkConfig(_Section):
     scale_by_sigma: bool = True
     dropout: float = Field(default=0.0, ge=0, lt=1)
     use_checkpoint: bool = False
-    shift: bool = False
+    leading_id: int | None = Field(default=None, ge=0)
 
     @field_validator("type")
     @classmethod

@@ -64,6 +64,13 @@ def rotate_(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
     return x
 
 
+def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
+    """As `rotate_`, into a new tensor, with a gradient."""
+    cos, sin = (a.to(x.dtype) for a in angles)
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+
+
 def gather_positions(x: Tensor, at: Tensor) -> Tensor:
     """x (B, L, D) at the positions `at` (B, K): (B, K, D)."""
     return x.gather(1, at.unsqueeze(-1).expand(-1, -1, x.shape[-1]))

@@ -13,7 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from sedd_cli.models.backbones.layers import Linear, Narrowing, Rotary, gather_positions, inverse_frequencies, rotate_
+from sedd_cli.models.backbones.layers import (
+    Linear,
+    Narrowing,
+    Rotary,
+    gather_positions,
+    inverse_frequencies,
+    rotate,
+    rotate_,
+)
 from sedd_cli.models.backbones.protocol import Attention, Backbone
 from sedd_cli.models.config import LlamaConfig
 
@@ -66,8 +74,7 @@ class SelfAttention(nn.Module):
     def _turned(self, x: Tensor, norm: nn.Module | None, angles: tuple[Tensor, Tensor]) -> Tensor:
         heads = self._heads(x)
         heads = heads if norm is None else norm(heads).to(x.dtype)
-        # In place but for training: autograd needs what a product has returned.
-        return rotate_(heads.clone() if torch.is_grad_enabled() else heads, angles)
+        return rotate(heads, angles) if torch.is_grad_enabled() else rotate_(heads, angles)
 
 
 class MLP(nn.Module):

@@ -75,6 +75,16 @@ class Facts:
             token = self._read("special_tokens_map.json").get(f"{role}_token")
         return self.token_ids.get(token["content"] if isinstance(token, Mapping) else token) if token else None
 
+    def leading_id(self) -> int:
+        """The id of the token before every canvas: the beginning of a text, else its end. Raises as `mask_id` does."""
+        leading_id = self.special_id("bos")
+        leading_id = self.special_id("eos") if leading_id is None else leading_id
+        if leading_id is None:
+            raise NotLoadableError(
+                f"nothing in {self.folder} names the token that begins a text", "Put bos_token_id into its config.json."
+            )
+        return leading_id
+
     def mask_id(self) -> int:
         """The id of MASK. Raises `NotLoadableError` if no file gives it."""
         mask_id = self.special_id("mask")

@@ -37,7 +37,7 @@ def sections(table: Mapping[str, Any], facts: Facts, *, shift: bool) -> dict[str
             "qkv_bias": "qwen2" in kind or kind == "dream" or bool(table.get("attention_bias")),
             "qk_norm": "qwen3" in kind,
             "tied": bool(table.get("tie_word_embeddings")),
-            "shift": shift,
+            "leading_id": facts.leading_id() if shift else None,
         },
     }
 
