@@ -113,6 +113,7 @@ class Config(_Section):
     """The config of a checkpoint. A missing `graph` means absorbing, as in the public RADD folders.
 
     `tokens` can be written; `mask_id` is the state beside them (None: the last one, `tokens`), absorbing only.
+    `trained_canvas`: whether `model.length` is the canvas of its training, not just the most that it can read.
     """
 
     tokens: int = Field(gt=1)
@@ -121,6 +122,7 @@ class Config(_Section):
     noise: NoiseConfig
     d3pm: D3PMConfig | None = None
     model: SerializeAsAny[NetworkConfig]
+    trained_canvas: bool = True
     provenance: dict[str, object] = Field(default_factory=dict)
 
     @field_validator("model", mode="wrap")

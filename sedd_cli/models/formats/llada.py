@@ -31,6 +31,7 @@ def _sections(table: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     return {
         "tokens": (table.get("embedding_size") or table["vocab_size"]) - 1,
         "mask_id": facts.mask_id(),
+        "trained_canvas": False,
         "noise": {"type": "loglinear"},
         "model": {
             "type": "llama",

@@ -22,6 +22,7 @@ def sections(table: Mapping[str, Any], facts: Facts, *, shift: bool) -> dict[str
     return {
         "tokens": table["vocab_size"] - 1,
         "mask_id": facts.mask_id(),
+        "trained_canvas": False,
         "noise": {"type": "loglinear"},
         "model": {
             "type": "llama",
