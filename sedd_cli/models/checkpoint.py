@@ -16,6 +16,8 @@ from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
 from sedd_cli.models.device import AUTOCAST, Precision, resolve_device, resolve_precision
 from sedd_cli.models.folder import FileIdentity, file_identity, read_config, weights_file, weights_hash
+from sedd_cli.models.formats import find_format
+from sedd_cli.models.formats.facts import Facts
 from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2
 from sedd_cli.models.int8 import is_quantised, quantise
 from sedd_cli.models.names import cached_repository, find_checkpoint
@@ -112,7 +114,11 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
     folder = find_checkpoint(None if name_or_path is None else str(name_or_path))
     config = read_config(folder)
     weights = file_identity(weights_file(folder))
-    model = build_network(config, read_weights(folder), AUTOCAST.get(precision), folder)
+    tensors = read_weights(folder)
+    layout = find_format(Facts(folder))
+    if layout is not None:
+        tensors = layout.apply(tensors)
+    model = build_network(config, tensors, AUTOCAST.get(precision), folder)
     if precision == "int8":
         quantise(model)
     return Checkpoint(

@@ -7,13 +7,22 @@ from pydantic import ValidationError
 
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
+from sedd_cli.models.formats import find_format
+from sedd_cli.models.formats.facts import Facts
 from sedd_cli.models.layout import CONFIG, WEIGHTS
 
 
 def read_config(folder: Path) -> Config:
     path = folder / CONFIG
     try:
-        return Config.model_validate_json(path.read_bytes())
+        data = path.read_bytes()
+        facts = Facts(folder)
+        layout = find_format(facts)
+        return Config.model_validate_json(data) if layout is None else Config.model_validate(layout.sections(facts))
+    except (KeyError, TypeError) as error:
+        raise NotLoadableError(
+            f"{path} lacks what a config of its model_type has: {error}", "Fetch the file again."
+        ) from error
     except FileNotFoundError:
         raise NotLoadableError(
             f"{folder} has no config.json", "A checkpoint is a folder with config.json and model.safetensors."

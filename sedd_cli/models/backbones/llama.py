@@ -149,7 +149,7 @@ class Llama(Backbone):
         where: Tensor | None = None,
         attention: Attention = "full",
     ) -> Tensor:
-        angles, h = self.rotary.angles(x.shape[1]), self.embed_tokens(x)
+        angles, h = self.rotary.angles(x.shape[1]), self.embed_tokens(x).float()
         last = len(self.blocks) - 1
         for i, block in enumerate(self.blocks):
             inputs = (h, angles, at if i == last else None, where if i == last else None, attention)
@@ -186,6 +186,13 @@ class Llama(Backbone):
 
     def derived_buffers(self) -> dict[str, Tensor]:
         return {"rotary.inv_freq": inverse_frequencies(self.head_dim, self.rope_theta)}
+
+    def prepare_int8(self) -> None:
+        """Untie the head from the embedding, which is only looked up, and goes to bfloat16."""
+        if self.lm_head is None:
+            self.lm_head = Linear(self.embedding.shape[1], len(self.embedding), bias=False, device="meta")
+            self.lm_head.weight = nn.Parameter(self.embedding.data, requires_grad=False)
+        self.embed_tokens.weight = nn.Parameter(self.embedding.data.bfloat16(), requires_grad=False)
 
     def quantised_layers(self) -> dict[str, Sequence[int]]:
         names = (name for name, module in self.named_modules() if isinstance(module, nn.Linear))

@@ -5,7 +5,6 @@ a folder brings (`auto_map`) is never run.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.formats.facts import Facts, Format
@@ -19,16 +18,17 @@ AUTOREGRESSIVE = ("qwen2", "qwen3", "llama")
 BLOCKS = ("bd3lm",)
 
 
-def find_format(table: Mapping[str, Any], facts: Facts) -> Format | None:
+def find_format(facts: Facts) -> Format | None:
     """Return the layout of a config; None if it is that of SEDD and RADD folders, with nested sections.
 
     Raises `NotLoadableError` for a config of another kind: what it is, and why it is not read.
     """
+    table = facts.config
     if isinstance(table.get("model"), Mapping) or "model_type" not in table:
         return None
-    _refuse(table, facts)
+    _refuse(facts)
     for format in FORMATS:
-        if format.recognises(table, facts):
+        if format.recognises(facts):
             return format
     kind = table["model_type"]
     if kind in AUTOREGRESSIVE:
@@ -43,7 +43,8 @@ def find_format(table: Mapping[str, Any], facts: Facts) -> Format | None:
     )
 
 
-def _refuse(table: Mapping[str, Any], facts: Facts) -> None:
+def _refuse(facts: Facts) -> None:
+    table = facts.config
     kind = str(table["model_type"])
     if "quantization_config" in table:
         method = table["quantization_config"].get("quant_method", "a quantised format")

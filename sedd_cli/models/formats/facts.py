@@ -4,10 +4,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sedd_cli.errors import NotLoadableError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Renaming = Callable[[str], str]
 
@@ -18,14 +22,23 @@ class Format:
 
     `sections` returns the table of our own `Config`; `rename` the name of a tensor in its backbone. `fold` names the
     `module:function` that changes tensors once, in place, where names alone do not do.
+    Functions of a `Facts` may raise `KeyError` and `TypeError` for a config that lacks what its layout has.
     """
 
     name: str
     model_types: tuple[str, ...]
-    recognises: "Callable[[Mapping[str, Any], Facts], bool]"
-    sections: "Callable[[Mapping[str, Any], Facts], dict[str, Any]]"
+    recognises: "Callable[[Facts], bool]"
+    sections: "Callable[[Facts], dict[str, Any]]"
     rename: Renaming
     fold: str = ""
+
+    def apply(self, weights: "dict[str, Tensor]") -> "dict[str, Tensor]":
+        """The tensors of a folder's files as those of its backbone."""
+        renamed = {self.rename(name): tensor for name, tensor in weights.items()}
+        if self.fold:
+            module, function = self.fold.split(":")
+            getattr(import_module(module), function)(renamed)
+        return renamed
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,12 @@ class Facts:
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
-        return self._read("config.json")
+        """config.json; empty if there is none, or no table."""
+        try:
+            return self._read("config.json")
+        except NotLoadableError:
+            # It is reported where it is read as a config of ours.
+            return {}
 
     @cached_property
     def generation(self) -> Mapping[str, Any]:

@@ -1,7 +1,6 @@
 """LLaDA (GSAI-ML/LLaDA-8B, 2502.09992): Llama's network under OLMo's names."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from sedd_cli.errors import NotLoadableError
@@ -22,7 +21,8 @@ NAMES = {
 OUTSIDE = {"wte": "embed_tokens", "ln_f": "norm", "ff_out": "lm_head"}
 
 
-def _sections(table: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+def _sections(facts: Facts) -> dict[str, Any]:
+    table = facts.config
     unread = {"block_type": "llama", "layer_norm_type": "rms", "activation_type": "silu", "alibi": False, "rope": True}
     for key, read in unread.items():
         if table.get(key, read) != read:
@@ -62,7 +62,7 @@ def _rename(name: str) -> str:
 LLADA = Format(
     name="LLaDA",
     model_types=("llada",),
-    recognises=lambda table, facts: table["model_type"] == "llada",
+    recognises=lambda facts: facts.config["model_type"] == "llada",
     sections=_sections,
     rename=_rename,
 )

@@ -3,7 +3,6 @@
 Its adaptive norms then are plain ones: what they add and multiply is computed once, and goes into the weights.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sedd_cli.errors import NotLoadableError
@@ -13,7 +12,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def _sections(table: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+def _sections(facts: Facts) -> dict[str, Any]:
+    table = facts.config
     if table.get("time_conditioning"):
         raise NotLoadableError(
             f"the network in {facts.folder} depends on the time (time_conditioning)", "sedd reads MDLM without it."
@@ -70,7 +70,7 @@ def fold(weights: "dict[str, Tensor]") -> None:
 MDLM = Format(
     name="MDLM",
     model_types=("mdlm",),
-    recognises=lambda table, facts: table["model_type"] == "mdlm",
+    recognises=lambda facts: facts.config["model_type"] == "mdlm",
     sections=_sections,
     rename=_rename,
     fold="sedd_cli.models.formats.mdlm:fold",

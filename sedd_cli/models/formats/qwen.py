@@ -1,15 +1,15 @@
 """Qwen's and Llama's networks with transformers' keys and names: A2D (dllm-hub), Dream (2508.15487), Open-dCoder."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.formats.facts import Facts, Format
 
 
-def sections(table: Mapping[str, Any], facts: Facts, *, shift: bool) -> dict[str, Any]:
+def sections(facts: Facts, *, shift: bool) -> dict[str, Any]:
     """Our sections for a config of these networks, which differ in biases and norms by their `model_type`."""
+    table = facts.config
     kind, heads, width = str(table["model_type"]).lower(), table["num_attention_heads"], table["hidden_size"]
     rope = table.get("rope_parameters") or table.get("rope_scaling") or {}
     scaling = rope.get("rope_type") or rope.get("type") or "default"
@@ -51,22 +51,22 @@ A2D_TYPES = ("a2d-qwen2", "a2d-qwen3", "a2d-llama")
 A2D = Format(
     name="A2D",
     model_types=A2D_TYPES,
-    recognises=lambda table, facts: table["model_type"] in A2D_TYPES,
-    sections=lambda table, facts: sections(table, facts, shift=False),
+    recognises=lambda facts: facts.config["model_type"] in A2D_TYPES,
+    sections=lambda facts: sections(facts, shift=False),
     rename=_rename,
 )
 DREAM = Format(
     name="Dream",
     model_types=("Dream",),
-    recognises=lambda table, facts: table["model_type"] == "Dream",
-    sections=lambda table, facts: sections(table, facts, shift=True),
+    recognises=lambda facts: facts.config["model_type"] == "Dream",
+    sections=lambda facts: sections(facts, shift=True),
     rename=_rename,
 )
 OPEN_DCODER = Format(
     name="Open-dCoder",
     model_types=("qwen2 with a mask_token_id",),
     # A tokenizer's MASK alone does not tell how the network was trained.
-    recognises=lambda table, facts: table["model_type"] == "qwen2" and facts.first("mask_token_id") is not None,
-    sections=lambda table, facts: sections(table, facts, shift=True),
+    recognises=lambda facts: facts.config["model_type"] == "qwen2" and facts.first("mask_token_id") is not None,
+    sections=lambda facts: sections(facts, shift=True),
     rename=_rename,
 )
