@@ -4,7 +4,7 @@ Only the keys that define the network, the process and the schedule are read. Re
 listed, and refused before the download, without it.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -109,6 +109,11 @@ class LlamaConfig(NetworkConfig):
         return self
 
 
+def network_config(table: dict[str, Any]) -> NetworkConfig:
+    """The section `model` as the class of its type. Raises pydantic's `ValidationError`."""
+    return (LlamaConfig if table.get("type") == "llama" else NetworkConfig).model_validate(table)
+
+
 class Config(_Section):
     """The config of a checkpoint. A missing `graph` means absorbing, as in the public RADD folders.
 
@@ -129,7 +134,7 @@ class Config(_Section):
     @classmethod
     def _of_its_type(cls, value: object, handler: ValidatorFunctionWrapHandler) -> NetworkConfig:
         if isinstance(value, dict) and value.get("type") == "llama":
-            return LlamaConfig.model_validate(value)
+            return network_config(value)
         network: NetworkConfig = handler(value)
         return network
 

@@ -1,6 +1,7 @@
 """Folders of other families: their own code's figures for tiny random weights, and configs that are refused."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,9 +9,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sedd_cli import NotLoadableError, generate, load_checkpoint
+from sedd_cli import NotLoadableError, generate, infill, load_checkpoint, score
+from sedd_cli.models.folder import read_config
 from sedd_cli.models.formats import FORMATS
+from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.training.loop import StepReport
+from sedd_cli.training.recipe import make_recipe
+from sedd_cli.training.session import TrainingSession
 from tests.conftest import PARITY
+from tests.models.test_backbone_seam import MASK, TOKENS, bytes_and_mask
 
 FULL_ATTENTION = ["mdlm", "llada", "dream", "a2d-qwen3", "a2d-qwen2-tied", "a2d-llama", "open-dcoder"]
 SHIFTED = ["dream", "open-dcoder"]
@@ -62,6 +69,62 @@ def test_int8(name: str) -> None:
     x[:, ::2] = torch.arange(8)
     scores = [next(iter(c.model.log_scores(x, sigma, x == exact.mask_id))).log_score for c in (exact, near)]
     assert 0 < float((scores[0] - scores[1]).abs().mean()) < 0.1
+
+
+@pytest.fixture(params=[None, 7], ids=["plain", "shifted"])
+def byte_folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A random network of grouped queries over bytes, MASK among them, saved in the layout of A2D or Open-dCoder."""
+    folder = tmp_path / "bytes"
+    folder.mkdir()
+    kind = {"model_type": "a2d-qwen3"} if request.param is None else {"model_type": "qwen2", "bos_token_id": 7}
+    template = json.loads((PARITY / "a2d-qwen3" / "config.json").read_text())
+    table = {**template, **kind, "vocab_size": TOKENS + 1, "mask_token_id": MASK, "max_position_embeddings": 128}
+    (folder / "config.json").write_text(json.dumps(table))
+    (folder / "tokenizer.json").write_text(bytes_and_mask().to_str())
+    network = ScoreNetwork(read_config(folder))
+    generator = torch.Generator().manual_seed(0)
+    for p in network.parameters():
+        p.data = torch.randn(p.shape, generator=generator) * (0.3 if p.ndim == 2 else 0.1) + (p.ndim == 1)
+    weights = network.backbone.state_dict()
+    del weights["rotary.inv_freq"]
+    weights = {re.sub("^(?!lm_head)", "model.", name.replace("blocks.", "layers.")): p for name, p in weights.items()}
+    save_file(weights, folder / "model.safetensors")
+    return folder
+
+
+def test_it_does_all_that_others_do(byte_folder: Path) -> None:
+    ckpt = load_checkpoint(byte_folder)
+    sample = generate(ckpt, prompt="a cat", seed=0, steps=4)[0]
+    assert sample.text.startswith("a cat") and len(sample.ids) == 128 and not (sample.ids == MASK).any()
+    document = "a cat sat on a mat and a cat"
+    filling = infill(ckpt, document, [(2, 5)], seed=0, steps=8)[0]
+    assert filling.text.startswith("a ") and filling.text.endswith(document[5:])
+    exact = score(ckpt, "the cat", order="left-to-right")
+    assert 0.3 * exact.nats < score(ckpt, "the cat", replicates=8).nats < 3 * exact.nats
+    rounded = load_checkpoint(byte_folder, dtype="int8")
+    assert rounded.precision == "int8" and rounded.model.backbone.embedding.dtype == torch.bfloat16
+    generate(rounded, length=16, seed=0, steps=4)
+
+
+def test_it_is_fine_tuned(byte_folder: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n\n".join(f"{name} ran to the {name} and sat" for name in 20 * ["a cat", "a dog", "a hen"]))
+    table = {
+        "start": str(byte_folder),
+        "batch_size": 8,
+        "micro_batch": 8,
+        "data": {"train": str(corpus)},
+        "model": {"length": 32},
+        "optimiser": {"learning_rate": 3e-3, "matrix_rate": 3e-3},
+        "phases": [{"objective": "simple", "steps": 30}],
+        "report": {"steps": 1, "canvases": 4, "replicates": 2},
+    }
+    session = TrainingSession(make_recipe(table, [], "test"), tmp_path / "run", torch.device("cpu"))
+    losses = [event.loss for event in session.events() if isinstance(event, StepReport)]
+    assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
+    before, after = load_checkpoint(byte_folder), load_checkpoint(tmp_path / "run")
+    assert after.config.model.leading_id == before.config.model.leading_id and after.mask_id == MASK
+    assert after.config.trained_canvas and after.length == 32
 
 
 def changed(folder: Path, tmp_path: Path, **keys: object) -> Path:
