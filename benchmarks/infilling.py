@@ -21,6 +21,7 @@ import torch
 
 from sedd_cli import Checkpoint, Request, load_checkpoint
 from sedd_cli.generation.infill import Filling, Infilling
+from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.gaps import Gap
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.text.windows import SizedGap, make_windows
@@ -89,7 +90,7 @@ def main() -> None:
     args = parser.parse_args()
     checkpoint = load_checkpoint(args.model)
     assert checkpoint.tokenizer is not None
-    stories = [text.strip() for text in args.corpus.read_text().split("<|endoftext|>")]
+    stories = [text.strip() for text in read_documents(args.corpus)]
     cut = [(story, span) for story in stories if (span := middle_sentence(story))]
     sentences = [story[slice(*span)] for story, span in cut]
     true, wrong, ours = [], [], []

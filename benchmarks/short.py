@@ -8,6 +8,7 @@ is cut at n either way; a network trained on one size of canvas only fails on ot
 """
 
 import argparse
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ import torch
 from sedd_cli import Checkpoint, load_checkpoint
 from sedd_cli.diffusion.likelihood import Estimate, estimate
 from sedd_cli.diffusion.processes import Absorbing
+from sedd_cli.text.corpus import read_documents
 
 LENGTHS = (4, 8, 16, 32, 64, 128)
 REPLICATES = 4
@@ -52,8 +54,7 @@ def main() -> None:
     checkpoint = load_checkpoint(args.model)
     tokenizer = checkpoint.tokenizer
     assert tokenizer is not None
-    texts = [text.strip() for text in args.corpus.read_text().split("<|endoftext|>")]
-    documents = [tokenizer.encode(text) for text in texts if text][: args.documents]
+    documents = [tokenizer.encode(text.strip()) for text in islice(read_documents(args.corpus), args.documents)]
     print(f"{checkpoint.name}: nats a token of the first n tokens, alone and with MASK after them")
     for n in LENGTHS:
         ids = torch.tensor([document[:n] for document in documents if len(document) >= n])

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 
 def load(model: str | None, device: str, dtype: str, terminal: Terminal, *, identified: bool = False) -> "Checkpoint":
-    """Load the checkpoint that `-m` names. Raises what `load_checkpoint` and `fetch_if_missing` raise.
+    """Load the checkpoint that `-m` names, and print its notes.
+
+    Raises what `load_checkpoint` and `fetch_if_missing` raise.
 
     `identified`: the result will contain its hash. It is computed now: if the file were replaced meanwhile, as a
     training run does, computing it later would fail and lose the result.
@@ -19,6 +21,8 @@ def load(model: str | None, device: str, dtype: str, terminal: Terminal, *, iden
     from sedd_cli.models.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(model, device, dtype)
+    for note in checkpoint.notes:
+        terminal.info(note)
     if identified:
         _ = checkpoint.hash
     return checkpoint

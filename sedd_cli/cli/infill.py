@@ -10,6 +10,7 @@ import typer
 
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
+from sedd_cli.cli.gaps import AskedGaps
 from sedd_cli.cli.output import Output, as_json
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import SeddError, UsageError
@@ -19,8 +20,6 @@ from sedd_cli.text.in_place import check_writable, save_with_backup
 
 if TYPE_CHECKING:
     from sedd_cli.generation.infill import Filling, Infilling
-    from sedd_cli.models.checkpoint import Checkpoint
-    from sedd_cli.text.gaps import Gap
 
 GAPS = "Gaps"
 
@@ -63,6 +62,19 @@ def infill(
             show_default=False,
         ),
     ] = None,
+    whole_words: Annotated[
+        bool,
+        typer.Option("--whole-words", help="Widen --mask and --regex to the words they cut.", rich_help_panel=GAPS),
+    ] = False,
+    one_line: Annotated[
+        bool | None,
+        typer.Option(
+            "--one-line/--no-one-line",
+            help="Write no line end. Default: in one line of --unit lines, and within a line of .csv, .srt, .ipynb ...",
+            rich_help_panel=GAPS,
+            show_default=False,
+        ),
+    ] = None,
     sampling: SamplingOptions,
     output: options.OutputFile = None,
     in_place: Annotated[
@@ -88,9 +100,18 @@ def infill(
     The document goes to stdout and nothing else does. Several candidates (-n) are ranked by how likely what they
     wrote is, given the rest.
 
-    For example: sedd infill story.txt --mask 10:40 --diff
+    For example: sedd infill story.txt --unit words --mask 3:8 --diff
     """
     terminal = Terminal(quiet=quiet, color=color, live=live)
+    asked = AskedGaps(
+        spans=mask or [],
+        unit=unit,
+        pattern=regex,
+        brackets=marker,
+        tokens=tokens,
+        whole_words=whole_words,
+        one_line=one_line,
+    )
     if in_place and output is not None:
         raise UsageError("-o and --in-place are two places for one document", "Leave one of them out.")
     if json and diff:
@@ -114,7 +135,7 @@ def infill(
         from sedd_cli.text.gaps import check_gaps
 
         checkpoint = load(model, device, dtype, terminal, identified=json)
-        gaps = _gaps(checkpoint, document, mask or [], unit, regex, marker, tokens, terminal)
+        gaps = asked.of(document, checkpoint.tokenizer, terminal)
         for gap in check_gaps(gaps, len(document.text)):
             if gap.start == gap.end and gap.tokens is None:
                 terminal.warn(f"nothing stands in the gap {gap.start}:{gap.end}: --tokens N would write there")
@@ -200,41 +221,6 @@ def _write_in_place(text: str, document: Document, *, printed: bool, terminal: T
     terminal.info(f"{document.name} written; what it was is in {backup}")
 
 
-def _gaps(
-    checkpoint: "Checkpoint",
-    document: Document,
-    spans: list[str],
-    unit: str,
-    pattern: str | None,
-    brackets: tuple[str, str],
-    tokens: str | None,
-    terminal: Terminal,
-) -> "list[Gap]":
-    """The gaps asked for: spans and matches, or else the markers that stand in the text."""
-    from sedd_cli.text.gaps import Unit, line_and_column, marker_gaps, parse_length, parse_span, regex_gaps, unit_spans
-    from sedd_cli.text.tokenizer import require_tokenizer
-
-    length = None if tokens is None else parse_length(tokens)
-    gaps = []
-    if spans:
-        known: Unit = unit  # type: ignore[assignment]  # unit_spans refuses others
-        units = unit_spans(document.text, known, require_tokenizer(checkpoint.tokenizer, "it reads no documents"))
-        gaps += [parse_span(span, units, len(document.text), length, unit) for span in spans]
-    if pattern is not None:
-        gaps += regex_gaps(document.text, pattern, length)
-    if spans or pattern is not None:
-        return gaps
-    gaps = marker_gaps(document.text, brackets, length)
-    for gap in gaps:
-        line, column = line_and_column(document.text, gap.start)
-        terminal.info(f"{line}:{column}: {document.text[gap.start : gap.end]}")
-    if not gaps:
-        raise UsageError(
-            f"{document.name} has no gap", "Name one with --mask 10:40 or --regex PATTERN, or write [[12]] in the text."
-        )
-    return gaps
-
-
 def _report(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
     from sedd_cli.generation.warnings import length_warning, ood_warning, sampling_warnings
 
@@ -279,7 +265,13 @@ def _as_json(infilling: "Infilling", fillings: "list[Filling]", nats: dict[int, 
             "model": {"name": checkpoint.name, "sha256": checkpoint.hash, "precision": checkpoint.precision},
             "settings": {**infilling.request.settings(), "seed": infilling.request.seed},
             "gaps": [
-                {"start": gap.start, "end": gap.end, "tokens": gap.tokens, "window": number}
+                {
+                    "start": gap.start,
+                    "end": gap.end,
+                    "tokens": gap.tokens,
+                    "one_line": gap.one_line,
+                    "window": number,
+                }
                 for number, window in enumerate(infilling.windows)
                 for gap in infilling.sized_gaps[window.first : window.first + len(window.gap_positions)]
             ],

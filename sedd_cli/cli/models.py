@@ -161,7 +161,7 @@ def _revision(row: dict[str, object]) -> str:
 
 
 def _record_of(name: str, folder: Path, about: str | None) -> dict[str, Any]:
-    from sedd_cli.models.folder import folder_size, read_config, weights_hash
+    from sedd_cli.models.folder import config_table, folder_size, read_config, weights_hash
     from sedd_cli.models.names import built_in_names, cached_repository
 
     config = read_config(folder)
@@ -177,7 +177,7 @@ def _record_of(name: str, folder: Path, about: str | None) -> dict[str, Any]:
         "sha256": weights_hash(folder),
         "form": config.parameterization,
         "tokenizer": _tokenizer(folder),
-        "config": json_.loads((folder / "config.json").read_bytes()),
+        "config": config_table(folder),
     }
 
 

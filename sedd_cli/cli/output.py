@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from sedd_cli.atomic import AtomicFile
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.text.byte_level import END_OF_TEXT
+from sedd_cli.text.encodings import BOM, decode, fault_of
 
 if TYPE_CHECKING:
     from sedd_cli.cli.terminal import Color, Terminal
@@ -121,11 +122,7 @@ def read_prompt(prompt: str | None) -> str | None:
     if sys.stdin is None:
         raise UsageError("the prompt is '-', but stdin is closed", "Pipe a text in, or give the prompt itself.")
     data = sys.stdin.buffer.read()
-    try:
-        text = data.decode().removeprefix("\ufeff")
-        return text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"stdin is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}",
-            "Convert it first, for example with iconv -t UTF-8.",
-        ) from None
+    if (text := decode(data)) is None:
+        raise UsageError(*fault_of(data, None))
+    text = text.removeprefix(BOM)
+    return text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")

@@ -97,7 +97,7 @@ def score(
     terminal = Terminal(quiet=quiet, color=color)
     if json and heat:
         raise UsageError("--json and --heat cannot both be printed", "JSON contains the nats of each token.")
-    document = read_document(file)
+    document = read_document(file, unpack=True)
     check_not_overwritten([file], output)
     with Output(output) as out:
         from sedd_cli.evaluation.score import ScoreEvaluation, ScoreRequest
@@ -170,8 +170,13 @@ def _run(evaluation: "ScoreEvaluation", terminal: Terminal) -> "tuple[Score | No
 
 
 def _conclude(evaluation: "ScoreEvaluation", result: "Score", seconds: float, terminal: Terminal) -> None:
+    from sedd_cli.evaluation.invisible import invisible_note
+
+    name = evaluation.checkpoint.name
     made = f"seed {evaluation.request.seed}, {result.replicates} replicates, " if result.replicates else ""
-    terminal.info(f"{made}{seconds:.1f} s, {evaluation.checkpoint.name}")
+    if terminal.enabled and (note := invisible_note(name, _pieces(evaluation, result), result.per_token.tolist())):
+        terminal.warn(note)
+    terminal.info(f"{made}{seconds:.1f} s, {name}")
 
 
 def _figures(result: "Score") -> dict[str, float | int | str | None]:

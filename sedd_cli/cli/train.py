@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from sedd_cli.training.loop import StepReport
+    from sedd_cli.training.preparation import CorpusReport
     from sedd_cli.training.recipe import Recipe
     from sedd_cli.training.session import PreparationReport, TrainingSession, ValidationReport
 
@@ -45,6 +46,7 @@ def train(
         ),
     ] = None,
     separator: Annotated[str | None, typer.Option(help="The line between documents.")] = None,
+    text_key: Annotated[str | None, typer.Option(help="Key of the text in JSON objects.")] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", help="key=value of the recipe, e.g. model.length=128.")
     ] = None,
@@ -74,6 +76,7 @@ def train(
     changes = [
         *([] if tokenizer is None else [f"tokenizer={tokenizer}"]),
         *([] if separator is None else [f"data.separator={separator}"]),
+        *([] if text_key is None else [f"data.text_key={json.dumps(text_key)}"]),
         *(change or []),
     ]
     recipe = _recipe(source, minutes, init_from, resume_dir, changes, where.type == "cpu")
@@ -112,7 +115,7 @@ def _recipe(
     from sedd_cli.training.recipe import make_recipe, read_recipe
     from sedd_cli.training.run import RunFolder
 
-    if source.suffix == ".toml":
+    if source.suffix.lower() == ".toml":
         if minutes is not None:
             raise UsageError("a recipe has its own duration", "Write --set phases.0.max_minutes=N (or steps=N).")
         # A string of JSON is one of TOML, whatever it looks like.
@@ -184,6 +187,7 @@ def _report_events(session: "TrainingSession", terminal: Terminal) -> None:
     """Train, with progress at the foot of a terminal; elsewhere a line every ten seconds."""
     from sedd_cli.render.training import TrainingView
     from sedd_cli.training.loop import StepReport
+    from sedd_cli.training.preparation import CorpusReport
     from sedd_cli.training.session import PreparationReport, SampleReport, ValidationReport
 
     last_report = -math.inf
@@ -191,7 +195,12 @@ def _report_events(session: "TrainingSession", terminal: Terminal) -> None:
         for event in session.events():
             if view is not None and isinstance(event, StepReport | ValidationReport):
                 view.show(event)
-            if isinstance(event, PreparationReport):
+            if isinstance(event, PreparationReport | CorpusReport):
+                for note in event.notes:
+                    terminal.info(note)
+            if isinstance(event, CorpusReport):
+                _report_corpus(event, terminal)
+            elif isinstance(event, PreparationReport):
                 terminal.info(_prepared(event))
             elif isinstance(event, ValidationReport):
                 terminal.info(_validated(event))
@@ -200,6 +209,14 @@ def _report_events(session: "TrainingSession", terminal: Terminal) -> None:
             elif isinstance(event, StepReport) and view is None and time.monotonic() - last_report > 10:
                 last_report = time.monotonic()
                 terminal.info(_report_line(event))
+
+
+def _report_corpus(report: "CorpusReport", terminal: Terminal) -> None:
+    from sedd_cli.render.corpus import corpus_table, skipped_lines
+
+    terminal.info(corpus_table(report))
+    for line, unexpected in skipped_lines(report.skipped):
+        (terminal.warn if unexpected else terminal.info)(line)
 
 
 def _prepared(event: "PreparationReport") -> str:

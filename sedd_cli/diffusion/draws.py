@@ -4,6 +4,7 @@ Gumbel noise from float32 uniforms hardly ever reaches a token much rarer than 2
 nucleus-like truncation comes in unasked. Here a token comes from one 53-bit uniform by inversion.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,13 +22,14 @@ class Drawn(NamedTuple):
     entropy: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LogitsProcessor:
     """How the conditional is changed before a draw; the default changes nothing.
 
     `temperature` divides the logits, then `top_k` keeps the k likeliest tokens and `top_p` the smallest set of
     likeliest tokens that holds that much probability. `forbidden` tokens (not all of them) are never drawn,
-    `forbidden_at_space` ones not at `space_positions`. Each changes the law of the samples.
+    `forbidden_at_space` ones not at `space_positions`, `forbidden_in_line` ones not at `line_positions`. Each changes
+    the law of the samples.
 
     Raises `UsageError` for a value out of range.
     """
@@ -38,6 +40,8 @@ class LogitsProcessor:
     forbidden: tuple[int, ...] = ()
     space_positions: tuple[int, ...] = ()
     forbidden_at_space: tuple[int, ...] = ()
+    line_positions: tuple[int, ...] = ()
+    forbidden_in_line: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         POSITIVE.check("temperature", self.temperature)
@@ -48,16 +52,19 @@ class LogitsProcessor:
     def changes_law(self) -> bool:
         return self.temperature != 1.0 or self.top_k is not None or (self.top_p is not None and self.top_p < 1)
 
+    def breaks_line(self, token: Tensor, position: Tensor) -> Tensor:
+        """Whether each token (n,) holds a line end where none may be written, at `position` (n,): (n,) bool."""
+        if not self.line_positions:
+            return torch.zeros_like(token, dtype=torch.bool)
+        return _isin(token, self.forbidden_in_line) & _isin(position, self.line_positions).to(token.device)
+
     def apply(self, logits: Tensor, position: Tensor | None = None) -> Tensor:
         """(n, V) float64 -> (n, V), excluded tokens at -inf; the likeliest allowed token is never excluded."""
         if self.forbidden:
             logits = logits.index_fill(-1, torch.tensor(self.forbidden, device=logits.device), -torch.inf)
-        if self.space_positions and position is not None:
-            space_positions = torch.tensor(self.space_positions, device=position.device)
-            rows = torch.isin(position, space_positions).nonzero().to(logits.device)
-            if len(rows):
-                tokens = torch.tensor(self.forbidden_at_space, device=logits.device)
-                logits = logits.index_put((rows, tokens), logits.new_tensor(-torch.inf))
+        if position is not None:
+            logits = _exclude_at(logits, position, self.space_positions, self.forbidden_at_space)
+            logits = _exclude_at(logits, position, self.line_positions, self.forbidden_in_line)
         if self.temperature != 1.0:
             # Relative to the largest, which then stays finite however low the temperature.
             logits = (logits - logits.amax(-1, keepdim=True)) / self.temperature
@@ -70,6 +77,20 @@ class LogitsProcessor:
             outside = p.cumsum(-1) - p >= self.top_p
             logits = logits.masked_fill(torch.zeros_like(outside).scatter_(-1, order, outside), -torch.inf)
         return logits
+
+
+def _exclude_at(logits: Tensor, position: Tensor, positions: Sequence[int], tokens: Sequence[int]) -> Tensor:
+    """The logits (n, V) of `position` (n,) with `tokens` at -inf in the rows that stand at `positions`."""
+    if not positions:
+        return logits
+    rows = _isin(position, positions).nonzero().to(logits.device)
+    if not len(rows):
+        return logits
+    return logits.index_put((rows, torch.tensor(tokens, device=logits.device)), logits.new_tensor(-torch.inf))
+
+
+def _isin(values: Tensor, choices: Sequence[int]) -> Tensor:
+    return torch.isin(values, torch.tensor(choices, dtype=torch.int64, device=values.device))
 
 
 def invert(weights: Tensor, u: Tensor) -> Tensor:

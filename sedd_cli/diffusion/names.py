@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 NoiseSampler = Literal["tweedie", "euler", "ancestral", "first-hitting"]
+"""Samplers of a process with noise; the settings of the TUI offer them."""
 SamplerName = Literal[NoiseSampler, "left-to-right"]
 ScoreUse = Literal["normalised", "raw"]
 ProcessName = Literal["absorbing", "uniform", "causal"]

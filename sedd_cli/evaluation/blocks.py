@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sedd_cli.errors import UsageError
 from sedd_cli.evaluation.names import Remainder, Separator
+from sedd_cli.text.byte_level import END_OF_TEXT
 from sedd_cli.text.tokenizer import Tokenizer
 
 
@@ -38,6 +39,12 @@ class Blocks:
     @property
     def num_bytes(self) -> int:
         return sum(int(self.sizes[group].sum()) for group in self.groups)
+
+    def pieces(self, tokenizer: Tokenizer) -> list[str]:
+        """The characters that each token of these blocks completes; an end-of-text token is its name."""
+        ids = [token for group in self.groups for token in group.flatten().tolist()]
+        texts = tokenizer.decode_each(ids)
+        return [END_OF_TEXT if i == tokenizer.end_of_text_id else text for i, text in zip(ids, texts, strict=True)]
 
     def same_tokens(self, other: "Blocks") -> bool:
         return len(self.groups) == len(other.groups) and all(map(torch.equal, self.groups, other.groups))

@@ -27,7 +27,9 @@ from sedd_cli.evaluation.detokenisers import DETOKENISERS
 from sedd_cli.evaluation.names import Format, Split
 from sedd_cli.models.hub_datasets import TransferProgress, dataset_file, no_progress
 from sedd_cli.models.names import expand_path
-from sedd_cli.text.corpus import read_documents, read_jsonl, read_lines
+from sedd_cli.text.corpus import Corpus
+from sedd_cli.text.encodings import read_lines
+from sedd_cli.text.json_documents import read_jsonl
 
 FORMATS: tuple[Format, ...] = ("text", "wikitext", "ptb", "lambada", "lm1b")
 
@@ -92,34 +94,37 @@ def read_dataset(
     format: Format | None = None,
     split: Split | None = None,
     detokenise: bool = True,
+    text_key: str | None = None,
     progress: TransferProgress = no_progress,
 ) -> DataSet:
     """Read a data set by its name (`NAMES`), or the file at a path; a name wins over a file (`./ptb` is one).
 
-    `format`: of a file (default: text, split into documents by `read_documents`). `split`: of a named data set
+    `format`: of a file (default: text, read as a `Corpus`, with its `text_key`). `split`: of a named data set
     (default: test). Files that the hub's cache lacks are downloaded, with `progress`.
 
     Raises `UsageError` for an unknown choice, an empty file or one in another format, `NotLoadableError` for a data set
     that is missing or unreadable, `SeddError` if the hub cannot be reached or pyarrow is missing.
     """
     place = _ON_HUB.get(what)
+    if text_key is not None and (place is not None or format not in (None, "text")):
+        raise UsageError(f"the key of the text in {what} is fixed by its format", "--text-key is for format text.")
     if place is None:
         if split is not None:
             raise UsageError(f"{what!r} has no splits: it is no data set by name", f"Those are {', '.join(NAMES)}.")
         name, format = Path(what).name, format or "text"
-        rows, source = _rows_of_file(expand_path(what), what, format)
+        rows, source, notes = _rows_of_file(expand_path(what), what, format, text_key)
     else:
         if format not in (None, place.format):
             raise UsageError(
                 f"{what} is of format {place.format}, not {format}", f"A format is for files; a file is ./{what}."
             )
         name, format, split = what, place.format, split or "test"
-        rows, source = _rows_of_hub(what, place, split, progress)
+        (rows, source), notes = _rows_of_hub(what, place, split, progress), ()
     if not any(row.strip() for row in rows):
         raise UsageError(f"{what} holds no text", "Give a data set with at least one row.")
     apply = DETOKENISERS.get(format) if detokenise else None
     documents = tuple(rows) if apply is None else tuple(map(apply, rows))
-    return DataSet(name, documents, source, split, format, format if apply else "none", _notes(format, rows))
+    return DataSet(name, documents, source, split, format, format if apply else "none", notes + _notes(format, rows))
 
 
 def _notes(format: Format, rows: Sequence[str]) -> tuple[str, ...]:
@@ -173,27 +178,32 @@ def _parquet(path: Path, column: str, title: str) -> list[str]:
     return rows
 
 
-def _rows_of_file(file: Path, what: str, format: Format) -> tuple[list[str], str]:
+def _rows_of_file(
+    file: Path, what: str, format: Format, text_key: str | None
+) -> tuple[list[str], str, tuple[str, ...]]:
+    """The rows of a file, where they are from, and what is to be noted of that."""
     if format not in FORMATS:
         raise UsageError(f"unknown format {format!r}", f"One of {', '.join(FORMATS)}.")
     data = _bytes(file, what)
     source = f"file {file.name}, sha256 {hashlib.sha256(data).hexdigest()}"
     if format == "text":
-        return list(read_documents(file)), source
+        reading = next(Corpus(file, text_key=text_key).readings())
+        note = () if reading.text_key is None else (f'documents are the "{reading.text_key}" of {reading.kind}',)
+        return list(reading.documents), source, note
     if format == "lambada":
-        return list(read_jsonl(file)), source
+        return list(read_jsonl(file)), source, ()
     rows = list(io.StringIO("".join(read_lines(file)), newline=None))
     if rows and _is_object(rows[0]):
         raise UsageError(
             f"{file}:1 is a JSON object, not a row of {format}", 'Lines like {"text": "..."} are of format lambada.'
         )
     if format == "wikitext":
-        return [row if row.strip() else "" for row in rows], source
-    return [row.strip() for row in rows], source
+        return [row if row.strip() else "" for row in rows], source, ()
+    return [row.strip() for row in rows], source, ()
 
 
 def _bytes(file: Path, what: str) -> bytes:
-    """The content of a file, checked to be text."""
+    """The content of a file, which is not empty."""
     try:
         if file.exists() and not file.is_file():
             kind = "folder" if file.is_dir() else "pipe or device"
@@ -210,11 +220,6 @@ def _bytes(file: Path, what: str) -> bytes:
         raise NotLoadableError(f"cannot read {file}: {error.strerror}", "Check its permissions.") from error
     if not data:
         raise UsageError(f"{file} is empty", "Give a data set with at least one row.")
-    if b"\0" in data:
-        raise NotLoadableError(
-            f"{file} is not text: byte 0x00 at offset {data.index(0)}",
-            "Give it in the format that it was published in (lines of text, or of JSON).",
-        )
     return data
 
 

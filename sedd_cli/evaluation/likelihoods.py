@@ -73,12 +73,14 @@ class Band:
 class Likelihood:
     """Likelihood of the blocks evaluated so far under one checkpoint.
 
-    `parts`: per chunk of blocks, the nats of each block in each replicate, (R, n) float64. `levels`, `nats_at`,
+    `parts`: per chunk of blocks, the nats of each block in each replicate, (R, n) float64; `per_token`: those of each
+    token, (n, L), averaged over replicates. `levels`, `nats_at`,
     `tokens_at`: for all draws, the noise level of the canvas, its contribution, and its number of tokens.
     """
 
     estimator: Estimator
     parts: tuple[Tensor, ...]
+    per_token: tuple[Tensor, ...]
     levels: Tensor
     nats_at: Tensor
     tokens_at: Tensor
@@ -151,6 +153,7 @@ class _Accumulator:
     """Estimates of one checkpoint, concatenated over chunks and rounds."""
 
     parts: list[Tensor] = field(default_factory=list)
+    per_token: list[Tensor] = field(default_factory=list)
     levels: list[Tensor] = field(default_factory=list)
     nats_at: list[Tensor] = field(default_factory=list)
     tokens_at: list[Tensor] = field(default_factory=list)
@@ -158,8 +161,11 @@ class _Accumulator:
     def add(self, chunk: int, estimate: Estimate, length: int) -> None:
         if chunk == len(self.parts):
             self.parts.append(estimate.replicates)
+            self.per_token.append(estimate.per_token)
         else:
             self.parts[chunk] = torch.cat([self.parts[chunk], estimate.replicates])
+            share = len(estimate.replicates) / len(self.parts[chunk])
+            self.per_token[chunk] = self.per_token[chunk].lerp(estimate.per_token, share)
         self.levels.append(estimate.levels.flatten())
         self.nats_at.append(estimate.nats_at.flatten())
         self.tokens_at.append(torch.full_like(self.nats_at[-1], length))
@@ -212,6 +218,7 @@ class LikelihoodEvaluation:
             Likelihood(
                 estimator=self.request.estimator_for(checkpoint),
                 parts=tuple(accumulator.parts),
+                per_token=tuple(accumulator.per_token),
                 levels=torch.cat(accumulator.levels),
                 nats_at=torch.cat(accumulator.nats_at),
                 tokens_at=torch.cat(accumulator.tokens_at),

@@ -22,15 +22,21 @@ class Reference:
 
 
 def read_reference(
-    path: Path, tokenizer: Tokenizer, length: int, max_canvases: int, *, full_only: bool = False
+    path: Path,
+    tokenizer: Tokenizer,
+    length: int,
+    max_canvases: int,
+    *,
+    full_only: bool = False,
+    text_key: str | None = None,
 ) -> Reference:
     """Put the first documents of a corpus, at most `max_canvases`, each on a canvas of `length` tokens.
 
     A longer document is cut. A shorter one is followed by an end-of-text token and the next document (the last by the
-    first), as in training; with `full_only` it is left out instead.
+    first), as in training; with `full_only` it is left out instead. `text_key`: see `Corpus`.
     Raises `UsageError` if the corpus is shorter than a canvas, `NotLoadableError` if it cannot be read.
     """
-    documents = (tokenizer.encode(text) for text in read_documents(path))
+    documents = (tokenizer.encode(text) for text in read_documents(path, text_key=text_key))
     if full_only:
         full = list(islice((ids[:length] for ids in documents if len(ids) >= length), max_canvases))
         if not full:

@@ -30,7 +30,8 @@ class SamplesRequest:
     `sampling`: a request as for `generate`, without a prompt; it is run for each of `steps`, from row 0 of the seed
     (None: 0). `conditional`: the network completes real texts; the prompt is their first `prompt_tokens` tokens, or
     half of that at each end (`infill`), as in SEDD (2310.16834, section 5.3). `whole_canvas`: texts include what
-    follows their end-of-text token, as in the papers. Raises `UsageError` for settings that exclude each other.
+    follows their end-of-text token, as in the papers. `text_key`: of the reference (see `Corpus`). Raises `UsageError`
+    for settings that exclude each other.
     """
 
     sampling: Request
@@ -38,6 +39,7 @@ class SamplesRequest:
     conditional: Conditional | None = None
     prompt_tokens: int = 50
     whole_canvas: bool = False
+    text_key: str | None = None
 
     def __post_init__(self) -> None:
         if not self.steps or len(set(self.steps)) < len(self.steps):
@@ -141,7 +143,9 @@ class Evaluation:
         tokenizer = require_tokenizer(self.checkpoint.tokenizer, "it cannot read a reference")
         # Twice as many, so that MAUVE can also be computed between the two halves.
         full_only = self.request.conditional is not None
-        return read_reference(path, tokenizer, self.length, 2 * self.num, full_only=full_only)
+        return read_reference(
+            path, tokenizer, self.length, 2 * self.num, full_only=full_only, text_key=self.request.text_key
+        )
 
     def _real_canvases(self, judge: JudgeModel | None) -> Tensor:
         if self.reference is None:

@@ -9,6 +9,7 @@ from sedd_cli.evaluation.quality import Statistic
 from sedd_cli.evaluation.sample_metrics import SampleMetrics, SampleSet
 from sedd_cli.evaluation.samples import Evaluation
 from sedd_cli.evaluation.tables import as_lines, printable
+from sedd_cli.generation.request import LAW_OPTIONS
 
 Results = Sequence[tuple[SampleSet, SampleMetrics]]
 
@@ -70,10 +71,9 @@ def card(evaluation: Evaluation, judge: JudgeModel | None, results: Results) -> 
 def _network_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     checkpoint, request, sampling = evaluation.checkpoint, evaluation.request, evaluation.request.sampling
     process = type(checkpoint.process).__name__.lower()
-    limits = ", ".join(
-        f"{name} {'off' if value is None else value}"
-        for name, value in (("top-k", sampling.top_k), ("nucleus (top-p)", sampling.top_p))
-    )
+    values = {entry.label: getattr(sampling, entry.name) for entry in LAW_OPTIONS}
+    temperature = values.pop("temperature")
+    limits = ", ".join(f"{name} {'off' if value is None else value}" for name, value in values.items())
     own = "" if sampling.logits_processor().changes_law else "; the network's own law"
     use = "" if process == "uniform" else f", score {sampling.score}"
     seen = (
@@ -83,7 +83,7 @@ def _network_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("model", f"{checkpoint.name}, {checkpoint.parameterization}, {process}, sha256 {checkpoint.hash}"),
         ("precision", f"network {checkpoint.precision} on {checkpoint.device}; draws in float64"),
         ("sampler", f"{evaluation.runs[0].request.sampler}{use}"),
-        ("temperature", f"{sampling.temperature:g}, {limits}{own}"),
+        ("temperature", f"{temperature:g}, {limits}{own}"),
         ("rejections", "none: every text that was drawn counts"),
         (
             "samples",

@@ -19,6 +19,7 @@ from sedd_cli.generation.request import Request, check_text, resolve
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import Gap, check_gaps
+from sedd_cli.text.line_ends import newline_of
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
 from sedd_cli.text.windows import Window, make_windows
 
@@ -100,15 +101,17 @@ class Infilling:
         self.sized_gaps, self.chosen_lengths = choose_lengths(
             checkpoint, document, check_gaps(gaps, len(document)), length
         )
-        self.windows = make_windows(tokenizer, document, self.sized_gaps, length)
-        self._runs: dict[tuple[int, int, tuple[int, ...]], Run] = {}
+        self.newline = newline_of(document)
+        self.windows = make_windows(tokenizer.reading(self.newline), document, self.sized_gaps, length)
+        self._runs: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], Run] = {}
         self._state: dict[int, State] = {}
         self._nfe: dict[int, int] = defaultdict(int)
         self._redrawn: dict[int, int] = defaultdict(int)
 
     def run_of(self, window: Window) -> Run:
         """The run that fills windows of this size. Windows of one size share it, and so network calls."""
-        key = (len(window.canvas.ids), int(window.canvas.free.sum()), window.canvas.space_positions)
+        canvas = window.canvas
+        key = (len(canvas.ids), int(canvas.free.sum()), canvas.space_positions, canvas.line_positions)
         if key not in self._runs:
             self._runs[key] = Run(self.checkpoint, self.request, window.canvas)
         return self._runs[key]
@@ -133,6 +136,7 @@ class Infilling:
         return {
             "rows": list(self._canvas_indices()),
             "document": self.document,
+            **({} if self.newline == "\n" else {"newline": self.newline}),
             "gaps": [{"start": s.start, "end": s.end, "tokens": s.tokens} for s in self.sized_gaps],
             "windows": [
                 {
@@ -264,13 +268,14 @@ class Infilling:
         return self._broken(state, self.window_of(state.row))
 
     def written(self, state: State) -> list[str]:
-        """Return the text of each gap of a window; a run of N MASKs reads `[[N]]`."""
+        """Return the text of each gap of a window, with the document's line ends; a run of N MASKs reads `[[N]]`."""
         tokenizer, mask_id = self._tokenizer, self.checkpoint.mask_id
         texts, window = [], self.window_of(state.row)
         for place in window.gap_positions:
             ids = [int(i) for i in state.ids[place.start : place.stop]]
             absorbs_space = place.start in window.canvas.space_positions
-            texts.append(tokenizer.compose_gap([None if i == mask_id else i for i in ids], absorbs_space=absorbs_space))
+            pieces = [None if i == mask_id else i for i in ids]
+            texts.append(tokenizer.compose_gap(pieces, absorbs_space=absorbs_space, newline=self.newline))
         return texts
 
 
@@ -290,8 +295,9 @@ def infill(
 ) -> list[Filling]:
     """Rewrite the gaps of a document given the text before and after them; best candidate first.
 
-    `gaps`: character offsets `(start, end)`, or `Gap(start, end, tokens=...)`. Options are those of `generate`:
-    `length` is the canvas, `num_samples` candidates are ranked by `nats`; a prompt or suffix is the document's own.
+    `gaps`: character offsets `(start, end)`, or `Gap(start, end, tokens=..., one_line=...)`. Options are those of
+    `generate`: `length` is the canvas, `num_samples` candidates are ranked by `nats`; a prompt or suffix is the
+    document's own. Line ends are written as the document writes them, LF or CRLF.
     Raises `UsageError` for gaps or options out of range.
     """
     infilling = Infilling(ckpt, Request(**options), document, [g if isinstance(g, Gap) else Gap(*g) for g in gaps])

@@ -11,6 +11,8 @@ from sedd_cli.errors import UsageError
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import DEFAULT_RANGE, Gap
+from sedd_cli.text.line_ends import newline_of
+from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.text.windows import SizedGap, absorbs_space, make_windows
 
 NEIGHBOURS = 4
@@ -37,8 +39,8 @@ def choose_lengths(
     neighbours with so many MASKs between them, that is with the gap summed out. Empty gaps without a requested length
     are dropped. Raises `UsageError` if no neighbours are kept to compare by.
     """
-    tokenizer = checkpoint.tokenizer
-    assert tokenizer is not None
+    assert checkpoint.tokenizer is not None
+    tokenizer = checkpoint.tokenizer.reading(newline_of(document))
     gaps = [gap for gap in gaps if gap.start < gap.end or gap.tokens is not None]
     ends = [0, *(gap.end for gap in gaps)]
     absorbs = [absorbs_space(tokenizer, document, gap, after) for gap, after in zip(gaps, ends[:-1], strict=True)]
@@ -48,13 +50,13 @@ def choose_lengths(
     ]
     lengths = [_lengths(gap, count, length) for gap, count in zip(gaps, original_counts, strict=True)]
     sized_gaps = [
-        SizedGap(gap.start, gap.end, min(max(count, candidates[0]), candidates[-1]), absorbed)
+        SizedGap(gap.start, gap.end, min(max(count, candidates[0]), candidates[-1]), absorbed, gap.one_line)
         for gap, absorbed, count, candidates in zip(gaps, absorbs, original_counts, lengths, strict=True)
     ]
     pending = [(i, candidates) for i, candidates in enumerate(lengths) if len(candidates) > 1]
     chosen = []
     for i, candidates in pending:
-        nats = _compare(checkpoint, document, sized_gaps, i, candidates, length)
+        nats = _compare(checkpoint, tokenizer, document, sized_gaps, i, candidates, length)
         best = min(nats, key=lambda n: nats[n])
         sized_gaps[i] = replace(sized_gaps[i], tokens=best)
         chosen.append(ChosenLength(gaps[i], best, nats))
@@ -82,6 +84,7 @@ def _lengths(gap: Gap, original: int, longest: int) -> list[int]:
 
 def _compare(
     checkpoint: Checkpoint,
+    tokenizer: Tokenizer,
     document: str,
     gaps: Sequence[SizedGap],
     which: int,
@@ -92,7 +95,7 @@ def _compare(
     process = checkpoint.process
     if not isinstance(process, Absorbing):
         raise UsageError("lengths cannot be compared with the uniform process", "Give one: --tokens 12.")
-    canvases = {n: _neighbours(checkpoint, document, gaps, which, n, canvas_length) for n in lengths}
+    canvases = {n: _neighbours(tokenizer, document, gaps, which, n, canvas_length) for n in lengths}
     # Only neighbours that every length leaves on the canvas are comparable.
     shared = min(len(order) for _, order in canvases.values())
     if not shared:
@@ -106,11 +109,9 @@ def _compare(
 
 
 def _neighbours(
-    checkpoint: Checkpoint, document: str, gaps: Sequence[SizedGap], which: int, tokens: int, canvas_length: int
+    tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], which: int, tokens: int, canvas_length: int
 ) -> tuple[Canvas, list[int]]:
     """The canvas if gap `which` had so many tokens, and the positions of its neighbours."""
-    tokenizer = checkpoint.tokenizer
-    assert tokenizer is not None
     resized = [*gaps]
     resized[which] = replace(resized[which], tokens=tokens)
     windows = make_windows(tokenizer, document, resized, canvas_length)

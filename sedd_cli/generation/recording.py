@@ -14,6 +14,7 @@ from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.generation.fields import Fields
 from sedd_cli.generation.trace_lines import EditLine, Header, Start, StepLine, read_header, read_line
 from sedd_cli.text.byte_level import compose_canvas, compose_gap, end_of_text_position
+from sedd_cli.text.encodings import without_bom
 
 LONGEST = 1 << 26
 """Maximum bytes of a line (/dev/zero has no end)."""
@@ -155,7 +156,8 @@ class RecordedSample:
 
     def _compose_gap(self, tokens: Sequence[RecordedToken], *, absorbs_space: bool = False) -> str:
         is_end = [self.is_end_of_text(token) for token in tokens]
-        return compose_gap([token.piece for token in tokens], is_end, absorbs_space=absorbs_space)
+        pieces = [token.piece for token in tokens]
+        return compose_gap(pieces, is_end, absorbs_space=absorbs_space, newline=self.header.newline)
 
     def end_of_text_position(self, canvas: RecordedCanvas) -> int:
         """The position from which on a canvas belongs to another document."""
@@ -241,7 +243,7 @@ def parse(lines: Iterable[bytes], name: str = "the trace") -> Recording:
     recording: Recording | None = None
     for number, line in enumerate(lines, start=1):
         if recording is None:
-            recording = Recording(read_header(line, name), name)
+            recording = Recording(read_header(without_bom(line), name), name)
         elif line.strip():
             try:
                 fields = Fields.of(line, f"{name}, line {number}")

@@ -1,6 +1,6 @@
 """Requests: as they are asked, and as they are resolved for a checkpoint."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.diffusion.names import SamplerName
@@ -8,12 +8,14 @@ from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import default_sampler
 from sedd_cli.diffusion.schedules import Discrete
 from sedd_cli.errors import UsageError
-from sedd_cli.generation.options import SamplingOptions, check_ranges
+from sedd_cli.generation.options import TABLE, SamplingOptions, check_ranges
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
 
 NEW_TOKENS, LENGTH_STEP = 128, 32
 """Tokens to write by default with a checkpoint that has no canvas of its own; what canvases are a multiple of."""
+LAW_OPTIONS = tuple(TABLE[field.name] for field in fields(LogitsProcessor) if field.name in TABLE)
+"""The options that change the law of the samples: those that `LogitsProcessor` has a field of the same name for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +28,10 @@ class Request(SamplingOptions):
             check_text(name, text or "")
 
     def logits_processor(self, canvas: Canvas | None = None) -> LogitsProcessor:
-        """How draws are bent, and what may not stand on a canvas."""
-        limits = (canvas.forbidden, canvas.space_positions, canvas.forbidden_at_space) if canvas else ()
-        return LogitsProcessor(self.temperature, self.top_k, self.top_p, *limits)
+        """How draws are changed, and which tokens are excluded on a canvas."""
+        names = ("forbidden", "space_positions", "forbidden_at_space", "line_positions", "forbidden_in_line")
+        limits = {name: getattr(canvas, name) for name in names} if canvas else {}
+        return LogitsProcessor(**{entry.name: getattr(self, entry.name) for entry in LAW_OPTIONS}, **limits)
 
 
 @dataclass(frozen=True, kw_only=True)

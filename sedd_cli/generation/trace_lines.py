@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.generation.fields import MOST, Fields
+from sedd_cli.text.line_ends import CRLF
 
 FORMAT = "sedd-trace"
 VERSION = 1
@@ -39,7 +40,8 @@ class CanvasLayout:
 class Header:
     """Fields of the whole run. `layouts`: one, or one per window of a document.
 
-    `infills`: whether a document was filled. `document`: its text, if recorded.
+    `infills`: whether a document was filled. `document`: its text, if recorded. `newline`: how its line ends are
+    written.
     """
 
     checkpoint: str
@@ -55,6 +57,7 @@ class Header:
     gaps: tuple[RecordedGap, ...]
     infills: bool
     document: str | None
+    newline: str = "\n"
 
     def layout(self, row: int) -> CanvasLayout:
         return self.layouts[row % len(self.layouts)]
@@ -128,7 +131,15 @@ def read_header(line: bytes, name: str) -> Header:
         gaps=gaps,
         infills=infills,
         document=document,
+        newline=_newline(fields),
     )
+
+
+def _newline(fields: Fields) -> str:
+    newline = fields.optional_text("newline") or "\n"
+    if newline not in ("\n", CRLF):
+        fields.fail("'newline' is no line end")
+    return newline
 
 
 def _rows(fields: Fields) -> range:

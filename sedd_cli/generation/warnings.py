@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sedd_cli.generation.ood import ood_ratio
-from sedd_cli.generation.request import Request
+from sedd_cli.generation.request import LAW_OPTIONS, Request
 from sedd_cli.models.checkpoint import Checkpoint
 
 FAR = 2.0
@@ -21,7 +21,8 @@ def length_warning(
 def sampling_warnings(checkpoint: Checkpoint, request: Request, given: str | None) -> Iterator[str]:
     """Yield what makes samples other than the model's own; `given`: the text that they depend on, if any."""
     if request.logits_processor().changes_law:
-        yield "temperature, top-k and top-p change the law: these are no samples of the model itself"
+        *others, last = (entry.label for entry in LAW_OPTIONS)
+        yield f"{', '.join(others)} and {last} change the law: these are no samples of the model itself"
     if checkpoint.mask_id is None and given:
         yield f"with the uniform process {given} is only approximately taken into account"
 

@@ -10,7 +10,8 @@ from huggingface_hub import try_to_load_from_cache as _try_to_load
 from huggingface_hub.errors import CacheNotFound
 
 from sedd_cli.errors import NotLoadableError, SeddError
-from sedd_cli.models.layout import CONFIG, WEIGHTS
+from sedd_cli.models.folder import has_weights
+from sedd_cli.models.layout import CONFIG, WEIGHTS, index_of
 
 Kind = Literal["model", "dataset"]
 
@@ -39,8 +40,7 @@ def cached_file(repository: str, name: str, revision: str | None = None, kind: K
 def cached_folder(repository: str, revision: str | None = None) -> Path | None:
     """The folder of a checkpoint in the cache; None unless both its config and its weights are cached."""
     config = cached_file(repository, CONFIG, revision)
-    weights = any(cached_file(repository, name, revision) for name in WEIGHTS)
-    return config.parent if config is not None and weights else None
+    return config.parent if config is not None and has_weights(config.parent) else None
 
 
 def require_cached(repository: str, revision: str | None = None) -> Path:
@@ -50,7 +50,7 @@ def require_cached(repository: str, revision: str | None = None) -> Path:
         return folder
     name = _full_name(repository, revision)
     hint = f"Fetch it: sedd download {name}"
-    cached = [file for file in (CONFIG, *WEIGHTS) if cached_file(repository, file, revision)]
+    cached = [file for file in (CONFIG, *WEIGHTS, *map(index_of, WEIGHTS)) if cached_file(repository, file, revision)]
     if cached:
         missing = "weights" if CONFIG in cached else CONFIG
         raise NotLoadableError(f"{name} is incomplete in the hub's cache: {missing} missing", hint)
@@ -117,14 +117,13 @@ def _scan() -> HFCacheInfo | None:
 
 
 def _cached_checkpoint(repository: CachedRepoInfo, revision: CachedRevisionInfo) -> CachedCheckpoint:
-    files = {file.file_name for file in revision.files}
     return CachedCheckpoint(
         name=repository.repo_id,
         commit=revision.commit_hash,
         refs=tuple(sorted(revision.refs)),
         folder=revision.snapshot_path,
         size=revision.size_on_disk,
-        complete=not files.isdisjoint(WEIGHTS),
+        complete=has_weights(revision.snapshot_path),
     )
 
 

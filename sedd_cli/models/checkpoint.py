@@ -1,33 +1,35 @@
-"""Checkpoints on disk: a folder with `config.json`, weights, and a tokenizer when it is not GPT-2's."""
+"""Checkpoints on disk: a folder with a config, weights, and a tokenizer when it is not GPT-2's."""
 
-import pickle
-import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
-from torch import Tensor
 
 from sedd_cli.diffusion.processes import Causal, StateSpace
 from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
 from sedd_cli.models.device import AUTOCAST, Precision, resolve_device, resolve_precision
-from sedd_cli.models.folder import FileIdentity, file_identity, read_config, weights_file, weights_hash
+from sedd_cli.models.fitting import fit
+from sedd_cli.models.folder import FileIdentity, config_file, file_identity, read_config, weights_files, weights_hash
 from sedd_cli.models.formats import find_format
 from sedd_cli.models.formats.facts import Facts
 from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2
 from sedd_cli.models.int8 import is_quantised, quantise
 from sedd_cli.models.names import cached_repository, find_checkpoint
 from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.models.weights import read_weights
 from sedd_cli.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded network with its config. `tokenizer` is None where the folder has none."""
+    """A loaded network with its config. `tokenizer` is None where the folder has none.
+
+    `notes`: how the folder was read, where that needs saying: which weights of several, what was changed of them.
+    """
 
     name: str
     folder: Path
@@ -35,7 +37,8 @@ class Checkpoint:
     model: ScoreNetwork
     tokenizer: Tokenizer | None
     weights: FileIdentity | None = field(default=None, repr=False)
-    """The file that they were read from, which a training run may replace; None where there was no file."""
+    """The files that they were read from, which a training run may replace; None where there were none."""
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def process(self) -> StateSpace:
@@ -93,9 +96,9 @@ class Checkpoint:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of the weights file, hexadecimal; computed at the first access, which takes long for a large file.
+        """`weights_hash`, hexadecimal; computed at the first access, which takes long for large files.
 
-        Raises `NotLoadableError` if the file is not the one that was loaded.
+        Raises `NotLoadableError` if a file is not the one that was loaded.
         """
         return weights_hash(self.folder, self.weights)
 
@@ -103,7 +106,8 @@ class Checkpoint:
 def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu", dtype: str = "auto") -> Checkpoint:
     """Load a checkpoint by built-in name (None: the default), folder, or hub id (from the hub's cache).
 
-    Public SEDD and RADD folders load as they are; nothing is downloaded.
+    Public SEDD and RADD folders, run folders of the original code and states of training runs load as they are; what
+    was read of them is in the notes. Nothing is downloaded.
 
     Weights of any precision become float32. `dtype` is that of the products: auto, float32; on an accelerator
     bfloat16 or float16, in the blocks; on a CPU int8, of which no float32 copy is kept. Raises `NotLoadableError` if
@@ -113,12 +117,12 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
     precision = resolve_precision(dtype, target)
     folder = find_checkpoint(None if name_or_path is None else str(name_or_path))
     config = read_config(folder)
-    weights = file_identity(weights_file(folder))
-    tensors = read_weights(folder)
-    layout = find_format(Facts(folder))
-    if layout is not None:
-        tensors = layout.apply(tensors)
-    model = build_network(config, tensors, AUTOCAST.get(precision), folder)
+    tokenizer = read_tokenizer(folder, config)
+    if tokenizer is not None and find_format(Facts(folder)) is not None:
+        config = without_unused_rows(config, tokenizer)
+    files = weights_files(folder)
+    identity = file_identity(*files)
+    model, notes = build_network(config, files, AUTOCAST.get(precision), folder)
     if precision == "int8":
         quantise(model)
     return Checkpoint(
@@ -126,9 +130,16 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
         folder=folder,
         config=config,
         model=model.to(target),
-        tokenizer=read_tokenizer(folder, config),
-        weights=weights,
+        tokenizer=tokenizer,
+        weights=identity,
+        notes=(*notes, *(tokenizer.notes if tokenizer else ())),
     )
+
+
+def without_unused_rows(config: Config, tokenizer: Tokenizer) -> Config:
+    """The config with the states that the tokenizer knows: published vocabularies have rows that no text leads to."""
+    states = max(tokenizer.size, (config.mask_id or 0) + 1)
+    return config.model_copy(update={"tokens": min(config.tokens, states - 1)})
 
 
 def _name(folder: Path, config: Config) -> str:
@@ -136,88 +147,47 @@ def _name(folder: Path, config: Config) -> str:
     return cached_repository(folder) or config.model.name or folder.resolve().name
 
 
-def read_weights(folder: Path) -> dict[str, Tensor]:
-    """Tensors of `model.safetensors`, else of `pytorch_model.bin`, of which no code is ever run."""
-    path = weights_file(folder)
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with warnings.catch_warnings():
-            # It warns of unusual pickles that it then refuses: the refusal is enough.
-            warnings.simplefilter("ignore")
-            weights = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise NotLoadableError(
-            f"{path} was not opened: it holds more than tensors, or is damaged ({str(error).splitlines()[0]})",
-            "A pickle can run code. Ask its author for model.safetensors.",
-        ) from error
-    except MemoryError:
-        raise
-    except Exception as error:
-        # Of damaged bytes torch makes what it will: KeyError, IndexError, struct.error, AssertionError.
-        raise NotLoadableError(
-            f"cannot read {path}: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            "The file is damaged or cut short: fetch it again.",
-        ) from error
-    if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
-        raise NotLoadableError(f"{path} is not a plain table of named tensors", "Save it as model.safetensors.")
-    return weights
-
-
 def build_network(
-    config: Config, weights: dict[str, Tensor], autocast: torch.dtype | None, folder: Path
-) -> ScoreNetwork:
-    """The network of `config` with these weights, which it takes over (no second copy is made)."""
+    config: Config, files: Sequence[Path], autocast: torch.dtype | None, folder: Path
+) -> tuple[ScoreNetwork, list[str]]:
+    """The network of a config with the weights in `files`, and notes on how they were read.
+
+    It takes the tensors over: no second copy is made.
+    """
     with torch.device("meta"):
         model = ScoreNetwork(config, autocast)
-    weights |= model.backbone.derived_buffers()
-    expected = model.backbone.state_dict()
-    faults = [
-        *(f"{name} is missing" for name in expected.keys() - weights.keys()),
-        *(f"{name} is not part of it" for name in weights.keys() - expected.keys()),
-        *(
-            f"{name} has shape {tuple(weights[name].shape)} instead of {tuple(tensor.shape)}"
-            for name, tensor in expected.items()
-            if name in weights and weights[name].shape != tensor.shape
-        ),
-    ]
-    if faults:
-        more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
-        raise NotLoadableError(
-            f"config.json and weights in {folder} disagree: {'; '.join(sorted(faults)[:3])}{more}",
-            "One of the two files is from another checkpoint.",
-        )
-    for name in weights:
-        weights[name] = weights[name].float()
+    layout = find_format(Facts(folder))
+    weights = read_weights(files, model.backbone.derived_buffers().keys(), prefixed=layout is not None)
+    tensors = weights.tensors if layout is None else layout.apply(weights.tensors, config)
+    source = f"{config_file(folder).relative_to(folder)} and weights in {folder}"
+    notes = [*weights.notes, *fit(tensors, model, config, source)]
+    for name in tensors:
+        tensors[name] = tensors[name].float()
         # isfinite() would copy a large tensor.
-        if not all(bool(extreme.isfinite()) for extreme in weights[name].aminmax()):
+        if not all(bool(extreme.isfinite()) for extreme in tensors[name].aminmax()):
             raise NotLoadableError(
                 f"the weights in {folder} hold NaN or infinity: {name}",
                 "The training run diverged; take an earlier one.",
             )
-    model.backbone.load_state_dict(weights, assign=True)
-    return model.eval().requires_grad_(False)
+    model.backbone.load_state_dict(tensors, assign=True)
+    return model.eval().requires_grad_(False), notes
 
 
 def read_tokenizer(folder: Path, config: Config) -> Tokenizer | None:
     """`tokenizer.json`, else `vocab.json` with `merges.txt`, else GPT-2's if the number of tokens is that of GPT-2.
 
-    None if there is none. GPT-2's is read from the hub's cache, never downloaded.
+    None if there is none. GPT-2's is read from the hub's cache, never downloaded. Raises `NotLoadableError` if it is
+    damaged, changes texts, or has more tokens than the config.
     """
     tokenizer: Tokenizer | None
-    try:
-        if (folder / "tokenizer.json").is_file():
-            tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
-        elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-            tokenizer = Tokenizer.from_gpt2(folder / "vocab.json", folder / "merges.txt")
-        elif config.tokens == GPT2_TOKENS:
-            tokenizer = cached_gpt2()
-        else:
-            return None
-    except ValueError as error:
-        raise NotLoadableError(
-            f"cannot read the tokenizer in {folder}: {error}", "Fetch the file again, or take the checkpoint's own."
-        ) from error
+    if (folder / "tokenizer.json").is_file():
+        tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
+    elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        tokenizer = Tokenizer.from_gpt2(folder / "vocab.json", folder / "merges.txt")
+    elif config.tokens == GPT2_TOKENS:
+        tokenizer = cached_gpt2()
+    else:
+        return None
     # MASK among the tokens has an id there as well.
     size = config.tokens + (config.mask_id is not None and config.mask_id < config.tokens)
     if tokenizer is not None and tokenizer.size > size:

@@ -1,7 +1,9 @@
 """The files of a checkpoint's folder: its config and its weights. Needs no torch."""
 
 import hashlib
-from pathlib import Path
+import json
+from pathlib import Path, PurePath
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -9,13 +11,25 @@ from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
 from sedd_cli.models.formats import find_format
 from sedd_cli.models.formats.facts import Facts
-from sedd_cli.models.layout import CONFIG, WEIGHTS
+from sedd_cli.models.layout import CONFIG, HYDRA_CONFIG, HYDRA_WEIGHTS, LAST, WEIGHTS, index_of
+from sedd_cli.text.encodings import without_bom
+from sedd_cli.text.stand_ins import check_genuine
+
+
+def config_file(folder: Path) -> Path:
+    """`config.json`, or the config of a run of the original code."""
+    own, hydra = folder / CONFIG, folder / HYDRA_CONFIG
+    return hydra if hydra.is_file() and not own.is_file() else own
 
 
 def read_config(folder: Path) -> Config:
-    path = folder / CONFIG
+    """Raises `NotLoadableError` if there is no config, or none that sedd reads."""
+    path = config_file(folder)
+    check_genuine(path)
     try:
-        data = path.read_bytes()
+        data = without_bom(path.read_bytes())
+        if path.suffix != ".json":
+            return Config.model_validate(_yaml(data))
         facts = Facts(folder)
         layout = find_format(facts)
         return Config.model_validate_json(data) if layout is None else Config.model_validate(layout.sections(facts))
@@ -40,43 +54,112 @@ def read_config(folder: Path) -> Config:
         ) from None
 
 
-def weights_file(folder: Path) -> Path:
+def config_table(folder: Path) -> dict[str, Any]:
+    """All keys of a config that `read_config` reads."""
+    path = config_file(folder)
+    table: dict[str, Any] = json.loads(path.read_bytes()) if path.suffix == ".json" else _yaml(path.read_bytes())
+    return table
+
+
+def _yaml(data: bytes) -> Any:
+    # A dependency of huggingface_hub.
+    import yaml
+
+    try:
+        return yaml.safe_load(data)
+    except (yaml.YAMLError, ValueError):
+        return None
+
+
+def weights_files(folder: Path) -> tuple[Path, ...]:
+    """The files with the tensors of a checkpoint: one, or its shards.
+
+    The usual names come first, then those that the original code and Lightning give. Raises `NotLoadableError` if
+    there are no weights, not all shards, or several files none of which is the one.
+    """
     for name in WEIGHTS:
         if (folder / name).is_file():
-            return folder / name
-    raise NotLoadableError(f"{folder} has no weights", f"Expected {' or '.join(WEIGHTS)} beside config.json.")
+            return (folder / name,)
+        if (folder / index_of(name)).is_file():
+            return _shards(folder / index_of(name))
+    for name in (HYDRA_WEIGHTS, LAST):
+        if (folder / name).is_file():
+            return (folder / name,)
+    others = sorted(path for pattern in ("*.ckpt", "*.pth") for path in folder.glob(pattern) if path.is_file())
+    if len(others) > 1:
+        raise NotLoadableError(
+            f"{folder} has several weights: {', '.join(path.name for path in others)}",
+            f"Leave one of them there, or name one {LAST}.",
+        )
+    if not others:
+        raise NotLoadableError(f"{folder} has no weights", f"Expected {' or '.join(WEIGHTS)} beside config.json.")
+    return tuple(others)
+
+
+def has_weights(folder: Path) -> bool:
+    try:
+        return bool(weights_files(folder))
+    except NotLoadableError:
+        return False
+
+
+def shard_names(index: Path) -> list[str]:
+    """The shards that an index names, in order. Raises `NotLoadableError` if it is none."""
+    check_genuine(index)
+    try:
+        names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+        if not names or any(PurePath(name).name != name for name in names):
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotLoadableError(f"{index} is not an index of shards", "Fetch it again.") from error
+    return names
+
+
+def _shards(index: Path) -> tuple[Path, ...]:
+    shards = tuple(index.parent / name for name in shard_names(index))
+    if missing := [shard.name for shard in shards if not shard.is_file()]:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise NotLoadableError(
+            f"{index.parent} lacks {', '.join(missing[:3])}{more}, of the {len(shards)} shards that {index.name} names",
+            "Fetch the missing ones.",
+        )
+    return shards
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes of the files of a folder, without subfolders."""
-    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    """Bytes of the files of a folder, without subfolders but for its weights."""
+    weights = weights_files(folder) if has_weights(folder) else ()
+    return sum(file.stat().st_size for file in {*folder.iterdir(), *weights} if file.is_file())
 
 
 FileIdentity = tuple[int, ...]
 
 
-def file_identity(path: Path) -> FileIdentity:
-    """Numbers that change when a file is replaced or written to."""
-    stat = path.stat()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+def file_identity(*paths: Path) -> FileIdentity:
+    """Numbers that change when one of these files is replaced or written to."""
+    stats = [path.stat() for path in paths]
+    return tuple(n for stat in stats for n in (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
 
 
 def weights_hash(folder: Path, loaded: FileIdentity | None = None) -> str:
-    """SHA-256 of the weights file, hexadecimal. `loaded`: the identity that the file must still have.
+    """SHA-256 of the weights file, hexadecimal; of shards, that of their bytes one after the other.
 
-    Raises `NotLoadableError` if the file is missing, cannot be read, or was replaced.
+    `loaded`: the identity that the files must still have. Raises `NotLoadableError` if a file is missing, cannot be
+    read, or was replaced.
     """
-    path = weights_file(folder)
+    paths = weights_files(folder)
+    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        for path in paths:
+            with path.open("rb") as file:
+                hashlib.file_digest(file, lambda: digest)
         # Checked last, so that a change during the hashing is noticed.
-        replaced = loaded is not None and file_identity(path) != loaded
+        replaced = loaded is not None and file_identity(*paths) != loaded
     except OSError as error:
-        raise NotLoadableError(f"cannot read {path}: {error.strerror}", "Check its permissions.") from error
+        raise NotLoadableError(f"cannot read {paths[0]}: {error.strerror}", "Check its permissions.") from error
     if replaced:
         raise NotLoadableError(
-            f"{path} was replaced since it was loaded: its hash is not that of the loaded weights",
+            f"{paths[0]} was replaced since it was loaded: its hash is not that of the loaded weights",
             "Run the command again, or use a copy that no training run writes to.",
         )
-    return digest
+    return digest.hexdigest()

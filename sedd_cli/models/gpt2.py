@@ -20,7 +20,7 @@ def cached_gpt2_file() -> Path | None:
 
 
 def cached_gpt2() -> "Tokenizer | None":
-    """GPT-2's tokenizer if the hub's cache holds it. Raises `ValueError` if it is damaged."""
+    """GPT-2's tokenizer if the hub's cache holds it. Raises `NotLoadableError` if it is damaged."""
     from sedd_cli.text.tokenizer import Tokenizer
 
     file = cached_gpt2_file()

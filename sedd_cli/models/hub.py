@@ -7,7 +7,7 @@ resumes interrupted connections while the command runs.
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
@@ -15,10 +15,10 @@ from huggingface_hub import constants, dataset_info, get_hf_file_metadata, hf_hu
 
 from sedd_cli.errors import NotLoadableError, SeddError
 from sedd_cli.models.cache import Kind, cached_file
-from sedd_cli.models.folder import read_config
+from sedd_cli.models.folder import read_config, shard_names
 from sedd_cli.models.gpt2 import GPT2_REPOSITORIES, GPT2_TOKENS, cached_gpt2_file
 from sedd_cli.models.hub_errors import NoRepositoryError, explain_errors
-from sedd_cli.models.layout import CONFIG, TOKENIZER, WEIGHTS
+from sedd_cli.models.layout import CONFIG, TOKENIZER, WEIGHTS, index_of
 
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 OnBytes = Callable[[int], None]
@@ -70,7 +70,7 @@ def _no_progress(_: int) -> None:
 
 
 def plan_download(repository: str, revision: str | None = None) -> DownloadPlan:
-    """Plan the download of a checkpoint. Downloads only its config.json, to check its layout.
+    """Plan the download of a checkpoint. Downloads only its config.json, to check its layout, and its index of shards.
 
     Raises `NotLoadableError` if there is no such repository or it has no checkpoint of a known layout, `SeddError` if
     the hub cannot be reached.
@@ -79,6 +79,7 @@ def plan_download(repository: str, revision: str | None = None) -> DownloadPlan:
     # Refuse other architectures before their weights are downloaded.
     with explain_errors(repository, remote.revision):
         config = read_config(_fetch_file(remote, remote.files[0], _no_progress).parent)
+    remote = _with_shards(remote)
     names = {file.name for file in remote.files}
     has_tokenizer = "tokenizer.json" in names or {"vocab.json", "merges.txt"} <= names
     return DownloadPlan(
@@ -128,8 +129,8 @@ def find_snapshot(
 
 
 def _files_of_checkpoint(repository: str, names: list[str]) -> list[str]:
-    """The config first, then one file of weights, then the tokenizer's files if any."""
-    weights = next((name for name in WEIGHTS if name in names), None)
+    """The config first, then one file of weights or an index of its shards, then the tokenizer's files if any."""
+    weights = next((n for name in WEIGHTS for n in (name, index_of(name)) if n in names), None)
     if CONFIG not in names or weights is None:
         missing = CONFIG if CONFIG not in names else " or ".join(WEIGHTS)
         raise NotLoadableError(
@@ -137,6 +138,27 @@ def _files_of_checkpoint(repository: str, names: list[str]) -> list[str]:
             "sedd models list shows repositories that it reads.",
         )
     return [CONFIG, weights, *(name for name in TOKENIZER if name in names)]
+
+
+def _with_shards(remote: RemoteSnapshot) -> RemoteSnapshot:
+    """Add the shards that an index among the files names."""
+    indices = {index_of(name) for name in WEIGHTS}
+    index = next((file for file in remote.files if file.name in indices), None)
+    if index is None:
+        return remote
+    with explain_errors(remote.repository, remote.revision):
+        shards = shard_names(_fetch_file(remote, index, _no_progress))
+
+    def select(repository: str, names: list[str]) -> list[str]:
+        if missing := set(shards) - set(names):
+            raise NotLoadableError(
+                f"{repository} lacks {min(missing)}, one of the {len(shards)} shards that {index.name} names",
+                "Ask its author for it.",
+            )
+        return shards
+
+    found = find_snapshot(remote.repository, remote.commit, select)
+    return replace(remote, files=(*remote.files, *found.files))
 
 
 def _find_gpt2() -> RemoteSnapshot:

@@ -1,10 +1,11 @@
 """Heat: a text in which each token is coloured by its nats."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich.text import Text
 
+from sedd_cli.evaluation.invisible import SIGNS, whole_pieces
 from sedd_cli.render.inert import inert
 
 EDGES = (1, 2, 4, 8)
@@ -20,16 +21,16 @@ BANDS = (
 
 
 def heat(pieces: Sequence[str], nats: Sequence[float]) -> Text:
-    """The text of `pieces`, each coloured by its nats; newlines show as ↵, other control characters as symbols.
+    """The text of `pieces`, each coloured by its nats; newlines show as ↵, other invisible characters as symbols.
 
     An empty piece is part of a character: its nats are added to those of the piece that completes the character.
     """
     text = Text(overflow="fold")
-    for piece, cost in _visible(pieces, nats):
+    for piece, cost in whole_pieces(pieces, nats):
         word = piece.lstrip(" ")
         style = style_of(cost)
         text.append(" " * (len(piece) - len(word)), style="" if word else style)
-        text.append(inert(word).replace("\n", "↵\n"), style=style)
+        text.append(inert(word).translate(SIGNS).replace("\n", "↵\n"), style=style)
     return text
 
 
@@ -44,12 +45,3 @@ def legend(title: str) -> Text:
 
 def style_of(nats: float) -> str:
     return BANDS[bisect_right(EDGES, nats)][1]
-
-
-def _visible(pieces: Sequence[str], nats: Sequence[float]) -> Iterator[tuple[str, float]]:
-    pending = 0.0
-    for piece, cost in zip(pieces, nats, strict=True):
-        pending += cost
-        if piece:
-            yield piece, pending
-            pending = 0.0

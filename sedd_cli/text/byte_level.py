@@ -4,6 +4,8 @@ import codecs
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from sedd_cli.text.line_ends import with_newlines
+
 END_OF_TEXT = "<|endoftext|>"
 
 
@@ -99,10 +101,15 @@ def compose_canvas(
     return f"{prompt}{text.removeprefix(' ') if prompt and absorbs_space else text}{suffix}"
 
 
-def compose_gap(pieces: Sequence[bytes | None], is_end: Sequence[bool], *, absorbs_space: bool = False) -> str:
-    """The text of a gap, in which end-of-text tokens end nothing. `absorbs_space`: without the space it begins with."""
+def compose_gap(
+    pieces: Sequence[bytes | None], is_end: Sequence[bool], *, absorbs_space: bool = False, newline: str = "\n"
+) -> str:
+    """The text of a gap, in which end-of-text tokens end nothing.
+
+    `absorbs_space`: without the space it begins with. `newline`: the line end of the document (see `with_newlines`).
+    """
     text = _decode_with_markers([piece for piece, ends in zip(pieces, is_end, strict=True) if not ends])
-    return text.removeprefix(" ") if absorbs_space else text
+    return with_newlines(text.removeprefix(" ") if absorbs_space else text, newline)
 
 
 def _decode_with_markers(pieces: Sequence[bytes | None]) -> str:

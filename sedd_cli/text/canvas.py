@@ -16,6 +16,7 @@ class Canvas:
     `forbidden` tokens are never written, `forbidden_at_space` ones not at `space_positions`: the token written
     there begins with the space that ends the text before it. (Vocabularies hold words with the space before them, so
     a network has hardly ever seen what follows a space token alone. This is known as token healing.)
+    `forbidden_in_line` tokens, which hold a line end, are not written at `line_positions`.
     """
 
     ids: Tensor
@@ -25,10 +26,15 @@ class Canvas:
     forbidden: tuple[int, ...] = ()
     space_positions: tuple[int, ...] = ()
     forbidden_at_space: tuple[int, ...] = ()
+    line_positions: tuple[int, ...] = ()
+    forbidden_in_line: tuple[int, ...] = ()
 
     def excluded_at(self, position: int) -> frozenset[int]:
         """Tokens that must not be written at a position."""
-        return frozenset(self.forbidden).union(self.forbidden_at_space if position in self.space_positions else ())
+        return frozenset(self.forbidden).union(
+            self.forbidden_at_space if position in self.space_positions else (),
+            self.forbidden_in_line if position in self.line_positions else (),
+        )
 
 
 def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suffix: str = "") -> Canvas:

@@ -1,69 +1,110 @@
 """Read corpora: files and folders to documents, one at a time, whatever the size."""
 
-import json
+import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.text.byte_level import END_OF_TEXT
-
-SUFFIXES = (".txt", ".text", ".md", ".jsonl")
-
-
-def corpus_files(path: Path) -> list[Path]:
-    """The file itself, or the text files of a folder in order, without hidden ones (`.git`) and training runs.
-
-    Raises `NotLoadableError` if there are none.
-    """
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise NotLoadableError(f"there is no corpus at {path}", "Give a text file, a .jsonl file or a folder of them.")
-    paths = list(path.rglob("*"))
-    runs = {p.parent for p in paths if p.name == "recipe.json"} - {path}
-    files = sorted(p for p in paths if p.suffix in SUFFIXES and p.is_file() and not _is_excluded(p, path, runs))
-    if not files:
-        raise NotLoadableError(f"{path} holds no text", f"A corpus folder holds {', '.join(SUFFIXES)} files.")
-    return files
+from sedd_cli.text.corpus_files import JSON_SUFFIXES, JSON_WITHOUT_TEXTS, Skipped, list_files, suffix_of
+from sedd_cli.text.encodings import open_unpacked, read_lines
+from sedd_cli.text.json_documents import NoTextsError, json_kind, read_json
 
 
-def _is_excluded(file: Path, corpus: Path, runs: set[Path]) -> bool:
-    """Whether a file of the folder is hidden or belongs to a training run."""
-    hidden = any(part.startswith(".") for part in file.relative_to(corpus).parts)
-    return hidden or not runs.isdisjoint(file.parents)
+@dataclass(frozen=True)
+class Reading:
+    """A file being read: how, and its documents. `text_key`: what holds the text of its JSON objects."""
+
+    file: Path
+    kind: str
+    text_key: str | None
+    documents: Iterator[str]
+
+    @property
+    def label(self) -> str:
+        """The kind of file, and how it is read."""
+        name = suffix_of(self.file) or self.file.name
+        key = "" if self.text_key is None else f', "{self.text_key}"'
+        return name if self.kind == "text" else f"{name} ({self.kind}{key})"
 
 
-def read_documents(path: Path, separator: str | None = None) -> Iterator[str]:
-    """Yield the documents of a corpus in order, without separators; empty ones are skipped.
+@dataclass(frozen=True)
+class SurveyedFile:
+    label: str
+    documents: int
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a corpus holds: its files in the order of their documents, and what is left out of it."""
+
+    files: tuple[SurveyedFile, ...]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def documents(self) -> int:
+        return sum(file.documents for file in self.files)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text, or a folder of texts, as it is to be read.
 
     Text is split at lines equal to `separator`; by default at `<|endoftext|>` lines if the file has one, else at blank
-    lines. A .jsonl file has one document per line, in its "text". Raises `NotLoadableError` for a file that cannot be
-    read or is not UTF-8.
+    lines. JSON is told by its content: an array or one record a line, of texts or of objects, whose text is at
+    `text_key` (None: found out). Reading raises `NotLoadableError` for a file that cannot be read or is not UTF-8,
+    `UsageError` for JSON without texts; in a folder such a file is skipped.
     """
-    for file in corpus_files(path):
-        if file.suffix == ".jsonl":
-            yield from (text for text in read_jsonl(file) if text.strip())
-        else:
-            yield from _split(file, _separator_of(file) if separator is None else separator)
+
+    path: Path
+    separator: str | None = None
+    text_key: str | None = None
+
+    def documents(self) -> Iterator[str]:
+        """Yield the documents in order, without separators; empty ones are skipped."""
+        for reading in self.readings():
+            yield from reading.documents
+
+    def survey(self) -> Survey:
+        """Read it all once, to count."""
+        skipped: list[Skipped] = []
+        files = [SurveyedFile(r.label, sum(1 for _ in r.documents)) for r in self.readings(skipped)]
+        return Survey(tuple(files), tuple(skipped))
+
+    def size(self) -> int:
+        """Bytes of its files, unpacked."""
+        total = 0
+        for file in list_files(self.path).files:
+            with open_unpacked(file) as stream:
+                total += stream.seek(0, os.SEEK_END)
+        return total
+
+    def readings(self, skipped: list[Skipped] | None = None) -> Iterator[Reading]:
+        """Yield each file as its turn comes; what is left out is added to `skipped`."""
+        listing, skipped = list_files(self.path), [] if skipped is None else skipped
+        skipped += listing.skipped
+        for file in listing.files:
+            try:
+                yield self._read(file)
+            except NoTextsError as error:
+                if file == self.path:
+                    raise
+                skipped.append(
+                    Skipped(str(file.relative_to(self.path)), JSON_WITHOUT_TEXTS, f"{error.message}. {error.hint}")
+                )
+
+    def _read(self, file: Path) -> Reading:
+        kind = json_kind(file, self.text_key, named=suffix_of(file) in JSON_SUFFIXES)
+        if kind is None:
+            separator = _separator_of(file) if self.separator is None else self.separator
+            return Reading(file, "text", None, _split(file, separator))
+        key, texts = read_json(file, kind, self.text_key)
+        return Reading(file, kind, key, (text for text in texts if text.strip()))
 
 
-def read_lines(file: Path) -> Iterator[str]:
-    """Yield the lines of a file with their endings. Raises `NotLoadableError` if it cannot be read or is not UTF-8."""
-    offset = 0
-    try:
-        with file.open("rb") as stream:
-            for line in stream:
-                yield line.decode()
-                offset += len(line)
-    except UnicodeDecodeError as error:
-        raise NotLoadableError(
-            f"{file} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {offset + error.start}",
-            "Convert it first, for example with iconv -t UTF-8.",
-        ) from None
-    except OSError as error:
-        raise NotLoadableError(
-            f"cannot read {file}: {error.strerror}", "Check the path and its permissions."
-        ) from error
+def read_documents(path: Path, separator: str | None = None, text_key: str | None = None) -> Iterator[str]:
+    """Yield the documents of a corpus in order. See `Corpus`."""
+    return Corpus(path, separator, text_key).documents()
 
 
 def _separator_of(file: Path) -> str:
@@ -85,29 +126,3 @@ def _nonempty(lines: list[str]) -> Iterator[str]:
     text = "".join(lines).strip("\r\n")
     if text.strip():
         yield text
-
-
-def read_jsonl(file: Path) -> Iterator[str]:
-    """Yield the "text" of each line, also if empty; skip blank lines. Raises `UsageError` for a line without one."""
-    for number, line in enumerate(read_lines(file), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UsageError(
-                f"{file}:{number} is not JSON: {error.msg}", "A .jsonl file has one object a line."
-            ) from None
-        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-            raise UsageError(f'{file}:{number} has no "text"', 'Each line reads like {"text": "..."}.')
-        if not _is_unicode(record["text"]):
-            raise UsageError(f"{file}:{number} holds half a surrogate pair", "Write the character whole.")
-        yield record["text"]
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

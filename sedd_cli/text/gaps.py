@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal, get_args
 
 from sedd_cli.errors import UsageError
+from sedd_cli.text.line_ends import read_as_lf
 from sedd_cli.text.tokenizer import Tokenizer
 
 Unit = Literal["chars", "words", "lines", "tokens"]
@@ -14,22 +16,29 @@ Length = int | tuple[int, int] | Literal["auto"] | None
 """Number of tokens: exact, a range, chosen by likelihood ("auto"), or as many as before (None)."""
 DEFAULT_RANGE = (1, 32)
 """The range of lengths compared for an empty gap."""
+LINE_FORMATS = "csv ipynb json jsonl ndjson po pot properties psv srt strings tab tsv vtt"
+"""Suffixes of files in which a line end is part of the format, so that one within a line would break it."""
+_LINE_END = re.compile(r"[\r\n]")
+_CRLF_OF_PATTERN = re.compile(r"(?<!\\)((?:\\\\)*)\\r\\n|\r\n")
+"""CRLF in a pattern, as escapes (whose backslash is not escaped itself) or as it is."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Characters `start ... end - 1` of a document, in code points."""
+    """Characters `start ... end - 1` of a document, in code points. `one_line`: no line end is written there."""
 
     start: int
     end: int
     tokens: Length = None
+    one_line: bool = False
 
 
 def check_gaps(gaps: Iterable[Gap], size: int) -> list[Gap]:
     """Sort the gaps of a document of `size` characters and merge those that overlap or touch.
 
     Lengths of touching gaps are added; those of overlapping gaps stay where they agree and become "auto" otherwise.
-    Raises `UsageError` for a gap out of range, reversed, or with an impossible number of tokens.
+    A merged gap is one line if both were. Raises `UsageError` for a gap out of range, reversed, or with an impossible
+    number of tokens.
     """
     merged: list[Gap] = []
     for gap in sorted(gaps, key=lambda gap: (gap.start, gap.end)):
@@ -37,7 +46,7 @@ def check_gaps(gaps: Iterable[Gap], size: int) -> list[Gap]:
         if merged and gap.start <= merged[-1].end:
             last = merged[-1]
             tokens = merged_length(last, gap)
-            merged[-1] = Gap(last.start, max(gap.end, last.end), tokens)
+            merged[-1] = Gap(last.start, max(gap.end, last.end), tokens, last.one_line and gap.one_line)
         else:
             merged.append(gap)
     return merged
@@ -64,6 +73,13 @@ def _check_gap(gap: Gap, size: int) -> None:
     low, high = bounds
     if isinstance(low, int) and isinstance(high, int) and not 1 <= low <= high:
         raise UsageError(f"a gap cannot have {low} to {high} tokens", "Write --tokens 12 or --tokens 5-20.")
+
+
+def keep_lines(gaps: Iterable[Gap], document: str, path: Path | None) -> list[Gap]:
+    """Make gaps within a line one line where the format of a document's file needs it (see `LINE_FORMATS`)."""
+    if path is None or path.suffix.lower().removeprefix(".") not in LINE_FORMATS.split():
+        return list(gaps)
+    return [gap if _LINE_END.search(document, gap.start, gap.end) else replace(gap, one_line=True) for gap in gaps]
 
 
 def parse_length(text: str) -> Length:
@@ -148,10 +164,13 @@ def _token_spans(document: str, tokenizer: Tokenizer) -> list[tuple[int, int]]:
 def regex_gaps(document: str, pattern: str, tokens: Length) -> list[Gap]:
     """A gap for each match of a regular expression; empty matches count only if `tokens` is given.
 
-    Raises `UsageError` for an invalid pattern or one that matches nothing.
+    CRLF is one line end: it is what `$`, `\\n` and `\\r\\n` match. Raises `UsageError` for an invalid pattern or one
+    that matches nothing.
     """
+    text, offset = read_as_lf(document)
     try:
-        spans = [match.span() for match in re.finditer(pattern, document, re.MULTILINE)]
+        matches = re.finditer(_CRLF_OF_PATTERN.sub(r"\1\\n", pattern), text, re.MULTILINE)
+        spans = [(offset(match.start()), offset(match.end())) for match in matches]
     except re.error as error:
         raise UsageError(
             f"{pattern!r} is not a regular expression: {error}", "See the syntax of Python's re module."

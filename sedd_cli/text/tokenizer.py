@@ -1,35 +1,48 @@
 """Byte-level BPE tokenizers. Text is data: nothing a user writes is read as a special token."""
 
+import copy
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import tokenizers
 
-from sedd_cli.errors import UsageError
+from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.text.byte_level import (
     BYTE_ALPHABET,
     END_OF_TEXT,
+    bytes_to_token,
     compose,
     compose_canvas,
     compose_gap,
     decode_each,
     token_to_bytes,
 )
+from sedd_cli.text.encodings import without_bom
+from sedd_cli.text.line_ends import CRLF
+from sedd_cli.text.stand_ins import check_genuine
 
-
-@contextmanager
-def _raising_value_error(name: str) -> Iterator[None]:
-    """Raise what `tokenizers` raises for an unreadable file, a plain Exception or a panic, as a `ValueError`."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        # A panic is not an Exception, and its class cannot be imported.
-        raise ValueError(f"{name}: {error}") from error
+EVERY_BYTE = "".join(
+    chr(code)
+    for codes in (
+        *(range(0x80), range(0x80, 0xC0), range(0xC0, 0x800, 0x40)),
+        *([0x800], range(0x1000, 0x10000, 0x1000), [0x10000], range(0x40000, 0x110000, 0x40000)),
+    )
+    for code in codes
+)
+"""Characters that hold every byte of UTF-8: those that stand alone, that go on, and that begin two, three or four."""
+PROBES = (
+    *("Once", " upon", "a time ", "  ", "\t\tindented\r\n\r\nnext\rline\n\n", "He said: “I'll” – 3.14%!"),
+    *("naïve e\u0301 ﬁ Ⅳ", "日本語 한국어 हिन्दी", "👩\u200d👩\u200d👧 🌍", "\ufeffBOM", END_OF_TEXT, EVERY_BYTE),
+)
+"""Texts that tokenizers change: where they begin and end, at blanks, by normalising, by bytes without a token."""
+NAMED = 12
+"""How many bytes without a token an error names, and added tokens are tried."""
+LOSSY_HINT = "Take one whose alphabet has every byte: sedd train --tokenizer bpe:4096 makes such ones."
 
 
 def require_tokenizer(tokenizer: "Tokenizer | None", reason: str, checkpoint: str = "this checkpoint") -> "Tokenizer":
@@ -43,18 +56,26 @@ def require_tokenizer(tokenizer: "Tokenizer | None", reason: str, checkpoint: st
 
 
 class Tokenizer:
-    """A byte-level BPE tokenizer. Raises `ValueError` for another kind of tokenizer and for a damaged file."""
+    """A byte-level BPE tokenizer. Raises `ValueError` for another kind of tokenizer.
+
+    `notes`: what was changed of the one that was given.
+    """
 
     def __init__(self, inner: tokenizers.Tokenizer, end_of_text: str = END_OF_TEXT) -> None:
         description = json.loads(inner.to_str())
         if (description.get("decoder") or {}).get("type") != "ByteLevel" or description.get("normalizer"):
             raise ValueError("only byte-level BPE tokenizers without a normaliser are supported")
+        self.notes: tuple[str, ...] = ()
+        if _drop_prefix_space(description.get("pre_tokenizer")):
+            inner = tokenizers.Tokenizer.from_str(json.dumps(description))
+            self.notes = ("the tokenizer's add_prefix_space, which puts a blank before every text, is off",)
         # Files from the hub may enable these; a prompt is neither truncated nor padded.
         inner.no_truncation()
         inner.no_padding()
         # `<|endoftext|>` typed by a user is 13 characters, not an instruction.
         inner.encode_special_tokens = True
         self._inner = inner
+        self._reads_crlf_as_lf = False
         vocabulary = inner.get_vocab()
         self.size: int = max(vocabulary.values(), default=-1) + 1
         self.end_of_text_id: int | None = inner.token_to_id(end_of_text)
@@ -71,22 +92,83 @@ class Tokenizer:
 
     @classmethod
     def from_file(cls, path: Path) -> "Tokenizer":
-        with _raising_value_error(path.name):
-            inner = tokenizers.Tokenizer.from_buffer(path.read_bytes())
-        return cls(inner)
+        """Load a tokenizer.json. Raises `NotLoadableError` if it is damaged, of another kind, or loses characters."""
+        check_genuine(path)
+        return cls._load(
+            path.parent, path.name, lambda: tokenizers.Tokenizer.from_buffer(without_bom(path.read_bytes()))
+        )
 
     @classmethod
     def from_gpt2(cls, vocab: Path, merges: Path) -> "Tokenizer":
-        """Load GPT-2's original pair of files, `vocab.json` and `merges.txt`."""
-        with _raising_value_error(f"{vocab.name} and {merges.name}"):
-            model = tokenizers.models.BPE.from_file(str(vocab), str(merges))
-        inner = tokenizers.Tokenizer(model)
-        inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-        inner.decoder = tokenizers.decoders.ByteLevel()
-        return cls(inner)
+        """Load GPT-2's original pair of files, `vocab.json` and `merges.txt`. Raises as `from_file` does."""
+        check_genuine(vocab)
+        check_genuine(merges)
+
+        def read() -> tokenizers.Tokenizer:
+            # The library reads these two by their paths alone.
+            with TemporaryDirectory() as folder:
+                copies = [Path(folder) / file.name for file in (vocab, merges)]
+                for file, copy in zip((vocab, merges), copies, strict=True):
+                    copy.write_bytes(without_bom(file.read_bytes()))
+                inner = tokenizers.Tokenizer(tokenizers.models.BPE.from_file(*map(str, copies)))
+            inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+            inner.decoder = tokenizers.decoders.ByteLevel()
+            return inner
+
+        return cls._load(vocab.parent, f"{vocab.name} and {merges.name}", read)
+
+    @classmethod
+    def _load(cls, folder: Path, name: str, read: Callable[[], tokenizers.Tokenizer]) -> "Tokenizer":
+        try:
+            inner = read()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            # `tokenizers` raises a plain Exception, or panics: that is no Exception, and its class cannot be imported.
+            raise _unreadable(folder, f"{name}: {error}") from error
+        try:
+            tokenizer = cls(inner)
+        except ValueError as error:
+            raise _unreadable(folder, str(error)) from error
+        if fault := tokenizer.fault():
+            raise NotLoadableError(f"the tokenizer in {folder} changes the text: {fault}", LOSSY_HINT)
+        return tokenizer
+
+    def fault(self, texts: Iterable[str] = ()) -> str | None:
+        """Why it is lossy: the bytes that have no token, or a text, a probe or one of `texts`, that comes back changed.
+
+        None for a tokenizer that gives every one of them back.
+        """
+        lone = {byte: bytes_to_token(bytes([byte])) for byte in sorted(set(EVERY_BYTE.encode()))}
+        if missing := [byte for byte, entry in lone.items() if self._inner.token_to_id(entry) is None]:
+            # Letters tell more than control characters.
+            named = sorted(missing, key=lambda byte: not chr(byte).isalnum())[:NAMED]
+            more = ", ..." if len(missing) > len(named) else ""
+            return (
+                f"{len(missing)} of the {len(lone)} bytes of UTF-8 have no token "
+                f"({', '.join(map(_byte_name, named))}{more})"
+            )
+        # Those that the vocabulary adds can take the blanks around them along.
+        added = (f"a  {content.decode()}  b" for content in islice(filter(None, self._added.values()), NAMED))
+        for text in (*PROBES, *added, *texts):
+            decoded = b"".join(map(self._bytes_of_entry, self.encode(text))).decode(errors="replace")
+            if decoded != text:
+                return f"{_short(text)} becomes {_short(decoded)}"
+        return None
+
+    def reading(self, newline: str) -> "Tokenizer":
+        """The tokenizer of a document with these line ends: one that encodes CRLF as LF if they are CRLF.
+
+        Networks learn LF: to most, a CR is an unknown sign.
+        """
+        reader = copy.copy(self)
+        reader._reads_crlf_as_lf = newline == CRLF
+        return reader
 
     def encode(self, text: str) -> list[int]:
-        """The token ids of a text. Every text can be encoded, and decodes to itself."""
+        """The token ids of a text. Every text can be encoded, and decodes to itself (but see `reading`)."""
+        if self._reads_crlf_as_lf:
+            text = text.replace(CRLF, "\n")
         return list(self._inner.encode(text, add_special_tokens=False).ids)
 
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
@@ -110,7 +192,11 @@ class Tokenizer:
 
     @cached_property
     def _token_bytes(self) -> list[bytes]:
-        return [self._added[i] if i in self._added else token_to_bytes(self.id_to_token(i)) for i in range(self.size)]
+        return [self._bytes_of_entry(i) for i in range(self.size)]
+
+    def _bytes_of_entry(self, token: int) -> bytes:
+        """As `bytes_of`, without the table of all tokens."""
+        return self._added[token] if token in self._added else token_to_bytes(self.id_to_token(token))
 
     @cached_property
     def has_space_tokens(self) -> bool:
@@ -121,6 +207,11 @@ class Tokenizer:
     def non_space_tokens(self) -> tuple[int, ...]:
         """Tokens that do not begin with a space."""
         return tuple(i for i, entry in enumerate(self._token_bytes) if not entry.startswith(b" "))
+
+    @cached_property
+    def line_end_tokens(self) -> tuple[int, ...]:
+        """Tokens that hold a line end, LF or CR."""
+        return tuple(i for i, entry in enumerate(self._token_bytes) if b"\n" in entry or b"\r" in entry)
 
     def decode_each(self, ids: Sequence[int | None]) -> list[str]:
         """The characters that each token completes; None (MASK) has none. See `byte_level.decode_each`."""
@@ -153,12 +244,37 @@ class Tokenizer:
             full_canvas=full_canvas,
         )
 
-    def compose_gap(self, ids: Sequence[int | None], *, absorbs_space: bool) -> str:
+    def compose_gap(self, ids: Sequence[int | None], *, absorbs_space: bool, newline: str = "\n") -> str:
         """The text of a gap. See `byte_level.compose_gap`."""
-        return compose_gap(self._bytes_of_each(ids), self._is_end(ids), absorbs_space=absorbs_space)
+        return compose_gap(self._bytes_of_each(ids), self._is_end(ids), absorbs_space=absorbs_space, newline=newline)
 
     def _bytes_of_each(self, ids: Sequence[int | None]) -> list[bytes | None]:
         return [None if token is None else self.bytes_of(token) for token in ids]
 
     def _is_end(self, ids: Sequence[int | None]) -> list[bool]:
         return [token is not None and token == self.end_of_text_id for token in ids]
+
+
+def _drop_prefix_space(pre_tokenizer: dict[str, Any] | None) -> bool:
+    """Turn `add_prefix_space` off in the description of a pre-tokenizer. Returns whether it was on."""
+    if pre_tokenizer is None:
+        return False
+    parts = [_drop_prefix_space(part) for part in pre_tokenizer.get("pretokenizers", ())]
+    on = pre_tokenizer.get("type") == "ByteLevel" and bool(pre_tokenizer.get("add_prefix_space"))
+    if on:
+        pre_tokenizer["add_prefix_space"] = False
+    return on or any(parts)
+
+
+def _unreadable(folder: Path, reason: str) -> NotLoadableError:
+    return NotLoadableError(
+        f"cannot read the tokenizer in {folder}: {reason}", "Fetch the file again, or take the checkpoint's own."
+    )
+
+
+def _byte_name(byte: int) -> str:
+    return chr(byte) if 0x20 < byte < 0x7F else f"0x{byte:02X}"
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:40]}...")

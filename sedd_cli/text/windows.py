@@ -18,12 +18,16 @@ MAX_GAP_SHARE = 0.75
 
 @dataclass(frozen=True)
 class SizedGap:
-    """A gap with its number of tokens. `absorbs_space`: they begin with the space that ends the text before it."""
+    """A gap with its number of tokens. `absorbs_space`: they begin with the space that ends the text before it.
+
+    `one_line`: none of them holds a line end.
+    """
 
     start: int
     end: int
     tokens: int
     absorbs_space: bool = False
+    one_line: bool = False
 
     @property
     def begin(self) -> int:
@@ -122,11 +126,14 @@ def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group
         free[place.start : place.stop] = True
     forbidden = () if tokenizer.end_of_text_id is None else (tokenizer.end_of_text_id,)
     space_positions = tuple(place.start for gap, place in zip(inside, gap_positions, strict=True) if gap.absorbs_space)
+    line_positions = tuple(i for gap, place in zip(inside, gap_positions, strict=True) if gap.one_line for i in place)
     canvas = Canvas(
         torch.tensor(ids),
         free,
         forbidden=forbidden,
         space_positions=space_positions,
         forbidden_at_space=tokenizer.non_space_tokens if space_positions else (),
+        line_positions=line_positions,
+        forbidden_in_line=tokenizer.line_end_tokens if line_positions else (),
     )
     return Window(canvas, group.first, tuple(gap_positions))

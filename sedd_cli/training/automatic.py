@@ -6,7 +6,8 @@ from typing import Any
 from sedd_cli.errors import UsageError
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.names import find_checkpoint
-from sedd_cli.text.corpus import corpus_files
+from sedd_cli.text.corpus import Corpus
+from sedd_cli.text.corpus_files import list_files
 from sedd_cli.training.objective_table import DEFAULT_OBJECTIVES
 from sedd_cli.training.recipe import Recipe
 
@@ -28,7 +29,7 @@ AT_ONCE = 256
 
 def recipe_for_text(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
     """The table of a recipe: an autoregressive start for a quarter of the time, then the objective `simple`."""
-    size = sum(file.stat().st_size for file in corpus_files(source))
+    size = Corpus(source).size()
     tokenizer, width, blocks, heads, length = next(row[1:] for row in SIZES if size <= row[0])
     return {
         **_common(source, on_cpu, length),
@@ -44,7 +45,7 @@ def recipe_for_text(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any
 def recipe_from_checkpoint(init_from: str, source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
     """The table of a recipe that starts from the checkpoint `init_from`, with its default objective."""
     config = read_config(find_checkpoint(init_from))
-    corpus_files(source)  # raises before anything is made if there is no text
+    list_files(source)  # raises before anything is made if there is no text
     return {
         **_common(source, on_cpu, config.model.length),
         "start": init_from,

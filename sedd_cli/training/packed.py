@@ -42,6 +42,12 @@ def pack(documents: Iterable[str], tokenizer: Tokenizer, path: Path) -> None:
     summary.commit()
 
 
+def document_tokens(path: Path) -> npt.NDArray[np.int64]:
+    """(N,) tokens of each packed document, its end-of-text token included."""
+    ends = np.fromfile(path.with_suffix(".ends"), np.int64)
+    return np.concatenate([ends[:1], ends[1:] - ends[:-1]])
+
+
 def _batches(documents: Iterable[str]) -> Iterator[list[str]]:
     iterator = iter(documents)
     while batch := list(islice(iterator, BATCH)):
@@ -57,7 +63,7 @@ class PackedCorpus:
     """
 
     def __init__(self, path: Path, length: int, *, wrap: bool = False) -> None:
-        summary = json.loads(path.with_suffix(".json").read_text())
+        summary = json.loads(path.with_suffix(".json").read_bytes())
         self.documents, self.bytes = int(summary["documents"]), int(summary["bytes"])
         if summary["tokens"] < length and not wrap:
             raise UsageError(

@@ -14,7 +14,7 @@ def plot_run(run: Path) -> Path:
     Raises `NotLoadableError` if the run has no metrics, `SeddError` if matplotlib is not installed.
     """
     try:
-        records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        records = [json.loads(line) for line in (run / "metrics.jsonl").read_bytes().splitlines()]
     except (OSError, ValueError) as error:
         raise NotLoadableError(f"there are no metrics in {run}", "Give the folder of a run, as -o named it.") from error
     try:

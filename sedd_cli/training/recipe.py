@@ -24,7 +24,10 @@ Parallel = Literal["ddp", "fsdp"]
 
 FREE_ON_RESUME = {"save", "report", "micro_batch", "parallel", "dtype", "start"}
 """Keys that may change on --resume."""
-FREE_OF = {"data": {"train", "validation", "separator", "held_out"}, "phases": {"steps", "max_minutes", "decay"}}
+FREE_OF = {
+    "data": {"train", "validation", "separator", "text_key", "held_out"},
+    "phases": {"steps", "max_minutes", "decay"},
+}
 """Keys of sections that may change: the location of the data, which are packed; the length and decay of phases."""
 
 
@@ -33,14 +36,15 @@ class _Section(BaseModel):
 
 
 class Data(_Section):
-    """The location of the text. `separator`: the line between documents (None: detected). `held_out`: the share of
-    documents kept for validation where no `validation` path is given (one in so many, a half at most). `short`: the
-    share of steps whose canvases are cut to a random length, so that the network learns short ones too (as LLaDA,
-    2502.09992)."""
+    """The location of the text. `separator`: the line between documents, `text_key`: the key of the text in JSON
+    objects (None: detected). `held_out`: the share of documents kept for validation where no `validation` path is given
+    (one in so many, a half at most). `short`: the share of steps whose canvases are cut to a random length, so that the
+    network learns short ones too (as LLaDA, 2502.09992)."""
 
     train: str = ""
     validation: str = ""
     separator: str | None = None
+    text_key: str | None = None
     held_out: float = Field(default=0.01, gt=0, lt=1)
     short: float = Field(default=0.0, ge=0, le=1)
 
@@ -226,7 +230,7 @@ def read_recipe(path: Path, changes: list[str], resume_dir: Path | None = None) 
     Raises `NotLoadableError` or `UsageError` with what to correct.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise NotLoadableError(f"cannot read {path}: {error.strerror}", "Give a recipe (.toml) or a text.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -14,6 +14,7 @@ from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.lock import LOCK_FILE, file_lock
 from sedd_cli.models.config import Config
 from sedd_cli.models.layout import CONFIG, TOKENIZER, WEIGHTS
+from sedd_cli.text.encodings import without_bom
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.training.recipe import Recipe, differing_keys
 
@@ -65,7 +66,7 @@ class RunFolder:
     def load_recipe(self) -> Recipe:
         """The recipe of the run. Raises `NotLoadableError` if there is no run."""
         try:
-            return Recipe.model_validate_json((self.path / "recipe.json").read_bytes())
+            return Recipe.model_validate_json(without_bom((self.path / "recipe.json").read_bytes()))
         except (OSError, ValueError) as error:
             raise NotLoadableError(
                 f"there is no run to resume in {self.path}", "Start one without --resume."
@@ -84,6 +85,7 @@ class RunFolder:
         write_file(self.path / "tokenizer.json", tokenizer.save())
 
     def load_tokenizer(self) -> Tokenizer:
+        """The run's tokenizer. Raises `NotLoadableError` if it is damaged or changes texts."""
         return Tokenizer.from_file(self.path / "tokenizer.json")
 
     def save_checkpoint(self, config: Config, weights: dict[str, Tensor]) -> None:

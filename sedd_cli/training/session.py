@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 
 import torch
@@ -16,24 +15,23 @@ from sedd_cli.generation.engine import generate
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.network import ScoreNetwork
-from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.training.init_from import load_initial_checkpoint
 from sedd_cli.training.loop import StepReport, Trainer, make_network, validation_bound
 from sedd_cli.training.objective_table import OBJECTIVES
-from sedd_cli.training.packed import PackedCorpus, pack
+from sedd_cli.training.packed import PackedCorpus
+from sedd_cli.training.preparation import CorpusReport, prepare
 from sedd_cli.training.recipe import Recipe
 from sedd_cli.training.run import Metrics, RunFolder
 from sedd_cli.training.states import States
-from sedd_cli.training.vocabulary import make_tokenizer
-
-VOCABULARY_DOCUMENTS = 200_000
-"""Maximum number of documents that a tokenizer is trained on."""
 
 
 @dataclass(frozen=True)
 class PreparationReport:
-    """The data is packed: tokens and documents to train on, canvases in a pass, parameters of the network."""
+    """The data is packed: tokens and documents to train on, canvases in a pass, parameters of the network.
+
+    `notes`: how the tokenizer or the checkpoint to start from was read, where that needs saying.
+    """
 
     tokens: int
     documents: int
@@ -42,6 +40,7 @@ class PreparationReport:
     vocabulary: int
     parameters: int
     resumed_at: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class SampleReport:
     text: str
 
 
-Event = PreparationReport | StepReport | ValidationReport | SaveReport | SampleReport
+Event = CorpusReport | PreparationReport | StepReport | ValidationReport | SaveReport | SampleReport
 
 
 @contextmanager
@@ -102,6 +101,7 @@ class TrainingSession:
         if resume:
             self.folder.check_resume(recipe)
         self._init_checkpoint = None if resume or recipe.start is None else load_initial_checkpoint(recipe, folder)
+        self._notes = self._init_checkpoint.notes if self._init_checkpoint else ()
         self._locks = ExitStack()
         if not self.world.is_first:
             return
@@ -120,9 +120,11 @@ class TrainingSession:
     def _events(self) -> Iterator[Event]:
         recipe = self.recipe
         if not self._resume and self.world.is_first:
-            self._make_tokenizer_and_data()
+            initial = None if self._init_checkpoint is None else self._init_checkpoint.tokenizer
+            yield from prepare(recipe, self.folder, initial)
         self.world.barrier()
         tokenizer = self.folder.load_tokenizer()
+        self._notes += tokenizer.notes
         self.data = PackedCorpus(self.folder.data / "train", recipe.model.length)
         self.validation = PackedCorpus(self.folder.data / "validation", recipe.model.length, wrap=True)
         self._load_provenance(tokenizer)
@@ -144,6 +146,7 @@ class TrainingSession:
             self.tokens,
             sum(p.numel() for p in network.parameters()),
             step,
+            self._notes,
         )
         if not self._resume:
             yield self._save(tokenizer)
@@ -189,37 +192,6 @@ class TrainingSession:
         if not self.stopped:
             yield from self._validate(metrics)
         yield self._save(tokenizer)
-
-    def _make_tokenizer_and_data(self) -> None:
-        recipe, data = self.recipe, self.recipe.data
-        if not data.train:
-            raise UsageError("the recipe names no data", "Give it: --set data.train=PATH.")
-        source = Path(data.train)
-        count = sum(1 for _ in read_documents(source, data.separator))
-        if count == 0:
-            raise UsageError(f"{source} holds no text", "A corpus needs at least two documents.")
-        if count == 1 and not data.validation:
-            raise UsageError(
-                f"{source} is a single document, so that none is left for validation",
-                "Split it (--separator), or give --set data.validation=PATH.",
-            )
-        if data.validation and next(read_documents(Path(data.validation), data.separator), None) is None:
-            raise UsageError(f"{data.validation} holds no text", "Validation needs at least one document.")
-        if self._init_checkpoint is not None and self._init_checkpoint.tokenizer is not None:
-            tokenizer = self._init_checkpoint.tokenizer
-        else:
-            documents = islice(read_documents(source, data.separator), VOCABULARY_DOCUMENTS)
-            tokenizer = make_tokenizer(recipe.tokenizer, documents)
-        every = 0 if data.validation else min(count, max(2, round(1 / data.held_out)))
-        numbered = enumerate(read_documents(source, data.separator), start=1)
-        pack((text for i, text in numbered if not every or i % every), tokenizer, self.folder.data / "train")
-        if data.validation:
-            held_out = read_documents(Path(data.validation), data.separator)
-        else:
-            numbered = enumerate(read_documents(source, data.separator), start=1)
-            held_out = (text for i, text in numbered if i % every == 0)
-        pack(held_out, tokenizer, self.folder.data / "validation")
-        self.folder.save_tokenizer(tokenizer)
 
     def load_ema_model(self) -> ScoreNetwork:
         """The network with the averaged weights; overwritten by the next call. A collective operation."""

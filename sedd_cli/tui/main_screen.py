@@ -114,6 +114,8 @@ class MainScreen(FileActions):
             self.notify(
                 "This checkpoint has no tokenizer: it generates token ids, and reads no documents.", severity="warning"
             )
+        for note in message.checkpoint.notes:
+            self.notify(note)
         self.refresh_view()
 
     def on_load_failed(self, message: messages.LoadFailed) -> None:

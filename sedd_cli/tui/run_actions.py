@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from sedd_cli.text.gaps import keep_lines
 from sedd_cli.tui import messages
 from sedd_cli.tui.base_screen import SPEEDS, BaseScreen
 from sedd_cli.tui.scene import Scene
@@ -186,7 +187,8 @@ class RunActions(BaseScreen):
             from sedd_cli.generation.infill import Infilling
 
             if filling:
-                return Infilling(checkpoint, self._request(count), scene.draft.text, scene.draft.gaps)
+                gaps = keep_lines(scene.draft.gaps, scene.draft.text, self.session.document.path)
+                return Infilling(checkpoint, self._request(count), scene.draft.text, gaps)
             return Run(checkpoint, self._request(1, scene.draft.text))
 
         self.stop_run()

@@ -101,6 +101,15 @@ def test_conditional(sedd: Sedd, judge: str, reference: str, form: str) -> None:
     assert form in record["card"]["given"]
 
 
+def test_a_reference_in_json_has_its_key(sedd: Sedd, tmp_path: Path) -> None:
+    path = tmp_path / "stories.jsonl"
+    path.write_text('{"id": "none", "tale": "Once upon a time there was a dog."}\n' * 3)
+    args = ("eval", "samples", "-n", "1", "--length", "8", "--steps", "1", "--reference", str(path))
+    guessed = sedd(*args)
+    assert guessed.code == 2 and "Its keys are id, tale: name that of the text by --text-key." in guessed.stderr
+    assert sedd(*args, "--text-key", "tale").code == 0
+
+
 def test_fewer_documents_than_texts_are_told_of(sedd: Sedd, reference: str) -> None:
     result = sedd("eval", "samples", "-n", "5", "--length", "8", "--steps", "1", "--reference", reference)
     assert "stories.txt has only 4 documents for 5 texts" in result.stderr

@@ -152,7 +152,7 @@ def test_a_foreign_prompt_earns_a_warning(sedd: Sedd, built_in: Checkpoint) -> N
 
 
 def test_a_changed_law_is_told(sedd: Sedd) -> None:
-    assert "change the law" in sedd("generate", *QUICK, "--top-p", "0.9").stderr
+    assert "temperature, top-k and top-p change the law" in sedd("generate", *QUICK, "--top-p", "0.9").stderr
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from sedd_cli import Checkpoint, Gap, infill
+from sedd_cli.cli.gaps import AskedGaps
+from sedd_cli.cli.terminal import Terminal
+from sedd_cli.text.document import Document
 from tests.conftest import Result, Sedd
 
 STORY = "\ufeffOnce upon a time, there was a little dog.\r\nHe ran to the park\tand saw a cat. \r\nThey were happy."
@@ -226,6 +229,7 @@ def test_trace(sedd: Sedd, story: Path, tmp_path: Path) -> None:
         (["--mask", "5:9", "--json", "--diff"], 2, "both go to stdout"),
         (["--mask", "5:9", "-i", "-o", "x"], 2, "two places"),
         (["--regex", "("], 2, "not a regular expression"),
+        (["--mask", "5:9", "--regex", "dog"], 2, "--mask and --regex both name the gaps"),
         (["--regex", "zebra"], 2, "matches nothing"),
         (["--mask", "5:9", "-n", "0"], 2, "must be at least 1"),
         (["--mask", "5:9", "--steps", "0"], 2, "steps must be at least 1"),
@@ -268,3 +272,61 @@ def test_a_target_that_cannot_be_written_is_refused_before_any_work(sedd: Sedd, 
 
 def test_gap_is_importable() -> None:
     assert Gap(1, 2).tokens is None
+
+
+def test_a_mask_that_cuts_words_is_told_with_the_words(sedd: Sedd, tmp_path: Path) -> None:
+    path = tmp_path / "a story.txt"
+    text = "She ran to the park. Don't stop."
+    path.write_text(text)
+    result = sedd("infill", str(path), "--mask", "5:9", "--mask", "24:26", *QUICK)
+    assert result.code == 0 and result.stdout.startswith(b"She r") and result.stdout.endswith(b"'t stop.")
+    assert result.stderr.count("--whole-words") == 1 and 'cuts "r|an" and "t|o" and "Don|\'t"' in result.stderr
+    command = f"sedd infill '{path}' --unit words --mask 1:3 --mask 5:6"
+    assert command in result.stderr
+    whole = sedd("infill", str(path), "--mask", "5:9", "--mask", "24:26", "--whole-words", *QUICK)
+    words = sedd("infill", str(path), "--unit", "words", "--mask", "1:3", "--mask", "5:6", *QUICK)
+    assert whole.stdout == words.stdout != result.stdout and "--whole-words" not in whole.stderr + words.stderr
+    for mask in ("4:7", "4:10", "15:19", "0:20", "6:6", ":"):
+        assert "cuts" not in sedd("infill", str(path), "--mask", mask, *QUICK).stderr
+    by_pattern = json.loads(sedd("infill", str(path), "--regex", "a", "--whole-words", "--json", *QUICK).stdout)
+    assert [text[gap["start"] : gap["end"]] for gap in by_pattern["gaps"]] == ["ran", "park"]
+
+
+def test_overlapping_masks_are_one_gap_and_told(sedd: Sedd, story: Path) -> None:
+    masks = ("--mask", "60:70", "--mask", "53:66", "--mask", "71:75", "--mask", "75:80")
+    result = sedd("infill", str(story), *masks, *QUICK)
+    assert "cuts" not in result.stderr, "an edge within a word that is masked whole"
+    assert "the gaps 53:66 and 60:70 overlap: they are one, 53:70" in result.stderr
+    assert result.stderr.count(" overlap: ") == 1, "those that touch do not"
+
+
+def test_a_line_is_filled_with_one_line(built_in: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
+    def one_line(name: str, *spans: str, text: str = "a,b\nSam,sat\n\nc,d\n", **options: object) -> list[bool]:
+        defaults = {"unit": "chars", "pattern": None, "brackets": ("[[", "]]"), "tokens": None, "whole_words": False}
+        asked = AskedGaps(**{"spans": list(spans), "one_line": None, **defaults, **options})  # type: ignore[arg-type]
+        gaps = asked.of(Document(Path(name), text.encode(), text), built_in.tokenizer, Terminal(color="never"))
+        asked_for_none = options.get("one_line") is None
+        assert ("--no-one-line" in capsys.readouterr().err) == (asked_for_none and any(gap.one_line for gap in gaps))
+        return [gap.one_line for gap in gaps]
+
+    assert one_line("a.txt", "1:2", "3:4", unit="lines") == [True, True]
+    assert one_line("a.txt", "2:3", unit="lines", tokens="2") == [True]
+    assert one_line("a.txt", "1:3", unit="lines") == one_line("a.txt", "4:7") == [False]
+    assert one_line("a.txt", "1:2", unit="lines", one_line=False) == [False]
+    assert one_line("a.csv", "4:7", "10:14") == [True, False]
+    assert one_line("a.csv", "4:7", one_line=False) == [False]
+    assert one_line("a.srt", pattern="Sam") == one_line("a.tsv", text="x [[2]] y\n") == [True]
+    assert one_line("a.txt", "4:7", one_line=True) == [True]
+
+
+def test_a_document_of_crlf_stays_one(sedd: Sedd) -> None:
+    document = "Tom ran.\r\n\r\nSam sat.\r\n\r\nThe end.\r\n"
+    at = document.index("The end")
+    options = ("--mask", f"{at}:{at}", "--tokens", "16", "--steps", "8", "--seed", "1")
+    filled = sedd("infill", "-", *options, stdin=document.encode()).stdout
+    written = filled.removeprefix(document[:at].encode()).removesuffix(document[at:].encode())
+    assert b"\r\n" in written and written.count(b"\n") == written.count(b"\r\n")
+    line = sedd("infill", "-", *options, "--one-line", stdin=document.encode()).stdout
+    assert line.count(b"\n") == document.count("\n") and len(line) > len(document)
+    matched = sedd("infill", "-", "--regex", "sat.*$", *QUICK, stdin=document.encode()).stdout
+    assert matched.startswith(b"Tom ran.\r\n\r\nSam ") and matched.endswith(b"\r\n\r\nThe end.\r\n")

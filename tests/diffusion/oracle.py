@@ -7,12 +7,15 @@ import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.grid import Grid, Method
+from sedd_cli.diffusion.names import SAMPLERS
 from sedd_cli.diffusion.network import Network, Scored
 from sedd_cli.diffusion.processes import Absorbing, Process
 from sedd_cli.diffusion.samplers import Sampler, State
 from sedd_cli.diffusion.samplers.reveal_first import TimedSampler
 from sedd_cli.diffusion.schedules import Cosine, Geometric, LogLinear
 
+ABSORBING_SAMPLERS = tuple(e.name for e in SAMPLERS if "absorbing" in e.factories and e.grid != "chain")
+"""Names of the samplers that an absorbing process has on any schedule."""
 SCHEDULES = [LogLinear(), Geometric(), Cosine()]
 
 

@@ -13,6 +13,7 @@ from sedd_cli.diffusion.processes import Absorbing, Uniform
 from sedd_cli.diffusion.samplers import Sampler, State, make_sampler
 from sedd_cli.diffusion.schedules import LogLinear, mask_probability
 from tests.diffusion.oracle import (
+    ABSORBING_SAMPLERS,
     UNLIKELY,
     Oracle,
     Space,
@@ -33,7 +34,7 @@ SPACE = Space(TOKENS, L, seed=80)
 ALL_MASK, ALL_FREE = torch.full((L,), MASK), torch.ones(L, dtype=torch.bool)
 ROWS = 1000
 
-MASKED = ["tweedie", "euler", "first-hitting", "raw"]
+MASKED = [*ABSORBING_SAMPLERS, "raw"]
 TIMED = ["tweedie", "euler", "first-hitting"]
 
 

@@ -196,7 +196,7 @@ def test_temperature_raises_probabilities_to_its_inverse(temperature: float) -> 
 def test_whatever_the_shaping_some_allowed_token_is_drawn(
     logits: list[float], top_k: int | None, top_p: float | None, temperature: float, u: float
 ) -> None:
-    logits_processor = LogitsProcessor(temperature, top_k, top_p, forbidden=(0,))
+    logits_processor = LogitsProcessor(temperature=temperature, top_k=top_k, top_p=top_p, forbidden=(0,))
     given_logits = torch.tensor([logits], dtype=torch.float64)
     before = given_logits.clone()
     token = int(draw(given_logits, torch.tensor([u], dtype=torch.float64), logits_processor).token)
@@ -210,9 +210,8 @@ def test_a_tiny_temperature_draws_the_likeliest_token_even_where_every_logit_is_
     """Log scores late in a run are of any size: only their differences count."""
     logits = torch.tensor([[-900.0, -800.0, -850.0]], dtype=torch.float64)
     for temperature in (1e-3, 1e-100, 1e-306):
-        assert draw(logits, torch.tensor([0.5], dtype=torch.float64), LogitsProcessor(temperature)).token.tolist() == [
-            1
-        ]
+        drawn = draw(logits, torch.tensor([0.5], dtype=torch.float64), LogitsProcessor(temperature=temperature))
+        assert drawn.token.tolist() == [1]
 
 
 def test_probability_and_entropy_are_those_before_shaping() -> None:
@@ -263,3 +262,12 @@ def test_what_is_unfit_is_not_drawn_where_it_leads() -> None:
     elsewhere = torch.bincount(drawn.token[position == 6], minlength=5) / 5_000
     assert there.tolist() == pytest.approx([0.05 / 0.15, 0, 0.1 / 0.15, 0, 0], abs=1e-3)
     assert elsewhere.tolist() == pytest.approx([0.05 / 0.8, 0.4 / 0.8, 0.1 / 0.8, 0.25 / 0.8, 0], abs=1e-3)
+
+
+def test_limits_of_positions_add_up() -> None:
+    logits_processor = LogitsProcessor(
+        space_positions=(7,), forbidden_at_space=(1, 3), line_positions=(6, 7), forbidden_in_line=(0,)
+    )
+    logits = torch.zeros(3, 5, dtype=torch.float64)
+    allowed = logits_processor.apply(logits, torch.tensor([7, 6, 5])) == 0
+    assert [row.nonzero().squeeze(-1).tolist() for row in allowed] == [[2, 4], [1, 2, 3, 4], [0, 1, 2, 3, 4]]

@@ -10,7 +10,7 @@ from sedd_cli.diffusion.concrete_score import denoising_concrete_score
 from sedd_cli.diffusion.d3pm import make_chain
 from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.diffusion.likelihood import Estimator, estimate, ordered_nats, pseudo
-from sedd_cli.diffusion.names import SamplerName, ScoreUse
+from sedd_cli.diffusion.names import SAMPLERS, SamplerName, ScoreUse
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.samplers import make_sampler
@@ -71,11 +71,8 @@ def test_columns_and_states_are_inverse() -> None:
 @pytest.mark.parametrize(
     ("name", "score"),
     [
-        ("tweedie", "normalised"),
-        ("euler", "normalised"),
-        ("first-hitting", "normalised"),
-        ("ancestral", "normalised"),
-        ("tweedie", "raw"),
+        *((entry.name, "normalised") for entry in SAMPLERS if "absorbing" in entry.factories),
+        *((entry.name, "raw") for entry in SAMPLERS if "absorbing" in entry.raw_factories),
     ],
 )
 @pytest.mark.parametrize("prompt", [False, True])

@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.diffusion.grid import T_END, Grid, Method, make_grid
+from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.diffusion.processes import Absorbing, Process, Uniform
 from sedd_cli.diffusion.randomness import START, uniforms
 from sedd_cli.diffusion.samplers import Sampler, make_sampler
@@ -16,6 +18,7 @@ from sedd_cli.diffusion.samplers.reveal_first import RevealFirst
 from sedd_cli.diffusion.schedules import Cosine, Geometric, LogLinear, Schedule, mask_probability
 from sedd_cli.errors import UsageError
 from tests.diffusion.oracle import (
+    ABSORBING_SAMPLERS,
     SCHEDULES,
     UNLIKELY,
     Oracle,
@@ -219,6 +222,19 @@ def test_uniform_steps_keep_clamped_tokens(method: Method) -> None:
     assert all(bool((x[:, 1] == 1).all()) for x in network.seen)
 
 
+@both_methods
+def test_the_first_noise_of_the_uniform_process_leaves_no_line_end_in_a_line(method: Method) -> None:
+    """A token that never moves is not drawn: such a one has to move in the last step."""
+    limits = LogitsProcessor(line_positions=(0, 2), forbidden_in_line=(1,))
+    drawn = []
+    for processor in (limits, LogitsProcessor()):
+        sampler = make_sampler(UNIFORM, LogLinear(), name=method, steps=2, free=L, length=L, logits_processor=processor)
+        drawn.append(sampled(sampler, Oracle(SPACE, UNIFORM), ALL_MASK, rows=300))
+    for position, limited in enumerate((True, False, True)):
+        assert bool((drawn[0][:, position] == 1).any()) != limited
+        assert bool((drawn[1][:, position] == 1).any())
+
+
 @pytest.mark.parametrize(
     ("noise", "start"),
     [(LogLinear(), ALL_MASK), (LogLinear(), CLAMPED), (Geometric(), ALL_MASK), (Cosine(), CLAMPED)],
@@ -248,7 +264,7 @@ def test_raw_with_a_normalised_network_writes_what_reveal_first_writes(noise: Sc
         assert torch.equal(first, raw)
 
 
-NAMES = ["tweedie", "euler", "first-hitting", "raw", "uniform"]
+NAMES = [*ABSORBING_SAMPLERS, "raw", "uniform"]
 
 
 def named(name: str, start: Tensor, steps: int = 4) -> tuple[Sampler, Oracle]:
@@ -277,7 +293,7 @@ def test_calls_left_is_known_before_the_first_call(name: str, steps: int, start:
         assert calls == promised if sampler.exact_calls else calls <= promised
         if name in ("tweedie", "euler"):
             assert promised <= min(masked, steps + 1)
-        if name == "first-hitting":
+        if name in TOKEN_BY_TOKEN:
             assert promised == masked == sampler.num_updates
         promised_fewer |= calls < min(masked, steps + 1)
     assert sampler.exact_calls == (name != "raw")
@@ -309,7 +325,7 @@ def test_seed_and_row_decide_the_text(name: str) -> None:
     assert len(a.unique(dim=0)) > 5
 
 
-@pytest.mark.parametrize("name", ["tweedie", "euler", "first-hitting", "raw"])
+@pytest.mark.parametrize("name", [*ABSORBING_SAMPLERS, "raw"])
 def test_changes_tell_what_was_written_and_how_likely_it_was(name: str) -> None:
     sampler, network = named(name, CLAMPED)
     for state in start_states(sampler, CLAMPED, CLAMPED == MASK, rows=20):

@@ -1,5 +1,6 @@
 """Data sets by name, from a hub on loopback, and from files; what can be wrong with them."""
 
+import gzip
 import io
 import json
 import os
@@ -206,6 +207,22 @@ def test_a_file_is_a_text_unless_said_otherwise(tmp_path: Path, monkeypatch: pyt
     assert read_dataset("./ptb").documents == read.documents
 
 
+def test_json_is_a_text_whose_key_is_noted(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.json", '\ufeff[{"title": "A", "story": "One , two ."}]')
+    read = read_dataset(path)
+    assert (read.documents, read.notes) == (("One , two .",), ('documents are the "story" of JSON array',))
+    assert read_dataset(path, text_key="title").documents == ("A",)
+    with pytest.raises(UsageError, match=r"fixed by its format\n--text-key is for format text"):
+        read_dataset(path, format="lambada", text_key="story")
+
+
+def test_a_packed_file_is_read(tmp_path: Path) -> None:
+    for format in ("text", "wikitext"):
+        data = gzip.compress(b" One .\n")
+        read = read_dataset(write(tmp_path, "a.txt.gz", data), format=format, detokenise=False)
+        assert [text.strip("\n") for text in read.documents] == [" One ."] and sha256(data) in read.source
+
+
 def test_what_differs_from_the_papers_wikitext_is_noted(tmp_path: Path) -> None:
     path = write(tmp_path, "wiki.txt", " = Mills = \n The <unk> mill . \n")
     empty, unknown = read_dataset(path, format="wikitext").notes
@@ -235,7 +252,9 @@ def test_files_that_do_not_fit(tmp_path: Path, name: str, data: str, format: For
 def test_files_that_are_not_text(tmp_path: Path, format: Format) -> None:
     with pytest.raises(NotLoadableError, match=r"latin.txt is not UTF-8: byte 0xe9 at offset 8"):
         read_dataset(write(tmp_path, "latin.txt", b"{}      \xe9\n"), format=format)
-    with pytest.raises(NotLoadableError, match=r"table is not text: byte 0x00 at offset \d+\n.*published"):
+    with pytest.raises(NotLoadableError, match=r"nul.txt is a binary file: byte 0x00 at offset 6\n"):
+        read_dataset(write(tmp_path, "nul.txt", b"{}    \0"), format=format)
+    with pytest.raises(SeddError, match=r"table is (a table, not a text\nConvert it .*parquet|a binary file)"):
         read_dataset(write(tmp_path, "table", table(ROWS)), format=format)
 
 

@@ -174,7 +174,7 @@ def test_the_card_says_how(built_in: Checkpoint, judge: JudgeModel, reference: P
     facts = dict(card(evaluation, judge, results))
     assert facts["complete"] == "yes" and facts["rejections"].startswith("none")
     assert "float32 on cpu" in facts["precision"] and "float64" in facts["precision"]
-    assert facts["temperature"] == "0.5, top-k off, nucleus (top-p) 0.9"
+    assert facts["temperature"] == "0.5, top-k off, top-p 0.9"
     assert facts["samples"] == f"rows 0 to 1 of seed 3, canvases of {LENGTH} tokens"
     assert judge.card.origin in facts["judge"] and "stored as float32" in facts["judge"]
     assert "'<|endoftext|>' stands before" in facts["judge reads"] and facts["entropy"].startswith("nats")

@@ -15,9 +15,10 @@ from sedd_cli.diffusion import likelihood
 from sedd_cli.diffusion.names import SamplerName
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.generation import lengths
-from sedd_cli.generation.infill import Infilling
+from sedd_cli.generation.infill import Filling, Infilling
 from sedd_cli.models.config import Config
 from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.text.line_ends import newline_of, with_newlines
 from sedd_cli.text.tokenizer import Tokenizer
 from tests.diffusion.oracle import UNLIKELY, Oracle, Space, chi_square_p, index_of
 
@@ -217,3 +218,70 @@ def test_only_the_first_token_of_a_gap_must_begin_with_the_blank(built_in: Check
     limited, unlimited = ([step.ids for step in job.steps()][-1] for job in (run, free))
     start = window.gap_positions[0].start
     assert torch.equal(limited[start + 1 :], unlimited[start + 1 :])
+
+
+CRLF_STORY = "Once upon a time, there was a little dog\nnamed Max.\r\n\r\nThe end.\r\n"
+
+
+def test_a_document_of_crlf_is_filled_as_one_of_lf_is(built_in: Checkpoint) -> None:
+    """The network reads and writes the same tokens; in the document their line ends are its own."""
+    at = CRLF_STORY.index("The end")
+    settings = {"seed": 1, "steps": 32, "num_samples": 2}
+
+    def filled(document: str, shift: int) -> list[Filling]:
+        return infill(built_in, document, [Gap(at - shift, at - shift, 90), Gap(5, 9)], **settings)  # type: ignore[arg-type]
+
+    windows, unix = filled(CRLF_STORY, 0), filled(CRLF_STORY.replace("\r\n", "\n"), 2)
+    assert any("\n" in filling.text[slice(*filling.spans[1])] for filling in unix)
+    for ours, theirs in zip(windows, unix, strict=True):
+        written, expected = ([f.text[slice(*span)] for span in f.spans] for f in (ours, theirs))
+        assert written == [text.replace("\n", "\r\n") for text in expected]
+        assert rest_of(ours.text, ours.spans) == rest_of(CRLF_STORY, [(5, 9), (at, at)])
+        assert (ours.nats, ours.nfe) == (theirs.nats, theirs.nfe)
+
+
+def test_a_line_end_of_crlf_counts_as_one_of_lf_does(built_in: Checkpoint) -> None:
+    """As many tokens as stood there, and lengths compared, are those of the text that the network reads."""
+    document = "He ran.\r\nHe sat.\r\nHe slept.\r\n"
+    for tokens in (None, "auto"):
+        gap = Gap(0, 18, tokens)  # type: ignore[arg-type]
+        ours = Infilling(built_in, Request(steps=4, seed=1), document, [gap])
+        theirs = Infilling(built_in, Request(steps=4, seed=1), document.replace("\r\n", "\n"), [replace(gap, end=16)])
+        assert [s.tokens for s in ours.sized_gaps] == [s.tokens for s in theirs.sized_gaps]
+        assert [c.nats for c in ours.chosen_lengths] == [c.nats for c in theirs.chosen_lengths]
+
+
+def test_a_document_of_both_line_ends_is_written_with_the_more_frequent() -> None:
+    assert [newline_of(text) for text in ("", "a", "a\nb", "a\r\nb\n", "a\r\n\r\nb\n", "a\rb")] == [
+        *["\n"] * 4,
+        "\r\n",
+        "\n",
+    ]
+    assert with_newlines("a\nb\r\nc", "\r\n") == "a\r\nb\r\nc" and with_newlines("a\r\nb", "\n") == "a\r\nb"
+
+
+@pytest.mark.parametrize("options", [{}, {"sampler": "first-hitting"}, {"score": "raw"}])
+def test_a_gap_of_one_line_holds_no_line_end(built_in: Checkpoint, options: dict[str, object]) -> None:
+    document = "Tom ran.\n\nSam sat.\n\nAnn ate.\n\nThe end.\n"
+    places = document.index("Ann"), document.index("The end")
+
+    def run(*one_line: bool) -> Infilling:
+        gaps = [Gap(at, at, 16, only) for at, only in zip(places, one_line, strict=True)]
+        request = Request(**{"steps": 8, "seed": 1, "num_samples": 2, **options})  # type: ignore[arg-type]
+        infilling = Infilling(built_in, request, document, gaps)
+        list(infilling.steps())
+        return infilling
+
+    def line_ends(infilling: Infilling) -> list[int]:
+        """In each gap, of all candidates."""
+        texts = [[filling.text[slice(*span)] for span in filling.spans] for filling in infilling.fillings()]
+        return [sum(text.count("\n") + text.count("\r") for text in gap) for gap in zip(*texts, strict=True)]
+
+    assert all(line_ends(run(False, False)))
+    limited = run(True, False)
+    assert not line_ends(limited)[0] and line_ends(limited)[1] and line_ends(run(True, True)) == [0, 0]
+    (window,) = limited.windows
+    first, second = (place.start + 1 for place in window.gap_positions)
+    assert built_in.tokenizer is not None
+    (newline,) = built_in.tokenizer.encode("\n")
+    assert newline in window.canvas.excluded_at(first) and newline not in window.canvas.excluded_at(second)

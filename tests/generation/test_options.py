@@ -11,7 +11,11 @@ from typer.testing import CliRunner
 
 from sedd_cli import Request
 from sedd_cli.cli.main import GlobalOptions, app
+from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.generation.options import TABLE, Entry, SamplingKeywords
+from sedd_cli.generation.request import LAW_OPTIONS
+from sedd_cli.ranges import WholeRange
+from sedd_cli.text.canvas import Canvas
 
 every_option = pytest.mark.parametrize("entry", TABLE.values(), ids=lambda entry: entry.name)
 
@@ -38,6 +42,18 @@ def test_the_keywords_of_the_library_are_those_of_the_table() -> None:
 
 def test_a_request_has_the_options_of_the_table_in_their_order() -> None:
     assert [(f.name, f.default) for f in fields(Request)] == [(e.name, e.default) for e in TABLE.values()]
+
+
+@pytest.mark.parametrize("entry", LAW_OPTIONS, ids=lambda entry: entry.name)
+def test_options_that_change_the_law_reach_the_draws(entry: Entry) -> None:
+    value = 1 if isinstance(entry.option.range, WholeRange) else 0.5
+    processor = Request(**{entry.name: value}).logits_processor()
+    assert getattr(processor, entry.name) == value and processor.changes_law
+
+
+def test_draws_depend_on_the_options_of_the_table_and_on_the_canvas_alone() -> None:
+    of_canvas = {field.name for field in fields(Canvas)}
+    assert {field.name for field in fields(LogitsProcessor)} - of_canvas == {entry.name for entry in LAW_OPTIONS}
 
 
 @every_option

@@ -73,7 +73,15 @@ def healed(checkpoint: Checkpoint) -> Infilling:
     return Infilling(checkpoint, Request(steps=8, seed=3), document, [Gap(11, 19), Gap(28, 29)])
 
 
-@pytest.mark.parametrize("make", [lambda c: two_windows(c, num_samples=2, row=1, batch_size=2), redrawn, healed])
+def of_crlf(checkpoint: Checkpoint) -> Infilling:
+    """What is written holds line ends, which the document writes as CRLF."""
+    document = "Once upon a time, there was a little dog\r\nnamed Max.\r\n\r\nThe end.\r\n"
+    return Infilling(checkpoint, Request(steps=8, seed=1), document, [Gap(54, 54, 90)])
+
+
+@pytest.mark.parametrize(
+    "make", [lambda c: two_windows(c, num_samples=2, row=1, batch_size=2), redrawn, healed, of_crlf]
+)
 def test_every_moment_of_a_document(built_in: Checkpoint, make: object) -> None:
     job: Infilling = make(built_in)  # type: ignore[operator]
     lines, steps = record(job)
@@ -87,6 +95,17 @@ def test_every_moment_of_a_document(built_in: Checkpoint, make: object) -> None:
             recorded.text(recorded.at(0))
             == STORY[:20] + "[[5]]" + STORY[33:45] + "[[3]]" + STORY[52:240] + "[[6]]" + STORY[262:]
         )
+    elif make is of_crlf:
+        document = job.fillings()[0].text
+        assert document.count("\n") == document.count("\r\n") > job.document.count("\n")
+        # Traces of before the key kept the line ends that the network wrote.
+        old = json.loads(lines[0])
+        assert old.pop("newline") == "\r\n"
+        bare = parse([json.dumps(old).encode(), *lines[1:]]).sample()
+        text = bare.text(bare.at(bare.last))
+        assert text != document and text.replace("\r\n", "\n") == document.replace("\r\n", "\n")
+        with pytest.raises(NotLoadableError, match="no line end"):
+            parse([json.dumps({**old, "newline": "x"}).encode()])
     elif make is redrawn:
         told = [line for n in recording.numbers for line in recording.sample(n).lines if isinstance(line, StepLine)]
         assert any(line.remasked for line in told)
@@ -140,6 +159,12 @@ def test_moments_and_rows_that_are_not_there(built_in: Checkpoint) -> None:
 @pytest.fixture(scope="module")
 def trace(built_in: Checkpoint) -> bytes:
     return b"".join(held(built_in).trace())
+
+
+def test_a_byte_order_mark_is_no_part_of_a_trace(trace: bytes, tmp_path: Path) -> None:
+    (tmp_path / "marked").write_bytes(b"\xef\xbb\xbf" + trace)
+    marked, plain = read(tmp_path / "marked"), parse(trace.splitlines(keepends=True))
+    assert marked.header == plain.header and marked.numbers == plain.numbers
 
 
 def test_a_trace_that_was_cut_shows_what_came_before(trace: bytes) -> None:

@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import tokenizers
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -16,7 +17,9 @@ from sedd_cli.atomic import write_file
 from sedd_cli.models.checkpoint import read_tokenizer
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.names import built_in_names
+from sedd_cli.text.byte_level import BYTE_ALPHABET
 from sedd_cli.training.vocabulary import make_tokenizer
+from tests.conftest import enlarge_vocabulary
 
 
 def edit_config(folder: Path, change: Callable[[dict], None]) -> None:  # type: ignore[type-arg]
@@ -84,11 +87,30 @@ def test_no_graph_key_means_absorbing(folder: Path) -> None:
 
 
 def test_gpt2_pair_of_files_is_a_tokenizer(folder: Path) -> None:
-    (folder / "vocab.json").write_text(json.dumps({"a": 0, "b": 1, "Ġ": 2, "ab": 3, "<|endoftext|>": 4}))
+    vocabulary = [*BYTE_ALPHABET, "ab", "<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({entry: i for i, entry in enumerate(vocabulary)}))
     (folder / "merges.txt").write_text("#version: 0.2\na b\n")
-    tokenizer = load_checkpoint(folder).tokenizer
-    assert tokenizer is not None and tokenizer.end_of_text_id == 4
-    assert tokenizer.encode("ab a") == [3, 2, 0]
+    tokenizer = read_tokenizer(folder, read_config(folder).model_copy(update={"tokens": 258}))
+    assert tokenizer is not None and tokenizer.end_of_text_id == 257
+    assert [vocabulary[i] for i in tokenizer.encode("ab a")] == ["ab", "Ġ", "a"]
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_a_byte_order_mark_is_dropped_from_what_a_folder_holds(folder: Path, pair: bool) -> None:
+    vocabulary = {entry: i for i, entry in enumerate([*BYTE_ALPHABET, "ab"])}
+    if pair:
+        (folder / "vocab.json").write_text(json.dumps(vocabulary))
+        (folder / "merges.txt").write_text("#version: 0.2\na b\n")
+    else:
+        inner = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, [("a", "b")]))
+        inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+        inner.decoder = tokenizers.decoders.ByteLevel()
+        (folder / "tokenizer.json").write_text(inner.to_str())
+    for file in folder.iterdir():
+        if file.suffix in (".json", ".txt"):
+            file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    tokenizer = read_tokenizer(folder, read_config(folder).model_copy(update={"tokens": 257}))
+    assert tokenizer is not None and tokenizer.encode("ab a") == [vocabulary[entry] for entry in ("ab", "Ġ", "a")]
 
 
 def test_gpt2_comes_from_the_hubs_cache(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,6 +252,22 @@ def test_tokenizer_that_is_too_large_or_none(folder: Path, built_in: Checkpoint)
     assert "the tokenizer in" in refused(folder) and "4096 tokens" in refused(folder)
     (folder / "tokenizer.json").write_text("{}")
     assert "cannot read the tokenizer" in refused(folder)
+
+
+def test_tokenizer_without_the_byte_alphabet(folder: Path) -> None:
+    (folder / "vocab.json").write_text(json.dumps({"a": 0, "b": 1, "Ġ": 2, "ab": 3, "<|endoftext|>": 4}))
+    (folder / "merges.txt").write_text("#version: 0.2\na b\n")
+    assert "240 of the 243 bytes of UTF-8 have no token (0, 1, 2, " in refused(folder)
+
+
+def test_tokenizer_that_adds_a_blank_is_corrected_and_noted(folder: Path) -> None:
+    description = json.loads(make_tokenizer("bytes", []).save())
+    description["pre_tokenizer"]["add_prefix_space"] = True
+    (folder / "tokenizer.json").write_text(json.dumps(description))
+    enlarge_vocabulary(folder, 257)
+    checkpoint = load_checkpoint(folder)
+    assert checkpoint.tokenizer is not None and checkpoint.tokenizer.encode("a") != checkpoint.tokenizer.encode(" a")
+    assert any("add_prefix_space" in note for note in checkpoint.notes)
 
 
 @pytest.mark.parametrize(

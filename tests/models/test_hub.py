@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load, load_file, save
 from torch import Tensor
 
 from sedd_cli.training.vocabulary import make_tokenizer
@@ -153,6 +153,44 @@ def test_pickled_weights_only_where_there_are_no_others(hub: Hub, run: Run, tmp_
     folder = Path(run("download", "someone/old").stdout.strip())
     assert (folder / "pytorch_model.bin").is_file()
     assert run("generate", "-m", "someone/old", "--json", "--steps", "4").returncode == 0
+
+
+def sharded(data: Files) -> Files:
+    """The same checkpoint with its weights in two shards."""
+    weights = load(data["model.safetensors"])
+    shards = {f"model-0000{i + 1}-of-00002.safetensors": list(weights)[i::2] for i in range(2)}
+    index = {"weight_map": {name: shard for shard, names in shards.items() for name in names}}
+    parts = {shard: save({name: weights[name] for name in names}) for shard, names in shards.items()}
+    others = {name: content for name, content in data.items() if name != "model.safetensors"}
+    return {**others, **parts, "model.safetensors.index.json": json.dumps(index).encode()}
+
+
+def test_shards_are_fetched_with_their_index(hub: Hub, run: Run) -> None:
+    data = sharded(files())
+    hub.add(NAME, data)
+    done = run("download", NAME)
+    folder = Path(done.stdout.strip())
+    wanted = {name for name in data if name.startswith(("model", "config"))}
+    assert {path.name for path in folder.iterdir()} == wanted and len(wanted) == 4
+    assert "model-00001-of-00002.safetensors, model-00002-of-00002.safetensors" in done.stderr
+    told = json.loads(run("generate", "-m", NAME, "--json", "--steps", "4", "-q").stdout)
+    assert told["samples"][0]["ids"]
+    assert "in part" not in run("models", "list").stdout
+    hub.asked.clear()
+    assert run("download", NAME).returncode == 0 and not hub.gets("cdn")
+    (folder / "model-00002-of-00002.safetensors").resolve().unlink()
+    failed(run("models", "path", NAME), 3, "incomplete", "weights", f"sedd download {NAME}")
+    (folder / "model-00002-of-00002.safetensors").unlink()
+    assert "in part" in run("models", "list").stdout
+    assert run("download", NAME).returncode == 0 and len(hub.gets("cdn")) == 1
+
+
+def test_a_repository_without_one_of_its_shards(hub: Hub, run: Run) -> None:
+    data = sharded(files())
+    del data["model-00002-of-00002.safetensors"]
+    hub.add(NAME, data)
+    failed(run("download", NAME), 3, "lacks model-00002-of-00002.safetensors, one of the 2 shards that")
+    assert not hub.gets("cdn")
 
 
 def test_a_cut_connection_is_resumed(hub: Hub, start: Run) -> None:

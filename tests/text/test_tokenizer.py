@@ -1,14 +1,21 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedd_cli import Checkpoint
+from sedd_cli import Checkpoint, NotLoadableError
 from sedd_cli.text.byte_level import bytes_to_token, token_to_bytes
 from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.training.vocabulary import make_tokenizer
+
+Description = dict[str, Any]
+Change = Callable[[Description], object]
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +63,7 @@ def test_what_a_file_asks_for_beyond_pieces_is_not_done(tokenizer: Tokenizer, tm
     assert loaded.decode(loaded.encode("Once upon a time two words")) == "Once upon a time two words"
     inner.normalizer = tokenizers.normalizers.Lowercase()
     (tmp_path / "tokenizer.json").write_text(inner.to_str())
-    with pytest.raises(ValueError, match="without a normaliser"):
+    with pytest.raises(NotLoadableError, match="without a normaliser"):
         Tokenizer.from_file(tmp_path / "tokenizer.json")
 
 
@@ -64,7 +71,7 @@ def test_an_entry_that_spells_no_bytes_is_found_at_once(tokenizer: Tokenizer, tm
     description = json.loads(tokenizer.save())
     description["model"]["vocab"]["日"] = tokenizer.size
     (tmp_path / "tokenizer.json").write_text(json.dumps(description))
-    with pytest.raises(ValueError, match="entry 4096, '日', is not byte-level"):
+    with pytest.raises(NotLoadableError, match="entry 4096, '日', is not byte-level"):
         Tokenizer.from_file(tmp_path / "tokenizer.json")
     # One that was added is a text of its own.
     description["added_tokens"].append(
@@ -72,6 +79,68 @@ def test_an_entry_that_spells_no_bytes_is_found_at_once(tokenizer: Tokenizer, tm
     )
     (tmp_path / "tokenizer.json").write_text(json.dumps(description))
     assert Tokenizer.from_file(tmp_path / "tokenizer.json").decode([4096]) == "日"
+
+
+def load_changed(tmp_path: Path, change: Change) -> Tokenizer:
+    """Load the tokenizer of single bytes after a change to its tokenizer.json."""
+    description = json.loads(make_tokenizer("bytes", []).save())
+    change(description)
+    (tmp_path / "tokenizer.json").write_text(json.dumps(description))
+    return Tokenizer.from_file(tmp_path / "tokenizer.json")
+
+
+def without(*lone: int) -> Change:
+    return lambda description: [description["model"]["vocab"].pop(bytes_to_token(bytes([byte]))) for byte in lone]
+
+
+def added(**flags: bool) -> Change:
+    return lambda description: description["added_tokens"].append(
+        {**description["added_tokens"][0], "id": 257, "content": "tag", "special": False, **flags}
+    )
+
+
+def splitting(by: Description) -> Change:
+    return lambda d: d.update(pre_tokenizer={"type": "Sequence", "pretokenizers": [by, BYTE_LEVEL]})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (without(*b"Z&"), r"2 of the 243 bytes of UTF-8 have no token \(Z, &\)"),
+        (without(0xF4), r"1 of the 243 bytes of UTF-8 have no token \(0xF4\)"),
+        (without(*b"!#%*+-/", *range(0x80, 0xC0)), r"71 of the 243 .* \(0xAA, .*, \.\.\.\)"),
+        (splitting({"type": "WhitespaceSplit"}), "' upon' becomes 'upon'"),
+        (lambda d: d["model"].update(end_of_word_suffix="q", unk_token="a"), "'Once' becomes"),
+        (added(lstrip=True), "'a  tag  b' becomes 'atag  b'"),
+    ],
+    ids=["letters", "lead byte", "many", "blanks", "suffix", "added"],
+)
+def test_one_that_changes_texts_is_refused(tmp_path: Path, change: Change, message: str) -> None:
+    with pytest.raises(NotLoadableError, match=f"changes the text: {message}"):
+        load_changed(tmp_path, change)
+
+
+def test_bytes_that_no_text_has_need_no_token(tmp_path: Path) -> None:
+    tokenizer = load_changed(tmp_path, without(0xC0, 0xC1, *range(0xF5, 0x100)))
+    assert tokenizer.fault(["\U0010ffff"]) is None and not tokenizer.notes
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a sequence"])
+def test_a_blank_before_every_text_is_not_added(tmp_path: Path, inside: bool) -> None:
+    digits = splitting({"type": "Digits", "individual_digits": True})
+    tokenizer = load_changed(tmp_path, digits if inside else lambda d: d.update(pre_tokenizer=BYTE_LEVEL))
+    (note,) = tokenizer.notes
+    assert "add_prefix_space" in note and tokenizer.decode(tokenizer.encode("Once 123")) == "Once 123"
+    (tmp_path / "tokenizer.json").write_bytes(tokenizer.save())
+    assert not Tokenizer.from_file(tmp_path / "tokenizer.json").notes
+
+
+def test_a_text_that_comes_back_changed_is_quoted(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    assert tokenizer.fault(["Once upon a time"]) is None
+    # A character that no probe has.
+    removed = {"type": "Split", "pattern": {"String": "ʘ"}, "behavior": "Removed", "invert": False}
+    tricky = load_changed(tmp_path, splitting(removed))
+    assert tricky.fault(["aʘb"]) == "'aʘb' becomes 'ab'"
 
 
 def test_compose_ends_at_the_end_of_text_and_marks_masks(tokenizer: Tokenizer) -> None:

@@ -23,6 +23,11 @@ def test_recipes_are_valid_and_name_no_data(path: Path) -> None:
     assert read_recipe(path, []).data.train == ""
 
 
+def test_a_byte_order_mark_is_no_part_of_a_recipe(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_bytes(b"\xef\xbb\xbf" + RECIPES[0].read_bytes())
+    assert read_recipe(tmp_path / "r.toml", []) == read_recipe(RECIPES[0], [])
+
+
 def test_published_sizes() -> None:
     """424M is the paper's SEDD-medium with its embeddings; small as its checkpoint counts."""
     sizes = {p.stem: plan_training(read_recipe(p, []), torch.device("cpu")).parameters for p in RECIPES}
@@ -53,5 +58,5 @@ def test_curves_are_drawn(tmp_path: Path) -> None:
         {"kind": "train", "step": 1, "objective": "ao", "smoothed": 3.0},
         {"kind": "validation", "step": 1, "nats_per_token": 2.5, "standard_error": 0.1},
     ]
-    (tmp_path / "metrics.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    (tmp_path / "metrics.jsonl").write_text("\ufeff" + "\n".join(json.dumps(line) for line in lines), "utf-8")
     assert "validation bound" in plot_run(tmp_path).read_text()

@@ -121,6 +121,14 @@ def test_resume_goes_on_bit_for_bit(text: Path, tmp_path: Path, stop_at: int) ->
     assert sorted(set(steps)) == list(range(1, 21))
 
 
+def test_a_run_is_resumed_whose_files_an_editor_has_marked(text: Path, tmp_path: Path) -> None:
+    finish(TrainingSession(recipe(text), tmp_path / "run", CPU), stop_at=6)
+    for path in (tmp_path / "run").glob("*.json*"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    finish(TrainingSession(recipe(text), tmp_path / "run", CPU, resume=True))
+    assert load_checkpoint(tmp_path / "run").config.provenance["steps"] == 20
+
+
 @pytest.mark.slow
 def test_a_run_killed_at_any_moment_loses_nothing(text: Path, tmp_path: Path) -> None:
     """SIGKILL twenty times, with a save at every step: ten times at a random moment of training, ten times as soon

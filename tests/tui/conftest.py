@@ -37,6 +37,8 @@ SMALL: dict[str, Any] = {"steps": 8, "length": 32, "seed": 7, "lock_seed": True,
 TURNS = 3000
 QUIET_TURNS = 12
 """Turns of the event loop without a message after which none is on its way."""
+PAINTINGS = 20
+"""Paintings that are waited for; a run in progress never ceases to paint."""
 
 S = TypeVar("S", bound=Screen[Any])
 
@@ -53,12 +55,43 @@ async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
     raise AssertionError("it never came to that")
 
 
+class QuickPilot(Pilot[None]):
+    """Waits until no widget has a message to process. Textual's own waits until the process is idle: 20 ms at least."""
+
+    async def pause(self, delay: float | None = None) -> None:
+        assert delay is None
+        for _ in range(PAINTINGS):
+            quiet = 0
+            while quiet < QUIET_TURNS:
+                await asyncio.sleep(0)
+                pending = any(node.message_queue_size for node in self.app._registry)
+                quiet = 0 if pending else quiet + 1
+            screen, animator = self.app.screen, self.app.animator
+            if not (screen._update_timer._active.is_set() or screen._callbacks or animator._animations):
+                break
+            # What the next tick of a timer would do: scroll, lay out, paint, call what waits for that.
+            animator()
+            screen._on_timer_update()
+
+    async def press(self, *keys: str) -> None:
+        """Keys one after another, each only once the one before it is dealt with."""
+        for key in keys:
+            self.send(key)
+            await self.pause()
+
+    def send(self, key: str) -> None:
+        """A key that is not waited for."""
+        character = {"space": " ", "enter": "\r", "tab": "\t"}.get(key, key if len(key) == 1 else None)
+        name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
+        self.app.post_message(Key(name, character))
+
+
 @dataclass
 class Seat:
     """Whoever sits before a session: what is pressed, and what there is to see."""
 
     app: SeddApp
-    pilot: Pilot[None]
+    pilot: QuickPilot
     folder: Path
     told: list[str] = field(default_factory=list)
     """What was said in passing."""
@@ -128,29 +161,21 @@ class Seat:
 
     async def settle(self) -> None:
         """Wait until no widget has a message to process, painting included."""
-        for _ in range(2):
-            quiet = 0
-            while quiet < QUIET_TURNS:
-                await asyncio.sleep(0)
-                pending = any(node.message_queue_size for node in self.app._registry)
-                quiet = 0 if pending else quiet + 1
-            self.app.screen._on_timer_update()
+        await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
         """Keys one after another, each only once the one before it is dealt with."""
-        for key in keys:
-            self._send(key)
-            await self.settle()
+        await self.pilot.press(*keys)
 
     async def rush(self, *keys: str) -> None:
         """The same keys as fast as they come."""
         for key in keys:
-            self._send(key)
+            self.pilot.send(key)
         await self.settle()
 
     async def tap(self, key: str, condition: Callable[[], object]) -> None:
         """A key while something runs: that the session is idle cannot be waited for."""
-        self._send(key)
+        self.pilot.send(key)
         await self.until(condition)
 
     async def write(self, text: str) -> None:
@@ -191,11 +216,6 @@ class Seat:
         """Give a line to the question on screen."""
         self.app.screen.query_one(Input).value = line
         await self.press("enter")
-
-    def _send(self, key: str) -> None:
-        character = {"space": " ", "enter": "\r", "tab": "\t"}.get(key, key if len(key) == 1 else None)
-        name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
-        self.app.post_message(Key(name, character))
 
 
 @lru_cache(maxsize=4)
@@ -242,7 +262,7 @@ def opened(tmp_path: Path, size: tuple[int, int]) -> Opened:
         app.animation_level = "none"
         async with app.run_test(size=size, notifications=True, message_hook=heard) as pilot:
             await until(pilot, lambda: app.screen is app.main_screen or len(app.screen_stack) > 2)
-            yield Seat(app, pilot, tmp_path, told, loads)
+            yield Seat(app, QuickPilot(app), tmp_path, told, loads)
 
     return open_
 

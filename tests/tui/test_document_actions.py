@@ -1,5 +1,7 @@
 """The document by its keys: masked, written, judged, edited; all of it undone and done again."""
 
+from dataclasses import replace
+
 import pytest
 from textual.events import Paste
 
@@ -644,3 +646,35 @@ async def test_what_is_edited_is_not_put_under_a_run_again(opened: Opened) -> No
         await seat.press("u", "i", "ctrl+r")
         await seat.write("A cat")
         assert seat.scene.branch is None and seat.scene.text == "A cat"
+
+
+@one_size
+async def test_gaps_within_a_line_of_a_table_stay_on_it(opened: Opened) -> None:
+    text = "1,Once upon a time,dog\r\n2,The end,cat\r\n"
+    async with opened(text) as seat:
+        await seat.loaded()
+        for name, stays in (("story.csv", True), ("story.txt", False)):
+            seat.session.document = replace(seat.session.document, path=seat.folder / name)
+            await seat.press("home", "ctrl+right", "m")
+            await seat.go()
+            infilling = seat.scene.infilling
+            assert infilling is not None and [gap.one_line for gap in infilling.sized_gaps] == [stays]
+            await seat.press("u", "u")
+            assert seat.scene.text == text and not seat.scene.draft.marks
+
+
+@one_size
+async def test_what_is_written_in_a_document_of_crlf_ends_its_lines_so(opened: Opened) -> None:
+    text = "Tom ran.\r\n\r\nSam sat.\r\n\r\nThe end.\r\n"
+    async with opened(text, length=64, seed=1) as seat:
+        await seat.loaded()
+        seat.canvas.move_cursor((text.index("The end"), 0))
+        await seat.press("t")
+        await seat.shown(InputDialog)
+        await seat.answer("16")
+        await seat.back()
+        await seat.go()
+        written = seat.scene.written(0)
+        assert "\r\n" in written and written.count("\n") == written.count("\r\n")
+        await seat.press("a")
+        assert seat.scene.text == text.replace("The end", f"{written}The end") == seat.scene.draft.text

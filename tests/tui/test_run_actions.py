@@ -1,9 +1,12 @@
 """Runs by their keys: begun, stopped, gone through to and fro, one beside another."""
 
+import shutil
 from pathlib import Path
 from threading import Event
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from sedd_cli import Checkpoint, Gap, generate, infill
 from sedd_cli.tui.messages import Loaded, Loading
@@ -341,3 +344,14 @@ async def test_another_checkpoint_leaves_what_is_written_as_it_is(opened: Opened
             await seat.settle()
             assert seat.page.text_of(0) == seen
         assert seat.title == f"{title} · no checkpoint"
+
+
+@one_size
+async def test_how_a_checkpoint_was_read_is_notified(opened: Opened, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(PARITY / "radd", tmp_path / "radd"))
+    (folder / "model.safetensors").unlink()
+    torch.save({"state_dict": load_file(PARITY / "radd" / "model.safetensors")}, folder / "last.ckpt")
+    async with opened(model=str(folder)) as seat:
+        await seat.loaded()
+        await seat.settle()
+        assert "the weights are those under 'state_dict' in last.ckpt" in seat.told

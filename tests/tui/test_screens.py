@@ -11,7 +11,6 @@ from rich.text import Text
 from textual.app import App
 from textual.content import Content
 from textual.events import Key, MouseScrollDown
-from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Button, Input, OptionList, Select, Static, Switch
 
@@ -19,10 +18,12 @@ from sedd_cli.render.diff import diff_parts
 from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
 from sedd_cli.tui.screens.confirm_dialog import ConfirmDialog
 from sedd_cli.tui.screens.diff import DiffLines, DiffScreen
+from sedd_cli.tui.screens.fields import FIELDS, NUMBERS, SAMPLERS, WHOLE
 from sedd_cli.tui.screens.help import HelpScreen
 from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.screens.settings import SettingsScreen
 from sedd_cli.tui.settings import Settings
+from tests.tui.conftest import QuickPilot
 
 pytestmark = pytest.mark.asyncio
 
@@ -44,9 +45,10 @@ class Host(App[None]):
 
 
 @asynccontextmanager
-async def host(screen: Screen[Any], size: tuple[int, int] = (80, 24)) -> AsyncIterator[tuple[Host, Pilot[None]]]:
+async def host(screen: Screen[Any], size: tuple[int, int] = (80, 24)) -> AsyncIterator[tuple[Host, QuickPilot]]:
     app = Host(screen)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size):
+        pilot = QuickPilot(app)
         await pilot.pause()
         yield app, pilot
 
@@ -224,7 +226,7 @@ class TestAsk:
     async def test_keys(self) -> None:
         cases: dict[str, Any] = {
             "enter": "a.txt",
-            "b full_stop t x t enter": "b.txt",
+            "b . t x t enter": "b.txt",
             "x escape": None,
             "x enter": ...,
         }
@@ -305,12 +307,14 @@ class TestSettings:
         assert await answers(lambda: SettingsScreen(settings), ["enter"], ["ctrl+s"]) == [settings, settings]
 
     async def test_the_keyboard_reaches_every_setting(self) -> None:
-        typed = ["m", "cpu", "16", "64", None, "0.5", "40", "0.9", "11", None, "5", None, None]
+        numbers = [field.name for field in FIELDS if field.name in WHOLE | NUMBERS]
+        values: dict[str, Any] = {name: k if name in WHOLE else k / 16 for k, name in enumerate(numbers, 1)}
+        values |= {"model": "m", "device": "cpu"}
         async with host(form()) as (app, pilot):
-            for text in typed:
-                if text is not None:
+            for field in FIELDS:
+                if field.typed:
                     # What is there is selected, and replaced.
-                    await pilot.press(*text)
+                    await pilot.press(*str(values[field.name]))
                 elif isinstance(app.focused, Switch):
                     await pilot.press("space")
                 else:
@@ -319,21 +323,7 @@ class TestSettings:
             await pilot.press("enter")
             await pilot.pause()
             (answer,) = app.answers
-        assert answer == Settings(
-            model="m",
-            device="cpu",
-            steps=16,
-            length=64,
-            sampler="first-hitting",
-            temperature=0.5,
-            top_k=40,
-            top_p=0.9,
-            seed=11,
-            lock_seed=True,
-            candidates=5,
-            theme=answer.theme,
-            heat=False,
-        )
+        assert answer == Settings(**values, sampler=SAMPLERS[-1], lock_seed=True, theme=answer.theme, heat=False)
         assert answer.theme != "textual-dark" and answer.theme in app.available_themes
 
     async def test_up_and_down_move_between_fields(self) -> None:

@@ -22,6 +22,7 @@ def compare(
     data: Annotated[str, typer.Option(metavar="NAME|FILE", help=shared.DATA_SETS, rich_help_panel=shared.DATA)],
     format: shared.FormatChoice = None,
     split: shared.SplitChoice = None,
+    text_key: shared.TextKey = None,
     detokenise: shared.Detokenise = True,
     separator: shared.SeparatorChoice = "end-of-text",
     length: shared.BlockLength = None,
@@ -51,7 +52,7 @@ def compare(
     For example: sedd eval compare tinystories runs/mine --data validation.txt
     """
     terminal = Terminal(quiet=quiet, color=color)
-    block_options = BlockOptions(format, split, detokenise, separator, length, remainder, blocks)
+    block_options = BlockOptions(format, split, detokenise, separator, length, remainder, blocks, text_key)
     with ExitStack() as stack:
         files = Files(stack, output, report, plot, [data])
         from sedd_cli.evaluation.comparison import Comparison, unambiguous_names

@@ -34,6 +34,7 @@ class BlockOptions:
     length: int | None
     remainder: Remainder
     blocks: int | None
+    text_key: str | None
 
     def __post_init__(self) -> None:
         if self.blocks is not None and self.blocks < 1:
@@ -43,7 +44,12 @@ class BlockOptions:
         from sedd_cli.evaluation.datasets import read_dataset
 
         return read_dataset(
-            what, format=self.format, split=self.split, detokenise=self.detokenise, progress=terminal.byte_progress
+            what,
+            format=self.format,
+            split=self.split,
+            detokenise=self.detokenise,
+            text_key=self.text_key,
+            progress=terminal.byte_progress,
         )
 
     def settings(self, data: "DataSet", evaluation: "LikelihoodEvaluation") -> dict[str, "Value"]:
@@ -97,10 +103,24 @@ def run_evaluation(evaluation: "LikelihoodEvaluation", name: str, terminal: Term
                 if not announced and left > LONG_SECONDS:
                     announced = True
                     terminal.info(f"about {duration(left)} left; Ctrl-C reports the result so far")
+        _warn_of_invisible(evaluation, name, terminal)
     except KeyboardInterrupt:
         terminal.info("stopped early: the figures are partial")
         return False
     return True
+
+
+def _warn_of_invisible(evaluation: "LikelihoodEvaluation", name: str, terminal: Terminal) -> None:
+    from sedd_cli.evaluation.invisible import invisible_note
+
+    if not terminal.enabled:
+        return
+    for checkpoint, likelihood in zip(evaluation.checkpoints, evaluation.results(), strict=True):
+        assert checkpoint.tokenizer is not None
+        pieces = evaluation.blocks.pieces(checkpoint.tokenizer)
+        nats = [nats for part in likelihood.per_token for nats in part.flatten().tolist()]
+        if note := invisible_note(checkpoint.name, pieces, nats):
+            terminal.warn(f"{name}: {note}")
 
 
 def compare_with_float32(

@@ -20,6 +20,7 @@ DATA_SETS = "wikitext2, wikitext103, ptb, lambada or lm1b (from the hub), or a t
 Data = Annotated[list[str], _data(metavar="NAME|FILE", help=f"{DATA_SETS} Repeats.")]
 FormatChoice = Annotated[Format | None, _data("--format", help="Format of FILE. Default: text.")]
 SplitChoice = Annotated[Split | None, _data("--split", help="Split of a named data set. Default: test.")]
+TextKey = Annotated[str | None, _data("--text-key", help="Key of the text in JSON objects, in a FILE of format text.")]
 Detokenise = Annotated[bool, _data("--detokenise/--no-detokenise", help="Undo the data set's tokenised spacing.")]
 SeparatorChoice = Annotated[Separator, _data("--separator", help="Token after each document.")]
 BlockLength = Annotated[int | None, _data("--length", help="Tokens of a block; the checkpoint's by default.")]

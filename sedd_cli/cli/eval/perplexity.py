@@ -18,6 +18,7 @@ def perplexity(
     data: shared.Data,
     format: shared.FormatChoice = None,
     split: shared.SplitChoice = None,
+    text_key: shared.TextKey = None,
     detokenise: shared.Detokenise = True,
     separator: shared.SeparatorChoice = "end-of-text",
     length: shared.BlockLength = None,
@@ -46,7 +47,7 @@ def perplexity(
     For example: sedd eval perplexity --data wikitext2 --until-error 0.01
     """
     terminal = Terminal(quiet=quiet, color=color)
-    block_options = steps.BlockOptions(format, split, detokenise, separator, length, remainder, blocks)
+    block_options = steps.BlockOptions(format, split, detokenise, separator, length, remainder, blocks, text_key)
     with ExitStack() as stack:
         files = Files(stack, output, report, plot, data)
         from sedd_cli.evaluation import likelihood_report as reports

@@ -44,6 +44,14 @@ def samples(
         Path | None,
         typer.Option(metavar="FILE", help="Real text to stand beside it.", rich_help_panel=JUDGING, show_default=False),
     ] = None,
+    text_key: Annotated[
+        str | None,
+        typer.Option(
+            help="What holds the text of an object of the reference, in JSON.",
+            rich_help_panel=JUDGING,
+            show_default=False,
+        ),
+    ] = None,
     whole_canvas: Annotated[
         bool,
         typer.Option(
@@ -91,6 +99,7 @@ def samples(
             conditional=conditional,
             prompt_tokens=prompt_tokens,
             whole_canvas=whole_canvas,
+            text_key=text_key,
         )
         evaluation = Evaluation(load(model, device, dtype, terminal, identified=True), request, reference)
         judging = _load_judge(judge, evaluation, terminal)

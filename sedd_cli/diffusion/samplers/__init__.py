@@ -69,8 +69,17 @@ def _in_columns(process: StateSpace, logits_processor: LogitsProcessor) -> Logit
     """The same with the columns of `Scored` in place of token ids."""
     if process.ids_are_columns:
         return logits_processor
-    forbidden, forbidden_at_space = (
+    forbidden, forbidden_at_space, forbidden_in_line = (
         tuple(process.column_of(torch.tensor([i for i in ids if i != process.mask_id], dtype=torch.int64)).tolist())
-        for ids in (logits_processor.forbidden, logits_processor.forbidden_at_space)
+        for ids in (
+            logits_processor.forbidden,
+            logits_processor.forbidden_at_space,
+            logits_processor.forbidden_in_line,
+        )
     )
-    return replace(logits_processor, forbidden=forbidden, forbidden_at_space=forbidden_at_space)
+    return replace(
+        logits_processor,
+        forbidden=forbidden,
+        forbidden_at_space=forbidden_at_space,
+        forbidden_in_line=forbidden_in_line,
+    )

@@ -28,7 +28,7 @@ class State:
     survival: Tensor
     """float64: the probability of being masked still; used by samplers for which it depends on the network."""
     step: int = 0
-    """Index of the next step; for first-hitting, the number of tokens written."""
+    """Index of the next step; of a sampler that writes token by token, the number of tokens written."""
     reached: float = 1.0
     """The survival that the canvas as a whole has reached: 1 at the start, 0 at the end."""
 
@@ -50,7 +50,7 @@ class Sampler(ABC):
     @property
     @abstractmethod
     def num_updates(self) -> int:
-        """Updates of the whole run, the denoising step included; for first-hitting, one per masked position."""
+        """Updates of the whole run, the denoising step included; one a masked position if it writes token by token."""
 
     @abstractmethod
     def start(self, ids: Tensor, free: Tensor, seed: int, row: int) -> State:

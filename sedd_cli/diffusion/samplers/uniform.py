@@ -66,6 +66,9 @@ class UniformSteps(Sampler):
             at = (scored.row, scored.position)
             others, leave = self.leaving(step, scored, before[at])
             moves = u[at] < leave
+            if step == self.grid.steps:
+                # A token of the first noise that never moved may be one that must not be written.
+                moves |= self.logits_processor.breaks_line(before[at], scored.position)
             if bool(moves.any()):
                 call.write(select(Scored(*at, others), moves), self.logits_processor)
         t, noise = float(self.grid.t[step]), float(self.grid.sigma[step])

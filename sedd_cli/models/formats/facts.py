@@ -13,6 +13,8 @@ from sedd_cli.errors import NotLoadableError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sedd_cli.models.config import Config
+
 Renaming = Callable[[str], str]
 
 
@@ -32,9 +34,12 @@ class Format:
     rename: Renaming
     fold: str = ""
 
-    def apply(self, weights: "dict[str, Tensor]") -> "dict[str, Tensor]":
+    def apply(self, weights: "dict[str, Tensor]", config: "Config") -> "dict[str, Tensor]":
         """The tensors of a folder's files as those of its backbone."""
         renamed = {self.rename(name): tensor for name, tensor in weights.items()}
+        if getattr(config.model, "tied", False):
+            # Some files hold the embedding a second time.
+            renamed.pop("lm_head.weight", None)
         if self.fold:
             module, function = self.fold.split(":")
             getattr(import_module(module), function)(renamed)

@@ -1,0 +1,44 @@
+"""Words of languages that put blanks between them: where a text cuts one, and whether it begins with one."""
+
+import re
+import unicodedata
+from dataclasses import replace
+from itertools import takewhile
+
+from sedd_cli.text.gaps import Gap
+
+_WORD = re.compile(r"(?:\w[\u0300-\u036f]*)+(?:['\u2019](?:\w[\u0300-\u036f]*)+)*")
+"""Letters and digits, with their combining marks and the apostrophes between them."""
+_OPENING = '"([{\u201c\u2018\u00ab\u00bf\u00a1'
+"""Signs that stand before a word without a blank."""
+_UNSPACED = ("CJK ", "HIRAGANA ", "KATAKANA ", "BOPOMOFO ", "THAI ", "LAO ", "KHMER ", "MYANMAR ", "TIBETAN ")
+"""How Unicode's names of characters begin in scripts that put no blank between words."""
+
+
+def cut_word(text: str, at: int) -> tuple[int, int] | None:
+    """The span of the word that an offset lies within, None if it lies in none."""
+    if not 0 < at < len(text) or not (_is_spaced(text[at - 1]) and _is_spaced(text[at])):
+        return None
+    low = at
+    while low and not text[low - 1].isspace():
+        low -= 1
+    words = takewhile(lambda word: word.start() < at, _WORD.finditer(text, low))
+    return next((word.span() for word in words if word.end() > at), None)
+
+
+def whole_words(text: str, gap: Gap) -> Gap:
+    """The gap, widened to the ends of words that it cuts. An empty gap stays as it is."""
+    if gap.start == gap.end:
+        return gap
+    first, last = cut_word(text, gap.start), cut_word(text, gap.end)
+    return replace(gap, start=first[0] if first else gap.start, end=last[1] if last else gap.end)
+
+
+def starts_with_word(text: str) -> bool:
+    """Whether a text begins with a word, or with one in quotes or brackets: what stands before it needs a blank."""
+    first = text.lstrip(_OPENING)[:1]
+    return bool(first) and first.isalnum() and _is_spaced(first)
+
+
+def _is_spaced(character: str) -> bool:
+    return not character.isspace() and not unicodedata.name(character, "").startswith(_UNSPACED)
