@@ -93,7 +93,9 @@ class Infilling:
         if request.prompt or request.suffix:
             raise UsageError("a document has no prompt and no suffix beside its own text", "Leave them out.")
         self.checkpoint, self.request, self.document = checkpoint, resolve(request, checkpoint), document
-        self.rows, length = self.request.rows, self.request.length
+        self.rows = self.request.rows
+        # Windows are as long as the network reads: a document is context, not something to write.
+        length = self.request.asked.length or checkpoint.length
         if not gaps:
             raise UsageError("the document has no gap", "Name one, for example with --mask 10:40.")
         self.sized_gaps, self.chosen_lengths = choose_lengths(

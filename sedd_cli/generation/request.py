@@ -12,6 +12,8 @@ from sedd_cli.generation.options import TABLE, SamplingOptions, check_ranges
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
 
+NEW_TOKENS, LENGTH_STEP = 128, 32
+"""Tokens to write by default with a checkpoint that has no canvas of its own; what canvases are a multiple of."""
 LAW_OPTIONS = tuple(TABLE[field.name] for field in fields(LogitsProcessor) if field.name in TABLE)
 """The options that change the law of the samples: those that `LogitsProcessor` has a field of the same name for."""
 
@@ -66,11 +68,20 @@ def resolve(request: Request | ResolvedRequest, checkpoint: Checkpoint) -> Resol
     return ResolvedRequest(
         asked=request,
         seed=fresh_seed() if request.seed is None else request.seed,
-        length=request.length or checkpoint.length,
+        length=request.length or _default_length(request, checkpoint),
         sampler=sampler,
         steps=steps,
         batch_size=request.batch_size or (1 if checkpoint.device.type == "cpu" else 16),
     )
+
+
+def _default_length(request: Request, checkpoint: Checkpoint) -> int:
+    """The canvas of the checkpoint's training; where it had none, room for `NEW_TOKENS` beside prompt and suffix."""
+    tokenizer = checkpoint.tokenizer
+    if checkpoint.config.trained_canvas or tokenizer is None:
+        return checkpoint.length
+    given = sum(len(tokenizer.encode(text)) for text in (request.prompt, request.suffix) if text)
+    return min(checkpoint.length, -(-(given + NEW_TOKENS) // LENGTH_STEP) * LENGTH_STEP)
 
 
 def check_text(name: str, text: str) -> None:

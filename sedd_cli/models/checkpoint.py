@@ -14,6 +14,8 @@ from sedd_cli.models.config import Config
 from sedd_cli.models.device import AUTOCAST, Precision, resolve_device, resolve_precision
 from sedd_cli.models.fitting import fit
 from sedd_cli.models.folder import FileIdentity, config_file, file_identity, read_config, weights_files, weights_hash
+from sedd_cli.models.formats import find_format
+from sedd_cli.models.formats.facts import Facts
 from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2
 from sedd_cli.models.int8 import is_quantised, quantise
 from sedd_cli.models.names import cached_repository, find_checkpoint
@@ -115,12 +117,14 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
     precision = resolve_precision(dtype, target)
     folder = find_checkpoint(None if name_or_path is None else str(name_or_path))
     config = read_config(folder)
+    tokenizer = read_tokenizer(folder, config)
+    if tokenizer is not None and find_format(Facts(folder)) is not None:
+        config = without_unused_rows(config, tokenizer)
     files = weights_files(folder)
     identity = file_identity(*files)
     model, notes = build_network(config, files, AUTOCAST.get(precision), folder)
     if precision == "int8":
         quantise(model)
-    tokenizer = read_tokenizer(folder, config)
     return Checkpoint(
         name=_name(folder, config),
         folder=folder,
@@ -130,6 +134,12 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
         weights=identity,
         notes=(*notes, *(tokenizer.notes if tokenizer else ())),
     )
+
+
+def without_unused_rows(config: Config, tokenizer: Tokenizer) -> Config:
+    """The config with the states that the tokenizer knows: published vocabularies have rows that no text leads to."""
+    states = max(tokenizer.size, (config.mask_id or 0) + 1)
+    return config.model_copy(update={"tokens": min(config.tokens, states - 1)})
 
 
 def _name(folder: Path, config: Config) -> str:
@@ -146,8 +156,9 @@ def build_network(
     """
     with torch.device("meta"):
         model = ScoreNetwork(config, autocast)
-    weights = read_weights(files, model.backbone.derived_buffers().keys())
-    tensors = weights.tensors
+    layout = find_format(Facts(folder))
+    weights = read_weights(files, model.backbone.derived_buffers().keys(), prefixed=layout is not None)
+    tensors = weights.tensors if layout is None else layout.apply(weights.tensors, config)
     source = f"{config_file(folder).relative_to(folder)} and weights in {folder}"
     notes = [*weights.notes, *fit(tensors, model, config, source)]
     for name in tensors:

@@ -4,9 +4,17 @@ Only the keys that define the network, the process and the schedule are read. Re
 listed, and refused before the download, without it.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from sedd_cli.models.backbones import BACKBONES
@@ -44,6 +52,7 @@ class NetworkConfig(_Section):
     """`type` is one of `backbones.BACKBONES`, such as `ddit` (SEDD form: time-conditioned) or `ddit_wot` (RADD form: no
     time).
 
+    `leading_id`: the logits at a position are those of the next one, and this token stands before every canvas.
     `use_checkpoint`: training computes each block again in the backward pass, for less memory.
     """
 
@@ -57,6 +66,7 @@ class NetworkConfig(_Section):
     scale_by_sigma: bool = True
     dropout: float = Field(default=0.0, ge=0, lt=1)
     use_checkpoint: bool = False
+    leading_id: int | None = Field(default=None, ge=0)
 
     @field_validator("type")
     @classmethod
@@ -78,10 +88,37 @@ class NetworkConfig(_Section):
         return BACKBONES[self.type].time_conditioned
 
 
+class LlamaConfig(NetworkConfig):
+    """The network of `backbones.llama`. `tied`: the head is the embedding. `mlp_size`: features inside an MLP."""
+
+    type: Literal["llama"] = "llama"
+    n_kv_heads: int = Field(gt=0)
+    head_dim: int = Field(gt=0, multiple_of=2)
+    mlp_size: int = Field(gt=0)
+    rope_theta: float = Field(default=10_000.0, gt=0)
+    norm_eps: float = Field(default=1e-6, gt=0)
+    qkv_bias: bool = False
+    qk_norm: bool = False
+    tied: bool = False
+    scale_by_sigma: bool = False
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> "LlamaConfig":
+        if self.n_heads % self.n_kv_heads:
+            raise ValueError(f"n_heads {self.n_heads} is not a multiple of n_kv_heads {self.n_kv_heads}")
+        return self
+
+
+def network_config(table: dict[str, Any]) -> NetworkConfig:
+    """The section `model` as the class of its type. Raises pydantic's `ValidationError`."""
+    return (LlamaConfig if table.get("type") == "llama" else NetworkConfig).model_validate(table)
+
+
 class Config(_Section):
     """The config of a checkpoint. A missing `graph` means absorbing, as in the public RADD folders.
 
     `tokens` can be written; `mask_id` is the state beside them (None: the last one, `tokens`), absorbing only.
+    `trained_canvas`: whether `model.length` is the canvas of its training, not just the most that it can read.
     """
 
     tokens: int = Field(gt=1)
@@ -89,8 +126,17 @@ class Config(_Section):
     graph: GraphConfig = GraphConfig()
     noise: NoiseConfig
     d3pm: D3PMConfig | None = None
-    model: NetworkConfig
+    model: SerializeAsAny[NetworkConfig]
+    trained_canvas: bool = True
     provenance: dict[str, object] = Field(default_factory=dict)
+
+    @field_validator("model", mode="wrap")
+    @classmethod
+    def _of_its_type(cls, value: object, handler: ValidatorFunctionWrapHandler) -> NetworkConfig:
+        if isinstance(value, dict) and value.get("type") == "llama":
+            return network_config(value)
+        network: NetworkConfig = handler(value)
+        return network
 
     @model_validator(mode="after")
     def _form_fits_process(self) -> "Config":

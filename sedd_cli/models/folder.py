@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.config import Config
+from sedd_cli.models.formats import find_format
+from sedd_cli.models.formats.facts import Facts
 from sedd_cli.models.layout import CONFIG, HYDRA_CONFIG, HYDRA_WEIGHTS, LAST, WEIGHTS, index_of
 from sedd_cli.text.encodings import without_bom
 from sedd_cli.text.stand_ins import check_genuine
@@ -26,7 +28,15 @@ def read_config(folder: Path) -> Config:
     check_genuine(path)
     try:
         data = without_bom(path.read_bytes())
-        return Config.model_validate_json(data) if path.suffix == ".json" else Config.model_validate(_yaml(data))
+        if path.suffix != ".json":
+            return Config.model_validate(_yaml(data))
+        facts = Facts(folder)
+        layout = find_format(facts)
+        return Config.model_validate_json(data) if layout is None else Config.model_validate(layout.sections(facts))
+    except (KeyError, TypeError) as error:
+        raise NotLoadableError(
+            f"{path} lacks what a config of its model_type has: {error}", "Fetch the file again."
+        ) from error
     except FileNotFoundError:
         raise NotLoadableError(
             f"{folder} has no config.json", "A checkpoint is a folder with config.json and model.safetensors."

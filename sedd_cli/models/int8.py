@@ -115,6 +115,7 @@ def quantise(network: ScoreNetwork) -> None:
     Embedding, norms and what depends on sigma alone stay float32. Layers are cut where parts of their outputs are used.
     """
     backbone = network.backbone
+    backbone.prepare_int8()
     for name, cuts in backbone.quantised_layers().items():
         layer = backbone.get_submodule(name)
         assert isinstance(layer, nn.Linear)

@@ -33,7 +33,7 @@ class ScoreNetwork(nn.Module):
 
     A D3PM's logits are those of `p(x0 | x_t)`: for the absorbing process any network's are, and with uniform noise the
     score is made from them (`predicts_x0`), in float64 where it is asked for at positions. `autocast` is the dtype of
-    the blocks' products; scores are float32 otherwise.
+    the blocks' products; scores are float32 otherwise. `leading_id`: see `NetworkConfig`.
     """
 
     def __init__(self, config: Config, autocast: torch.dtype | None = None) -> None:
@@ -44,6 +44,7 @@ class ScoreNetwork(nn.Module):
         self.scale_by_sigma = self.time_conditioned and config.model.scale_by_sigma
         self.predicts_x0 = config.d3pm is not None and isinstance(self.process, Uniform)
         self.autocast = autocast
+        self.leading_id = config.model.leading_id
         backbone = BACKBONES[config.model.type].load()
         self.backbone = backbone(config.model, self.process.states, self.process.mask_id)
         self._stacking = Stacking(self.backbone)
@@ -64,8 +65,8 @@ class ScoreNetwork(nn.Module):
             raise UsageError("an autoregressive checkpoint has no score", "Its log_scores are those of the next token.")
         x, sigma = x.to(self.device), sigma.to(self.device, torch.float32)
         with self._autocast():
-            features = self.backbone.features(x, sigma)
-        logits = self.backbone.head(features.float(), every_state=True)
+            features = self.backbone.features(self._led(x), sigma)
+        logits = self.backbone.head(features[:, : x.shape[1]].float(), every_state=True)
         if self.predicts_x0:
             each = sigma[:, None].expand(x.shape).flatten()
             return self.read(logits.flatten(0, 1), each, x.flatten()).view(logits.shape).float()
@@ -95,7 +96,7 @@ class ScoreNetwork(nn.Module):
                 yield from self._log_scores(x, sigma, where, row[None])
             return
         counts = where[rows].sum(1).tolist()
-        for stack in self._stacking.stacks(rows.tolist(), counts, x.shape[1], self._plain_head):
+        for stack in self._stacking.stacks(rows.tolist(), counts, self._led(x[:1]).shape[1], self._plain_head):
             yield from self._log_scores(x, sigma, where, torch.tensor(stack))
 
     def losses_at(self, x: Tensor, sigma: Tensor, where: Tensor, loss: Loss, attention: Attention = "full") -> Tensor:
@@ -106,6 +107,8 @@ class ScoreNetwork(nn.Module):
         position scores the next token.
         """
         with self._autocast():
+            if self.leading_id is not None:
+                x, where = self._led(x), nn.functional.pad(where, (0, 1))
             features = self.backbone.features(x, sigma, where=where, attention=attention).float()
 
         def of_chunk(features: Tensor, chunk: Tensor) -> Tensor:
@@ -115,6 +118,13 @@ class ScoreNetwork(nn.Module):
         chunks = torch.arange(len(features), device=features.device).split(LOSS_CHUNK)
         parts = zip(features.split(LOSS_CHUNK), chunks, strict=True)
         return torch.cat([checkpoint(of_chunk, part, chunk, use_reentrant=False) for part, chunk in parts])
+
+    def _led(self, x: Tensor) -> Tensor:
+        """The canvases (B, L) as the backbone reads them: after the leading token (B, L + 1), if there is one.
+
+        A logit at a position is then that of the canvas's token at the same index.
+        """
+        return x if self.leading_id is None else nn.functional.pad(x, (1, 0), value=self.leading_id)
 
     def _causal_features(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
         """As `_features` with causal attention: tokens after the last position of `where` are not read."""
@@ -132,7 +142,8 @@ class ScoreNetwork(nn.Module):
         at = where.int().argsort(dim=1, descending=True, stable=True)[:, : padded(int(counts.max()), where.shape[1])]
         kept = torch.arange(at.shape[1]) < counts[:, None]
         with self._autocast():
-            features = self.backbone.features(x.to(self.device), sigma.to(self.device), at.to(self.device))
+            x = self._led(x.to(self.device))
+            features = self.backbone.features(x, sigma.to(self.device), at.to(self.device))
         return features.float()[kept.to(self.device)]
 
     @torch.no_grad()

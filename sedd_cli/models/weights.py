@@ -44,10 +44,11 @@ class Weights:
     notes: tuple[str, ...]
 
 
-def read_weights(files: Sequence[Path], buffers: Collection[str] = ()) -> Weights:
+def read_weights(files: Sequence[Path], buffers: Collection[str] = (), *, prefixed: bool = False) -> Weights:
     """Read the files of `folder.weights_files`. No code of theirs is run.
 
-    `buffers`: names of the network's tensors that are not trained, and so not averaged. Raises `NotLoadableError` for
+    `buffers`: names of the network's tensors that are not trained, and so not averaged. `prefixed`: a prefix that all
+    names have belongs to the layout, and stays. Raises `NotLoadableError` for
     files that are damaged, unsafe, or hold no named tensors.
     """
     tensors: Table = {}
@@ -62,7 +63,7 @@ def read_weights(files: Sequence[Path], buffers: Collection[str] = ()) -> Weight
         tensors |= {name: tensor.clone() for name, tensor in table.items()} if where else table
         if where or (path.name not in WEIGHTS and len(files) == 1):
             notes.append(f"the weights are those {where}in {path.name}")
-    tensors, taken_off = _without_prefix(tensors)
+    tensors, taken_off = (tensors, []) if prefixed else _without_prefix(tensors)
     notes += [f"the prefix {prefix} was taken off the names of the weights" for prefix in taken_off]
     return Weights(tensors, tuple(notes))
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from sedd_cli.errors import UsageError
-from sedd_cli.models.config import Config
+from sedd_cli.models.config import Config, NetworkConfig
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.names import find_checkpoint
 
 FROM_CHECKPOINT = "start"
 """The value of a recipe's `tokenizer` that means the tokenizer of its `start`."""
+
+CANVAS = 256
+"""Tokens of a canvas by default where the checkpoint had no canvas of its own."""
 
 BACKBONE_TYPES = {"sedd": "ddit", "radd": "ddit_wot"}
 """The backbone type of each `model.form` of a recipe."""
@@ -33,7 +36,8 @@ def inherit(table: dict[str, Any], resume_dir: Path | None, source: str) -> None
             f"--set tokenizer={FROM_CHECKPOINT}.",
         )
     if isinstance(table["model"], dict):
-        table["model"].setdefault("length", config.model.length)
+        length = config.model.length
+        table["model"].setdefault("length", length if config.trained_canvas else min(length, CANVAS))
 
 
 def sections_of(config: Config) -> dict[str, Any]:
@@ -49,6 +53,9 @@ def sections_of(config: Config) -> dict[str, Any]:
     }
     if model.type != BACKBONE_TYPES[sections["model"]["form"]]:
         sections["model"]["type"] = model.type
+    own = type(model).model_fields.keys() - NetworkConfig.model_fields.keys()
+    if own or model.leading_id is not None:
+        sections["model"]["network"] = model.model_dump(include=own | {"leading_id"})
     if config.mask_id is not None:
         sections["model"]["mask_id"] = config.mask_id
     if config.d3pm is not None:

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from sedd_cli.errors import NotLoadableError, UsageError
-from sedd_cli.models.config import Config, D3PMConfig, GraphConfig, NetworkConfig, NoiseConfig
+from sedd_cli.models.config import Config, D3PMConfig, GraphConfig, NoiseConfig, network_config
 from sedd_cli.training.inherited import BACKBONE_TYPES, inherit
 from sedd_cli.training.objective_table import DEFAULT_OBJECTIVES, OBJECTIVES, ObjectiveName
 
@@ -49,11 +49,16 @@ class Data(_Section):
     short: float = Field(default=0.0, ge=0, le=1)
 
 
+FROM_START = ("type", "mask_id", "network")
+"""Keys of a model that no recipe sets: they come from its `start`."""
+
+
 class Model(_Section):
     """The network: `form` radd (no time) or sedd (time-conditioned); `process` causal is the autoregressive baseline,
     with the objective autoregressive alone; `checkpointing` trades time for memory;
-    `compile` has torch compile the blocks, which needs a C++ compiler and helps on accelerators only. `type` and
-    `mask_id` are set by a `start` that has another backbone, or MASK among its tokens."""
+    `compile` has torch compile the blocks, which needs a C++ compiler and helps on accelerators only. `type`, `network`
+    (the keys of that backbone alone) and `mask_id` are set by a `start` that has another backbone, or MASK among its
+    tokens."""
 
     form: Literal["radd", "sedd"] = "radd"
     process: Literal["absorb", "uniform", "causal"] = "absorb"
@@ -68,12 +73,13 @@ class Model(_Section):
     compile: bool = False
     type: str | None = None
     mask_id: int | None = None
+    network: dict[str, Any] | None = None
 
     @model_serializer(mode="wrap")
     def _without_absent(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Keys that most recipes lack are written only where they are set."""
         table: dict[str, Any] = serialise(self)
-        return {key: value for key, value in table.items() if key not in ("type", "mask_id") or value is not None}
+        return {key: value for key, value in table.items() if key not in FROM_START or value is not None}
 
 
 class Noise(_Section):
@@ -204,12 +210,15 @@ class Recipe(_Section):
             graph=GraphConfig(type=m.process),
             noise=NoiseConfig(**self.noise.model_dump()),
             d3pm=D3PMConfig(steps=self.d3pm.steps, mixture=self.d3pm.mixture) if self._has_chain else None,
-            model=NetworkConfig(
-                name=self.name,
-                type=m.type or BACKBONE_TYPES[m.form],
-                scale_by_sigma=m.scale_by_sigma and m.process == "absorb",
-                use_checkpoint=m.checkpointing,
-                **m.model_dump(include={"hidden_size", "cond_dim", "length", "n_blocks", "n_heads", "dropout"}),
+            model=network_config(
+                {
+                    "name": self.name,
+                    "type": m.type or BACKBONE_TYPES[m.form],
+                    "scale_by_sigma": m.scale_by_sigma and m.process == "absorb",
+                    "use_checkpoint": m.checkpointing,
+                    **m.model_dump(include={"hidden_size", "cond_dim", "length", "n_blocks", "n_heads", "dropout"}),
+                    **(m.network or {}),
+                }
             ),
             provenance=provenance or {},
         )

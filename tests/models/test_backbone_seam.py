@@ -232,7 +232,7 @@ def test_an_unknown_type_is_refused(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     config["model"]["type"] = "perceptron"
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(NotLoadableError, match="Input should be 'ddit', 'ddit_wot' or 'mixer'"):
+    with pytest.raises(NotLoadableError, match="Input should be 'ddit', 'ddit_wot', 'llama' or 'mixer'"):
         load_checkpoint(folder)
     config["model"]["type"], config["mask_id"] = "mixer", TOKENS + 1
     (folder / "config.json").write_text(json.dumps(config))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sedd_cli import Checkpoint, generate, load_checkpoint
 from sedd_cli.errors import UsageError
-from sedd_cli.models.backbones.ddit import Linear
+from sedd_cli.models.backbones.layers import Linear
 from sedd_cli.models.device import resolve_precision
 from sedd_cli.models.int8 import Int8Linear, has_exact_products
 

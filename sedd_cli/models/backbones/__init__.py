@@ -29,5 +29,6 @@ class BackboneType:
 BACKBONES = {
     "ddit": BackboneType("sedd_cli.models.backbones.ddit", "DDiT", time_conditioned=True),
     "ddit_wot": BackboneType("sedd_cli.models.backbones.ddit", "DDiT", time_conditioned=False),
+    "llama": BackboneType("sedd_cli.models.backbones.llama", "Llama", time_conditioned=False),
 }
 """By `model.type`."""

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from sedd_cli.models.backbones.layers import Linear, Narrowing, Rotary, gather_positions, inverse_frequencies, rotate_
 from sedd_cli.models.backbones.protocol import Attention, Backbone
 from sedd_cli.models.config import NetworkConfig
 
@@ -44,14 +45,6 @@ class LayerNorm(nn.Module):
         return torch.addcmul(shift, F.layer_norm(x.float(), shape, self.weight), 1 + scale)
 
 
-class Linear(nn.Linear):
-    """A linear layer that can compute a range of its outputs alone (as `int8.Int8Linear`, which may replace it)."""
-
-    def part(self, x: Tensor, begin: int, end: int) -> Tensor:
-        """Outputs `begin` to `end`: (..., K) -> (..., end - begin)."""
-        return F.linear(x, self.weight[begin:end], None if self.bias is None else self.bias[begin:end])
-
-
 class Gelu(nn.Module):
     """GELU by tanh, in place where no gradient needs the input: new memory costs more than the arithmetic."""
 
@@ -66,54 +59,6 @@ class Gelu(nn.Module):
             gate = torch.addcmul(GELU_SLOPE, part, part, value=GELU_CURVE)
             part.mul_(gate.mul_(part).sigmoid_())
         return x
-
-
-class Narrowing(nn.Linear):
-    """A linear layer onto fewer features than it reads, in slices as wide as its output.
-
-    Two threads share a product's inner dimension where that is the longest, if there are few rows: the result of a row
-    then depends on the number of rows. Slice by slice it does not, in the same time.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled() or x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
-            return super().forward(x)
-        flat, width = x.flatten(0, -2), self.out_features
-        first, *others = zip(flat.split(width, 1), self.weight.split(width, 1), strict=True)
-        out = torch.addmm(self.bias, first[0], first[1].t())
-        for part, weight in others:
-            out.addmm_(part, weight.t())
-        return out.view(*x.shape[:-1], width)
-
-
-def inverse_frequencies(head_dim: int, base: float = 10_000) -> Tensor:
-    # On the CPU even where a network is laid out on the meta device: arithmetic there imports torch's compiler (1 s).
-    return 1.0 / base ** (torch.arange(0, head_dim, 2, device="cpu").float() / head_dim)
-
-
-class Rotary(nn.Module):
-    """Rotary position embedding, halves rotated against each other (arXiv 2104.09864)."""
-
-    inv_freq: Tensor
-
-    def __init__(self, head_dim: int) -> None:
-        super().__init__()
-        self.register_buffer("inv_freq", inverse_frequencies(head_dim))
-
-    def angles(self, length: int) -> tuple[Tensor, Tensor]:
-        """(cos, sin) for positions 0 ... length - 1: (L, 1, D/H/2) each."""
-        angle = torch.arange(length, device=self.inv_freq.device).float()[:, None] * self.inv_freq.float()
-        return angle.cos()[:, None], angle.sin()[:, None]
-
-
-def rotate_(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn (B, L, ..., H, D/H) in place by the angles of its positions, broadcast against (B, L, ..., 1, D/H/2)."""
-    cos, sin = (a.to(x.dtype) for a in angles)
-    a, b = x.chunk(2, dim=-1)
-    before = a.clone()
-    a.mul_(cos).addcmul_(b, sin, value=-1)
-    b.mul_(cos).addcmul_(before, sin)
-    return x
 
 
 class TurnedHeads(torch.autograd.Function):
@@ -159,11 +104,6 @@ def add_gated(x: Tensor, out: Tensor, gate: Tensor | None) -> Tensor:
     if torch.is_grad_enabled() or x.dtype != out.dtype:
         return x + out if gate is None else torch.addcmul(x, gate, out)
     return x.add_(out) if gate is None else x.addcmul_(gate, out)
-
-
-def gather_positions(x: Tensor, at: Tensor) -> Tensor:
-    """x (B, L, D) at the positions `at` (B, K): (B, K, D)."""
-    return x.gather(1, at.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 
 
 def spread(modulation: Tensor | None, where: Tensor) -> Tensor | None:

@@ -71,6 +71,9 @@ class Backbone(nn.Module, ABC):
         """Buffers that follow from the config, by name: taken in place of those of a weights file."""
         return {}
 
+    def prepare_int8(self) -> None:
+        """Change what has to change before layers are replaced by those of int8; nothing by default."""
+
     @abstractmethod
     def quantised_layers(self) -> dict[str, Sequence[int]]:
         """Names of the linear layers that int8 replaces, and the outputs at which each is cut.

@@ -1,0 +1,72 @@
+"""Qwen's and Llama's networks with transformers' keys and names: A2D (dllm-hub), Dream (2508.15487), Open-dCoder."""
+
+import re
+from typing import Any
+
+from sedd_cli.errors import NotLoadableError
+from sedd_cli.models.formats.facts import Facts, Format
+
+
+def sections(facts: Facts, *, shift: bool) -> dict[str, Any]:
+    """Our sections for a config of these networks, which differ in biases and norms by their `model_type`."""
+    table = facts.config
+    kind, heads, width = str(table["model_type"]).lower(), table["num_attention_heads"], table["hidden_size"]
+    rope = table.get("rope_parameters") or table.get("rope_scaling") or {}
+    scaling = rope.get("rope_type") or rope.get("type") or "default"
+    if scaling != "default":
+        raise NotLoadableError(
+            f"{facts.folder} stretches its positions ({scaling})", "sedd reads networks with plain rotary positions."
+        )
+    if table.get("hidden_act", "silu") != "silu" or table.get("mlp_bias"):
+        raise NotLoadableError(f"{facts.folder} has an MLP of another kind", "sedd reads SwiGLU without biases.")
+    return {
+        "tokens": table["vocab_size"] - 1,
+        "mask_id": facts.mask_id(),
+        "trained_canvas": False,
+        "noise": {"type": "loglinear"},
+        "model": {
+            "type": "llama",
+            "hidden_size": width,
+            "length": table["max_position_embeddings"],
+            "n_blocks": table["num_hidden_layers"],
+            "n_heads": heads,
+            "n_kv_heads": table.get("num_key_value_heads") or heads,
+            "head_dim": table.get("head_dim") or width // heads,
+            "mlp_size": table["intermediate_size"],
+            "rope_theta": table.get("rope_theta") or rope.get("rope_theta") or 10_000.0,
+            "norm_eps": table["rms_norm_eps"],
+            "qkv_bias": "qwen2" in kind or kind == "dream" or bool(table.get("attention_bias")),
+            "qk_norm": "qwen3" in kind,
+            "tied": bool(table.get("tie_word_embeddings")),
+            "leading_id": facts.leading_id() if shift else None,
+        },
+    }
+
+
+def _rename(name: str) -> str:
+    return re.sub(r"^layers\.", "blocks.", re.sub(r"^model\.", "", name))
+
+
+A2D_TYPES = ("a2d-qwen2", "a2d-qwen3", "a2d-llama")
+A2D = Format(
+    name="A2D",
+    model_types=A2D_TYPES,
+    recognises=lambda facts: facts.config["model_type"] in A2D_TYPES,
+    sections=lambda facts: sections(facts, shift=False),
+    rename=_rename,
+)
+DREAM = Format(
+    name="Dream",
+    model_types=("Dream",),
+    recognises=lambda facts: facts.config["model_type"] == "Dream",
+    sections=lambda facts: sections(facts, shift=True),
+    rename=_rename,
+)
+OPEN_DCODER = Format(
+    name="Open-dCoder",
+    model_types=("qwen2 with a mask_token_id",),
+    # A tokenizer's MASK alone does not tell how the network was trained.
+    recognises=lambda facts: facts.config["model_type"] == "qwen2" and facts.first("mask_token_id") is not None,
+    sections=lambda facts: sections(facts, shift=True),
+    rename=_rename,
+)
