@@ -45,7 +45,7 @@ def test_weights_and_tokenizer_are_the_checkpoints(text: Path, made: Path, tmp_p
     run = tmp_path / "run"
     session = TrainingSession(onwards(text, made), run, CPU)
     events = session.events()
-    next(events), next(events)  # prepared, saved
+    next(events), next(events), next(events)  # corpus listed, prepared, saved
     before, after = load_file(made / "model.safetensors"), load_file(run / "model.safetensors")
     assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
     assert (run / "tokenizer.json").read_bytes() == (made / "tokenizer.json").read_bytes()
