@@ -145,14 +145,14 @@ def _conversion(file: Path, kind: str) -> str:
     if kind == ".parquet":
         code = (
             "import json, sys; from pyarrow import parquet; "
-            "[print(json.dumps(row, default=str)) for batch in parquet.ParquetFile(sys.argv[1]).iter_batches() "
-            "for row in batch.to_pylist()]"
+            'sys.stdout.writelines(json.dumps(row, default=str) + "\\n" '
+            "for batch in parquet.ParquetFile(sys.argv[1]).iter_batches() for row in batch.to_pylist())"
         )
         return f"Convert it (by pyarrow, of sedd-cli[eval]): python -c '{code}' {source} > {target}"
     dialect = "excel-tab" if kind == ".tsv" else "excel"
     code = (
         "import csv, json, sys; csv.field_size_limit(10**9); "
-        '[print(json.dumps(row)) for row in csv.DictReader(open(sys.argv[1], encoding="utf-8-sig", newline=""), '
-        f'dialect="{dialect}")]'
+        'sys.stdout.writelines(json.dumps(row) + "\\n" for row in '
+        f'csv.DictReader(open(sys.argv[1], encoding="utf-8-sig", newline=""), dialect="{dialect}"))'
     )
     return f"Convert it: python -c '{code}' {source} > {target}"

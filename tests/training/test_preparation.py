@@ -91,14 +91,14 @@ def test_a_folder_without_documents_says_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_a_corpus_that_grows_meanwhile_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sedd_cli.training import preparation
+    from sedd_cli.training import preparation, vocabulary
 
-    text, make_tokenizer = tmp_path / "a.txt", preparation.make_tokenizer
+    text = tmp_path / "a.txt"
     text.write_text("one\n\ntwo")
 
     def grow(*args: object) -> object:
         text.write_text("one\n\ntwo\n\nthree")
-        return make_tokenizer(*args)  # type: ignore[arg-type]
+        return vocabulary.make_tokenizer(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(preparation, "make_tokenizer", grow)
     with pytest.raises(SeddError, match="the corpus changed while it was read"):
