@@ -226,8 +226,10 @@ def _report(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
 
     for chosen in infilling.chosen_lengths:
         tried = ", ".join(f"{n} ({nats:.1f})" for n, nats in chosen.nats.items())
+        why = ", the fewest as good within the error" if chosen.nats[chosen.tokens] > min(chosen.nats.values()) else ""
         terminal.info(
-            f"gap {chosen.gap.start}:{chosen.gap.end} gets {chosen.tokens} tokens; nats of the text beside it: {tried}"
+            f"gap {chosen.gap.start}:{chosen.gap.end} gets {chosen.tokens} tokens{why}; "
+            f"nats of the text beside it: {tried}"
         )
     checkpoint = infilling.checkpoint
     longest = max((len(window.canvas.ids) for window in infilling.windows), default=0)
@@ -276,7 +278,13 @@ def _as_json(infilling: "Infilling", fillings: "list[Filling]", nats: dict[int, 
                 for gap in infilling.sized_gaps[window.first : window.first + len(window.gap_positions)]
             ],
             "lengths_compared": [
-                {"start": c.gap.start, "end": c.gap.end, "tokens": c.tokens, "nats": c.nats}
+                {
+                    "start": c.gap.start,
+                    "end": c.gap.end,
+                    "tokens": c.tokens,
+                    "nats": c.nats,
+                    "differences": {n: difference._asdict() for n, difference in c.differences.items()},
+                }
                 for c in infilling.chosen_lengths
             ],
             "candidates": [

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from sedd_cli.diffusion.likelihood import ordered_nats
 from sedd_cli.diffusion.processes import Absorbing
@@ -21,13 +23,25 @@ CANDIDATES = 12
 """Maximum number of lengths compared, evenly spaced."""
 
 
+class Difference(NamedTuple):
+    """How many nats more than at the best length, and the standard error of that."""
+
+    nats: float
+    standard_error: float
+
+
 @dataclass(frozen=True)
 class ChosenLength:
-    """The length found for a gap; `nats` of the kept neighbours for each length compared (the lowest won)."""
+    """The length found for a gap; `nats` of the kept neighbours for each length compared.
+
+    `differences` of the lengths up to that of the lowest nats, which are compared in more orders: `tokens` is the
+    shortest of them that is as good as the best within the error.
+    """
 
     gap: Gap
     tokens: int
     nats: dict[int, float]
+    differences: dict[int, Difference]
 
 
 def choose_lengths(
@@ -36,8 +50,9 @@ def choose_lengths(
     """Give every gap a number of tokens; choose the open ones one after another.
 
     A filling of more tokens is always less likely itself, so lengths are compared by the likelihood of the kept
-    neighbours with so many MASKs between them, that is with the gap summed out. Empty gaps without a requested length
-    are dropped. Raises `UsageError` if no neighbours are kept to compare by.
+    neighbours with so many MASKs between them, that is with the gap summed out; of lengths equal within the error the
+    shortest is chosen. Empty gaps without a requested length are dropped. Raises `UsageError` if no neighbours are
+    kept to compare by.
     """
     assert checkpoint.tokenizer is not None
     tokenizer = checkpoint.tokenizer.reading(newline_of(document))
@@ -56,10 +71,10 @@ def choose_lengths(
     pending = [(i, candidates) for i, candidates in enumerate(lengths) if len(candidates) > 1]
     chosen = []
     for i, candidates in pending:
-        nats = _compare(checkpoint, tokenizer, document, sized_gaps, i, candidates, length)
-        best = min(nats, key=lambda n: nats[n])
-        sized_gaps[i] = replace(sized_gaps[i], tokens=best)
-        chosen.append(ChosenLength(gaps[i], best, nats))
+        nats, differences = _compare(checkpoint, tokenizer, document, sized_gaps, i, candidates, length)
+        shortest = next(n for n, difference in differences.items() if difference.nats <= difference.standard_error)
+        sized_gaps[i] = replace(sized_gaps[i], tokens=shortest)
+        chosen.append(ChosenLength(gaps[i], shortest, nats, differences))
     return sized_gaps, chosen
 
 
@@ -90,8 +105,12 @@ def _compare(
     which: int,
     lengths: Sequence[int],
     canvas_length: int,
-) -> dict[int, float]:
-    """`-log p` of the kept tokens nearest to gap `which`, right and left in turn, for each candidate length."""
+) -> tuple[dict[int, float], dict[int, Difference]]:
+    """`-log p` of the kept tokens nearest to gap `which`, right and left in turn, for each candidate length.
+
+    Also the differences from the best, for it and all shorter ones. With the true law of text `-log p` is the same in
+    every order: its spread over orders, the same ones for every length, is the network's error.
+    """
     process = checkpoint.process
     if not isinstance(process, Absorbing):
         raise UsageError("lengths cannot be compared with the uniform process", "Give one: --tokens 12.")
@@ -100,12 +119,30 @@ def _compare(
     shared = min(len(order) for _, order in canvases.values())
     if not shared:
         raise UsageError("nothing is kept beside the gap that lengths could be compared by", "Give one: --tokens 12.")
-    nats = {}
-    for n, (canvas, order) in canvases.items():
+
+    def nats_of(n: int, ranks: Tensor) -> float:
+        canvas, order = canvases[n]
         x0 = torch.where(canvas.free, process.mask_id, canvas.ids)
-        per_token = ordered_nats(checkpoint.model, process, checkpoint.noise, x0, torch.tensor(order[:shared]))
-        nats[n] = float(per_token.sum())
-    return nats
+        return float(ordered_nats(checkpoint.model, process, checkpoint.noise, x0, torch.tensor(order)[ranks]).sum())
+
+    first, *others = _orders(shared)
+    nats = {n: nats_of(n, first) for n in lengths}
+    best = min(nats, key=lambda n: nats[n])
+    shorter = [n for n in lengths if n <= best]
+    if shorter == [best]:
+        return nats, {best: Difference(0.0, 0.0)}
+    each = torch.tensor([[nats[n], *(nats_of(n, ranks) for ranks in others)] for n in shorter], dtype=torch.float64)
+    differences = each - each[each.mean(1).argmin()]
+    errors = differences.std(1) / differences.shape[1] ** 0.5
+    pairs = zip(differences.mean(1).tolist(), errors.tolist(), strict=True)
+    return nats, {n: Difference(*pair) for n, pair in zip(shorter, pairs, strict=True)}
+
+
+def _orders(count: int) -> list[Tensor]:
+    """Orders of so many neighbours, ranked by nearness and right before left: from both sides, and backwards."""
+    ranks = torch.arange(count)
+    from_left = torch.where(ranks ^ 1 < count, ranks ^ 1, ranks)
+    return [ranks, from_left, ranks.flip(0), from_left.flip(0)]
 
 
 def _neighbours(

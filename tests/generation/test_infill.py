@@ -118,7 +118,8 @@ def test_lengths_are_told_by_the_text_beside_the_gap(built_in: Checkpoint, monke
     run = Infilling(built_in, Request(steps=8, seed=2), document, [Gap(start, end, (1, 12))])
     (chosen,) = run.chosen_lengths
     assert chosen.tokens == run.sized_gaps[0].tokens == 4  # " time", ",", " there", " was"
-    assert set(chosen.nats) == set(range(1, 13)) and min(chosen.nats, key=lambda n: chosen.nats[n]) == 4
+    assert set(chosen.nats) == set(range(1, 13)) and set(chosen.differences) == {1, 2, 3, 4}
+    assert min(chosen.nats, key=lambda n: chosen.nats[n]) == 4
     # Near the canvas' size fewer neighbours are left: all lengths are compared by the same ones.
     compared = []
 
@@ -135,6 +136,26 @@ def test_lengths_are_told_by_the_text_beside_the_gap(built_in: Checkpoint, monke
     assert max(run.chosen_lengths[0].nats) == 32
     with pytest.raises(UsageError, match="nothing is kept beside the gap"):
         letters(Space(3, 2)).infilling("ab", [Gap(0, 2, (1, 2))], length=64)
+
+
+def test_of_lengths_as_good_within_the_error_the_shortest_is_chosen(built_in: Checkpoint) -> None:
+    document = "Once upon a time there was a dog. He  They were happy."
+    run = Infilling(built_in, Request(steps=8, seed=2), document, [Gap(37, 37, (2, 12))])
+    (chosen,) = run.chosen_lengths
+    best = min(chosen.nats, key=lambda n: chosen.nats[n])
+    assert chosen.tokens < best == max(chosen.differences)
+    good = [n for n, (nats, error) in chosen.differences.items() if nats <= error]
+    assert chosen.tokens == good[0] and min(chosen.differences) < good[0], "what is shorter still is worse"
+    assert min(nats for nats, _ in chosen.differences.values()) == 0
+
+
+def test_in_every_order_the_true_law_says_the_same_of_a_length() -> None:
+    """What orders differ by is the network's error, and the true score has none."""
+    # The oracle takes a canvas of five for one of six that begins with an a.
+    run = letters(Space(3, 6, seed=2)).infilling("abca", [Gap(2, 2, (1, 2))], length=64)
+    (chosen,) = run.chosen_lengths
+    assert all(error < 1e-5 for _, error in chosen.differences.values())
+    assert chosen.tokens == min(chosen.nats, key=lambda n: chosen.nats[n])
 
 
 class letters:  # noqa: N801 - reads as what it is where it is used
