@@ -183,7 +183,10 @@ def read_tokenizer(folder: Path, config: Config) -> Tokenizer | None:
     if (folder / "tokenizer.json").is_file():
         tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
     elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        tokenizer = Tokenizer.from_gpt2(folder / "vocab.json", folder / "merges.txt")
+        facts = Facts(folder)
+        layout = find_format(facts) if config_file(folder).suffix == ".json" else None
+        split, added = (layout.split, facts.token_ids) if layout else ("", None)
+        tokenizer = Tokenizer.from_gpt2(folder / "vocab.json", folder / "merges.txt", split, added)
     elif config.tokens == GPT2_TOKENS:
         tokenizer = cached_gpt2()
     else:
@@ -195,4 +198,6 @@ def read_tokenizer(folder: Path, config: Config) -> Tokenizer | None:
             f"the tokenizer in {folder} has {tokenizer.size} tokens, config.json says {config.tokens}",
             "One of the two files is from another checkpoint.",
         )
+    if tokenizer is not None:
+        tokenizer.add_ends(config.end_ids)
     return tokenizer

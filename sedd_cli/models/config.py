@@ -119,6 +119,7 @@ class Config(_Section):
 
     `tokens` can be written; `mask_id` is the state beside them (None: the last one, `tokens`), absorbing only.
     `trained_canvas`: whether `model.length` is the canvas of its training, not just the most that it can read.
+    `end_ids`: tokens that end a text, beside the tokenizer's own end-of-text token.
     """
 
     tokens: int = Field(gt=1)
@@ -128,6 +129,7 @@ class Config(_Section):
     d3pm: D3PMConfig | None = None
     model: SerializeAsAny[NetworkConfig]
     trained_canvas: bool = True
+    end_ids: tuple[int, ...] = ()
     provenance: dict[str, object] = Field(default_factory=dict)
 
     @field_validator("model", mode="wrap")

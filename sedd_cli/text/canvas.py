@@ -62,8 +62,8 @@ def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suff
     free = torch.zeros(length, dtype=torch.bool)
     free[len(head) : len(head) + room] = True
     forbidden: tuple[int, ...] = ()
-    if suffix and tokenizer is not None and tokenizer.end_of_text_id is not None:
+    if suffix and tokenizer is not None:
         # The document continues between a prompt and a suffix, so the end-of-text token is excluded.
-        forbidden = (tokenizer.end_of_text_id,)
+        forbidden = tokenizer.special_ids
     limits = ((len(head),), tokenizer.non_space_tokens) if absorbs_space and tokenizer else ()
     return Canvas(ids, free, prompt, suffix, forbidden, *limits)

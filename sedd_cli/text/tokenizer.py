@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -63,12 +63,16 @@ class Tokenizer:
 
     def __init__(self, inner: tokenizers.Tokenizer, end_of_text: str = END_OF_TEXT) -> None:
         description = json.loads(inner.to_str())
-        if (description.get("decoder") or {}).get("type") != "ByteLevel" or description.get("normalizer"):
-            raise ValueError("only byte-level BPE tokenizers without a normaliser are supported")
+        normalizer = (description.get("normalizer") or {}).get("type")
+        if (description.get("decoder") or {}).get("type") != "ByteLevel" or normalizer not in (None, "NFC"):
+            raise ValueError(f"it is {_kind(description)}; sedd reads byte-level BPE that changes no text")
         self.notes: tuple[str, ...] = ()
-        if _drop_prefix_space(description.get("pre_tokenizer")):
-            inner = tokenizers.Tokenizer.from_str(json.dumps(description))
+        # A user's text is read as it is written: of composed characters, which most texts have, NFC changes nothing.
+        description["normalizer"] = None
+        if dropped := _drop_prefix_space(description.get("pre_tokenizer")):
             self.notes = ("the tokenizer's add_prefix_space, which puts a blank before every text, is off",)
+        if dropped or normalizer:
+            inner = tokenizers.Tokenizer.from_str(json.dumps(description))
         # Files from the hub may enable these; a prompt is neither truncated nor padded.
         inner.no_truncation()
         inner.no_padding()
@@ -82,13 +86,29 @@ class Tokenizer:
         self._added = {
             i: b"" if token.special else token.content.encode() for i, token in inner.get_added_tokens_decoder().items()
         }
+        self.end_ids: frozenset[int] = frozenset()
+        """Tokens that end a text."""
         if self.end_of_text_id is not None:
-            self._added[self.end_of_text_id] = b""
+            self.add_ends([self.end_of_text_id])
         # All characters at once takes a seventh of the time of checking GPT-2's 50,257 entries one by one.
         if not BYTE_ALPHABET.keys() >= set("".join(vocabulary)):
             for entry, token in vocabulary.items():
                 if token not in self._added and not BYTE_ALPHABET.keys() >= set(entry):
                     raise ValueError(f"the vocabulary's entry {token}, {entry!r}, is not byte-level")
+
+    def add_ends(self, ids: Iterable[int]) -> None:
+        """Let these tokens end a text too. The first is the end-of-text token where there is none yet."""
+        known = [i for i in ids if i < self.size]
+        if self.end_of_text_id is None and known:
+            self.end_of_text_id = known[0]
+        self.end_ids |= set(known)
+        self._added |= dict.fromkeys(known, b"")
+
+    @cached_property
+    def special_ids(self) -> tuple[int, ...]:
+        """Tokens that stand for no text, in order: those that end one, and instructions such as `<|im_start|>`."""
+        added = self._inner.get_added_tokens_decoder()
+        return tuple(sorted(self.end_ids | {i for i, token in added.items() if token.special}))
 
     @classmethod
     def from_file(cls, path: Path) -> "Tokenizer":
@@ -99,8 +119,14 @@ class Tokenizer:
         )
 
     @classmethod
-    def from_gpt2(cls, vocab: Path, merges: Path) -> "Tokenizer":
-        """Load GPT-2's original pair of files, `vocab.json` and `merges.txt`. Raises as `from_file` does."""
+    def from_gpt2(
+        cls, vocab: Path, merges: Path, split: str = "", added: Mapping[str, int] | None = None
+    ) -> "Tokenizer":
+        """Load GPT-2's original pair of files, `vocab.json` and `merges.txt`. Raises as `from_file` does.
+
+        `split`: the pattern that cuts a text into words, where it is not GPT-2's. `added`: special tokens with their
+        ids, which follow those of the vocabulary.
+        """
         check_genuine(vocab)
         check_genuine(merges)
 
@@ -111,8 +137,9 @@ class Tokenizer:
                 for file, copy in zip((vocab, merges), copies, strict=True):
                     copy.write_bytes(without_bom(file.read_bytes()))
                 inner = tokenizers.Tokenizer(tokenizers.models.BPE.from_file(*map(str, copies)))
-            inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+            inner.pre_tokenizer = _pre_tokenizer(split)
             inner.decoder = tokenizers.decoders.ByteLevel()
+            inner.add_special_tokens(sorted(added or (), key=lambda token: (added or {})[token]))
             return inner
 
         return cls._load(vocab.parent, f"{vocab.name} and {merges.name}", read)
@@ -252,7 +279,29 @@ class Tokenizer:
         return [None if token is None else self.bytes_of(token) for token in ids]
 
     def _is_end(self, ids: Sequence[int | None]) -> list[bool]:
-        return [token is not None and token == self.end_of_text_id for token in ids]
+        return [token is not None and token in self.end_ids for token in ids]
+
+
+def _pre_tokenizer(split: str) -> tokenizers.pre_tokenizers.PreTokenizer:
+    if not split:
+        return tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return tokenizers.pre_tokenizers.Sequence(
+        [
+            tokenizers.pre_tokenizers.Split(tokenizers.Regex(split), behavior="isolated"),
+            tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+
+
+def _kind(description: Mapping[str, Any]) -> str:
+    """What a tokenizer is that is not read."""
+    decoders = description.get("decoder") or {}
+    names = {decoders.get("type"), *(part.get("type") for part in decoders.get("decoders", ()))}
+    if names & {"Metaspace", "ByteFallback"}:
+        return "SentencePiece"
+    normalizer = (description.get("normalizer") or {}).get("type")
+    kind = description.get("model", {}).get("type") or "of an unknown kind"
+    return f"{kind} with the normaliser {normalizer}" if normalizer else str(kind)
 
 
 def _drop_prefix_space(pre_tokenizer: dict[str, Any] | None) -> bool:

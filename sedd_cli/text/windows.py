@@ -124,7 +124,7 @@ def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group
     free = torch.zeros(len(ids), dtype=torch.bool)
     for place in gap_positions:
         free[place.start : place.stop] = True
-    forbidden = () if tokenizer.end_of_text_id is None else (tokenizer.end_of_text_id,)
+    forbidden = tokenizer.special_ids
     space_positions = tuple(place.start for gap, place in zip(inside, gap_positions, strict=True) if gap.absorbs_space)
     line_positions = tuple(i for gap, place in zip(inside, gap_positions, strict=True) if gap.one_line for i in place)
     canvas = Canvas(

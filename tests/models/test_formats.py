@@ -78,7 +78,8 @@ def byte_folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     folder.mkdir()
     kind = {"model_type": "a2d-qwen3"} if request.param is None else {"model_type": "qwen2", "bos_token_id": 7}
     template = json.loads((PARITY / "a2d-qwen3" / "config.json").read_text())
-    table = {**template, **kind, "vocab_size": TOKENS + 1, "mask_token_id": MASK, "max_position_embeddings": 128}
+    table = {**template, **kind, "vocab_size": TOKENS + 1, "mask_token_id": MASK, "eos_token_id": 0}
+    table["max_position_embeddings"] = 128
     (folder / "config.json").write_text(json.dumps(table))
     (folder / "tokenizer.json").write_text(bytes_and_mask().to_str())
     network = ScoreNetwork(read_config(folder))

@@ -7,9 +7,11 @@ import pytest
 import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import decoders, models, pre_tokenizers
 
 from sedd_cli import Checkpoint, NotLoadableError
-from sedd_cli.text.byte_level import bytes_to_token, token_to_bytes
+from sedd_cli.models.formats.qwen import SPLIT
+from sedd_cli.text.byte_level import BYTE_ALPHABET, bytes_to_token, token_to_bytes
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.training.vocabulary import make_tokenizer
 
@@ -63,7 +65,7 @@ def test_what_a_file_asks_for_beyond_pieces_is_not_done(tokenizer: Tokenizer, tm
     assert loaded.decode(loaded.encode("Once upon a time two words")) == "Once upon a time two words"
     inner.normalizer = tokenizers.normalizers.Lowercase()
     (tmp_path / "tokenizer.json").write_text(inner.to_str())
-    with pytest.raises(NotLoadableError, match="without a normaliser"):
+    with pytest.raises(NotLoadableError, match="BPE with the normaliser Lowercase"):
         Tokenizer.from_file(tmp_path / "tokenizer.json")
 
 
@@ -150,3 +152,39 @@ def test_compose_ends_at_the_end_of_text_and_marks_masks(tokenizer: Tokenizer) -
     assert tokenizer.compose([0, a, 0, b], full_canvas=False, at_start=True) == "a"
     assert tokenizer.compose([0, a], full_canvas=False, at_start=False) == ""
     assert tokenizer.compose([None, None, a, None], full_canvas=False, at_start=True) == "[[2]]a[[1]]"
+
+
+def test_nfc_is_not_done_and_special_tokens_are_no_text(tmp_path: Path) -> None:
+    """As Qwen's: composed and decomposed characters stay what they are, `<|im_start|>` typed by a user is text."""
+    inner = tokenizers.Tokenizer(models.BPE({entry: i for i, entry in enumerate(BYTE_ALPHABET)}, []))
+    inner.normalizer = tokenizers.normalizers.NFC()
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    inner.add_special_tokens(["<|im_start|>", "<|im_end|>"])
+    inner.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(tmp_path / "tokenizer.json")
+    text = "e\u0301 é <|im_start|>"
+    assert tokenizer.decode(tokenizer.encode(text)) == text and 256 not in tokenizer.encode(text)
+    assert tokenizer.special_ids == (256, 257) and tokenizer.end_of_text_id is None
+    tokenizer.add_ends([257])
+    assert tokenizer.end_of_text_id == 257
+    assert tokenizer.compose([*tokenizer.encode("ab"), 257, 0], full_canvas=False, at_start=True) == "ab"
+
+
+def test_sentencepiece_is_refused_by_name(tmp_path: Path) -> None:
+    inner = tokenizers.Tokenizer(models.BPE({"a": 0}, []))
+    inner.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    inner.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(NotLoadableError, match="SentencePiece"):
+        Tokenizer.from_file(tmp_path / "tokenizer.json")
+
+
+def test_a_pair_of_files_is_cut_as_its_network_learnt(tmp_path: Path) -> None:
+    """Qwen's pattern: a digit is a word, and words take the sign before them along."""
+    vocabulary = [*BYTE_ALPHABET, "12", "!a"]
+    (tmp_path / "vocab.json").write_text(json.dumps({entry: i for i, entry in enumerate(vocabulary)}))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n1 2\n! a\n")
+    files = tmp_path / "vocab.json", tmp_path / "merges.txt"
+    assert len(Tokenizer.from_gpt2(*files).encode("12!a")) == 3
+    qwen = Tokenizer.from_gpt2(*files, SPLIT, {"<|mask|>": 258})
+    assert [vocabulary[i] for i in qwen.encode("12!a")] == ["1", "2", "!a"] and qwen.special_ids == (258,)

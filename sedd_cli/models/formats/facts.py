@@ -33,6 +33,8 @@ class Format:
     sections: "Callable[[Facts], dict[str, Any]]"
     rename: Renaming
     fold: str = ""
+    split: str = ""
+    """The pattern that cuts a text into words where the folder has vocab.json and merges.txt; "": GPT-2's."""
 
     def apply(self, weights: "dict[str, Tensor]", config: "Config") -> "dict[str, Tensor]":
         """The tensors of a folder's files as those of its backbone."""
@@ -97,6 +99,11 @@ class Facts:
         if token is None:
             token = self._read("special_tokens_map.json").get(f"{role}_token")
         return self.token_ids.get(token["content"] if isinstance(token, Mapping) else token) if token else None
+
+    def end_ids(self) -> list[int]:
+        """Ids of the tokens that end a text, those of generation_config.json first: there are several of a dialogue."""
+        values = (table.get("eos_token_id") for table in (self.generation, self.config))
+        return list(dict.fromkeys(int(i) for v in values if v is not None for i in (v if isinstance(v, list) else [v])))
 
     def leading_id(self) -> int:
         """The id of the token before every canvas: the beginning of a text, else its end. Raises as `mask_id` does."""

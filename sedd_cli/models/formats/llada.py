@@ -32,6 +32,7 @@ def _sections(facts: Facts) -> dict[str, Any]:
         "tokens": (table.get("embedding_size") or table["vocab_size"]) - 1,
         "mask_id": facts.mask_id(),
         "trained_canvas": False,
+        "end_ids": facts.end_ids(),
         "noise": {"type": "loglinear"},
         "model": {
             "type": "llama",

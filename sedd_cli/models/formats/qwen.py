@@ -23,6 +23,7 @@ def sections(facts: Facts, *, shift: bool) -> dict[str, Any]:
         "tokens": table["vocab_size"] - 1,
         "mask_id": facts.mask_id(),
         "trained_canvas": False,
+        "end_ids": facts.end_ids(),
         "noise": {"type": "loglinear"},
         "model": {
             "type": "llama",
@@ -47,6 +48,11 @@ def _rename(name: str) -> str:
     return re.sub(r"^layers\.", "blocks.", re.sub(r"^model\.", "", name))
 
 
+SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""How Qwen2's tokenizer cuts a text into words."""
+
 A2D_TYPES = ("a2d-qwen2", "a2d-qwen3", "a2d-llama")
 A2D = Format(
     name="A2D",
@@ -57,6 +63,7 @@ A2D = Format(
 )
 DREAM = Format(
     name="Dream",
+    split=SPLIT,
     model_types=("Dream",),
     recognises=lambda facts: facts.config["model_type"] == "Dream",
     sections=lambda facts: sections(facts, shift=True),
