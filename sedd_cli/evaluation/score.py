@@ -46,14 +46,15 @@ class ScoreRequest:
     def __post_init__(self) -> None:
         if self.order not in ("any", "left-to-right"):
             raise UsageError(f"unknown order {self.order!r}", "Choose any or left-to-right.")
-        for name, value, least, why in (
-            ("replicates", self.replicates, 2, " (their spread is the error)"),
-            ("length", self.length, 1, ""),
-            ("overlap", self.overlap, 0, ""),
-            ("batch size", self.batch_size, 1, ""),
-            ("seed", self.seed, 0, ""),
+        for name, least, why in (
+            ("replicates", 2, " (their spread is the error)"),
+            ("length", 1, ""),
+            ("overlap", 0, ""),
+            ("batch_size", 1, ""),
+            ("seed", 0, ""),
         ):
-            check_integer(name, value, least, why)
+            number = check_integer(name.replace("_", " "), getattr(self, name), least, why)
+            object.__setattr__(self, name, number)
         check_until_error(self.until_error)
 
 
