@@ -72,7 +72,7 @@ class ScoreWindows:
     @property
     def positions(self) -> Tensor:
         """(N, L): position in the document of each token of each window."""
-        return self.starts[:, None] + torch.arange(self.length)
+        return self.starts[:, None] + torch.arange(self.length, device="cpu")
 
     @property
     def is_new(self) -> Tensor:
@@ -101,7 +101,7 @@ def make_score_windows(tokens: int, length: int, overlap: int | None = None) -> 
         )
     length_used = min(length, tokens)
     last = tokens - length_used
-    return ScoreWindows(torch.tensor([*range(0, last, length - overlap), last]), length_used, overlap)
+    return ScoreWindows(torch.tensor([*range(0, last, length - overlap), last], device="cpu"), length_used, overlap)
 
 
 @dataclass(frozen=True)
@@ -278,9 +278,9 @@ class _RoundStatistics:
     """Running statistics over the replicates of several rounds."""
 
     def __init__(self) -> None:
-        self.totals = torch.zeros(0, dtype=torch.float64)
+        self.totals = torch.zeros(0, dtype=torch.float64, device="cpu")
         self.rounds = 0
-        self._sum = self._squares = self._weighted = torch.zeros(())
+        self._sum = self._squares = self._weighted = torch.zeros((), device="cpu")
 
     def add(self, totals: Tensor, per_token: Tensor) -> None:
         """Add a round: totals (R,) of its replicates and per-token means (n,)."""
@@ -333,7 +333,7 @@ def _ids(checkpoint: Checkpoint, text: str) -> Tensor:
         )
     if not text:
         raise UsageError("the text is empty", "There is nothing to score in it.")
-    return torch.tensor(checkpoint.tokenizer.encode(text))
+    return torch.tensor(checkpoint.tokenizer.encode(text), device="cpu")
 
 
 def score(

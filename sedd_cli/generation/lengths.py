@@ -76,7 +76,7 @@ def _lengths(gap: Gap, original: int, longest: int) -> list[int]:
     if high - low < CANDIDATES:
         return list(range(low, max(low, high) + 1))
     # Evenly by ratio: one token more or less matters to a short gap only.
-    spread = torch.logspace(0, 1, CANDIDATES, base=high / low, dtype=torch.float64) * low
+    spread = torch.logspace(0, 1, CANDIDATES, base=high / low, dtype=torch.float64, device="cpu") * low
     return sorted({round(n) for n in spread.tolist()})
 
 
@@ -100,7 +100,9 @@ def _compare(
     nats = {}
     for n, (canvas, order) in canvases.items():
         x0 = torch.where(canvas.free, process.mask_id, canvas.ids)
-        per_token = in_order(checkpoint.model, process, checkpoint.noise, x0, torch.tensor(order[:shared]))
+        per_token = in_order(
+            checkpoint.model, process, checkpoint.noise, x0, torch.tensor(order[:shared], device="cpu")
+        )
         nats[n] = float(per_token.sum())
     return nats
 

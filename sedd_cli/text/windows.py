@@ -117,13 +117,13 @@ def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group
     for gap, context in zip(inside, (*group.between, right[: room - on_left]), strict=True):
         gap_positions.append(range(len(ids), len(ids) + gap.tokens))
         ids += [0] * gap.tokens + context
-    free = torch.zeros(len(ids), dtype=torch.bool)
+    free = torch.zeros(len(ids), dtype=torch.bool, device="cpu")
     for place in gap_positions:
         free[place.start : place.stop] = True
     forbidden = () if tokenizer.end_of_text_id is None else (tokenizer.end_of_text_id,)
     space_positions = tuple(place.start for gap, place in zip(inside, gap_positions, strict=True) if gap.absorbs_space)
     canvas = Canvas(
-        torch.tensor(ids),
+        torch.tensor(ids, device="cpu"),
         free,
         forbidden=forbidden,
         space_positions=space_positions,
