@@ -54,7 +54,7 @@ class World:
         import torch
         from torch import distributed
 
-        local = torch.tensor(values, dtype=torch.float64)
+        local = torch.tensor(values, dtype=torch.float64, device="cpu")
         gathered = [torch.empty_like(local) for _ in range(self.size)]
         distributed.all_gather(gathered, local)
         return [tuple(tensor.tolist()) for tensor in gathered]

@@ -1,5 +1,7 @@
 """Errors. Every error that a user can meet is a `SeddError` with an exit code."""
 
+import operator
+
 
 class SeddError(Exception):
     """`message`: what went wrong and with which input; `hint`: what to do.
@@ -30,11 +32,24 @@ class NotLoadableError(SeddError):
     exit_code = 3
 
 
-def check_integer(name: str, value: object, minimum: int, why: str = "") -> None:
-    """Raises `UsageError` unless `value` is None or an integer of at least `minimum`. `why` is added to the message."""
+def to_integer(name: str, value: object) -> int:
+    """A whole number of any kind, such as numpy's, as an int. Raises `UsageError` for anything else."""
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)  # type: ignore[arg-type]  # a TypeError is what is asked for
+    except TypeError:
+        pass
+    raise UsageError(f"{name} must be a whole number, not {value!r}")
+
+
+def check_integer(name: str, value: object, minimum: int, why: str = "") -> int | None:
+    """`value` as an int, or None. Raises `UsageError` below `minimum`, and for what is no whole number.
+
+    `why` is added to the message.
+    """
     if value is None:
-        return
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise UsageError(f"{name} must be a whole number, not {value!r}")
-    if value < minimum:
-        raise UsageError(f"{name} must be at least {minimum}{why}, not {value}")
+        return None
+    number = to_integer(name, value)
+    if number < minimum:
+        raise UsageError(f"{name} must be at least {minimum}{why}, not {number}")
+    return number

@@ -20,9 +20,9 @@ class WholeRange:
         """As keywords of a pydantic field."""
         return {"ge": self.least}
 
-    def check(self, name: str, value: object) -> None:
-        """Raises `UsageError` unless `value` is None or in range."""
-        check_integer(name, value, self.least)
+    def check(self, name: str, value: object) -> int | None:
+        """`value` as an int, or None. Raises `UsageError` if it is out of range."""
+        return check_integer(name, value, self.least)
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,15 @@ class PositiveRange:
         """As keywords of a pydantic field."""
         return {"gt": 0} if self.most is None else {"gt": 0, "le": self.most}
 
-    def check(self, name: str, value: float | None) -> None:
-        """Raises `UsageError` unless `value` is None or in range."""
+    def check(self, name: str, value: float | None) -> float | None:
+        """`value` as one of Python's numbers, or None. Raises `UsageError` if it is out of range."""
         if value is None:
-            return
+            return None
         if self.most is None and not 0 < value < float("inf"):
             raise UsageError(f"{name} must be a number above 0, not {value}")
         if self.most is not None and not 0 < value <= self.most:
             raise UsageError(f"{name} must be above 0 and at most {self.most}, not {value}")
+        return value if isinstance(value, int) else float(value)
 
 
 FROM_0, FROM_1 = WholeRange(0), WholeRange(1)

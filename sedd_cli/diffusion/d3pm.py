@@ -90,7 +90,7 @@ class AbsorbingChain(Chain):
     @cached_property
     def survival(self) -> Tensor:
         T = self.noise.steps
-        return torch.arange(T, -1, -1, dtype=torch.float64) / T
+        return torch.arange(T, -1, -1, dtype=torch.float64, device="cpu") / T
 
     @property
     def prior_nats(self) -> float:
@@ -127,7 +127,7 @@ class UniformChain(Chain):
 
     @cached_property
     def survival(self) -> Tensor:
-        survival = torch.exp(-self.sigma(torch.arange(self.noise.steps + 1)))
+        survival = torch.exp(-self.sigma(torch.arange(self.noise.steps + 1, device="cpu")))
         survival[0] = 1.0  # x_0 is the text itself: the first step includes the noise at t = 0
         return survival
 

@@ -49,7 +49,7 @@ class Grid:
             m = mask_probability(self.sigma)
             return m / m[0]
         stay = 1 - self.reveal_chance(method)
-        return torch.cat([torch.ones(1, dtype=torch.float64), stay.cumprod(0)])
+        return torch.cat([torch.ones(1, dtype=torch.float64, device="cpu"), stay.cumprod(0)])
 
 
 def make_grid(noise: Schedule, steps: int, *, masked_fraction: float = 1.0) -> Grid:
@@ -61,7 +61,7 @@ def make_grid(noise: Schedule, steps: int, *, masked_fraction: float = 1.0) -> G
         raise UsageError(f"steps must be at least 1, not {steps}")
     start = 1.0
     if masked_fraction < 1:
-        sigma = -torch.log1p(-torch.tensor(masked_fraction, dtype=torch.float64))
+        sigma = -torch.log1p(-torch.tensor(masked_fraction, dtype=torch.float64, device="cpu"))
         start = min(1.0, max(2 * T_END, float(noise.inverse(sigma))))
-    t = torch.linspace(start, T_END, steps + 1, dtype=torch.float64)
+    t = torch.linspace(start, T_END, steps + 1, dtype=torch.float64, device="cpu")
     return Grid(t=t, sigma=noise.total(t), rate_dt=noise.rate(t[:-1]) * (start - T_END) / steps)

@@ -107,13 +107,13 @@ def estimate(
         return _autoregressive(network, process, x0, counted, replicates, draws, batch_size)
     noised, contribution = _estimator_parts(estimator, process, noise)
     N = len(x0)
-    per_replicate = torch.zeros(replicates, *x0.shape, dtype=torch.float64)
-    levels, nats_at = torch.zeros(2, replicates, draws, N, dtype=torch.float64)
+    per_replicate = torch.zeros(replicates, *x0.shape, dtype=torch.float64, device="cpu")
+    levels, nats_at = torch.zeros(2, replicates, draws, N, dtype=torch.float64, device="cpu")
     for r in range(replicates):
         u = _Uniforms(seed, r, x0.shape)
         for d in range(draws):
             times = u.times(d, draws)
-            for rows in torch.arange(N).split(batch_size):
+            for rows in torch.arange(N, device="cpu").split(batch_size):
                 batch = noised(x0[rows], counted[rows], times[rows], u.positions(d)[rows])
                 levels[r, d, rows] = batch.level
                 for scored in network.log_scores(batch.x, batch.sigma, batch.where):
@@ -134,9 +134,9 @@ def _autoregressive(
 ) -> Estimate:
     """Nats of every token given those before it, in one call per canvas. Without noise, levels are 0."""
     N = len(x0)
-    nats = torch.zeros(x0.shape, dtype=torch.float64)
-    for rows in torch.arange(N).split(batch_size):
-        sigma = torch.zeros(len(rows), dtype=torch.float64)
+    nats = torch.zeros(x0.shape, dtype=torch.float64, device="cpu")
+    for rows in torch.arange(N, device="cpu").split(batch_size):
+        sigma = torch.zeros(len(rows), dtype=torch.float64, device="cpu")
         for scored in network.log_scores(x0[rows], sigma, counted[rows]):
             at = (rows[scored.row], scored.position)
             nats[at] = _cross_entropy(process, scored, x0[at])
@@ -256,14 +256,14 @@ def _boundary_terms(
     batch_size: int,
 ) -> Tensor:
     """The boundary terms of the elbo per token: KL(p_1|0 || uniform) and E[-log p(x0 | x_{t=0})]; (R, N, L)."""
-    zero, one = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    zero, one = torch.zeros(1, dtype=torch.float64, device="cpu"), torch.ones(1, dtype=torch.float64, device="cpu")
     terms = (process.prior_nats(noise.total(one)) * counted).expand(replicates, *x0.shape).clone()
     sigma = noise.total(zero)
     if float(sigma) == 0:
         return terms
     for r in range(replicates):
         u = uniforms(seed, r, MONTE_CARLO, 0, 2, size=x0.numel()).view(x0.shape)
-        for rows in torch.arange(len(x0)).split(batch_size):
+        for rows in torch.arange(len(x0), device="cpu").split(batch_size):
             first = sigma.expand(len(rows))
             x = torch.where(counted[rows], process.perturb(x0[rows], first, u[rows]), x0[rows])
             for scored in network.log_scores(x, first, counted[rows]):
@@ -286,9 +286,9 @@ def ordered_nats(
     marginalised over. Uses K network calls.
     """
     L, K = len(x0), len(order)
-    rank = torch.full((L,), -1).index_copy(0, order, torch.arange(K))
-    nats = torch.zeros(L, dtype=torch.float64)
-    for first in torch.arange(K).split(batch_size):
+    rank = torch.full((L,), -1, device="cpu").index_copy(0, order, torch.arange(K, device="cpu"))
+    nats = torch.zeros(L, dtype=torch.float64, device="cpu")
+    for first in torch.arange(K, device="cpu").split(batch_size):
         x = torch.where(rank >= first[:, None], process.mask_id, x0)
         sigma = sigma_of_masked(noise, (x == process.mask_id).sum(1).double() / L)
         for scored in network.log_scores(x, sigma, rank == first[:, None]):
@@ -304,9 +304,9 @@ def pseudo(
     The terms of the pseudo-likelihood (Besag, 1975): their sum is neither `-log p(x0)` nor a bound on it. MASK among
     the others is marginalised over. Uses K network calls.
     """
-    nats = torch.zeros(len(x0), dtype=torch.float64)
+    nats = torch.zeros(len(x0), dtype=torch.float64, device="cpu")
     for batch in positions.split(batch_size):
-        where = torch.arange(len(x0)) == batch[:, None]
+        where = torch.arange(len(x0), device="cpu") == batch[:, None]
         x = torch.where(where, process.mask_id, x0)
         sigma = sigma_of_masked(noise, (x == process.mask_id).double().mean(1))
         for scored in network.log_scores(x, sigma, where):

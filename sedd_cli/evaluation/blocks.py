@@ -81,7 +81,9 @@ def make_blocks(
         if tokenizer.end_of_text_id is None:
             raise UsageError("this checkpoint's tokenizer has no end-of-text token", "Use --separator none.")
         end = [tokenizer.end_of_text_id]
-    ids = torch.tensor([i for document in tokenizer.encode_batch(list(documents)) for i in (*document, *end)])
+    ids = torch.tensor(
+        [i for document in tokenizer.encode_batch(list(documents)) for i in (*document, *end)], device="cpu"
+    )
     full_length = len(ids) // length * length
     groups = [ids[:full_length].view(-1, length)] if full_length else []
     if remainder == "keep" and full_length < len(ids):
@@ -99,7 +101,7 @@ def make_blocks(
 
 
 def _token_bytes(tokenizer: Tokenizer) -> Tensor:
-    sizes = torch.tensor([len(tokenizer.bytes_of(i)) for i in range(tokenizer.size)])
+    sizes = torch.tensor([len(tokenizer.bytes_of(i)) for i in range(tokenizer.size)], device="cpu")
     if tokenizer.end_of_text_id is not None:
         sizes[tokenizer.end_of_text_id] = 1
     return sizes

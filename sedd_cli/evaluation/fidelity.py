@@ -118,11 +118,11 @@ def _log_c(checkpoint: Checkpoint, x0: Tensor, seed: int) -> Tensor:
     """
     process, L = checkpoint.process, x0.shape[1]
     if not isinstance(process, Process):
-        scored = checkpoint.model.log_scores(x0, torch.zeros(1), torch.ones_like(x0, dtype=torch.bool))
+        scored = checkpoint.model.log_scores(x0, torch.zeros(1, device="cpu"), torch.ones_like(x0, dtype=torch.bool))
         return torch.cat([part.log_score.cpu() for part in scored])
     # In random order, but evenly spread: at least one position is masked, whatever the length.
     u = uniforms(seed, 0, MONTE_CARLO, size=L).argsort()[None] / L
-    half = torch.tensor([0.5], dtype=torch.float64)
+    half = torch.tensor([0.5], dtype=torch.float64, device="cpu")
     if process.mask_id is not None:
         x = process.perturb(x0, -torch.log(half), u)
         scored = checkpoint.model.log_scores(x, sigma_of_masked(checkpoint.noise, half), x == process.mask_id)

@@ -90,7 +90,7 @@ class JudgeModel:
         judge's context is read in windows that overlap by half. Raises `SeddError` if the judge's output is not finite.
         """
         tokenized = [self._tokenize(judge_input) for judge_input in inputs]
-        nats = [torch.zeros(len(ids), dtype=torch.float64) for ids, _ in tokenized]
+        nats = [torch.zeros(len(ids), dtype=torch.float64, device="cpu") for ids, _ in tokenized]
         features: list[Tensor | None] = [None] * len(tokenized)
         windows = [window for i, (ids, _) in enumerate(tokenized) for window in self._windows(i, ids)]
         for batch in _batches(windows, max_tokens or (1 if self.model.device.type == "cpu" else MAX_BATCH_TOKENS)):
@@ -141,7 +141,7 @@ class JudgeModel:
         nats, features = [], []
         for i, ids in enumerate(rows):
             token_nats = cross_entropy(out.logits[i, : len(ids) - 1].float(), x[i, 1 : len(ids)], reduction="none")
-            nats.append(torch.cat([torch.zeros(1), token_nats.cpu()]).double())
+            nats.append(torch.cat([torch.zeros(1, device="cpu"), token_nats.cpu()]).double())
             features.append(out.hidden_states[-1][i, len(ids) - 1].float().cpu())
         return nats, features
 

@@ -44,9 +44,13 @@ class LikelihoodRequest:
             raise UsageError(
                 f"unknown estimator {self.estimator!r}", f"Choose one of {', '.join(get_args(Estimator))}."
             )
-        check_integer("replicates", self.replicates, 2, " (their spread is the error)")
-        check_integer("seed", self.seed, 0)
-        check_integer("batch size", self.batch_size, 1)
+        for name, least, why in (
+            ("replicates", 2, " (their spread is the error)"),
+            ("seed", 0, ""),
+            ("batch_size", 1, ""),
+        ):
+            number = check_integer(name.replace("_", " "), getattr(self, name), least, why)
+            object.__setattr__(self, name, number)
         check_until_error(self.until_error)
 
     def estimator_for(self, checkpoint: Checkpoint) -> Estimator:

@@ -44,7 +44,7 @@ def read_reference(
                 f"no document of {path} has {length} tokens, which prompt and completion need",
                 "Lower --length, or give longer documents.",
             )
-        return Reference(path.name, torch.tensor(full))
+        return Reference(path.name, torch.tensor(full, device="cpu"))
     end = [] if tokenizer.end_of_text_id is None else [tokenizer.end_of_text_id]
     # The documents after the last canvas's own fill the rest of it.
     encoded = [ids + end for ids in _documents_needed(documents, max_canvases, length)]
@@ -53,9 +53,9 @@ def read_reference(
         raise UsageError(
             f"{path} has {total} tokens, fewer than one canvas of {length}", "Give more text, or a lower --length."
         )
-    stream = torch.tensor([token for ids in encoded for token in ids])
-    starts = torch.tensor([0, *map(len, encoded)]).cumsum(0)[: min(max_canvases, len(encoded))]
-    return Reference(path.name, stream[(starts[:, None] + torch.arange(length)) % total])
+    stream = torch.tensor([token for ids in encoded for token in ids], device="cpu")
+    starts = torch.tensor([0, *map(len, encoded)], device="cpu").cumsum(0)[: min(max_canvases, len(encoded))]
+    return Reference(path.name, stream[(starts[:, None] + torch.arange(length, device="cpu")) % total])
 
 
 def _documents_needed(documents: Iterable[list[int]], max_canvases: int, length: int) -> Iterator[list[int]]:

@@ -149,7 +149,7 @@ class Evaluation:
 
     def _real_canvases(self, judge: JudgeModel | None) -> Tensor:
         if self.reference is None:
-            return torch.zeros(0, self.length)
+            return torch.zeros(0, self.length, device="cpu")
         canvases = self.reference.canvases
         use_all = judge is not None and len(canvases) == 2 * self.num
         return canvases if use_all else canvases[: self.num]
@@ -159,7 +159,7 @@ class Evaluation:
             return make_canvas(None, self.length)
         assert self.reference is not None
         at_start, at_end = self.request.prompt_lengths
-        free = torch.zeros(self.length, dtype=torch.bool)
+        free = torch.zeros(self.length, dtype=torch.bool, device="cpu")
         free[at_start : self.length - at_end] = True
         return Canvas(self.reference.canvases[row].masked_fill(free, 0), free)
 

@@ -47,11 +47,15 @@ class ScoreRequest:
     def __post_init__(self) -> None:
         if self.order not in ("any", "left-to-right"):
             raise UsageError(f"unknown order {self.order!r}", "Choose any or left-to-right.")
-        check_integer("replicates", self.replicates, 2, " (their spread is the error)")
-        check_integer("length", self.length, 1)
-        check_integer("overlap", self.overlap, 0)
-        check_integer("batch size", self.batch_size, 1)
-        check_integer("seed", self.seed, 0)
+        for name, least, why in (
+            ("replicates", 2, " (their spread is the error)"),
+            ("length", 1, ""),
+            ("overlap", 0, ""),
+            ("batch_size", 1, ""),
+            ("seed", 0, ""),
+        ):
+            number = check_integer(name.replace("_", " "), getattr(self, name), least, why)
+            object.__setattr__(self, name, number)
         check_until_error(self.until_error)
 
 
@@ -69,7 +73,7 @@ class ScoreWindows:
     @property
     def positions(self) -> Tensor:
         """(N, L): position in the document of each token of each window."""
-        return self.starts[:, None] + torch.arange(self.length)
+        return self.starts[:, None] + torch.arange(self.length, device="cpu")
 
     @property
     def is_new(self) -> Tensor:
@@ -98,7 +102,7 @@ def make_score_windows(tokens: int, length: int, overlap: int | None = None) -> 
         )
     length_used = min(length, tokens)
     last = tokens - length_used
-    return ScoreWindows(torch.tensor([*range(0, last, length - overlap), last]), length_used, overlap)
+    return ScoreWindows(torch.tensor([*range(0, last, length - overlap), last], device="cpu"), length_used, overlap)
 
 
 @dataclass(frozen=True)
@@ -255,9 +259,9 @@ class _RoundStatistics:
     """Running statistics over the replicates of several rounds."""
 
     def __init__(self) -> None:
-        self.totals = torch.zeros(0, dtype=torch.float64)
+        self.totals = torch.zeros(0, dtype=torch.float64, device="cpu")
         self.rounds = 0
-        self._sum = self._squares = self._weighted = torch.zeros(())
+        self._sum = self._squares = self._weighted = torch.zeros((), device="cpu")
 
     def add(self, totals: Tensor, per_token: Tensor) -> None:
         """Add a round: totals (R,) of its replicates and per-token means (n,)."""
@@ -306,7 +310,7 @@ def _ids(checkpoint: Checkpoint, text: str) -> Tensor:
     tokenizer = require_tokenizer(checkpoint.tokenizer, "it cannot read text")
     if not text:
         raise UsageError("the text is empty", "There is nothing to score in it.")
-    return torch.tensor(tokenizer.encode(text))
+    return torch.tensor(tokenizer.encode(text), device="cpu")
 
 
 def score(

@@ -38,7 +38,7 @@ def alternatives(checkpoint: Checkpoint, state: State, position: int, count: int
         x[0, position] = process.mask_id
         sigma = sigma_of_masked(noise, (x == process.mask_id).double().mean(1))
     else:
-        sigma = noise.total(torch.tensor([max(state.reached, 1e-5)], dtype=torch.float64))
+        sigma = noise.total(torch.tensor([max(state.reached, 1e-5)], dtype=torch.float64, device="cpu"))
     (scored,) = checkpoint.model.log_scores(x, sigma, where)
     log_score = scored.log_score.cpu().double()
     if isinstance(process, Uniform):

@@ -61,8 +61,8 @@ class Branch:
     def begin(cls, job: Job, number: int) -> "Branch":
         """Start text `number` of a job, before its first network call."""
         states = tuple(job.start(row) for row in job.rows_of(number))
-        unknown = tuple(torch.full((len(s.ids),), torch.nan, dtype=torch.float64) for s in states)
-        never = tuple(torch.full((len(s.ids),), -1) for s in states)
+        unknown = tuple(torch.full((len(s.ids),), torch.nan, dtype=torch.float64, device="cpu") for s in states)
+        never = tuple(torch.full((len(s.ids),), -1, device="cpu") for s in states)
         return cls(job, number, [Moment(states, unknown, never, _masked(job, states))])
 
     @property

@@ -217,7 +217,7 @@ class Infilling:
             pieces = [self._tokenizer.bytes_of(int(state.ids[i])) for i in place]
             if not _is_text(b"".join(pieces)):
                 broken += [i for i, piece in zip(place, pieces, strict=True) if state.free[i] and not _is_text(piece)]
-        return torch.tensor(broken, dtype=torch.long)
+        return torch.tensor(broken, dtype=torch.long, device="cpu")
 
     def _run_of_whole_characters(self, canvas: Canvas) -> Run:
         tokenizer = self._tokenizer
@@ -264,7 +264,7 @@ class Infilling:
 
     def _broken_of(self, state: State) -> Tensor:
         if self.checkpoint.mask_id is None:
-            return torch.tensor([])
+            return torch.tensor([], device="cpu")
         return self._broken(state, self.window_of(state.row))
 
     def written(self, state: State) -> list[str]:

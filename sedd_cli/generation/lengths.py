@@ -93,7 +93,7 @@ def _lengths(gap: Gap, original: int, longest: int) -> list[int]:
     if high - low < CANDIDATES:
         return list(range(low, max(low, high) + 1))
     # Evenly by ratio: one token more or less matters to a short gap only.
-    spread = torch.logspace(0, 1, CANDIDATES, base=high / low, dtype=torch.float64) * low
+    spread = torch.logspace(0, 1, CANDIDATES, base=high / low, dtype=torch.float64, device="cpu") * low
     return sorted({round(n) for n in spread.tolist()})
 
 
@@ -123,7 +123,11 @@ def _compare(
     def nats_of(n: int, ranks: Tensor) -> float:
         canvas, order = canvases[n]
         x0 = torch.where(canvas.free, process.mask_id, canvas.ids)
-        return float(ordered_nats(checkpoint.model, process, checkpoint.noise, x0, torch.tensor(order)[ranks]).sum())
+        return float(
+            ordered_nats(
+                checkpoint.model, process, checkpoint.noise, x0, torch.tensor(order, device="cpu")[ranks]
+            ).sum()
+        )
 
     first, *others = _orders(shared)
     nats = {n: nats_of(n, first) for n in lengths}
@@ -131,7 +135,9 @@ def _compare(
     shorter = [n for n in lengths if n <= best]
     if shorter == [best]:
         return nats, {best: Difference(0.0, 0.0)}
-    each = torch.tensor([[nats[n], *(nats_of(n, ranks) for ranks in others)] for n in shorter], dtype=torch.float64)
+    each = torch.tensor(
+        [[nats[n], *(nats_of(n, ranks) for ranks in others)] for n in shorter], dtype=torch.float64, device="cpu"
+    )
     differences = each - each[each.mean(1).argmin()]
     errors = differences.std(1) / differences.shape[1] ** 0.5
     pairs = zip(differences.mean(1).tolist(), errors.tolist(), strict=True)
@@ -140,7 +146,7 @@ def _compare(
 
 def _orders(count: int) -> list[Tensor]:
     """Orders of so many neighbours, ranked by nearness and right before left: from both sides, and backwards."""
-    ranks = torch.arange(count)
+    ranks = torch.arange(count, device="cpu")
     from_left = torch.where(ranks ^ 1 < count, ranks ^ 1, ranks)
     return [ranks, from_left, ranks.flip(0), from_left.flip(0)]
 

@@ -25,8 +25,8 @@ def ood_ratio(checkpoint: Checkpoint, text: str) -> float | None:
     ids = checkpoint.tokenizer.encode(text)[:MOST]
     if len(ids) < FEWEST:
         return None
-    canvas = torch.full((1, max(len(ids), min(ROOM, checkpoint.length))), mask_id)
-    canvas[0, : len(ids)] = torch.tensor(ids)
+    canvas = torch.full((1, max(len(ids), min(ROOM, checkpoint.length))), mask_id, device="cpu")
+    canvas[0, : len(ids)] = torch.tensor(ids, device="cpu")
     bound = estimate(
         *(checkpoint.model, checkpoint.process, checkpoint.noise, canvas),
         estimator="ao",

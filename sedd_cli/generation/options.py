@@ -229,7 +229,9 @@ TABLE: Mapping[str, Entry] = _entries()
 
 
 def check_ranges(options: SamplingOptions) -> None:
-    """Raises `UsageError` for the first number that is out of range."""
+    """Make numbers of other kinds, such as numpy's, Python's own. Raises `UsageError` for the first out of range."""
     for entry in TABLE.values():
         if entry.option.range is not None:
-            entry.option.range.check(entry.label, getattr(options, entry.name))
+            # Of a record that is frozen, and being made.
+            number = entry.option.range.check(entry.label, getattr(options, entry.name))
+            object.__setattr__(options, entry.name, number)

@@ -31,10 +31,10 @@ class Check:
 
 def figures(checkpoint: Checkpoint) -> list[float]:
     """Log scores of one token at each masked position of a canvas that is made up, a third of it MASK."""
-    tokens, at = checkpoint.config.tokens, torch.arange(LENGTH)
+    tokens, at = checkpoint.config.tokens, torch.arange(LENGTH, device="cpu")
     masked = at % 3 == 0
     ids = torch.where(masked, tokens, at * 37 % tokens)
-    log_score = checkpoint.model.log_score(ids[None], torch.tensor([SIGMA]))[0].cpu()
+    log_score = checkpoint.model.log_score(ids[None], torch.tensor([SIGMA], device="cpu"))[0].cpu()
     found: list[float] = log_score[at[masked], at[masked] * 11 % tokens].tolist()
     return found
 
@@ -66,8 +66,8 @@ def _weights(checkpoint: Checkpoint, expected: str) -> Check:
 
 
 def _log_scores(checkpoint: Checkpoint, expected: list[float]) -> Check:
-    found = torch.tensor(figures(checkpoint), dtype=torch.float64)
-    error = float((found - torch.tensor(expected, dtype=torch.float64)).abs().max())
+    found = torch.tensor(figures(checkpoint), dtype=torch.float64, device="cpu")
+    error = float((found - torch.tensor(expected, dtype=torch.float64, device="cpu")).abs().max())
     # Not `error > TOLERANCE`: that is false of NaN.
     return Check("log scores", error <= TOLERANCE, f"within {error:.1e} of those recorded (allowed: {TOLERANCE:g})")
 

@@ -69,7 +69,7 @@ class Piece(nn.Module):
         self.weight = nn.Parameter(packed, requires_grad=False)
         self.bias = None if bias is None else nn.Parameter(bias.clone(), requires_grad=False)
         self.register_buffer("scale", scale.squeeze(1))
-        self.register_buffer("zero", torch.zeros(len(weight), dtype=torch.int32))
+        self.register_buffer("zero", torch.zeros(len(weight), dtype=torch.int32, device="cpu"))
 
     def forward(self, codes: Tensor, step: Tensor) -> Tensor:
         """Inputs (M, K) uint8 of steps (M, 1) -> (M, N) float32."""
@@ -141,11 +141,11 @@ def _product(codes: Tensor, packed: Tensor, scale: Tensor, zero: Tensor) -> Tens
 def has_exact_products() -> bool:
     """Whether torch has an int8 product that is right on this machine, tried on the largest values."""
     M, K, N = 16, 256, 64
-    codes = torch.full((M, K), ZERO + LARGEST, dtype=torch.uint8)
-    weight = torch.full((N, K), LARGEST, dtype=torch.int8)
+    codes = torch.full((M, K), ZERO + LARGEST, dtype=torch.uint8, device="cpu")
+    weight = torch.full((N, K), LARGEST, dtype=torch.int8, device="cpu")
     try:
         packed = torch.ops.onednn.qlinear_prepack(weight, None)
-        out = _product(codes, packed, torch.ones(N), torch.zeros(N, dtype=torch.int32))
+        out = _product(codes, packed, torch.ones(N, device="cpu"), torch.zeros(N, dtype=torch.int32, device="cpu"))
     except (AttributeError, RuntimeError):  # a torch without oneDNN, or with another signature
         return False
     return bool((out == K * LARGEST**2).all())

@@ -97,7 +97,7 @@ class ScoreNetwork(nn.Module):
             return
         counts = where[rows].sum(1).tolist()
         for stack in self._stacking.stacks(rows.tolist(), counts, self._led(x[:1]).shape[1], self._plain_head):
-            yield from self._log_scores(x, sigma, where, torch.tensor(stack))
+            yield from self._log_scores(x, sigma, where, torch.tensor(stack, device="cpu"))
 
     def losses_at(self, x: Tensor, sigma: Tensor, where: Tensor, loss: Loss, attention: Attention = "full") -> Tensor:
         """Differentiable losses at the positions `where` (B, L), row by row: (N,). For training.
@@ -140,7 +140,7 @@ class ScoreNetwork(nn.Module):
         counts = where.sum(1)
         # Chosen positions first, in order; the padding repeats others, and is dropped below.
         at = where.int().argsort(dim=1, descending=True, stable=True)[:, : padded(int(counts.max()), where.shape[1])]
-        kept = torch.arange(at.shape[1]) < counts[:, None]
+        kept = torch.arange(at.shape[1], device="cpu") < counts[:, None]
         with self._autocast():
             x = self._led(x.to(self.device))
             features = self.backbone.features(x, sigma.to(self.device), at.to(self.device))
@@ -166,7 +166,7 @@ class ScoreNetwork(nn.Module):
         The head runs once for each list of chunks. On a CPU no chunk holds two canvases: a sum over one row of many
         tokens is shared by threads, over several it is not, and rounds otherwise.
         """
-        indices = torch.arange(sum(counts))
+        indices = torch.arange(sum(counts), device="cpu")
         if self.device.type != "cpu":
             return [[chunk] for chunk in indices.split(HEAD_CHUNK)]
         packs: list[list[Tensor]] = []
@@ -183,7 +183,9 @@ class ScoreNetwork(nn.Module):
     def _plain_head(self, features: Tensor) -> Tensor:
         """Log scores (n, tokens) of features (n, D) at some noise, where tokens are masked."""
         n = len(features)
-        return self._head(features, torch.ones(n), torch.full((n,), self.process.mask_id or 0))
+        return self._head(
+            features, torch.ones(n, device="cpu"), torch.full((n,), self.process.mask_id or 0, device="cpu")
+        )
 
     def _head(self, features: Tensor, sigma: Tensor, current: Tensor) -> Tensor:
         """Log scores of the real tokens: (n, D), (n,), the current tokens (n,) -> (n, tokens)."""

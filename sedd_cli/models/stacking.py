@@ -67,11 +67,11 @@ class Stacking:
         return self._equal[threads,] and self._equal[key]
 
     def _random(self, *shape: int) -> Tensor:
-        return torch.randn(*shape, self._dim, generator=torch.Generator().manual_seed(0))
+        return torch.randn(*shape, self._dim, generator=torch.Generator().manual_seed(0), device="cpu")
 
     @torch.no_grad()
     def _blocks_equal(self, size: int, length: int, width: int) -> bool:
-        canvases, at = self._random(size, length), torch.arange(width).expand(size, -1)
+        canvases, at = self._random(size, length), torch.arange(width, device="cpu").expand(size, -1)
 
         def run(rows: slice) -> tuple[Tensor, Tensor]:
             backbone = self._backbone

@@ -58,8 +58,8 @@ def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suff
             f"{parts} leave{'s' * (not (head and tail))} no room on a canvas of {length}",
             f"Shorten the text or raise --length (at least {len(head) + len(tail) + 1}).",
         )
-    ids = torch.tensor([*head, *[0] * room, *tail])
-    free = torch.zeros(length, dtype=torch.bool)
+    ids = torch.tensor([*head, *[0] * room, *tail], device="cpu")
+    free = torch.zeros(length, dtype=torch.bool, device="cpu")
     free[len(head) : len(head) + room] = True
     forbidden: tuple[int, ...] = ()
     if suffix and tokenizer is not None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal, get_args
 
-from sedd_cli.errors import UsageError
+from sedd_cli.errors import UsageError, to_integer
 from sedd_cli.text.line_ends import read_as_lf
 from sedd_cli.text.tokenizer import Tokenizer
 
@@ -41,8 +41,7 @@ def check_gaps(gaps: Iterable[Gap], size: int) -> list[Gap]:
     number of tokens.
     """
     merged: list[Gap] = []
-    for gap in sorted(gaps, key=lambda gap: (gap.start, gap.end)):
-        _check_gap(gap, size)
+    for gap in sorted((_check_gap(gap, size) for gap in gaps), key=lambda gap: (gap.start, gap.end)):
         if merged and gap.start <= merged[-1].end:
             last = merged[-1]
             tokens = merged_length(last, gap)
@@ -61,7 +60,9 @@ def merged_length(left: Gap, right: Gap) -> Length:
     return a if a == b else "auto"
 
 
-def _check_gap(gap: Gap, size: int) -> None:
+def _check_gap(gap: Gap, size: int) -> Gap:
+    """The gap with Python's own integers."""
+    gap = Gap(to_integer("a gap's start", gap.start), to_integer("a gap's end", gap.end), _to_length(gap.tokens))
     if gap.start > gap.end:
         raise UsageError(f"the gap {gap.start}:{gap.end} is reversed", "The start comes first: --mask 10:40.")
     if gap.start < 0 or gap.end > size:
@@ -73,6 +74,16 @@ def _check_gap(gap: Gap, size: int) -> None:
     low, high = bounds
     if isinstance(low, int) and isinstance(high, int) and not 1 <= low <= high:
         raise UsageError(f"a gap cannot have {low} to {high} tokens", "Write --tokens 12 or --tokens 5-20.")
+    return gap
+
+
+def _to_length(tokens: Length) -> Length:
+    if tokens is None or tokens == "auto":
+        return tokens
+    if isinstance(tokens, tuple):
+        low, high = (to_integer("a gap's number of tokens", number) for number in tokens)
+        return low, high
+    return to_integer("a gap's number of tokens", tokens)
 
 
 def keep_lines(gaps: Iterable[Gap], document: str, path: Path | None) -> list[Gap]:

@@ -121,14 +121,14 @@ def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group
     for gap, context in zip(inside, (*group.between, right[: room - on_left]), strict=True):
         gap_positions.append(range(len(ids), len(ids) + gap.tokens))
         ids += [0] * gap.tokens + context
-    free = torch.zeros(len(ids), dtype=torch.bool)
+    free = torch.zeros(len(ids), dtype=torch.bool, device="cpu")
     for place in gap_positions:
         free[place.start : place.stop] = True
     forbidden = tokenizer.special_ids
     space_positions = tuple(place.start for gap, place in zip(inside, gap_positions, strict=True) if gap.absorbs_space)
     line_positions = tuple(i for gap, place in zip(inside, gap_positions, strict=True) if gap.one_line for i in place)
     canvas = Canvas(
-        torch.tensor(ids),
+        torch.tensor(ids, device="cpu"),
         free,
         forbidden=forbidden,
         space_positions=space_positions,

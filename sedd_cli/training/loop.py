@@ -44,7 +44,8 @@ def make_network(recipe: Recipe, tokens: int, device: torch.device) -> ScoreNetw
     config = recipe.config(tokens)
     # resolve_precision refuses bfloat16 on CPUs; what a recipe states is taken.
     dtype = resolve_precision("auto", device) if recipe.dtype == "auto" else recipe.dtype
-    network = ScoreNetwork(config, AUTOCAST.get(dtype))
+    with torch.device("cpu"):
+        network = ScoreNetwork(config, AUTOCAST.get(dtype))
     network.backbone.initialise(torch.Generator().manual_seed(recipe.seed))
     return network.to(device)
 
@@ -129,13 +130,13 @@ class Trainer:
     def _loss(self, name: str, L: int) -> float:
         """Compute the mean loss of the step's batch, and its gradients. Rank r takes every `size`-th canvas."""
         recipe, world, first = self.recipe, self.world, self.progress.canvases
-        local_rows = torch.arange(world.rank, recipe.batch_size, world.size)
+        local_rows = torch.arange(world.rank, recipe.batch_size, world.size, device="cpu")
         x0 = self.data.batch(recipe.seed, range(first + world.rank, first + recipe.batch_size, world.size))[:, :L]
         draws = self._noise_draws(recipe.batch_size, L)
         objective = make_objective(name, recipe.d3pm.simple_weight)
         torch.manual_seed(self.progress.step + (world.rank << 40))  # dropout
         total = 0.0
-        parts = torch.arange(len(local_rows)).split(recipe.micro_batch)
+        parts = torch.arange(len(local_rows), device="cpu").split(recipe.micro_batch)
         for number, part in enumerate(parts, start=1):
             part_draws = NoiseDraws(self._to(draws.times[local_rows[part]]), self._to(draws.uniforms[local_rows[part]]))
             with accumulating(self._loss_module, number == len(parts)):
@@ -159,7 +160,7 @@ class Trainer:
     def _noise_draws(self, B: int, L: int) -> NoiseDraws:
         """Times stratified over the batch, and uniforms for every position."""
         u = uniforms(self.recipe.seed, self.progress.step, size=B + B * L)
-        return NoiseDraws((torch.arange(B) + 1 - u[:B]) / B, u[B:].view(B, L))
+        return NoiseDraws((torch.arange(B, device="cpu") + 1 - u[:B]) / B, u[B:].view(B, L))
 
     def _update_progress(self, loss: float, taken: float, L: int) -> None:
         p = self.progress
@@ -235,7 +236,7 @@ class Trainer:
             name, _, key = rest.rpartition(".")
             if kind == "optimiser":
                 p = parameters[name]
-                blank = torch.zeros_like(p) if size == p.shape else torch.zeros(size, dtype=dtype)
+                blank = torch.zeros_like(p) if size == p.shape else torch.zeros(size, dtype=dtype, device="cpu")
                 of_optimiser[p].state[p][key] = blank
         return self.state_tensors()
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -181,3 +182,8 @@ def test_the_error_of_the_difference_is_what_until_error_asks_for() -> None:
 def test_a_request_out_of_range_is_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         LikelihoodRequest(**wrong)
+
+
+def test_integers_of_numpy_are_settings() -> None:
+    request = LikelihoodRequest(replicates=np.int64(3), seed=np.uint8(2))  # type: ignore[arg-type]
+    assert request == LikelihoodRequest(replicates=3, seed=2) and type(request.replicates) is type(request.seed) is int

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -191,6 +192,12 @@ def test_windows_of_one_new_token_leave_nothing_to_chance(built_in: Checkpoint) 
     exact = score(built_in, TEXT, length=6, overlap=5, order="left-to-right")
     torch.testing.assert_close(bound.per_token[6:], exact.per_token[6:], rtol=1e-5, atol=1e-5)
     assert bound.windows == bound.num_tokens - 5
+
+
+def test_integers_of_numpy_are_settings() -> None:
+    request = ScoreRequest(replicates=np.int64(3), seed=np.uint8(2), length=np.int32(8))  # type: ignore[arg-type]
+    assert request == ScoreRequest(replicates=3, seed=2, length=8)
+    assert type(request.replicates) is type(request.seed) is type(request.length) is int
 
 
 def test_pseudo_of_a_long_text(built_in: Checkpoint) -> None:

@@ -6,10 +6,11 @@ import sys
 from dataclasses import fields
 from typing import get_type_hints
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from sedd_cli import Request
+from sedd_cli import Request, UsageError
 from sedd_cli.cli.main import GlobalOptions, app
 from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.generation.options import TABLE, Entry, SamplingKeywords
@@ -71,3 +72,14 @@ def test_options_of_settings_are_described_and_defaults_are_in_range(entry: Entr
 def test_the_table_needs_no_torch() -> None:
     code = "import sys, sedd_cli.generation.options; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    """As Python's own: they are written as JSON."""
+    numbers = {"length": np.int64(8), "seed": np.uint32(1), "top_k": np.int8(5), "row": np.int64(0)}
+    request = Request(**numbers, temperature=np.float32(0.5))  # type: ignore[arg-type]
+    assert request == Request(length=8, seed=1, top_k=5, temperature=0.5)
+    assert {type(getattr(request, name)) for name in ("length", "seed", "top_k", "row")} == {int}
+    assert type(request.temperature) is float and type(Request(temperature=1).temperature) is int
+    with pytest.raises(UsageError, match="seed must be a whole number, not True"):
+        Request(seed=True)

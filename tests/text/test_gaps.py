@@ -4,6 +4,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -212,8 +213,17 @@ def test_overlapping_gaps_become_one(spans: list[tuple[int, int]]) -> None:
         (Gap(-1, 2), "out of range"),
         (Gap(0, 2, 0), "cannot have 0"),
         (Gap(0, 2, (5, 3)), "5 to 3 tokens"),
+        (Gap(0, 2.5), "a gap's end must be a whole number, not 2.5"),  # type: ignore[arg-type]
+        (Gap(0, 2, (1, "many")), "a gap's number of tokens must be a whole number, not 'many'"),  # type: ignore[arg-type]
     ],
 )
 def test_gaps_that_cannot_be(gap: Gap, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         check_gaps([gap], 5)
+
+
+def test_integers_of_numpy_are_offsets() -> None:
+    one, three = np.int64(1), np.uint8(3)
+    gaps = check_gaps([Gap(one, three, (one, three)), Gap(np.int16(4), np.int16(5), three)], 5)  # type: ignore[arg-type]
+    assert gaps == [Gap(1, 3, (1, 3)), Gap(4, 5, 3)]
+    assert {type(n) for gap in gaps for n in (gap.start, gap.end)} == {int} and type(gaps[1].tokens) is int

@@ -1,5 +1,6 @@
 """Samplers: from noise to tokens, one network call at a time. `diffusion.names.SAMPLERS` lists them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import get_args
@@ -69,17 +70,11 @@ def _in_columns(process: StateSpace, logits_processor: LogitsProcessor) -> Logit
     """The same with the columns of `Scored` in place of token ids."""
     if process.ids_are_columns:
         return logits_processor
-    forbidden, forbidden_at_space, forbidden_in_line = (
-        tuple(process.column_of(torch.tensor([i for i in ids if i != process.mask_id], dtype=torch.int64)).tolist())
-        for ids in (
-            logits_processor.forbidden,
-            logits_processor.forbidden_at_space,
-            logits_processor.forbidden_in_line,
-        )
-    )
-    return replace(
-        logits_processor,
-        forbidden=forbidden,
-        forbidden_at_space=forbidden_at_space,
-        forbidden_in_line=forbidden_in_line,
-    )
+    names = ("forbidden", "forbidden_at_space", "forbidden_in_line")
+    return replace(logits_processor, **{name: _columns(process, getattr(logits_processor, name)) for name in names})
+
+
+def _columns(process: StateSpace, ids: Sequence[int]) -> tuple[int, ...]:
+    """The columns of tokens; MASK has none."""
+    tokens = torch.tensor([i for i in ids if i != process.mask_id], dtype=torch.int64, device="cpu")
+    return tuple(process.column_of(tokens).tolist())

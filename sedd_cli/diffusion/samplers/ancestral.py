@@ -24,7 +24,7 @@ def make_ancestral(setup: Setup) -> Sampler:
     process, noise, masked_fraction = setup.process, setup.noise, setup.free_fraction
     logits_processor = setup.logits_processor
     assert isinstance(process, Process) and isinstance(noise, Discrete)
-    t = torch.arange(noise.steps, 0, -1, dtype=torch.float64) / noise.steps
+    t = torch.arange(noise.steps, 0, -1, dtype=torch.float64, device="cpu") / noise.steps
     if isinstance(process, Absorbing):
         sigma = sigma_of_masked(noise, t * masked_fraction)
         grid = Grid(t=t * masked_fraction, sigma=sigma, rate_dt=-sigma.diff())

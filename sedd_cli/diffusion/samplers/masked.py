@@ -21,8 +21,8 @@ class Call:
         self.space = space
         self.ids = torch.stack([s.ids for s in states])
         self.written = torch.zeros_like(self.ids, dtype=torch.bool)
-        self.probability = torch.zeros(self.ids.shape, dtype=torch.float64)
-        self.entropy = torch.zeros(self.ids.shape, dtype=torch.float64)
+        self.probability = torch.zeros(self.ids.shape, dtype=torch.float64, device="cpu")
+        self.entropy = torch.zeros(self.ids.shape, dtype=torch.float64, device="cpu")
         self._token_uniform = torch.stack([s.token_uniform for s in states])
 
     def write(self, scored: Scored, logits_processor: LogitsProcessor) -> None:
@@ -67,8 +67,8 @@ class MaskedSampler(Sampler):
             free=free,
             reveal_level=u[:L],
             token_uniform=u[L:],
-            visits=torch.zeros(L, dtype=torch.int64),
-            survival=torch.ones(L, dtype=torch.float64),
+            visits=torch.zeros(L, dtype=torch.int64, device="cpu"),
+            survival=torch.ones(L, dtype=torch.float64, device="cpu"),
         )
 
     def masked(self, state: State) -> Tensor:

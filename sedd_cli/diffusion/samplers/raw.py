@@ -44,7 +44,7 @@ class RawScore(MaskedSampler):
     def stay_chance(self, step: int, scored: Scored) -> Tensor:
         """The chance that each position stays masked in this step: (n,) float64 on the CPU."""
         if step == self.grid.steps:
-            return torch.zeros(len(scored.position), dtype=torch.float64)
+            return torch.zeros(len(scored.position), dtype=torch.float64, device="cpu")
         gain = self.grid.rate_dt[step] if self.method == "euler" else torch.expm1(self.grid.jump(step))
         total_score = scored.log_score.logsumexp(-1).cpu().double().exp()
         return 1 - (gain * total_score).clamp(max=1.0)

@@ -46,7 +46,7 @@ class TimedSampler(MaskedSampler):
     def advance(self, states: Sequence[State], network: Network) -> list[tuple[State, Change]]:
         visits = [self.next_visit(s) for s in states]
         call = Call(states, self.space)
-        sigma = torch.tensor([v.sigma for v in visits], dtype=torch.float64)
+        sigma = torch.tensor([v.sigma for v in visits], dtype=torch.float64, device="cpu")
         for scored in network.log_scores(call.ids.clone(), sigma, torch.stack([v.where for v in visits])):
             call.write(scored, self.logits_processor)
         return [
@@ -112,14 +112,14 @@ class FirstHitting(TimedSampler):
 
     @property
     def initial_mask(self) -> float:
-        end = self.noise.total(torch.ones((), dtype=torch.float64))
+        end = self.noise.total(torch.ones((), dtype=torch.float64, device="cpu"))
         return min(self.masked_fraction, float(-torch.expm1(-end)))
 
     def next_visit(self, state: State) -> Visit:
         reveal_level = torch.where(self.masked(state), state.reveal_level, -1.0)
         position = int(reveal_level.argmax())
         sigma = -torch.log1p(-reveal_level[position] * self.initial_mask)
-        where = torch.zeros_like(state.free).index_fill(0, torch.tensor([position]), True)
+        where = torch.zeros_like(state.free).index_fill(0, torch.tensor([position], device="cpu"), True)
         t = min(1.0, max(0.0, float(self.noise.inverse(sigma))))
         return Visit(state.step, t, float(sigma), where, float(reveal_level[position]))
 

@@ -36,7 +36,7 @@ class UniformSteps(Sampler):
     def start(self, ids: Tensor, free: Tensor, seed: int, row: int) -> State:
         L = len(ids)
         noise = (uniforms(seed, row, START, size=L) * self.process.tokens).long()
-        unused = torch.ones(L, dtype=torch.float64)
+        unused = torch.ones(L, dtype=torch.float64, device="cpu")
         return State(
             seed=seed,
             row=row,
@@ -44,7 +44,7 @@ class UniformSteps(Sampler):
             free=free,
             reveal_level=unused,
             token_uniform=unused,
-            visits=torch.zeros(L, dtype=torch.int64),
+            visits=torch.zeros(L, dtype=torch.int64, device="cpu"),
             survival=unused,
         )
 

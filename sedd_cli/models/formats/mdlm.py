@@ -44,10 +44,11 @@ def fold(weights: "dict[str, Tensor]") -> None:
     from sedd_cli.models.backbones.ddit import TimestepEmbedder
 
     embedder = {name: weights.pop(name) for name in list(weights) if name.startswith("sigma_map.")}
-    sigma_map = TimestepEmbedder(len(embedder["sigma_map.mlp.2.bias"]))
+    with torch.device("cpu"):
+        sigma_map = TimestepEmbedder(len(embedder["sigma_map.mlp.2.bias"]))
     sigma_map.load_state_dict({name.removeprefix("sigma_map."): tensor.float() for name, tensor in embedder.items()})
     with torch.no_grad():
-        c = F.silu(sigma_map(torch.zeros(1)))
+        c = F.silu(sigma_map(torch.zeros(1, device="cpu")))
 
         def modulation(layer: str, parts: int) -> "tuple[Tensor, ...]":
             weight, bias = (weights.pop(f"{layer}.adaLN_modulation.{kind}").float() for kind in ("weight", "bias"))
