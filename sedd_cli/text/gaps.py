@@ -62,7 +62,8 @@ def merged_length(left: Gap, right: Gap) -> Length:
 
 def _check_gap(gap: Gap, size: int) -> Gap:
     """The gap with Python's own integers."""
-    gap = Gap(to_integer("a gap's start", gap.start), to_integer("a gap's end", gap.end), _to_length(gap.tokens))
+    start, end = to_integer("a gap's start", gap.start), to_integer("a gap's end", gap.end)
+    gap = replace(gap, start=start, end=end, tokens=_to_length(gap.tokens))
     if gap.start > gap.end:
         raise UsageError(f"the gap {gap.start}:{gap.end} is reversed", "The start comes first: --mask 10:40.")
     if gap.start < 0 or gap.end > size:

@@ -70,8 +70,12 @@ def _in_columns(process: StateSpace, logits_processor: LogitsProcessor) -> Logit
     """The same with the columns of `Scored` in place of token ids."""
     if process.ids_are_columns:
         return logits_processor
-    names = ("forbidden", "forbidden_at_space", "forbidden_in_line")
-    return replace(logits_processor, **{name: _columns(process, getattr(logits_processor, name)) for name in names})
+    return replace(
+        logits_processor,
+        forbidden=_columns(process, logits_processor.forbidden),
+        forbidden_at_space=_columns(process, logits_processor.forbidden_at_space),
+        forbidden_in_line=_columns(process, logits_processor.forbidden_in_line),
+    )
 
 
 def _columns(process: StateSpace, ids: Sequence[int]) -> tuple[int, ...]:
