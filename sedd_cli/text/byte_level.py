@@ -86,7 +86,8 @@ def compose_canvas(
     """The text of a canvas written at `free`, between a prompt and a suffix.
 
     These are copied, unless `edited` holds at one of their positions: then they are decoded too. `absorbs_space`: the
-    text written begins with the space that ends the prompt.
+    text written begins with the space that ends the prompt. A suffix whose tokens begin with a space that it has not
+    itself (see `make_canvas`) gets it, unless it stands there already or nothing does.
     """
     low, high = free.start, free.stop
     if any(edited[:low]):
@@ -98,7 +99,10 @@ def compose_canvas(
         text = compose_gap(pieces[low:high], is_end[low:high])
     else:
         text = compose(pieces[low:high], is_end[low:high], full_canvas=full_canvas, at_start=not prompt)
-    return f"{prompt}{text.removeprefix(' ') if prompt and absorbs_space else text}{suffix}"
+    before = f"{prompt}{text.removeprefix(' ') if prompt and absorbs_space else text}"
+    joined = suffix and not suffix.startswith(" ") and (pieces[high] or b"").startswith(b" ")
+    blank = " " if joined and before and not before[-1].isspace() else ""
+    return f"{before}{blank}{suffix}"
 
 
 def compose_gap(

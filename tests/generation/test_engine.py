@@ -87,6 +87,49 @@ def test_prompt_and_suffix_are_copied_not_decoded(built_in: Checkpoint) -> None:
     assert built_in.tokenizer.end_of_text_id not in gap.tolist()
 
 
+@pytest.mark.parametrize(
+    ("prompt", "suffix", "joint"),
+    [
+        ("One day", "the end.", " "),
+        ("One day", '"Bye," she said.', " "),
+        ("One day", " the end.", ""),
+        ("One day", ". The end.", ""),
+        ("One day", "\nThe end.", ""),
+        ("One day", "終わり", ""),
+        (None, "They were happy.", " "),
+    ],
+)
+def test_a_suffix_does_not_run_into_what_is_written(
+    built_in: Checkpoint, prompt: str | None, suffix: str, joint: str
+) -> None:
+    run = Run(built_in, Request(prompt=prompt, suffix=suffix, length=24, steps=8, seed=1))
+    list(run.steps())
+    (sample,) = run.samples()
+    assert built_in.tokenizer is not None and sample.text.startswith(prompt or "") and sample.text.endswith(suffix)
+    tail = built_in.tokenizer.encode(joint + suffix)
+    assert sample.ids[24 - len(tail) :].tolist() == tail
+    assert (
+        sample.text == f"{prompt or ''}{built_in.tokenizer.decode(sample.ids[run.canvas.free].tolist())}{joint}{suffix}"
+    )
+
+
+def test_a_suffix_gets_no_second_blank(built_in: Checkpoint) -> None:
+    """What is written may end with white space, or be nothing."""
+    assert built_in.tokenizer is not None
+    run = Run(built_in, Request(suffix="The end.", length=6, steps=8, seed=1))
+    state = run.start(0)
+    count = int(run.canvas.free.sum())
+    (newline,), (word,) = built_in.tokenizer.encode("\n"), built_in.tokenizer.encode(" dog")
+    assert built_in.tokenizer.end_of_text_id is not None
+    end = built_in.tokenizer.end_of_text_id
+
+    def text(*tokens: int) -> str:
+        ids = state.ids.index_copy(0, torch.arange(count), torch.tensor([end] * (count - len(tokens)) + list(tokens)))
+        return run.text_of(ids)
+
+    assert text(word) == " dog The end." and text(word, newline) == " dog\nThe end." and text() == "The end."
+
+
 def test_a_stopped_run_shows_masks_as_markers(built_in: Checkpoint) -> None:
     run = Run(built_in, Request(length=32, steps=32, seed=4, num_samples=2))
     steps = run.steps()

@@ -48,6 +48,7 @@ def same_as_the_run(job: Job, lines: list[bytes], steps: list[Step]) -> Recordin
         {"prompt": "A 🌍", "num_samples": 3, "batch_size": 2, "row": 1},
         {"prompt": "Once upon", "suffix": " They were 🌍\r\n"},
         {"prompt": "Once upon a "},
+        {"prompt": "Once upon", "suffix": "They were happy."},
         {"sampler": "first-hitting"},
         {"sampler": "euler", "score": "raw", "length": 16},
         {"prompt": "They lived happily ever after.", "seed": 1, "steps": 32, "length": 64},
@@ -71,6 +72,18 @@ def healed(checkpoint: Checkpoint) -> Infilling:
     """A gap behind a blank: its tokens bring the blank along."""
     document = "He went to the park. It was a big dog."
     return Infilling(checkpoint, Request(steps=8, seed=3), document, [Gap(11, 19), Gap(28, 29)])
+
+
+def test_a_suffix_recorded_without_its_blank_is_shown_so(built_in: Checkpoint) -> None:
+    """As traces of earlier versions hold it."""
+    lines, _ = record(Run(built_in, Request(prompt="Once upon", suffix="the end", length=16, steps=4, seed=1)))
+    header, start, *steps = (json.loads(line) for line in lines)
+    assert start["pieces"][-2:] == ["\u0120the", "\u0120end"]
+    start["pieces"][-2] = "the"
+    sample = parse([json.dumps(line).encode() for line in (header, start, *steps)]).sample()
+    new = parse(lines).sample()
+    assert new.text(new.at(new.last)).endswith(" the end")
+    assert sample.text(sample.at(sample.last)) == new.text(new.at(new.last)).removesuffix(" the end") + "the end"
 
 
 def of_crlf(checkpoint: Checkpoint) -> Infilling:
