@@ -11,7 +11,7 @@ from sedd_cli.errors import UsageError
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import DEFAULT_RANGE, Gap
-from sedd_cli.text.windows import SizedGap, absorbs_space, make_windows
+from sedd_cli.text.windows import SizedGap, absorbs_space, make_windows, original_tokens
 
 NEIGHBOURS = 4
 """Kept tokens on either side of a gap whose likelihood decides between lengths."""
@@ -40,12 +40,9 @@ def choose_lengths(
     tokenizer = checkpoint.tokenizer
     assert tokenizer is not None
     gaps = [gap for gap in gaps if gap.start < gap.end or gap.tokens is not None]
-    ends = [0, *(gap.end for gap in gaps)]
-    absorbs = [absorbs_space(tokenizer, document, gap, after) for gap, after in zip(gaps, ends[:-1], strict=True)]
-    original_counts = [
-        len(tokenizer.encode(document[gap.start - absorbed : gap.end])) if gap.start < gap.end else 0
-        for gap, absorbed in zip(gaps, absorbs, strict=True)
-    ]
+    ends = [0, *(gap.end for gap in gaps)][: len(gaps)]
+    absorbs = [absorbs_space(tokenizer, document, gap, after) for gap, after in zip(gaps, ends, strict=True)]
+    original_counts = [original_tokens(tokenizer, document, gap, after) for gap, after in zip(gaps, ends, strict=True)]
     lengths = [_lengths(gap, count, length) for gap, count in zip(gaps, original_counts, strict=True)]
     sized_gaps = [
         SizedGap(gap.start, gap.end, min(max(count, candidates[0]), candidates[-1]), absorbed)

@@ -38,24 +38,20 @@ class DocumentActions(TokenActions):
         self.stop_run()
         scene, start = self.scene.flatten_at(first)
         _, end = self.scene.flatten_at((self._offset_after(last), 0))
-        if canvas.selection is None and start and scene.draft.text[start - 1] == " ":
-            # In the vocabulary a word includes the blank before it.
-            start -= 1
+        selected = scene.draft.text[start:end]
+        if first[1] == last[1] == 0 and not selected.strip():
+            self.notify("There is only blank space here: t writes where the cursor is.")
+            return
+        # Blanks at the edges stay as they are: what is written would have to repeat them. At a token a gap begins.
+        start += (len(selected) - len(selected.lstrip())) * (first[1] == 0)
+        end -= (len(selected) - len(selected.rstrip())) * (last[1] == 0)
         self.apply(replace(scene, draft=scene.draft.mask(start, end)))
         canvas.move_cursor((start, -(10**6)))
 
     def _word_of_text(self) -> tuple[Address, Address]:
-        """The word under the cursor, or the next one, without the punctuation around it."""
+        """The word under the cursor, or the next one."""
         page, at = self.canvas.page, self.canvas.cursor
-        first, last = page.word_at(at)
-        if first == last == at and at[1] == 0 and self.scene.draft.text[at[0] : at[0] + 1].isspace():
-            first, last = page.word_at(page.next_word(at, 1))
-        text = self.scene.draft.text
-        if first[1] == last[1] == 0:
-            match = re.search(r"\w(?:.*\w)?", text[first[0] : page.grapheme_end(last)], re.DOTALL)
-            if match:
-                return (first[0] + match.start(), 0), page.nearest((first[0] + match.end() - 1, 0))
-        return first, last
+        return page.word_at(page.next_word(at, 1) if page.is_blank(at) else at)
 
     def action_tokens(self) -> None:
         """Set the number of tokens of the gap under the cursor; elsewhere, insert an empty gap."""

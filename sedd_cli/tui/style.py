@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.render.labels import network_label, step_label
 from sedd_cli.text.byte_level import end_of_text_position
-from sedd_cli.text.draft import Mark
+from sedd_cli.text.draft import Draft
 from sedd_cli.tui.page_layout import Page, Replacement, Token
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.widgets.canvas_view import HEATS
@@ -38,16 +38,14 @@ class PageBuilder:
         if scene.run is not None:
             return Page(text, [Replacement(0, len(text), self._canvas_tokens(scene, 0, None, grow=True))], [], width)
         replacements = [
-            Replacement(
-                mark.start, mark.end, _without_double_blank(text, mark.start, self._gap_tokens(scene, gap, mark))
-            )
+            Replacement(mark.start, mark.end, _without_double_blank(text, mark.start, self._gap_tokens(scene, gap)))
             for gap, mark in enumerate(scene.draft.masked)
         ]
         return Page(text, replacements, pending, width)
 
-    def _gap_tokens(self, scene: Scene, gap: int, mark: Mark) -> tuple[Token, ...]:
+    def _gap_tokens(self, scene: Scene, gap: int) -> tuple[Token, ...]:
         if scene.infilling is None:
-            return (Token(MASK, "mask"),) * min(MAX_MASKS, self._mask_count(scene, mark))
+            return (Token(MASK, "mask"),) * min(MAX_MASKS, self._mask_count(scene.draft, gap))
         if gap in scene.verdicts:
             return (Token(scene.verdicts[gap], "decided"),)
         canvas, places = scene.canvas_of(gap)
@@ -57,17 +55,22 @@ class PageBuilder:
             tokens = (tokens[0]._replace(text=tokens[0].text.removeprefix(" ")), *tokens[1:])
         return tokens
 
-    def _mask_count(self, scene: Scene, mark: Mark) -> int:
-        """How many MASKs stand for a mark that no run has begun to write."""
-        if isinstance(mark.tokens, int):
-            return mark.tokens
-        if isinstance(mark.tokens, tuple):
-            return mark.tokens[0]
-        size = mark.end - mark.start
+    def _mask_count(self, draft: Draft, number: int) -> int:
+        """How many MASKs stand for a gap that no run has begun to write."""
+        gap = draft.gaps[number]
+        if isinstance(gap.tokens, int):
+            return gap.tokens
+        if isinstance(gap.tokens, tuple):
+            return gap.tokens[0]
+        size = gap.end - gap.start
         # English has about four characters a token: an estimate without a tokenizer, and for long texts.
         if self.tokenizer is None or size > 4 * MAX_MASKS:
             return max(1, size // 4)
-        return max(1, len(self.tokenizer.encode(scene.draft.text[mark.start : mark.end])))
+        # Imports torch, which is there once a checkpoint is.
+        from sedd_cli.text.windows import original_tokens
+
+        after = draft.gaps[number - 1].end if number else 0
+        return max(1, original_tokens(self.tokenizer, draft.text, gap, after))
 
     def _canvas_tokens(self, scene: Scene, canvas: int, places: range | None, *, grow: bool) -> tuple[Token, ...]:
         """The tokens of a canvas, or those at `places`; `grow`: the text may end before the canvas does."""

@@ -58,10 +58,10 @@ async def test_a_gap_is_written_and_all_else_is_saved_to_the_byte(opened: Opened
         assert files(seat.folder)["story.txt"] == data, "a gap that is not written keeps what stood there"
         await seat.go()
         written = seat.scene.written(0)
-        assert written != " time"
+        assert written != "time"
         await seat.press("a", "ctrl+s")
         saved = files(seat.folder)
-        before, after = HARD.split(" time")
+        before, after = HARD.split("time")
         assert saved == {"story.txt": f"{before}{written}{after}".encode(), "story.txt~": data}
         assert not seat.session.unsaved and seat.told[-1] == "Saved; what it was is in story.txt~."
         await seat.press("ctrl+end")
@@ -614,10 +614,8 @@ async def test_a_branch_is_exported_to_be_played_elsewhere(opened: Opened, numbe
     async with opened() as seat:
         await seat.go()
         # One more text, of a row that was not asked for at first, and a change by hand.
-        await seat.press("G")
-        await seat.until(lambda: seat.main_screen.active_run_id is None and seat.branch.finished)
-        await seat.rush("ctrl+home", "r", "g")
-        await seat.until(lambda: seat.main_screen.active_run_id is None and seat.branch.finished)
+        await seat.go("G")
+        await seat.go("ctrl+home", "r", "g")
         await seat.press("e")
         await seat.shown(ChoiceDialog)
         await seat.press(number)

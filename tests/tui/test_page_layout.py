@@ -1,5 +1,6 @@
 """Rows, columns and addresses: every character has a cell, and every cell its character."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -94,3 +95,30 @@ def test_graphemes_of_more_than_one_character_are_one() -> None:
     page = Page("a👩\u200d🚀b", [], [], 20)
     assert page.move((1, 0), 1) == (4, 0)
     assert page.grapheme_end((1, 0)) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('"Hi," said Tim.', ['"', "Hi", ',"', "said", "Tim", "."]),
+        ("don't well-known 3.50, 10:30", ["don't", "well-known", "3.50", ",", "10:30"]),
+        ("a... b--c (d)", ["a", "...", "b", "--", "c", "(", "d", ")"]),
+        ("cafe\u0301s, 日本。", ["cafe\u0301s", ",", "日本", "。"]),
+        ("👩\u200d🚀! x", ["👩\u200d🚀!", "x"]),
+    ],
+)
+def test_words_are_without_the_punctuation_beside_them(text: str, words: list[str]) -> None:
+    page = Page(text, [], [], 40)
+    at, ways = page.address(0, 0), []
+    while at != page.end:
+        first, last = page.word_at(at)
+        assert first == at
+        ways.append(at)
+        words_here = text[first[0] : page.grapheme_end(last)]
+        assert words_here == words[len(ways) - 1]
+        at = page.next_word(at, 1)
+    assert len(ways) == len(words)
+    for before in reversed(ways):
+        at = page.next_word(at, -1)
+        assert at == before
+    assert page.next_word(at, -1) == at

@@ -60,10 +60,10 @@ async def test_go_continues_what_was_typed(opened: Opened, built_in: Checkpoint)
 @one_size
 @pytest.mark.usefixtures("threads")
 async def test_an_infill_is_that_of_the_library(opened: Opened, built_in: Checkpoint) -> None:
-    gaps = [Gap(4, 9), Gap(29, 36)]
+    gaps = [Gap(5, 9), Gap(30, 36)]
     fillings = infill(built_in, STORY, gaps, num_samples=2, **OPTIONS)
     async with opened(STORY, candidates=2) as seat:
-        await seat.rush("ctrl+right", "m", *["ctrl+right"] * 6, "m")
+        await seat.rush("ctrl+right", "m", *["ctrl+right"] * 7, "m")
         assert seat.scene.draft.gaps == gaps
         await seat.go()
         found = sorted((branch.nats, branch.number) for branch in seat.scene.branches)

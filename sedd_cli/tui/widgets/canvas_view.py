@@ -310,17 +310,18 @@ class CanvasView(ScrollView, can_focus=True):
         self._pressed = None
 
     def _drag_to(self, target: Address) -> None:
-        """Select from where the button was pressed to a cell, both included."""
+        """Select from where the button was pressed to a cell, both included: whole words, but characters to edit."""
         assert self._pressed is not None
-        if target >= self._pressed:
-            self.move_cursor(self.page.move(target, 1), self._pressed)
-        else:
-            self.move_cursor(target, self.page.move(self._pressed, 1))
+        first, last = min(self._pressed, target), max(self._pressed, target)
+        if not self.editing:
+            first, last = self.page.word_at(first)[0], self.page.word_at(last)[1]
+        end = self.page.move(last, 1)
+        self.move_cursor(*((end, first) if target >= self._pressed else (first, end)))
 
     def on_click(self, event: events.Click) -> None:
         if event.chain == 2:
             first, last = self.page.word_at(self.cursor)
-            if first != last:
+            if first[1] == 0 and not self.page.is_blank(first):
                 self.move_cursor(self.page.move(last, 1), first)
 
     def _under(self, event: events.MouseEvent) -> Address:
