@@ -40,7 +40,7 @@ GLOSSARY = (
         ("entropy", "How open the choice is, in nats: 0 is certain, 5 is wide open"),
         ("moment", "The text after a network call or a change of yours"),
         ("branch", "A line of moments; a change in the past begins another"),
-        ("candidate", "A branch from the beginning; of a document's, fewer nats fit better"),
+        ("candidate", "A branch from the beginning; a document's are shown best first: fewer nats fit better"),
     ],
 )
 EXIT_TIMEOUT = 1.5
@@ -283,7 +283,7 @@ def _legend(heat: bool) -> Text:
         (MASK.strip(), "", "MASK: not written yet"),
         ("reversed", "reverse", "written in this very step"),
         ("bold", "bold", "yours: kept as it is"),
-        ("underlined", "underline", "locked, or written and awaiting your verdict"),
+        ("underlined", "underline", "new in a document, until you accept or reject it; on a canvas, locked"),
         (END_OF_TEXT_SIGN, "", "the end of the text; what follows is another one"),
         (PARTIAL_CHARACTER_SIGN, "", "part of a character of which the rest is missing"),
     ):

@@ -68,7 +68,11 @@ class Advanced(RunMessage):
 
 
 class Ranked(RunMessage):
-    """The bounds of all branches have been computed."""
+    """The bounds of these branches have been computed."""
+
+    def __init__(self, run_id: int, branches: "tuple[Branch, ...]") -> None:
+        self.branches = branches
+        super().__init__(run_id)
 
 
 class Stopped(RunMessage):

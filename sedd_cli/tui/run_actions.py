@@ -34,7 +34,7 @@ class RunActions(BaseScreen):
             )
         elif branch is None:
             self._start_run()
-        elif branch.finished and self.scene.at == branch.last:
+        elif self.scene.at == branch.last and not self._unfinished(branch):
             self.notify("All is written. r gives a token back, n shows another candidate, G writes one more.")
         else:
             self._play(branch)
@@ -120,6 +120,7 @@ class RunActions(BaseScreen):
         """Stop the engine and the playback; all moments stay."""
         self.engine.stop()
         self.active_run_id, self.playing = None, False
+        self.writing, self.compared = None, ()
 
     def on_timeline_seek_requested(self, message: Timeline.SeekRequested) -> None:
         self.playing = False
@@ -134,6 +135,7 @@ class RunActions(BaseScreen):
             self.stop_run()
         else:
             self.session.add_run(self.scene, message.branches)
+            self.compared = message.branches
             # A seed is used for one run, unless it is locked.
             self.seed = message.branches[0].job.request.seed if self.settings.lock_seed else None
             self.refresh_view()
@@ -141,6 +143,7 @@ class RunActions(BaseScreen):
     def on_advanced(self, message: messages.Advanced) -> None:
         if message.run_id != self.active_run_id:
             return
+        self.writing = message.branch
         now = time.monotonic()
         taken, self._stepped_at = now - self._stepped_at, now
         self.seconds_per_call = taken if not self.seconds_per_call else 0.9 * self.seconds_per_call + 0.1 * taken
@@ -151,14 +154,20 @@ class RunActions(BaseScreen):
             self.refresh_timeline()
 
     def on_ranked(self, message: messages.Ranked) -> None:
-        branches = self.scene.branches
-        known = [(branch.nats, i) for i, branch in enumerate(branches) if branch.nats is not None]
-        if known:
-            self.notify(f"Candidate {min(known)[1] + 1} of {len(branches)} fits best: {min(known)[0]:.1f} nats.")
+        if message.run_id != self.active_run_id or self.scene.branch is None:
+            return
+        best_first = sorted(message.branches, key=lambda branch: branch.nats or 0.0)
+        best, scene, first = best_first[0], self.scene, message.branches[0]
+        # Whoever has looked elsewhere or accepted something meanwhile keeps what is shown.
+        at_end = scene.at == first.last or (self.playing and self.speed is None)
+        self.session.rank(best_first, show_best=scene.branch is first and at_end and not scene.verdicts)
+        where = "shown" if self.scene.branch is best else f"the first: {self.key_of('branch.list')} lists them"
+        self.notify(f"The best of {len(best_first)} candidates, {best.nats or 0.0:.1f} nats, is {where}.")
+        self.schedule_refresh()
 
     def on_stopped(self, message: messages.Stopped) -> None:
         if message.run_id == self.active_run_id:
-            self.active_run_id = None
+            self.active_run_id, self.writing, self.compared = None, None, ()
             self.playing = self.playing and self.scene.branch is not None
             self.schedule_refresh()
 
@@ -170,11 +179,24 @@ class RunActions(BaseScreen):
         return branch is not None and branch.finished and self.scene.at == branch.last
 
     def _play(self, branch: "Branch") -> None:
+        """Show a branch from here on, and write what is left of it; of a candidate, what is left of the others too."""
         self.playing = True
-        if not branch.finished and self.active_run_id is None:
+        if self.active_run_id is None and (unfinished := self._unfinished(branch)):
             self._stepped_at = time.monotonic()
-            self.active_run_id = self.engine.resume([branch])
+            self.compared = self._candidates(branch)
+            self.active_run_id = self.engine.resume(unfinished, candidates=self.compared)
         self.refresh_view()
+
+    def _unfinished(self, branch: "Branch") -> list["Branch"]:
+        """The branch and the candidates beside it, as far as they are not written."""
+        others = [other for other in self._candidates(branch) if other is not branch]
+        return [b for b in (branch, *others) if not b.finished]
+
+    def _candidates(self, branch: "Branch") -> list["Branch"]:
+        """The candidates of a document among which a branch is one; none for a branch with edits."""
+        if branch.parent is not None or self.scene.infilling is None:
+            return []
+        return [other for other in self.scene.branches if other.parent is None]
 
     def _start_run(self) -> None:
         """Fill the gaps of the draft; without gaps, continue its text on a canvas."""

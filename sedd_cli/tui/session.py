@@ -1,5 +1,6 @@
 """The editing session: the current scene, undo history and file."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +70,14 @@ class EditingSession:
         if self.scene.branches:
             number %= len(self.scene.branches)
             self.scene = replace(self.scene, current=number, at=self.scene.branches[number].last)
+
+    def rank(self, best_first: Sequence["Branch"], show_best: bool) -> None:
+        """Order branches, the others behind them; show the best, or keep what is shown. No change to be undone."""
+        scene, shown = self.scene, best_first[0] if show_best else self.scene.branch
+        branches = (*best_first, *(branch for branch in scene.branches if branch not in best_first))
+        if shown is not None:
+            at = shown.last if show_best else scene.at
+            self.scene = replace(scene, branches=branches, current=branches.index(shown), at=at)
 
     def add_run(self, scene: Scene, branches: tuple["Branch", ...]) -> None:
         """Show the branches of a run that was started from a scene."""

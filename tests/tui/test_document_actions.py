@@ -283,6 +283,40 @@ async def test_impossible_numbers_of_tokens_are_not_taken(opened: Opened, line: 
         assert isinstance(seat.app.screen, InputDialog)
 
 
+def underlined(seat: Seat) -> str:
+    """What is underlined on the screen's canvas, the cursor put aside."""
+    rows = seat.app.screen._compositor.render_strips()[2 : 2 + seat.page.height]
+    return "".join(s.text for row in rows for s in row if s.style and s.style.underline)
+
+
+@one_size
+@pytest.mark.parametrize("no_color", [False, True], ids=["colour", "no-colour"])
+async def test_what_is_written_looks_new_until_it_is_accepted_and_what_is_kept_never_does(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, no_color: bool
+) -> None:
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", "1")
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        await two_gaps(seat)
+        assert underlined(seat) == ""
+        await seat.go()
+        first, second = seat.scene.written(0), seat.scene.written(1)
+        seat.canvas.move_cursor((0, 0))
+        await seat.settle()
+        assert underlined(seat) == first + second
+        new, kept = seat.canvas.style_of("pending"), seat.canvas.style_of("text")
+        assert new.color != kept.color
+        seat.canvas.move_cursor((UPON, -1))
+        await seat.press("a", "ctrl+home")
+        assert underlined(seat) == second
+        # The gaps are text again, of which one is accepted and one awaits its verdict.
+        await seat.press("i", "escape")
+        assert underlined(seat) == second
+        await seat.press("A")
+        assert underlined(seat) == ""
+
+
 @one_size
 async def test_something_is_inserted_where_nothing_stands(opened: Opened) -> None:
     at = STORY.index(" dog")

@@ -200,8 +200,8 @@ class CanvasView(ScrollView, can_focus=True):
                 # The cursor covers a whole token.
                 spans.append((start, style + self._component("cursor")))
                 continue
-            # Heat and reversal style the word, not the blank before it.
-            tinted = "heat" in piece.classes or "changed" in piece.classes
+            # Heat, underline and reversal style the word, not the blank before it.
+            tinted = any(name in piece.classes for name in ("heat", "pending", "changed"))
             word = start + (len(piece.text) - len(piece.text.lstrip(" ")) if tinted else 0)
             for at in sorted({start, *(c for c in (first, last, word) if start < c < stop)}):
                 base = style if at >= word else self.style_of("text")
