@@ -183,8 +183,7 @@ class BaseScreen(Screen[None]):
     def refresh_header(self) -> None:
         scene = self.scene
         title = title_of(self.checkpoint, self.load_status, scene, self.settings.sampler, self.settings.steps)
-        document = self.session.document
-        name = document.path.name if document.path else "untitled"
+        name = self.session.path.name if self.session.path else "untitled"
         branch = f"   branch {scene.current + 1}/{len(scene.branches)}" if scene.branches else ""
         if scene.branch is not None and scene.branch.nats is not None:
             branch += f", {scene.branch.nats:.1f} nats"

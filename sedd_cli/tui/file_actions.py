@@ -34,7 +34,9 @@ class FileActions(DocumentActions):
     def save(self, on_saved: Callback) -> None:
         """Save, asking where and whether if need be; `on_saved` is done only once it is saved."""
         document = self.session.document
-        if document.path is None:
+        if document.path is None and self.session.new_path is not None:
+            self._save_at(self.session.new_path, on_saved)
+        elif document.path is None:
             self.save_as(on_saved)
         elif self.scene.text == self.session.saved and not changed_on_disk(document):
             self.notify("There is nothing to save: the file says the same.")
@@ -48,27 +50,27 @@ class FileActions(DocumentActions):
 
     def save_as(self, on_saved: Callback) -> None:
         def on_result(name: str | None) -> None:
-            if name is None:
-                return
-            path = expand_path(name)
-            if os.path.exists(path):  # noqa: PTH110 - never raises
-                self._confirm_overwrite(path, f"There is a file {path.name} already", on_saved)
-            else:
-                self._save_then(lambda: self._save_new(path), on_saved)
+            if name is not None:
+                self._save_at(expand_path(name), on_saved)
 
-        path = self.session.document.path or self.session.suggested_path
-        hint = "The name of a file; ~ is your home."
+        hint, path = "The name of a file; ~ is your home.", str(self.session.path or "text.txt")
         self.app.push_screen(
-            InputDialog("Save as", str(path or "text.txt"), hint, lambda name: None if name.strip() else "a name"),
-            on_result,
+            InputDialog("Save as", path, hint, lambda name: None if name.strip() else "a name"), on_result
         )
+
+    def _save_at(self, path: Path, on_saved: Callback) -> None:
+        """Save in another file than the document's, or in its first."""
+        if os.path.exists(path):  # noqa: PTH110 - never raises
+            self._confirm_overwrite(path, f"There is a file {path.name} already", on_saved)
+        else:
+            self._save_then(lambda: self._save_new(path), on_saved)
 
     def action_diff(self) -> None:
         """Show the changes since the file was read or saved."""
         from sedd_cli.tui.screens.diff import DiffScreen
 
         before, after = self.session.saved, self.scene.text
-        name = self.session.document.path.name if self.session.document.path else "untitled"
+        name = self.session.path.name if self.session.path else "untitled"
         self.app.push_screen(DiffScreen(diff_parts(before, after, changes_between(before, after), name)))
 
     def action_copy(self) -> None:

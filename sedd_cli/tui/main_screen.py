@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -227,7 +228,7 @@ class MainScreen(FileActions):
             {"start": m.start, "end": m.end, "original": m.original, "tokens": m.tokens, "masked": m.masked}
             for m in draft.marks
         ]
-        return Recovery.of(self.session.document, draft.text, gaps)
+        return Recovery.of(replace(self.session.document, path=self.session.path), draft.text, gaps)
 
     def _on_hangup(self) -> None:
         """Handle SIGHUP and SIGTERM: save unsaved work and exit."""
@@ -235,7 +236,7 @@ class MainScreen(FileActions):
         self.app.exit(return_code=1, message="sedd: unsaved work is offered at the next start" if kept else None)
 
     def _offer_recovery(self) -> None:
-        recoveries = self.store.find(self.session.document.path)
+        recoveries = self.store.find(self.session.path)
         if not recoveries:
             return
         newest = recoveries[0]
@@ -253,7 +254,7 @@ class MainScreen(FileActions):
         when = time.strftime("%Y-%m-%d %H:%M", newest.time.astimezone().timetuple())
         changed = "" if newest.is_based_on(self.session.document) else " The file was changed since."
         choices = [("r", "Recover", "recover"), ("d", "Discard", "discard"), ("l", "Later", "later")]
-        name = self.session.document.path.name if self.session.document.path else "a text without a file"
+        name = self.session.path.name if self.session.path else "a text without a file"
         self.app.push_screen(
             ConfirmDialog("Unsaved work was found", f"Of {name}, from {when}.{changed}", choices), on_result
         )

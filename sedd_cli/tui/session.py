@@ -24,7 +24,7 @@ class EditingSession:
         self.scene = Scene(Draft(document.text))
         self.saved = document.text
         """The text of the file."""
-        self.suggested_path: Path | None = None
+        self.new_path: Path | None = None
         """The path given for a text that has no file yet."""
         self.backed_up = False
         """Whether a backup of the file's earlier content exists."""
@@ -32,6 +32,11 @@ class EditingSession:
         """Moments that existed when the text was saved, by identity."""
         self._undo: list[Scene] = []
         self._redo: list[Scene] = []
+
+    @property
+    def path(self) -> Path | None:
+        """Where the text is saved: its file, or the one that it is to have."""
+        return self.document.path or self.new_path
 
     def apply(self, scene: Scene) -> bool:
         """Replace the current scene. Returns False if it is the same."""
