@@ -111,22 +111,42 @@ class FileActions(DocumentActions):
         if not self.session.unsaved:
             self._exit()
             return
+        go_back = self._remember_place()
         if (scene := self.session.unsaved_scene) is not self.scene:
-            # The unsaved scene is shown, and is the one that would be saved.
-            self.stop_run()
+            # The unsaved scene is shown, and is the one that would be saved. A run goes on behind it.
+            self.playing = False
             self.session.amend(scene)
             self.refresh_view()
 
         def on_result(choice: str | None) -> None:
             if choice == "save":
+                self.stop_run()
                 self.save(self._exit)
             elif choice == "discard":
                 self._exit()
+            else:
+                go_back()
 
         path = self.session.document.path
-        why = f"{path.name} has changes that are not saved." if path else "This text is not saved."
+        name = self.session.path.name if self.session.path else "This text"
+        why = f"{name} has changes that are not saved." if path else f"{name} is not saved."
         choices = [("s", "Save", "save"), ("d", "Discard", "discard"), ("c", "Cancel", "cancel")]
         self.app.push_screen(ConfirmDialog("Quit?", why, choices), on_result)
+
+    def _remember_place(self) -> Callback:
+        """Returns what shows this branch and moment again, with the cursor, the selection and the rows as they are."""
+        scene, playing, canvas = self.scene, self.playing, self.canvas
+        cursor, anchor, top = canvas.cursor, canvas.selection_anchor, canvas.scroll_offset.y
+
+        def go_back() -> None:
+            if scene.branch is not None and scene.branch in self.scene.branches:
+                self.session.show(scene.branch, scene.at)
+            self.playing = playing
+            self.refresh_view()
+            canvas.move_cursor(cursor, anchor)
+            canvas.scroll_to(y=top, animate=False, immediate=True)
+
+        return go_back
 
     def _exit(self) -> None:
         self.discard_recovery()

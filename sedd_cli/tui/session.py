@@ -70,6 +70,10 @@ class EditingSession:
         if self.scene.branch is not None:
             self.scene = replace(self.scene, at=max(0, min(at, self.scene.branch.last)))
 
+    def show(self, branch: "Branch", at: int) -> None:
+        """Show a moment of a branch. No change to be undone."""
+        self.scene = replace(self.scene, current=self.scene.branches.index(branch), at=at)
+
     def switch_branch(self, number: int) -> None:
         """Show another branch at its last moment. No change to be undone."""
         if self.scene.branches:
