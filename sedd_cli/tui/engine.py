@@ -95,6 +95,13 @@ class Engine:
         self._alternatives_requests.append((branch, at, position))
         self._tasks.put(self._compute_alternatives)
 
+    def check_distribution(self, job: "Job") -> None:
+        """Post `OutOfDistribution` if what a job goes by is unlike what its checkpoint was trained on.
+
+        This waits for the run in progress, and begins again behind one that is started meanwhile.
+        """
+        self._tasks.put(lambda: self._check_distribution(job))
+
     def stop(self) -> None:
         """Stop the run after its current step; a comparison of lengths or candidates stops within it."""
         self.run_id += 1
@@ -210,6 +217,18 @@ class Engine:
     def _check_cancelled(self, *_: object) -> None:
         if self._cancel_token not in (None, self.run_id):
             raise Cancelled
+
+    def _check_distribution(self, job: "Job") -> None:
+        from sedd_cli.generation.warnings import job_ood_warning
+
+        try:
+            with self._cancellable(self.run_id):
+                for warning in job_ood_warning(job):
+                    self._post(messages.OutOfDistribution(warning))
+        except Cancelled:
+            self.check_distribution(job)
+        except Exception as error:
+            self._post(messages.Failed(self.run_id, _as_sedd_error(error)))
 
     def _compute_alternatives(self) -> None:
         try:

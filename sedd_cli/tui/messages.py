@@ -85,6 +85,14 @@ class Failed(RunMessage):
         super().__init__(run_id)
 
 
+class OutOfDistribution(Message):
+    """What a run goes by is unlike what its checkpoint was trained on."""
+
+    def __init__(self, warning: str) -> None:
+        self.warning = warning
+        super().__init__()
+
+
 class AlternativesReady(Message):
     """The alternatives for a position of a canvas at a moment."""
 

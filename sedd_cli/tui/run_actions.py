@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from sedd_cli.generation.branches import Branch
     from sedd_cli.generation.job import Job
     from sedd_cli.generation.request import Request
+    from sedd_cli.models.checkpoint import Checkpoint
 
 
 class RunActions(BaseScreen):
     """A run is started from a draft or resumed from a branch's tip, and shown while it advances."""
 
     _started_from: Scene | None = None
+    _last_rows: tuple[int, int] = (-1, 0)
+    """The seed of the last run, and the row after its last."""
+    _distribution_checked: "Checkpoint | None" = None
+    """The checkpoint that the text was last compared with."""
 
     def action_go(self) -> None:
         """Start a run on what is masked, or resume the branch."""
@@ -135,9 +140,13 @@ class RunActions(BaseScreen):
             self.stop_run()
         else:
             self.session.add_run(self.scene, message.branches)
-            self.compared = message.branches
+            self.compared, job = message.branches, message.branches[0].job
+            self._last_rows = job.request.seed, job.request.rows.stop
+            if self.scene.draft.text and self._distribution_checked is not job.checkpoint:
+                self._distribution_checked = job.checkpoint
+                self.engine.check_distribution(job)
             # A seed is used for one run, unless it is locked.
-            self.seed = message.branches[0].job.request.seed if self.settings.lock_seed else None
+            self.seed = job.request.seed if self.settings.lock_seed else None
             self.refresh_view()
 
     def on_advanced(self, message: messages.Advanced) -> None:
@@ -164,6 +173,9 @@ class RunActions(BaseScreen):
         where = "shown" if self.scene.branch is best else f"the first: {self.key_of('branch.list')} lists them"
         self.notify(f"The best of {len(best_first)} candidates, {best.nats or 0.0:.1f} nats, is {where}.")
         self.schedule_refresh()
+
+    def on_out_of_distribution(self, message: messages.OutOfDistribution) -> None:
+        self.notify(f"{message.warning[0].upper()}{message.warning[1:]}.", severity="warning")
 
     def on_stopped(self, message: messages.Stopped) -> None:
         if message.run_id == self.active_run_id:

@@ -113,6 +113,28 @@ async def test_what_is_looked_at_stays_when_candidates_are_compared(opened: Open
         assert "comparing the candidates" not in status(seat)
 
 
+GERMAN = "Die Sitzung des Haushaltsausschusses wurde auf den kommenden Donnerstag verschoben, weil Unterlagen fehlten."
+
+
+@one_size
+async def test_a_text_unlike_the_checkpoints_is_warned_of_once(opened: Opened) -> None:
+    async with opened(GERMAN) as seat:
+        await seat.loaded()
+        for told in (1, 0):
+            seat.told.clear()
+            await seat.rush("ctrl+right", "m")
+            await seat.go()
+            # This is answered after the check.
+            await seat.known()
+            assert sum("unlike what tinystories was trained on" in said for said in seat.told) == told
+            await seat.press("A")
+    async with opened(STORY) as seat:
+        await seat.rush("ctrl+right", "m")
+        await seat.go()
+        await seat.known()
+        assert not any("unlike" in said for said in seat.told)
+
+
 @one_size
 async def test_a_candidate_is_said_to_be_written_only_while_it_is(opened: Opened) -> None:
     async with opened(STORY, candidates=2, sampler="first-hitting") as seat:
