@@ -210,8 +210,11 @@ class RunActions(BaseScreen):
             return []
         return [other for other in self.scene.branches if other.parent is None]
 
-    def _start_run(self) -> None:
-        """Fill the gaps of the draft; without gaps, continue its text on a canvas."""
+    def _start_run(self, new_rows: bool = False) -> None:
+        """Fill the gaps of the draft; without gaps, continue its text on a canvas.
+
+        `new_rows`: if the last run had the same seed, take the rows after its own.
+        """
         scene, checkpoint = self.scene, self.checkpoint
         assert checkpoint is not None
         if not scene.draft.masked and self.session.document.path is not None and scene.draft.text:
@@ -222,24 +225,26 @@ class RunActions(BaseScreen):
             return
         filling = bool(scene.draft.masked)
         count = self.settings.candidates if filling else 1
+        last_seed, next_row = self._last_rows
+        row = next_row if new_rows and self.seed == last_seed else 0
 
         def make() -> "Job":
             from sedd_cli.generation.engine import Run
             from sedd_cli.generation.infill import Infilling
 
             if filling:
-                return Infilling(checkpoint, self._request(count), scene.draft.text, scene.draft.gaps)
-            return Run(checkpoint, self._request(1, scene.draft.text))
+                return Infilling(checkpoint, self._request(count, row), scene.draft.text, scene.draft.gaps)
+            return Run(checkpoint, self._request(1, row, scene.draft.text))
 
         self.stop_run()
         self._started_from = scene
         self.playing, self.seconds_per_call = True, 0.0
         self._stepped_at = time.monotonic()
-        self.active_run_id = self.engine.start(make, range(count))
+        self.active_run_id = self.engine.start(make, range(row, row + count))
         self.refresh_view()
 
-    def _request(self, count: int, prompt: str = "") -> "Request":
+    def _request(self, count: int, row: int, prompt: str = "") -> "Request":
         from sedd_cli.generation.request import Request
 
         chosen = {name: getattr(self.settings, name) for name in SAMPLING}
-        return Request(**chosen | {"seed": self.seed, "num_samples": count, "prompt": prompt or None})
+        return Request(**chosen | {"seed": self.seed, "row": row, "num_samples": count, "prompt": prompt or None})

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from textual.events import Paste
+from textual.widgets import Input
 
 from sedd_cli.text.draft import Mark
 from sedd_cli.tui.screens.diff import DiffScreen
@@ -268,8 +269,6 @@ async def test_how_many_tokens_a_gap_gets(opened: Opened) -> None:
         assert seat.scene.draft.marks[0].tokens == (2, 4)
         await seat.go()
         assert 2 <= len(seat.scene.ids_of(0)) <= 4
-        await seat.press("t")
-        assert seat.app.screen is seat.main_screen and "u takes the run back" in seat.told[-1]
 
 
 @one_size
@@ -281,6 +280,62 @@ async def test_impossible_numbers_of_tokens_are_not_taken(opened: Opened, line: 
         await seat.shown(InputDialog)
         await seat.answer(line)
         assert isinstance(seat.app.screen, InputDialog)
+
+
+@one_size
+async def test_a_full_gap_is_written_anew(opened: Opened) -> None:
+    """The same seed again: the rows after those that were seen."""
+    async with opened(STORY, candidates=2, temperature=5.0) as seat:
+        await seat.loaded()
+        await two_gaps(seat)
+        await seat.go()
+        seen = {branch.number for branch in seat.scene.branches}
+        first, second = seat.scene.written(0), seat.scene.written(1)
+        seat.canvas.move_cursor((UPON, -1))
+        await seat.press("t")
+        dialog = await seat.shown(InputDialog)
+        assert dialog.query_one(Input).value == "1"
+        await seat.answer("3")
+        await seat.until(lambda: len(seat.scene.draft.marks) == 2 and seat.scene.branches)
+        await seat.still()
+        # The other gap keeps what was written, which still awaits its verdict.
+        (gap,) = seat.scene.draft.masked
+        assert gap.original == "upon" and len(seat.scene.ids_of(0)) == 3 and seat.canvas.cursor[0] == UPON
+        assert seat.scene.draft.marks[1].original == "dog"
+        assert {branch.number for branch in seat.scene.branches}.isdisjoint(seen)
+        assert seat.scene.text == STORY.replace("upon", seat.scene.written(0)).replace("dog", second)
+        await seat.press("X")
+        assert seat.scene.text == STORY
+        # All of it is undone: the verdicts, the second run, the gap, the first run.
+        await seat.press("u", "u", "u")
+        assert seat.scene.written(0) == first and seat.scene.written(1) == second
+
+
+@one_size
+async def test_what_was_decided_or_is_text_already_is_written_anew(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.loaded()
+        await two_gaps(seat)
+        await seat.go()
+        await seat.press("x", "t")
+        assert seat.canvas.cursor[0] == UPON
+        await seat.shown(InputDialog)
+        await seat.press("escape")
+        await seat.back()
+        seat.canvas.move_cursor((DOG, -1))
+        for original in ("dog", "dog"):
+            await seat.press("t")
+            await seat.shown(InputDialog)
+            await seat.answer("2")
+            await seat.until(lambda: seat.scene.draft.masked and seat.scene.branches)
+            await seat.still()
+            assert [mark.original for mark in seat.scene.draft.marks] == ["upon", original]
+            assert [mark.masked for mark in seat.scene.draft.marks] == [False, True]
+            # As text, it awaits its verdict.
+            await seat.rush("i", "escape")
+            seat.canvas.move_cursor((seat.scene.draft.marks[1].start, 0))
+        await seat.press("X")
+        assert seat.scene.text == STORY
 
 
 def underlined(seat: Seat) -> str:
