@@ -573,6 +573,8 @@ async def test_what_is_selected_is_replaced(opened: Opened) -> None:
         ("a\nb", ["enter"], "\na\nb"),
         ("👩\u200d🚀!", ["right", "backspace"], "!"),
         ("e\u0301!", ["delete"], "!"),
+        ("🇩🇪🇫🇷!", ["right", "right", "backspace"], "🇩🇪!"),
+        ("🇩🇪🇫🇷!", ["right", "delete"], "🇩🇪!"),
         ("日本", ["delete"], "本"),
         ("a", ["backspace"], "a"),
         ("a", ["right", "delete"], "a"),

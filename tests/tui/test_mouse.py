@@ -100,6 +100,17 @@ async def test_another_button_or_a_move_without_one_selects_nothing(opened: Open
 
 
 @one_size
+@pytest.mark.parametrize("cluster", ["🇩🇪", "e\u0301", "日", "👩\u200d🚀"])
+async def test_the_cursor_covers_a_whole_character(opened: Opened, cluster: str) -> None:
+    async with opened(f"a{cluster}b") as seat:
+        await seat.press("right")
+        lit = seat.canvas._component("cursor").bgcolor
+        assert "".join(s.text for s in seat.canvas.render_line(0) if s.style and s.style.bgcolor == lit) == cluster
+        await seat.press("right")
+        assert seat.canvas.cursor == (1 + len(cluster), 0)
+
+
+@one_size
 async def test_a_double_click_selects_a_word(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await seat.loaded()

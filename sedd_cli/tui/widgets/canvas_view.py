@@ -13,7 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from sedd_cli.tui.page_layout import Address, Page, Piece
-from sedd_cli.tui.wrapping import drawn
+from sedd_cli.tui.wrapping import drawn, graphemes
 
 HEATS = 8
 """Number of steps in which confidence is shown, from `heat0` (sure) to `heat7`."""
@@ -213,8 +213,7 @@ class CanvasView(ScrollView, can_focus=True):
         if cursor < 0 or any(p.start <= cursor < p.start + len(p.text) and p.classes != "text" for p in pieces):
             return strip
         left = cell_len(visible[:cursor])
-        current = visible[cursor : cursor + 1] or " "
-        wide = max(1, cell_len(current))
+        wide = next((width for start, _, width in graphemes(visible) if start == cursor and width), 1)
         before, after = strip.crop(0, left), strip.crop(left + wide)
         middle = strip.crop(left, left + wide) if cursor < len(visible) else Strip([Segment(" ")])
         lit = Strip([Segment(s.text, (s.style or Style()) + self._component("cursor")) for s in middle])
