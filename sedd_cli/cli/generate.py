@@ -149,7 +149,7 @@ def _into_folder(
 
 
 def _warn(run: "Run", terminal: Terminal) -> None:
-    from sedd_cli.generation.warnings import length_warning, ood_warning, sampling_warnings
+    from sedd_cli.generation.warnings import job_ood_warning, length_warning, sampling_warnings
 
     checkpoint, canvas = run.checkpoint, run.canvas
     if run.excludes_end_of_text:
@@ -158,7 +158,7 @@ def _warn(run: "Run", terminal: Terminal) -> None:
     terminal.warn_each(
         length_warning(checkpoint, "a canvas", len(canvas.ids)),
         sampling_warnings(checkpoint, run.request.asked, given),
-        ood_warning(checkpoint, "prompt", canvas.prompt),
+        job_ood_warning(run),
     )
 
 

@@ -222,7 +222,7 @@ def _write_in_place(text: str, document: Document, *, printed: bool, terminal: T
 
 
 def _report(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
-    from sedd_cli.generation.warnings import length_warning, ood_warning, sampling_warnings
+    from sedd_cli.generation.warnings import job_ood_warning, length_warning, sampling_warnings
 
     for chosen in infilling.chosen_lengths:
         tried = ", ".join(f"{n} ({nats:.1f})" for n, nats in chosen.nats.items())
@@ -237,11 +237,8 @@ def _report(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
         length_warning(checkpoint, "a canvas", longest),
         sampling_warnings(checkpoint, infilling.request.asked, "the rest of the document"),
     )
-    if quiet or not infilling.sized_gaps:
-        return
-    first = infilling.sized_gaps[0]
-    before, after = infilling.document[max(0, first.start - 400) : first.start], infilling.document[first.end :][:400]
-    terminal.warn_each(ood_warning(checkpoint, "document", max(before, after, key=len)))
+    if not quiet:
+        terminal.warn_each(job_ood_warning(infilling))
 
 
 def _summarise(

@@ -15,7 +15,7 @@ from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import DEFAULT_RANGE, Gap
 from sedd_cli.text.line_ends import newline_of
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.text.windows import SizedGap, absorbs_space, make_windows
+from sedd_cli.text.windows import SizedGap, absorbs_space, make_windows, original_tokens
 
 NEIGHBOURS = 4
 """Kept tokens on either side of a gap whose likelihood decides between lengths."""
@@ -57,12 +57,9 @@ def choose_lengths(
     assert checkpoint.tokenizer is not None
     tokenizer = checkpoint.tokenizer.reading(newline_of(document))
     gaps = [gap for gap in gaps if gap.start < gap.end or gap.tokens is not None]
-    ends = [0, *(gap.end for gap in gaps)]
-    absorbs = [absorbs_space(tokenizer, document, gap, after) for gap, after in zip(gaps, ends[:-1], strict=True)]
-    original_counts = [
-        len(tokenizer.encode(document[gap.start - absorbed : gap.end])) if gap.start < gap.end else 0
-        for gap, absorbed in zip(gaps, absorbs, strict=True)
-    ]
+    ends = [0, *(gap.end for gap in gaps)][: len(gaps)]
+    absorbs = [absorbs_space(tokenizer, document, gap, after) for gap, after in zip(gaps, ends, strict=True)]
+    original_counts = [original_tokens(tokenizer, document, gap, after) for gap, after in zip(gaps, ends, strict=True)]
     lengths = [_lengths(gap, count, length) for gap, count in zip(gaps, original_counts, strict=True)]
     sized_gaps = [
         SizedGap(gap.start, gap.end, min(max(count, candidates[0]), candidates[-1]), absorbed, gap.one_line)

@@ -60,6 +60,12 @@ class Draft:
         """Set the number of tokens of a mark."""
         return self._replace(mark, replace(mark, tokens=tokens))
 
+    def reopen(self, mark: Mark, tokens: Length) -> "Draft":
+        """Mask a mark that was written once more, over its original text, or set the length of a masked one."""
+        if mark.masked:
+            return self.set_length(mark, tokens=tokens)
+        return self.reject(mark).mask(mark.start, mark.start + len(mark.original), tokens)
+
     def accept(self, mark: Mark) -> "Draft":
         """Remove a mark; its text stays."""
         return replace(self, marks=merge_adjacent(other for other in self.marks if other != mark))

@@ -41,6 +41,12 @@ def absorbs_space(tokenizer: Tokenizer, document: str, gap: Gap, after: int) -> 
     return follows_space and tokenizer.has_space_tokens and not document[gap.start : gap.end][:1].isspace()
 
 
+def original_tokens(tokenizer: Tokenizer, document: str, gap: Gap, after: int) -> int:
+    """The number of tokens of a gap's text, with the space that it absorbs: what is written by default."""
+    absorbed = absorbs_space(tokenizer, document, gap, after)
+    return len(tokenizer.encode(document[gap.start - absorbed : gap.end])) if gap.start < gap.end else 0
+
+
 @dataclass(frozen=True)
 class Window:
     """A canvas and the positions of its gaps: gaps `first ... first + len(gap_positions) - 1` of the document."""

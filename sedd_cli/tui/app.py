@@ -118,7 +118,7 @@ def run(path: Path | None, model: str | None, device: str | None, debug: bool = 
     settings = read_settings(file)
     overrides = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
     app = SeddApp(document, settings, file, overrides=overrides, debug=debug)
-    app.main_screen.session.suggested_path = path
+    app.main_screen.session.new_path = path
     app.run()
     if app.main_screen.engine.alive:
         # A long network call is in progress: nothing is lost with it, and the interpreter would wait for its thread.

@@ -1,7 +1,7 @@
 """The core of the main screen: its state and how the view follows it. Its commands are in the `*_actions` modules."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -29,6 +29,7 @@ from sedd_cli.tui.widgets.timeline import Timeline
 
 if TYPE_CHECKING:
     from sedd_cli.generation.alternatives import Alternatives
+    from sedd_cli.generation.branches import Branch
     from sedd_cli.models.checkpoint import Checkpoint
 
 FRAMES_PER_SECOND = 30
@@ -59,6 +60,10 @@ class BaseScreen(Screen[None]):
         self.playing = False
         self.active_run_id: int | None = None
         """The id of the run in progress."""
+        self.writing: Branch | None = None
+        """The branch that the run in progress advances."""
+        self.compared: Sequence[Branch] = ()
+        """The candidates that the run in progress compares at its end."""
         self.speed: float | None = None
         self.editing = False
         self.alternatives_key: tuple[object, ...] | None = None
@@ -159,13 +164,16 @@ class BaseScreen(Screen[None]):
 
     def refresh_timeline(self) -> None:
         speed = "" if self.speed is None else f"{self.speed:g}/s"
-        self.query_one(Timeline).show(timeline_state(self.scene, self.playing, self.seconds_per_call, speed))
+        scene = self.scene
+        comparing = len(self.compared) > 1 and all(branch.finished for branch in self.compared)
+        self.query_one(Timeline).show(
+            timeline_state(scene, self.playing, self.seconds_per_call, speed, self.writing, comparing)
+        )
 
     def refresh_header(self) -> None:
         scene = self.scene
         title = title_of(self.checkpoint, self.load_status, scene, self.settings.sampler, self.settings.steps)
-        document = self.session.document
-        name = document.path.name if document.path else "untitled"
+        name = self.session.path.name if self.session.path else "untitled"
         branch = f"   branch {scene.current + 1}/{len(scene.branches)}" if scene.branches else ""
         if scene.branch is not None and scene.branch.nats is not None:
             branch += f", {scene.branch.nats:.1f} nats"

@@ -43,7 +43,13 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
     ),
     DOCUMENT: (
         Command("text.mask", "m", "mask", "mask", "Mask the selection or the word"),
-        Command("text.tokens", "t", "tokens", "tokens", "How many tokens a gap gets; elsewhere, insert a gap"),
+        Command(
+            "text.tokens",
+            "t",
+            "tokens",
+            "tokens",
+            "How many tokens a gap gets, and write it anew if it is full; elsewhere, insert a gap",
+        ),
         Command("text.markers", "M", "markers", "", "Make gaps of the markers in the text: [[12]], [[5-20]], [[...]]"),
         Command("text.accept", "a", "accept", "accept", "Accept what was written in this gap"),
         Command("text.reject", "x", "reject", "reject", "Reject it: restore the original text"),
@@ -107,8 +113,8 @@ MASKED_HINTS = (
     *_GENERAL,
 )
 GAP_HINTS = (
-    *("text.accept", "text.reject", "branch.next", "text.next-gap", "token.remask", "run.go", "text.undo"),
-    *("session.save", "token.alternatives"),
+    *("text.accept", "text.reject", "branch.next", "text.next-gap", "text.tokens", "token.remask", "run.go"),
+    *("text.undo", "session.save", "token.alternatives"),
     *_GENERAL,
 )
 """Ids of the commands in the footer: those that are always there; then those of an empty canvas, of a document, of a

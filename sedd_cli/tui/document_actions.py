@@ -7,7 +7,7 @@ from textual.widgets import Label
 
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.text.draft import Draft, Mark, merge_adjacent
-from sedd_cli.text.gaps import Gap, check_gaps, marker_gaps, parse_length
+from sedd_cli.text.gaps import Gap, Length, check_gaps, marker_gaps, parse_length
 from sedd_cli.tui import token_edits
 from sedd_cli.tui.page_layout import Address
 from sedd_cli.tui.scene import Scene
@@ -37,29 +37,26 @@ class DocumentActions(TokenActions):
         self.stop_run()
         scene, start = self.scene.flatten_at(first)
         _, end = self.scene.flatten_at((self._offset_after(last), 0))
-        if canvas.selection is None and start and scene.draft.text[start - 1] == " ":
-            # In the vocabulary a word includes the blank before it.
-            start -= 1
+        selected = scene.draft.text[start:end]
+        if first[1] == last[1] == 0 and not selected.strip():
+            self.notify("There is only blank space here: t writes where the cursor is.")
+            return
+        # Blanks at the edges stay as they are: what is written would have to repeat them. At a token a gap begins.
+        start += (len(selected) - len(selected.lstrip())) * (first[1] == 0)
+        end -= (len(selected) - len(selected.rstrip())) * (last[1] == 0)
         self.apply(replace(scene, draft=scene.draft.mask(start, end)))
         canvas.move_cursor((start, -(10**6)))
 
     def _word_of_text(self) -> tuple[Address, Address]:
-        """The word under the cursor, or the next one, without the punctuation around it."""
+        """The word under the cursor, or the next one."""
         page, at = self.canvas.page, self.canvas.cursor
-        first, last = page.word_at(at)
-        if first == last == at and at[1] == 0 and self.scene.draft.text[at[0] : at[0] + 1].isspace():
-            first, last = page.word_at(page.next_word(at, 1))
-        text = self.scene.draft.text
-        if first[1] == last[1] == 0:
-            match = re.search(r"\w(?:.*\w)?", text[first[0] : page.grapheme_end(last)], re.DOTALL)
-            if match:
-                return (first[0] + match.start(), 0), page.nearest((first[0] + match.end() - 1, 0))
-        return first, last
+        return page.word_at(page.next_word(at, 1) if page.is_blank(at) else at)
 
     def action_tokens(self) -> None:
+        """Set the number of tokens of the gap under the cursor; write a full one anew; elsewhere, insert a gap."""
         before, mark = self.scene, self._mark_at(self.canvas.cursor)
-        if self.scene.run is not None or (mark is not None and self.scene.branch is not None):
-            self.notify("That gap is being written: press u to undo the run, then t.")
+        if self.scene.run is not None:
+            self.notify("A canvas has no gaps: r remasks a token, g writes it again.")
             return
 
         def validate(value: str) -> str | None:
@@ -72,27 +69,51 @@ class DocumentActions(TokenActions):
         def on_result(value: str | None) -> None:
             if value is None:
                 return
-            tokens = parse_length(value)
-            if self.scene is not before:
+            if self.scene.draft is not before.draft:
                 self.notify("The text has changed meanwhile: press the key again.")
                 return
             self.stop_run()
-            if mark is not None and mark.masked:
+            tokens = parse_length(value)
+            if mark is None:
+                self._insert_gap(tokens)
+            elif mark.masked and self.scene.branch is None:
                 self.apply(replace(self.scene, draft=self.scene.draft.set_length(mark, tokens=tokens)))
-                return
-            scene, at = self.scene.flatten_at(self.canvas.cursor)
-            text = scene.draft.text
-            if 0 < at < len(text) and text[at - 1] == " " and not text[at].isspace():
-                # Before a word's blank, as in `action_mask`: behind it, the next word would have no blank.
-                at -= 1
-            self.apply(replace(scene, draft=scene.draft.mask(at, at, tokens)))
-            self.canvas.move_cursor((at, -(10**6)))
+            else:
+                self._write_anew(mark, tokens)
 
-        now = mark.tokens if mark is not None else 12
+        now = 12 if mark is None else self._length_of(mark)
         value = "-".join(map(str, now)) if isinstance(now, tuple) else str(now or "")
         title = "How many tokens?"
         hint = "12: exactly 12. 5-20: the best length in this range. auto: the best length."
         self.app.push_screen(InputDialog(title, value, hint, validate), on_result)
+
+    def _length_of(self, mark: Mark) -> Length:
+        """The length that a mark is set to, or the number of tokens that stand in its place."""
+        scene = self.scene
+        if scene.infilling is not None and mark.masked:
+            return len(scene.ids_of(scene.draft.masked.index(mark)))
+        if mark.tokens is not None or self.checkpoint is None or self.checkpoint.tokenizer is None:
+            return mark.tokens
+        from sedd_cli.text.windows import original_tokens
+
+        return original_tokens(self.checkpoint.tokenizer, scene.draft.text, Gap(mark.start, mark.end), 0)
+
+    def _insert_gap(self, tokens: Length) -> None:
+        scene, at = self.scene.flatten_at(self.canvas.cursor)
+        text = scene.draft.text
+        if 0 < at < len(text) and text[at - 1] == " " and not text[at].isspace():
+            # Before a word's blank: behind it, the next word would have no blank.
+            at -= 1
+        self.apply(replace(scene, draft=scene.draft.mask(at, at, tokens)))
+        self.canvas.move_cursor((at, -(10**6)))
+
+    def _write_anew(self, mark: Mark, tokens: Length) -> None:
+        """Ask for other candidates of a gap that was written, or is being written."""
+        draft, mark = self.scene.reopened(mark)
+        self.apply(Scene(draft.reopen(mark, tokens)))
+        self.canvas.move_cursor((mark.start, -(10**6)))
+        if self.checkpoint is not None:
+            self._start_run(new_rows=True)
 
     def action_markers(self) -> None:
         if self.scene.run is not None:

@@ -72,17 +72,35 @@ class Engine:
         self._tasks.put(lambda: self._start(run_id, make, numbers))
         return run_id
 
-    def resume(self, branches: "Sequence[Branch]", limit: int | None = None) -> int:
-        """Continue branches to their end, or for `limit` steps. Returns the run id of their messages."""
+    def resume(
+        self, branches: "Sequence[Branch]", limit: int | None = None, candidates: "Sequence[Branch]" = ()
+    ) -> int:
+        """Continue branches to their end, or for `limit` steps; then compare `candidates`, which may be among them.
+
+        Returns the run id of their messages.
+        """
         self.run_id += 1
         run_id = self.run_id
-        self._tasks.put(lambda: self._run_task(run_id, lambda: self._advance(run_id, branches, limit)))
+
+        def work() -> None:
+            self._advance(run_id, branches, limit)
+            if run_id == self.run_id:
+                self._rank(run_id, candidates)
+
+        self._tasks.put(lambda: self._run_task(run_id, work))
         return run_id
 
     def request_alternatives(self, branch: "Branch", at: int, position: tuple[int, int]) -> None:
         """Request `AlternativesReady` for a token, also between two steps of a run; a later request replaces it."""
         self._alternatives_requests.append((branch, at, position))
         self._tasks.put(self._compute_alternatives)
+
+    def check_distribution(self, job: "Job") -> None:
+        """Post `OutOfDistribution` if what a job goes by is unlike what its checkpoint was trained on.
+
+        This waits for the run in progress, and begins again behind one that is started meanwhile.
+        """
+        self._tasks.put(lambda: self._check_distribution(job))
 
     def stop(self) -> None:
         """Stop the run after its current step; a comparison of lengths or candidates stops within it."""
@@ -158,7 +176,8 @@ class Engine:
             branches = tuple(Branch.begin(job, n) for n in numbers)
             self._post(messages.Started(run_id, branches))
             self._advance(run_id, branches, None)
-            self._rank(run_id, branches)
+            if run_id == self.run_id:
+                self._rank(run_id, branches)
 
         self._run_task(run_id, work)
 
@@ -178,12 +197,14 @@ class Engine:
     def _rank(self, run_id: int, branches: "Sequence[Branch]") -> None:
         from sedd_cli.generation.infill import Infilling, nats_of
 
-        if len(branches) < 2 or not isinstance(branches[0].job, Infilling):
+        finished = tuple(branch for branch in branches if branch.finished and isinstance(branch.job, Infilling))
+        if len(finished) < 2:
             return
         with self._cancellable(run_id):
-            for branch in branches:
-                branch.nats = nats_of(branch.job.checkpoint, branch.tip.states)
-        self._post(messages.Ranked(run_id))
+            for branch in finished:
+                if branch.nats is None:
+                    branch.nats = nats_of(branch.job.checkpoint, branch.tip.states)
+        self._post(messages.Ranked(run_id, finished))
 
     @contextmanager
     def _cancellable(self, run_id: int) -> Iterator[None]:
@@ -196,6 +217,18 @@ class Engine:
     def _check_cancelled(self, *_: object) -> None:
         if self._cancel_token not in (None, self.run_id):
             raise Cancelled
+
+    def _check_distribution(self, job: "Job") -> None:
+        from sedd_cli.generation.warnings import job_ood_warning
+
+        try:
+            with self._cancellable(self.run_id):
+                for warning in job_ood_warning(job):
+                    self._post(messages.OutOfDistribution(warning))
+        except Cancelled:
+            self.check_distribution(job)
+        except Exception as error:
+            self._post(messages.Failed(self.run_id, _as_sedd_error(error)))
 
     def _compute_alternatives(self) -> None:
         try:

@@ -34,7 +34,9 @@ class FileActions(DocumentActions):
     def save(self, on_saved: Callback) -> None:
         """Save, asking where and whether if need be; `on_saved` is done only once it is saved."""
         document = self.session.document
-        if document.path is None:
+        if document.path is None and self.session.new_path is not None:
+            self._save_at(self.session.new_path, on_saved)
+        elif document.path is None:
             self.save_as(on_saved)
         elif self.scene.text == self.session.saved and not changed_on_disk(document):
             self.notify("There is nothing to save: the file has the same text.")
@@ -47,20 +49,26 @@ class FileActions(DocumentActions):
             self._save_then(self._save_to_own_file, on_saved)
 
     def save_as(self, on_saved: Callback) -> None:
-        path = self.session.document.path or self.session.suggested_path
         self._ask_for_path(
             "Save as",
-            str(path or "text.txt"),
+            str(self.session.path or "text.txt"),
             "The name of a file; ~ is your home.",
             lambda path: self._save_then(lambda: self._save_new(path), on_saved),
             lambda path: self._confirm_overwrite(path, f"There is a file {path.name} already", on_saved),
         )
 
+    def _save_at(self, path: Path, on_saved: Callback) -> None:
+        """Save in another file than the document's, or in its first."""
+        if os.path.exists(path):  # noqa: PTH110 - never raises
+            self._confirm_overwrite(path, f"There is a file {path.name} already", on_saved)
+        else:
+            self._save_then(lambda: self._save_new(path), on_saved)
+
     def action_diff(self) -> None:
         from sedd_cli.tui.screens.diff import DiffScreen
 
         before, after = self.session.saved, self.scene.text
-        name = self.session.document.path.name if self.session.document.path else "untitled"
+        name = self.session.path.name if self.session.path else "untitled"
         self.app.push_screen(DiffScreen(diff_parts(before, after, changes_between(before, after), name)))
 
     def action_copy(self) -> None:
@@ -98,22 +106,42 @@ class FileActions(DocumentActions):
         if not self.session.unsaved:
             self._exit()
             return
+        go_back = self._remember_place()
         if (scene := self.session.unsaved_scene) is not self.scene:
-            # The unsaved scene is shown, and is the one that would be saved.
-            self.stop_run()
+            # The unsaved scene is shown, and is the one that would be saved. A run goes on behind it.
+            self.playing = False
             self.session.amend(scene)
             self.refresh_view()
 
         def on_result(choice: str | None) -> None:
             if choice == "save":
+                self.stop_run()
                 self.save(self._exit)
             elif choice == "discard":
                 self._exit()
+            else:
+                go_back()
 
         path = self.session.document.path
-        why = f"{path.name} has changes that are not saved." if path else "This text is not saved."
+        name = self.session.path.name if self.session.path else "This text"
+        why = f"{name} has changes that are not saved." if path else f"{name} is not saved."
         choices = [("s", "Save", "save"), ("d", "Discard", "discard"), ("c", "Cancel", "cancel")]
         self.app.push_screen(ConfirmDialog("Quit?", why, choices), on_result)
+
+    def _remember_place(self) -> Callback:
+        """Returns what shows this branch and moment again, with the cursor, the selection and the rows as they are."""
+        scene, playing, canvas = self.scene, self.playing, self.canvas
+        cursor, anchor, top = canvas.cursor, canvas.selection_anchor, canvas.scroll_offset.y
+
+        def go_back() -> None:
+            if scene.branch is not None and scene.branch in self.scene.branches:
+                self.session.show(scene.branch, scene.at)
+            self.playing = playing
+            self.refresh_view()
+            canvas.move_cursor(cursor, anchor)
+            canvas.scroll_to(y=top, animate=False, immediate=True)
+
+        return go_back
 
     def _exit(self) -> None:
         self.discard_recovery()

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -40,7 +41,7 @@ GLOSSARY = (
         ("entropy", "How open the choice is, in nats: 0 is certain, 5 is wide open"),
         ("moment", "The text after a network call or a change of yours"),
         ("branch", "A list of moments; an edit at an earlier moment forks another"),
-        ("candidate", "A branch from the start; in a document, the one with fewer nats fits better"),
+        ("candidate", "A branch from the start; a document's are shown best first: fewer nats fit better"),
     ],
 )
 EXIT_TIMEOUT = 1.5
@@ -228,7 +229,7 @@ class MainScreen(FileActions):
             {"start": m.start, "end": m.end, "original": m.original, "tokens": m.tokens, "masked": m.masked}
             for m in draft.marks
         ]
-        return Recovery.of(self.session.document, draft.text, gaps)
+        return Recovery.of(replace(self.session.document, path=self.session.path), draft.text, gaps)
 
     def _on_hangup(self) -> None:
         """Handle SIGHUP and SIGTERM: save unsaved work and exit."""
@@ -236,7 +237,7 @@ class MainScreen(FileActions):
         self.app.exit(return_code=1, message="sedd: unsaved work is offered at the next start" if saved else None)
 
     def _offer_recovery(self) -> None:
-        recoveries = self.store.find(self.session.document.path)
+        recoveries = self.store.find(self.session.path)
         if not recoveries:
             return
         newest = recoveries[0]
@@ -254,7 +255,7 @@ class MainScreen(FileActions):
         when = time.strftime("%Y-%m-%d %H:%M", newest.time.astimezone().timetuple())
         changed = "" if newest.is_based_on(self.session.document) else " The file was changed since."
         choices = [("r", "Recover", "recover"), ("d", "Discard", "discard"), ("l", "Later", "later")]
-        name = self.session.document.path.name if self.session.document.path else "a text without a file"
+        name = self.session.path.name if self.session.path else "a text without a file"
         self.app.push_screen(
             ConfirmDialog("Unsaved work was found", f"Of {name}, from {when}.{changed}", choices), on_result
         )
@@ -283,7 +284,7 @@ def _legend(heat: bool) -> Text:
         (MASK.strip(), "", "MASK: not written yet"),
         ("reversed", "reverse", "written in this step"),
         ("bold", "bold", "yours: kept as it is"),
-        ("underlined", "underline", "locked, or written and awaiting your verdict"),
+        ("underlined", "underline", "new in a document, until you accept or reject it; on a canvas, locked"),
         (END_OF_TEXT_SIGN, "", "the end of the text; what follows is another one"),
         (PARTIAL_CHARACTER_SIGN, "", "part of a character of which the rest is missing"),
     ):

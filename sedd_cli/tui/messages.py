@@ -62,8 +62,11 @@ class Advanced(RunMessage):
         return isinstance(message, Advanced) and message.branch is self.branch
 
 
+@dataclass
 class Ranked(RunMessage):
-    """The bounds of all branches have been computed."""
+    """The bounds of these branches have been computed."""
+
+    branches: "tuple[Branch, ...]"
 
 
 class Stopped(RunMessage):
@@ -73,6 +76,13 @@ class Stopped(RunMessage):
 @dataclass
 class Failed(RunMessage):
     error: SeddError
+
+
+@dataclass
+class OutOfDistribution(Message):
+    """The text of a run is unlike what its checkpoint was trained on."""
+
+    warning: str
 
 
 @dataclass

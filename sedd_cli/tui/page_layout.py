@@ -4,6 +4,7 @@ A place on a page is an `Address`: `(offset, 0)` is a character of the text; the
 character `offset` of a gap's start are `(offset, -n) ... (offset, -1)`. Addresses sort as they stand on the page.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from sedd_cli.tui.wrapping import breaks, graphemes
 Address = tuple[int, int]
 CHUNK = 16_384
 """Plain text is laid out in pieces of about so many characters, each once."""
+_WORD = re.compile(r"\w+(?:(?:['’-]|(?<=\d)[.,:](?=\d))\w+)*|[^\w\s]+")
+"""A word without the punctuation around it, or such punctuation."""
 
 
 class Token(NamedTuple):
@@ -176,27 +179,36 @@ class Page:
 
     def next_word(self, address: Address, by: int) -> Address:
         """The beginning of the next word (or of this or the one before, if `by` is negative)."""
-        step = 1 if by > 0 else -1
-        current = address
-        while True:
-            following = self.move(current, step)
-            if following == current:
-                return current
-            current = following
-            before = self.move(current, -1)
-            if before == current or (self._is_blank(before) and not self._is_blank(current)) or current[1] < 0:
-                return current
+        if by < 0:
+            return self.word_at(self._past_blanks(self.move(address, -1), -1))[0]
+        return self._past_blanks(self.move(self.word_at(address)[1], 1), 1)
 
     def word_at(self, address: Address) -> tuple[Address, Address]:
-        """First and last address of the word (or of the token) that stands there."""
-        first = last = address
-        if address[1] < 0 or self._is_blank(address):
-            return first, last
-        while (before := self.move(first, -1)) != first and before[1] == 0 and not self._is_blank(before):
-            first = before
-        while (after := self.move(last, 1)) != last and after[1] == 0 and not self._is_blank(after):
-            last = after
-        return first, last
+        """First and last address of the word, the punctuation, the blank or the token that stands there."""
+        if address[1] < 0 or self.is_blank(address):
+            return address, address
+        before, after = self._run(address, -1), self._run(address, 1)
+        run = [*reversed(before), address, *after]
+        letters = "".join(map(self._character, run))
+        (word,) = (m for m in _WORD.finditer(letters) if m.start() <= len(before) < m.end())
+        return run[word.start()], run[word.end() - 1]
+
+    def is_blank(self, address: Address) -> bool:
+        """Whether blank text stands there; the end of the text is blank too."""
+        return address[1] == 0 and not self._character(address).strip()
+
+    def _past_blanks(self, address: Address, by: int) -> Address:
+        while self.is_blank(address) and (following := self.move(address, by)) != address:
+            address = following
+        return address
+
+    def _run(self, address: Address, by: int) -> list[Address]:
+        """What stands beside an address, up to a blank or a token."""
+        run = []
+        while (following := self.move(address, by)) != address and following[1] == 0 and not self.is_blank(following):
+            run.append(following)
+            address = following
+        return run
 
     def grapheme_end(self, address: Address) -> int:
         """Of a character of the text: the offset right behind it."""
@@ -207,9 +219,9 @@ class Page:
     def end(self) -> Address:
         return self._address(len(self.blocks) - 1, len(self.blocks[-1].text))
 
-    def _is_blank(self, address: Address) -> bool:
+    def _character(self, address: Address) -> str:
         b, at = self._index(address)
-        return not self.blocks[b].text[at : at + 1].strip()
+        return self.blocks[b].text[at : at + 1]
 
     def _bounds(self, y: int) -> tuple[int, int, int]:
         b = min(bisect_right(self._first, y) - 1, len(self.blocks) - 1)

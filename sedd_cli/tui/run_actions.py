@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from sedd_cli.generation.branches import Branch
     from sedd_cli.generation.job import Job
     from sedd_cli.generation.request import Request
+    from sedd_cli.models.checkpoint import Checkpoint
 
 
 class RunActions(BaseScreen):
     """A run is started from a draft or resumed from a branch's tip, and shown while it advances."""
 
     _started_from: Scene | None = None
+    _last_rows: tuple[int, int] = (-1, 0)
+    """The seed of the last run, and the row after its last."""
+    _distribution_checked: "Checkpoint | None" = None
+    """The checkpoint that the text was last compared with."""
 
     def action_go(self) -> None:
         branch = self.scene.branch
@@ -34,7 +39,7 @@ class RunActions(BaseScreen):
             )
         elif branch is None:
             self._start_run()
-        elif branch.finished and self.scene.at == branch.last:
+        elif self.scene.at == branch.last and not self._unfinished(branch):
             self.notify("All is written. r remasks a token, n shows another candidate, G writes one more.")
         else:
             self._play(branch)
@@ -113,6 +118,7 @@ class RunActions(BaseScreen):
         """Stop the engine and the playback; all moments stay."""
         self.engine.stop()
         self.active_run_id, self.playing = None, False
+        self.writing, self.compared = None, ()
 
     def on_timeline_seek_requested(self, message: Timeline.SeekRequested) -> None:
         self.playing = False
@@ -127,13 +133,19 @@ class RunActions(BaseScreen):
             self.stop_run()
         else:
             self.session.add_run(self.scene, message.branches)
+            self.compared, job = message.branches, message.branches[0].job
+            self._last_rows = job.request.seed, job.request.rows.stop
+            if self.scene.draft.text and self._distribution_checked is not job.checkpoint:
+                self._distribution_checked = job.checkpoint
+                self.engine.check_distribution(job)
             # A seed is used for one run, unless it is locked.
-            self.seed = message.branches[0].job.request.seed if self.settings.lock_seed else None
+            self.seed = job.request.seed if self.settings.lock_seed else None
             self.refresh_view()
 
     def on_advanced(self, message: messages.Advanced) -> None:
         if message.run_id != self.active_run_id:
             return
+        self.writing = message.branch
         now = time.monotonic()
         taken, self._stepped_at = now - self._stepped_at, now
         self.seconds_per_call = taken if not self.seconds_per_call else 0.9 * self.seconds_per_call + 0.1 * taken
@@ -144,14 +156,23 @@ class RunActions(BaseScreen):
             self.refresh_timeline()
 
     def on_ranked(self, message: messages.Ranked) -> None:
-        branches = self.scene.branches
-        known = [(branch.nats, i) for i, branch in enumerate(branches) if branch.nats is not None]
-        if known:
-            self.notify(f"Candidate {min(known)[1] + 1} of {len(branches)} fits best: {min(known)[0]:.1f} nats.")
+        if message.run_id != self.active_run_id or self.scene.branch is None:
+            return
+        best_first = sorted(message.branches, key=lambda branch: branch.nats or 0.0)
+        best, scene, first = best_first[0], self.scene, message.branches[0]
+        # Whoever has looked elsewhere or accepted something meanwhile keeps what is shown.
+        at_end = scene.at == first.last or (self.playing and self.speed is None)
+        self.session.rank(best_first, show_best=scene.branch is first and at_end and not scene.verdicts)
+        where = "shown" if self.scene.branch is best else f"the first: {self.key_of('branch.list')} lists them"
+        self.notify(f"The best of {len(best_first)} candidates, {best.nats or 0.0:.1f} nats, is {where}.")
+        self.schedule_refresh()
+
+    def on_out_of_distribution(self, message: messages.OutOfDistribution) -> None:
+        self.notify(f"{message.warning[0].upper()}{message.warning[1:]}.", severity="warning")
 
     def on_stopped(self, message: messages.Stopped) -> None:
         if message.run_id == self.active_run_id:
-            self.active_run_id = None
+            self.active_run_id, self.writing, self.compared = None, None, ()
             self.playing = self.playing and self.scene.branch is not None
             self.schedule_refresh()
 
@@ -163,14 +184,30 @@ class RunActions(BaseScreen):
         return branch is not None and branch.finished and self.scene.at == branch.last
 
     def _play(self, branch: "Branch") -> None:
+        """Show a branch from here on, and write what is left of it; of a candidate, what is left of the others too."""
         self.playing = True
-        if not branch.finished and self.active_run_id is None:
+        if self.active_run_id is None and (unfinished := self._unfinished(branch)):
             self._stepped_at = time.monotonic()
-            self.active_run_id = self.engine.resume([branch])
+            self.compared = self._candidates(branch)
+            self.active_run_id = self.engine.resume(unfinished, candidates=self.compared)
         self.refresh_view()
 
-    def _start_run(self) -> None:
-        """Fill the gaps of the draft; without gaps, continue its text on a canvas."""
+    def _unfinished(self, branch: "Branch") -> list["Branch"]:
+        """The branch and the candidates beside it, as far as they are not written."""
+        others = [other for other in self._candidates(branch) if other is not branch]
+        return [b for b in (branch, *others) if not b.finished]
+
+    def _candidates(self, branch: "Branch") -> list["Branch"]:
+        """The candidates of a document among which a branch is one; none for a branch with edits."""
+        if branch.parent is not None or self.scene.infilling is None:
+            return []
+        return [other for other in self.scene.branches if other.parent is None]
+
+    def _start_run(self, new_rows: bool = False) -> None:
+        """Fill the gaps of the draft; without gaps, continue its text on a canvas.
+
+        `new_rows`: if the last run had the same seed, take the rows after its own.
+        """
         scene, checkpoint = self.scene, self.checkpoint
         assert checkpoint is not None
         if not scene.draft.masked and self.session.document.path is not None and scene.draft.text:
@@ -181,6 +218,8 @@ class RunActions(BaseScreen):
             return
         filling = bool(scene.draft.masked)
         count = self.settings.candidates if filling else 1
+        last_seed, next_row = self._last_rows
+        row = next_row if new_rows and self.seed == last_seed else 0
 
         def make() -> "Job":
             from sedd_cli.generation.engine import Run
@@ -188,18 +227,18 @@ class RunActions(BaseScreen):
 
             if filling:
                 gaps = keep_lines(scene.draft.gaps, scene.draft.text, self.session.document.path)
-                return Infilling(checkpoint, self._request(count), scene.draft.text, gaps)
-            return Run(checkpoint, self._request(1, scene.draft.text))
+                return Infilling(checkpoint, self._request(count, row), scene.draft.text, gaps)
+            return Run(checkpoint, self._request(1, row, scene.draft.text))
 
         self.stop_run()
         self._started_from = scene
         self.playing, self.seconds_per_call = True, 0.0
         self._stepped_at = time.monotonic()
-        self.active_run_id = self.engine.start(make, range(count))
+        self.active_run_id = self.engine.start(make, range(row, row + count))
         self.refresh_view()
 
-    def _request(self, count: int, prompt: str = "") -> "Request":
+    def _request(self, count: int, row: int, prompt: str = "") -> "Request":
         from sedd_cli.generation.request import Request
 
         chosen = {name: getattr(self.settings, name) for name in SAMPLING}
-        return Request(**chosen | {"seed": self.seed, "num_samples": count, "prompt": prompt or None})
+        return Request(**chosen | {"seed": self.seed, "row": row, "num_samples": count, "prompt": prompt or None})

@@ -102,16 +102,27 @@ class Scene:
             return self
         if self.run is not None:
             return Scene(self._as_draft())
-        draft = self.draft
-        marks = draft.masked
-        full = {i for i in range(len(marks)) if i in self.verdicts or self.filled(i)}
-        texts = {marks[i]: self.verdicts[i] if i in self.verdicts else self.written(i) for i in full}
-        filled = draft.fill(texts)
+        return Scene(self._filled(self.verdicts)[0])
+
+    def reopened(self, mark: Mark) -> tuple[Draft, Mark]:
+        """The draft of the flattened scene, but with no verdict on one of the marks; and where that mark is on it."""
+        if self.branch is None:
+            return self.draft, mark
+        verdicts = {i: text for i, text in self.verdicts.items() if self.draft.masked[i] != mark}
+        draft, marks = self._filled(verdicts)
+        return draft, marks[self.draft.marks.index(mark)]
+
+    def _filled(self, verdicts: Mapping[int, str]) -> tuple[Draft, tuple[Mark, ...]]:
+        """The draft with what the branch has written, decided gaps as text; and where each of its marks is on it."""
+        gaps = self.draft.masked
+        full = {i for i in range(len(gaps)) if i in verdicts or self.filled(i)}
+        filled = self.draft.fill({gaps[i]: verdicts[i] if i in verdicts else self.written(i) for i in full})
         # Filling moves marks, but keeps their order.
-        gaps = [new for new, old in zip(filled.marks, draft.marks, strict=True) if old.masked]
-        for i in self.verdicts:
-            filled = filled.accept(gaps[i])
-        return Scene(filled)
+        marks = filled.marks
+        moved = [new for new, old in zip(marks, self.draft.marks, strict=True) if old.masked]
+        for i in verdicts:
+            filled = filled.accept(moved[i])
+        return filled, marks
 
     def flatten_at(self, address: Address) -> tuple["Scene", int]:
         """The flattened scene, and the offset in its text of an address on this scene's page."""

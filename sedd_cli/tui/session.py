@@ -1,5 +1,6 @@
 """The editing session: the current scene, undo history and file."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ class EditingSession:
         self.scene = Scene(Draft(document.text))
         self.saved = document.text
         """The text of the file."""
-        self.suggested_path: Path | None = None
+        self.new_path: Path | None = None
         """The path given for a text that has no file yet."""
         self.backed_up = False
         """Whether a backup of the file's earlier content exists."""
@@ -31,6 +32,11 @@ class EditingSession:
         """Moments that existed when the text was saved, by identity."""
         self._undo: list[Scene] = []
         self._redo: list[Scene] = []
+
+    @property
+    def path(self) -> Path | None:
+        """Where the text is saved: its file, or the one that it is to have."""
+        return self.document.path or self.new_path
 
     def apply(self, scene: Scene) -> bool:
         """Replace the current scene. Returns False if it is the same."""
@@ -64,11 +70,23 @@ class EditingSession:
         if self.scene.branch is not None:
             self.scene = replace(self.scene, at=max(0, min(at, self.scene.branch.last)))
 
+    def show(self, branch: "Branch", at: int) -> None:
+        """Show a moment of a branch. No change to be undone."""
+        self.scene = replace(self.scene, current=self.scene.branches.index(branch), at=at)
+
     def switch_branch(self, number: int) -> None:
         """Show another branch at its last moment. No change to be undone."""
         if self.scene.branches:
             number %= len(self.scene.branches)
             self.scene = replace(self.scene, current=number, at=self.scene.branches[number].last)
+
+    def rank(self, best_first: Sequence["Branch"], show_best: bool) -> None:
+        """Order branches, the others behind them; show the best, or keep what is shown. No change to be undone."""
+        scene, shown = self.scene, best_first[0] if show_best else self.scene.branch
+        branches = (*best_first, *(branch for branch in scene.branches if branch not in best_first))
+        if shown is not None:
+            at = shown.last if show_best else scene.at
+            self.scene = replace(scene, branches=branches, current=branches.index(shown), at=at)
 
     def add_run(self, scene: Scene, branches: tuple["Branch", ...]) -> None:
         """Show the branches of a run that was started from a scene."""

@@ -4,9 +4,10 @@ import math
 from typing import TYPE_CHECKING
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
+from sedd_cli.render.inert import one_line
 from sedd_cli.render.labels import network_label, step_label
 from sedd_cli.text.byte_level import end_of_text_position
-from sedd_cli.text.draft import Mark
+from sedd_cli.text.draft import Draft
 from sedd_cli.tui.page_layout import Page, Replacement, Token
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.widgets.canvas_view import HEATS
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 MASK = " ▒▒▒"
 MAX_MASKS = 1024
 """Maximum number of MASKs shown for a gap that is not being written."""
+MAX_NAME = 48
+"""Characters of what a branch writes that its name shows, all gaps together."""
 END_OF_TEXT_SIGN = "¶"
-REVEALED = tuple(f"revealed heat{step}" for step in range(HEATS))
 PARTIAL_CHARACTER_SIGN = "◌"
 """Stands for bytes of an incomplete character."""
 
@@ -38,16 +40,14 @@ class PageBuilder:
         if scene.run is not None:
             return Page(text, [Replacement(0, len(text), self._canvas_tokens(scene, 0, None, grow=True))], [], width)
         replacements = [
-            Replacement(
-                mark.start, mark.end, _without_double_blank(text, mark.start, self._gap_tokens(scene, gap, mark))
-            )
+            Replacement(mark.start, mark.end, _without_double_blank(text, mark.start, self._gap_tokens(scene, gap)))
             for gap, mark in enumerate(scene.draft.masked)
         ]
         return Page(text, replacements, pending, width)
 
-    def _gap_tokens(self, scene: Scene, gap: int, mark: Mark) -> tuple[Token, ...]:
+    def _gap_tokens(self, scene: Scene, gap: int) -> tuple[Token, ...]:
         if scene.infilling is None:
-            return (Token(MASK, "mask"),) * min(MAX_MASKS, self._mask_count(scene, mark))
+            return (Token(MASK, "mask"),) * min(MAX_MASKS, self._mask_count(scene.draft, gap))
         if gap in scene.verdicts:
             return (Token(scene.verdicts[gap], "decided"),)
         canvas, places = scene.canvas_of(gap)
@@ -57,17 +57,22 @@ class PageBuilder:
             tokens = (tokens[0]._replace(text=tokens[0].text.removeprefix(" ")), *tokens[1:])
         return tokens
 
-    def _mask_count(self, scene: Scene, mark: Mark) -> int:
-        """How many MASKs stand for a mark that no run has begun to write."""
-        if isinstance(mark.tokens, int):
-            return mark.tokens
-        if isinstance(mark.tokens, tuple):
-            return mark.tokens[0]
-        size = mark.end - mark.start
+    def _mask_count(self, draft: Draft, number: int) -> int:
+        """How many MASKs stand for a gap that no run has begun to write."""
+        gap = draft.gaps[number]
+        if isinstance(gap.tokens, int):
+            return gap.tokens
+        if isinstance(gap.tokens, tuple):
+            return gap.tokens[0]
+        size = gap.end - gap.start
         # English has about four characters a token: an estimate without a tokenizer, and for long texts.
         if self.tokenizer is None or size > 4 * MAX_MASKS:
             return max(1, size // 4)
-        return max(1, len(self.tokenizer.encode(scene.draft.text[mark.start : mark.end])))
+        # Imports torch, which is there once a checkpoint is.
+        from sedd_cli.text.windows import original_tokens
+
+        after = draft.gaps[number - 1].end if number else 0
+        return max(1, original_tokens(self.tokenizer, draft.text, gap, after))
 
     def _canvas_tokens(self, scene: Scene, canvas: int, places: range | None, *, grow: bool) -> tuple[Token, ...]:
         """The tokens of a canvas, or those at `places`; `grow`: the text may end before the canvas does."""
@@ -78,6 +83,8 @@ class PageBuilder:
         state = moment.states[canvas]
         writable = scene.branch.moments[0].states[canvas].free.tolist()
         free, ids = state.free.tolist(), state.ids.tolist()
+        # In a document what is written is set off from the rest; a canvas is written all over.
+        base = "revealed" if grow else "pending"
         confidence = moment.confidence[canvas].tolist()
         changed = set(moment.step.changed.tolist()) if moment.step and canvas in moment.canvases else set()
         end_id = tokenizer.end_of_text_id if tokenizer else None
@@ -91,20 +98,20 @@ class PageBuilder:
             elif not writable[i]:
                 classes = "kept"
             elif not free[i]:
-                classes = "locked"
+                classes = f"{base} locked"
             elif i > end:
                 classes = "past"
             else:
-                classes = self._revealed(confidence[i])
+                classes = self._heated(base, confidence[i])
             tokens.append(Token(text, f"{classes} changed" if i in changed else classes))
         return tuple(tokens)
 
-    def _revealed(self, confidence: float) -> str:
+    def _heated(self, base: str, confidence: float) -> str:
         # NaN, where the network wrote nothing, compares as False.
         if not self.heat or not confidence > 0:
-            return "revealed"
+            return base
         # Each step stands for half the probability of the one before.
-        return REVEALED[min(HEATS - 1, int(-math.log2(confidence)))]
+        return f"{base} heat{min(HEATS - 1, int(-math.log2(confidence)))}"
 
 
 def _token_texts(ids: list[int], mask_id: int | None, tokenizer: "Tokenizer | None") -> list[str]:
@@ -128,8 +135,14 @@ def _without_double_blank(text: str, start: int, tokens: tuple[Token, ...]) -> t
     return (Token(tokens[0].text.lstrip(), tokens[0].classes), *tokens[1:])
 
 
-def timeline_state(scene: Scene, playing: bool, seconds_per_call: float, speed: str) -> TimelineState:
-    """The timeline of a scene; `seconds_per_call`: seconds a network call takes, 0 while that is not known."""
+def timeline_state(
+    scene: Scene, playing: bool, seconds_per_call: float, speed: str, writing: "Branch | None", comparing: bool
+) -> TimelineState:
+    """The timeline of a scene.
+
+    `seconds_per_call`: seconds a network call takes, 0 while that is not known; `writing`: the branch that the engine
+    advances; `comparing`: whether it computes the candidates' bounds.
+    """
     branch = scene.branch
     if branch is None or scene.moment is None:
         return TimelineState(label="nothing written yet")
@@ -146,9 +159,10 @@ def timeline_state(scene: Scene, playing: bool, seconds_per_call: float, speed: 
         status.append(f"{left * seconds_per_call:.0f} s left")
     if speed:
         status.append(speed)
-    writing = [i + 1 for i, other in enumerate(scene.branches) if other is not branch and not other.finished]
-    if playing and not left and writing:
-        status.append(f"writing candidate {writing[0]}")
+    if writing is not None and writing is not branch and writing in scene.branches and not writing.finished:
+        status.append(f"writing candidate {scene.branches.index(writing) + 1}")
+    if comparing:
+        status.append("comparing the candidates")
     masks = tuple(m.masked for m in branch.moments)
     return TimelineState(at, branch.last, branch.last + left, playing, label_of(branch, at), tuple(status), masks)
 
@@ -164,17 +178,33 @@ def label_of(branch: "Branch", at: int) -> str:
 
 
 def branch_name(branch: "Branch") -> str:
-    """A branch in the list of them."""
-    parts = [f"candidate {branch.number - branch.job.request.rows.start + 1}"]
+    """A branch in the list of them: what it writes, how well that fits, and how it came about."""
+    parts = [_written_texts(branch)] if branch.job.checkpoint.tokenizer else []
+    if branch.nats is not None:
+        parts.append(f"{branch.nats:.1f} nats")
+    parts.append(f"candidate {branch.number - branch.job.request.rows.start + 1}")
     edits = [moment.edit for moment in branch.moments if moment.edit]
     if edits:
         parts.append(", ".join(edits[-3:]))
     if branch.parent is not None:
         parts.append(f"from moment {branch.forked_at}")
-    if branch.nats is not None:
-        parts.append(f"{branch.nats:.1f} nats")
     left = branch.calls_left(branch.last)
-    return " · ".join([*parts, f"{left} calls to go" if left else "done"])
+    return " · ".join([*parts, f"{left} calls to go"] if left else parts)
+
+
+def _written_texts(branch: "Branch") -> str:
+    """What a branch writes, shortened: the gaps of a document, or the text of a canvas behind its prompt."""
+    from sedd_cli.generation.engine import Run
+    from sedd_cli.generation.infill import Infilling
+
+    job, states = branch.job, branch.tip.states
+    texts: list[str] = []
+    if isinstance(job, Infilling):
+        texts = [text.strip() for state in states for text in job.written(state)]
+    elif isinstance(job, Run):
+        texts = [job.text_of(states[0].ids).removeprefix(job.canvas.prompt).strip()]
+    size = max(12, MAX_NAME // max(1, len(texts)))
+    return " … ".join(f'"{one_line(text if len(text) <= size else f"{text[: size - 1]}…")}"' for text in texts)
 
 
 def title_of(checkpoint: "Checkpoint | None", load_status: str, scene: Scene, sampler: str, steps: int) -> str:

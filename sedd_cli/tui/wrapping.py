@@ -16,6 +16,10 @@ _UNUSUAL = re.compile(r"[^\x20-\x7e\n]")
 _DRAWN = str.maketrans({"\t": "　", "\n": " "})
 """A tab is shown as a blank of two cells, the end of a line as one blank."""
 
+_INNER = re.compile("[\U0001f1e6-\U0001f1ff]([\U0001f1e6-\U0001f1ff])|(?<=\\S)([\u0e33\u0eb3\uff9e\uff9f])")
+"""Characters with a cell of their own that are within a grapheme (UAX #29): the second letter of a flag, Thai and Lao
+am, and the marks of narrow katakana."""
+
 _JOINERS = ("\u200d", "\ufe0f")
 
 Span = tuple[int, int, int]
@@ -43,7 +47,15 @@ def graphemes(row: str) -> tuple[Span, ...]:
         return (*graphemes(row[:-2]), (n, n + 2, 1))
     if not _UNUSUAL.search(row):
         return tuple((i, i + 1, 1) for i in range(len(row)))
-    return tuple((start, end, width) for start, end, width in split_graphemes(drawn(row))[0])
+    spans = split_graphemes(drawn(row))[0]
+    inner = {match.start(match.lastindex or 0) for match in _INNER.finditer(row)}
+    joined: list[Span] = []
+    for start, end, width in spans:
+        if start in inner and joined:
+            first, _, before = joined.pop()
+            start, width = first, before + width
+        joined.append((start, end, width))
+    return tuple(joined)
 
 
 def width_of(row: str) -> int:

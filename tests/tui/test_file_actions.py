@@ -58,10 +58,10 @@ async def test_a_gap_is_written_and_all_else_is_saved_to_the_byte(opened: Opened
         assert files(seat.folder)["story.txt"] == data, "a gap that is not written keeps what stood there"
         await seat.go()
         written = seat.scene.written(0)
-        assert written != " time"
+        assert written != "time"
         await seat.press("a", "ctrl+s")
         saved = files(seat.folder)
-        before, after = HARD.split(" time")
+        before, after = HARD.split("time")
         assert saved == {"story.txt": f"{before}{written}{after}".encode(), "story.txt~": data}
         assert not seat.session.unsaved and seat.told[-1] == "Saved; the earlier version is in story.txt~."
         await seat.press("ctrl+end")
@@ -381,7 +381,8 @@ async def test_a_text_that_was_generated_is_asked_about_until_it_is_saved(opened
         assert "This text is not saved." in seat.seen and seat.scene.text == written
         await seat.press("c")
         await seat.back()
-        await seat.press("ctrl+s")
+        assert seat.scene.at == 0
+        await seat.press("greater_than_sign", "ctrl+s")
         await seat.shown(InputDialog)
         await seat.answer(str(tmp_path / "new.txt"))
         await seat.back()
@@ -460,6 +461,86 @@ async def test_what_is_unsaved_is_asked_about(opened: Opened) -> None:
 
 
 @one_size
+async def test_whoever_stays_is_where_they_were(opened: Opened) -> None:
+    """What is not saved may be at another moment and on another branch: it is shown while the question is."""
+    async with opened(STORY * 20, candidates=2, sampler="first-hitting") as seat:
+        await seat.loaded()
+        seat.canvas.move_cursor((len(STORY) * 15, 0), (len(STORY) * 15 - 30, 0))
+        await seat.press("m")
+        await seat.go()
+        await seat.press("n", "less_than_sign", "full_stop")
+        seat.canvas.move_cursor((len(STORY) * 12, 0), (len(STORY) * 12 + 5, 0))
+        seat.canvas.scroll_to(y=3, animate=False, immediate=True)
+        await seat.settle()
+        canvas, moment = seat.canvas, seat.moment
+        place = (canvas.cursor, canvas.selection_anchor, canvas.scroll_offset.y, seat.scene.current, seat.scene.at)
+        assert canvas.scroll_offset.y == 3 and moment.masked
+        for key in ("escape", "c"):
+            await seat.press("ctrl+q")
+            await seat.shown(ConfirmDialog)
+            assert seat.moment is not moment and not seat.moment.masked
+            await seat.press(key)
+            await seat.back()
+            now = (canvas.cursor, canvas.selection_anchor, canvas.scroll_offset.y, seat.scene.current, seat.scene.at)
+            assert now == place and seat.moment is moment
+
+
+@one_size
+async def test_a_run_goes_on_behind_the_question_whether_to_quit(opened: Opened) -> None:
+    async with opened("A cat.", length=200, sampler="first-hitting") as seat:
+        await seat.loaded()
+        await typed(seat, "x")
+        await seat.press("ctrl+a", "m", "t")
+        await seat.shown(InputDialog)
+        await seat.answer("40")
+        await seat.back()
+        await seat.tap("g", lambda: seat.scene.branches)
+        await seat.press("ctrl+q")
+        await seat.shown(ConfirmDialog)
+        await seat.press("escape")
+        await seat.back()
+        await seat.still()
+        assert seat.branch.finished and seat.scene.at == seat.branch.last
+
+
+@one_size
+async def test_a_file_that_is_not_there_yet_gives_a_text_its_name(opened: Opened, tmp_path: Path) -> None:
+    new = tmp_path / "new.txt"
+    async with opened() as seat:
+        seat.session.new_path = new
+        await typed(seat, "One")
+        assert seat.named == "new.txt *"
+        assert seat.main_screen.save_recovery()
+        (left,) = RecoveryStore(tmp_path / "recovery")._entries(str(new))
+        assert left[1].text == "One"
+        await seat.press("ctrl+q")
+        await seat.shown(ConfirmDialog)
+        assert "new.txt is not saved." in seat.seen
+        await seat.press("c")
+        await seat.back()
+        await seat.press("ctrl+s")
+        assert new.read_text() == "One" and seat.named == "new.txt" and not seat.session.unsaved
+        await typed(seat, "x")
+        await seat.press("ctrl+s")
+        assert new.read_text() == "Onex"
+
+
+@one_size
+async def test_a_file_that_appeared_meanwhile_is_not_overwritten_unasked(opened: Opened, tmp_path: Path) -> None:
+    new = tmp_path / "new.txt"
+    async with opened() as seat:
+        seat.session.new_path = new
+        await typed(seat, "One")
+        new.write_text("Two")
+        await seat.press("ctrl+s")
+        await seat.shown(ConfirmDialog)
+        assert new.read_text() == "Two"
+        await seat.press("o")
+        await seat.back()
+        assert new.read_text() == "One" and (tmp_path / "new.txt~").read_text() == "Two"
+
+
+@one_size
 async def test_a_canvas_that_was_taken_hold_of_is_asked_about(opened: Opened) -> None:
     async with opened() as seat:
         await seat.go()
@@ -505,7 +586,8 @@ async def test_what_was_written_is_asked_about_at_its_first_moment_too(opened: O
         assert written.split()[1] in seat.seen
         await seat.press("c")
         await seat.back()
-        await seat.press("ctrl+s")
+        assert seat.scene.at == 0
+        await seat.press(">", "ctrl+s")
         assert seat.file.read_text() == written
         await seat.press("ctrl+q")
         await leaves(seat)

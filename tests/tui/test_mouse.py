@@ -68,14 +68,26 @@ async def test_a_drag_selects_and_a_click_drops_the_selection(opened: Opened) ->
         for offsets in ([(5, 0), (7, 0), (8, 0)], [(8, 0), (40, 0), (5, 0)]):
             await drag(seat, "#canvas", *(cell(seat, *offset) for offset in offsets))
             assert seat.canvas.selection == ((5, 0), (8, 0))
-        await drag(seat, "#canvas", cell(seat, 3, 0), cell(seat, 1, 1))
-        assert seat.canvas.selection == ((3, 0), (19, 0))
+        # From within a word to within another: both are whole, without the punctuation beside them.
+        for offsets in ([(14, 0), (1, 1)], [(1, 1), (14, 0)]):
+            await drag(seat, "#canvas", *(cell(seat, *offset) for offset in offsets))
+            assert seat.canvas.selection == ((12, 0), (22, 0))
         await seat.press("y")
-        assert seat.app.clipboard == STORY[3:20]
+        assert seat.app.clipboard == "time,\nthere"
         await seat.pilot.click("#canvas", offset=cell(seat, 2, 0))
         assert seat.canvas.selection is None
         await seat.pilot.click("#canvas", offset=cell(seat, 4, 0), shift=True)
-        assert seat.canvas.selection == ((2, 0), (4, 0))
+        assert seat.canvas.selection == ((0, 0), (4, 0))
+
+
+@one_size
+async def test_in_edit_mode_a_drag_selects_characters(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        await seat.press("i")
+        await drag(seat, "#canvas", cell(seat, 2, 0), cell(seat, 6, 0))
+        assert seat.canvas.selection == ((2, 0), (6, 0))
+        await seat.press("x")
+        assert seat.scene.draft.text.startswith("Onxon a time,")
 
 
 @one_size
@@ -88,11 +100,24 @@ async def test_another_button_or_a_move_without_one_selects_nothing(opened: Open
 
 
 @one_size
+@pytest.mark.parametrize("cluster", ["🇩🇪", "e\u0301", "日", "👩\u200d🚀"])
+async def test_the_cursor_covers_a_whole_character(opened: Opened, cluster: str) -> None:
+    async with opened(f"a{cluster}b") as seat:
+        await seat.press("right")
+        lit = seat.canvas._component("cursor").bgcolor
+        assert "".join(s.text for s in seat.canvas.render_line(0) if s.style and s.style.bgcolor == lit) == cluster
+        await seat.press("right")
+        assert seat.canvas.cursor == (1 + len(cluster), 0)
+
+
+@one_size
 async def test_a_double_click_selects_a_word(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await seat.loaded()
-        await seat.pilot.double_click("#canvas", offset=cell(seat, 7, 0))
-        assert seat.canvas.selection == ((5, 0), (8, 0))
+        # The comma is not of the word, and a word may be of one letter.
+        for x, first, last in ((14, 12, 15), (16, 16, 16), (10, 10, 10), (7, 5, 8)):
+            await seat.pilot.double_click("#canvas", offset=cell(seat, x, 0))
+            assert seat.canvas.selection == ((first, 0), (last, 0))
         await seat.press("m")
         assert [(m.start, m.end) for m in seat.scene.draft.marks] == [(5, 9)]
         # On a blank there is no word.

@@ -1,5 +1,6 @@
 """Rows, columns and addresses: every character has a cell, and every cell its character."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -7,12 +8,12 @@ from rich.cells import cell_len
 from sedd_cli.tui.page_layout import Page, Replacement, Token
 from sedd_cli.tui.wrapping import breaks, drawn, graphemes, width_of
 
-TEXT = st.text(st.sampled_from("ab é\n\t日本🙂\u200d\ufe0f\u0301אב\x1b\r"), max_size=60) | st.text(max_size=40)
+TEXT = st.text(st.sampled_from("ab é\n\t日本🇩🇪ำﾞ🙂\u200d\ufe0f\u0301אב\x1b\r"), max_size=60) | st.text(max_size=40)
 WIDTH = st.integers(4, 30)
 
 
 CLUSTERS = st.lists(
-    st.sampled_from(["a", "b", " ", "\n", "\t", "日", "e\u0301", "👩\u200d🚀", "א", "\x1b", "\r\n"]), max_size=20
+    st.sampled_from(["a", "b", " ", "\n", "\t", "日", "e\u0301", "👩\u200d🚀", "🇩🇪", "א", "\x1b", "\r\n"]), max_size=20
 )
 PARTS = st.tuples(*[CLUSTERS.map("".join)] * 3)
 TOKENS = st.lists(st.text("xy \n🙂", min_size=1, max_size=4), max_size=6)
@@ -89,8 +90,60 @@ def test_a_token_and_what_is_around_it() -> None:
     assert page.word_at((1, 0)) == ((0, 0), (2, 0))
 
 
+@pytest.mark.parametrize(
+    "clusters",
+    [
+        ["🇩🇪", "🇫🇷", "🇨", " ", "🇭🇺", "x"],
+        ["👍🏽", "👩\u200d👩\u200d👧", "1\ufe0f\u20e3", "🏴\U000e0067\U000e0062\U000e007f"],
+        ["e\u0301\u0323", "각", "한"],
+        ["ก้ำ", "ນໍ້", "ຈຳ", "ｶﾞ", "ﾊﾟ", " ", "ำ"],
+        ["à", "नि", "\r\n"],
+    ],
+    ids=["flags", "emoji", "marks", "letters", "others"],
+)
+def test_a_grapheme_is_one_stop_of_the_cursor(clusters: list[str]) -> None:
+    text = "".join(clusters)
+    page = Page(text, [], [], 60)
+    stops, at = [], page.address(0, 0)
+    while at != page.end:
+        stops.append(at)
+        at = page.move(at, 1)
+    assert [text[a[0] : page.grapheme_end(a)] for a in stops] == clusters
+    for stop in reversed(stops):
+        at = page.move(at, -1)
+        assert at == stop
+
+
 def test_graphemes_of_more_than_one_character_are_one() -> None:
     assert graphemes("a👩\u200d🚀b") == ((0, 1, 1), (1, 4, 2), (4, 5, 1))
+    assert graphemes("a🇩🇪b") == ((0, 1, 1), (1, 3, 2), (3, 4, 1))
     page = Page("a👩\u200d🚀b", [], [], 20)
     assert page.move((1, 0), 1) == (4, 0)
     assert page.grapheme_end((1, 0)) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('"Hi," said Tim.', ['"', "Hi", ',"', "said", "Tim", "."]),
+        ("don't well-known 3.50, 10:30", ["don't", "well-known", "3.50", ",", "10:30"]),
+        ("a... b--c (d)", ["a", "...", "b", "--", "c", "(", "d", ")"]),
+        ("cafe\u0301s, 日本。", ["cafe\u0301s", ",", "日本", "。"]),
+        ("👩\u200d🚀! x", ["👩\u200d🚀!", "x"]),
+    ],
+)
+def test_words_are_without_the_punctuation_beside_them(text: str, words: list[str]) -> None:
+    page = Page(text, [], [], 40)
+    at, ways = page.address(0, 0), []
+    while at != page.end:
+        first, last = page.word_at(at)
+        assert first == at
+        ways.append(at)
+        words_here = text[first[0] : page.grapheme_end(last)]
+        assert words_here == words[len(ways) - 1]
+        at = page.next_word(at, 1)
+    assert len(ways) == len(words)
+    for before in reversed(ways):
+        at = page.next_word(at, -1)
+        assert at == before
+    assert page.next_word(at, -1) == at

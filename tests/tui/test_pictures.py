@@ -60,7 +60,7 @@ async def test_a_document_with_gaps(opened: Opened, picture: SnapshotAssertion) 
             await seat.press("m")
         await seat.go()
         await seat.rush("shift+tab", "shift+tab", "a", "comma")
-        seat.canvas.move_cursor((STORY.index(" climb"), -1))
+        seat.canvas.move_cursor((STORY.index("climb"), -1))
         await seat.known()
         assert seat.moment.masked and seat.scene.verdicts
         assert await drawn(seat) == picture

@@ -2,11 +2,12 @@
 
 import shutil
 from pathlib import Path
-from threading import Event
+from threading import Event, Semaphore
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from textual.events import Key
 
 from sedd_cli import Checkpoint, Gap, generate, infill
 from sedd_cli.tui.messages import Loaded, Loading
@@ -63,20 +64,104 @@ async def test_go_continues_what_was_typed(opened: Opened, built_in: Checkpoint)
 @one_size
 @pytest.mark.usefixtures("threads")
 async def test_an_infill_is_that_of_the_library(opened: Opened, built_in: Checkpoint) -> None:
-    gaps = [Gap(4, 9), Gap(29, 36)]
+    gaps = [Gap(5, 9), Gap(30, 36)]
     fillings = infill(built_in, STORY, gaps, num_samples=2, **OPTIONS)
     async with opened(STORY, candidates=2) as seat:
-        await seat.rush("ctrl+right", "m", *["ctrl+right"] * 6, "m")
+        await seat.rush("ctrl+right", "m", *["ctrl+right"] * 7, "m")
         assert seat.scene.draft.gaps == gaps
         await seat.go()
         found = sorted((branch.nats, branch.number) for branch in seat.scene.branches)
         assert found == [(filling.nats, filling.row) for filling in fillings]
-        await seat.until(lambda: seat.told)
-        assert f"Candidate {fillings[0].row + 1} of 2 fits best" in seat.told[-1]
-        for number in (1, 0):
+        assert f"The best of 2 candidates, {fillings[0].nats:.1f} nats, is shown." in seat.told
+        for filling in (*fillings, fillings[0]):
+            assert seat.branch.number == filling.row and seat.scene.text == filling.text
             await seat.press("n")
-            (filling,) = (f for f in fillings if f.row == number)
-            assert seat.branch.number == number and seat.scene.text == filling.text
+
+
+@one_size
+async def test_the_best_candidate_is_shown_first_and_accepted(opened: Opened) -> None:
+    # Of these the one that is written first does not fit best.
+    async with opened(STORY, candidates=4, temperature=3.0) as seat:
+        await seat.rush("ctrl+right", "m", *["ctrl+right"] * 7, "m")
+        await seat.go()
+        nats = [branch.nats for branch in seat.scene.branches]
+        assert nats == sorted(nats) and seat.scene.current == 0 and seat.scene.at == seat.branch.last
+        assert [branch.number for branch in seat.scene.branches] != [0, 1, 2, 3]
+        best = [seat.scene.written(gap) for gap in (0, 1)]
+        await seat.press("b")
+        dialog = await seat.shown(ChoiceDialog)
+        assert dialog._options[0].plain.startswith(f'"{best[0]}" … "{best[1]}" · {nats[0]:.1f} nats · candidate ')
+        await seat.press("escape")
+        await seat.back()
+        await seat.press("A")
+        assert seat.scene.text == f"{STORY[:5]}{best[0]}{STORY[9:30]}{best[1]}{STORY[36:]}"
+
+
+@one_size
+async def test_what_is_looked_at_stays_when_candidates_are_compared(opened: Opened) -> None:
+    async with opened(STORY, candidates=2, temperature=3.0) as seat:
+        await seat.rush("ctrl+right", "m")
+        await seat.loaded()
+        # The engine is held before it compares.
+        held = Event()
+        compare = seat.main_screen.engine._rank
+        seat.main_screen.engine._rank = lambda *args: held.wait(60) and compare(*args)
+        await seat.tap("g", lambda: seat.scene.branches and seat.scene.branches[1].finished)
+        await seat.press("n")
+        looked_at = seat.branch
+        assert "comparing the candidates" in status(seat)
+        held.set()
+        await seat.still()
+        assert seat.branch is looked_at and seat.told[-1].startswith("The best of 2 candidates")
+        assert "comparing the candidates" not in status(seat)
+
+
+GERMAN = "Die Sitzung des Haushaltsausschusses wurde auf den kommenden Donnerstag verschoben, weil Unterlagen fehlten."
+
+
+@one_size
+async def test_a_text_unlike_the_checkpoints_is_warned_of_once(opened: Opened) -> None:
+    async with opened(GERMAN) as seat:
+        await seat.loaded()
+        for told in (1, 0):
+            seat.told.clear()
+            await seat.rush("ctrl+right", "m")
+            await seat.go()
+            # This is answered after the check.
+            await seat.known()
+            assert sum("unlike what tinystories was trained on" in said for said in seat.told) == told
+            await seat.press("A")
+    async with opened(STORY) as seat:
+        await seat.rush("ctrl+right", "m")
+        await seat.go()
+        await seat.known()
+        assert not any("unlike" in said for said in seat.told)
+
+
+@one_size
+async def test_a_candidate_is_said_to_be_written_only_while_it_is(opened: Opened) -> None:
+    async with opened(STORY, candidates=2, sampler="first-hitting") as seat:
+        await seat.loaded()
+        seat.canvas.move_cursor((len(STORY), 0), (5, 0))
+        await seat.press("m")
+        # One step at a time.
+        steps = Semaphore(0)
+        begun = seat.main_screen.engine._compute_alternatives
+        seat.main_screen.engine._compute_alternatives = lambda: (begun(), steps.acquire(timeout=60))
+        seat.app.post_message(Key("g", "g"))
+        await seat.until(lambda: seat.scene.branches)
+        first, second = seat.scene.branches
+        steps.release(first.calls_left(0))
+        await seat.until(lambda: second.last == 1 and "writing candidate 2" in status(seat))
+        # Once stopped, none is being written.
+        await seat.tap("space", lambda: seat.main_screen.active_run_id is None)
+        steps.release(10**6)
+        await seat.settle()
+        assert first.finished and not second.finished and not any("writing" in part for part in status(seat))
+        # What was stopped is gone on with, and compared.
+        await seat.go("g")
+        assert second.finished and not any("writing" in part for part in status(seat))
+        assert seat.told[-1].startswith("The best of 2 candidates")
 
 
 async def test_going_back_is_exact_and_runs_nothing(opened: Opened) -> None:
@@ -227,7 +312,11 @@ async def test_candidates_one_beside_another(opened: Opened, built_in: Checkpoin
             assert seat.scene.current == 1 - before and seat.scene.text == samples[1 - before].text
         await seat.press("b")
         dialog = await seat.shown(ChoiceDialog)
-        assert [option.plain.split(" · ")[0] for option in dialog._options] == ["candidate 1", "candidate 2"]
+        assert [option.plain.split(" · ")[-1] for option in dialog._options] == ["candidate 1", "candidate 2"]
+        assert all(
+            option.plain.startswith(f'"{sample.text.strip()[:40]}'.replace("\n", "␊"))
+            for option, sample in zip(dialog._options, samples, strict=True)
+        )
         await seat.press("1")
         await seat.back()
         assert seat.scene.current == 0 and "branch 1/2" in seat.named

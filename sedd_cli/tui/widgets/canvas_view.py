@@ -14,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from sedd_cli.tui.page_layout import Address, Page, Piece
-from sedd_cli.tui.wrapping import drawn
+from sedd_cli.tui.wrapping import drawn, graphemes
 
 HEATS = 8
 """Number of steps in which confidence is shown, from `heat0` (sure) to `heat7`."""
@@ -192,8 +192,8 @@ class CanvasView(ScrollView, can_focus=True):
                 # The cursor covers a whole token.
                 spans.append((start, style + self._component("cursor")))
                 continue
-            # Heat and reversal style the word, not the blank before it.
-            tinted = "heat" in piece.classes or "changed" in piece.classes
+            # Heat, underline and reversal style the word, not the blank before it.
+            tinted = any(name in piece.classes for name in ("heat", "pending", "changed"))
             word = start + (len(piece.text) - len(piece.text.lstrip(" ")) if tinted else 0)
             for at in sorted({start, *(c for c in (first, last, word) if start < c < stop)}):
                 base = style if at >= word else self.style_of("text")
@@ -205,8 +205,7 @@ class CanvasView(ScrollView, can_focus=True):
         if cursor < 0 or any(p.start <= cursor < p.start + len(p.text) and p.classes != "text" for p in pieces):
             return strip
         left = cell_len(visible[:cursor])
-        current = visible[cursor : cursor + 1] or " "
-        wide = max(1, cell_len(current))
+        wide = next((width for start, _, width in graphemes(visible) if start == cursor and width), 1)
         before, after = strip.crop(0, left), strip.crop(left + wide)
         middle = strip.crop(left, left + wide) if cursor < len(visible) else Strip([Segment(" ")])
         lit = Strip([Segment(s.text, (s.style or Style()) + self._component("cursor")) for s in middle])
@@ -302,17 +301,18 @@ class CanvasView(ScrollView, can_focus=True):
         self._pressed = None
 
     def _drag_to(self, target: Address) -> None:
-        """Select from where the button was pressed to a cell, both included."""
+        """Select from where the button was pressed to a cell, both included: whole words, but characters to edit."""
         assert self._pressed is not None
-        if target >= self._pressed:
-            self.move_cursor(self.page.move(target, 1), self._pressed)
-        else:
-            self.move_cursor(target, self.page.move(self._pressed, 1))
+        first, last = min(self._pressed, target), max(self._pressed, target)
+        if not self.editing:
+            first, last = self.page.word_at(first)[0], self.page.word_at(last)[1]
+        end = self.page.move(last, 1)
+        self.move_cursor(*((end, first) if target >= self._pressed else (first, end)))
 
     def on_click(self, event: events.Click) -> None:
         if event.chain == 2:
             first, last = self.page.word_at(self.cursor)
-            if first != last:
+            if first[1] == 0 and not self.page.is_blank(first):
                 self.move_cursor(self.page.move(last, 1), first)
 
     def _under(self, event: events.MouseEvent) -> Address:
