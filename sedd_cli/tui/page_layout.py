@@ -48,11 +48,12 @@ class Segment(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Part of a row in one style; `start` in characters of the row."""
+    """Part of a row in one style; `start` in characters of the row. `token`: whether it is (part of) one."""
 
     start: int
     text: str
     classes: str
+    token: bool
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Page:
                 break
             low, high = max(start, segment.start), min(end, block.stop(i))
             if low < high:
-                pieces.append(Piece(low - start, block.text[low:high], segment.classes))
+                pieces.append(Piece(low - start, block.text[low:high], segment.classes, segment.token is not None))
         return tuple(pieces)
 
     def text_of(self, y: int) -> str:

@@ -168,7 +168,7 @@ class RunActions(BaseScreen):
         self.schedule_refresh()
 
     def on_out_of_distribution(self, message: messages.OutOfDistribution) -> None:
-        self.notify(f"{message.warning[0].upper()}{message.warning[1:]}.", severity="warning")
+        self.notify(f"{message.warning}.", severity="warning")
 
     def on_stopped(self, message: messages.Stopped) -> None:
         if message.run_id == self.active_run_id:

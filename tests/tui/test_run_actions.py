@@ -129,7 +129,7 @@ async def test_a_text_unlike_the_checkpoints_is_warned_of_once(opened: Opened) -
             await seat.go()
             # This is answered after the check.
             await seat.known()
-            assert sum("unlike what tinystories was trained on" in said for said in seat.told) == told
+            assert sum("tinystories knows children's stories" in said for said in seat.told) == told
             await seat.press("A")
     async with opened(STORY) as seat:
         await seat.rush("ctrl+right", "m")

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -184,32 +183,29 @@ class CanvasView(ScrollView, can_focus=True):
     def _draw(self, state: RowState) -> Strip:
         pieces, (first, last), cursor = state
         visible = drawn("".join(piece.text for piece in pieces))
+        end = next((stop for start, stop, _ in graphemes(visible) if start == cursor), cursor + 1)
         spans: list[tuple[int, Style]] = []
         for piece in pieces:
             start, stop = piece.start, piece.start + len(piece.text)
             style = self.style_of(piece.classes)
-            if start <= cursor < stop and piece.classes != "text":
+            if piece.token and start <= cursor < stop:
                 # The cursor covers a whole token.
                 spans.append((start, style + self._component("cursor")))
                 continue
             # Heat, underline and reversal style the word, not the blank before it.
             tinted = any(name in piece.classes for name in ("heat", "pending", "changed"))
             word = start + (len(piece.text) - len(piece.text.lstrip(" ")) if tinted else 0)
-            for at in sorted({start, *(c for c in (first, last, word) if start < c < stop)}):
-                base = style if at >= word else self.style_of("text")
-                spans.append((at, base + self._component("selection") if first <= at < last else base))
-        return self._with_cursor(Strip(_segments(visible, spans)), pieces, visible, cursor)
-
-    def _with_cursor(self, strip: Strip, pieces: tuple[Piece, ...], visible: str, cursor: int) -> Strip:
-        """The strip with the cursor on a character of text, or after the last one."""
-        if cursor < 0 or any(p.start <= cursor < p.start + len(p.text) and p.classes != "text" for p in pieces):
-            return strip
-        left = cell_len(visible[:cursor])
-        wide = next((width for start, _, width in graphemes(visible) if start == cursor and width), 1)
-        before, after = strip.crop(0, left), strip.crop(left + wide)
-        middle = strip.crop(left, left + wide) if cursor < len(visible) else Strip([Segment(" ")])
-        lit = Strip([Segment(s.text, (s.style or Style()) + self._component("cursor")) for s in middle])
-        return Strip.join([before, lit, after])
+            for at in sorted({start, *(c for c in (first, last, word, cursor, end) if start < c < stop)}):
+                look = style if at >= word else self.style_of("text")
+                if first <= at < last:
+                    look += self._component("selection")
+                if cursor <= at < end:
+                    look += self._component("cursor")
+                spans.append((at, look))
+        if cursor == len(visible):
+            visible += " "
+            spans.append((cursor, self.style_of("text") + self._component("cursor")))
+        return Strip(_segments(visible, spans))
 
     def _draw_changed(self) -> None:
         """Refresh the visible rows whose state has changed."""
