@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sedd_cli.generation.infill import Filling, Infilling
 
 GAPS = "Gaps"
+MIN_WIDTH = 40
+"""Minimum characters in which a candidate is shown."""
 
 
 @options.takes_sampling_options("infill", first=("num_samples", "steps", "seed", "row", "length"))
@@ -246,7 +248,7 @@ def _summarise(
 ) -> None:
     if len(fillings) > 1 and finished:
         for filling in fillings:
-            terminal.info(f"row {filling.row}: {filling.nats:.1f} nats")
+            terminal.info(_candidate_line(filling, terminal.width))
     calls, redrawn = sum(f.nfe for f in fillings), sum(f.redrawn for f in fillings)
     again = f" ({redrawn} of them to redraw bytes that were no text)" if redrawn else ""
     lengths = "the comparison of lengths, then " if infilling.chosen_lengths else ""
@@ -255,6 +257,18 @@ def _summarise(
         f"seed {infilling.request.seed}, {lengths}{calls} network calls{again}{ranking}, {seconds:.1f} s, "
         f"{infilling.checkpoint.name}"
     )
+
+
+def _candidate_line(filling: "Filling", width: int) -> str:
+    """What a candidate wrote, its bound first, in one line of the terminal."""
+    from rich.text import Text
+
+    from sedd_cli.render.inert import one_line
+
+    written = " · ".join(filling.text[start:end].strip() for start, end in filling.spans)
+    line = Text(one_line(f"row {filling.row}: {filling.nats:.1f} nats: {written}"))
+    line.truncate(max(width, MIN_WIDTH), overflow="ellipsis")
+    return line.plain
 
 
 def _as_json(infilling: "Infilling", fillings: "list[Filling]", nats: dict[int, float]) -> str:

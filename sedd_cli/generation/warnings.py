@@ -47,10 +47,11 @@ def job_ood_warning(job: "Job") -> Iterator[str]:
     """Yield a warning if what a job goes by, a prompt or a document, is unlike what its checkpoint was trained on."""
     from sedd_cli.generation.engine import Run
     from sedd_cli.generation.infill import Infilling
+    from sedd_cli.text.line_ends import read_as_lf
 
     if isinstance(job, Run):
         yield from ood_warning(job.checkpoint, "prompt", job.canvas.prompt)
     elif isinstance(job, Infilling) and job.sized_gaps:
         gap, text = job.sized_gaps[0], job.document
         before, after = text[max(0, gap.start - CONTEXT) : gap.start], text[gap.end : gap.end + CONTEXT]
-        yield from ood_warning(job.checkpoint, "document", max(before, after, key=len))
+        yield from ood_warning(job.checkpoint, "document", read_as_lf(max(before, after, key=len))[0])

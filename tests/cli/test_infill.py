@@ -8,7 +8,9 @@ import pytest
 
 from sedd_cli import Checkpoint, Gap, infill
 from sedd_cli.cli.gaps import AskedGaps
+from sedd_cli.cli.infill import _candidate_line
 from sedd_cli.cli.terminal import Terminal
+from sedd_cli.generation.infill import Filling
 from sedd_cli.text.document import Document
 from tests.conftest import Result, Sedd
 
@@ -330,3 +332,22 @@ def test_a_document_of_crlf_stays_one(sedd: Sedd) -> None:
     assert line.count(b"\n") == document.count("\n") and len(line) > len(document)
     matched = sedd("infill", "-", "--regex", "sat.*$", *QUICK, stdin=document.encode()).stdout
     assert matched.startswith(b"Tom ran.\r\n\r\nSam ") and matched.endswith(b"\r\n\r\nThe end.\r\n")
+
+
+def test_candidates_are_listed_with_what_they_wrote(sedd: Sedd, built_in: Checkpoint) -> None:
+    text = "She ran to the park and swam.\n" * 2
+    options = ("--mask", "4:19", "--mask", "34:36", "-n", "3", "--tokens", "20", *QUICK)
+    result = sedd("infill", "-", *options, stdin=text.encode())
+    best = infill(built_in, text, [Gap(4, 19, 20), Gap(34, 36, 20)], num_samples=3, steps=8, seed=7)
+    lines = [line for line in result.stderr.splitlines() if " nats: " in line]
+    assert len(lines) == 3 and all(40 < len(line) <= 80 for line in lines)
+    for line, filling in zip(lines, best, strict=True):
+        start, end = filling.spans[0]
+        assert line.startswith(f"row {filling.row}: {filling.nats:.1f} nats: ") and line.endswith("…")
+        shown = line.partition(" nats: ")[2].removesuffix("…")
+        assert filling.text[start:end].strip().replace("\n", "␊").startswith(shown[:30])
+
+
+def test_a_candidate_is_shown_inert_and_in_one_line(built_in: Checkpoint) -> None:
+    filling = Filling("a\x1b[31mb\nc\td", [(0, 7), (7, 11)], 0, 0, 7, 1, True, [], built_in)
+    assert _candidate_line(filling, 80) == "row 1: 0.0 nats: a␛[31mb · c␉d"
