@@ -1,11 +1,12 @@
 """`sedd export`: write a recorded run as a picture, a web page or an asciicast."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from sedd_cli.cli import options
+from sedd_cli.cli.output import check_outputs, file_or_stdout
 from sedd_cli.cli.replay import TraceFile, WhichRow, read_recording
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
@@ -17,8 +18,18 @@ if TYPE_CHECKING:
 def export(
     trace: TraceFile,
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A name that ends in .svg, .html or .cast.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            parser=file_or_stdout,
+            help="A file that ends in .svg, .html or .cast; - is stdout.",
+            show_default=False,
+        ),
     ],
+    format: Annotated[
+        Literal["svg", "html", "cast"] | None,
+        typer.Option(help="What to write. Default: as OUT ends.", show_default=False),
+    ] = None,
     step: Annotated[
         int | None,
         typer.Option(help="svg: this step, not the last. html: open there, not play.", show_default=False),
@@ -41,9 +52,8 @@ def export(
     from sedd_cli.render.export import export as export_recording
 
     terminal = Terminal(quiet=quiet, color=color)
-    format = _format_of(out)
-    if out.resolve() == trace.resolve():
-        raise UsageError(f"the export would write over {trace}", "Give another OUT.")
+    format = format or _format_of(out)
+    check_outputs({"OUT": out}, [trace])
     sample = read_recording(trace, row, terminal)
     data = export_recording(sample, format, step=step, speed=speed, width=width)
     write_file(out, data)
@@ -56,4 +66,4 @@ def _format_of(out: Path) -> "ExportFormat":
     for format in EXPORT_FORMATS:
         if out.suffix.lower() == f".{format}":
             return format
-    raise UsageError(f"{out} ends in none of .svg, .html and .cast", "The suffix selects the format.")
+    raise UsageError(f"{out} ends in none of .svg, .html and .cast", "The suffix selects the format, or --format.")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sedd_cli.atomic import STDOUT, descriptor_of
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
-from sedd_cli.cli.output import Output, as_json, join_texts, read_prompt
+from sedd_cli.cli.output import Output, as_json, check_outputs, file_or_stdout, join_texts, read_prompt
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.distributed import launched, launched_rank, process_group
 from sedd_cli.errors import UsageError
@@ -64,8 +65,8 @@ def generate(
     """
     terminal = Terminal(quiet=quiet or launched_rank() > 0, color=color, live=live)
     prompt = read_prompt(" ".join(words) if words else None)
-    if trace is not None and output is not None and trace.resolve() == Path(output).resolve():
-        raise UsageError(f"-o and --trace both write to {output}", "Give each its own file.")
+    file = file_or_stdout(output) if output else None
+    check_outputs({**({"-o": file} if file else {"the text": STDOUT}), "--trace": trace})
     from sedd_cli.generation.request import Request
 
     request = Request(**asdict(replace(sampling, prompt=prompt)))
@@ -75,7 +76,7 @@ def generate(
         _into_folder(output, request, full_canvas, lambda: load(model, device, dtype, terminal), terminal)
         return
     with ExitStack() as stack:
-        out = stack.enter_context(Output(Path(output) if output else None))
+        out = stack.enter_context(Output(file))
         from sedd_cli.cli.watch import report_steps, run_job
         from sedd_cli.generation.engine import Run
         from sedd_cli.generation.trace import TraceWriter
@@ -119,7 +120,7 @@ def _into_folder(
     from sedd_cli.generation.bulk import Bulk
     from sedd_cli.generation.engine import Run
 
-    if output is None:
+    if output is None or descriptor_of(file_or_stdout(output)) is not None:
         raise UsageError("several processes write to a folder", "Give one with -o FOLDER/.")
     if Path(output).is_file():
         raise UsageError(f"{output} is a file, not a folder", "Give a folder with -o FOLDER/.")

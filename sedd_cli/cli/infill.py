@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sedd_cli.atomic import STDOUT
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
-from sedd_cli.cli.output import Output, as_json
+from sedd_cli.cli.output import Output, as_json, check_outputs
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.generation.options import SamplingOptions
@@ -98,15 +99,14 @@ def infill(
     if in_place:
         _check_in_place(file)
     document = read_document(file)
-    if output is not None and document.path is not None and output.resolve() == document.path.resolve():
-        raise UsageError(f"-o would write over {file}", "Use --in-place, which keeps what it was.")
-    for place in (output, Path(file)):
-        if trace is not None and place is not None and trace.resolve() == place.resolve():
-            raise UsageError(f"--trace would write over {place}", "Give it a file of its own.")
+    printed = not in_place or json or diff
+    document_to = {} if not printed else {"the document": STDOUT} if output is None else {"-o": output}
+    inputs = [] if document.path is None else [document.path]
+    check_outputs({**document_to, "--trace": trace}, inputs, "Use --in-place, which keeps what it was.")
     with ExitStack() as stack:
         if in_place:
             check_writable(document)
-        out = stack.enter_context(Output(output)) if not in_place or json or diff else None
+        out = stack.enter_context(Output(output)) if printed else None
         from sedd_cli.cli.watch import report_steps, run_job
         from sedd_cli.generation.infill import Infilling, ranked
         from sedd_cli.generation.request import Request

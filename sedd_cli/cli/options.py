@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from sedd_cli.cli.completion import model_names
+from sedd_cli.cli.output import file_or_stdout
 from sedd_cli.cli.terminal import Color
 from sedd_cli.generation.options import TABLE, CommandName, Entry, SamplingOptions
 
@@ -40,13 +41,25 @@ BatchSize = Annotated[
 OutputFile = Annotated[
     Path | None,
     typer.Option(
-        "-o", "--output", readable=False, help="Write to FILE, not stdout.", rich_help_panel=OUTPUT, show_default=False
+        "-o",
+        "--output",
+        metavar="FILE",
+        parser=file_or_stdout,
+        help="Write to FILE; - is stdout.",
+        rich_help_panel=OUTPUT,
+        show_default=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT)]
 Trace = Annotated[
     Path | None,
-    typer.Option(readable=False, help="Record every step as JSON lines.", rich_help_panel=OUTPUT, show_default=False),
+    typer.Option(
+        metavar="FILE",
+        parser=file_or_stdout,
+        help="Record every step as JSON lines; - is stdout.",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes, no warnings.", rich_help_panel=OUTPUT)]
 Live = Annotated[

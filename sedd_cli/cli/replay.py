@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedd_cli.cli import options
-from sedd_cli.cli.output import Output
+from sedd_cli.cli.output import Output, check_outputs
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 
@@ -57,8 +57,7 @@ def replay(
     if step is not None and not (first is last is speed is None):
         raise UsageError("--step shows a single step", "Leave --from, --to and --speed out.")
     check_speed(speed)
-    if output is not None and output.resolve() == trace.resolve():
-        raise UsageError(f"-o would write over {trace}", "Give it a file of its own.")
+    check_outputs({"-o": output}, [trace])
     with Output(output) as out:
         sample = read_recording(trace, row, terminal)
         low, high = (step, step) if step is not None else (first or 0, sample.last if last is None else last)

@@ -9,7 +9,7 @@ import typer
 
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
-from sedd_cli.cli.output import Output, as_json, check_not_overwritten
+from sedd_cli.cli.output import Output, as_json, check_outputs
 from sedd_cli.cli.terminal import Color, Terminal
 from sedd_cli.errors import UsageError
 from sedd_cli.text.document import read_document
@@ -98,7 +98,7 @@ def score(
     if json and heat:
         raise UsageError("--json and --heat cannot both be printed", "JSON contains the nats of each token.")
     document = read_document(file)
-    check_not_overwritten([file], output)
+    check_outputs({"-o": output}, [file])
     with Output(output) as out:
         from sedd_cli.evaluation.score import ScoreEvaluation, ScoreRequest
 
@@ -120,11 +120,12 @@ def score(
         if result is None:
             terminal.info("stopped before the first result")
             raise typer.Exit(130)
-        aside = output is not None and (finished or not out.save_partial(terminal))
+        if not finished:
+            out.save_partial(terminal)
         if json:
             out.write(_as_json(evaluation, result, finished))
         else:
-            console = _console(heat, color, aside=aside)
+            console = _console(heat, color, aside=not out.to_stdout)
             shown = None if console is None else (console, _pieces(evaluation, result))
             _print(out, result, shown)
         if not finished:

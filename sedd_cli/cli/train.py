@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sedd_cli.atomic import descriptor_of
 from sedd_cli.cli import options
 from sedd_cli.cli.completion import model_names
 from sedd_cli.cli.output import Output
@@ -93,6 +94,8 @@ def train(
         return
     if output is None:
         raise UsageError("train needs a folder to write to", "Give one with -o RUN.")
+    if str(output) == "-" or descriptor_of(output) is not None:
+        raise UsageError("a run is a folder, so it cannot go to stdout", "Give a folder with -o RUN.")
     from sedd_cli.training.session import TrainingSession
 
     with process_group() as world:

@@ -30,6 +30,25 @@ def test_output_file_holds_what_stdout_would(sedd: Sedd, tmp_path: Path) -> None
     assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
 
 
+def test_a_dash_is_stdout(sedd: Sedd, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    expected, out = sedd("generate", *QUICK), tmp_path / "out.txt"
+    assert sedd("generate", *QUICK, "-o", "-").stdout == expected.stdout
+    assert sedd("generate", *QUICK, "-o", str(out), "--trace", str(tmp_path / "run.jsonl")).code == 0
+    traced = sedd("generate", *QUICK, "-o", str(out), "--trace", "-")
+    assert traced.code == 0 and capfd.readouterr().out == (tmp_path / "run.jsonl").read_text()
+    mixed = sedd("generate", *QUICK, "--trace", "-")
+    assert mixed.code == 2 and "the text and --trace both write to stdout" in mixed.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs paths of descriptors")
+def test_output_to_a_descriptor_appends_to_its_file(sedd: Sedd, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"old\n")
+    with log.open("ab") as file:
+        assert sedd("generate", *QUICK, "-o", f"/dev/fd/{file.fileno()}").code == 0
+    assert log.read_bytes() == b"old\n" + sedd("generate", *QUICK).stdout
+
+
 def test_stopped_it_writes_what_is_there_but_not_over_a_file(
     sedd: Sedd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from sedd_cli.cli import options
+from sedd_cli.cli.output import file_or_stdout
 from sedd_cli.diffusion.names import Estimator
 from sedd_cli.evaluation.names import Format, Remainder, Separator, Split
 
@@ -83,12 +84,20 @@ Seed = Annotated[int, typer.Option(help="Random seed.", rich_help_panel=MEASURIN
 Report = Annotated[
     Path | None,
     typer.Option(
-        readable=False, help="Write a report in Markdown.", rich_help_panel=options.OUTPUT, show_default=False
+        metavar="FILE",
+        parser=file_or_stdout,
+        help="Write a report in Markdown.",
+        rich_help_panel=options.OUTPUT,
+        show_default=False,
     ),
 ]
 Plot = Annotated[
     Path | None,
     typer.Option(
-        readable=False, help="Write a plot: FILE.png or FILE.svg.", rich_help_panel=options.OUTPUT, show_default=False
+        metavar="FILE",
+        parser=file_or_stdout,
+        help="Write a plot: FILE.png or FILE.svg.",
+        rich_help_panel=options.OUTPUT,
+        show_default=False,
     ),
 ]
