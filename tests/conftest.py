@@ -68,6 +68,25 @@ def folder(tmp_path: Path) -> Path:
     return Path(shutil.copytree(PARITY / "absorb", tmp_path / "checkpoint"))
 
 
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a home: no HOME, and no entry in the password database."""
+    if sys.platform == "win32":
+        pytest.skip("needs the password database")
+    import pwd
+
+    from huggingface_hub import constants
+
+    def no_entry(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
+    for variable in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    # As huggingface_hub expands it when it is imported.
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", os.path.expanduser("~/.cache/huggingface/hub"))  # noqa: PTH111
+
+
 @dataclass
 class Result:
     code: int

@@ -102,6 +102,9 @@ def main() -> None:
         if isinstance(error, OSError) and error.filename is not None and error.strerror:
             Terminal().error(SeddError(f"{error.filename}: {error.strerror}", "Choose another path."))
             sys.exit(1)
+        if isinstance(error, RuntimeError) and "home directory" in str(error):
+            Terminal().error(SeddError("this user has no home folder", "Set HOME."))
+            sys.exit(1)
         # On a CPU torch has no exception class for it, only a message.
         if isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error):
             Terminal().error(SeddError("not enough memory", "Lower --length, --steps, --num or --batch-size."))

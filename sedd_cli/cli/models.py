@@ -3,7 +3,7 @@
 import json as json_
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,10 @@ from sedd_cli.cli import options
 from sedd_cli.cli.completion import hub_names, model_names
 from sedd_cli.cli.output import Output, as_json
 from sedd_cli.cli.terminal import Terminal
-from sedd_cli.errors import UsageError
+from sedd_cli.errors import SeddError, UsageError
+
+if TYPE_CHECKING:
+    from sedd_cli.models.cache import CachedCheckpoint
 
 models = typer.Typer(
     no_args_is_help=True,
@@ -35,7 +38,7 @@ def list_(
     json: options.Json = False,
 ) -> None:
     """List the checkpoints that are built in, in the hub's cache, or known on the hub."""
-    rows = _rows()
+    rows = _rows(_cached(Terminal()))
     with Output(None) as out:
         if json:
             out.write(as_json({"models": rows}))
@@ -108,8 +111,18 @@ def rm(
     terminal.info(f"deleted {repository}: {size} freed")
 
 
-def _rows() -> list[dict[str, object]]:
+def _cached(terminal: Terminal) -> "list[CachedCheckpoint]":
+    """The checkpoints in the hub's cache; none, with a warning, if it cannot be read."""
     from sedd_cli.models.cache import cached_checkpoints
+
+    try:
+        return cached_checkpoints()
+    except SeddError as error:
+        terminal.warn(f"{error.message}. {error.hint}")
+        return []
+
+
+def _rows(checkpoints: "list[CachedCheckpoint]") -> list[dict[str, object]]:
     from sedd_cli.models.folder import folder_size, read_config
     from sedd_cli.models.names import DEFAULT_CHECKPOINT, PUBLIC_CHECKPOINTS, built_in_names, find_checkpoint
 
@@ -133,7 +146,7 @@ def _rows() -> list[dict[str, object]]:
             "path": str(c.folder),
             "about": PUBLIC_CHECKPOINTS.get(c.name, ""),
         }
-        for c in cached_checkpoints()
+        for c in checkpoints
     ]
     cached_names = {row["name"] for row in cached}
     uncached: list[dict[str, object]] = [
@@ -196,9 +209,7 @@ def _tokenizer(folder: Path) -> str:
 
 
 def _is_cached(name: str) -> bool:
-    from sedd_cli.models.cache import cached_checkpoints
-
-    return any(cached.name == name for cached in cached_checkpoints())
+    return any(cached.name == name for cached in _cached(Terminal()))
 
 
 def _flatten(record: dict[str, Any], prefix: str = "") -> Iterable[str]:

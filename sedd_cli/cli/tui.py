@@ -32,7 +32,8 @@ def tui(
     """Watch a text being generated; stop, step back, lock or remask tokens, resume; also in your own document."""
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()):
         raise UsageError("sedd tui needs a terminal", "In a pipe, use sedd generate or sedd infill.")
-    fetch_if_missing(model, Terminal())
+    terminal = Terminal()
+    fetch_if_missing(model, terminal)
     from sedd_cli.tui.app import run
 
-    raise typer.Exit(run(file, model, device, context.obj.debug))
+    raise typer.Exit(run(file, model, device, terminal.warn, context.obj.debug))

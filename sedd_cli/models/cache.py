@@ -41,8 +41,19 @@ class CachedCheckpoint:
         return not self.missing
 
 
-def cache_folder() -> Path:
-    return Path(constants.HF_HUB_CACHE)
+def cache_folder() -> Path | None:
+    """The folder of the cache, which need not exist; None if it would be in a home folder that this user has not."""
+    folder = Path(constants.HF_HUB_CACHE)
+    # huggingface_hub leaves `~` as it is, and would make a folder of that name.
+    return None if folder.parts[:1] == ("~",) else folder
+
+
+def require_cache_folder() -> Path:
+    """The folder of the cache, which need not exist. Raises `SeddError` without a home folder."""
+    folder = cache_folder()
+    if folder is None:
+        raise SeddError("this user has no home folder, so there is no hub's cache", "Set HF_HOME to a folder.")
+    return folder
 
 
 def cached_file(repository: str, name: str, revision: str | None = None, kind: Kind = "model") -> Path | None:
@@ -101,7 +112,7 @@ def remove_cached(repository: str) -> None:
     """
     folder, none, reason = _find_repository(repository), frozenset[Path](), ""
     deletion = DeleteCacheStrategy(
-        0, blobs=none, refs=none, repos=frozenset({folder}), snapshots=none, cache_dir=cache_folder().resolve()
+        0, blobs=none, refs=none, repos=frozenset({folder}), snapshots=none, cache_dir=require_cache_folder().resolve()
     )
     try:
         with silenced_hub():
@@ -126,16 +137,17 @@ def silenced_hub() -> Iterator[None]:
 
 def _repositories() -> list[Path]:
     """The folders of models in the cache."""
+    cache = require_cache_folder()
     try:
-        return [folder for folder in cache_folder().iterdir() if folder.name.startswith("models--")]
+        return [folder for folder in cache.iterdir() if folder.name.startswith("models--")]
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise SeddError(f"cannot read the hub's cache {cache_folder()}: {error.strerror}", "Check HF_HOME.") from error
+        raise SeddError(f"cannot read the hub's cache {cache}: {error.strerror}", "Check HF_HOME.") from error
 
 
 def _find_repository(repository: str) -> Path:
-    folder = cache_folder() / f"models--{repository.replace('/', '--')}"
+    folder = require_cache_folder() / f"models--{repository.replace('/', '--')}"
     if folder not in _repositories():
         raise NotLoadableError(f"{repository} is not in the hub's cache", "sedd models list shows what is.")
     return folder

@@ -113,7 +113,7 @@ def _explain_os_error(error: OSError) -> SeddError:
             "Free space (sedd models rm), or set HF_HOME to another disk.",
         )
     path = error.filename or cache
-    return SeddError(f"cannot write {path}: {error.strerror}", "Check its permissions, or set HF_HOME.")
+    return SeddError(f"cannot read or write {path}: {error.strerror}", "Check its permissions, or set HF_HOME.")
 
 
 def _first_line(error: BaseException) -> str:

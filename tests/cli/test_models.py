@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from sedd_cli.cli.completion import model_names
 from sedd_cli.models.names import PUBLIC_CHECKPOINTS
 from tests.conftest import PARITY, Sedd
 
@@ -46,6 +47,28 @@ def test_without_a_cache_it_lists_the_built_in_and_the_known(sedd: Sedd, cache: 
     assert listed[1].split()[:3] == ["tinystories-sedd", "built", "in"] and listed[1].split()[-1] == "SEDD"
     assert [line.split()[:2] for line in listed[2:]] == [[name, "hub"] for name in PUBLIC_CHECKPOINTS]
     assert not cache.exists()
+
+
+def test_a_cache_that_cannot_be_read_is_noted_once(
+    sedd: Sedd, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.touch()
+    listed = sedd("models", "list", "--names")
+    assert listed.code == 0 and len(listed.stdout.split()) == 6 and len(listed.stderr.splitlines()) == 1
+    assert "cannot read the hub's cache" in listed.stderr
+    assert model_names() == ["tinystories", "tinystories-sedd"]
+
+
+def test_without_a_home_there_is_no_cache(
+    sedd: Sedd, homeless: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    listed = sedd("models", "list", "--names")
+    assert listed.code == 0 and len(listed.stdout.split()) == 6 and "HF_HOME" in listed.stderr
+    for command in (("download",), ("generate", "-m"), ("models", "rm", "--yes")):
+        refused = sedd(*command, "some/radd")
+        assert refused.code == 1 and "this user has no home folder" in refused.stderr
+    assert not any(tmp_path.iterdir())
 
 
 def test_list(sedd: Sedd, cache: Path) -> None:
