@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import pytest
 import typer.main
@@ -101,12 +101,12 @@ Sedd = Callable[..., Result]
 def sedd() -> Sedd:
     """Run the command in this process, with streams as in a pipe."""
 
-    def run(*args: str, stdin: bytes | None = b"") -> Result:
+    def run(*args: str, stdin: bytes | TextIO | None = b"") -> Result:
         out, err = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace")
-        code = 0
+        code, stream = 0, io.TextIOWrapper(io.BytesIO(stdin)) if isinstance(stdin, bytes) else stdin
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["sedd", *args])
-            patch.setattr(sys, "stdin", None if stdin is None else io.TextIOWrapper(io.BytesIO(stdin)))
+            patch.setattr(sys, "stdin", stream)
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
             try:

@@ -12,7 +12,7 @@ import typer
 from sedd_cli.atomic import STDOUT, descriptor_of
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
-from sedd_cli.cli.output import Output, as_json, check_outputs, file_or_stdout, join_texts, read_prompt
+from sedd_cli.cli.output import Output, as_json, check_outputs, file_or_stdout, join_texts, read_prompt, stdin_waits
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.distributed import launched, launched_rank, process_group
 from sedd_cli.errors import UsageError
@@ -146,6 +146,8 @@ def _warn(run: "Run", terminal: Terminal) -> None:
     from sedd_cli.generation.ood import ood_ratio
 
     checkpoint, canvas = run.checkpoint, run.canvas
+    if run.request.prompt is None and stdin_waits():
+        terminal.info("stdin is not read: sedd generate - takes the prompt from it")
     if len(canvas.ids) > checkpoint.length:
         terminal.warn(
             f"a canvas of {len(canvas.ids)} tokens, but {checkpoint.name} was trained on {checkpoint.length}: "

@@ -3,7 +3,9 @@
 import json
 import os
 import sys
+from array import array
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -129,6 +131,23 @@ def join_texts(texts: list[str]) -> str:
 
 def as_json(record: dict[str, object]) -> str:
     return json.dumps({"schema_version": 1, **record}, ensure_ascii=False, indent=2) + "\n"
+
+
+def stdin_waits() -> bool:
+    """Whether stdin is a pipe or a file with data to read; reads nothing and never blocks.
+
+    False on Windows, which cannot be asked.
+    """
+    if sys.platform == "win32" or sys.stdin is None or sys.stdin.isatty():
+        return False
+    import fcntl
+    import termios
+
+    waiting = array("i", [0])
+    # A stdin without a descriptor, or that cannot be asked, as /dev/null.
+    with suppress(OSError):
+        fcntl.ioctl(sys.stdin.fileno(), termios.FIONREAD, waiting)
+    return waiting[0] > 0
 
 
 def read_prompt(prompt: str | None) -> str | None:

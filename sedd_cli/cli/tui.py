@@ -1,5 +1,6 @@
 """`sedd tui`: the interactive session."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,11 @@ def tui(
     ] = None,
 ) -> None:
     """Watch a text being generated; stop, step back, lock or remask tokens, resume; also in your own document."""
+    if os.environ.get("TERM", "").lower() == "dumb":
+        raise UsageError(
+            "sedd tui cannot be shown on a dumb terminal (TERM=dumb)",
+            "Use sedd generate or sedd infill; or set TERM if the terminal can do more, for example to xterm-256color.",
+        )
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()):
         raise UsageError("sedd tui needs a terminal", "In a pipe, use sedd generate or sedd infill.")
     terminal = Terminal()

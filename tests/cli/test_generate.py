@@ -1,6 +1,8 @@
 """`sedd generate`, run in this process: what goes to stdout, what to stderr, and the exit code."""
 
 import json
+import os
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -120,6 +122,22 @@ def test_prompt_from_stdin(sedd: Sedd) -> None:
     given = sedd("generate", "Once upon", *QUICK).stdout
     for piped in (b"Once upon\n", b"Once upon\r\n", b"\xef\xbb\xbfOnce upon"):
         assert sedd("generate", "-", *QUICK, stdin=piped).stdout == given
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stdin cannot be asked there")
+def test_stdin_that_is_not_read_is_noted_where_data_waits(sedd: Sedd, tmp_path: Path) -> None:
+    (file := tmp_path / "prompt.txt").write_text("Once upon")
+    idle, full, closed = os.pipe(), os.pipe(), os.pipe()
+    os.write(full[1], b"Once upon\n")
+    os.close(closed[1])
+    for reader, noted in ((full[0], True), (idle[0], False), (closed[0], False), (file, True), (os.devnull, False)):
+        with open(reader) as stdin:  # noqa: PTH123 - of descriptors
+            result = sedd("generate", *QUICK, stdin=stdin)
+        assert result.code == 0 and ("stdin is not read" in result.stderr) == noted, reader
+    for writer in (idle[1], full[1]):
+        os.close(writer)
+    with file.open() as stdin:
+        assert "not read" not in sedd("generate", "Once upon", *QUICK, stdin=stdin).stderr
 
 
 def test_end_of_text_ends_the_text_unless_the_full_canvas_is_wanted(sedd: Sedd) -> None:
