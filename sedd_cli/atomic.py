@@ -131,7 +131,7 @@ def _open_stream(path: Path) -> BinaryIO | None:
     descriptor = descriptor_of(path)
     if descriptor is not None:
         # The number of a closed one may have gone to another file.
-        if {1: sys.stdout, 2: sys.stderr}.get(descriptor, path) is None:
+        if descriptor in (1, 2) and getattr(sys, ("stdout", "stderr")[descriptor - 1]) is None:
             raise OSError(9, "it is closed")
         os.write(descriptor, b"")  # Raises if it is open for reading only.
         return os.fdopen(os.dup(descriptor), "wb")

@@ -21,9 +21,10 @@ def doctor(
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,
 ) -> None:
-    """Show versions and devices, run a self-test, and list every path that sedd uses. Exits 1 if the self-test fails.
+    """Show what runs here: versions, devices, a self-test, all paths.
 
-    The self-test computes the built-in checkpoint's log scores in float32 and compares them with recorded values.
+    The self-test computes the built-in checkpoint's log scores in float32 and compares them with recorded values. If it
+    fails, the exit code is 1.
     """
     with Output(None) as out:
         tests = _self_test(device)

@@ -17,7 +17,7 @@ def download(
         typer.Argument(metavar="NAME", help="OWNER/NAME on the hub.", autocompletion=hub_names, show_default=False),
     ],
     revision: Annotated[
-        str | None, typer.Option(help="Branch, tag or commit. Default: main.", show_default=False)
+        str | None, typer.Option(metavar="NAME", help="Branch, tag or commit. Default: main.", show_default=False)
     ] = None,
     json: options.Json = False,
     color: options.ColorChoice = "auto",

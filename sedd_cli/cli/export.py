@@ -14,6 +14,8 @@ from sedd_cli.errors import UsageError
 if TYPE_CHECKING:
     from sedd_cli.render.export import ExportFormat
 
+EXPORT = "Export"
+
 
 def export(
     trace: TraceFile,
@@ -28,23 +30,37 @@ def export(
     ],
     format: Annotated[
         Literal["svg", "html", "cast"] | None,
-        typer.Option(help="What to write. Default: as OUT ends.", show_default=False),
+        typer.Option(
+            metavar="NAME", help="svg, html or cast. Default: as OUT ends.", rich_help_panel=EXPORT, show_default=False
+        ),
     ] = None,
     step: Annotated[
         int | None,
-        typer.Option(help="svg: this step, not the last. html: open there, not play.", show_default=False),
+        typer.Option(
+            metavar="N",
+            help="svg: this step, not the last. html: open there, not play.",
+            rich_help_panel=EXPORT,
+            show_default=False,
+        ),
     ] = None,
     row: WhichRow = None,
     speed: Annotated[
-        float | None, typer.Option(help="html, cast: steps a second; all in 10 s by default.", show_default=False)
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="html, cast: steps a second; all in 10 s by default.",
+            rich_help_panel=EXPORT,
+            show_default=False,
+        ),
     ] = None,
-    width: Annotated[int, typer.Option(help="Characters in a line.")] = 88,
+    width: Annotated[int, typer.Option(metavar="N", help="Characters in a line.", rich_help_panel=EXPORT)] = 88,
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,
 ) -> None:
-    """Export a recorded run to a self-contained file; its model is not needed.
+    """Export a recorded run as a picture, a web page or an asciicast.
 
-    OUT.svg is a picture of one step; OUT.html a page that plays it, with a slider; OUT.cast plays in asciinema.
+    OUT.svg is a picture of one step; OUT.html a page that plays it, with a slider; OUT.cast plays in asciinema. The
+    file is self-contained, and the model is not needed.
 
     For example: sedd export run.jsonl run.html
     """

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def generate(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PROMPT", help="How the text begins; '-' reads it from stdin.", show_default=False),
+        typer.Argument(metavar="PROMPT", help="How the text begins; - reads it from stdin.", show_default=False),
     ] = None,
     *,
     sampling: SamplingOptions,
@@ -39,7 +39,8 @@ def generate(
         typer.Option(
             "-o",
             "--output",
-            help="A file instead of stdout; into a folder (FOLDER/) JSON lines, gone on with where they end.",
+            metavar="FILE",
+            help="Write to FILE; - is stdout. FOLDER/ gets JSON lines, and a second run adds what is missing.",
             rich_help_panel=options.OUTPUT,
             show_default=False,
         ),
@@ -60,8 +61,9 @@ def generate(
     """Write text by denoising a canvas of MASK.
 
     The text goes to stdout and nothing else does. Ctrl-C prints what is there, with [[N]] for N tokens still masked.
+    A prompt that begins with a dash goes after --.
 
-    For example: sedd generate "Once upon a time" --seed 1 (a prompt that begins with a dash goes after --)
+    For example: sedd generate "Once upon a time" --seed 1
     """
     terminal = Terminal(quiet=quiet or launched_rank() > 0, color=color, live=live)
     prompt = read_prompt(" ".join(words) if words else None)

@@ -28,11 +28,12 @@ GAPS = "Gaps"
 
 @options.takes_sampling_options("infill", first=("num_samples", "steps", "seed", "row", "length"))
 def infill(
-    file: Annotated[str, typer.Argument(help="The document; '-' is stdin.", show_default=False)],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The document; - is stdin.", show_default=False)],
     *,
     mask: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="SPAN",
             help="A span to rewrite, as a Python slice: 10:40, :40, -20:. Repeatable.",
             rich_help_panel=GAPS,
             show_default=False,
@@ -41,25 +42,31 @@ def infill(
     unit: Annotated[
         str,
         typer.Option(
-            help="What --mask counts: chars, words, lines (whose endings stay) or tokens.", rich_help_panel=GAPS
+            metavar="NAME",
+            help="What --mask counts: chars, words, lines (whose endings stay) or tokens.",
+            rich_help_panel=GAPS,
         ),
     ] = "chars",
     regex: Annotated[
         str | None,
-        typer.Option(help="Rewrite what this pattern matches.", rich_help_panel=GAPS, show_default=False),
+        typer.Option(
+            metavar="PATTERN", help="Rewrite what this pattern matches.", rich_help_panel=GAPS, show_default=False
+        ),
     ] = None,
     marker: Annotated[
         tuple[str, str],
         typer.Option(
             metavar="OPEN CLOSE",
-            help="Without --mask and --regex: rewrite [[...]], [[12]] and [[5-20]] (tokens).",
+            help="Without --mask and --regex, gaps are [[...]], [[12]] and [[5-20]] (tokens): change the brackets.",
             rich_help_panel=GAPS,
+            show_default=False,
         ),
     ] = ("[[", "]]"),
     tokens: Annotated[
         str | None,
         typer.Option(
-            help="How many to write in each gap: N, LO-HI or auto. Default: as many as stood there.",
+            metavar="N|LO-HI|auto",
+            help="How many to write in each gap. Default: as many as stood there.",
             rich_help_panel=GAPS,
             show_default=False,
         ),

@@ -9,6 +9,7 @@ import typer
 
 from sedd_cli.cli import options
 from sedd_cli.cli.completion import hub_names, model_names
+from sedd_cli.cli.help import Command, Group
 from sedd_cli.cli.output import Output, as_json
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import SeddError, UsageError
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from sedd_cli.models.cache import CachedCheckpoint
 
 models = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
-    help="List, show and delete checkpoints: built in, in the hub's cache, known on the hub.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    help="List, show and delete checkpoints.",
 )
 Name = Annotated[
     str,
@@ -32,12 +33,12 @@ Name = Annotated[
 ]
 
 
-@models.command("list")
+@models.command("list", cls=Command)
 def list_(
     names: Annotated[bool, typer.Option("--names", help="Print names only, one per line.")] = False,
     json: options.Json = False,
 ) -> None:
-    """List the checkpoints that are built in, in the hub's cache, or known on the hub."""
+    """List the checkpoints: built in, in the hub's cache, on the hub."""
     rows = _rows(_cached(Terminal()))
     with Output(None) as out:
         if json:
@@ -48,7 +49,7 @@ def list_(
             out.write(_table(rows))
 
 
-@models.command()
+@models.command(cls=Command)
 def show(name: Name, json: options.Json = False) -> None:
     """Show a checkpoint's config, provenance, size and hash."""
     from sedd_cli.models.names import PUBLIC_CHECKPOINTS, cached_repository, find_checkpoint, local_folder
@@ -68,7 +69,7 @@ def show(name: Name, json: options.Json = False) -> None:
         out.write(as_json(record) if json else _join_lines(_flatten(record)))
 
 
-@models.command()
+@models.command(cls=Command)
 def path(name: Name) -> None:
     """Print the folder of a local checkpoint."""
     from sedd_cli.models.names import find_checkpoint
@@ -77,7 +78,7 @@ def path(name: Name) -> None:
         out.write(f"{find_checkpoint(name).absolute()}\n")
 
 
-@models.command()
+@models.command(cls=Command)
 def rm(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="OWNER/NAME.", autocompletion=hub_names, show_default=False)
@@ -86,7 +87,10 @@ def rm(
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,
 ) -> None:
-    """Delete all revisions of a repository from the hub's cache, after confirmation."""
+    """Delete a repository from the hub's cache, after confirmation.
+
+    All its revisions are deleted. Built-in checkpoints and folders are not touched.
+    """
     from rich.filesize import decimal
 
     from sedd_cli.models.cache import remove_cached, repository_size

@@ -20,6 +20,7 @@ Model = Annotated[
     typer.Option(
         "-m",
         "--model",
+        metavar="NAME",
         envvar="SEDD_MODEL",
         autocompletion=model_names,
         help="Built-in name, folder, or OWNER/NAME[@REVISION] of the hub.",
@@ -28,15 +29,18 @@ Model = Annotated[
     ),
 ]
 Device = Annotated[
-    str, typer.Option(envvar="SEDD_DEVICE", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MACHINE)
+    str,
+    typer.Option(metavar="NAME", envvar="SEDD_DEVICE", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MACHINE),
 ]
 Dtype = Annotated[
     str,
-    typer.Option(help="auto, float32, int8 (CPU), bfloat16 or float16 (CUDA, MPS).", rich_help_panel=MACHINE),
+    typer.Option(
+        metavar="NAME", help="auto, float32, int8 (CPU), bfloat16 or float16 (CUDA, MPS).", rich_help_panel=MACHINE
+    ),
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option(help=TABLE["batch_size"].option.help, rich_help_panel=MACHINE, show_default=False),
+    typer.Option(metavar="N", help=TABLE["batch_size"].option.help, rich_help_panel=MACHINE, show_default=False),
 ]
 OutputFile = Annotated[
     Path | None,
@@ -71,7 +75,9 @@ Live = Annotated[
         show_default=False,
     ),
 ]
-ColorChoice = Annotated[Color, typer.Option(help="Colour on stderr.", rich_help_panel=OUTPUT)]
+ColorChoice = Annotated[
+    Color, typer.Option(metavar="WHEN", help="Colour on stderr: auto, always or never.", rich_help_panel=OUTPUT)
+]
 
 
 def takes_sampling_options(command: CommandName, first: tuple[str, ...]) -> Callable[[Callable[..., None]], Any]:
@@ -116,6 +122,7 @@ def _parameter(entry: Entry, command: CommandName) -> inspect.Parameter:
     default = entry.default if shown.default is None else shown.default
     declared = typer.Option(
         *option.flags,
+        metavar=option.metavar,
         help=option.help if shown.help is None else shown.help,
         rich_help_panel=SAMPLING if option.panel == "sampling" else MACHINE,
         show_default=default not in (None, ""),

@@ -21,7 +21,7 @@ HOLD = 1.0
 TraceFile = Annotated[Path, typer.Argument(metavar="TRACE", help="Trace file written by --trace.", show_default=False)]
 WhichRow = Annotated[
     int | None,
-    typer.Option("--row", help="Row of the text to use. Default: the first.", show_default=False),
+    typer.Option("--row", metavar="N", help="Row of the text to use. Default: the first.", show_default=False),
 ]
 
 
@@ -29,13 +29,18 @@ def replay(
     trace: TraceFile,
     speed: Annotated[
         float | None,
-        typer.Option(help="Steps a second; all in 10 s by default.", rich_help_panel=PLAYING, show_default=False),
+        typer.Option(
+            metavar="X", help="Steps a second; all in 10 s by default.", rich_help_panel=PLAYING, show_default=False
+        ),
     ] = None,
     first: Annotated[
-        int | None, typer.Option("--from", help="Begin at this step; 0 is the start.", rich_help_panel=PLAYING)
+        int | None,
+        typer.Option("--from", metavar="N", help="Begin at this step; 0 is the start.", rich_help_panel=PLAYING),
     ] = None,
-    last: Annotated[int | None, typer.Option("--to", help="End at this step.", rich_help_panel=PLAYING)] = None,
-    step: Annotated[int | None, typer.Option(help="Show only this step.", rich_help_panel=PLAYING)] = None,
+    last: Annotated[
+        int | None, typer.Option("--to", metavar="N", help="End at this step.", rich_help_panel=PLAYING)
+    ] = None,
+    step: Annotated[int | None, typer.Option(metavar="N", help="Show only this step.", rich_help_panel=PLAYING)] = None,
     row: WhichRow = None,
     output: options.OutputFile = None,
     live: options.Live = None,
@@ -48,7 +53,7 @@ def replay(
 
     Step numbers count recorded steps from 0, the start; steps without a reveal are left out. [[N]] is N masked tokens.
 
-    For example: sedd generate --trace run.jsonl && sedd replay run.jsonl --speed 20
+    For example: sedd replay run.jsonl --speed 20, after sedd generate --trace run.jsonl
     """
     from sedd_cli.render.export import check_speed
     from sedd_cli.render.replay import default_speed

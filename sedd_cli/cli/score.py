@@ -32,10 +32,12 @@ LONG_SECONDS = 10
 
 
 def score(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The document; '-' reads stdin.", show_default=False)],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The document; - is stdin.", show_default=False)],
     order: Annotated[
         Literal["any", "left-to-right"],
-        typer.Option(help="any: a bound over all orders. left-to-right: exact.", rich_help_panel=SCORING),
+        typer.Option(
+            metavar="NAME", help="any: a bound over all orders. left-to-right: exact.", rich_help_panel=SCORING
+        ),
     ] = "any",
     pseudo: Annotated[
         bool,
@@ -51,36 +53,46 @@ def score(
         ),
     ] = None,
     replicates: Annotated[
-        int, typer.Option(help="Independent estimates; their spread is the error.", rich_help_panel=SCORING)
+        int,
+        typer.Option(metavar="N", help="Independent estimates; their spread is the error.", rich_help_panel=SCORING),
     ] = 8,
     length: Annotated[
         int | None,
         typer.Option(
-            help="Tokens of a window; the checkpoint's by default.", rich_help_panel=SCORING, show_default=False
+            metavar="N",
+            help="Tokens of a window; the checkpoint's by default.",
+            rich_help_panel=SCORING,
+            show_default=False,
         ),
     ] = None,
     overlap: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             help="Tokens that a window shares with the one before; half by default.",
             rich_help_panel=SCORING,
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same figures.", rich_help_panel=SCORING)] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same figures.", rich_help_panel=SCORING)] = 0,
     output: options.OutputFile = None,
     json: options.Json = False,
     heat: Annotated[
         bool | None,
         typer.Option(
             "--heat/--no-heat",
-            help="The text, each token coloured by its nats. Default: if stdout is a terminal with colours.",
+            help="Show the text, each token coloured by its nats. Default: if stdout is a terminal with colours.",
             rich_help_panel=options.OUTPUT,
             show_default=False,
         ),
     ] = None,
     color: Annotated[
-        Color, typer.Option(help="Colour of the heat, and on stderr.", rich_help_panel=options.OUTPUT)
+        Color,
+        typer.Option(
+            metavar="WHEN",
+            help="Colour of the heat, and on stderr: auto, always or never.",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = "auto",
     quiet: options.Quiet = False,
     model: options.Model = None,
@@ -88,9 +100,9 @@ def score(
     dtype: options.Dtype = "auto",
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Measure how likely a document is: a bound on its -log p, in nats and bits, and the contribution of each token.
+    """Measure how likely a document is, and each of its tokens.
 
-    Ctrl-C reports the bound so far.
+    The figure is a bound on the document's -log p, in nats and bits. Ctrl-C reports the bound so far.
 
     For example: sedd score story.txt --until-error 0.01
     """

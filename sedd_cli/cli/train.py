@@ -27,56 +27,94 @@ if TYPE_CHECKING:
     from sedd_cli.training.recipe import Recipe
     from sedd_cli.training.session import PreparationReport, TrainingSession, ValidationReport
 
+TRAINING = "Training"
 MINUTES = 15.0
 """Default training time on a text."""
 
 
 def train(
-    source: Annotated[Path, typer.Argument(help="A text, a folder of texts, or a recipe (.toml).", show_default=False)],
-    run: Annotated[
-        Path | None, typer.Argument(metavar="", help="After `plot`: the run to draw.", show_default=False)
-    ] = None,
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SOURCE", help="A text, a folder of texts, or a recipe (.toml).", show_default=False),
+    ],
+    others: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The run's folder.", show_default=False, readable=False)
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="RUN",
+            help="The run's folder.",
+            rich_help_panel=TRAINING,
+            show_default=False,
+            readable=False,
+        ),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(help="How long to train on a text: 15 (recipes say it themselves).", show_default=False),
+        typer.Option(
+            metavar="X",
+            help="How long to train on a text. Default: 15; a recipe has its own length.",
+            rich_help_panel=TRAINING,
+            show_default=False,
+        ),
     ] = None,
     tokenizer: Annotated[
-        str | None, typer.Option(help="bpe:N, bytes, gpt2, or a folder with tokenizer.json.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="bpe:N, bytes, gpt2, or a folder with tokenizer.json.",
+            rich_help_panel=TRAINING,
+            show_default=False,
+        ),
     ] = None,
     init_from: Annotated[
         str | None,
         typer.Option(
             "--from",
+            metavar="NAME",
             help="A checkpoint to go on from: built-in name, folder, or OWNER/NAME of the hub.",
             autocompletion=model_names,
+            rich_help_panel=TRAINING,
             show_default=False,
         ),
     ] = None,
-    separator: Annotated[str | None, typer.Option(help="The line between documents.", show_default=False)] = None,
+    separator: Annotated[
+        str | None,
+        typer.Option(metavar="LINE", help="The line between documents.", rich_help_panel=TRAINING, show_default=False),
+    ] = None,
     change: Annotated[
         list[str] | None,
-        typer.Option("--set", help="key=value of the recipe, e.g. model.length=128.", show_default=False),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change the recipe: model.length=128. Repeatable.",
+            rich_help_panel=TRAINING,
+            show_default=False,
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in -o.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole recipe, and train nothing.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in -o.", rich_help_panel=TRAINING)
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the whole recipe; do not train.", rich_help_panel=TRAINING)
+    ] = False,
     device: options.Device = "auto",
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,
 ) -> None:
-    """Make a checkpoint. `sedd generate -m RUN` takes it, from the first save on.
+    """Make a checkpoint from a text or a recipe.
 
-    Ctrl-C stops after the step under way and saves; --resume goes on from there, bit for bit. `sedd train plot RUN`
-    draws the curves of a run.
+    From the first save on, sedd generate -m RUN takes it, and sedd plot RUN draws its curves. Ctrl-C stops after the
+    step under way and saves; --resume goes on from there, bit for bit.
+
+    For example: sedd train stories.txt -o runs/mine --minutes 30
     """
     terminal = Terminal(quiet=quiet or launched_rank() > 0, color=color)
-    if str(source) == "plot":
-        _plot(run, terminal)
-        return
-    if run is not None:
-        raise UsageError(f"one text, folder or recipe at a time: what is {run}?", "Put several texts into a folder.")
+    if others:
+        raise UsageError(
+            f"one text, folder or recipe at a time: what is {others[0]}?", "Put several texts into a folder."
+        )
     from sedd_cli.models.device import resolve_device
 
     where = resolve_device(device)
@@ -144,14 +182,6 @@ def _recipe(
     if init_from is not None:
         return make_recipe(recipe_from_checkpoint(init_from, source, minutes, on_cpu), changes, str(source))
     return make_recipe(recipe_for_text(source, minutes, on_cpu), changes, str(source))
-
-
-def _plot(run: Path | None, terminal: Terminal) -> None:
-    from sedd_cli.training.plot import plot_run
-
-    if run is None:
-        raise UsageError("which run is to be drawn?", "sedd train plot RUN")
-    terminal.info(f"drawn: {plot_run(run)}")
 
 
 def _plan_line(recipe: "Recipe", device: "torch.device", resume_dir: Path | None) -> str:

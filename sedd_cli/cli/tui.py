@@ -23,6 +23,7 @@ def tui(
     device: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME",
             envvar="SEDD_DEVICE",
             help="auto, cpu, cuda, cuda:N or mps. Default: from the settings.",
             rich_help_panel=options.MACHINE,
@@ -30,7 +31,12 @@ def tui(
         ),
     ] = None,
 ) -> None:
-    """Watch a text being generated; stop, step back, lock or remask tokens, resume; also in your own document."""
+    """Watch a text being generated, and take hold of it.
+
+    Stop, step back, lock or remask tokens, and resume; also in your own document, where gaps are filled.
+
+    For example: sedd tui story.txt
+    """
     if os.environ.get("TERM", "").lower() == "dumb":
         raise UsageError(
             "sedd tui cannot be shown on a dumb terminal (TERM=dumb)",

@@ -52,12 +52,16 @@ def compare(
     dtype_b: Annotated[
         str | None,
         typer.Option(
-            "--dtype-b", help="Precision of B, if not A's.", rich_help_panel=options.MACHINE, show_default=False
+            "--dtype-b",
+            metavar="NAME",
+            help="Precision of B, if not A's.",
+            rich_help_panel=options.MACHINE,
+            show_default=False,
         ),
     ] = None,
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Compare two checkpoints on the same blocks and the same noise: the paired difference, with its error.
+    """Compare two checkpoints on the same blocks and the same noise.
 
     The difference is nats of B minus nats of A: above 0, the data are likelier under A. --until-error limits its error.
 

@@ -1,7 +1,7 @@
 """Options shared by the commands of `sedd eval`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -25,7 +25,8 @@ FormatChoice = Annotated[
     Format | None,
     typer.Option(
         "--format",
-        help="Format of FILE. Default: text.",
+        metavar="NAME",
+        help=f"Format of FILE: {', '.join(get_args(Format))}. Default: text.",
         rich_help_panel=DATA,
         show_default=False,
     ),
@@ -34,7 +35,8 @@ SplitChoice = Annotated[
     Split | None,
     typer.Option(
         "--split",
-        help="Split of a named data set. Default: test.",
+        metavar="NAME",
+        help=f"Split of a named data set: {', '.join(get_args(Split))}. Default: test.",
         rich_help_panel=DATA,
         show_default=False,
     ),
@@ -44,32 +46,51 @@ Detokenise = Annotated[
     typer.Option("--detokenise/--no-detokenise", help="Undo the data set's tokenised spacing.", rich_help_panel=DATA),
 ]
 SeparatorChoice = Annotated[
-    Separator, typer.Option("--separator", help="Token after each document.", rich_help_panel=DATA)
+    Separator,
+    typer.Option(
+        "--separator",
+        metavar="NAME",
+        help=f"What follows each document: {' or '.join(get_args(Separator))}.",
+        rich_help_panel=DATA,
+    ),
 ]
 BlockLength = Annotated[
     int | None,
     typer.Option(
-        "--length", help="Tokens of a block; the checkpoint's by default.", rich_help_panel=DATA, show_default=False
+        "--length",
+        metavar="N",
+        help="Tokens of a block; the checkpoint's by default.",
+        rich_help_panel=DATA,
+        show_default=False,
     ),
 ]
 RemainderChoice = Annotated[
-    Remainder, typer.Option("--remainder", help="Treatment of the last, incomplete block.", rich_help_panel=DATA)
+    Remainder,
+    typer.Option(
+        "--remainder",
+        metavar="NAME",
+        help=f"What to do with the last, incomplete block: {' or '.join(get_args(Remainder))}.",
+        rich_help_panel=DATA,
+    ),
 ]
 MaxBlocks = Annotated[
     int | None,
-    typer.Option("--blocks", help="Use only the first N blocks.", rich_help_panel=DATA, show_default=False),
+    typer.Option(
+        "--blocks", metavar="N", help="Use only the first N blocks.", rich_help_panel=DATA, show_default=False
+    ),
 ]
 FormChoice = Annotated[
     Estimator | None,
     typer.Option(
         "--form",
+        metavar="NAME",
         help="Bounds: ao, lambda (absorbing), elbo (uniform). dwdse: the paper's figure. Default: ao or elbo.",
         rich_help_panel=MEASURING,
         show_default=False,
     ),
 ]
 Replicates = Annotated[
-    int, typer.Option(help="Independent estimates; their spread is the error.", rich_help_panel=MEASURING)
+    int, typer.Option(metavar="N", help="Independent estimates; their spread is the error.", rich_help_panel=MEASURING)
 ]
 UntilError = Annotated[
     float | None,
@@ -80,7 +101,7 @@ UntilError = Annotated[
         show_default=False,
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Random seed.", rich_help_panel=MEASURING)]
+Seed = Annotated[int, typer.Option(metavar="N", help="Random seed.", rich_help_panel=MEASURING)]
 Report = Annotated[
     Path | None,
     typer.Option(
