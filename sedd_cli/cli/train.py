@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 
     from sedd_cli.training.loop import StepReport
     from sedd_cli.training.recipe import Recipe
-    from sedd_cli.training.session import PreparationReport, TrainingSession, ValidationReport
+    from sedd_cli.training.session import PreparationReport, SampleReport, TrainingSession, ValidationReport
 
 TRAINING = "Training"
 MINUTES = 15.0
 """Default training time on a text."""
+SAMPLE_LENGTH = 300
+"""Characters of a sample, if it has more than one sentence."""
 
 
 def train(
@@ -241,7 +243,7 @@ def _report_events(session: "TrainingSession", terminal: Terminal) -> None:
             elif isinstance(event, ValidationReport):
                 terminal.info(_validated(event))
             elif isinstance(event, SampleReport):
-                terminal.info(f"a sample: {event.text[:300]}")
+                terminal.info(sample_line(event))
             elif isinstance(event, StepReport) and view is None and time.monotonic() - last_report > 10:
                 last_report = time.monotonic()
                 terminal.info(_report_line(event))
@@ -261,6 +263,18 @@ def _validated(event: "ValidationReport") -> str:
         f"step {event.step}: validation bound {event.nats_per_token:.3f} +- {event.standard_error:.3f} nats a token, "
         f"{event.bits_per_byte:.3f} bits a byte"
     )
+
+
+def sample_line(event: "SampleReport") -> str:
+    """A sample in a line: whole sentences, or the words of a text that has none."""
+    from sedd_cli.text.sentences import whole_sentences
+
+    sentences = whole_sentences(event.text, SAMPLE_LENGTH)
+    if sentences:
+        return f"a sample: {' '.join(sentences.split())}"
+    # What a network that knows little writes. The first and the last word may be cut.
+    words = " ".join(event.text[:SAMPLE_LENGTH].split()[1:-1])
+    return f"a sample, without a whole sentence yet: ... {words} ..." if words else "a sample: no text yet"
 
 
 def _report_line(event: "StepReport") -> str:

@@ -177,8 +177,7 @@ class TrainingSession:
             starting = OBJECTIVES[report.objective].autoregressive and self.recipe.model.process != "causal"
             if now - validated > 60 * settings.minutes and not starting:
                 yield from self._validate(metrics)
-                if settings.sample and self.world.is_first:
-                    yield self._sample(tokenizer)
+                yield from self._sample(tokenizer)
                 validated = now
             if now - saved > 60 * self.recipe.save.minutes:
                 yield self._save(tokenizer)
@@ -189,6 +188,8 @@ class TrainingSession:
         if not self.stopped:
             yield from self._validate(metrics)
         yield self._save(tokenizer)
+        if not self.stopped:
+            yield from self._sample(tokenizer)
 
     def _make_tokenizer_and_data(self) -> None:
         recipe, data = self.recipe, self.recipe.data
@@ -241,10 +242,13 @@ class TrainingSession:
         metrics.add({"kind": "validation", **self._bound, **seen})
         yield report
 
-    def _sample(self, tokenizer: Tokenizer) -> SampleReport:
+    def _sample(self, tokenizer: Tokenizer) -> Iterator[SampleReport]:
+        """A text of the weights last validated, from the first process, if the recipe wants it."""
+        if not (self.recipe.report.sample and self.world.is_first):
+            return
         config = self.recipe.config(self.tokens)
         checkpoint = Checkpoint(self.recipe.name, self.folder.path, config, self._ema_model, tokenizer)
-        return SampleReport(self.trainer.progress.step, generate(checkpoint, steps=64, seed=0)[0].text)
+        yield SampleReport(self.trainer.progress.step, generate(checkpoint, steps=64, seed=0)[0].text)
 
     def _save(self, tokenizer: Tokenizer) -> SaveReport:
         progress, keep = self.trainer.progress, self.recipe.save.keep
