@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import pytest
 import typer.main
@@ -91,6 +91,25 @@ def enlarge_vocabulary(folder: Path, tokens: int) -> None:
     save_file({n: w[rows] if len(w) == states else w for n, w in weights.items()}, folder / "model.safetensors")
 
 
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a home: no HOME, and no entry in the password database."""
+    if sys.platform == "win32":
+        pytest.skip("needs the password database")
+    import pwd
+
+    from huggingface_hub import constants
+
+    def no_entry(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
+    for variable in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    # As huggingface_hub expands it when it is imported.
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", os.path.expanduser("~/.cache/huggingface/hub"))  # noqa: PTH111
+
+
 @dataclass
 class Result:
     code: int
@@ -105,12 +124,12 @@ Sedd = Callable[..., Result]
 def sedd() -> Sedd:
     """Run the command in this process, with streams as in a pipe."""
 
-    def run(*args: str, stdin: bytes | None = b"") -> Result:
+    def run(*args: str, stdin: bytes | TextIO | None = b"") -> Result:
         out, err = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace")
-        code = 0
+        code, stream = 0, io.TextIOWrapper(io.BytesIO(stdin)) if isinstance(stdin, bytes) else stdin
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["sedd", *args])
-            patch.setattr(sys, "stdin", None if stdin is None else io.TextIOWrapper(io.BytesIO(stdin)))
+            patch.setattr(sys, "stdin", stream)
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
             try:

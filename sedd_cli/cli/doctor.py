@@ -1,5 +1,6 @@
 """`sedd doctor`: versions, devices, a self-test, and every path that sedd writes to."""
 
+import os
 import platform
 import re
 from importlib import metadata
@@ -20,9 +21,10 @@ def doctor(
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,
 ) -> None:
-    """Show versions and devices, run a self-test, and list every path that sedd uses. Exits 1 if the self-test fails.
+    """Show what runs here: versions, devices, a self-test, all paths.
 
-    The self-test computes the built-in checkpoint's log scores in float32 and compares them with recorded values.
+    The self-test computes the built-in checkpoint's log scores in float32 and compares them with recorded values. If it
+    fails, the exit code is 1.
     """
     with Output(None) as out:
         tests = _self_test(device)
@@ -100,16 +102,35 @@ def _self_test(device: str) -> list[dict[str, Any]]:
 
 def _paths() -> dict[str, dict[str, Any]]:
     from sedd_cli.models.cache import cache_folder
-    from sedd_cli.tui.recovery import RecoveryStore
+    from sedd_cli.tui.recovery import recovery_folder
     from sedd_cli.tui.settings import settings_path
 
-    paths = {
+    paths: dict[str, Path | None] = {
         "package": Path(sedd_cli.__file__).parent,
         "settings": settings_path(),
-        "recovery": RecoveryStore().folder,
+        "recovery": recovery_folder(),
         "hub cache": cache_folder(),
     }
-    return {name: {"path": str(path), "exists": path.exists()} for name, path in paths.items()}
+    return {name: _path_record(path, written=name != "package") for name, path in paths.items()}
+
+
+def _path_record(path: Path | None, *, written: bool) -> dict[str, Any]:
+    """Where something is, and what is wrong with that, if anything. `written`: it is not only read."""
+    if path is None:
+        return {"path": None, "exists": False, "problem": "this user has no home folder"}
+    record: dict[str, Any] = {"path": str(path), "exists": os.path.lexists(path)}
+    try:
+        # The folder in which it is made, if it does not exist yet.
+        place = next(p for p in (path, *path.absolute().parents) if p.exists())
+    except OSError as error:
+        return {**record, "problem": error.strerror}
+    if place.is_file() and place != path:
+        return {**record, "problem": f"cannot be made: {place} is a file"}
+    if place == path and not os.access(path, os.R_OK):
+        return {**record, "problem": "cannot be read"}
+    if written and not os.access(place, os.W_OK):
+        return {**record, "problem": "is read-only" if place == path else f"cannot be made: {place} is read-only"}
+    return record
 
 
 def _as_text(report: dict[str, Any]) -> str:
@@ -125,8 +146,13 @@ def _as_text(report: dict[str, Any]) -> str:
     ]
     lines += [_self_test_line(check) for check in report["self_test"]]
     lines.append("")
-    lines += [f"{name}: {p['path']}{'' if p['exists'] else ' (not there)'}" for name, p in report["paths"].items()]
+    lines += [_path_line(name, place) for name, place in report["paths"].items()]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _path_line(name: str, place: dict[str, Any]) -> str:
+    note = place.get("problem") or ("" if place["exists"] else "not there")
+    return f"{name}: {place['path'] or 'none'}" + (f" ({note})" if note else "")
 
 
 def _self_test_line(check: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from sedd_cli.cli.terminal import Terminal
 
 def download(
     name: Annotated[str, typer.Argument(metavar="NAME", help="OWNER/NAME on the hub.", autocompletion=hub_names)],
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit. Default: main.")] = None,
+    revision: Annotated[str | None, typer.Option(metavar="NAME", help="Branch, tag or commit. Default: main.")] = None,
     json: options.Json = False,
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,

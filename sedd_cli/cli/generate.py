@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sedd_cli.atomic import STDOUT, descriptor_of
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import fetch_if_missing, load
-from sedd_cli.cli.output import Output, as_json, join_texts, read_prompt
+from sedd_cli.cli.output import Output, as_json, check_outputs, file_or_stdout, join_texts, read_prompt, stdin_waits
 from sedd_cli.cli.preview import preview
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.distributed import launched, launched_rank, process_group
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 def generate(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PROMPT", help="How the text begins; '-' reads it from stdin.", show_default=False),
+        typer.Argument(metavar="PROMPT", help="How the text begins; - reads it from stdin.", show_default=False),
     ] = None,
     *,
     sampling: SamplingOptions,
@@ -38,7 +39,8 @@ def generate(
         typer.Option(
             "-o",
             "--output",
-            help="A file instead of stdout; into a folder (FOLDER/) JSON lines, gone on with where they end.",
+            metavar="FILE",
+            help="Write to FILE; - is stdout. FOLDER/ gets JSON lines, and a second run adds what is missing.",
             rich_help_panel=options.OUTPUT,
             show_default=False,
         ),
@@ -59,21 +61,22 @@ def generate(
     """Write text by denoising a canvas of MASK.
 
     The text goes to stdout and nothing else does. Ctrl-C prints what is there, with [[N]] for N tokens still masked.
+    A prompt that begins with a dash goes after --.
 
-    For example: sedd generate "Once upon a time" --seed 1 (a prompt that begins with a dash goes after --)
+    For example: sedd generate "Once upon a time" --seed 1
     """
     terminal = Terminal(quiet=quiet or launched_rank() > 0, color=color, live=live)
     sampling = replace(sampling, prompt=read_prompt(" ".join(words) if words else None))
     check_ranges(sampling)
-    if trace is not None and output is not None and trace.resolve() == Path(output).resolve():
-        raise UsageError(f"-o and --trace both write to {output}", "Give each its own file.")
+    file = file_or_stdout(output) if output else None
+    check_outputs({**({"-o": file} if file else {"the text": STDOUT}), "--trace": trace})
     if launched() or _is_folder(output):
         if trace is not None:
             raise UsageError("samples in a folder have no trace", "Leave out --trace, or give a file with -o.")
         _into_folder(output, sampling, full_canvas, lambda: load(model, device, dtype, terminal), terminal)
         return
     with ExitStack() as stack:
-        out = stack.enter_context(Output(Path(output) if output else None))
+        out = stack.enter_context(Output(file))
         fetch_if_missing(model, terminal)
         with preview(model, sampling, terminal) as view:
             from sedd_cli.cli.watch import report_steps, run_job
@@ -125,7 +128,7 @@ def _into_folder(
     from sedd_cli.generation.engine import Run
     from sedd_cli.generation.request import Request
 
-    if output is None:
+    if output is None or descriptor_of(file_or_stdout(output)) is not None:
         raise UsageError("several processes write to a folder", "Give one with -o FOLDER/.")
     if Path(output).is_file():
         raise UsageError(f"{output} is a file, not a folder", "Give a folder with -o FOLDER/.")
@@ -152,6 +155,8 @@ def _warn(run: "Run", terminal: Terminal) -> None:
     from sedd_cli.generation.warnings import job_ood_warning, length_warning, sampling_warnings
 
     checkpoint, canvas = run.checkpoint, run.canvas
+    if run.request.asked.prompt is None and stdin_waits():
+        terminal.info("stdin is not read: sedd generate - takes the prompt from it")
     if run.excludes_end_of_text:
         terminal.info("between prompt and suffix the end-of-text token is left out")
     given = "a prompt" if canvas.prompt or canvas.suffix else None

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sedd_cli.atomic import STDOUT
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.gaps import AskedGaps
-from sedd_cli.cli.output import Output, as_json
+from sedd_cli.cli.output import Output, as_json, check_outputs
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.generation.options import SamplingOptions
@@ -28,11 +29,12 @@ MIN_WIDTH = 40
 
 @options.takes_sampling_options("infill", first=("num_samples", "steps", "seed", "row", "length"))
 def infill(
-    file: Annotated[str, typer.Argument(help="The document; '-' is stdin.", show_default=False)],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The document; - is stdin.", show_default=False)],
     *,
     mask: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="SPAN",
             help="A span to rewrite, as a Python slice: 10:40, :40, -20:. Repeatable.",
             rich_help_panel=GAPS,
             show_default=False,
@@ -41,25 +43,31 @@ def infill(
     unit: Annotated[
         str,
         typer.Option(
-            help="What --mask counts: chars, words, lines (whose endings stay) or tokens.", rich_help_panel=GAPS
+            metavar="NAME",
+            help="What --mask counts: chars, words, lines (whose endings stay) or tokens.",
+            rich_help_panel=GAPS,
         ),
     ] = "chars",
     regex: Annotated[
         str | None,
-        typer.Option(help="Rewrite what this pattern matches.", rich_help_panel=GAPS, show_default=False),
+        typer.Option(
+            metavar="PATTERN", help="Rewrite what this pattern matches.", rich_help_panel=GAPS, show_default=False
+        ),
     ] = None,
     marker: Annotated[
         tuple[str, str],
         typer.Option(
             metavar="OPEN CLOSE",
-            help="Without --mask and --regex: rewrite [[...]], [[12]] and [[5-20]] (tokens).",
+            help="Without --mask and --regex, gaps are [[...]], [[12]] and [[5-20]] (tokens): change the brackets.",
             rich_help_panel=GAPS,
+            show_default=False,
         ),
     ] = ("[[", "]]"),
     tokens: Annotated[
         str | None,
         typer.Option(
-            help="How many to write in each gap: N, LO-HI or auto. Default: as many as stood there.",
+            metavar="N|LO-HI|auto",
+            help="How many to write in each gap. Default: as many as stood there.",
             rich_help_panel=GAPS,
             show_default=False,
         ),
@@ -121,15 +129,14 @@ def infill(
     if in_place:
         _check_in_place(file)
     document = read_document(file)
-    if output is not None and document.path is not None and output.resolve() == document.path.resolve():
-        raise UsageError(f"-o would write over {file}", "Use --in-place, which keeps what it was.")
-    for place in (output, Path(file)):
-        if trace is not None and place is not None and trace.resolve() == place.resolve():
-            raise UsageError(f"--trace would write over {place}", "Give it a file of its own.")
+    printed = not in_place or json or diff
+    document_to = {} if not printed else {"the document": STDOUT} if output is None else {"-o": output}
+    inputs = [] if document.path is None else [document.path]
+    check_outputs({**document_to, "--trace": trace}, inputs, "Use --in-place, which keeps what it was.")
     with ExitStack() as stack:
         if in_place:
             check_writable(document)
-        out = stack.enter_context(Output(output)) if not in_place or json or diff else None
+        out = stack.enter_context(Output(output)) if printed else None
         from sedd_cli.cli.watch import report_steps, run_job
         from sedd_cli.generation.infill import Infilling, ranked
         from sedd_cli.generation.request import Request

@@ -4,7 +4,6 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 import sedd_cli
 from sedd_cli.cli.doctor import doctor
@@ -12,8 +11,10 @@ from sedd_cli.cli.download import download
 from sedd_cli.cli.eval import evaluate
 from sedd_cli.cli.export import export
 from sedd_cli.cli.generate import generate
+from sedd_cli.cli.help import Command, Group
 from sedd_cli.cli.infill import infill
 from sedd_cli.cli.models import models
+from sedd_cli.cli.plot import plot
 from sedd_cli.cli.replay import replay
 from sedd_cli.cli.score import score
 from sedd_cli.cli.terminal import Terminal
@@ -23,8 +24,27 @@ from sedd_cli.distributed import LocalError, PeerLostError, launched_rank
 from sedd_cli.errors import SeddError
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The commands. Removes pydantic's prefix from the message on a bad value, which typer passes on."""
+
+    order = (
+        "generate",
+        "infill",
+        "tui",
+        "score",
+        "replay",
+        "export",
+        "train",
+        "plot",
+        "eval",
+        "models",
+        "download",
+        "doctor",
+    )
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        # The older name of `sedd plot`.
+        return super().resolve_command(ctx, args[1:] if args[:2] == ["train", "plot"] else args)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -34,10 +54,17 @@ class Commands(TyperGroup):
             raise
 
 
+HELP = """Score-entropy discrete diffusion on text: generate by denoising, and watch it happen.
+
+  sedd generate "Once upon a time"
+  sedd infill story.txt --mask 10:40 --diff
+
+sedd COMMAND --help shows the options of a command."""
+
 app = typer.Typer(
     name="sedd",
     cls=Commands,
-    help="Score-entropy discrete diffusion on text: generate by denoising, and watch it happen.",
+    help=HELP,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -67,17 +94,10 @@ def root(
     context.obj.debug = debug
 
 
-app.command()(generate)
-app.command()(infill)
-app.command()(score)
+for function in (generate, infill, tui, score, replay, export, train, plot, download, doctor):
+    app.command(cls=Command)(function)
 app.add_typer(evaluate, name="eval")
-app.command()(train)
-app.command()(tui)
-app.command()(replay)
-app.command()(export)
-app.command()(download)
 app.add_typer(models, name="models")
-app.command()(doctor)
 
 
 def main() -> None:
@@ -101,6 +121,9 @@ def main() -> None:
             sys.exit(130)
         if isinstance(error, OSError) and error.filename is not None and error.strerror:
             Terminal().error(SeddError(f"{error.filename}: {error.strerror}", "Choose another path."))
+            sys.exit(1)
+        if isinstance(error, RuntimeError) and "home directory" in str(error):
+            Terminal().error(SeddError("this user has no home folder", "Set HOME."))
             sys.exit(1)
         # On a CPU torch has no exception class for it, only a message.
         if isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error):

@@ -3,20 +3,24 @@
 import json as json_
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sedd_cli.cli import options
 from sedd_cli.cli.completion import hub_names, model_names
+from sedd_cli.cli.help import Command, Group
 from sedd_cli.cli.output import Output, as_json
 from sedd_cli.cli.terminal import Terminal
-from sedd_cli.errors import UsageError
+from sedd_cli.errors import SeddError, UsageError
+
+if TYPE_CHECKING:
+    from sedd_cli.models.cache import CachedCheckpoint
 
 models = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
-    help="List, show and delete checkpoints: built in, in the hub's cache, known on the hub.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    help="List, show and delete checkpoints.",
 )
 Name = Annotated[
     str,
@@ -24,13 +28,13 @@ Name = Annotated[
 ]
 
 
-@models.command("list")
+@models.command("list", cls=Command)
 def list_(
     names: Annotated[bool, typer.Option("--names", help="Print names only, one per line.")] = False,
     json: options.Json = False,
 ) -> None:
-    """List the checkpoints that are built in, in the hub's cache, or known on the hub."""
-    rows = _rows()
+    """List the checkpoints: built in, in the hub's cache, on the hub."""
+    rows = _rows(_cached(Terminal()))
     with Output(None) as out:
         if json:
             out.write(as_json({"models": rows}))
@@ -40,7 +44,7 @@ def list_(
             out.write(_table(rows))
 
 
-@models.command()
+@models.command(cls=Command)
 def show(name: Name, json: options.Json = False) -> None:
     """Show a checkpoint's config, provenance, size and hash."""
     from sedd_cli.models.names import PUBLIC_CHECKPOINTS, cached_repository, find_checkpoint, local_folder
@@ -60,7 +64,7 @@ def show(name: Name, json: options.Json = False) -> None:
         out.write(as_json(record) if json else _join_lines(_flatten(record)))
 
 
-@models.command()
+@models.command(cls=Command)
 def path(name: Name) -> None:
     """Print the folder of a local checkpoint."""
     from sedd_cli.models.names import find_checkpoint
@@ -69,14 +73,17 @@ def path(name: Name) -> None:
         out.write(f"{find_checkpoint(name).absolute()}\n")
 
 
-@models.command()
+@models.command(cls=Command)
 def rm(
     name: Annotated[str, typer.Argument(metavar="NAME", help="OWNER/NAME.", autocompletion=hub_names)],
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")] = False,
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,
 ) -> None:
-    """Delete all revisions of a repository from the hub's cache, after confirmation."""
+    """Delete a repository from the hub's cache, after confirmation.
+
+    All its revisions are deleted. Built-in checkpoints and folders are not touched.
+    """
     from rich.filesize import decimal
 
     from sedd_cli.models.cache import remove_cached, repository_size
@@ -101,8 +108,18 @@ def rm(
     terminal.info(f"deleted {repository}: {size} freed")
 
 
-def _rows() -> list[dict[str, object]]:
+def _cached(terminal: Terminal) -> "list[CachedCheckpoint]":
+    """The checkpoints in the hub's cache; none, with a warning, if it cannot be read."""
     from sedd_cli.models.cache import cached_checkpoints
+
+    try:
+        return cached_checkpoints()
+    except SeddError as error:
+        terminal.warn(f"{error.message}. {error.hint}")
+        return []
+
+
+def _rows(checkpoints: "list[CachedCheckpoint]") -> list[dict[str, object]]:
     from sedd_cli.models.folder import folder_size, read_config
     from sedd_cli.models.names import DEFAULT_CHECKPOINT, PUBLIC_CHECKPOINTS, built_in_names, find_checkpoint
 
@@ -126,7 +143,7 @@ def _rows() -> list[dict[str, object]]:
             "path": str(c.folder),
             "about": PUBLIC_CHECKPOINTS.get(c.name, ""),
         }
-        for c in cached_checkpoints()
+        for c in checkpoints
     ]
     cached_names = {row["name"] for row in cached}
     uncached: list[dict[str, object]] = [
@@ -189,9 +206,7 @@ def _tokenizer(folder: Path) -> str:
 
 
 def _is_cached(name: str) -> bool:
-    from sedd_cli.models.cache import cached_checkpoints
-
-    return any(cached.name == name for cached in cached_checkpoints())
+    return any(cached.name == name for cached in _cached(Terminal()))
 
 
 def _flatten(record: dict[str, Any], prefix: str = "") -> Iterable[str]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from sedd_cli.cli.completion import model_names
+from sedd_cli.cli.output import file_or_stdout
 from sedd_cli.cli.terminal import Color
 from sedd_cli.generation.options import TABLE, CommandName, Entry, SamplingOptions
 
@@ -21,17 +22,24 @@ CHECKPOINT = "Built-in name, folder, or OWNER/NAME[@REVISION] of the hub."
 DEVICES = "auto, cpu, cuda, cuda:N or mps."
 
 Model = Annotated[
-    str | None, _machine("-m", "--model", envvar="SEDD_MODEL", autocompletion=model_names, help=CHECKPOINT)
+    str | None,
+    _machine("-m", "--model", metavar="NAME", envvar="SEDD_MODEL", autocompletion=model_names, help=CHECKPOINT),
 ]
-Device = Annotated[str, _machine(envvar="SEDD_DEVICE", help=DEVICES)]
-Dtype = Annotated[str, _machine(help="auto, float32, int8 (CPU), bfloat16 or float16 (CUDA, MPS).")]
-BatchSize = Annotated[int | None, _machine(help=TABLE["batch_size"].option.help)]
-OutputFile = Annotated[Path | None, _output("-o", "--output", readable=False, help="Write to FILE, not stdout.")]
+Device = Annotated[str, _machine(metavar="NAME", envvar="SEDD_DEVICE", help=DEVICES)]
+Dtype = Annotated[str, _machine(metavar="NAME", help="auto, float32, int8 (CPU), bfloat16 or float16 (CUDA, MPS).")]
+BatchSize = Annotated[int | None, _machine(metavar="N", help=TABLE["batch_size"].option.help)]
+OutputFile = Annotated[
+    Path | None,
+    _output("-o", "--output", metavar="FILE", parser=file_or_stdout, help="Write to FILE; - is stdout."),
+]
 Json = Annotated[bool, _output("--json", help="Print JSON.")]
-Trace = Annotated[Path | None, _output(readable=False, help="Record every step as JSON lines.")]
+Trace = Annotated[
+    Path | None,
+    _output(metavar="FILE", parser=file_or_stdout, help="Record every step as JSON lines; - is stdout."),
+]
 Quiet = Annotated[bool, _output("-q", "--quiet", help="No notes, no warnings.")]
 Live = Annotated[bool | None, _output("--live/--no-live", help="Show the canvas. Default: if stderr is a terminal.")]
-ColorChoice = Annotated[Color, _output(help="Colour on stderr.")]
+ColorChoice = Annotated[Color, _output(metavar="WHEN", help="Colour on stderr: auto, always or never.")]
 
 
 def takes_sampling_options(command: CommandName, first: tuple[str, ...]) -> Callable[[Callable[..., None]], Any]:
@@ -76,6 +84,7 @@ def _parameter(entry: Entry, command: CommandName) -> inspect.Parameter:
     default = entry.default if shown.default is None else shown.default
     declared = typer.Option(
         *option.flags,
+        metavar=option.metavar,
         help=option.help if shown.help is None else shown.help,
         rich_help_panel=SAMPLING if option.panel == "sampling" else MACHINE,
         show_default=default not in (None, ""),

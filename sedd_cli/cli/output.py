@@ -3,12 +3,14 @@
 import json
 import os
 import sys
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from sedd_cli.atomic import AtomicFile
+from sedd_cli.atomic import STDOUT, AtomicFile, descriptor_of
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.text.byte_level import END_OF_TEXT
 from sedd_cli.text.encodings import BOM, decode, fault_of
@@ -18,15 +20,16 @@ if TYPE_CHECKING:
 
 
 class Output:
-    """The destination of the data. A file is checked at once and replaced atomically by `write`.
+    """The destination of the data: stdout (None), or a file, checked at once and replaced atomically by `write`.
 
     Raises `SeddError` if it cannot be written.
     """
 
     def __init__(self, path: Path | None) -> None:
-        if path is None:
+        self.to_stdout = path is None or descriptor_of(path) == 1
+        if self.to_stdout:
             _check_stdout()
-        self._file = None if path is None else AtomicFile(path)
+        self._file = None if path is None or self.to_stdout else AtomicFile(path)
 
     def __enter__(self) -> Self:
         return self
@@ -39,25 +42,25 @@ class Output:
 
     def save_partial(self, terminal: "Terminal") -> bool:
         """Redirect partial data to stdout if it would replace an existing file. Returns whether it does."""
-        if self._file is None or not self._file.path.is_file():
+        if self._file is None or not self._file.replaces:
             return False
         _check_stdout()
         self._file.discard()
         terminal.info(f"stopped: {self._file.path} was left as it is")
-        self._file = None
+        self._file, self.to_stdout = None, True
         return True
 
     def write(self, text: str) -> None:
-        """Write all the data, as UTF-8."""
-        if self._file is not None:
-            self._file.write(_encode(text))
-            self._file.commit()
-            return
-        if sys.stdout.isatty():
+        """Write all the data, as UTF-8; shown inert on a terminal."""
+        if sys.stdout.isatty() if self._file is None else self._file.is_terminal:
             from sedd_cli.render.inert import inert
 
             text = inert(text)
-        self._to_stdout(text)
+        if self._file is None:
+            self._write_to_stdout(text)
+        else:
+            self._file.write(_encode(text))
+            self._file.commit()
 
     def show(self, parts: list[tuple[str, str]], color: "Color" = "auto") -> None:
         """Write parts of text with their styles: in colour on a terminal or if `color` is "always"."""
@@ -72,9 +75,9 @@ class Output:
         console = Console(file=sys.stdout, force_terminal=True if color == "always" else None)
         # Rendered part by part: Console.print would expand tabs.
         system = COLOR_SYSTEMS.get(console.color_system or "") if not console.no_color else None
-        self._to_stdout("".join(console.get_style(s).render(inert(p), color_system=system) for p, s in parts))
+        self._write_to_stdout("".join(console.get_style(s).render(inert(p), color_system=system) for p, s in parts))
 
-    def _to_stdout(self, text: str) -> None:
+    def _write_to_stdout(self, text: str) -> None:
         try:
             sys.stdout.buffer.write(_encode(text))
             sys.stdout.buffer.flush()
@@ -95,12 +98,31 @@ def _encode(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-def check_not_overwritten(inputs: Iterable[str | Path], *outputs: Path | None) -> None:
-    """Raises `UsageError` if an output is one of the inputs."""
+def file_or_stdout(name: str) -> Path:
+    """A file to write to by its name; `-` is stdout."""
+    return STDOUT if name == "-" else Path(name)
+
+
+def check_outputs(
+    outputs: Mapping[str, Path | None], inputs: Iterable[str | Path] = (), hint: str = "Give another file."
+) -> None:
+    """Check where several options write: `outputs` maps each option to its file, None if it is not given.
+
+    Raises `UsageError` if an output is one of the inputs (with `hint`), or two are the same file or stream.
+    """
     read = {os.path.realpath(file) for file in inputs}
-    for path in outputs:
-        if path is not None and path.exists() and os.path.realpath(path) in read:
-            raise UsageError(f"the output would write over {path}, which is an input", "Give another file.")
+    taken: dict[object, str] = {}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        place = descriptor_of(path) or os.path.realpath(path)
+        if place in read and path.exists():
+            raise UsageError(f"{option} would write over {path}, which is an input", hint)
+        if place in taken:
+            name = "stdout" if place == 1 else path
+            raise UsageError(f"{taken[place]} and {option} both write to {name}", "Give each its own file.")
+        if place != os.path.realpath(os.devnull):
+            taken[place] = option
 
 
 def join_texts(texts: list[str]) -> str:
@@ -110,6 +132,23 @@ def join_texts(texts: list[str]) -> str:
 
 def as_json(record: dict[str, object]) -> str:
     return json.dumps({"schema_version": 1, **record}, ensure_ascii=False, indent=2) + "\n"
+
+
+def stdin_waits() -> bool:
+    """Whether stdin is a pipe or a file with data to read; reads nothing and never blocks.
+
+    False on Windows, which cannot be asked.
+    """
+    if sys.platform == "win32" or sys.stdin is None or sys.stdin.isatty():
+        return False
+    import fcntl
+    import termios
+
+    waiting = array("i", [0])
+    # A stdin without a descriptor, or that cannot be asked, as /dev/null.
+    with suppress(OSError):
+        fcntl.ioctl(sys.stdin.fileno(), termios.FIONREAD, waiting)
+    return waiting[0] > 0
 
 
 def read_prompt(prompt: str | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedd_cli.cli import options
-from sedd_cli.cli.output import Output
+from sedd_cli.cli.output import Output, check_outputs
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 
@@ -19,19 +19,22 @@ HOLD = 1.0
 """Minimum seconds for which the last step stays on the screen."""
 
 TraceFile = Annotated[Path, typer.Argument(metavar="TRACE", help="Trace file written by --trace.")]
-WhichRow = Annotated[int | None, typer.Option("--row", help="Row of the text to use. Default: the first.")]
+WhichRow = Annotated[int | None, typer.Option("--row", metavar="N", help="Row of the text to use. Default: the first.")]
 
 
 def replay(
     trace: TraceFile,
     speed: Annotated[
-        float | None, typer.Option(help="Steps a second; all in 10 s by default.", rich_help_panel=PLAYING)
+        float | None, typer.Option(metavar="X", help="Steps a second; all in 10 s by default.", rich_help_panel=PLAYING)
     ] = None,
     first: Annotated[
-        int | None, typer.Option("--from", help="Begin at this step; 0 is the start.", rich_help_panel=PLAYING)
+        int | None,
+        typer.Option("--from", metavar="N", help="Begin at this step; 0 is the start.", rich_help_panel=PLAYING),
     ] = None,
-    last: Annotated[int | None, typer.Option("--to", help="End at this step.", rich_help_panel=PLAYING)] = None,
-    step: Annotated[int | None, typer.Option(help="Show only this step.", rich_help_panel=PLAYING)] = None,
+    last: Annotated[
+        int | None, typer.Option("--to", metavar="N", help="End at this step.", rich_help_panel=PLAYING)
+    ] = None,
+    step: Annotated[int | None, typer.Option(metavar="N", help="Show only this step.", rich_help_panel=PLAYING)] = None,
     row: WhichRow = None,
     output: options.OutputFile = None,
     live: options.Live = None,
@@ -44,7 +47,7 @@ def replay(
 
     Step numbers count recorded steps from 0, the start; steps without a reveal are left out. [[N]] is N masked tokens.
 
-    For example: sedd generate --trace run.jsonl && sedd replay run.jsonl --speed 20
+    For example: sedd replay run.jsonl --speed 20, after sedd generate --trace run.jsonl
     """
     from sedd_cli.render.export import check_speed
     from sedd_cli.render.replay import default_speed
@@ -53,8 +56,7 @@ def replay(
     if step is not None and not (first is last is speed is None):
         raise UsageError("--step shows a single step", "Leave --from, --to and --speed out.")
     check_speed(speed)
-    if output is not None and output.resolve() == trace.resolve():
-        raise UsageError(f"-o would write over {trace}", "Give it a file of its own.")
+    check_outputs({"-o": output}, [trace])
     with Output(output) as out:
         sample = read_recording(trace, row, terminal)
         low, high = (step, step) if step is not None else (first or 0, sample.last if last is None else last)

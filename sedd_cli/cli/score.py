@@ -9,7 +9,7 @@ import typer
 
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import load
-from sedd_cli.cli.output import Output, as_json, check_not_overwritten
+from sedd_cli.cli.output import Output, as_json, check_outputs
 from sedd_cli.cli.terminal import Color, Terminal
 from sedd_cli.errors import UsageError
 from sedd_cli.text.document import read_document
@@ -32,10 +32,12 @@ LONG_SECONDS = 10
 
 
 def score(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The document; '-' reads stdin.", show_default=False)],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The document; - is stdin.", show_default=False)],
     order: Annotated[
         Literal["any", "left-to-right"],
-        typer.Option(help="any: a bound over all orders. left-to-right: exact.", rich_help_panel=SCORING),
+        typer.Option(
+            metavar="NAME", help="any: a bound over all orders. left-to-right: exact.", rich_help_panel=SCORING
+        ),
     ] = "any",
     pseudo: Annotated[
         bool,
@@ -51,36 +53,46 @@ def score(
         ),
     ] = None,
     replicates: Annotated[
-        int, typer.Option(help="Independent estimates; their spread is the error.", rich_help_panel=SCORING)
+        int,
+        typer.Option(metavar="N", help="Independent estimates; their spread is the error.", rich_help_panel=SCORING),
     ] = 8,
     length: Annotated[
         int | None,
         typer.Option(
-            help="Tokens of a window; the checkpoint's by default.", rich_help_panel=SCORING, show_default=False
+            metavar="N",
+            help="Tokens of a window; the checkpoint's by default.",
+            rich_help_panel=SCORING,
+            show_default=False,
         ),
     ] = None,
     overlap: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             help="Tokens that a window shares with the one before; half by default.",
             rich_help_panel=SCORING,
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same figures.", rich_help_panel=SCORING)] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same figures.", rich_help_panel=SCORING)] = 0,
     output: options.OutputFile = None,
     json: options.Json = False,
     heat: Annotated[
         bool | None,
         typer.Option(
             "--heat/--no-heat",
-            help="The text, each token coloured by its nats. Default: if stdout is a terminal with colours.",
+            help="Show the text, each token coloured by its nats. Default: if stdout is a terminal with colours.",
             rich_help_panel=options.OUTPUT,
             show_default=False,
         ),
     ] = None,
     color: Annotated[
-        Color, typer.Option(help="Colour of the heat, and on stderr.", rich_help_panel=options.OUTPUT)
+        Color,
+        typer.Option(
+            metavar="WHEN",
+            help="Colour of the heat, and on stderr: auto, always or never.",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = "auto",
     quiet: options.Quiet = False,
     model: options.Model = None,
@@ -88,9 +100,9 @@ def score(
     dtype: options.Dtype = "auto",
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Measure how likely a document is: a bound on its -log p, in nats and bits, and the contribution of each token.
+    """Measure how likely a document is, and each of its tokens.
 
-    Ctrl-C reports the bound so far.
+    The figure is a bound on the document's -log p, in nats and bits. Ctrl-C reports the bound so far.
 
     For example: sedd score story.txt --until-error 0.01
     """
@@ -98,7 +110,7 @@ def score(
     if json and heat:
         raise UsageError("--json and --heat cannot both be printed", "JSON contains the nats of each token.")
     document = read_document(file, unpack=True)
-    check_not_overwritten([file], output)
+    check_outputs({"-o": output}, [file])
     with Output(output) as out:
         from sedd_cli.evaluation.score import ScoreEvaluation, ScoreRequest
 
@@ -120,11 +132,12 @@ def score(
         if result is None:
             terminal.info("stopped before the first result")
             raise typer.Exit(130)
-        aside = output is not None and (finished or not out.save_partial(terminal))
+        if not finished:
+            out.save_partial(terminal)
         if json:
             out.write(_as_json(evaluation, result, finished))
         else:
-            console = _console(heat, color, aside=aside)
+            console = _console(heat, color, aside=not out.to_stdout)
             shown = None if console is None else (console, _pieces(evaluation, result))
             _print(out, evaluation, result, shown)
         if not finished:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sedd_cli.atomic import descriptor_of
 from sedd_cli.cli import options
 from sedd_cli.cli.completion import model_names
 from sedd_cli.cli.output import Output
@@ -25,49 +26,82 @@ if TYPE_CHECKING:
     from sedd_cli.training.loop import StepReport
     from sedd_cli.training.preparation import CorpusReport
     from sedd_cli.training.recipe import Recipe
-    from sedd_cli.training.session import PreparationReport, TrainingSession, ValidationReport
+    from sedd_cli.training.session import PreparationReport, SampleReport, TrainingSession, ValidationReport
 
+TRAINING = "Training"
 MINUTES = 15.0
 """Default training time on a text."""
+SAMPLE_LENGTH = 300
+"""Characters of a sample, if it has more than one sentence."""
 
 
 def train(
-    source: Annotated[Path, typer.Argument(help="A text, a folder of texts, or a recipe (.toml).")],
-    run: Annotated[Path | None, typer.Argument(metavar="", help="After `plot`: the run to draw.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="The run's folder.", readable=False)] = None,
-    minutes: Annotated[float | None, typer.Option(help="Minutes of training on a text. Default: 15.")] = None,
-    tokenizer: Annotated[str | None, typer.Option(help="bpe:N, bytes, gpt2, or a folder with tokenizer.json.")] = None,
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A text, a folder of texts, or a recipe (.toml).")],
+    others: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="RUN", help="The run's folder.", rich_help_panel=TRAINING, readable=False
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="How long to train on a text. Default: 15; a recipe has its own length.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="bpe:N, bytes, gpt2, or a folder with tokenizer.json.", rich_help_panel=TRAINING
+        ),
+    ] = None,
     init_from: Annotated[
         str | None,
         typer.Option(
             "--from",
+            metavar="NAME",
             help="A checkpoint to start from: built-in name, folder, or OWNER/NAME of the hub.",
             autocompletion=model_names,
+            rich_help_panel=TRAINING,
         ),
     ] = None,
-    separator: Annotated[str | None, typer.Option(help="The line between documents.")] = None,
-    text_key: Annotated[str | None, typer.Option(help="Key of the text in JSON objects.")] = None,
-    change: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value of the recipe, e.g. model.length=128.")
+    separator: Annotated[
+        str | None, typer.Option(metavar="LINE", help="The line between documents.", rich_help_panel=TRAINING)
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in -o.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole recipe; do not train.")] = False,
+    text_key: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Key of the text in JSON objects.", rich_help_panel=TRAINING)
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change the recipe: model.length=128. Repeatable.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in -o.", rich_help_panel=TRAINING)] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the whole recipe; do not train.", rich_help_panel=TRAINING)
+    ] = False,
     device: options.Device = "auto",
     color: options.ColorChoice = "auto",
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a checkpoint. `sedd generate -m RUN` loads it, from the first save on.
+    """Make a checkpoint from a text or a recipe.
 
-    Ctrl-C stops after the current step and saves; --resume continues from there, bit for bit. `sedd train plot RUN`
-    draws the curves of a run.
+    From the first save on, sedd generate -m RUN takes it, and sedd plot RUN draws its curves. Ctrl-C stops after the
+    step under way and saves; --resume goes on from there, bit for bit.
+
+    For example: sedd train stories.txt -o runs/mine --minutes 30
     """
     terminal = Terminal(quiet=quiet or launched_rank() > 0, color=color)
-    if str(source) == "plot":
-        _plot(run, terminal)
-        return
-    if run is not None:
+    if others:
         raise UsageError(
-            f"train takes one text, folder or recipe, not {run} as well", "Put several texts into a folder."
+            f"one text, folder or recipe at a time: what is {others[0]}?", "Put several texts into a folder."
         )
     from sedd_cli.models.device import resolve_device
 
@@ -87,6 +121,8 @@ def train(
         return
     if output is None:
         raise UsageError("train needs a folder to write to", "Give one with -o RUN.")
+    if str(output) == "-" or descriptor_of(output) is not None:
+        raise UsageError("a run is a folder, so it cannot go to stdout", "Give a folder with -o RUN.")
     from sedd_cli.training.session import TrainingSession
 
     with process_group() as world:
@@ -132,14 +168,6 @@ def _recipe(
     if init_from is not None:
         return make_recipe(recipe_from_checkpoint(init_from, source, minutes, on_cpu), changes, str(source))
     return make_recipe(recipe_for_text(source, minutes, on_cpu), changes, str(source))
-
-
-def _plot(run: Path | None, terminal: Terminal) -> None:
-    from sedd_cli.training.plot import plot_run
-
-    if run is None:
-        raise UsageError("train plot needs the folder of a run", "sedd train plot RUN")
-    terminal.info(f"drawn: {plot_run(run)}")
 
 
 def _plan_line(recipe: "Recipe", device: "torch.device", resume_dir: Path | None) -> str:
@@ -205,7 +233,7 @@ def _report_events(session: "TrainingSession", terminal: Terminal) -> None:
             elif isinstance(event, ValidationReport):
                 terminal.info(_validated(event))
             elif isinstance(event, SampleReport):
-                terminal.info(f"a sample: {event.text[:300]}")
+                terminal.info(sample_line(event))
             elif isinstance(event, StepReport) and view is None and time.monotonic() - last_report > 10:
                 last_report = time.monotonic()
                 terminal.info(_report_line(event))
@@ -233,6 +261,18 @@ def _validated(event: "ValidationReport") -> str:
         f"step {event.step}: validation bound {event.nats_per_token:.3f} +- {event.standard_error:.3f} nats a token, "
         f"{event.bits_per_byte:.3f} bits a byte"
     )
+
+
+def sample_line(event: "SampleReport") -> str:
+    """A sample in a line: whole sentences, or the words of a text that has none."""
+    from sedd_cli.text.sentences import whole_sentences
+
+    sentences = whole_sentences(event.text, SAMPLE_LENGTH)
+    if sentences:
+        return f"a sample: {' '.join(sentences.split())}"
+    # What a network that knows little writes. The first and the last word may be cut.
+    words = " ".join(event.text[:SAMPLE_LENGTH].split()[1:-1])
+    return f"a sample, without a whole sentence yet: ... {words} ..." if words else "a sample: no text yet"
 
 
 def _report_line(event: "StepReport") -> str:

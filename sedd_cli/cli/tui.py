@@ -1,5 +1,6 @@
 """`sedd tui`: the interactive session."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,14 +22,28 @@ def tui(
     device: Annotated[
         str | None,
         typer.Option(
-            envvar="SEDD_DEVICE", help=f"{options.DEVICES} Default: from the settings.", rich_help_panel=options.MACHINE
+            metavar="NAME",
+            envvar="SEDD_DEVICE",
+            help=f"{options.DEVICES} Default: from the settings.",
+            rich_help_panel=options.MACHINE,
         ),
     ] = None,
 ) -> None:
-    """Watch a text being generated; stop, step back, lock or remask tokens, resume; also in your own document."""
+    """Watch a text being generated, and take hold of it.
+
+    Stop, step back, lock or remask tokens, and resume; also in your own document, where gaps are filled.
+
+    For example: sedd tui story.txt
+    """
+    if os.environ.get("TERM", "").lower() == "dumb":
+        raise UsageError(
+            "sedd tui cannot be shown on a dumb terminal (TERM=dumb)",
+            "Use sedd generate or sedd infill; or set TERM if the terminal can do more, for example to xterm-256color.",
+        )
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()):
         raise UsageError("sedd tui needs a terminal", "In a pipe, use sedd generate or sedd infill.")
-    fetch_if_missing(model, Terminal())
+    terminal = Terminal()
+    fetch_if_missing(model, terminal)
     from sedd_cli.tui.app import run
 
-    raise typer.Exit(run(file, model, device, context.obj.debug))
+    raise typer.Exit(run(file, model, device, terminal.warn, context.obj.debug))

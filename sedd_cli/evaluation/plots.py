@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sedd_cli.atomic import descriptor_of
 from sedd_cli.errors import SeddError, UsageError
 
 if TYPE_CHECKING:
@@ -17,12 +18,16 @@ FORMATS = {".png": "png", ".svg": "svg"}
 
 
 def require_plot(path: Path) -> str:
-    """The format of a plot's file. Raises `UsageError` for another, `SeddError` if matplotlib is not installed."""
-    if path.suffix.lower() not in FORMATS:
+    """The format of a plot's file; SVG for a descriptor such as /dev/stdout.
+
+    Raises `UsageError` for another format, `SeddError` if matplotlib is not installed.
+    """
+    suffix = ".svg" if not path.suffix and descriptor_of(path) is not None else path.suffix.lower()
+    if suffix not in FORMATS:
         raise UsageError(f"a plot is no {path.suffix or 'file without a suffix'}", "Name it FILE.png or FILE.svg.")
     if find_spec("matplotlib") is None:
         raise SeddError("plots need matplotlib", "Install sedd-cli[plot].")
-    return FORMATS[path.suffix.lower()]
+    return FORMATS[suffix]
 
 
 def picture_of(figure: "Figure", format: str) -> bytes:

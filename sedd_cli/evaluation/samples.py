@@ -29,7 +29,7 @@ class SamplesRequest:
 
     `sampling`: a request as for `generate`, without a prompt; it is run for each of `steps`, from row 0 of the seed
     (None: 0). `conditional`: the network completes real texts; the prompt is their first `prompt_tokens` tokens, or
-    half of that at each end (`infill`), as in SEDD (2310.16834, section 5.3). `whole_canvas`: texts include what
+    half of that at each end (`infill`), as in SEDD (2310.16834, section 5.3). `full_canvas`: texts include what
     follows their end-of-text token, as in the papers. `text_key`: of the reference (see `Corpus`). Raises `UsageError`
     for settings that exclude each other.
     """
@@ -38,14 +38,14 @@ class SamplesRequest:
     steps: tuple[int, ...]
     conditional: Conditional | None = None
     prompt_tokens: int = 50
-    whole_canvas: bool = False
+    full_canvas: bool = False
     text_key: str | None = None
 
     def __post_init__(self) -> None:
         if not self.steps or len(set(self.steps)) < len(self.steps):
             raise UsageError("the numbers of steps must be distinct, at least one", "For example: --steps 32,128,512.")
-        if self.conditional and self.whole_canvas:
-            raise UsageError("conditional samples end at their end-of-text token", "Leave out --whole-canvas.")
+        if self.conditional and self.full_canvas:
+            raise UsageError("conditional samples end at their end-of-text token", "Leave out --full-canvas.")
         if self.conditional and self.prompt_tokens < 2:
             raise UsageError(f"the prompt must have at least 2 tokens, not {self.prompt_tokens}")
 
@@ -185,8 +185,8 @@ class Evaluation:
             EvaluatedText(
                 row=row,
                 ids=ids.tolist(),
-                tokens=ids.tolist() if self.request.whole_canvas else parts[0],
-                text=self._decode(ids.tolist() if self.request.whole_canvas else parts[0]),
+                tokens=ids.tolist() if self.request.full_canvas else parts[0],
+                text=self._decode(ids.tolist() if self.request.full_canvas else parts[0]),
                 nfe=nfe,
                 rating=rating,
             )
@@ -205,7 +205,7 @@ class Evaluation:
         return documents
 
     def _judge_input(self, documents: list[list[int]]) -> JudgeInput:
-        if self.request.whole_canvas:
+        if self.request.full_canvas:
             return JudgeInput(tuple(map(self._decode, documents)))
         at_start, at_end = self.request.prompt_lengths
         ids = documents[0]

@@ -57,7 +57,7 @@ def card(evaluation: Evaluation, judge: JudgeModel | None, results: Results) -> 
     lines = [
         ("complete", "yes" if evaluation.complete else "NO: stopped early, the figures are of what was done by then"),
         *_network_facts(evaluation),
-        *_judge_facts(judge, request.whole_canvas),
+        *_judge_facts(judge, request.full_canvas),
         ("entropy", "nats, of how often the checkpoint's tokens occur on a whole canvas; mean over texts"),
         ("distinct-n", "distinct n-grams of the checkpoint's tokens over all n-grams, all texts of a row together"),
         ("repetition", "share of 4-grams that occurred before in the same text"),
@@ -77,7 +77,7 @@ def _network_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     own = "" if sampling.logits_processor().changes_law else "; the network's own law"
     use = "" if process == "uniform" else f", score {sampling.score}"
     seen = (
-        "as whole canvases, documents and what follows them" if request.whole_canvas else "up to the end-of-text token"
+        "as whole canvases, documents and what follows them" if request.full_canvas else "up to the end-of-text token"
     )
     return [
         ("model", f"{checkpoint.name}, {checkpoint.parameterization}, {process}, sha256 {checkpoint.hash}"),
@@ -109,7 +109,7 @@ def _prompt_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     ]
 
 
-def _judge_facts(judge: JudgeModel | None, whole_canvas: bool) -> list[tuple[str, str]]:
+def _judge_facts(judge: JudgeModel | None, full_canvas: bool) -> list[tuple[str, str]]:
     if judge is None:
         return [("judge", "none, so no perplexity and no MAUVE; --judge NAME gives them")]
     judge_card = judge.card
@@ -123,7 +123,7 @@ def _judge_facts(judge: JudgeModel | None, whole_canvas: bool) -> list[tuple[str
         if judge_card.context is None
         else f"{judge_card.context} tokens; a longer text in windows that overlap by half"
     )
-    end = f"{judge_card.end!r} between documents, which counts" if whole_canvas else "the end of a text does not count"
+    end = f"{judge_card.end!r} between documents, which counts" if full_canvas else "the end of a text does not count"
     return [
         ("judge", f"{judge_card.name}, stored as {judge_card.stored}, run in float32, {judge_card.origin}"),
         ("judge reads", f"context {context}; {start}; {end}"),
@@ -197,7 +197,7 @@ def as_record(evaluation: Evaluation, judge: JudgeModel | None, results: Results
             "device": str(checkpoint.device),
             "conditional": request.conditional,
             "given": list(request.prompt_lengths),
-            "whole_canvas": request.whole_canvas,
+            "whole_canvas": request.full_canvas,
             "rejections": "none",
             "entropy_unit": "nats",
         },

@@ -44,10 +44,11 @@ class Option:
     """What is known of an option beside its name, type and default.
 
     `range` is checked, and described, under `label` (default: the name). `commands`: where it is an option of the
-    command line, with these `flags` (default: the name's).
+    command line, with these `flags` (default: the name's) and this placeholder of its value, `metavar`.
     """
 
     help: str = ""
+    metavar: str = "N"
     commands: Mapping[CommandName, Shown] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     panel: Literal["sampling", "machine"] = "sampling"
@@ -121,12 +122,15 @@ class SamplingOptions:
         ),
     ] = 0
     prompt: Annotated[str | None, Option()] = None
-    suffix: Annotated[str | None, Option(help="How the text ends.", commands={"generate": Shown(default="")})] = None
+    suffix: Annotated[
+        str | None, Option(help="How the text ends.", metavar="TEXT", commands={"generate": Shown(default="")})
+    ] = None
     sampler: Annotated[
         SamplerName | None,
         Option(
-            help="How it steps back in time; tweedie by default "
-            "(an autoregressive checkpoint has left-to-right alone).",
+            help=f"How it steps back in time: {_one_of(get_args(SamplerName))}. "
+            "Default: tweedie; an autoregressive checkpoint has left-to-right alone.",
+            metavar="NAME",
             commands=EVERYWHERE,
             setting=Setting(
                 sentence="How masked tokens are revealed, step by step.",
@@ -137,13 +141,15 @@ class SamplingOptions:
             ),
         ),
     ] = None
-    score: Annotated[ScoreUse, Option(help="raw: unnormalised, as in the original code.", commands=EVERYWHERE)] = (
-        "normalised"
-    )
+    score: Annotated[
+        ScoreUse,
+        Option(help="normalised, or raw: as in the original code.", metavar="NAME", commands=EVERYWHERE),
+    ] = "normalised"
     temperature: Annotated[
         float,
         Option(
             help="Below 1 sharpens each choice.",
+            metavar="X",
             commands=EVERYWHERE,
             range=POSITIVE,
             setting=Setting(sentence="Below 1 likely tokens become likelier, above 1 rare ones do."),
@@ -152,7 +158,8 @@ class SamplingOptions:
     top_k: Annotated[
         int | None,
         Option(
-            help="Keep the k likeliest tokens.",
+            help="Keep the K likeliest tokens.",
+            metavar="K",
             commands=EVERYWHERE,
             range=FROM_1,
             label="top-k",
@@ -162,7 +169,8 @@ class SamplingOptions:
     top_p: Annotated[
         float | None,
         Option(
-            help="Keep the likeliest tokens of this mass.",
+            help="Keep the likeliest tokens of mass P.",
+            metavar="P",
             commands=EVERYWHERE,
             range=SHARE,
             label="top-p",

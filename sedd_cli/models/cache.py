@@ -1,35 +1,59 @@
-"""The hub's cache on this machine: which checkpoints it holds. Needs neither the network nor torch."""
+"""The hub's cache on this machine: which checkpoints it holds. Needs neither the network nor torch.
 
-import json
-from dataclasses import dataclass, replace
+Read from the disk, not by huggingface_hub's scan: that leaves out whole repositories for one broken link, which loading
+does not mind.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from huggingface_hub import CachedRepoInfo, CachedRevisionInfo, HFCacheInfo, constants, scan_cache_dir
+from huggingface_hub import DeleteCacheStrategy, constants
 from huggingface_hub import try_to_load_from_cache as _try_to_load
-from huggingface_hub.errors import CacheNotFound
 
 from sedd_cli.errors import NotLoadableError, SeddError
-from sedd_cli.models.folder import has_weights
-from sedd_cli.models.layout import CONFIG, WEIGHTS, index_of
+from sedd_cli.models.folder import has_weights, read_config
+from sedd_cli.models.layout import CONFIG, TOKENIZER, WEIGHTS, index_of
+from sedd_cli.models.names import split_hub_id
 
 Kind = Literal["model", "dataset"]
 
 
 @dataclass(frozen=True)
 class CachedCheckpoint:
-    """A checkpoint in the cache at one commit. `refs`: its branches and tags; `size`: bytes."""
+    """A checkpoint in the cache at one commit ("": none yet). `refs`: its branches and tags; `size`: bytes.
+
+    `missing`: the file that it lacks, as an interrupted download leaves it; "" if it is complete.
+    """
 
     name: str
     commit: str
     refs: tuple[str, ...]
     folder: Path
     size: int
-    complete: bool
+    missing: str
+
+    @property
+    def complete(self) -> bool:
+        return not self.missing
 
 
-def cache_folder() -> Path:
-    return Path(constants.HF_HUB_CACHE)
+def cache_folder() -> Path | None:
+    """The folder of the cache, which need not exist; None if it would be in a home folder that this user has not."""
+    folder = Path(constants.HF_HUB_CACHE)
+    # huggingface_hub leaves `~` as it is, and would make a folder of that name.
+    return None if folder.parts[:1] == ("~",) else folder
+
+
+def require_cache_folder() -> Path:
+    """The folder of the cache, which need not exist. Raises `SeddError` without a home folder."""
+    folder = cache_folder()
+    if folder is None:
+        raise SeddError("this user has no home folder, so there is no hub's cache", "Set HF_HOME to a folder.")
+    return folder
 
 
 def cached_file(repository: str, name: str, revision: str | None = None, kind: Kind = "model") -> Path | None:
@@ -38,9 +62,9 @@ def cached_file(repository: str, name: str, revision: str | None = None, kind: K
 
 
 def cached_folder(repository: str, revision: str | None = None) -> Path | None:
-    """The folder of a checkpoint in the cache; None unless both its config and its weights are cached."""
+    """The folder of a checkpoint in the cache; None unless all its files are cached."""
     config = cached_file(repository, CONFIG, revision)
-    return config.parent if config is not None and has_weights(config.parent) else None
+    return None if config is None or _missing_file(config.parent) else config.parent
 
 
 def require_cached(repository: str, revision: str | None = None) -> Path:
@@ -50,13 +74,16 @@ def require_cached(repository: str, revision: str | None = None) -> Path:
         return folder
     name = _full_name(repository, revision)
     hint = f"Fetch it: sedd download {name}"
-    cached = [file for file in (CONFIG, *WEIGHTS, *map(index_of, WEIGHTS)) if cached_file(repository, file, revision)]
-    if cached:
-        missing = "weights" if CONFIG in cached else CONFIG
-        raise NotLoadableError(f"{name} is incomplete in the hub's cache: {missing} missing", hint)
-    complete = [c for c in cached_checkpoints() if c.name == repository and c.complete]
+    files = (CONFIG, *WEIGHTS, *map(index_of, WEIGHTS))
+    cached = next((path for f in files if (path := cached_file(repository, f, revision))), None)
+    if cached is not None:
+        raise NotLoadableError(f"{name} is incomplete in the hub's cache: {_missing_file(cached.parent)} missing", hint)
+    checkpoints = [c for c in cached_checkpoints() if c.name == repository]
+    complete = [_full_name(repository, c.commit) for c in checkpoints if c.complete]
     if complete:
-        hint = f"In the cache: {', '.join(_full_name(repository, c.commit) for c in complete)}. {hint}"
+        hint = f"In the cache: {', '.join(complete)}. {hint}"
+    elif checkpoints:
+        raise NotLoadableError(f"{name} is incomplete in the hub's cache: {checkpoints[0].missing} missing", hint)
     raise NotLoadableError(f"there is no folder {name!r}, and no such repository in the hub's cache", hint)
 
 
@@ -66,22 +93,17 @@ def offline_folder(repository: str, revision: str | None = None) -> Path | None:
 
 
 def cached_checkpoints() -> list[CachedCheckpoint]:
-    """All checkpoints in the cache, by name, without the other repositories in it."""
-    cache = _scan()
-    return sorted(
-        (
-            _cached_checkpoint(repository, revision)
-            for repository in (cache.repos if cache else ())
-            for revision in repository.revisions
-            if repository.repo_type == "model" and _is_checkpoint(revision.snapshot_path / CONFIG)
-        ),
-        key=lambda cached: (cached.name.lower(), cached.commit),
-    )
+    """All checkpoints in the cache, by name, the incomplete ones too, without the other repositories in it.
+
+    Raises `SeddError` if the cache cannot be read.
+    """
+    checkpoints = [c for repository in _repositories() for c in _checkpoints_in(repository)]
+    return sorted(checkpoints, key=lambda cached: (cached.name.lower(), cached.commit))
 
 
 def repository_size(repository: str) -> int:
     """Bytes of all revisions of a repository in the cache. Raises `NotLoadableError` if it is not cached."""
-    return _find_cached(repository)[1].size_on_disk
+    return _size(_find_repository(repository).rglob("*"))
 
 
 def remove_cached(repository: str) -> None:
@@ -89,51 +111,117 @@ def remove_cached(repository: str) -> None:
 
     Raises `NotLoadableError` if it is not cached, `SeddError` if it cannot be deleted.
     """
-    cache, target = _find_cached(repository)
-    # Restricted to this repository: a copy of it on the hub has the same commits.
-    commits = [revision.commit_hash for revision in target.revisions]
-    replace(cache, repos=frozenset({target})).delete_revisions(*commits).execute()
-    if target.repo_path.exists():
-        raise SeddError(f"cannot delete {target.repo_path}", "Check its permissions.")
-
-
-def _find_cached(repository: str) -> tuple[HFCacheInfo, CachedRepoInfo]:
-    cache = _scan()
-    if cache is not None:
-        for cached in cache.repos:
-            if cached.repo_type == "model" and cached.repo_id == repository:
-                return cache, cached
-    raise NotLoadableError(f"{repository} is not in the hub's cache", "sedd models list shows what is.")
-
-
-def _scan() -> HFCacheInfo | None:
-    """The contents of the cache; None if there is no cache yet."""
-    try:
-        return scan_cache_dir(cache_folder())
-    except CacheNotFound:
-        return None
-    except (OSError, ValueError) as error:
-        raise SeddError(f"cannot read the hub's cache {cache_folder()}: {error}", "Check HF_HOME.") from error
-
-
-def _cached_checkpoint(repository: CachedRepoInfo, revision: CachedRevisionInfo) -> CachedCheckpoint:
-    return CachedCheckpoint(
-        name=repository.repo_id,
-        commit=revision.commit_hash,
-        refs=tuple(sorted(revision.refs)),
-        folder=revision.snapshot_path,
-        size=revision.size_on_disk,
-        complete=has_weights(revision.snapshot_path),
+    folder, none, reason = _find_repository(repository), frozenset[Path](), ""
+    deletion = DeleteCacheStrategy(
+        0, blobs=none, refs=none, repos=frozenset({folder}), snapshots=none, cache_dir=require_cache_folder().resolve()
     )
-
-
-def _is_checkpoint(config: Path) -> bool:
-    """Whether a config.json has the keys of a layout that sedd reads."""
     try:
-        keys = json.loads(config.read_bytes())
-    except (OSError, ValueError):
+        with silenced_hub():
+            deletion.execute()
+    except OSError as error:
+        reason = f": {error.strerror}"
+    if folder.exists():
+        raise SeddError(f"cannot delete {folder}{reason}", "Check its permissions.")
+
+
+@contextmanager
+def silenced_hub() -> Iterator[None]:
+    """Suppress huggingface_hub's log, which would go to stderr directly, until the block ends."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _repositories() -> list[Path]:
+    """The folders of models in the cache."""
+    cache = require_cache_folder()
+    try:
+        return [folder for folder in cache.iterdir() if folder.name.startswith("models--")]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise SeddError(f"cannot read the hub's cache {cache}: {error.strerror}", "Check HF_HOME.") from error
+
+
+def _find_repository(repository: str) -> Path:
+    folder = require_cache_folder() / f"models--{repository.replace('/', '--')}"
+    if folder not in _repositories():
+        raise NotLoadableError(f"{repository} is not in the hub's cache", "sedd models list shows what is.")
+    return folder
+
+
+def _checkpoints_in(repository: Path) -> Iterator[CachedCheckpoint]:
+    """The checkpoints of a repository, one for each commit; none if it holds something else."""
+    name = repository.name.removeprefix("models--").replace("--", "/")
+    if split_hub_id(name) is None:
+        return
+    refs = _refs(repository)
+    snapshots = [folder for folder in _entries(repository / "snapshots") if _entries(folder)]
+    for folder in snapshots:
+        if _is_broken(folder / CONFIG) or _is_checkpoint(folder):
+            missing = _missing_file(folder)
+            files = [*folder.rglob("*"), *(repository.glob("blobs/*.incomplete") if missing else ())]
+            named = tuple(sorted(ref for ref, commit in refs.items() if commit == folder.name))
+            yield CachedCheckpoint(name, folder.name, named, folder, _size(files), missing)
+    if not snapshots and (refs or _entries(repository / "blobs")):
+        commit = refs.get(constants.DEFAULT_REVISION, "")
+        yield CachedCheckpoint(name, commit, tuple(sorted(refs)), repository, _size(repository.rglob("*")), CONFIG)
+
+
+def _refs(repository: Path) -> dict[str, str]:
+    """The commit of each branch and tag."""
+    folder, commits = repository / "refs", {}
+    for path in folder.rglob("*"):
+        try:
+            commits[path.relative_to(folder).as_posix()] = path.read_text().strip()
+        except (OSError, ValueError):  # A folder, or unreadable.
+            continue
+    return commits
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    """Whether a folder has the config of a layout that sedd reads."""
+    try:
+        read_config(folder)
+    except NotLoadableError:
         return False
-    return isinstance(keys, dict) and {"tokens", "noise", "model"} <= keys.keys()
+    return True
+
+
+def _missing_file(folder: Path) -> str:
+    """The first file that a checkpoint lacks: its config, its weights, or one whose link is broken; "" if none."""
+    if not (folder / CONFIG).is_file():
+        return CONFIG
+    if not has_weights(folder):
+        return "weights"
+    return next((name for name in TOKENIZER if _is_broken(folder / name)), "")
+
+
+def _is_broken(link: Path) -> bool:
+    return link.is_symlink() and not link.exists()
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What a folder holds; nothing if it cannot be read."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _size(paths: Iterable[Path]) -> int:
+    """Bytes of the files among paths, each file once."""
+    sizes = {}
+    for path in paths:
+        with suppress(OSError):
+            if path.is_file():
+                status = path.stat()
+                sizes[status.st_dev, status.st_ino] = status.st_size
+    return sum(sizes.values())
 
 
 def _full_name(repository: str, revision: str | None) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Self
 from huggingface_hub import constants, dataset_info, get_hf_file_metadata, hf_hub_download, hf_hub_url, model_info
 
 from sedd_cli.errors import NotLoadableError, SeddError
-from sedd_cli.models.cache import Kind, cached_file
+from sedd_cli.models.cache import Kind, cached_file, require_cache_folder
 from sedd_cli.models.folder import read_config, shard_names
 from sedd_cli.models.gpt2 import GPT2_REPOSITORIES, GPT2_TOKENS, cached_gpt2_file
 from sedd_cli.models.hub_errors import NoRepositoryError, explain_errors
@@ -110,6 +110,7 @@ def find_snapshot(
     repository: str, revision: str, select: Callable[[str, list[str]], list[str]], kind: Kind = "model"
 ) -> RemoteSnapshot:
     """The files of a repository that `select(repository, names)` returns. Raises what `plan_download` does."""
+    require_cache_folder()
     with explain_errors(repository, revision, kind):
         ask = dataset_info if kind == "dataset" else model_info
         info = ask(repository, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)

@@ -1,7 +1,6 @@
 """Errors of huggingface_hub as `SeddError`s."""
 
 import errno
-import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]
 )
 
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
-from sedd_cli.models.cache import Kind
+from sedd_cli.models.cache import Kind, silenced_hub
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TOKEN = "set HF_TOKEN to your token (huggingface.co/settings/tokens)"
@@ -37,19 +36,14 @@ def explain_errors(repository: str, revision: str, kind: Kind = "model") -> Iter
 
     Suppresses huggingface_hub's warnings, which would go to stderr directly.
     """
-    logger = logging.getLogger("huggingface_hub")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with silenced_hub(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except SeddError:
         raise
     except (HTTPError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise _explain(error, repository, revision, kind) from error
-    finally:
-        logger.setLevel(level)
 
 
 def _explain(error: BaseException, repository: str, revision: str, kind: Kind) -> SeddError:
@@ -119,7 +113,7 @@ def _explain_os_error(error: OSError) -> SeddError:
             "Free space (sedd models rm), or set HF_HOME to another disk.",
         )
     path = error.filename or cache
-    return SeddError(f"cannot write {path}: {error.strerror}", "Check its permissions, or set HF_HOME.")
+    return SeddError(f"cannot read or write {path}: {error.strerror}", "Check its permissions, or set HF_HOME.")
 
 
 def _first_line(error: BaseException) -> str:

@@ -180,8 +180,7 @@ class TrainingSession:
             starting = OBJECTIVES[report.objective].autoregressive and self.recipe.model.process != "causal"
             if now - validated > 60 * settings.minutes and not starting:
                 yield from self._validate(metrics)
-                if settings.sample and self.world.is_first:
-                    yield self._sample(tokenizer)
+                yield from self._sample(tokenizer)
                 validated = now
             if now - saved > 60 * self.recipe.save.minutes:
                 yield self._save(tokenizer)
@@ -192,6 +191,8 @@ class TrainingSession:
         if not self.stopped:
             yield from self._validate(metrics)
         yield self._save(tokenizer)
+        if not self.stopped:
+            yield from self._sample(tokenizer)
 
     def load_ema_model(self) -> ScoreNetwork:
         """The network with the averaged weights; overwritten by the next call. A collective operation."""
@@ -213,10 +214,13 @@ class TrainingSession:
         metrics.add({"kind": "validation", **self._bound, **seen})
         yield report
 
-    def _sample(self, tokenizer: Tokenizer) -> SampleReport:
+    def _sample(self, tokenizer: Tokenizer) -> Iterator[SampleReport]:
+        """A text of the weights last validated, from the first process, if the recipe wants it."""
+        if not (self.recipe.report.sample and self.world.is_first):
+            return
         config = self.recipe.config(self.tokens)
         checkpoint = Checkpoint(self.recipe.name, self.folder.path, config, self._ema_model, tokenizer)
-        return SampleReport(self.trainer.progress.step, generate(checkpoint, steps=64, seed=0)[0].text)
+        yield SampleReport(self.trainer.progress.step, generate(checkpoint, steps=64, seed=0)[0].text)
 
     def _save(self, tokenizer: Tokenizer) -> SaveReport:
         progress, keep = self.trainer.progress, self.recipe.save.keep

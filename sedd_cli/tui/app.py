@@ -3,7 +3,7 @@
 import atexit
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -11,11 +11,12 @@ from typing import ClassVar
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from sedd_cli.errors import SeddError
+from sedd_cli.errors import NotLoadableError, SeddError
 from sedd_cli.text.document import Document, read_file
 from sedd_cli.tui.engine import LoadCheckpoint
+from sedd_cli.tui.folders import NO_HOME
 from sedd_cli.tui.main_screen import MainScreen
-from sedd_cli.tui.recovery import RecoveryStore
+from sedd_cli.tui.recovery import RecoveryStore, recovery_folder
 from sedd_cli.tui.settings import Settings, read_settings, settings_path, write_settings
 
 
@@ -107,15 +108,31 @@ class SeddApp(App[None]):
             self.apply_settings(self.settings.model_copy(update={"theme": name}))
 
 
-def run(path: Path | None, model: str | None, device: str | None, debug: bool = False) -> int:
+def user_settings(warn: Callable[[str], None]) -> tuple[Path | None, Settings]:
+    """The file of the settings, None if there is nowhere to save them, and what they are."""
+    file = settings_path()
+    if file is None:
+        lost = "settings are" if recovery_folder() else "settings and unsaved work are"
+        warn(f"{NO_HOME}: {lost} not kept")
+        return None, Settings.model_validate({})
+    try:
+        return file, read_settings(file)
+    except NotLoadableError as error:
+        warn(f"{error.message}; the settings are the defaults, and are not saved")
+        return None, Settings.model_validate({})
+
+
+def run(
+    path: Path | None, model: str | None, device: str | None, warn: Callable[[str], None], debug: bool = False
+) -> int:
     """Open the session in this terminal. Returns the exit code when the user quits.
 
-    A path that does not exist names a new text. Raises `SeddError` for a document or settings that cannot be read.
+    A path that does not exist names a new text. `warn` is called, before the session opens, if settings are neither
+    read nor saved. Raises `SeddError` for a document that cannot be read or settings that are invalid.
     """
     there = path is not None and os.path.lexists(path)
     document = read_file(path) if path is not None and there else Document(None, b"", "")
-    file = settings_path()
-    settings = read_settings(file)
+    file, settings = user_settings(warn)
     overrides = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
     app = SeddApp(document, settings, file, overrides=overrides, debug=debug)
     app.main_screen.session.new_path = path

@@ -4,17 +4,18 @@ import json
 import os
 import secrets
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from fnmatch import fnmatch
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
-import platformdirs
-
 from sedd_cli.atomic import write_file
 from sedd_cli.errors import SeddError
 from sedd_cli.text.document import Document
+from sedd_cli.tui.folders import NO_HOME, state_folder
 
 VERSION = 1
 
@@ -44,17 +45,25 @@ class Recovery:
         return self.sha256 == sha256(document.data).hexdigest()
 
 
+def recovery_folder() -> Path | None:
+    """The user's folder of unsaved work; None without a home folder."""
+    folder = state_folder()
+    return None if folder is None else folder / "recovery"
+
+
 class RecoveryStore:
     """The unsaved work of one session, and what others left behind in the same folder (by default the user's)."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = platformdirs.user_state_path("sedd") / "recovery" if folder is None else folder
+        self.folder = recovery_folder() if folder is None else folder
         # Process ids are reused: alone, one could name, and overwrite, the file of another session.
         self._token = secrets.token_hex(4)
         self._own_files: set[Path] = set()
 
     def autosave(self, recovery: Recovery) -> None:
         """Write work to its file, over this session's earlier copy. Raises `SeddError` if it cannot be written."""
+        if self.folder is None:
+            raise SeddError(f"unsaved work is not safe: {NO_HOME}", "Save it.")
         recovery = replace(recovery, path=_absolute(recovery.path))
         file = self.folder / f"{_key(recovery.path)}.{recovery.pid}.{self._token}.json"
         # ASCII escapes represent all of Unicode exactly, and file names that are not Unicode.
@@ -87,7 +96,10 @@ class RecoveryStore:
                 _unlink(file)
 
     def _entries(self, path: str | None) -> list[tuple[Path, Recovery]]:
-        files = self.folder.glob(f"{_key(path)}.*.json")
+        files: list[Path] = []
+        if self.folder is not None:
+            with suppress(OSError):  # There is none yet, or it cannot be read: nothing can be offered.
+                files = [f for f in self.folder.iterdir() if fnmatch(f.name, f"{_key(path)}.*.json")]
         return [(file, recovery) for file in files if (recovery := _read(file)) is not None]
 
 

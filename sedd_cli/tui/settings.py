@@ -6,12 +6,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
 from sedd_cli.atomic import write_file
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.generation.options import TABLE, Entry
+from sedd_cli.tui.folders import config_folder
 
 if TYPE_CHECKING:
     from sedd_cli.diffusion.names import NoiseSampler
@@ -76,8 +76,10 @@ class Settings(_Sampling, frozen=True):
         return {".".join(path): leaf for path, leaf in leaves(value)} if isinstance(value, Mapping) else value
 
 
-def settings_path() -> Path:
-    return platformdirs.user_config_path("sedd") / "settings.toml"
+def settings_path() -> Path | None:
+    """The user's settings file; None without a home folder."""
+    folder = config_folder()
+    return None if folder is None else folder / "settings.toml"
 
 
 def read_settings(path: Path) -> Settings:

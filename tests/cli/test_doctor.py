@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
 import sedd_cli
@@ -48,6 +49,29 @@ def test_every_path_that_is_used(sedd: Sedd, tmp_path: Path, monkeypatch: pytest
         assert paths["settings"]["path"] == str(tmp_path / "XDG_CONFIG_HOME" / "sedd" / "settings.toml")
         assert paths["recovery"] == {"path": str(tmp_path / "XDG_STATE_HOME" / "sedd" / "recovery"), "exists": False}
     assert not any(tmp_path.iterdir())
+
+
+def test_paths_that_cannot_be_used_have_their_reason(
+    sedd: Sedd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(file))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ("x" * 300)))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(file / "hub"))
+    done = sedd("doctor", "-q")
+    lines = done.stdout.decode().splitlines()
+    assert done.code == 0 and lines[-1] == f"hub cache: {file / 'hub'} (cannot be made: {file} is a file)"
+    if sys.platform == "linux":
+        assert lines[-3].endswith(f"(cannot be made: {file} is a file)") and lines[-2].endswith("(File name too long)")
+
+
+def test_without_a_home(sedd: Sedd, homeless: None) -> None:
+    done = sedd("doctor", "-q")
+    assert done.code == 0, done.stderr
+    assert done.stdout.decode().splitlines()[-3:] == [
+        f"{name}: none (this user has no home folder)" for name in ("settings", "recovery", "hub cache")
+    ]
 
 
 def test_a_device_that_is_not_there(sedd: Sedd) -> None:

@@ -105,6 +105,16 @@ def test_what_is_read_is_not_written_over(sedd: Sedd, data: str) -> None:
     assert Path(data).read_bytes() == before
 
 
+def test_report_and_plot_go_to_stdout(sedd: Sedd, data: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    files = "-o", str(tmp_path / "figures"), "--report"
+    page = sedd("eval", "perplexity", "--data", data, *QUICK, *files, "-", "--plot", str(tmp_path / "plot.svg"))
+    assert page.code == 0 and page.stdout.startswith(b"# How likely") and b"plot.svg>)" in page.stdout
+    picture = sedd("eval", "perplexity", "--data", data, *QUICK, *files, str(tmp_path / "page.md"), "--plot", "-")
+    assert picture.code == 0 and capfd.readouterr().out == (tmp_path / "plot.svg").read_text()
+    assert "](" not in (tmp_path / "page.md").read_text()
+
+
 def test_several_data_sets_stand_side_by_side(sedd: Sedd, data: str, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text(STORIES[0] * 3)
@@ -200,7 +210,8 @@ def test_interrupted_it_spares_what_is_there(sedd: Sedd, interrupting: None, dat
         (("--data", "DATA", "--form", "t-dce"), 2, "'t-dce'"),
         (("--data", "DATA", "--form", "elbo", "--length", "8"), 2, "'elbo' is infinite for the absorbing process"),
         (("--data", "DATA", "--plot", "curve.gif"), 2, "a plot is no .gif"),
-        (("--data", "DATA", "--plot", "x.svg", "--report", "x.svg"), 2, "name the same file"),
+        (("--data", "DATA", "--plot", "x.svg", "--report", "x.svg"), 2, "--report and --plot both write to x.svg"),
+        (("--data", "DATA", "--report", "-"), 2, "the figures and --report both write to stdout"),
         (("--data", "DATA", "--separator", "eos"), 2, "'eos'"),
         (("--data", "DATA", "--blocks", "0"), 2, "--blocks must be at least 1"),
         (("--data", "DATA", "--split", "test"), 2, "no splits"),

@@ -65,6 +65,13 @@ def test_errors_say_what_and_leave_no_file(
     assert [p.name for p in trace.parent.iterdir()] == ["run.jsonl"]
 
 
+def test_stdout_takes_a_format(sedd: Sedd, trace: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert sedd("export", str(trace), "-", "--format", "svg").code == 0
+    assert capfd.readouterr().out.encode() == export(read(trace).sample(0), "svg")
+    refused = sedd("export", str(trace), "-")
+    assert refused.code == 2 and "--format" in refused.stderr
+
+
 def test_a_trace_is_not_written_over_and_a_failed_export_spares_what_is_there(sedd: Sedd, trace: Path) -> None:
     disguised = trace.rename(trace.with_name("run.html"))
     before = disguised.read_bytes()

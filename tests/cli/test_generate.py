@@ -1,7 +1,9 @@
 """`sedd generate`, run in this process: what goes to stdout, what to stderr, and the exit code."""
 
 import json
+import os
 import re
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,6 +31,25 @@ def test_output_file_holds_what_stdout_would(sedd: Sedd, tmp_path: Path) -> None
     assert (tmp_path / "out.txt").read_bytes() == expected
     assert expected.count(b"\n<|endoftext|>\n") == 2
     assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_a_dash_is_stdout(sedd: Sedd, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    expected, out = sedd("generate", *QUICK), tmp_path / "out.txt"
+    assert sedd("generate", *QUICK, "-o", "-").stdout == expected.stdout
+    assert sedd("generate", *QUICK, "-o", str(out), "--trace", str(tmp_path / "run.jsonl")).code == 0
+    traced = sedd("generate", *QUICK, "-o", str(out), "--trace", "-")
+    assert traced.code == 0 and capfd.readouterr().out == (tmp_path / "run.jsonl").read_text()
+    mixed = sedd("generate", *QUICK, "--trace", "-")
+    assert mixed.code == 2 and "the text and --trace both write to stdout" in mixed.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs paths of descriptors")
+def test_output_to_a_descriptor_appends_to_its_file(sedd: Sedd, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"old\n")
+    with log.open("ab") as file:
+        assert sedd("generate", *QUICK, "-o", f"/dev/fd/{file.fileno()}").code == 0
+    assert log.read_bytes() == b"old\n" + sedd("generate", *QUICK).stdout
 
 
 def test_stopped_it_writes_what_is_there_but_not_over_a_file(
@@ -102,6 +123,22 @@ def test_prompt_from_stdin(sedd: Sedd) -> None:
     given = sedd("generate", "Once upon", *QUICK).stdout
     for piped in (b"Once upon\n", b"Once upon\r\n", b"\xef\xbb\xbfOnce upon"):
         assert sedd("generate", "-", *QUICK, stdin=piped).stdout == given
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stdin cannot be asked there")
+def test_stdin_that_is_not_read_is_noted_where_data_waits(sedd: Sedd, tmp_path: Path) -> None:
+    (file := tmp_path / "prompt.txt").write_text("Once upon")
+    idle, full, closed = os.pipe(), os.pipe(), os.pipe()
+    os.write(full[1], b"Once upon\n")
+    os.close(closed[1])
+    for reader, noted in ((full[0], True), (idle[0], False), (closed[0], False), (file, True), (os.devnull, False)):
+        with open(reader) as stdin:  # noqa: PTH123 - of descriptors
+            result = sedd("generate", *QUICK, stdin=stdin)
+        assert result.code == 0 and ("stdin is not read" in result.stderr) == noted, reader
+    for writer in (idle[1], full[1]):
+        os.close(writer)
+    with file.open() as stdin:
+        assert "not read" not in sedd("generate", "Once upon", *QUICK, stdin=stdin).stderr
 
 
 def test_end_of_text_ends_the_text_unless_the_full_canvas_is_wanted(sedd: Sedd) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from sedd_cli.cli.completion import model_names
 from sedd_cli.models.names import PUBLIC_CHECKPOINTS
 from tests.conftest import PARITY, Sedd
 
@@ -47,6 +49,28 @@ def test_without_a_cache_it_lists_the_built_in_and_the_known(sedd: Sedd, cache: 
     assert not cache.exists()
 
 
+def test_a_cache_that_cannot_be_read_is_noted_once(
+    sedd: Sedd, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.touch()
+    listed = sedd("models", "list", "--names")
+    assert listed.code == 0 and len(listed.stdout.split()) == 6 and len(listed.stderr.splitlines()) == 1
+    assert "cannot read the hub's cache" in listed.stderr
+    assert model_names() == ["tinystories", "tinystories-sedd"]
+
+
+def test_without_a_home_there_is_no_cache(
+    sedd: Sedd, homeless: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    listed = sedd("models", "list", "--names")
+    assert listed.code == 0 and len(listed.stdout.split()) == 6 and "HF_HOME" in listed.stderr
+    for command in (("download",), ("generate", "-m"), ("models", "rm", "--yes")):
+        refused = sedd(*command, "some/radd")
+        assert refused.code == 1 and "this user has no home folder" in refused.stderr
+    assert not any(tmp_path.iterdir())
+
+
 def test_list(sedd: Sedd, cache: Path) -> None:
     snapshot = put(cache, "louaaron/sedd-small", kind="absorb")
     put(cache, "some/radd", ref=None)
@@ -60,6 +84,34 @@ def test_list(sedd: Sedd, cache: Path) -> None:
     assert row["where"] == "cache" and row["revisions"] == ["main"] and row["commit"] == FIRST
     assert row["path"] == str(snapshot) and row["bytes"] > 10_000 and "2310.16834" in row["about"]
     assert f"{FIRST[:12]} main" in sedd("models", "list").stdout.decode()
+
+
+def test_what_loads_is_listed_and_deleted_though_another_file_is_gone(sedd: Sedd, cache: Path) -> None:
+    snapshot = put(cache, "some/radd")
+    (snapshot / "README.md").symlink_to("../../blobs/gone")
+    assert sedd("models", "path", "some/radd").stdout.decode() == f"{snapshot}\n"
+    row = json.loads(sedd("models", "list", "--json").stdout)["models"][2]
+    assert (row["name"], row["where"], row["revisions"]) == ("some/radd", "cache", ["main"])
+    assert sedd("models", "rm", "some/radd", "--yes").code == 0 and not list(cache.iterdir())
+
+
+@pytest.mark.parametrize("gone", ["model.safetensors", "config.json", "tokenizer.json", "snapshots"])
+def test_what_a_download_left_is_listed_and_deleted(sedd: Sedd, cache: Path, gone: str) -> None:
+    snapshot = put(cache, "some/radd")
+    repository = snapshot.parent.parent
+    if gone == "snapshots":
+        shutil.rmtree(repository / "snapshots")
+    else:
+        (snapshot / gone).unlink(missing_ok=True)
+        (snapshot / gone).symlink_to("../../blobs/gone")
+    (repository / "blobs" / "gone.incomplete").write_bytes(bytes(100_000))
+    row = json.loads(sedd("models", "list", "--json").stdout)["models"][2]
+    assert (row["name"], row["where"], row["commit"]) == ("some/radd", "cache, in part", FIRST)
+    assert row["bytes"] > 100_000 and row["revisions"] == ["main"]
+    refused = sedd("models", "path", "some/radd")
+    assert refused.code == 3 and "some/radd is incomplete in the hub's cache" in refused.stderr
+    done = sedd("models", "rm", "some/radd", "--yes")
+    assert done.code == 0 and "kB freed" in done.stderr and not list(cache.iterdir())
 
 
 def test_show(sedd: Sedd, cache: Path) -> None:

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.cli.test_help import PAGES
+
 SEDD = [sys.executable, "-m", "sedd_cli"]
 SHORT = ["generate", "--steps", "4"]
 LONG = ["generate", "--steps", "256", "--seed", "1", "--sampler", "first-hitting"]
@@ -40,14 +42,11 @@ def test_no_torch_and_no_textual_without_need() -> None:
     run_light(
         ["--help"],
         ["--version"],
-        ["generate", "--help"],
-        ["replay", "--help"],
-        ["export", "--help"],
+        *([*page.split(), "--help"] for page in PAGES),
         ["--show-completion", "bash"],
         ["models", "list"],
         ["models", "list", "--names"],
         ["models", "show", "tinystories"],
-        ["download", "--help"],
     )
 
 

@@ -40,7 +40,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def request(steps: tuple[int, ...] = (4,), num: int = 2, length: int = LENGTH, **options: object) -> SamplesRequest:
-    ours = {name: options.pop(name) for name in ("conditional", "prompt_tokens", "whole_canvas") if name in options}
+    ours = {name: options.pop(name) for name in ("conditional", "prompt_tokens", "full_canvas") if name in options}
     sampling = Request(seed=3, num_samples=num, length=length, **options)  # type: ignore[arg-type]
     return SamplesRequest(sampling=sampling, steps=steps, **ours)  # type: ignore[arg-type]
 
@@ -87,7 +87,7 @@ def test_figures_are_of_what_stands_before_the_end_or_of_all(
     assert (
         short.text == STORIES[2] and short.tokens == built_in.tokenizer.encode(STORIES[2]) and len(short.ids) == LENGTH
     )
-    sample_set, metrics = carried_out(Evaluation(built_in, request(num=3, whole_canvas=True), reference), judge)[-1]
+    sample_set, metrics = carried_out(Evaluation(built_in, request(num=3, full_canvas=True), reference), judge)[-1]
     whole = sample_set.texts[2]
     assert whole.text.startswith(f"{STORIES[2]}\n<|endoftext|>\nTom and Sue") and whole.tokens == whole.ids == short.ids
     following = built_in.tokenizer.decode(whole.ids[len(short.tokens) + 1 :])
@@ -230,7 +230,7 @@ def test_plots_are_pictures_and_the_same_each_time(
         ({"steps": ()}, "numbers of steps"),
         ({"steps": (4, 4)}, "numbers of steps"),
         ({"steps": (4, 8), "sampler": "first-hitting"}, "number of steps of first-hitting cannot be chosen"),
-        ({"conditional": "prefix", "whole_canvas": True}, "end at their end-of-text token"),
+        ({"conditional": "prefix", "full_canvas": True}, "end at their end-of-text token"),
         ({"conditional": "prefix", "prompt_tokens": 1}, "at least 2 tokens"),
         ({"conditional": "infill", "prompt_tokens": 24}, "fills the canvas of 24"),
         ({"conditional": "prefix", "prompt_tokens": 4}, "need real texts"),

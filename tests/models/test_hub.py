@@ -330,7 +330,7 @@ def test_disk_full(hub: Hub, run: Run, start: Run, cache: Path) -> None:
 def test_a_cache_that_cannot_be_written(hub: Hub, run: Run, tmp_path: Path) -> None:
     hub.add(NAME, files())
     (tmp_path / "file").touch()
-    failed(run("download", NAME, HF_HOME=str(tmp_path / "file")), 1, "cannot write", "HF_HOME")
+    failed(run("download", NAME, HF_HOME=str(tmp_path / "file")), 1, "cannot read or write", "HF_HOME")
 
 
 def test_another_architecture_is_refused_before_its_weights_are_fetched(hub: Hub, run: Run) -> None:

@@ -1,16 +1,13 @@
 """The recipes that come with the program, and what they are said to cost."""
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
 
-from sedd_cli import NotLoadableError
 from sedd_cli.training.loop import make_network
 from sedd_cli.training.optimisers import rate_factor
 from sedd_cli.training.plan import plan_training
-from sedd_cli.training.plot import plot_run
 from sedd_cli.training.recipe import Phase, read_recipe
 
 RECIPES = sorted((Path(__file__).parents[2] / "train").glob("*.toml"))
@@ -48,15 +45,3 @@ def test_the_rate_warms_up_stays_and_decays() -> None:
     rates = [rate_factor(phase, step, step / 100) for step in range(100)]
     assert rates[0] == pytest.approx(0.1) and rates[9:75] == pytest.approx([1.0] * 66)
     assert rates[76:] == sorted(rates[76:], reverse=True) and rates[-1] == pytest.approx(0.04)
-
-
-def test_curves_are_drawn(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    with pytest.raises(NotLoadableError, match="no metrics"):
-        plot_run(tmp_path)
-    lines = [
-        {"kind": "train", "step": 1, "objective": "ao", "smoothed": 3.0},
-        {"kind": "validation", "step": 1, "nats_per_token": 2.5, "standard_error": 0.1},
-    ]
-    (tmp_path / "metrics.jsonl").write_text("\ufeff" + "\n".join(json.dumps(line) for line in lines), "utf-8")
-    assert "validation bound" in plot_run(tmp_path).read_text()

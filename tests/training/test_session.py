@@ -18,11 +18,12 @@ import torch
 from safetensors.torch import load_file
 
 from sedd_cli import NotLoadableError, SeddError, UsageError, generate, load_checkpoint
+from sedd_cli.cli.train import sample_line
 from sedd_cli.distributed import World
 from sedd_cli.training.loop import DivergedError, Progress, StepReport, Trainer, make_network
 from sedd_cli.training.packed import PackedCorpus
 from sedd_cli.training.recipe import Recipe, make_recipe
-from sedd_cli.training.session import PreparationReport, TrainingSession
+from sedd_cli.training.session import PreparationReport, SampleReport, TrainingSession
 from sedd_cli.training.states import States, TensorSpecs
 from tests.conftest import Sedd
 
@@ -86,6 +87,22 @@ def test_a_run_leaves_a_checkpoint_that_generates(text: Path, tmp_path: Path) ->
     assert {"network.transformer.vocab_embed.embedding", "average.transformer.vocab_embed.embedding"} <= set(
         tensors(tmp_path / "run")
     )
+
+
+def test_a_run_ends_with_a_sample_unless_it_is_not_wanted(text: Path, tmp_path: Path) -> None:
+    samples = [e for e in finish(TrainingSession(recipe(text), tmp_path / "run", CPU)) if isinstance(e, SampleReport)]
+    assert samples == [SampleReport(20, generate(load_checkpoint(tmp_path / "run"), steps=64, seed=0)[0].text)]
+    silent = TrainingSession(recipe(text, "report.sample=false"), tmp_path / "silent", CPU)
+    assert not any(isinstance(event, SampleReport) for event in finish(silent))
+
+
+def test_a_sample_is_told_in_whole_sentences_or_words() -> None:
+    def told(sample: str) -> str:
+        return sample_line(SampleReport(1, sample))
+
+    assert told("cat sat. The dog\nran. It w") == "a sample: The dog ran."
+    assert told("ca sat at the do") == "a sample, without a whole sentence yet: ... sat at the ..."
+    assert told("") == "a sample: no text yet"
 
 
 def test_canvases_are_cut_now_and_then(text: Path, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Sedd
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 
 BUSY = """if True:
@@ -54,3 +56,11 @@ def test_a_session_ends_during_a_network_call_and_says_why(tmp_path: Path, then:
     os.close(ours)
     left = shown.decode(errors="replace").rpartition("\x1b[?1049l")[2]
     assert told in left and ("This should not happen" in left) == bool(told) and "Traceback" not in left
+
+
+def test_no_session_on_a_dumb_terminal(sedd: Sedd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    refused = sedd("tui")
+    assert refused.code == 2 and "TERM=dumb" in refused.stderr and "sedd infill" in refused.stderr
+    monkeypatch.delenv("TERM")
+    assert "needs a terminal" in sedd("tui").stderr

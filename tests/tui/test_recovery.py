@@ -229,6 +229,14 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
     assert store.find(None) == []
 
 
+def test_a_folder_that_cannot_be_read_offers_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    store = RecoveryStore(tmp_path / "file" / "recovery")
+    assert store.find(None) == []
+    with pytest.raises(SeddError, match="unsaved work is not safe"):
+        store.autosave(left(None))
+
+
 def test_the_folder_is_the_user_s() -> None:
     assert RecoveryStore().folder == platformdirs.user_state_path("sedd") / "recovery"
 

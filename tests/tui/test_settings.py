@@ -9,6 +9,8 @@ import pytest
 
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.generation.options import TABLE
+from sedd_cli.tui.app import user_settings
+from sedd_cli.tui.recovery import Recovery, RecoveryStore
 from sedd_cli.tui.screens.fields import FIELDS
 from sedd_cli.tui.settings import SAMPLING, Settings, read_settings, settings_path, validation_error, write_settings
 
@@ -36,6 +38,25 @@ def changed(path: Path, text: str, **values: object) -> str:
 def test_the_path_is_in_the_users_config_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert settings_path().parts[-2:] == ("sedd", "settings.toml")
+
+
+def test_settings_that_cannot_be_read_are_the_defaults_with_one_note(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
+    notes: list[str] = []
+    assert user_settings(notes.append) == (None, Settings())
+    assert len(notes) == 1 and "cannot read" in notes[0] and "not saved" in notes[0]
+
+
+def test_without_a_home_nothing_is_kept(homeless: None) -> None:
+    notes: list[str] = []
+    assert user_settings(notes.append) == (None, Settings())
+    assert notes == ["this user has no home folder: settings and unsaved work are not kept"]
+    assert RecoveryStore().find(None) == []
+    with pytest.raises(SeddError, match="unsaved work is not safe"):
+        RecoveryStore().autosave(Recovery(None, "0" * 64, "text", []))
 
 
 def test_no_file_means_the_defaults_and_they_are_not_written(path: Path) -> None:

@@ -5,10 +5,8 @@ import typer
 from sedd_cli.cli.eval.compare import compare
 from sedd_cli.cli.eval.perplexity import perplexity
 from sedd_cli.cli.eval.samples import samples
+from sedd_cli.cli.help import Command, Group
 
-evaluate = typer.Typer(
-    help="Measure a checkpoint: likelihood of data sets, quality of samples, one against another.", no_args_is_help=True
-)
-evaluate.command()(perplexity)
-evaluate.command()(samples)
-evaluate.command()(compare)
+evaluate = typer.Typer(help="Measure a checkpoint: likelihoods, samples, comparisons.", no_args_is_help=True, cls=Group)
+for function in (perplexity, samples, compare):
+    evaluate.command(cls=Command)(function)

@@ -41,11 +41,12 @@ def compare(
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     dtype_b: Annotated[
-        str | None, typer.Option("--dtype-b", help="Precision of B, if not A's.", rich_help_panel=options.MACHINE)
+        str | None,
+        typer.Option("--dtype-b", metavar="NAME", help="Precision of B, if not A's.", rich_help_panel=options.MACHINE),
     ] = None,
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Compare two checkpoints on the same blocks and the same noise: the paired difference, with its error.
+    """Compare two checkpoints on the same blocks and the same noise.
 
     The difference is nats of B minus nats of A: above 0, the data are likelier under A. --until-error limits its error.
 

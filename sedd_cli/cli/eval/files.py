@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
-from sedd_cli.atomic import AtomicFile
-from sedd_cli.cli.output import Output, check_not_overwritten
+from sedd_cli.atomic import STDOUT, AtomicFile, descriptor_of
+from sedd_cli.cli.output import Output, check_outputs
 from sedd_cli.cli.terminal import Terminal
-from sedd_cli.errors import UsageError
 
 
 class Files:
@@ -26,10 +25,8 @@ class Files:
         plot: Path | None,
         inputs: Iterable[str | Path] = (),
     ) -> None:
-        paths = [path.resolve() for path in (output, report, plot) if path is not None]
-        if len(set(paths)) < len(paths):
-            raise UsageError("two of -o, --report and --plot name the same file", "Give each its own.")
-        check_not_overwritten(inputs, output, report, plot)
+        figures = {"the figures": STDOUT} if output is None else {"-o": output}
+        check_outputs({**figures, "--report": report, "--plot": plot}, inputs)
         self._out = stack.enter_context(Output(output))
         self._page = None if report is None else stack.enter_context(Output(report))
         self._picture: AtomicFile | None = None
@@ -41,14 +38,16 @@ class Files:
             self._format = require_plot(plot)
             self._picture = AtomicFile(plot)
             stack.callback(self._picture.discard)
-            self.picture_beside_report = Path(os.path.relpath(plot, report.parent if report else None)).as_posix()
+            beside = None if report is None or descriptor_of(report) is not None else report.parent
+            if descriptor_of(plot) is None:
+                self.picture_beside_report = Path(os.path.relpath(plot, beside)).as_posix()
 
     def save_partial(self, terminal: Terminal) -> None:
         """Prepare for partial results: existing files are left unchanged, and the data goes to stdout."""
         self._out.save_partial(terminal)
         if self._page is not None and self._page.save_partial(terminal):
             self._page = None
-        if self._picture is not None and self._picture.path.is_file():
+        if self._picture is not None and self._picture.replaces:
             terminal.info(f"stopped: {self._picture.path} was left as it is")
             self._picture = self.picture_beside_report = None
 

@@ -39,10 +39,11 @@ def perplexity(
     dtype: options.Dtype = "auto",
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Measure the likelihood of data sets under a checkpoint: nats, bits per byte and perplexity, with their errors.
+    """Measure the likelihood of data sets, by the papers' protocol.
 
-    By default as the papers do: detokenised, end-of-text between documents, blocks of the checkpoint's length that do
-    not overlap, the remainder dropped. Every choice is printed with the result. Ctrl-C reports the result so far.
+    The figures are nats, bits per byte and perplexity, with their errors. By default texts are detokenised, with
+    end-of-text between documents, and cut into blocks of the checkpoint's length that do not overlap; the remainder is
+    dropped. Every choice is printed with the result. Ctrl-C reports the result so far.
 
     For example: sedd eval perplexity --data wikitext2 --until-error 0.01
     """

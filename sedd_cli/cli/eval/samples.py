@@ -46,30 +46,31 @@ def samples(
     ] = None,
     text_key: Annotated[
         str | None,
-        typer.Option(
-            help="What holds the text of an object of the reference, in JSON.",
-            rich_help_panel=JUDGING,
-            show_default=False,
-        ),
+        typer.Option(metavar="NAME", help="Key of the text in its JSON.", rich_help_panel=JUDGING),
     ] = None,
-    whole_canvas: Annotated[
+    full_canvas: Annotated[
         bool,
         typer.Option(
-            "--whole-canvas",
+            "--full-canvas",
             help="Do not stop at the end-of-text token, as the papers do not.",
             rich_help_panel=JUDGING,
         ),
     ] = False,
+    whole_canvas: Annotated[bool, typer.Option("--whole-canvas", hidden=True)] = False,
     conditional: Annotated[
         Literal["prefix", "infill"] | None,
         typer.Option(
-            help="Continue the reference's texts from their beginning, or from both ends.",
+            metavar="NAME",
+            help="prefix or infill: continue the reference's texts from their beginning, or between both ends.",
             rich_help_panel=JUDGING,
             show_default=False,
         ),
     ] = None,
     prompt_tokens: Annotated[
-        int, typer.Option(help="Tokens given to --conditional; infill: half at each end.", rich_help_panel=JUDGING)
+        int,
+        typer.Option(
+            metavar="N", help="Tokens given to --conditional; infill: half at each end.", rich_help_panel=JUDGING
+        ),
     ] = 50,
     output: options.OutputFile = None,
     json: options.Json = False,
@@ -81,9 +82,10 @@ def samples(
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
 ) -> None:
-    """Measure samples: perplexity under a judge, entropy, repetition and MAUVE, beside the same of real text.
+    """Measure samples, beside the same measures of real text.
 
-    Ctrl-C reports the figures so far, marked as partial.
+    They are perplexity under a judge, entropy, repetition and MAUVE. Ctrl-C reports the figures so far, marked as
+    partial.
 
     For example: sedd eval samples -n 16 --steps 32,256 --judge smollm2 --reference stories.txt
     """
@@ -98,7 +100,7 @@ def samples(
             steps=_numbers(steps),
             conditional=conditional,
             prompt_tokens=prompt_tokens,
-            whole_canvas=whole_canvas,
+            full_canvas=full_canvas or whole_canvas,
             text_key=text_key,
         )
         evaluation = Evaluation(load(model, device, dtype, terminal, identified=True), request, reference)

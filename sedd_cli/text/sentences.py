@@ -1,0 +1,27 @@
+"""Whole sentences of a text."""
+
+import re
+
+_END = re.compile(r"""(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)[.!?…]+["'”’»)\]]*(?=\s|$)|[。！？]+["”’」』）]*""")
+_OPENING = " \t\r\n\"'“‘«「『（([-—*#>"
+
+
+def whole_sentences(text: str, limit: int) -> str:
+    """The first whole sentences of a text, in at most `limit` characters if more than one; "" if it has none.
+
+    A sentence begins with anything but a lowercase letter: the text need not begin with one.
+    """
+    bounds = [0, *(match.end() for match in _END.finditer(text))]
+    starts = [bound for bound in bounds if _begins(text[bound:])]
+    if not starts:
+        return ""
+    start = starts[0]
+    ends = [bound for bound in bounds if bound > start and (bound in starts or not text[bound:].strip())]
+    fitting = [end for end in ends if len(text[start:end].strip()) <= limit] or ends[:1]
+    return text[start : fitting[-1]].strip() if fitting else ""
+
+
+def _begins(text: str) -> bool:
+    """Whether a sentence begins here."""
+    first = text.lstrip(_OPENING)[:1]
+    return first.isalnum() and not first.islower()
