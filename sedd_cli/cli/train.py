@@ -101,7 +101,7 @@ def train(
     terminal = Terminal(quiet=quiet or launched_rank() > 0, color=color)
     if others:
         raise UsageError(
-            f"one text, folder or recipe at a time: what is {others[0]}?", "Put several texts into a folder."
+            f"train takes one text, folder or recipe, not {others[0]} as well", "Put several texts into a folder."
         )
     from sedd_cli.models.device import resolve_device
 
