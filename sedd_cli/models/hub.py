@@ -18,7 +18,7 @@ from sedd_cli.models.cache import Kind, cached_file, require_cache_folder
 from sedd_cli.models.folder import read_config, shard_names
 from sedd_cli.models.gpt2 import GPT2_REPOSITORIES, GPT2_TOKENS, cached_gpt2_file
 from sedd_cli.models.hub_errors import NoRepositoryError, explain_errors
-from sedd_cli.models.layout import CONFIG, TOKENIZER, WEIGHTS, index_of
+from sedd_cli.models.layout import CONFIG, FACTS, TOKENIZER, WEIGHTS, index_of
 
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 OnBytes = Callable[[int], None]
@@ -70,7 +70,7 @@ def _no_progress(_: int) -> None:
 
 
 def plan_download(repository: str, revision: str | None = None) -> DownloadPlan:
-    """Plan the download of a checkpoint. Downloads only its config.json, to check its layout, and its index of shards.
+    """Plan the download of a checkpoint. Downloads its configs, to check its layout, and its index of shards.
 
     Raises `NotLoadableError` if there is no such repository or it has no checkpoint of a known layout, `SeddError` if
     the hub cannot be reached.
@@ -78,7 +78,9 @@ def plan_download(repository: str, revision: str | None = None) -> DownloadPlan:
     remote = find_snapshot(repository, revision or constants.DEFAULT_REVISION, _files_of_checkpoint)
     # Refuse other architectures before their weights are downloaded.
     with explain_errors(repository, remote.revision):
-        config = read_config(_fetch_file(remote, remote.files[0], _no_progress).parent)
+        small = [file for file in remote.files if file.name in (CONFIG, *FACTS)]
+        folder, *_ = [_fetch_file(remote, file, _no_progress).parent for file in small]
+        config = read_config(folder)
     remote = _with_shards(remote)
     names = {file.name for file in remote.files}
     has_tokenizer = "tokenizer.json" in names or {"vocab.json", "merges.txt"} <= names
@@ -130,7 +132,7 @@ def find_snapshot(
 
 
 def _files_of_checkpoint(repository: str, names: list[str]) -> list[str]:
-    """The config first, then one file of weights or an index of its shards, then the tokenizer's files if any."""
+    """The config first, then one file of weights or an index of its shards, then what there is of the small files."""
     weights = next((n for name in WEIGHTS for n in (name, index_of(name)) if n in names), None)
     if CONFIG not in names or weights is None:
         missing = CONFIG if CONFIG not in names else " or ".join(WEIGHTS)
@@ -138,7 +140,7 @@ def _files_of_checkpoint(repository: str, names: list[str]) -> list[str]:
             f"{repository} holds no checkpoint that sedd reads: it has no {missing}",
             "sedd models list shows repositories that it reads.",
         )
-    return [CONFIG, weights, *(name for name in TOKENIZER if name in names)]
+    return [CONFIG, weights, *(name for name in (*TOKENIZER, *FACTS) if name in names)]
 
 
 def _with_shards(remote: RemoteSnapshot) -> RemoteSnapshot:

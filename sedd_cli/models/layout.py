@@ -9,6 +9,11 @@ HYDRA_WEIGHTS = "checkpoints-meta/checkpoint.pth"
 LAST = "last.ckpt"
 """Lightning's name for the newest of its checkpoints."""
 TOKENIZER = ("tokenizer.json", "vocab.json", "merges.txt")
+FACTS = (
+    *("generation_config.json", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"),
+    "chat_template.jinja",
+)
+"""Small files that say of other families' networks what config.json does not, such as which token is MASK."""
 
 
 def index_of(weights: str) -> str:

@@ -17,6 +17,17 @@ PUBLIC_CHECKPOINTS = {
     "louaaron/sedd-medium": "SEDD, absorbing, OpenWebText (arXiv 2310.16834)",
     "JingyangOu/radd-lambda-dce": "RADD, lambda-DCE, OpenWebText (arXiv 2406.03736)",
     "JingyangOu/radd-t-dce": "RADD, t-DCE, OpenWebText (arXiv 2406.03736)",
+    "kuleshov-group/mdlm-owt": "MDLM, OpenWebText (arXiv 2406.07524)",
+    "kuleshov-group/mdlm-noeos-owt": "MDLM, OpenWebText, without end-of-text tokens",
+    "kekchpek/idlm-mdlm": "MDLM, distilled to write in few steps",
+    "fredzzp/open-dcoder-0.5B": "Open-dCoder: code; Qwen2, 0.5B, logits of the next position",
+    "dllm-hub/Qwen3-0.6B-diffusion-mdlm-v0.1": "A2D: Qwen3, 0.6B, read in both directions",
+    "dllm-hub/Qwen2.5-Coder-0.5B-Instruct-diffusion-mdlm-v0.1": "A2D: code; Qwen2.5, 0.5B",
+    "GSAI-ML/LLaDA-8B-Base": "LLaDA, 8B (arXiv 2502.09992)",
+    "GSAI-ML/LLaDA-8B-Instruct": "LLaDA, 8B, dialogues",
+    "GSAI-ML/LLaDA-1.5": "LLaDA 1.5, 8B, dialogues",
+    "Dream-org/Dream-v0-Base-7B": "Dream, 7B, logits of the next position",
+    "Dream-org/Dream-v0-Instruct-7B": "Dream, 7B, dialogues",
 }
 """Public checkpoints of the papers. Other repositories with the same layouts load as well."""
 

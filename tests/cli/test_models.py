@@ -54,7 +54,11 @@ def test_a_cache_that_cannot_be_read_is_noted_once(
 ) -> None:
     cache.touch()
     listed = sedd("models", "list", "--names")
-    assert listed.code == 0 and len(listed.stdout.split()) == 6 and len(listed.stderr.splitlines()) == 1
+    assert (
+        listed.code == 0
+        and len(listed.stdout.split()) == 2 + len(PUBLIC_CHECKPOINTS)
+        and len(listed.stderr.splitlines()) == 1
+    )
     assert "cannot read the hub's cache" in listed.stderr
     assert model_names() == ["tinystories", "tinystories-sedd"]
 
@@ -64,7 +68,7 @@ def test_without_a_home_there_is_no_cache(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     listed = sedd("models", "list", "--names")
-    assert listed.code == 0 and len(listed.stdout.split()) == 6 and "HF_HOME" in listed.stderr
+    assert listed.code == 0 and len(listed.stdout.split()) == 2 + len(PUBLIC_CHECKPOINTS) and "HF_HOME" in listed.stderr
     for command in (("download",), ("generate", "-m"), ("models", "rm", "--yes")):
         refused = sedd(*command, "some/radd")
         assert refused.code == 1 and "this user has no home folder" in refused.stderr
@@ -78,7 +82,9 @@ def test_list(sedd: Sedd, cache: Path) -> None:
     (other / "config.json").unlink()
     (other / "config.json").write_text('{"architectures": ["Bert"]}')
     names = sedd("models", "list", "--names").stdout.decode().split()
-    assert names[:4] == ["tinystories", "tinystories-sedd", "louaaron/sedd-small", "some/radd"] and len(names) == 7
+    assert names[:4] == ["tinystories", "tinystories-sedd", "louaaron/sedd-small", "some/radd"] and len(
+        names
+    ) == 3 + len(PUBLIC_CHECKPOINTS)
     assert "louaaron/sedd-small" not in names[4:]
     row = json.loads(sedd("models", "list", "--json").stdout)["models"][2]
     assert row["where"] == "cache" and row["revisions"] == ["main"] and row["commit"] == FIRST

@@ -118,6 +118,19 @@ def test_download_fetches_what_is_needed_and_prints_the_folder(hub: Hub, run: Ru
     assert len(hub.asked) == before  # what is in the cache needs no network
 
 
+def test_a_network_of_another_family_comes_with_the_files_that_name_its_mask(hub: Hub, run: Run) -> None:
+    folder = PARITY / "a2d-qwen3"
+    data = {file: (folder / file).read_bytes() for file in ("config.json", "model.safetensors")}
+    added = {"mask_token": "<|mask|>", "added_tokens_decoder": {"117": {"content": "<|mask|>"}}}
+    hub.add(NAME, {**data, "tokenizer_config.json": json.dumps(added).encode(), "modeling.py": b"1 / 0"})
+    assert run("download", NAME).returncode == 0 and not hub.gets("modeling.py")
+    told = json.loads(run("generate", "-m", NAME, "--json", "--steps", "4", "--length", "16", "-q").stdout)
+    assert 117 not in told["samples"][0]["ids"]
+    hub.add("someone/chat", data)
+    failed(run("download", "someone/chat"), 3, "names the token that is MASK")
+    assert not [line for line in hub.gets("cdn") if "chat" in line]
+
+
 def test_a_hub_that_tells_no_sizes(hub: Hub, run: Run) -> None:
     hub.add(NAME, files())
     hub.terse = True
