@@ -27,21 +27,6 @@ from sedd_cli.errors import SeddError
 class Commands(Group):
     """The commands. Removes pydantic's prefix from the message on a bad value, which typer passes on."""
 
-    order = (
-        "generate",
-        "infill",
-        "tui",
-        "score",
-        "replay",
-        "export",
-        "train",
-        "plot",
-        "eval",
-        "models",
-        "download",
-        "doctor",
-    )
-
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         # The older name of `sedd plot`.
         return super().resolve_command(ctx, args[1:] if args[:2] == ["train", "plot"] else args)
@@ -94,10 +79,27 @@ def root(
     context.obj.debug = debug
 
 
-for function in (generate, infill, tui, score, replay, export, train, plot, download, doctor):
-    app.command(cls=Command)(function)
-app.add_typer(evaluate, name="eval")
-app.add_typer(models, name="models")
+COMMANDS = {
+    "generate": generate,
+    "infill": infill,
+    "tui": tui,
+    "score": score,
+    "replay": replay,
+    "export": export,
+    "train": train,
+    "plot": plot,
+    "eval": evaluate,
+    "models": models,
+    "download": download,
+    "doctor": doctor,
+}
+"""In the order of use, which is that of the help."""
+for name, command in COMMANDS.items():
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name)
+    else:
+        app.command(name, cls=Command)(command)
+Commands.order = tuple(COMMANDS)
 
 
 def main() -> None:

@@ -184,7 +184,7 @@ def test_control_c_before_anything_is_done(sedd: Sedd, monkeypatch: pytest.Monke
         (["--conditional", "prefix"], 2, "fills the canvas of 32"),
         (["--conditional", "prefix", "--prompt-tokens", "8"], 2, "Give them with --reference"),
         (["--plot", "plot.jpg"], 2, "a plot is no .jpg"),
-        (["--report", "same.txt", "-o", "./same.txt"], 2, "both write to same.txt"),
+        (["--report", "same.txt", "-o", "./same.txt"], 2, "-o and --report both write to same.txt"),
         (["--plot", "/no/such/folder/plot.png"], 1, "cannot write"),
         (["--report", "/no/such/folder/page.md"], 1, "cannot write"),
         (["-m", str(PARITY / "radd"), "--judge", "smollm2"], 2, "which no judge can read"),
