@@ -50,6 +50,14 @@ def generate(
         bool,
         typer.Option("--full-canvas", help="Do not stop at the end-of-text token.", rich_help_panel=options.OUTPUT),
     ] = False,
+    chat: Annotated[
+        bool,
+        typer.Option("--chat", help="The prompt is a message: print the reply.", rich_help_panel="Dialogue"),
+    ] = False,
+    system: Annotated[
+        str | None,
+        typer.Option("--system", metavar="TEXT", help="Instructions for --chat.", rich_help_panel="Dialogue"),
+    ] = None,
     trace: options.Trace = None,
     live: options.Live = None,
     color: options.ColorChoice = "auto",
@@ -68,23 +76,36 @@ def generate(
     terminal = Terminal(quiet=quiet or launched_rank() > 0, color=color, live=live)
     sampling = replace(sampling, prompt=read_prompt(" ".join(words) if words else None))
     check_ranges(sampling)
+    if not chat and system is not None:
+        raise UsageError("--system is for a dialogue", "Add --chat.")
+    if chat and (not sampling.prompt or sampling.suffix):
+        raise UsageError("--chat takes a message, and no suffix", 'For example: sedd generate --chat "Hello" -m NAME')
     file = file_or_stdout(output) if output else None
     check_outputs({**({"-o": file} if file else {"the text": STDOUT}), "--trace": trace})
     if launched() or _is_folder(output):
         if trace is not None:
             raise UsageError("samples in a folder have no trace", "Leave out --trace, or give a file with -o.")
+        if chat:
+            raise UsageError("a reply goes to stdout or a file, not into a folder", "Give a file with -o.")
         _into_folder(output, sampling, full_canvas, lambda: load(model, device, dtype, terminal), terminal)
         return
     with ExitStack() as stack:
         out = stack.enter_context(Output(file))
         fetch_if_missing(model, terminal)
-        with preview(model, sampling, terminal) as view:
+        with preview(model, None if chat else sampling, terminal) as view:
             from sedd_cli.cli.watch import report_steps, run_job
             from sedd_cli.generation.engine import Run
             from sedd_cli.generation.request import Request
             from sedd_cli.generation.trace import TraceWriter
 
-            run = Run(load(model, device, dtype, terminal, identified=json), Request(**asdict(sampling)))
+            checkpoint = load(model, device, dtype, terminal, identified=json)
+            canvas = None
+            if chat:
+                from sedd_cli.generation.chat import chat_canvas
+
+                canvas = chat_canvas(checkpoint, sampling.prompt or "", system, sampling.length)
+                sampling = replace(sampling, prompt=None)
+            run = Run(checkpoint, Request(**asdict(sampling)), canvas)
             report_steps(run, sampling.steps, terminal)
             if run.checkpoint.tokenizer is None and not json:
                 raise UsageError(

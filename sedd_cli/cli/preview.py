@@ -16,13 +16,13 @@ LONGEST = 10_000
 
 
 def preview(
-    model: str | None, sampling: SamplingOptions, terminal: Terminal
+    model: str | None, sampling: SamplingOptions | None, terminal: Terminal
 ) -> "AbstractContextManager[LiveView | None]":
-    """Open the live view with the first frame of a run. Yields None if it would not be visible."""
+    """Open the live view with the first frame of a run, if it is known. Yields None if it would not be visible."""
     from sedd_cli.render.live import LiveView
 
     view = LiveView()
-    frame = first_frame(model, sampling) if terminal.live else None
+    frame = first_frame(model, sampling) if terminal.live and sampling else None
     if frame is not None:
         view.show(frame)
     return terminal.live_view(view)

@@ -82,7 +82,8 @@ class Run:
 
     @property
     def excludes_end_of_text(self) -> bool:
-        return bool(self.canvas.forbidden)
+        tokenizer = self.checkpoint.tokenizer
+        return tokenizer is not None and tokenizer.end_of_text_id in self.canvas.forbidden
 
     @property
     def exact_calls(self) -> bool:

@@ -81,7 +81,12 @@ def _default_length(request: Request, checkpoint: Checkpoint) -> int:
     if checkpoint.config.trained_canvas or tokenizer is None:
         return checkpoint.length
     given = sum(len(tokenizer.encode(text)) for text in (request.prompt, request.suffix) if text)
-    return min(checkpoint.length, -(-(given + NEW_TOKENS) // LENGTH_STEP) * LENGTH_STEP)
+    return room_for(given, checkpoint.length)
+
+
+def room_for(given: int, longest: int) -> int:
+    """The length of a canvas that holds so many tokens and `NEW_TOKENS` new ones, a multiple of `LENGTH_STEP`."""
+    return min(longest, -(-(given + NEW_TOKENS) // LENGTH_STEP) * LENGTH_STEP)
 
 
 def check_text(name: str, text: str) -> None:

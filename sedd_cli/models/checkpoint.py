@@ -192,7 +192,7 @@ def read_tokenizer(folder: Path, config: Config) -> Tokenizer | None:
     else:
         return None
     # MASK among the tokens has an id there as well.
-    size = config.tokens + (config.mask_id is not None and config.mask_id < config.tokens)
+    size = config.tokens + (config.mask_id is not None)
     if tokenizer is not None and tokenizer.size > size:
         raise NotLoadableError(
             f"the tokenizer in {folder} has {tokenizer.size} tokens, config.json says {config.tokens}",

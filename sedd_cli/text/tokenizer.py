@@ -198,6 +198,18 @@ class Tokenizer:
             text = text.replace(CRLF, "\n")
         return list(self._inner.encode(text, add_special_tokens=False).ids)
 
+    def encode_special(self, text: str) -> list[int]:
+        """As `encode`, of a text that is not a user's: special tokens in it are tokens."""
+        self._inner.encode_special_tokens = False
+        try:
+            return self.encode(text)
+        finally:
+            self._inner.encode_special_tokens = True
+
+    def has_special(self, text: str) -> bool:
+        """Whether a text spells a special token out."""
+        return any(self.id_to_token(i) in text for i in self.special_ids)
+
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
         return [list(e.ids) for e in self._inner.encode_batch(texts, add_special_tokens=False)]
 

@@ -1,7 +1,6 @@
 """Folders of other families: their own code's figures for tiny random weights, and configs that are refused."""
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -10,14 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sedd_cli import NotLoadableError, generate, infill, load_checkpoint, score
-from sedd_cli.models.folder import read_config
 from sedd_cli.models.formats import FORMATS
-from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.training.loop import StepReport
 from sedd_cli.training.recipe import make_recipe
 from sedd_cli.training.session import TrainingSession
 from tests.conftest import PARITY
-from tests.models.test_backbone_seam import MASK, TOKENS, bytes_and_mask
+from tests.models.other_families import save_random
+from tests.models.test_backbone_seam import MASK, bytes_and_mask
 
 FULL_ATTENTION = ["mdlm", "llada", "dream", "a2d-qwen3", "a2d-qwen2-tied", "a2d-llama", "open-dcoder"]
 SHIFTED = ["dream", "open-dcoder"]
@@ -74,23 +72,9 @@ def test_int8(name: str) -> None:
 @pytest.fixture(params=[None, 7], ids=["plain", "shifted"])
 def byte_folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A random network of grouped queries over bytes, MASK among them, saved in the layout of A2D or Open-dCoder."""
-    folder = tmp_path / "bytes"
-    folder.mkdir()
     kind = {"model_type": "a2d-qwen3"} if request.param is None else {"model_type": "qwen2", "bos_token_id": 7}
-    template = json.loads((PARITY / "a2d-qwen3" / "config.json").read_text())
-    table = {**template, **kind, "vocab_size": TOKENS + 1, "mask_token_id": MASK, "eos_token_id": 0}
-    table["max_position_embeddings"] = 128
-    (folder / "config.json").write_text(json.dumps(table))
-    (folder / "tokenizer.json").write_text(bytes_and_mask().to_str())
-    network = ScoreNetwork(read_config(folder))
-    generator = torch.Generator().manual_seed(0)
-    for p in network.parameters():
-        p.data = torch.randn(p.shape, generator=generator) * (0.3 if p.ndim == 2 else 0.1) + (p.ndim == 1)
-    weights = network.backbone.state_dict()
-    del weights["rotary.inv_freq"]
-    weights = {re.sub("^(?!lm_head)", "model.", name.replace("blocks.", "layers.")): p for name, p in weights.items()}
-    save_file(weights, folder / "model.safetensors")
-    return folder
+    keys = {"mask_token_id": MASK, "eos_token_id": 0, "max_position_embeddings": 128}
+    return save_random(tmp_path / "bytes", bytes_and_mask(), **kind, **keys)
 
 
 def test_it_does_all_that_others_do(byte_folder: Path) -> None:

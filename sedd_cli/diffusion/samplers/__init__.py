@@ -68,7 +68,7 @@ def _name_of(process: StateSpace) -> ProcessName:
 
 def _in_columns(process: StateSpace, logits_processor: LogitsProcessor) -> LogitsProcessor:
     """The same with the columns of `Scored` in place of token ids."""
-    if process.ids_are_columns:
+    if process.ids_are_columns and process.mask_id not in logits_processor.forbidden:
         return logits_processor
     return replace(
         logits_processor,

@@ -115,6 +115,26 @@ class Facts:
             )
         return leading_id
 
+    @cached_property
+    def chat_template(self) -> str | None:
+        """The template of dialogues: chat_template.jinja, else that of tokenizer_config.json; None without one."""
+        path = self.folder / "chat_template.jinja"
+        if path.is_file():
+            return path.read_text("utf-8-sig")
+        template = self._read("tokenizer_config.json").get("chat_template")
+        if isinstance(template, list):
+            named = {entry["name"]: entry["template"] for entry in template}
+            template = named.get("default")
+        return template if isinstance(template, str) else None
+
+    @cached_property
+    def special_tokens(self) -> dict[str, str]:
+        """The special tokens that templates name: `bos_token`, `eos_token` and others."""
+        table = {**self._read("special_tokens_map.json"), **self._read("tokenizer_config.json")}
+        named = {key: value for key, value in table.items() if key.endswith("_token") and value}
+        texts = {key: value["content"] if isinstance(value, Mapping) else value for key, value in named.items()}
+        return {key: value for key, value in texts.items() if isinstance(value, str)}
+
     def mask_id(self) -> int:
         """The id of MASK. Raises `NotLoadableError` if no file gives it."""
         mask_id = self.special_id("mask")

@@ -1,0 +1,31 @@
+"""Random networks of other families, saved in their public layouts."""
+
+import json
+import re
+from pathlib import Path
+
+import tokenizers
+import torch
+from safetensors.torch import save_file
+
+from sedd_cli.models.folder import read_config
+from sedd_cli.models.network import ScoreNetwork
+from tests.conftest import PARITY
+
+
+def save_random(folder: Path, inner: tokenizers.Tokenizer, **keys: object) -> Path:
+    """Save a small network like those of A2D (Qwen3) for a tokenizer; `keys` of its config.json change what it is."""
+    folder.mkdir()
+    table = json.loads((PARITY / "a2d-qwen3" / "config.json").read_text())
+    table |= {"vocab_size": inner.get_vocab_size(), "max_position_embeddings": 512, **keys}
+    (folder / "config.json").write_text(json.dumps(table))
+    (folder / "tokenizer.json").write_text(inner.to_str())
+    network = ScoreNetwork(read_config(folder))
+    generator = torch.Generator().manual_seed(0)
+    for p in network.parameters():
+        p.data = torch.randn(p.shape, generator=generator) * (0.3 if p.ndim == 2 else 0.1) + (p.ndim == 1)
+    weights = network.backbone.state_dict()
+    del weights["rotary.inv_freq"]
+    weights = {re.sub("^(?!lm_head)", "model.", name.replace("blocks.", "layers.")): p for name, p in weights.items()}
+    save_file(weights, folder / "model.safetensors")
+    return folder
