@@ -18,6 +18,8 @@ A CPU without VNNI adds pairs of products in 16 bits, and saturates: what it com
 (`has_exact_products`), and where it is wrong the same integers are multiplied in float32. That is right, not fast.
 """
 
+import ctypes
+import sys
 from collections.abc import Iterable
 from functools import cache
 from itertools import pairwise
@@ -123,6 +125,14 @@ def quantise(network: ScoreNetwork) -> None:
     for parameter in filter(torch.is_floating_point, backbone.parameters()):
         # Weights are views of one mapped file, all of which is held as long as any of them is left.
         parameter.data = parameter.data.clone()
+    _return_freed_memory()
+
+
+def _return_freed_memory() -> None:
+    """Give what the float32 layers held back to the system, where malloc (glibc's) would keep it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def is_quantised(network: nn.Module) -> bool:

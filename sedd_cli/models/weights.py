@@ -15,7 +15,6 @@ from typing import Any, TypeGuard
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
@@ -70,15 +69,22 @@ def read_weights(files: Sequence[Path], buffers: Collection[str] = (), *, prefix
 
 def _read_safetensors(path: Path) -> Table:
     try:
-        tensors = load_file(path)
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            names, metadata = list(file.keys()), file.metadata() or {}
+        tensors = {name: _read_tensor(path, name) for name in names}
     except MemoryError:
         raise
     except Exception as error:
         raise _damaged(path, error) from error
     # `safetensors.torch.save_model` stores a tensor of two names once, and the other name here.
     return tensors | {name: tensors[kept] for name, kept in metadata.items() if kept in tensors}
+
+
+def _read_tensor(path: Path, name: str) -> Tensor:
+    """A tensor of a file: mapped if it is float32, else converted, with no more of the file in memory than it is."""
+    with safe_open(path, framework="pt") as file:
+        tensor: Tensor = file.get_tensor(name)
+        return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _read_pickle(path: Path) -> object:
