@@ -12,7 +12,7 @@ from sedd_cli.tui.base_screen import SPEEDS, BaseScreen
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
 from sedd_cli.tui.settings import SAMPLING
-from sedd_cli.tui.style import branch_name
+from sedd_cli.tui.style import branch_name, ranking_message
 from sedd_cli.tui.widgets.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class RunActions(BaseScreen):
         at_end = scene.at == first.last or (self.playing and self.speed is None)
         self.session.rank(best_first, show_best=scene.branch is first and at_end and not scene.verdicts)
         where = "shown" if self.scene.branch is best else f"the first: {self.key_of('branch.list')} lists them"
-        self.notify(f"The best of {len(best_first)} candidates, {best.nats or 0.0:.1f} nats, is {where}.")
+        self.notify(ranking_message(best_first, [mark.original for mark in scene.draft.masked], where))
         self.schedule_refresh()
 
     def on_out_of_distribution(self, message: messages.OutOfDistribution) -> None:

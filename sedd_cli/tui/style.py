@@ -1,6 +1,7 @@
 """How a scene is shown: its page, timeline and header."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
@@ -192,17 +193,34 @@ def branch_name(branch: "Branch") -> str:
     return " · ".join([*parts, f"{left} calls to go"] if left else parts)
 
 
-def _written_texts(branch: "Branch") -> str:
-    """What a branch writes, shortened: the gaps of a document, or the text of a canvas behind its prompt."""
+def texts_of(branch: "Branch") -> list[str]:
+    """What a branch writes: each gap of a document, or the text of a canvas behind its prompt."""
     from sedd_cli.generation.engine import Run
     from sedd_cli.generation.infill import Infilling
 
     job, states = branch.job, branch.tip.states
-    texts: list[str] = []
     if isinstance(job, Infilling):
-        texts = [text.strip() for state in states for text in job.written(state)]
-    elif isinstance(job, Run):
-        texts = [job.text_of(states[0].ids).removeprefix(job.canvas.prompt).strip()]
+        return [text for state in states for text in job.written(state)]
+    if isinstance(job, Run):
+        return [job.text_of(states[0].ids).removeprefix(job.canvas.prompt)]
+    return []
+
+
+def ranking_message(branches: Sequence["Branch"], originals: Sequence[str], where: str) -> str:
+    """How candidates compare, best first. `originals`: what stood in the gaps; `where`: where the best is."""
+    best, count = branches[0], len(branches)
+    texts = [texts_of(branch) for branch in branches] if best.job.checkpoint.tokenizer else []
+    same = bool(texts) and all(text == texts[0] for text in texts)
+    as_before = bool(texts) and texts[0] == list(originals)
+    if same:
+        return f"All {count} candidates write the same{', which is what stood there' if as_before else ''}."
+    message = f"The best of {count} candidates, {best.nats or 0.0:.1f} nats, is {where}."
+    return f"{message} It is what stood there." if as_before else message
+
+
+def _written_texts(branch: "Branch") -> str:
+    """What a branch writes, shortened."""
+    texts = [text.strip() for text in texts_of(branch)]
     size = max(12, MAX_NAME // max(1, len(texts)))
     return " … ".join(f'"{one_line(text if len(text) <= size else f"{text[: size - 1]}…")}"' for text in texts)
 
