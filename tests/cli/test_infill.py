@@ -294,6 +294,12 @@ def test_a_mask_that_cuts_words_is_told_with_the_words(sedd: Sedd, tmp_path: Pat
     assert [text[gap["start"] : gap["end"]] for gap in by_pattern["gaps"]] == ["ran", "park"]
 
 
+@pytest.mark.parametrize(("text", "mask"), [("He ate **our bread** then.", "10:14"), ('1,"She ran",2\n', "4:8")])
+def test_unit_words_is_not_offered_where_it_takes_punctuation_too(sedd: Sedd, text: str, mask: str) -> None:
+    result = sedd("infill", "-", "--mask", mask, *QUICK, stdin=text.encode())
+    assert "--whole-words takes whole words\n" in result.stderr and "--unit words" not in result.stderr
+
+
 def test_overlapping_masks_are_one_gap_and_told(sedd: Sedd, story: Path) -> None:
     masks = ("--mask", "60:70", "--mask", "53:66", "--mask", "71:75", "--mask", "75:80")
     result = sedd("infill", str(story), *masks, *QUICK)
