@@ -1,9 +1,14 @@
-"""Ranges of numbers, and their names in messages."""
+"""Ranges and counts of things, and their names in messages."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from sedd_cli.errors import UsageError, check_integer
+
+
+def counted(number: int, thing: str) -> str:
+    """Return "1 token", "2 tokens"."""
+    return f"{number} {thing}{'s' * (number != 1)}"
 
 
 @dataclass(frozen=True)

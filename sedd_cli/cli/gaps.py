@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -123,7 +122,10 @@ def overlaps(gaps: "Sequence[Gap]") -> "Iterator[str]":
 
 
 def cut_words(document: Document, gaps: "Sequence[Gap]") -> str:
-    """A note of the words that gaps cut, and how to name whole ones; "" if they cut none."""
+    """A note of the words that gaps cut, and how to name whole ones; "" if they cut none.
+
+    `--unit words` is named only where it takes exactly what `--whole-words` does.
+    """
     from sedd_cli.text.gaps import check_gaps
     from sedd_cli.text.words import cut_word, whole_words
 
@@ -137,18 +139,19 @@ def cut_words(document: Document, gaps: "Sequence[Gap]") -> str:
     )
     if not cuts:
         return ""
-    spans = " ".join(f"--mask {span}" for span in _word_spans(text, [whole_words(text, gap) for gap in gaps]))
+    note = f"--mask cuts {' and '.join(cuts)}: --whole-words takes whole words"
+    spans = _word_spans(text, [whole_words(text, gap) for gap in gaps])
+    if spans is None:
+        return note
     source = "-" if document.path is None else shlex.quote(str(document.path))
-    return (
-        f"--mask cuts {' and '.join(cuts)}: --whole-words takes whole words, as does\n"
-        f"sedd infill {source} --unit words {spans}"
-    )
+    return f"{note}, as does\nsedd infill {source} --unit words {' '.join(f'--mask {span}' for span in spans)}"
 
 
-def _word_spans(text: str, gaps: "Sequence[Gap]") -> "Iterator[str]":
-    """Each gap in `--unit words`: the first word that it touches and the one behind the last."""
+def _word_spans(text: str, gaps: "Sequence[Gap]") -> list[str] | None:
+    """Each gap in `--unit words`; None if one is no run of such words, which hold the punctuation beside them."""
     words = [match.span() for match in re.finditer(r"\S+", text)]
-    starts, ends = [start for start, _ in words], [end for _, end in words]
-    for gap in gaps:
-        first = bisect_right(ends, gap.start)
-        yield f"{first}:{max(first, bisect_left(starts, gap.end))}"
+    firsts = {start: number for number, (start, _) in enumerate(words)}
+    lasts = {end: number for number, (_, end) in enumerate(words, 1)}
+    if not all(gap.start in firsts and gap.end in lasts for gap in gaps):
+        return None
+    return [f"{firsts[gap.start]}:{lasts[gap.end]}" for gap in gaps]

@@ -18,6 +18,7 @@ from sedd_cli.cli.terminal import Terminal
 from sedd_cli.distributed import launched, launched_rank, process_group
 from sedd_cli.errors import UsageError
 from sedd_cli.generation.options import SamplingOptions, check_ranges
+from sedd_cli.ranges import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,7 +191,7 @@ def _warn(run: "Run", terminal: Terminal) -> None:
 
 def _summarise(run: "Run", samples: "list[Sample]", seconds: float, terminal: Terminal) -> None:
     calls = sum(sample.nfe for sample in samples)
-    terminal.info(f"seed {run.request.seed}, {calls} network calls, {seconds:.1f} s, {run.checkpoint.name}")
+    terminal.info(f"seed {run.request.seed}, {counted(calls, 'network call')}, {seconds:.1f} s, {run.checkpoint.name}")
 
 
 def _as_json(run: "Run", samples: "list[Sample]") -> str:

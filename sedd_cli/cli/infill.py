@@ -16,6 +16,7 @@ from sedd_cli.cli.output import Output, as_json, check_outputs
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.generation.options import SamplingOptions
+from sedd_cli.ranges import counted
 from sedd_cli.text.document import Document, read_document
 from sedd_cli.text.in_place import check_writable, save_with_backup
 
@@ -237,7 +238,7 @@ def _report(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
         tried = ", ".join(f"{n} ({nats:.1f})" for n, nats in chosen.nats.items())
         why = ", the fewest as good within the error" if chosen.nats[chosen.tokens] > min(chosen.nats.values()) else ""
         terminal.info(
-            f"gap {chosen.gap.start}:{chosen.gap.end} gets {chosen.tokens} tokens{why}; "
+            f"gap {chosen.gap.start}:{chosen.gap.end} gets {counted(chosen.tokens, 'token')}{why}; "
             f"nats of the text beside it: {tried}"
         )
     checkpoint = infilling.checkpoint
@@ -261,7 +262,7 @@ def _summarise(
     lengths = "the comparison of lengths, then " if infilling.chosen_lengths else ""
     ranking = ", then the ranking" if len(fillings) > 1 and finished else ""
     terminal.info(
-        f"seed {infilling.request.seed}, {lengths}{calls} network calls{again}{ranking}, {seconds:.1f} s, "
+        f"seed {infilling.request.seed}, {lengths}{counted(calls, 'network call')}{again}{ranking}, {seconds:.1f} s, "
         f"{infilling.checkpoint.name}"
     )
 

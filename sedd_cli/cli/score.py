@@ -12,6 +12,7 @@ from sedd_cli.cli.checkpoints import load
 from sedd_cli.cli.output import Output, as_json, check_outputs
 from sedd_cli.cli.terminal import Color, Terminal
 from sedd_cli.errors import UsageError
+from sedd_cli.ranges import counted
 from sedd_cli.text.document import read_document
 
 if TYPE_CHECKING:
@@ -154,7 +155,8 @@ def _report(evaluation: "ScoreEvaluation", terminal: Terminal) -> None:
     terminal.warn_each(length_warning(checkpoint, "windows", windows.length, "the figures may be poor"))
     cut = f" in {len(windows)} windows of {windows.length}" if len(windows) > 1 else ""
     at_least = "at least " if evaluation.request.until_error and evaluation.goal else ""
-    terminal.info(f"{len(evaluation.ids)} tokens{cut}, {at_least}{evaluation.calls_needed} network calls")
+    calls = counted(evaluation.calls_needed, "network call")
+    terminal.info(f"{counted(len(evaluation.ids), 'token')}{cut}, {at_least}{calls}")
     if cut:
         terminal.info(f"each window but the first shares at least {windows.overlap} tokens with the one before")
 
@@ -186,7 +188,7 @@ def _conclude(evaluation: "ScoreEvaluation", result: "Score", seconds: float, te
     from sedd_cli.evaluation.invisible import invisible_note
 
     name = evaluation.checkpoint.name
-    made = f"seed {evaluation.request.seed}, {result.replicates} replicates, " if result.replicates else ""
+    made = f"seed {evaluation.request.seed}, {counted(result.replicates, 'replicate')}, " if result.replicates else ""
     if terminal.enabled and (note := invisible_note(name, _pieces(evaluation, result), result.per_token.tolist())):
         terminal.warn(note)
     terminal.info(f"{made}{seconds:.1f} s, {name}")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sedd_cli.ranges import counted
 from sedd_cli.tui.page_layout import Address
 from sedd_cli.tui.scene import Scene
 
@@ -104,7 +105,7 @@ def choose(scene: Scene, position: TokenPosition, token: int) -> Scene:
 
 
 def _count(positions: Sequence[TokenPosition]) -> str:
-    return f"{len(positions)} token{'s' * (len(positions) != 1)}"
+    return counted(len(positions), "token")
 
 
 def _with_edit(

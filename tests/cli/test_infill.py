@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -292,6 +293,21 @@ def test_a_mask_that_cuts_words_is_told_with_the_words(sedd: Sedd, tmp_path: Pat
         assert "cuts" not in sedd("infill", str(path), "--mask", mask, *QUICK).stderr
     by_pattern = json.loads(sedd("infill", str(path), "--regex", "a", "--whole-words", "--json", *QUICK).stdout)
     assert [text[gap["start"] : gap["end"]] for gap in by_pattern["gaps"]] == ["ran", "park"]
+
+
+@pytest.mark.parametrize(("text", "mask"), [("He ate **our bread** then.", "10:14"), ('1,"She ran",2\n', "4:8")])
+def test_unit_words_is_not_offered_where_it_takes_punctuation_too(sedd: Sedd, text: str, mask: str) -> None:
+    result = sedd("infill", "-", "--mask", mask, *QUICK, stdin=text.encode())
+    assert "--whole-words takes whole words\n" in result.stderr and "--unit words" not in result.stderr
+
+
+def test_one_of_a_thing_is_counted_in_the_singular(sedd: Sedd) -> None:
+    result = sedd("infill", "-", *QUICK, stdin=b"Once upon a time there was a little [[1-2]]. He was happy.")
+    one = sedd("infill", "-", "--mask", "0:4", "--tokens", "1", *QUICK, stdin=b"Once upon a time.")
+    assert re.search(r"gets (1 token|2 tokens)[;,]", result.stderr) and " 1 network call," in one.stderr
+    assert " 1 network call," in sedd("generate", "--length", "1", "--steps", "1", "--no-live").stderr
+    scored = sedd("score", "-", "--order", "left-to-right", stdin=b"a")
+    assert "1 token, 1 network call\n" in scored.stderr
 
 
 def test_overlapping_masks_are_one_gap_and_told(sedd: Sedd, story: Path) -> None:
