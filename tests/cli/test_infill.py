@@ -12,6 +12,8 @@ from tests.conftest import Result, Sedd
 STORY = "\ufeffOnce upon a time, there was a little dog.\r\nHe ran to the park\tand saw a cat. \r\nThey were happy."
 QUICK = ("--steps", "8", "--seed", "7")
 
+pytestmark = pytest.mark.usefixtures("shallow_by_default")
+
 
 @pytest.fixture
 def story(tmp_path: Path) -> Path:
@@ -20,7 +22,10 @@ def story(tmp_path: Path) -> Path:
     return path
 
 
-def test_stdout_is_the_document_and_nothing_else(sedd: Sedd, story: Path, built_in: Checkpoint) -> None:
+def test_stdout_is_the_document_and_nothing_else(
+    sedd: Sedd, story: Path, built_in: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEDD_MODEL")
     (filling,) = infill(built_in, STORY, [(53, 66)], seed=7, steps=8)
     result = sedd("infill", str(story), "--mask", "53:66", *QUICK)
     assert (result.code, result.stdout) == (0, filling.text.encode())
@@ -54,10 +59,10 @@ def test_markers_are_read_and_told(sedd: Sedd, tmp_path: Path) -> None:
     assert other.stdout.endswith(b" there was a dog [[3]].") and b"<2>" not in other.stdout
 
 
-def test_json(sedd: Sedd, story: Path, built_in: Checkpoint) -> None:
+def test_json(sedd: Sedd, story: Path, shallow: Checkpoint) -> None:
     options = ("-n", "3", "--mask", "53:66", "--mask", "60:70", "--tokens", "3-6")
     record = json.loads(sedd("infill", str(story), "--json", *options, *QUICK).stdout)
-    assert record["schema_version"] == 1 and record["model"]["sha256"] == built_in.hash
+    assert record["schema_version"] == 1 and record["model"]["sha256"] == shallow.hash
     (gap,) = record["gaps"]
     assert (gap["start"], gap["end"]) == (53, 70) and 3 <= gap["tokens"] <= 6
     assert sorted(map(int, record["lengths_compared"][0]["nats"])) == [3, 4, 5, 6]
