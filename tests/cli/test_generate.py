@@ -15,9 +15,7 @@ QUICK = ("--length", "24", "--steps", "8", "--seed", "7")
 pytestmark = pytest.mark.usefixtures("shallow_by_default")
 
 
-def test_stdout_is_the_text_and_nothing_else(
-    sedd: Sedd, built_in: Checkpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stdout_is_the_text_and_nothing_else(sedd: Sedd, built_in: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEDD_MODEL")
     (sample,) = generate(built_in, length=24, steps=8, seed=7)
     result = sedd("generate", *QUICK)

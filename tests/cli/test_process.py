@@ -9,8 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 SEDD = [sys.executable, "-m", "sedd_cli"]
-SHORT = ["generate", "--steps", "4"]
+SHORT = ["generate", "--steps", "4", "--length", "16"]
 LONG = ["generate", "--steps", "256", "--seed", "1", "--sampler", "first-hitting"]
 
 
@@ -71,6 +73,7 @@ def test_a_reader_that_has_enough_ends_it_quietly() -> None:
     assert "Traceback" not in errors and "Broken" not in errors
 
 
+@pytest.mark.usefixtures("shallow_by_default")
 def test_control_c_prints_what_is_there(tmp_path: Path) -> None:
     trace = tmp_path / "trace.jsonl"
     # Its trace grows once it runs.
