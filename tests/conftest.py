@@ -63,6 +63,31 @@ def built_in() -> "Checkpoint":
     return load_checkpoint()
 
 
+@pytest.fixture(scope="session")
+def shallow(built_in: "Checkpoint", tmp_path_factory: pytest.TempPathFactory) -> "Checkpoint":
+    """The built-in checkpoint cut down to its first block: faster, for what does not depend on what it has learnt."""
+    from safetensors.torch import load_file, save_file
+
+    from sedd_cli import load_checkpoint
+
+    folder = tmp_path_factory.mktemp("checkpoints") / "shallow"
+    shutil.copytree(built_in.folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["model"] |= {"name": "shallow", "n_blocks": 1}
+    (folder / "config.json").write_text(json.dumps(config))
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: w for name, w in weights.items() if not name.startswith("blocks.") or name.startswith("blocks.0.")}
+    save_file(kept, folder / "model.safetensors")
+    return load_checkpoint(folder)
+
+
+@pytest.fixture
+def shallow_by_default(shallow: "Checkpoint", monkeypatch: pytest.MonkeyPatch) -> "Checkpoint":
+    """It is the checkpoint of commands that name none."""
+    monkeypatch.setenv("SEDD_MODEL", str(shallow.folder))
+    return shallow
+
+
 @pytest.fixture(scope="session", params=["absorb", "uniform", "radd"])
 def tiny(request: pytest.FixtureRequest) -> "Checkpoint":
     """A random network of each kind; it has no tokenizer."""

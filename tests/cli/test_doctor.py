@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +35,7 @@ def test_text(sedd: Sedd) -> None:
     lines = done.stdout.decode().splitlines()
     assert done.code == 0 and done.stderr == ""
     assert f"sedd-cli {sedd_cli.__version__}" in lines and "dtype: float32" in lines
+    assert f"package: {PACKAGE}" in lines
     assert "self-test on cpu: weights passed: whole, as shipped" in lines
 
 
@@ -93,7 +93,9 @@ def forget(checkpoint: Path) -> None:
     (checkpoint / "self_test.json").unlink()
 
 
-@pytest.mark.parametrize(("damage", "said"), [(cut, "cannot read"), (forget, "record FAILED")])
+@pytest.mark.parametrize(
+    ("damage", "said"), [(cut, "cannot read"), (forget, "record FAILED"), (perturb, "log scores FAILED")]
+)
 def test_a_damaged_checkpoint_fails(
     sedd: Sedd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None], said: str
 ) -> None:
@@ -102,11 +104,3 @@ def test_a_damaged_checkpoint_fails(
     monkeypatch.setattr(names, "_BUILT_IN", tmp_path / "checkpoints")
     done = sedd("doctor", "--device", "cpu")
     assert done.code == 1 and said in done.stdout.decode(), done.stderr
-
-
-def test_a_damaged_package_fails_as_a_process(tmp_path: Path) -> None:
-    shutil.copytree(PACKAGE, tmp_path / "sedd_cli", ignore=shutil.ignore_patterns("__pycache__"))
-    perturb(tmp_path / "sedd_cli" / "checkpoints" / "tinystories")
-    done = subprocess.run([sys.executable, "-m", "sedd_cli", "doctor"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1 and "log scores FAILED" in done.stdout, done.stderr
-    assert f"package: {tmp_path / 'sedd_cli'}" in done.stdout

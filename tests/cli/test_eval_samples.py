@@ -19,6 +19,8 @@ STORIES = [
     f"Once upon a time there was a {what}. He liked to play in the park. " * 3 for what in ("dog", "cat", "fox", "boy")
 ]
 
+pytestmark = pytest.mark.usefixtures("shallow_by_default")
+
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -54,7 +56,10 @@ def test_without_a_judge_there_are_the_figures_that_need_none(sedd: Sedd) -> Non
     assert sedd(*QUICK, "--steps", "2", "-q").stderr == ""
 
 
-def test_json_holds_settings_judge_rows_and_texts(sedd: Sedd, built_in: Checkpoint, judge: str, reference: str) -> None:
+def test_json_holds_settings_judge_rows_and_texts(
+    sedd: Sedd, built_in: Checkpoint, judge: str, reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEDD_MODEL")
     result = sedd(*QUICK, "--steps", "4", "--judge", judge, "--reference", reference, "--json", "--top-p", "0.9")
     record = json.loads(result.stdout)
     assert (result.code, record["schema_version"], record["complete"]) == (0, 1, True)

@@ -15,8 +15,11 @@ from tests.conftest import PARITY, Sedd
 
 QUICK = ("--length", "24", "--steps", "8", "--seed", "7")
 
+pytestmark = pytest.mark.usefixtures("shallow_by_default")
 
-def test_stdout_is_the_text_and_nothing_else(sedd: Sedd, built_in: Checkpoint) -> None:
+
+def test_stdout_is_the_text_and_nothing_else(sedd: Sedd, built_in: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEDD_MODEL")
     (sample,) = generate(built_in, length=24, steps=8, seed=7)
     result = sedd("generate", *QUICK)
     assert result.code == 0
@@ -86,10 +89,10 @@ def test_row_is_the_text_of_that_row(sedd: Sedd) -> None:
     assert sedd("generate", "--row", "2", *QUICK).stdout == texts[2]
 
 
-def test_json(sedd: Sedd, built_in: Checkpoint) -> None:
+def test_json(sedd: Sedd, shallow: Checkpoint) -> None:
     record = json.loads(sedd("generate", "Once", "--json", "-n", "2", *QUICK).stdout)
     assert record["schema_version"] == 1
-    assert record["model"] == {"name": built_in.name, "sha256": built_in.hash, "precision": "float32"}
+    assert record["model"] == {"name": shallow.name, "sha256": shallow.hash, "precision": "float32"}
     assert record["settings"]["steps"] == 8 and record["settings"]["seed"] == 7
     assert [(s["row"], s["seed"], s["complete"]) for s in record["samples"]] == [(0, 7, True), (1, 7, True)]
     for sample in record["samples"]:
@@ -142,7 +145,8 @@ def test_stdin_that_is_not_read_is_noted_where_data_waits(sedd: Sedd, tmp_path: 
 
 
 def test_end_of_text_ends_the_text_unless_the_full_canvas_is_wanted(sedd: Sedd) -> None:
-    options = ("generate", "They lived happily ever after.", "--seed", "1", "--steps", "32", "--length", "64")
+    prompt = ("-m", "tinystories", "They lived happily ever after.")
+    options = ("generate", *prompt, "--seed", "1", "--steps", "32", "--length", "64")
     story = sedd(*options).stdout
     whole = sedd(*options, "--full-canvas").stdout
     assert b"<|endoftext|>" not in story
@@ -158,11 +162,11 @@ def test_hostile_prompt_is_copied_to_a_pipe_and_inert_in_messages(sedd: Sedd) ->
     assert refused.code == 3 and "\x1b" not in refused.stderr and "\\x1b[31m[/red]such" in refused.stderr
 
 
-def test_trace_tells_the_whole_run(sedd: Sedd, tmp_path: Path, built_in: Checkpoint) -> None:
+def test_trace_tells_the_whole_run(sedd: Sedd, tmp_path: Path, shallow: Checkpoint) -> None:
     path = tmp_path / "run.jsonl"
     result = sedd("generate", "A 🌍", "--json", "-n", "2", "--trace", str(path), *QUICK)
     header, *lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert header["format"] == "sedd-trace" and header["checkpoint"]["sha256"] == built_in.hash
+    assert header["format"] == "sedd-trace" and header["checkpoint"]["sha256"] == shallow.hash
     for sample in json.loads(result.stdout)["samples"]:
         start, *steps = [line for line in lines if line["row"] == sample["row"]]
         canvas, pieces = start["ids"], start["pieces"]
@@ -172,8 +176,8 @@ def test_trace_tells_the_whole_run(sedd: Sedd, tmp_path: Path, built_in: Checkpo
             for position, token, piece in zip(step["positions"], step["ids"], step["pieces"], strict=True):
                 canvas[position], pieces[position] = token, piece
         assert canvas == sample["ids"] and len(steps) == sample["nfe"] == steps[-1]["nfe"]
-        assert built_in.tokenizer is not None
-        assert pieces == [built_in.tokenizer.id_to_token(i) for i in canvas]
+        assert shallow.tokenizer is not None
+        assert pieces == [shallow.tokenizer.id_to_token(i) for i in canvas]
 
 
 def test_a_long_canvas_earns_a_warning(sedd: Sedd) -> None:
@@ -183,10 +187,11 @@ def test_a_long_canvas_earns_a_warning(sedd: Sedd) -> None:
 
 
 def test_a_foreign_prompt_earns_a_warning(sedd: Sedd, built_in: Checkpoint) -> None:
-    foreign = sedd("generate", "The quarterly revenue report shows an operating margin of 12%.", "--steps", "4")
+    options = ("-m", built_in.name, "--steps", "4", "--length", "48")
+    foreign = sedd("generate", "The quarterly revenue report shows an operating margin of 12%.", *options)
     assert f"{built_in.name} knows children's stories; this prompt surprises it" in foreign.stderr
     for at_home in ("Once upon a time there was a little dog named Max.", "Once upon a time", "One day, a bird"):
-        assert "warning" not in sedd("generate", at_home, "--steps", "4").stderr
+        assert "warning" not in sedd("generate", at_home, *options).stderr
 
 
 def test_a_changed_law_is_told(sedd: Sedd) -> None:

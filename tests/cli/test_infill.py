@@ -18,6 +18,8 @@ from tests.conftest import Result, Sedd
 STORY = "\ufeffOnce upon a time, there was a little dog.\r\nHe ran to the park\tand saw a cat. \r\nThey were happy."
 QUICK = ("--steps", "8", "--seed", "7")
 
+pytestmark = pytest.mark.usefixtures("shallow_by_default")
+
 
 @pytest.fixture
 def story(tmp_path: Path) -> Path:
@@ -26,7 +28,10 @@ def story(tmp_path: Path) -> Path:
     return path
 
 
-def test_stdout_is_the_document_and_nothing_else(sedd: Sedd, story: Path, built_in: Checkpoint) -> None:
+def test_stdout_is_the_document_and_nothing_else(
+    sedd: Sedd, story: Path, built_in: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEDD_MODEL")
     (filling,) = infill(built_in, STORY, [(53, 66)], seed=7, steps=8)
     result = sedd("infill", str(story), "--mask", "53:66", *QUICK)
     assert (result.code, result.stdout) == (0, filling.text.encode())
@@ -60,10 +65,10 @@ def test_markers_are_read_and_told(sedd: Sedd, tmp_path: Path) -> None:
     assert other.stdout.endswith(b" there was a dog [[3]].") and b"<2>" not in other.stdout
 
 
-def test_json(sedd: Sedd, story: Path, built_in: Checkpoint) -> None:
+def test_json(sedd: Sedd, story: Path, shallow: Checkpoint) -> None:
     options = ("-n", "3", "--mask", "53:66", "--mask", "60:70", "--tokens", "3-6")
     record = json.loads(sedd("infill", str(story), "--json", *options, *QUICK).stdout)
-    assert record["schema_version"] == 1 and record["model"]["sha256"] == built_in.hash
+    assert record["schema_version"] == 1 and record["model"]["sha256"] == shallow.hash
     (gap,) = record["gaps"]
     assert (gap["start"], gap["end"]) == (53, 70) and 3 <= gap["tokens"] <= 6
     assert sorted(map(int, record["lengths_compared"][0]["nats"])) == [3, 4, 5, 6]
@@ -277,12 +282,15 @@ def test_gap_is_importable() -> None:
     assert Gap(1, 2).tokens is None
 
 
-def test_a_mask_that_cuts_words_is_told_with_the_words(sedd: Sedd, tmp_path: Path) -> None:
+def test_a_mask_that_cuts_words_is_told_with_the_words(
+    sedd: Sedd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEDD_MODEL")
     path = tmp_path / "a story.txt"
     text = "She ran to the park. Don't stop."
     path.write_text(text)
     result = sedd("infill", str(path), "--mask", "5:9", "--mask", "24:26", *QUICK)
-    assert result.code == 0 and result.stdout.startswith(b"She r") and result.stdout.endswith(b"'t stop.")
+    assert result.code == 0 and result.stdout.startswith(b"She r") and result.stdout.endswith(b" stop.")
     assert result.stderr.count("--whole-words") == 1 and 'cuts "r|an" and "t|o" and "Don|\'t"' in result.stderr
     command = f"sedd infill '{path}' --unit words --mask 1:3 --mask 5:6"
     assert command in result.stderr
@@ -337,7 +345,8 @@ def test_a_line_is_filled_with_one_line(built_in: Checkpoint, capsys: pytest.Cap
     assert one_line("a.txt", "4:7", one_line=True) == [True]
 
 
-def test_a_document_of_crlf_stays_one(sedd: Sedd) -> None:
+def test_a_document_of_crlf_stays_one(sedd: Sedd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEDD_MODEL")
     document = "Tom ran.\r\n\r\nSam sat.\r\n\r\nThe end.\r\n"
     at = document.index("The end")
     options = ("--mask", f"{at}:{at}", "--tokens", "16", "--steps", "8", "--seed", "1")
@@ -350,7 +359,10 @@ def test_a_document_of_crlf_stays_one(sedd: Sedd) -> None:
     assert matched.startswith(b"Tom ran.\r\n\r\nSam ") and matched.endswith(b"\r\n\r\nThe end.\r\n")
 
 
-def test_candidates_are_listed_with_what_they_wrote(sedd: Sedd, built_in: Checkpoint) -> None:
+def test_candidates_are_listed_with_what_they_wrote(
+    sedd: Sedd, built_in: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEDD_MODEL")
     text = "She ran to the park and swam.\n" * 2
     options = ("--mask", "4:19", "--mask", "34:36", "-n", "3", "--tokens", "20", *QUICK)
     result = sedd("infill", "-", *options, stdin=text.encode())

@@ -9,10 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.cli.test_help import PAGES
 
 SEDD = [sys.executable, "-m", "sedd_cli"]
-SHORT = ["generate", "--steps", "4"]
+SHORT = ["generate", "--steps", "4", "--length", "16"]
 LONG = ["generate", "--steps", "256", "--seed", "1", "--sampler", "first-hitting"]
 
 
@@ -77,6 +79,7 @@ def test_a_reader_that_has_enough_ends_it_quietly() -> None:
     assert "Traceback" not in errors and "Broken" not in errors
 
 
+@pytest.mark.usefixtures("shallow_by_default")
 def test_control_c_prints_what_is_there(tmp_path: Path) -> None:
     trace = tmp_path / "trace.jsonl"
     # Its trace grows once it runs.

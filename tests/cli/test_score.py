@@ -17,6 +17,8 @@ from tests.conftest import PARITY, Sedd
 TEXT = "Once upon a time there was a little dog. He liked to play.\n"
 QUICK = ("--replicates", "2")
 
+pytestmark = pytest.mark.usefixtures("shallow_by_default")
+
 
 @pytest.fixture
 def document(tmp_path: Path) -> str:
@@ -30,7 +32,10 @@ def figures(stdout: bytes) -> dict[str, str]:
     return {name: value.strip() for name, value in (line.split(maxsplit=1) for line in lines)}
 
 
-def test_a_sentence_then_one_figure_a_line(sedd: Sedd, built_in: Checkpoint, document: str) -> None:
+def test_a_sentence_then_one_figure_a_line(
+    sedd: Sedd, built_in: Checkpoint, document: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEDD_MODEL")
     expected = score(built_in, TEXT, replicates=2)
     result = sedd("score", document, *QUICK)
     assert result.code == 0
@@ -83,12 +88,12 @@ def test_stdin_and_output_file_give_the_same(sedd: Sedd, document: str, tmp_path
     assert (tmp_path / "out").read_bytes() == expected
 
 
-def test_json(sedd: Sedd, built_in: Checkpoint, document: str) -> None:
-    expected = score(built_in, TEXT, replicates=2, seed=3, pseudo=True, length=8, overlap=2)
+def test_json(sedd: Sedd, shallow: Checkpoint, document: str) -> None:
+    expected = score(shallow, TEXT, replicates=2, seed=3, pseudo=True, length=8, overlap=2)
     options = ("--json", "--pseudo", "--seed", "3", "--length", "8", "--overlap", "2")
     record = json.loads(sedd("score", document, *options, *QUICK).stdout)
     assert record["schema_version"] == 1
-    assert record["model"] == {"name": built_in.name, "sha256": built_in.hash, "precision": "float32"}
+    assert record["model"] == {"name": shallow.name, "sha256": shallow.hash, "precision": "float32"}
     assert record["settings"] == {"order": "any", "seed": 3, "until_error": None, "length": 8}
     for name in ("nats", "standard_error", "form", "bits_per_byte", "perplexity", "num_tokens", "num_bytes"):
         assert record[name] == getattr(expected, name), name

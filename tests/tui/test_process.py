@@ -14,14 +14,16 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-
 BUSY = """if True:
     import sys, time
     from sedd_cli.cli.main import main
-    from sedd_cli.tui.main_screen import MainScreen
+    from sedd_cli.tui import main_screen
 
     def heat(self):
         # As long as the longest of network calls.
         self.engine._tasks.put(lambda: time.sleep(600))
         {then}
 
-    MainScreen.action_heat = heat
+    main_screen.MainScreen.action_heat = heat
+    # So long it waits for the call in vain.
+    main_screen.EXIT_TIMEOUT = 0.1
     sys.argv = ["sedd", "tui"]
     main()
 """
