@@ -2,6 +2,7 @@
 
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.generation.engine import Step
+from sedd_cli.generation.infill import Infilling
 from sedd_cli.generation.job import Job
 from sedd_cli.generation.trace import TraceWriter
 from sedd_cli.render.labels import network_label, run_title, step_label
@@ -54,4 +55,5 @@ def frame_of(job: Job, step: Step, calls: int) -> Frame:
         ),
         t=step.t,
         calls=calls,
+        infills=isinstance(job, Infilling),
     )
