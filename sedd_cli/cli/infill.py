@@ -210,9 +210,21 @@ def _print(
         from sedd_cli.render.diff import diff_parts
 
         changes = [((gap.start, gap.end), span) for gap, span in zip(infilling.sized_gaps, best.spans, strict=True)]
-        out.show(diff_parts(document.text, best.text, changes, document.name), color)
+        out.show(diff_parts(document.text, best.text, changes, document.name), color, wrap=True)
     else:
-        out.write(best.text)
+        # What colour is asked for concerns stderr: a document in a pipe has none.
+        out.show(_filled_parts(best), "never" if color == "never" else "auto")
+
+
+def _filled_parts(filling: "Filling") -> list[tuple[str, str]]:
+    """The document as parts with their styles: what was filled is visibly new."""
+    from sedd_cli.render.live import FILLED
+
+    parts, at = [], 0
+    for start, end in filling.spans:
+        parts += [(filling.text[at:start], ""), (filling.text[start:end], FILLED)]
+        at = end
+    return [*parts, (filling.text[at:], "")]
 
 
 def _write_in_place(text: str, document: Document, *, printed: bool, terminal: Terminal) -> None:

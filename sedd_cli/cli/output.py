@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -53,29 +53,43 @@ class Output:
     def write(self, text: str) -> None:
         """Write all the data, as UTF-8; shown inert on a terminal."""
         if sys.stdout.isatty() if self._file is None else self._file.is_terminal:
-            from sedd_cli.render.inert import inert
-
-            text = inert(text)
+            text = _visible(text)
         if self._file is None:
             self._write_to_stdout(text)
         else:
             self._file.write(_encode(text))
             self._file.commit()
 
-    def show(self, parts: list[tuple[str, str]], color: "Color" = "auto") -> None:
-        """Write parts of text with their styles: in colour on a terminal or if `color` is "always"."""
-        plain = "".join(part for part, _ in parts)
-        if self._file is not None or color == "never" or not (sys.stdout.isatty() or color == "always"):
-            self.write(plain)
+    @property
+    def on_terminal(self) -> bool:
+        """Whether the data is shown in a terminal, not stored or piped."""
+        return self._file is None and sys.stdout.isatty()
+
+    def show(self, parts: Sequence[tuple[str, str]], color: "Color" = "auto", *, wrap: bool = False) -> None:
+        """Write parts of text with their styles: on a terminal, or in a pipe if `color` is "always".
+
+        Without colours (`NO_COLOR`, "never") underlines stay. `wrap`: on a terminal, break lines between words.
+        """
+        if self._file is not None or not (self.on_terminal or color == "always"):
+            self.write("".join(part for part, _ in parts))
             return
         from rich.console import COLOR_SYSTEMS, Console
 
-        from sedd_cli.render.inert import inert
+        from sedd_cli.render.wrapped import wrapped
 
-        console = Console(file=sys.stdout, force_terminal=True if color == "always" else None)
+        console = Console(
+            file=sys.stdout,
+            force_terminal=True if color == "always" else None,
+            no_color=True if color == "never" else None,
+        )
+        system = COLOR_SYSTEMS.get(console.color_system or "")
+        visible = [(_visible(part), style) for part, style in parts]
+        rendered = []
         # Rendered part by part: Console.print would expand tabs.
-        system = COLOR_SYSTEMS.get(console.color_system or "") if not console.no_color else None
-        self._write_to_stdout("".join(console.get_style(s).render(inert(p), color_system=system) for p, s in parts))
+        for part, name in wrapped(visible, console.width) if wrap and self.on_terminal else visible:
+            style = console.get_style(name)
+            rendered.append((style.without_color if console.no_color else style).render(part, color_system=system))
+        self._write_to_stdout("".join(rendered))
 
     def _write_to_stdout(self, text: str) -> None:
         try:
@@ -86,6 +100,13 @@ class Output:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
             raise SeddError(f"cannot write to stdout: {error.strerror}", "Give a file with -o.") from error
+
+
+def _visible(text: str) -> str:
+    """A text as a terminal shows it: inert. The CR of a CRLF is no sign of its own."""
+    from sedd_cli.render.inert import inert
+
+    return inert(text.replace("\r\n", "\n"))
 
 
 def _check_stdout() -> None:

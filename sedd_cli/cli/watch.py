@@ -4,6 +4,7 @@ from contextlib import ExitStack
 
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.generation.engine import Step
+from sedd_cli.generation.infill import Infilling
 from sedd_cli.generation.job import Job
 from sedd_cli.generation.trace import TraceWriter
 from sedd_cli.render.labels import network_label, run_title, step_label
@@ -65,4 +66,5 @@ def make_frame(job: Job, step: Step, calls: int) -> Frame:
         step=step_label(step.step, job.request.steps, job.request.sampler, tokens=job.sampler_of(step.row).num_updates),
         t=step.t,
         calls=calls,
+        infills=isinstance(job, Infilling),
     )

@@ -1,17 +1,22 @@
 """Unified diffs of documents."""
 
 import re
-from bisect import bisect_right
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate
 
-Span = tuple[int, int]
+from sedd_cli.render.changed_words import Span, changed_words
+
+Part = tuple[str, str]
+"""Text and its style."""
+CHANGED = "bold underline "
+"""Begins the style of the changed words of a line."""
 MAX_COMPARED_PAIRS = 4_000_000
 """Maximum pairs of lines to compare; beyond it, everything between the common ends is one change."""
 
 
-def diff_parts(before: str, after: str, changes: Sequence[tuple[Span, Span]], name: str) -> list[tuple[str, str]]:
+def diff_parts(before: str, after: str, changes: Sequence[tuple[Span, Span]], name: str) -> list[Part]:
     """A unified diff as (text, style) parts; the joined texts are valid input of `patch`.
 
     `changes`: the replaced character spans (before, after), in order. With known changes the diff of a long document
@@ -19,7 +24,8 @@ def diff_parts(before: str, after: str, changes: Sequence[tuple[Span, Span]], na
     """
     old, new = _Lines(before), _Lines(after)
     changes = [(was, now) for was, now in changes if before[slice(*was)] != after[slice(*now)]]
-    parts: list[tuple[str, str]] = []
+    removed, added = changed_words(before, after, changes)
+    parts: list[Part] = []
     for group in _KnownChanges(old, new, changes).get_grouped_opcodes() if changes else ():
         if not parts:
             parts.append((f"--- {name}\n+++ {name}\n", "bold"))
@@ -27,10 +33,10 @@ def diff_parts(before: str, after: str, changes: Sequence[tuple[Span, Span]], na
         parts.append((f"@@ -{_range(i1, i2)} +{_range(j1, j2)} @@\n", "cyan"))
         for kind, a, b, c, d in group:
             if kind == "equal":
-                parts += _signed(" ", old.lines[a:b], "")
+                parts += _signed(" ", old, range(a, b), "", [])
             else:
-                parts += _signed("-", old.lines[a:b], "red")
-                parts += _signed("+", new.lines[c:d], "green")
+                parts += _signed("-", old, range(a, b), "red", removed)
+                parts += _signed("+", new, range(c, d), "green", added)
     return parts
 
 
@@ -66,6 +72,10 @@ class _Lines:
     def at(self, position: int) -> int:
         """The index of the line that contains a character; at the end of the text, the number of lines."""
         return bisect_right(self.ends, position)
+
+    def start(self, line: int) -> int:
+        """The position at which a line begins."""
+        return self.ends[line - 1] if line else 0
 
     def begins(self, position: int) -> bool:
         line = self.at(position)
@@ -110,9 +120,27 @@ def _range(start: int, stop: int) -> str:
     return f"{start + (count > 0)},{count}" if count != 1 else f"{start + 1}"
 
 
-def _signed(sign: str, lines: Sequence[str], style: str) -> list[tuple[str, str]]:
-    parts = [(f"{sign}{line}", style) for line in lines]
-    if lines and not lines[-1].endswith("\n"):
+def _signed(sign: str, text: _Lines, lines: range, style: str, changed: Sequence[Span]) -> list[Part]:
+    parts = [part for i in lines for part in _marked(sign, text.lines[i], text.start(i), style, changed)]
+    if parts and not parts[-1][0].endswith("\n"):
         # This line annotates the one before; it is neither removed nor added.
-        parts[-1:] = [(f"{parts[-1][0]}\n", style), ("\\ No newline at end of file\n", "")]
+        parts[-1:] = [(f"{parts[-1][0]}\n", parts[-1][1]), ("\\ No newline at end of file\n", "")]
     return parts
+
+
+def _marked(sign: str, line: str, start: int, style: str, changed: Sequence[Span]) -> Iterator[Part]:
+    """A line of a text behind its sign, with its changed words in a style of their own, unless all of it is new."""
+    first = bisect_right(changed, start, key=lambda span: span[1])
+    last = bisect_left(changed, start + len(line), key=lambda span: span[0])
+    body = len(line.rstrip("\r\n"))
+    spans = [(max(0, a - start), min(body, b - start)) for a, b in changed[first:last]]
+    edges = [0, *(edge for span in spans for edge in span), len(line)]
+    kept = [line[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    if not "".join(kept).strip():
+        yield sign + line, style
+        return
+    yield sign + kept[0], style
+    for (a, b), rest in zip(spans, kept[1:], strict=True):
+        yield line[a:b], CHANGED + style
+        if rest:
+            yield rest, style

@@ -16,13 +16,18 @@ from sedd_cli.render.inert import inert, one_line
 
 MASK = " ░░░"
 ASCII_MASK = " ___"
+FILLED = "underline green"
+"""Style of what was written in a document."""
 COMPACT_HEIGHT = 8
 """Height in lines below which the layout omits blank lines and the line count."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A canvas after a step: `pieces` (None: MASK), clamped positions `kept`, and those `changed` by the step."""
+    """A canvas after a step: `pieces` (None: MASK), clamped positions `kept`, and those `changed` by the step.
+
+    `infills`: whether it is part of a document, of which most is kept.
+    """
 
     pieces: Sequence[str | None]
     kept: frozenset[int]
@@ -33,6 +38,7 @@ class Frame:
     step: str
     t: float | None
     calls: int
+    infills: bool = False
 
     @property
     def masks(self) -> int:
@@ -110,7 +116,10 @@ class LiveView:
 
 
 def canvas_text(frame: Frame, mask: str = MASK) -> Text:
-    """The canvas as text: MASK dim, positions changed by this step reversed, clamped ones bold, past the end dim."""
+    """The canvas as text: MASK dim, positions changed by this step reversed, past the end dim.
+
+    What is the rarer stands out: clamped positions are bold, or in a document the written ones `FILLED`.
+    """
     # Neighbours of the same style become one part: rich is slow per part.
     parts = groupby(_parts(frame, mask), key=itemgetter(1))
     return Text.assemble(*(("".join(part for part, _ in same_style), style) for style, same_style in parts))
@@ -131,8 +140,10 @@ def _style(frame: Frame, position: int) -> str:
     if position in frame.changed:
         return "reverse"
     if position in frame.kept:
-        return "bold"
-    return "dim" if position >= frame.end else ""
+        return "" if frame.infills else "bold"
+    if position >= frame.end:
+        return "dim"
+    return FILLED if frame.infills else ""
 
 
 def height_of(frame: Frame, width: int) -> int:

@@ -44,6 +44,7 @@ def page(sample: RecordedSample, *, opens: int | None, speed: float, width: int)
     return _fill(
         {
             "title": html.escape(one_line(title_of(sample.header))),
+            "classes": "still infills" if sample.header.infills else "still",
             "text": html.escape(inert(sample.text(last))),
             "width": str(width),
             "data": _script(data),

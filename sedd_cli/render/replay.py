@@ -28,6 +28,7 @@ def make_frame(sample: RecordedSample, moment: RecordedMoment) -> Frame:
         step=moment_label(sample.header, moment),
         t=moment.line.t if isinstance(moment.line, StepLine) else None,
         calls=moment.calls,
+        infills=sample.header.infills,
     )
 
 

@@ -23,7 +23,7 @@ from sedd_cli import Checkpoint, Request, Run, SeddError, UsageError
 from sedd_cli.generation.recording import RecordedSample, parse
 from sedd_cli.render.export import EXPORT_FORMATS, ExportFormat, export
 from sedd_cli.render.inert import inert
-from sedd_cli.render.live import LiveView, height_of
+from sedd_cli.render.live import FILLED, LiveView, canvas_text, height_of
 from sedd_cli.render.picture import NO_XML
 from sedd_cli.render.replay import default_speed, make_frame, piece_texts, title_of
 from tests.generation.test_recording import damage
@@ -40,6 +40,20 @@ def edited(built_in: Checkpoint) -> RecordedSample:
 @pytest.fixture(scope="module")
 def windows(built_in: Checkpoint) -> RecordedSample:
     return parse(record(two_windows(built_in, num_samples=2))[0]).sample(1)
+
+
+def test_in_a_document_what_is_written_stands_out_and_on_a_canvas_what_is_kept(
+    edited: RecordedSample, windows: RecordedSample
+) -> None:
+    for sample, new, kept in ((windows, FILLED, ""), (edited, "", "bold")):
+        frame = replace(frame_of(sample, sample.at(sample.last)), changed=frozenset())
+        text = canvas_text(frame)
+        for style, kept_there in ((new, False), (kept, True)):
+            shown = "".join(text.plain[s.start : s.end] for s in text.spans if s.style == style)
+            pieces = [frame.pieces[i] or "" for i in range(frame.end) if (i in frame.kept) == kept_there]
+            assert not style or shown == inert("".join(piece.lstrip(" ") for piece in pieces))
+    pages = [export(sample, "html").decode() for sample in (windows, edited)]
+    assert [dict(Page(page).tags)["body"]["class"] for page in pages] == ["still infills", "still"]
 
 
 @pytest.fixture(scope="module")

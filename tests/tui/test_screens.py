@@ -465,6 +465,16 @@ class TestDiff:
         async with host(DiffScreen(diff_parts("a", "b", [((0, 1), (0, 1))], "a.txt"))) as (app, _):
             assert "\\ No newline at end of file" in on_screen(app)
 
+    async def test_changed_words_are_underlined(self) -> None:
+        before, after = "a\tdog ran.\n", "a\tcat ran.\n"
+        async with host(DiffScreen(diff_parts(before, after, [((2, 5), (2, 5))], "a.txt"))) as (app, _):
+            lines = app.screen.query_one(DiffLines)
+            rows = [[(s.text, bool(s.style and s.style.underline)) for s in lines.render_line(y)] for y in (3, 4)]
+            assert [row[:4] for row in rows] == [
+                [(f"{sign}", False), ("a   ", False), (word, True), (" ran.", False)]
+                for sign, word in (("-", "dog"), ("+", "cat"))
+            ]
+
     async def test_it_scrolls_both_ways_and_the_signs_stay(self) -> None:
         async with host(diff(100, 200)) as (app, pilot):
             await pilot.press("end", *["right"] * 5)
