@@ -83,7 +83,8 @@ def test_json(sedd: Sedd, story: Path, shallow: Checkpoint) -> None:
     assert best.stdout.decode() == candidates[0]["text"] and best.stderr.count(" nats") >= 3
 
 
-def test_diff(sedd: Sedd, story: Path) -> None:
+def test_diff(sedd: Sedd, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEDD_MODEL")
     lines = sedd("infill", str(story), "--mask", "53:66", "--diff", *QUICK).stdout.decode().split("\n")
     assert lines[:3] == [f"--- {story}", f"+++ {story}", "@@ -1,3 +1,3 @@"]
     assert "-He ran to the park\tand saw a cat. \r" in lines and " They were happy." in lines

@@ -25,7 +25,7 @@ from sedd_cli.render.export import EXPORT_FORMATS, ExportFormat, export
 from sedd_cli.render.inert import inert
 from sedd_cli.render.live import FILLED, LiveView, canvas_text, height_of
 from sedd_cli.render.picture import NO_XML
-from sedd_cli.render.replay import default_speed, make_frame, piece_texts, title_of
+from sedd_cli.render.replay import make_frame, title_of
 from tests.generation.test_recording import damage
 from tests.traces import held, record, two_windows
 
@@ -46,7 +46,7 @@ def test_in_a_document_what_is_written_stands_out_and_on_a_canvas_what_is_kept(
     edited: RecordedSample, windows: RecordedSample
 ) -> None:
     for sample, new, kept in ((windows, FILLED, ""), (edited, "", "bold")):
-        frame = replace(frame_of(sample, sample.at(sample.last)), changed=frozenset())
+        frame = replace(make_frame(sample, sample.at(sample.last)), changed=frozenset())
         text = canvas_text(frame)
         for style, kept_there in ((new, False), (kept, True)):
             shown = "".join(text.plain[s.start : s.end] for s in text.spans if s.style == style)
