@@ -25,7 +25,7 @@ from sedd_cli.render.export import EXPORT_FORMATS, ExportFormat, export
 from sedd_cli.render.inert import inert
 from sedd_cli.render.live import FILLED, LiveView, canvas_text, height_of
 from sedd_cli.render.picture import NO_XML
-from sedd_cli.render.replay import make_frame, title_of
+from sedd_cli.render.replay import default_speed, make_frame, piece_texts, title_of
 from tests.generation.test_recording import damage
 from tests.traces import held, record, two_windows
 
