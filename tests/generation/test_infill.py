@@ -15,7 +15,7 @@ from sedd_cli.diffusion import likelihood
 from sedd_cli.diffusion.names import SamplerName
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.generation import lengths
-from sedd_cli.generation.infill import Filling, Infilling
+from sedd_cli.generation.infill import Infilling
 from sedd_cli.models.config import Config
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.line_ends import newline_of, with_newlines
@@ -241,24 +241,19 @@ def test_only_the_first_token_of_a_gap_must_begin_with_the_blank(built_in: Check
     assert torch.equal(limited[start + 1 :], unlimited[start + 1 :])
 
 
-CRLF_STORY = "Once upon a time, there was a little dog\nnamed Max.\r\n\r\nThe end.\r\n"
-
-
 def test_a_document_of_crlf_is_filled_as_one_of_lf_is(built_in: Checkpoint) -> None:
     """The network reads and writes the same tokens; in the document their line ends are its own."""
-    at = CRLF_STORY.index("The end")
-    settings = {"seed": 1, "steps": 32, "num_samples": 2}
-
-    def filled(document: str, shift: int) -> list[Filling]:
-        return infill(built_in, document, [Gap(at - shift, at - shift, 90), Gap(5, 9)], **settings)  # type: ignore[arg-type]
-
-    windows, unix = filled(CRLF_STORY, 0), filled(CRLF_STORY.replace("\r\n", "\n"), 2)
-    assert any("\n" in filling.text[slice(*filling.spans[1])] for filling in unix)
-    for ours, theirs in zip(windows, unix, strict=True):
-        written, expected = ([f.text[slice(*span)] for span in f.spans] for f in (ours, theirs))
-        assert written == [text.replace("\n", "\r\n") for text in expected]
-        assert rest_of(ours.text, ours.spans) == rest_of(CRLF_STORY, [(5, 9), (at, at)])
-        assert (ours.nats, ours.nfe) == (theirs.nats, theirs.nfe)
+    document = "Tom ran.\r\n\r\nSam sat.\r\n\r\nThe end.\r\n"
+    unix = document.replace("\r\n", "\n")
+    (ours,), (theirs,) = (
+        infill(built_in, text, [Gap(at, at, 16), Gap(4, 7)], seed=1, steps=8, length=64)
+        for text, at in ((document, document.index("The end")), (unix, unix.index("The end")))
+    )
+    written, expected = ([f.text[slice(*span)] for span in f.spans] for f in (ours, theirs))
+    assert "\n" in expected[1] and written == [text.replace("\n", "\r\n") for text in expected]
+    at = document.index("The end")
+    assert rest_of(ours.text, ours.spans) == rest_of(document, [(4, 7), (at, at)])
+    assert (ours.nats, ours.nfe) == (theirs.nats, theirs.nfe)
 
 
 def test_a_line_end_of_crlf_counts_as_one_of_lf_does(built_in: Checkpoint) -> None:
