@@ -69,7 +69,9 @@ def forget(checkpoint: Path) -> None:
     (checkpoint / "self_test.json").unlink()
 
 
-@pytest.mark.parametrize(("damage", "said"), [(cut, "cannot read"), (forget, "record FAILED"), (perturb, "log scores FAILED")])
+@pytest.mark.parametrize(
+    ("damage", "said"), [(cut, "cannot read"), (forget, "record FAILED"), (perturb, "log scores FAILED")]
+)
 def test_a_damaged_checkpoint_fails(
     sedd: Sedd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None], said: str
 ) -> None:
