@@ -10,9 +10,9 @@ import pytest
 from sedd_cli import generate, load_checkpoint
 from sedd_cli.lock import LOCK_FILE
 from tests.conftest import PARITY, Sedd
+from tests.processes import by_two, torchrun
 
 TINY = ["generate", "-m", str(PARITY / "radd"), "--device", "cpu", "--steps", "8", "--length", "8", "--seed", "3"]
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sedd_cli"]
 
 
 def lines(folder: Path) -> list[bytes]:
@@ -43,7 +43,7 @@ def kill_while_writing(shard: Path) -> None:
 
 def test_two_processes_write_what_one_does_and_one_goes_on(whole: list[bytes], sedd: Sedd, tmp_path: Path) -> None:
     folder = tmp_path / "two"
-    done = subprocess.run([*TORCHRUN, *TINY, "-n", "11", "-o", f"{folder}/"], capture_output=True, text=True)
+    done = by_two([*TINY, "-n", "11", "-o", f"{folder}/"], "sedd_cli.generation.engine")
     assert done.returncode == 0, done.stderr
     shards = sorted(folder.glob("shard-*"))
     assert [s.name for s in shards] == ["shard-00000-of-00002.jsonl", "shard-00001-of-00002.jsonl"]
@@ -73,7 +73,7 @@ def test_two_processes_go_on_with_the_folder_of_one(whole: list[bytes], sedd: Se
     folder = tmp_path / "parts"
     assert sedd(*TINY, "-n", "4", "--row", "2", "-o", f"{folder}/").code == 0
     kill_while_writing(folder / "shard-00000-of-00001.jsonl")
-    done = subprocess.run([*TORCHRUN, *TINY, "-n", "11", "-o", f"{folder}/"], capture_output=True, text=True)
+    done = torchrun([*TINY, "-n", "11", "-o", f"{folder}/"])
     assert done.returncode == 0 and "3 of 11 there already" in done.stderr
     assert lines(folder) == whole
 
