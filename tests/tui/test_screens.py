@@ -343,15 +343,8 @@ class TestSettings:
 
     async def test_a_fault_is_told_live_and_keeps_the_form_open(self) -> None:
         cases = [
-            ("steps", "0", "must be a whole number, 1 or more"),
-            ("steps", "1.5", "must be a whole number, 1 or more"),
             ("steps", "9" * 5000, "must be a whole number, 1 or more"),
-            ("length", "-3", "must be a whole number, 1 or more"),
-            ("temperature", "0", "must be a number above 0"),
             ("temperature", "nan", "must be a number above 0"),
-            ("top_p", "2", "must be a number above 0, at most 1"),
-            ("seed", "x", "must be a whole number, 0 or more"),
-            ("candidates", "17", "must be a whole number from 1 to 16"),
             ("device", "gpu", "must be auto, cpu, cuda, cuda:N or mps"),
         ]
         async with host(form()) as (app, pilot):

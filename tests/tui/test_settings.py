@@ -11,7 +11,7 @@ from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.generation.options import TABLE
 from sedd_cli.tui.app import user_settings
 from sedd_cli.tui.recovery import Recovery, RecoveryStore
-from sedd_cli.tui.screens.fields import FIELDS
+from sedd_cli.tui.screens.fields import FIELDS, error_text
 from sedd_cli.tui.settings import SAMPLING, Settings, read_settings, settings_path, validation_error, write_settings
 
 
@@ -229,6 +229,27 @@ def test_a_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.Monk
 def test_the_fault_of_one_value() -> None:
     assert validation_error("steps", 3) is None
     assert validation_error("steps", "x") == "must be a whole number, 1 or more"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("steps", "0", "must be a whole number, 1 or more"),
+        ("steps", "1.5", "must be a whole number, 1 or more"),
+        ("steps", "9" * 5000, "must be a whole number, 1 or more"),
+        ("length", "-3", "must be a whole number, 1 or more"),
+        ("temperature", "0", "must be a number above 0"),
+        ("temperature", "nan", "must be a number above 0"),
+        ("top_p", "2", "must be a number above 0, at most 1"),
+        ("seed", "x", "must be a whole number, 0 or more"),
+        ("candidates", "17", "must be a whole number from 1 to 16"),
+        ("device", "gpu", "must be auto, cpu, cuda, cuda:N or mps"),
+        ("steps", " 8 ", ""),
+        ("seed", "", ""),
+    ],
+)
+def test_the_fault_of_a_text_in_the_form(name: str, text: str, told: str) -> None:
+    assert error_text(name, text) == told
 
 
 def test_the_defaults_are_those_of_a_request() -> None:
