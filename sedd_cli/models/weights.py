@@ -15,6 +15,7 @@ from typing import Any, TypeGuard
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
@@ -71,7 +72,9 @@ def _read_safetensors(path: Path) -> Table:
     try:
         with safe_open(path, framework="pt") as file:
             names, metadata = list(file.keys()), file.metadata() or {}
-        tensors = {name: _read_tensor(path, name) for name in names}
+            kinds = {file.get_slice(name).get_dtype() for name in names}
+        # Tensors of one kind are views of one mapping; others are converted, and their mapping is closed.
+        tensors = load_file(path) if kinds == {"F32"} else {name: _read_tensor(path, name) for name in names}
     except MemoryError:
         raise
     except Exception as error:
@@ -81,7 +84,7 @@ def _read_safetensors(path: Path) -> Table:
 
 
 def _read_tensor(path: Path, name: str) -> Tensor:
-    """A tensor of a file: mapped if it is float32, else converted, with no more of the file in memory than it is."""
+    """A tensor of a file as float32, with no more of the file in memory than it is."""
     with safe_open(path, framework="pt") as file:
         tensor: Tensor = file.get_tensor(name)
         return tensor.float() if tensor.is_floating_point() else tensor

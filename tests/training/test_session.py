@@ -161,7 +161,7 @@ def test_a_run_killed_at_any_moment_loses_nothing(text: Path, tmp_path: Path) ->
         with subprocess.Popen([*command, "-o", str(run), *resume], stderr=subprocess.PIPE) as process:
             assert process.stderr is not None
             # Some lines of stderr tell of the plan; then training is about to begin.
-            while b"documents" not in process.stderr.readline():
+            while b"held out" not in process.stderr.readline():
                 assert process.poll() is None
             if number % 2:
                 with suppress(subprocess.TimeoutExpired):
@@ -173,7 +173,8 @@ def test_a_run_killed_at_any_moment_loses_nothing(text: Path, tmp_path: Path) ->
             process.kill()
         in_a_save += bool(under_way(run))
     assert in_a_save >= 5
-    subprocess.run([*command, "-o", str(run), "--resume"], check=True, capture_output=True)
+    done = subprocess.run([*command, "-o", str(run), "--resume"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert same(tmp_path / "whole", run)
     assert not under_way(run)
 
