@@ -34,7 +34,8 @@ def fetch_if_missing(model: str | None, terminal: Terminal) -> None:
     Elsewhere loading raises an error with the command to run. Raises `NotLoadableError` or `SeddError` if the download
     fails.
     """
-    from sedd_cli.models.names import local_folder, split_hub_id
+    from sedd_cli.models.hub_ids import split_hub_id
+    from sedd_cli.models.names import local_folder
 
     parts = None if model is None or local_folder(model) is not None else split_hub_id(model)
     if parts is None or not terminal.interactive:

@@ -15,7 +15,8 @@ import torch
 
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.evaluation.judge_model import JudgeCard, JudgeModel, boundary_tokens
-from sedd_cli.models.names import expand_path, split_hub_id
+from sedd_cli.models.hub_ids import split_hub_id
+from sedd_cli.models.names import expand_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

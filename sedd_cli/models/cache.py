@@ -16,8 +16,8 @@ from huggingface_hub import try_to_load_from_cache as _try_to_load
 
 from sedd_cli.errors import NotLoadableError, SeddError
 from sedd_cli.models.folder import has_weights, read_config
+from sedd_cli.models.hub_ids import split_hub_id
 from sedd_cli.models.layout import CONFIG, TOKENIZER, WEIGHTS, index_of
-from sedd_cli.models.names import split_hub_id
 
 Kind = Literal["model", "dataset"]
 

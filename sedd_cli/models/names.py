@@ -1,16 +1,15 @@
 """Names of checkpoints: what `-m NAME` resolves to."""
 
 import os
-import re
 from difflib import get_close_matches
 from pathlib import Path
 
 from sedd_cli.errors import NotLoadableError, UsageError
+from sedd_cli.models.hub_ids import split_hub_id
 from sedd_cli.models.layout import CONFIG
 
 DEFAULT_CHECKPOINT = "tinystories"
 _BUILT_IN = Path(__file__).resolve().parent.parent / "checkpoints"
-_HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(.+))?", re.ASCII)
 
 PUBLIC_CHECKPOINTS = {
     "louaaron/sedd-small": "SEDD, absorbing, OpenWebText (arXiv 2310.16834)",
@@ -35,14 +34,6 @@ PUBLIC_CHECKPOINTS = {
 def built_in_names() -> list[str]:
     """Names of the checkpoints in the package."""
     return sorted(p.parent.name for p in _BUILT_IN.glob(f"*/{CONFIG}"))
-
-
-def split_hub_id(name: str) -> tuple[str, str | None] | None:
-    """Split `OWNER/NAME[@REVISION]` into a repository of the hub and a revision; None for anything else."""
-    match = _HUB_ID.fullmatch(name)
-    if match is None or "--" in match[1] or ".." in match[1] or match[1].endswith((".git", "-", ".")):
-        return None
-    return match[1], match[2]
 
 
 def parse_hub_id(name: str, revision: str | None = None) -> tuple[str, str | None]:

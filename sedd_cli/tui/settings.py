@@ -1,7 +1,7 @@
 """Settings, saved between sessions in a TOML file that users may edit."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +12,7 @@ from sedd_cli.atomic import write_file
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.generation.options import TABLE, Entry
 from sedd_cli.tui.folders import config_folder
+from sedd_cli.tui.nested import leaves
 
 if TYPE_CHECKING:
     from sedd_cli.diffusion.names import NoiseSampler
@@ -135,15 +136,6 @@ def _changes(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, 
         for name in {**before, **values}
         if (value := values.get(name)) != before.get(name)
     }
-
-
-def leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The values in a table and in the tables inside it, each with its path."""
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from leaves(value, (*path, key))
-        else:
-            yield (*path, key), value
 
 
 def _read(path: Path) -> str:

@@ -7,7 +7,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Comment, SingleKey, Table, Whitespace
 
-from sedd_cli.tui.settings import leaves
+from sedd_cli.tui.nested import leaves
 
 
 def updated(text: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
