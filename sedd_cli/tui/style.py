@@ -9,6 +9,7 @@ from sedd_cli.render.inert import one_line
 from sedd_cli.render.labels import network_label, step_label
 from sedd_cli.text.byte_level import end_of_text_position
 from sedd_cli.text.draft import Draft
+from sedd_cli.text.line_ends import newline_of
 from sedd_cli.tui.page_layout import Page, Replacement, Token
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.widgets.canvas_view import HEATS
@@ -73,7 +74,8 @@ class PageBuilder:
         from sedd_cli.text.windows import original_tokens
 
         after = draft.gaps[number - 1].end if number else 0
-        return max(1, original_tokens(self.tokenizer, draft.text, gap, after))
+        tokenizer = self.tokenizer.reading(newline_of(draft.text))
+        return max(1, original_tokens(tokenizer, draft.text, gap, after))
 
     def _canvas_tokens(self, scene: Scene, canvas: int, places: range | None, *, grow: bool) -> tuple[Token, ...]:
         """The tokens of a canvas, or those at `places`; `grow`: the text may end before the canvas does."""

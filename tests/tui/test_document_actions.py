@@ -115,8 +115,12 @@ async def test_of_blanks_alone_no_gap_is_made(opened: Opened) -> None:
 @one_size
 @pytest.mark.parametrize(
     ("text", "gap"),
-    # Lily is one token with the blank before it and two without; the second gap's blank is beside the first.
-    [("girl named Lily ran", "Lily"), ("girl named Lily ran", "named Lily"), ("Lily ran", "Lily"), ("a b", "b")],
+    [
+        # Lily is one token with the blank before it and two without; the second gap's blank is beside the first.
+        *(("girl named Lily ran", "Lily"), ("girl named Lily ran", "named Lily"), ("Lily ran", "Lily"), ("a b", "b")),
+        # The network reads CRLF as one line end.
+        ("a dog ran\r\n\r\nto Lily", "dog ran\r\n\r\nto Lily"),
+    ],
 )
 async def test_as_many_masks_are_shown_as_tokens_are_written(opened: Opened, text: str, gap: str) -> None:
     async with opened(text) as seat:

@@ -113,6 +113,7 @@ async def test_what_is_looked_at_stays_when_candidates_are_compared(opened: Open
         assert "comparing the candidates" in status(seat)
         held.set()
         await seat.still()
+        await seat.until(lambda: seat.told)
         assert seat.branch is looked_at and seat.told[-1].startswith("The best of 2 candidates")
         assert "comparing the candidates" not in status(seat)
 
@@ -187,6 +188,7 @@ async def test_a_candidate_is_said_to_be_written_only_while_it_is(opened: Opened
         # What was stopped is gone on with, and compared.
         await seat.go("g")
         assert second.finished and not any("writing" in part for part in status(seat))
+        await seat.until(lambda: seat.told)
         assert seat.told[-1].startswith("The best of 2 candidates")
 
 
