@@ -15,7 +15,7 @@ from sedd_cli.models.device import AUTOCAST, Precision, resolve_device, resolve_
 from sedd_cli.models.fitting import fit
 from sedd_cli.models.folder import FileIdentity, config_file, file_identity, read_config, weights_files, weights_hash
 from sedd_cli.models.formats import find_format
-from sedd_cli.models.formats.facts import Facts
+from sedd_cli.models.formats.facts import Facts, Format
 from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2
 from sedd_cli.models.int8 import is_quantised, quantise
 from sedd_cli.models.names import cached_repository, find_checkpoint
@@ -117,12 +117,13 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
     precision = resolve_precision(dtype, target)
     folder = find_checkpoint(None if name_or_path is None else str(name_or_path))
     config = read_config(folder)
-    tokenizer = read_tokenizer(folder, config)
-    if tokenizer is not None and find_format(Facts(folder)) is not None:
+    layout = find_format(Facts(folder))
+    tokenizer = read_tokenizer(folder, config, layout)
+    if layout is not None and tokenizer is not None:
         config = without_unused_rows(config, tokenizer)
     files = weights_files(folder)
     identity = file_identity(*files)
-    model, notes = build_network(config, files, AUTOCAST.get(precision), folder)
+    model, notes = build_network(config, files, AUTOCAST.get(precision), folder, layout)
     if precision == "int8":
         quantise(model)
     return Checkpoint(
@@ -148,15 +149,14 @@ def _name(folder: Path, config: Config) -> str:
 
 
 def build_network(
-    config: Config, files: Sequence[Path], autocast: torch.dtype | None, folder: Path
+    config: Config, files: Sequence[Path], autocast: torch.dtype | None, folder: Path, layout: Format | None = None
 ) -> tuple[ScoreNetwork, list[str]]:
     """The network of a config with the weights in `files`, and notes on how they were read.
 
-    It takes the tensors over: no second copy is made.
+    It takes the tensors over: no second copy is made. `layout`: of another family's folder.
     """
     with torch.device("meta"):
         model = ScoreNetwork(config, autocast)
-    layout = find_format(Facts(folder))
     weights = read_weights(files, model.backbone.derived_buffers().keys(), prefixed=layout is not None)
     tensors = weights.tensors if layout is None else layout.apply(weights.tensors, config)
     source = f"{config_file(folder).relative_to(folder)} and weights in {folder}"
@@ -173,7 +173,7 @@ def build_network(
     return model.eval().requires_grad_(False), notes
 
 
-def read_tokenizer(folder: Path, config: Config) -> Tokenizer | None:
+def read_tokenizer(folder: Path, config: Config, layout: Format | None = None) -> Tokenizer | None:
     """`tokenizer.json`, else `vocab.json` with `merges.txt`, else GPT-2's if the number of tokens is that of GPT-2.
 
     None if there is none. GPT-2's is read from the hub's cache, never downloaded. Raises `NotLoadableError` if it is
@@ -183,9 +183,7 @@ def read_tokenizer(folder: Path, config: Config) -> Tokenizer | None:
     if (folder / "tokenizer.json").is_file():
         tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
     elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        facts = Facts(folder)
-        layout = find_format(facts) if config_file(folder).suffix == ".json" else None
-        split, added = (layout.split, facts.token_ids) if layout else ("", None)
+        split, added = (layout.split, Facts(folder).token_ids) if layout else ("", None)
         tokenizer = Tokenizer.from_gpt2(folder / "vocab.json", folder / "merges.txt", split, added)
     elif config.tokens == GPT2_TOKENS:
         tokenizer = cached_gpt2()

@@ -78,8 +78,9 @@ def plan_download(repository: str, revision: str | None = None) -> DownloadPlan:
     remote = find_snapshot(repository, revision or constants.DEFAULT_REVISION, _files_of_checkpoint)
     # Refuse other architectures before their weights are downloaded.
     with explain_errors(repository, remote.revision):
-        small = [file for file in remote.files if file.name in (CONFIG, *FACTS)]
-        folder, *_ = [_fetch_file(remote, file, _no_progress).parent for file in small]
+        for file in remote.files:
+            if file.name in (CONFIG, *FACTS):
+                folder = _fetch_file(remote, file, _no_progress).parent
         config = read_config(folder)
     remote = _with_shards(remote)
     names = {file.name for file in remote.files}

@@ -95,8 +95,8 @@ class ScoreNetwork(nn.Module):
             for row in rows:
                 yield from self._log_scores(x, sigma, where, row[None])
             return
-        counts = where[rows].sum(1).tolist()
-        for stack in self._stacking.stacks(rows.tolist(), counts, self._led(x[:1]).shape[1], self._plain_head):
+        counts, length = where[rows].sum(1).tolist(), x.shape[1] + (self.leading_id is not None)
+        for stack in self._stacking.stacks(rows.tolist(), counts, length, self._plain_head):
             yield from self._log_scores(x, sigma, where, torch.tensor(stack, device="cpu"))
 
     def losses_at(self, x: Tensor, sigma: Tensor, where: Tensor, loss: Loss, attention: Attention = "full") -> Tensor:

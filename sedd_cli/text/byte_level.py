@@ -98,7 +98,7 @@ def compose_canvas(
         # The uniform process can start from an end-of-text token: before a suffix it ends nothing.
         text = compose_gap(pieces[low:high], is_end[low:high])
     else:
-        text = compose(pieces[low:high], is_end[low:high], full_canvas=full_canvas, at_start=not prompt)
+        text = compose(pieces[low:high], is_end[low:high], full_canvas=full_canvas, at_start=low == 0 and not prompt)
     before = f"{prompt}{text.removeprefix(' ') if prompt and absorbs_space else text}"
     joined = suffix and not suffix.startswith(" ") and (pieces[high] or b"").startswith(b" ")
     blank = " " if joined and before and not before[-1].isspace() else ""

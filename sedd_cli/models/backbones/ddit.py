@@ -260,14 +260,12 @@ class DDiT(Backbone):
         return self.output_layer.features(h, c, where)
 
     def head(self, features: Tensor, every_state: bool = False) -> Tensor:
-        linear, states, mask_id = self.output_layer.linear, len(self.embedding), self.mask_id
+        linear = self.output_layer.linear
         if every_state:
             out: Tensor = linear(features)
             return out
-        if mask_id is None or mask_id == states - 1:
-            return linear.part(features, 0, states if mask_id is None else mask_id)
-        parts = (linear.part(features, *span) for span in ((0, mask_id), (mask_id + 1, states)) if span[0] < span[1])
-        return torch.cat(tuple(parts), -1)
+        parts = [linear.part(features, *span) for span in self.written_spans()]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
     def block_output(self, hidden: Tensor, at: Tensor | None = None) -> Tensor:
         # Of a copy: a block adds to what it reads.
@@ -294,10 +292,10 @@ class DDiT(Backbone):
 
     def quantised_layers(self) -> dict[str, Sequence[int]]:
         """All but those that depend on sigma alone."""
-        width, mask_id = self.embedding.shape[1], self.mask_id
+        width = self.embedding.shape[1]
         cuts: dict[str, Sequence[int]] = {
             f"blocks.{len(self.blocks) - 1}.attn_qkv": [width],
-            "output_layer.linear": [] if mask_id is None else sorted({mask_id, min(mask_id + 1, len(self.embedding))}),
+            "output_layer.linear": [edge for span in self.written_spans() for edge in span],
         }
         names = (name for name, module in self.named_modules() if isinstance(module, nn.Linear))
         return {name: cuts.get(name, []) for name in names if "adaLN" not in name and "sigma_map" not in name}

@@ -159,10 +159,7 @@ class Llama(Backbone):
         return out
 
     def head(self, features: Tensor, every_state: bool = False) -> Tensor:
-        states, mask_id = len(self.embedding), self.mask_id
-        if every_state or mask_id is None:
-            return self._logits(features, 0, states)
-        spans = [span for span in ((0, mask_id), (mask_id + 1, states)) if span[0] < span[1]]
+        spans = [(0, len(self.embedding))] if every_state else self.written_spans()
         parts = [self._logits(features, *span) for span in spans]
         return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
@@ -196,5 +193,5 @@ class Llama(Backbone):
 
     def quantised_layers(self) -> dict[str, Sequence[int]]:
         names = (name for name, module in self.named_modules() if isinstance(module, nn.Linear))
-        cuts = [] if self.mask_id is None else sorted({self.mask_id, min(self.mask_id + 1, len(self.embedding))})
+        cuts = [edge for span in self.written_spans() for edge in span]
         return {name: cuts if name == "lm_head" else [] for name in names}

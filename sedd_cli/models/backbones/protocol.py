@@ -22,6 +22,7 @@ class Backbone(nn.Module, ABC):
 
     blocks: nn.ModuleList
     """Called one after the other in each pass: compiled, sharded and watched by hooks one by one."""
+    mask_id: int | None
     time_conditioned: bool
     """Whether `sigma` makes a difference."""
 
@@ -70,6 +71,12 @@ class Backbone(nn.Module, ABC):
     def derived_buffers(self) -> dict[str, Tensor]:
         """Buffers that follow from the config, by name: taken in place of those of a weights file."""
         return {}
+
+    def written_spans(self) -> list[tuple[int, int]]:
+        """The ranges of states that can be written: all but MASK."""
+        states, mask_id = len(self.embedding), self.mask_id
+        spans = [(0, states)] if mask_id is None else [(0, mask_id), (mask_id + 1, states)]
+        return [span for span in spans if span[0] < span[1]]
 
     def prepare_int8(self) -> None:
         """Change what has to change before layers are replaced by those of int8; nothing by default."""

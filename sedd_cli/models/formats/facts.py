@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sedd_cli.models.config import Config
 
 Renaming = Callable[[str], str]
+ROWS_OF_TOKENS = {"embed_tokens.weight", "lm_head.weight"}
+"""Tensors of `backbones.llama` with a row for each state; files have rows beyond those that a config counts."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Format:
         if getattr(config.model, "tied", False):
             # Some files hold the embedding a second time.
             renamed.pop("lm_head.weight", None)
+        for name in ROWS_OF_TOKENS & renamed.keys():
+            renamed[name] = renamed[name][: config.tokens + 1]
         if self.fold:
             module, function = self.fold.split(":")
             getattr(import_module(module), function)(renamed)
