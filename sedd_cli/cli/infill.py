@@ -154,7 +154,7 @@ def infill(
             terminal.info("comparing how many tokens fit")
         infilling = Infilling(checkpoint, Request(**asdict(sampling)), document.text, gaps)
         report_steps(infilling, sampling.steps, terminal)
-        _report(infilling, terminal, quiet)
+        _report(infilling, terminal)
         writer = TraceWriter(trace, infilling) if trace else None
         if writer:
             stack.callback(writer.discard)
@@ -243,7 +243,7 @@ def _write_in_place(text: str, document: Document, *, printed: bool, terminal: T
     terminal.info(f"{document.name} written; what it was is in {backup}")
 
 
-def _report(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
+def _report(infilling: "Infilling", terminal: Terminal) -> None:
     from sedd_cli.generation.warnings import job_ood_warning, length_warning, sampling_warnings
 
     for chosen in infilling.chosen_lengths:
@@ -258,9 +258,8 @@ def _report(infilling: "Infilling", terminal: Terminal, quiet: bool) -> None:
     terminal.warn_each(
         length_warning(checkpoint, "a canvas", longest),
         sampling_warnings(checkpoint, infilling.request.asked, "the rest of the document"),
+        job_ood_warning(infilling),
     )
-    if not quiet:
-        terminal.warn_each(job_ood_warning(infilling))
 
 
 def _summarise(

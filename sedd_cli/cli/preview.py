@@ -37,6 +37,7 @@ def first_frame(model: str | None, sampling: SamplingOptions) -> "Frame | None":
     from sedd_cli.models.names import find_checkpoint
     from sedd_cli.render.live import Frame
     from sedd_cli.text.tokenizer import Tokenizer
+    from sedd_cli.text.words import encode_ends
 
     try:
         folder = find_checkpoint(model)
@@ -45,7 +46,7 @@ def first_frame(model: str | None, sampling: SamplingOptions) -> "Frame | None":
             return None
         length = sampling.length or int(config["model"]["length"])
         tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
-        head, tail = (tokenizer.encode(text or "") for text in (sampling.prompt, sampling.suffix))
+        head, tail, _ = encode_ends(tokenizer, sampling.prompt or "", sampling.suffix or "")
         masks = length - len(head) - len(tail)
     except (SeddError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

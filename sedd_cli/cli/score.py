@@ -209,20 +209,19 @@ def _figures(result: "Score") -> dict[str, float | int | str | None]:
 
 def _as_lines(result: "Score") -> str:
     """The figures as people read them: rounded by their error, with the meaning of the bound."""
-    from sedd_cli.evaluation.verdict import rounded
+    from sedd_cli.evaluation.verdict import with_error
 
     share = result.standard_error / result.nats if result.nats else 0.0
-    lines = []
-    for name, value in _figures(result).items():
-        if name in ("nats", "bits_per_byte"):
-            assert isinstance(value, float)
-            error = value * share
-            lines.append((name, rounded(value, error) + (f" ± {rounded(error, error)}" if error else "")))
-        elif name == "form":
-            lines.append((name, f"{value}, {MEANING[result.form]}"))
-        elif name in ("num_tokens", "num_bytes", "pseudo_nats") and value is not None:
-            lines.append((name, f"{value:.6g}" if isinstance(value, float) else str(value)))
-    return "".join(f"{name:<15}{value}\n" for name, value in lines)
+    figures = {
+        "nats": with_error(result.nats, result.standard_error),
+        "form": f"{result.form}, {MEANING[result.form]}",
+        "bits_per_byte": with_error(result.bits_per_byte, result.bits_per_byte * share),
+        "num_tokens": str(result.num_tokens),
+        "num_bytes": str(result.num_bytes),
+    }
+    if result.pseudo is not None:
+        figures["pseudo_nats"] = with_error(float(result.pseudo.sum()), 0.0)
+    return "".join(f"{name:<15}{value}\n" for name, value in figures.items())
 
 
 def _console(heat: bool | None, color: Color, *, aside: bool) -> "Console | None":

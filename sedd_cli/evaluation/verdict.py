@@ -5,27 +5,32 @@ import math
 from sedd_cli.evaluation.score import Score
 from sedd_cli.models.checkpoint import Checkpoint
 
-SAME, TWICE = 1.15, 1.8
+SAME, MUCH = 1.15, 1.8
 """Ratios of nats a token below which two texts are about as predictable, and from which the ratio is named."""
 
 
 def verdict(score: Score, checkpoint: Checkpoint) -> str:
     """Return the perplexity with its error and, if the checkpoint's validation bound is known, what that means.
 
-    >>> "perplexity 9.1 ± 0.4: about as predictable as the stories that tinystories was trained on"
+    For example "perplexity 9.1 ± 0.4: about as predictable as the stories that tinystories was trained on".
     """
     error = score.perplexity * score.error_per_token
-    figure = f"perplexity {rounded(score.perplexity, error)}" + (f" ± {rounded(error, error)}" if error else "")
+    figure = f"perplexity {with_error(score.perplexity, error)}"
     bound = checkpoint.validation_bound
     if bound is None:
         return figure
     trained = f"the {checkpoint.subject} that {checkpoint.name} was trained on"
     ratio = score.nats / score.num_tokens / bound
-    if ratio >= TWICE:
+    if ratio >= MUCH:
         return f"{figure}: {ratio:.1f} times as surprising as {trained}"
     if 1 / SAME <= ratio <= SAME:
         return f"{figure}: about as predictable as {trained}"
     return f"{figure}: {'less' if ratio > SAME else 'more'} predictable than {trained}"
+
+
+def with_error(value: float, error: float) -> str:
+    """Return a number and its error, rounded by it: "153.2 ± 4.3"."""
+    return rounded(value, error) + (f" ± {rounded(error, error)}" if error else "")
 
 
 def rounded(value: float, error: float) -> str:

@@ -95,6 +95,9 @@ class Run:
     def label_of(self, row: int) -> str:
         return f"text {row - self.rows.start + 1}/{len(self.rows)}" if len(self.rows) > 1 else ""
 
+    def context(self) -> tuple[str, str]:
+        return "prompt", self.canvas.prompt
+
     def header(self) -> dict[str, object]:
         """What a trace says of this run (`Job`)."""
         return {

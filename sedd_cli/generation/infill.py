@@ -19,12 +19,14 @@ from sedd_cli.generation.request import Request, check_text, resolve
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import Gap, check_gaps
-from sedd_cli.text.line_ends import newline_of
+from sedd_cli.text.line_ends import newline_of, read_as_lf
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
 from sedd_cli.text.windows import Window, make_windows
 
 REPLICATES, DRAWS = 4, 16
 """Network calls per window for the ranking: replicates times draws."""
+CONTEXT = 400
+"""Characters beside a gap by which a document is compared with what the checkpoint was trained on."""
 REDRAWS = 16
 """How often invalid UTF-8 is drawn again before only tokens of whole characters are allowed."""
 
@@ -131,6 +133,14 @@ class Infilling:
         parts = [f"candidate {row // W - self.rows.start + 1}/{n}"] * (n > 1) + [f"window {row % W + 1}/{W}"] * (W > 1)
         return ", ".join(parts)
 
+    def context(self) -> tuple[str, str]:
+        """The longer of the texts beside the first gap (`Job`)."""
+        if not self.sized_gaps:
+            return "document", ""
+        gap, text = self.sized_gaps[0], self.document
+        before, after = text[max(0, gap.start - CONTEXT) : gap.start], text[gap.end : gap.end + CONTEXT]
+        return "document", read_as_lf(max(before, after, key=len))[0]
+
     def header(self) -> dict[str, object]:
         """Trace header fields (`Job`): the document, its gaps, and its windows by number."""
         return {
@@ -231,9 +241,9 @@ class Infilling:
 
     def fillings(self) -> list[Filling]:
         """Return every candidate begun, in order of rows."""
-        return [self._filling(row) for row in self.rows if self._begun(row)]
+        return [self._filling(row) for row in self.rows if self._has_started(row)]
 
-    def _begun(self, row: int) -> bool:
+    def _has_started(self, row: int) -> bool:
         return not self.windows or any(index in self._state for index in self.rows_of(row))
 
     def _filling(self, row: int) -> Filling:

@@ -43,5 +43,8 @@ class Job(Protocol):
     def label_of(self, row: int) -> str:
         """Name of a row among several; "" if there is one."""
 
+    def context(self) -> tuple[str, str]:
+        """What the canvases are written by, "prompt" or "document", and the text of it that says most."""
+
     def header(self) -> dict[str, object]:
         """Fields of the trace header beside checkpoint, settings and seed."""

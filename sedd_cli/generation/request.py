@@ -11,6 +11,7 @@ from sedd_cli.errors import UsageError
 from sedd_cli.generation.options import TABLE, SamplingOptions, check_ranges
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
+from sedd_cli.text.words import encode_ends
 
 NEW_TOKENS, LENGTH_STEP = 128, 32
 """Tokens to write by default with a checkpoint that has no canvas of its own; what canvases are a multiple of."""
@@ -80,8 +81,8 @@ def _default_length(request: Request, checkpoint: Checkpoint) -> int:
     tokenizer = checkpoint.tokenizer
     if checkpoint.config.trained_canvas or tokenizer is None:
         return checkpoint.length
-    given = sum(len(tokenizer.encode(text)) for text in (request.prompt, request.suffix) if text)
-    return room_for(given, checkpoint.length)
+    head, tail, _ = encode_ends(tokenizer, request.prompt or "", request.suffix or "")
+    return room_for(len(head) + len(tail), checkpoint.length)
 
 
 def room_for(given: int, longest: int) -> int:

@@ -1,19 +1,14 @@
 """Warnings that commands and the interface share, as sentences."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from sedd_cli.generation.job import Job
 from sedd_cli.generation.ood import ood_ratio
 from sedd_cli.generation.request import LAW_OPTIONS, Request
 from sedd_cli.models.checkpoint import Checkpoint
 
-if TYPE_CHECKING:
-    from sedd_cli.generation.job import Job
-
 FAR = 2.0
 """The ratio (`ood_ratio`) from which a text is reported as unlike the checkpoint's."""
-CONTEXT = 400
-"""Characters before and after the first gap, of which the longer part is looked at."""
 
 
 def length_warning(
@@ -43,15 +38,6 @@ def ood_warning(checkpoint: Checkpoint, what: str, text: str) -> Iterator[str]:
         )
 
 
-def job_ood_warning(job: "Job") -> Iterator[str]:
+def job_ood_warning(job: Job) -> Iterator[str]:
     """Yield a warning if what a job goes by, a prompt or a document, is unlike what its checkpoint was trained on."""
-    from sedd_cli.generation.engine import Run
-    from sedd_cli.generation.infill import Infilling
-    from sedd_cli.text.line_ends import read_as_lf
-
-    if isinstance(job, Run):
-        yield from ood_warning(job.checkpoint, "prompt", job.canvas.prompt)
-    elif isinstance(job, Infilling) and job.sized_gaps:
-        gap, text = job.sized_gaps[0], job.document
-        before, after = text[max(0, gap.start - CONTEXT) : gap.start], text[gap.end : gap.end + CONTEXT]
-        yield from ood_warning(job.checkpoint, "document", read_as_lf(max(before, after, key=len))[0])
+    yield from ood_warning(job.checkpoint, *job.context())

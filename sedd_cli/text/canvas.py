@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sedd_cli.errors import UsageError
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
-from sedd_cli.text.words import starts_with_word
+from sedd_cli.text.words import encode_ends
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,13 @@ class Canvas:
 def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suffix: str = "") -> Canvas:
     """Make a canvas of `length` tokens that begins with the prompt and ends with the suffix.
 
-    A suffix that begins with a word is read with a blank before it, as the word's token is in a text. Raises
-    `UsageError` if the two leave no room, or if text is given without a tokenizer.
+    Raises `UsageError` if the two leave no room, or if text is given without a tokenizer.
     """
     if length < 1:
         raise UsageError(f"length must be at least 1, not {length}")
     if prompt or suffix:
         require_tokenizer(tokenizer, "it takes no prompt and no suffix")
-    absorbs_space = tokenizer is not None and prompt.endswith(" ") and tokenizer.has_space_tokens
-    head = tokenizer.encode(prompt[:-1] if absorbs_space else prompt) if tokenizer else []
-    tail = tokenizer.encode(f" {suffix}" if starts_with_word(suffix) else suffix) if tokenizer else []
+    head, tail, absorbs_space = encode_ends(tokenizer, prompt, suffix) if tokenizer else ([], [], False)
     room = length - len(head) - len(tail)
     if room < 1:
         parts = " and ".join(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import takewhile
 
 from sedd_cli.text.gaps import Gap
+from sedd_cli.text.tokenizer import Tokenizer
 
 _WORD = re.compile(r"(?:\w[\u0300-\u036f]*)+(?:['\u2019](?:\w[\u0300-\u036f]*)+)*")
 """Letters and digits, with their combining marks and the apostrophes between them."""
@@ -42,3 +43,14 @@ def starts_with_word(text: str) -> bool:
 
 def _is_spaced(character: str) -> bool:
     return not character.isspace() and not unicodedata.name(character, "").startswith(_UNSPACED)
+
+
+def encode_ends(tokenizer: Tokenizer, prompt: str, suffix: str) -> tuple[list[int], list[int], bool]:
+    """The tokens of a prompt and of a suffix as a canvas holds them. Needs no torch.
+
+    Returns with them whether what is written begins with the blank that ends the prompt. A suffix that begins with a
+    word is read with a blank before it, as the word's token is in a text.
+    """
+    absorbs_space = prompt.endswith(" ") and tokenizer.has_space_tokens
+    head = tokenizer.encode(prompt[:-1] if absorbs_space else prompt)
+    return head, tokenizer.encode(f" {suffix}" if starts_with_word(suffix) else suffix), absorbs_space

@@ -12,11 +12,12 @@ from sedd_cli.text.canvas import make_canvas
 from tests.conftest import PARITY, Sedd
 
 
-def test_the_first_frame_is_the_canvas_of_the_run(built_in: Checkpoint) -> None:
+@pytest.mark.parametrize(("prompt", "suffix"), [("Once upon a time", " The end."), ("Once ", "the end")])
+def test_the_first_frame_is_the_canvas_of_the_run(built_in: Checkpoint, prompt: str, suffix: str) -> None:
     assert built_in.tokenizer is not None
-    options = SamplingOptions(length=40, prompt="Once upon a time", suffix=" The end.")
+    options = SamplingOptions(length=40, prompt=prompt, suffix=suffix)
     frame = first_frame(None, options)
-    canvas = make_canvas(built_in.tokenizer, 40, options.prompt or "", options.suffix or "")
+    canvas = make_canvas(built_in.tokenizer, 40, prompt, suffix)
     assert frame is not None
     assert [piece is None for piece in frame.pieces] == canvas.free.tolist()
     assert frame.kept == set((~canvas.free).nonzero().squeeze(-1).tolist())

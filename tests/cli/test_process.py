@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -87,7 +87,8 @@ def test_control_c_prints_what_is_there(tmp_path: Path) -> None:
         [*SEDD, *LONG, "--length", "512", "-q", "--trace", str(trace)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     while process.poll() is None and not any(p.stat().st_size > 12_000 for p in tmp_path.iterdir()):
-        time.sleep(0.01)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.01)
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate()
     assert process.returncode == 130
