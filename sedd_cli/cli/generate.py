@@ -95,18 +95,10 @@ def generate(
         fetch_if_missing(model, terminal)
         with preview(model, None if chat else sampling, terminal) as view:
             from sedd_cli.cli.watch import report_steps, run_job
-            from sedd_cli.generation.engine import Run
-            from sedd_cli.generation.request import Request
             from sedd_cli.generation.trace import TraceWriter
 
             checkpoint = load(model, device, dtype, terminal, identified=json)
-            canvas = None
-            if chat:
-                from sedd_cli.generation.chat import chat_canvas
-
-                canvas = chat_canvas(checkpoint, sampling.prompt or "", system, sampling.length)
-                sampling = replace(sampling, prompt=None)
-            run = Run(checkpoint, Request(**asdict(sampling)), canvas)
+            run = _dialogue(checkpoint, sampling, system) if chat else _continuation(checkpoint, sampling)
             report_steps(run, sampling.steps, terminal)
             if run.checkpoint.tokenizer is None and not json:
                 raise UsageError(
@@ -131,6 +123,23 @@ def generate(
             out.write(_as_json(run, samples) if json else join_texts([s.text for s in samples]))
     if not finished:
         raise typer.Exit(130)
+
+
+def _continuation(checkpoint: "Checkpoint", sampling: SamplingOptions) -> "Run":
+    from sedd_cli.generation.engine import Run
+    from sedd_cli.generation.request import Request
+
+    return Run(checkpoint, Request(**asdict(sampling)))
+
+
+def _dialogue(checkpoint: "Checkpoint", sampling: SamplingOptions, system: str | None) -> "Run":
+    """The run that writes the reply to a message, which is in the place of a prompt."""
+    from sedd_cli.generation.chat import chat_canvas
+    from sedd_cli.generation.engine import Run
+    from sedd_cli.generation.request import Request
+
+    canvas = chat_canvas(checkpoint, sampling.prompt or "", system, sampling.length)
+    return Run(checkpoint, Request(**asdict(replace(sampling, prompt=None))), canvas)
 
 
 def _is_folder(output: str | None) -> bool:
