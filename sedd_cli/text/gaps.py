@@ -120,7 +120,10 @@ def parse_span(span: str, units: Sequence[tuple[int, int]], size: int, tokens: L
         for text, default in ((match[1], 0), (match[2], count))
     )
     if not (0 <= first <= count and 0 <= last <= count):
-        raise UsageError(f"the span {span} is out of range: the document has {count} {unit}", "See --unit.")
+        raise UsageError(
+            f"the span {span} is out of range: the document has {count} {unit}",
+            f"Choose between 0 and {count}; --unit sets what is counted.",
+        )
     if first > last:
         raise UsageError(f"the span {span} is reversed", "The start comes first: --mask 10:40.")
     start = units[first][0] if first < count else size
