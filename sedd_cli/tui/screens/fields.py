@@ -2,10 +2,11 @@
 
 from typing import Any, NamedTuple, get_args
 
-from sedd_cli.diffusion.names import NoiseSampler
+from sedd_cli.diffusion.names import NoiseSampler, OrderName
 from sedd_cli.tui.settings import SAMPLING, Settings, validation_error
 
-SAMPLERS: tuple[NoiseSampler, ...] = get_args(NoiseSampler)
+CHOICES: dict[str, tuple[str, ...]] = {"sampler": get_args(NoiseSampler), "order": get_args(OrderName)}
+"""Settings that are chosen from a list, besides the theme."""
 
 
 def _of_type(kind: type) -> set[str]:
@@ -14,7 +15,7 @@ def _of_type(kind: type) -> set[str]:
 
 
 WHOLE, NUMBERS = _of_type(int), _of_type(float)
-SELF_EXPLANATORY = {"sampler", "lock_seed", "theme", "heat"}
+SELF_EXPLANATORY = {*CHOICES, "lock_seed", "theme", "heat"}
 """Those whose control shows the possible values."""
 
 
