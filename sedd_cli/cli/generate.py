@@ -179,7 +179,7 @@ def _into_folder(
             terminal.info("stopped; the same command goes on with what is missing")
             raise typer.Exit(130) from None
         world.barrier()
-    terminal.info(f"{request.num_samples:,} samples in {output}")
+    terminal.info(f"{counted(request.num_samples, 'sample')} in {output}")
 
 
 def _warn(run: "Run", terminal: Terminal) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from sedd_cli.errors import UsageError
+from sedd_cli.ranges import counted
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import Gap
 from sedd_cli.text.tokenizer import Tokenizer
@@ -81,8 +82,8 @@ def _groups(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], lengt
     for i, gap in enumerate(gaps):
         if gap.tokens > length:
             raise UsageError(
-                f"a gap of {gap.tokens} tokens does not fit on a canvas of {length}",
-                f"The largest possible is {length} tokens: choose a shorter span, or ask for fewer tokens.",
+                f"a gap of {counted(gap.tokens, 'token')} does not fit on a canvas of {length}",
+                f"The largest possible is {counted(length, 'token')}: choose a shorter span, or ask for fewer tokens.",
             )
         if group is not None:
             between = document[gaps[i - 1].end : gap.begin]

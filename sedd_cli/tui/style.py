@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
+from sedd_cli.ranges import counted
 from sedd_cli.render.inert import one_line
 from sedd_cli.render.labels import network_label, step_label
 from sedd_cli.text.byte_level import end_of_text_position
@@ -192,7 +193,7 @@ def branch_name(branch: "Branch") -> str:
     if branch.parent is not None:
         parts.append(f"from moment {branch.forked_at}")
     left = branch.calls_left(branch.last)
-    return " · ".join([*parts, f"{left} calls to go"] if left else parts)
+    return " · ".join([*parts, f"{counted(left, 'call')} to go"] if left else parts)
 
 
 def texts_of(branch: "Branch") -> list[str]:
