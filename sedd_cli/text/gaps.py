@@ -52,6 +52,15 @@ def check_gaps(gaps: Iterable[Gap], size: int) -> list[Gap]:
     return merged
 
 
+def length_range(tokens: Length, original: int) -> tuple[int, int]:
+    """The least and the most tokens of a gap in whose place `original` tokens stand."""
+    if tokens is None:
+        return original, original
+    if tokens == "auto":
+        return (max(1, original // 2), 2 * original) if original else DEFAULT_RANGE
+    return tokens if isinstance(tokens, tuple) else (tokens, tokens)
+
+
 def merged_length(left: Gap, right: Gap) -> Length:
     """The length of two gaps, touching or overlapping, merged into one."""
     a, b = left.tokens, right.tokens
