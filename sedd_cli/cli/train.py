@@ -70,7 +70,12 @@ def train(
         ),
     ] = None,
     separator: Annotated[
-        str | None, typer.Option(metavar="LINE", help="The line between documents.", rich_help_panel=TRAINING)
+        str | None,
+        typer.Option(
+            metavar="LINE",
+            help="The line between documents. Default: <|endoftext|> if the text has it, else a blank line.",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     text_key: Annotated[
         str | None, typer.Option(metavar="NAME", help="Key of the text in JSON objects.", rich_help_panel=TRAINING)
