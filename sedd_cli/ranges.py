@@ -7,8 +7,9 @@ from sedd_cli.errors import UsageError, check_integer
 
 
 def counted(number: int, thing: str) -> str:
-    """Return "1 token", "2 tokens"."""
-    return f"{number} {thing}{'s' * (number != 1)}"
+    """Return "1 token", "2,000 tokens", "2 canvases"."""
+    plural = "es" if thing.endswith("s") else "s"
+    return f"{number:,} {thing}{plural if number != 1 else ''}"
 
 
 @dataclass(frozen=True)
