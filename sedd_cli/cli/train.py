@@ -73,7 +73,7 @@ def train(
         str | None,
         typer.Option(
             metavar="LINE",
-            help="The line between documents. Default: <|endoftext|> if the text has it, else a blank line.",
+            help="The line between documents. Default: the end-of-text token if the text has it, else a blank line.",
             rich_help_panel=TRAINING,
         ),
     ] = None,
