@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Unpack
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from sedd_cli.diffusion.likelihood import default_estimator, estimate
 from sedd_cli.diffusion.samplers import Sampler, State
 from sedd_cli.errors import UsageError
+from sedd_cli.generation.defaults import request_of
 from sedd_cli.generation.engine import Run, Step
 from sedd_cli.generation.lengths import choose_lengths
 from sedd_cli.generation.options import SamplingKeywords
@@ -303,6 +304,8 @@ def infill(
     ckpt: Checkpoint,
     document: str,
     gaps: Sequence[tuple[int, int] | Gap],
+    *,
+    defaults: Literal["checkpoint"] | None = None,
     **options: Unpack[SamplingKeywords],
 ) -> list[Filling]:
     """Rewrite the gaps of a document given the text before and after them; best candidate first.
@@ -312,7 +315,8 @@ def infill(
     document's own. Line ends are written as the document writes them, LF or CRLF.
     Raises `UsageError` for gaps or options out of range.
     """
-    infilling = Infilling(ckpt, Request(**options), document, [g if isinstance(g, Gap) else Gap(*g) for g in gaps])
+    request = request_of(ckpt, options, defaults)
+    infilling = Infilling(ckpt, request, document, [g if isinstance(g, Gap) else Gap(*g) for g in gaps])
     for _ in infilling.steps():
         pass
     return ranked(infilling.fillings())

@@ -250,6 +250,9 @@ def title_of(checkpoint: "Checkpoint | None", load_status: str, scene: Scene, sa
         sampler, steps = request.sampler, request.steps
     parts.append(sampler if sampler in TOKEN_BY_TOKEN else f"{sampler} {steps}")
     if scene.branch is not None:
+        from sedd_cli.generation.warnings import changes_of
+
+        parts += changes_of(scene.branch.job.request.asked)
         parts.append(f"seed {scene.branch.job.request.seed}")
     parts += waiting
     return "sedd  " + " · ".join(parts)
