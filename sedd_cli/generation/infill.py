@@ -105,7 +105,7 @@ class Infilling:
         )
         self.newline = newline_of(document)
         self.windows = make_windows(tokenizer.reading(self.newline), document, self.sized_gaps, length)
-        self._runs: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], Run] = {}
+        self._runs: dict[tuple[object, ...], Run] = {}
         self._state: dict[int, State] = {}
         self._nfe: dict[int, int] = defaultdict(int)
         self._redrawn: dict[int, int] = defaultdict(int)
@@ -113,7 +113,7 @@ class Infilling:
     def run_of(self, window: Window) -> Run:
         """The run that fills windows of this size. Windows of one size share it, and so network calls."""
         canvas = window.canvas
-        key = (len(canvas.ids), int(canvas.free.sum()), canvas.space_positions, canvas.line_positions)
+        key = (len(canvas.ids), int(canvas.free.sum()), canvas.space_positions, canvas.exclusions)
         if key not in self._runs:
             self._runs[key] = Run(self.checkpoint, self.request, window.canvas)
         return self._runs[key]

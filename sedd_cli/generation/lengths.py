@@ -62,7 +62,12 @@ def choose_lengths(
     original_counts = [original_tokens(tokenizer, document, gap, after) for gap, after in zip(gaps, ends, strict=True)]
     lengths = [_lengths(gap, count, length) for gap, count in zip(gaps, original_counts, strict=True)]
     sized_gaps = [
-        SizedGap(gap.start, gap.end, min(max(count, candidates[0]), candidates[-1]), absorbed, gap.one_line)
+        SizedGap(
+            *(gap.start, gap.end, min(max(count, candidates[0]), candidates[-1])),
+            absorbs_space=absorbed,
+            one_line=gap.one_line,
+            without=gap.without,
+        )
         for gap, absorbed, count, candidates in zip(gaps, absorbs, original_counts, lengths, strict=True)
     ]
     pending = [(i, candidates) for i, candidates in enumerate(lengths) if len(candidates) > 1]

@@ -80,6 +80,7 @@ class Tokenizer:
         inner.encode_special_tokens = True
         self._inner = inner
         self._reads_crlf_as_lf = False
+        self._tokens_with: dict[str, tuple[int, ...]] = {}
         vocabulary = inner.get_vocab()
         self.size: int = max(vocabulary.values(), default=-1) + 1
         self.end_of_text_id: int | None = inner.token_to_id(end_of_text)
@@ -247,10 +248,13 @@ class Tokenizer:
         """Tokens that do not begin with a space."""
         return tuple(i for i, entry in enumerate(self._token_bytes) if not entry.startswith(b" "))
 
-    @cached_property
-    def line_end_tokens(self) -> tuple[int, ...]:
-        """Tokens that hold a line end, LF or CR."""
-        return tuple(i for i, entry in enumerate(self._token_bytes) if b"\n" in entry or b"\r" in entry)
+    def tokens_with(self, characters: str) -> tuple[int, ...]:
+        """Tokens that hold one of these characters, which are ASCII."""
+        if characters not in self._tokens_with:
+            barred = frozenset(characters.encode())
+            tokens = (i for i, entry in enumerate(self._token_bytes) if not barred.isdisjoint(entry))
+            self._tokens_with[characters] = tuple(tokens)
+        return self._tokens_with[characters]
 
     def decode_each(self, ids: Sequence[int | None]) -> list[str]:
         """The characters that each token completes; None (MASK) has none. See `byte_level.decode_each`."""

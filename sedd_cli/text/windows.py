@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from sedd_cli.diffusion.draws import Exclusion
 from sedd_cli.errors import UsageError
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import Gap
@@ -20,7 +21,7 @@ MAX_GAP_SHARE = 0.75
 class SizedGap:
     """A gap with its number of tokens. `absorbs_space`: they begin with the space that ends the text before it.
 
-    `one_line`: none of them holds a line end.
+    `one_line`: none of them holds a line end. `without`: nor one of these characters.
     """
 
     start: int
@@ -28,6 +29,7 @@ class SizedGap:
     tokens: int
     absorbs_space: bool = False
     one_line: bool = False
+    without: str = ""
 
     @property
     def begin(self) -> int:
@@ -132,14 +134,22 @@ def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group
         free[place.start : place.stop] = True
     forbidden = tokenizer.special_ids
     space_positions = tuple(place.start for gap, place in zip(inside, gap_positions, strict=True) if gap.absorbs_space)
-    line_positions = tuple(i for gap, place in zip(inside, gap_positions, strict=True) if gap.one_line for i in place)
     canvas = Canvas(
         torch.tensor(ids, device="cpu"),
         free,
         forbidden=forbidden,
         space_positions=space_positions,
         forbidden_at_space=tokenizer.non_space_tokens if space_positions else (),
-        line_positions=line_positions,
-        forbidden_in_line=tokenizer.line_end_tokens if line_positions else (),
+        exclusions=tuple(_exclusions(tokenizer, inside, gap_positions)),
     )
     return Window(canvas, group.first, tuple(gap_positions))
+
+
+def _exclusions(tokenizer: Tokenizer, gaps: Sequence[SizedGap], places: Sequence[range]) -> Iterator[Exclusion]:
+    """The positions of gaps in which characters may not be written, and the tokens that hold one."""
+    positions: dict[str, list[int]] = {}
+    for gap, place in zip(gaps, places, strict=True):
+        if barred := "\r\n" * gap.one_line + gap.without:
+            positions.setdefault(barred, []).extend(place)
+    for barred, at in positions.items():
+        yield tuple(at), tokenizer.tokens_with(barred)

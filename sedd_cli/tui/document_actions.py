@@ -7,6 +7,7 @@ from textual.widgets import Label
 
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.text.draft import Draft, Mark, merge_adjacent
+from sedd_cli.text.formats import split_gaps
 from sedd_cli.text.gaps import Gap, Length, check_gaps, marker_gaps, parse_length
 from sedd_cli.tui import token_edits
 from sedd_cli.tui.page_layout import Address
@@ -44,8 +45,12 @@ class DocumentActions(TokenActions):
         # Blanks at the edges stay as they are: what is written would have to repeat them. At a token a gap begins.
         start += (len(selected) - len(selected.lstrip())) * (first[1] == 0)
         end -= (len(selected) - len(selected.rstrip())) * (last[1] == 0)
-        self.apply(replace(scene, draft=scene.draft.mask(start, end)))
-        canvas.move_cursor((start, -(10**6)))
+        draft = scene.draft
+        gaps = split_gaps([Gap(start, end)], draft.text, self.session.path)
+        for gap in gaps:
+            draft = draft.mask(gap.start, gap.end)
+        self.apply(replace(scene, draft=draft))
+        canvas.move_cursor((gaps[0].start, -(10**6)))
 
     def _word_of_text(self) -> tuple[Address, Address]:
         """The word under the cursor, or the next one."""

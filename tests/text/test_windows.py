@@ -102,6 +102,14 @@ def test_the_space_before_a_gap_is_not_on_its_canvas(tokenizer: Tokenizer) -> No
     assert window.canvas.space_positions == tuple(place.start for place in window.gap_positions)
 
 
+def test_each_gap_has_its_own_limits(tokenizer: Tokenizer) -> None:
+    gaps = [SizedGap(0, 3, 2, one_line=True), SizedGap(4, 7, 1), SizedGap(8, 11, 1, one_line=True, without=',"')]
+    (window,) = make_windows(tokenizer, "Tom ran off.", gaps, 64)
+    (line_end,), (comma,) = tokenizer.encode("\n"), tokenizer.encode(",")
+    barred = [[t in window.canvas.excluded_at(p.stop - 1) for t in (line_end, comma)] for p in window.gap_positions]
+    assert barred == [[True, False], [False, False], [True, True]]
+
+
 def test_a_vocabulary_of_single_bytes_joins_no_blank() -> None:
     inner = tokenizers.Tokenizer(tokenizers.models.BPE({bytes_to_token(bytes([b])): b for b in range(256)}, []))
     inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)

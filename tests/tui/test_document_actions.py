@@ -252,6 +252,19 @@ async def test_a_gap_before_a_word_is_before_its_blank(opened: Opened, text: str
 
 
 @one_size
+async def test_what_a_format_is_made_of_is_not_masked(opened: Opened) -> None:
+    text = "1\n00:01 --> 00:02\nA dog.\n\n2\n00:03 --> 00:04\nTwo cats.\n"
+    async with opened(text) as seat:
+        await seat.loaded()
+        for name, masked in (("a.srt", ["A dog.", "Two cats."]), ("a.txt", [text.strip()])):
+            seat.session.document = replace(seat.session.document, path=seat.folder / name)
+            seat.canvas.move_cursor((len(text) - 1, 0), (0, 0))
+            await seat.press("m")
+            assert [text[start:end] for start, end in spans(seat)] == masked
+            await seat.press("u")
+
+
+@one_size
 async def test_how_many_tokens_a_gap_gets(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await seat.loaded()
@@ -815,8 +828,10 @@ async def test_gaps_within_a_line_of_a_table_stay_on_it(opened: Opened) -> None:
     text = "1,Once upon a time,dog\r\n2,The end,cat\r\n"
     async with opened(text) as seat:
         await seat.loaded()
-        for name, stays in (("story.csv", True), ("story.txt", False)):
-            seat.session.document = replace(seat.session.document, path=seat.folder / name)
+        for name, there, stays in (("story.csv", True, True), ("new.csv", False, True), ("story.txt", True, False)):
+            file = seat.folder / name
+            seat.session.document = replace(seat.session.document, path=file if there else None)
+            seat.session.new_path = file
             await seat.press("home", "ctrl+right", "m")
             await seat.go()
             infilling = seat.scene.infilling
