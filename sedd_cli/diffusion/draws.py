@@ -86,7 +86,7 @@ class LogitsProcessor:
 
 def _exclude_at(logits: Tensor, position: Tensor, positions: Sequence[int], tokens: Sequence[int]) -> Tensor:
     """The logits (n, V) of `position` (n,) with `tokens` at -inf in the rows that stand at `positions`."""
-    if not positions:
+    if not positions or not tokens:
         return logits
     rows = _isin(position, positions).nonzero().to(logits.device)
     if not len(rows):

@@ -15,7 +15,7 @@ from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import DEFAULT_RANGE, Gap
 from sedd_cli.text.line_ends import newline_of
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.text.windows import SizedGap, absorbs_space, make_windows, original_tokens
+from sedd_cli.text.windows import SizedGap, absorbs_space, adds_space, make_windows, original_tokens
 
 NEIGHBOURS = 4
 """Kept tokens on either side of a gap whose likelihood decides between lengths."""
@@ -67,6 +67,7 @@ def choose_lengths(
             absorbs_space=absorbed,
             one_line=gap.one_line,
             without=gap.without,
+            adds_space=adds_space(tokenizer, document, gap),
         )
         for gap, absorbed, count, candidates in zip(gaps, absorbs, original_counts, lengths, strict=True)
     ]

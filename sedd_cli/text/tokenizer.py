@@ -20,6 +20,7 @@ from sedd_cli.text.byte_level import (
     compose_canvas,
     compose_gap,
     decode_each,
+    is_text,
     token_to_bytes,
 )
 from sedd_cli.text.encodings import without_bom
@@ -256,6 +257,11 @@ class Tokenizer:
             self._tokens_with[characters] = tuple(tokens)
         return self._tokens_with[characters]
 
+    @cached_property
+    def broken_tokens(self) -> tuple[int, ...]:
+        """Tokens that are not valid UTF-8 by themselves: parts of characters."""
+        return tuple(i for i, entry in enumerate(self._token_bytes) if not is_text(entry))
+
     def decode_each(self, ids: Sequence[int | None]) -> list[str]:
         """The characters that each token completes; None (MASK) has none. See `byte_level.decode_each`."""
         return decode_each(self._bytes_of_each(ids))
@@ -287,9 +293,16 @@ class Tokenizer:
             full_canvas=full_canvas,
         )
 
-    def compose_gap(self, ids: Sequence[int | None], *, absorbs_space: bool, newline: str = "\n") -> str:
+    def compose_gap(
+        self, ids: Sequence[int | None], *, absorbs_space: bool, adds_space: bool = False, newline: str = "\n"
+    ) -> str:
         """The text of a gap. See `byte_level.compose_gap`."""
-        return compose_gap(self._bytes_of_each(ids), self._is_end(ids), absorbs_space=absorbs_space, newline=newline)
+        return compose_gap(
+            *(self._bytes_of_each(ids), self._is_end(ids)),
+            absorbs_space=absorbs_space,
+            adds_space=adds_space,
+            newline=newline,
+        )
 
     def _bytes_of_each(self, ids: Sequence[int | None]) -> list[bytes | None]:
         return [None if token is None else self.bytes_of(token) for token in ids]

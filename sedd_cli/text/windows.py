@@ -10,6 +10,7 @@ from sedd_cli.errors import UsageError
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import Gap
 from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.text.words import begins_word
 
 CHARACTERS_PER_TOKEN = 8
 """Characters of context encoded on either side, per token of the canvas; the nearest tokens are used."""
@@ -21,7 +22,8 @@ MAX_GAP_SHARE = 0.75
 class SizedGap:
     """A gap with its number of tokens. `absorbs_space`: they begin with the space that ends the text before it.
 
-    `one_line`: none of them holds a line end. `without`: nor one of these characters.
+    `one_line`: none of them holds a line end. `without`: nor one of these characters. `adds_space`: a space is put
+    behind what they write.
     """
 
     start: int
@@ -30,6 +32,7 @@ class SizedGap:
     absorbs_space: bool = False
     one_line: bool = False
     without: str = ""
+    adds_space: bool = False
 
     @property
     def begin(self) -> int:
@@ -41,6 +44,11 @@ def absorbs_space(tokenizer: Tokenizer, document: str, gap: Gap, after: int) -> 
     """Whether a gap's tokens begin with the space before it (see `Canvas`), which stands at `after` or later."""
     follows_space = gap.start > after and document[gap.start - 1] == " "
     return follows_space and tokenizer.has_space_tokens and not document[gap.start : gap.end][:1].isspace()
+
+
+def adds_space(tokenizer: Tokenizer, document: str, gap: Gap) -> bool:
+    """Whether what is inserted needs a space behind it, since a word begins there."""
+    return gap.start == gap.end and tokenizer.has_space_tokens and begins_word(document, gap.end)
 
 
 def original_tokens(tokenizer: Tokenizer, document: str, gap: Gap, after: int) -> int:
@@ -87,7 +95,7 @@ def _groups(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], lengt
                 f"The largest possible is {length} tokens: choose a shorter span, or ask for fewer tokens.",
             )
         if group is not None:
-            between = document[gaps[i - 1].end : gap.begin]
+            between = _text_behind(document, gaps[i - 1], gap.begin)
             if len(between) <= CHARACTERS_PER_TOKEN * length:
                 context = tokenizer.encode(between)
                 if used + len(context) + gap.tokens <= budget:
@@ -103,8 +111,9 @@ def _groups(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], lengt
 def _gap_budget(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int) -> float:
     """The most tokens that gaps sharing a canvas may take: all of it if the whole document fits."""
     if len(document) <= CHARACTERS_PER_TOKEN * length:
-        edges = [0, *(edge for gap in gaps for edge in (gap.begin, gap.end)), len(document)]
-        num_kept = sum(len(tokenizer.encode(document[a:b])) for a, b in zip(edges[::2], edges[1::2], strict=True))
+        starts = [*(gap.begin for gap in gaps), len(document)]
+        behind = [_text_behind(document, gap, stop) for gap, stop in zip(gaps, starts[1:], strict=True)]
+        num_kept = sum(len(tokenizer.encode(text)) for text in (document[: starts[0]], *behind))
         if num_kept + sum(gap.tokens for gap in gaps) <= length:
             return length
     return MAX_GAP_SHARE * length
@@ -118,11 +127,15 @@ def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group
     after = gaps[group.last + 1].begin if group.last + 1 < len(gaps) else len(document)
     reach = CHARACTERS_PER_TOKEN * length
     left = tokenizer.encode(document[max(before, begin - reach) : begin])
-    right = tokenizer.encode(document[end : min(after, end + reach)])
+    right = tokenizer.encode(_text_behind(document, inside[-1], min(after, end + reach)))
     ends = group.last + 1 == len(gaps) and end + reach >= len(document)
     if ends and tokenizer.end_of_text_id is not None:
         right.append(tokenizer.end_of_text_id)
     room = length - sum(gap.tokens for gap in inside) - sum(map(len, group.between))
+    line_end = tokenizer.encode("\n")
+    if begin == 0 and room >= len(right) + len(line_end):
+        # A document begins as a line does: without this, the first word is read as one within a sentence.
+        left = line_end
     on_left = min(len(left), max(room // 2, room - len(right)))
     ids = left[len(left) - on_left :]
     gap_positions = []
@@ -143,6 +156,12 @@ def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group
         exclusions=tuple(_exclusions(tokenizer, inside, gap_positions)),
     )
     return Window(canvas, group.first, tuple(gap_positions))
+
+
+def _text_behind(document: str, gap: SizedGap, stop: int) -> str:
+    """The text between a gap and an offset, as the network reads it. At a line's beginning a line end fits too."""
+    begins_line = gap.start == 0 or document[gap.start - 1] in "\r\n"
+    return " " * (gap.adds_space and not begins_line) + document[gap.end : stop]
 
 
 def _exclusions(tokenizer: Tokenizer, gaps: Sequence[SizedGap], places: Sequence[range]) -> Iterator[Exclusion]:

@@ -105,10 +105,6 @@ class DocumentActions(TokenActions):
 
     def _insert_gap(self, tokens: Length) -> None:
         scene, at = self.scene.flatten_at(self.canvas.cursor)
-        text = scene.draft.text
-        if 0 < at < len(text) and text[at - 1] == " " and not text[at].isspace():
-            # Before a word's blank: behind it, the next word would have no blank.
-            at -= 1
         self.apply(replace(scene, draft=scene.draft.mask(at, at, tokens)))
         self.canvas.move_cursor((at, -(10**6)))
 
