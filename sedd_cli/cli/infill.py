@@ -84,7 +84,7 @@ def infill(
         bool | None,
         typer.Option(
             "--one-line/--no-one-line",
-            help="Write no line end. Default: in one line of --unit lines, and within a line of .csv, .srt, .ipynb ...",
+            help="Write no line end. Default: in a line of --unit lines, a list item, and within one of .csv, .srt ...",
             rich_help_panel=GAPS,
             show_default=False,
         ),
@@ -278,7 +278,7 @@ def _summarise(
         for filling in fillings:
             terminal.info(_candidate_line(filling, terminal.width))
     calls, redrawn = sum(f.nfe for f in fillings), sum(f.redrawn for f in fillings)
-    again = f" ({redrawn} of them to redraw bytes that were no text)" if redrawn else ""
+    again = f" ({redrawn} of them to redraw what was no text or joined badly)" if redrawn else ""
     lengths = "the comparison of lengths, then " if infilling.chosen_lengths else ""
     ranking = ", then the ranking" if len(fillings) > 1 and finished else ""
     terminal.info(

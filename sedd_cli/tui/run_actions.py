@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from sedd_cli.text.gaps import keep_lines
+from sedd_cli.text.formats import keep_lines
 from sedd_cli.tui import messages
 from sedd_cli.tui.base_screen import SPEEDS, BaseScreen
 from sedd_cli.tui.scene import Scene
@@ -226,7 +226,7 @@ class RunActions(BaseScreen):
             from sedd_cli.generation.infill import Infilling
 
             if filling:
-                gaps = keep_lines(scene.draft.gaps, scene.draft.text, self.session.document.path)
+                gaps = keep_lines(scene.draft.gaps, scene.draft.text, self.session.path)
                 gaps = [replace(gap, one_line=gap.one_line or one_line) for gap in gaps]
                 return Infilling(checkpoint, self._request(checkpoint, count, row), scene.draft.text, gaps)
             return Run(checkpoint, self._request(checkpoint, 1, row, scene.draft.text))

@@ -311,7 +311,7 @@ def test_unit_words_is_not_offered_where_it_takes_punctuation_too(sedd: Sedd, te
 
 def test_one_of_a_thing_is_counted_in_the_singular(sedd: Sedd) -> None:
     result = sedd("infill", "-", *QUICK, stdin=b"Once upon a time there was a little [[1-2]]. He was happy.")
-    one = sedd("infill", "-", "--mask", "0:4", "--tokens", "1", *QUICK, stdin=b"Once upon a time.")
+    one = sedd("infill", "-", "--mask", "5:9", "--tokens", "1", *QUICK, stdin=b"Once upon a time.")
     assert re.search(r"gets (1 token|2 tokens)[;,]", result.stderr) and " 1 network call," in one.stderr
     assert " 1 network call," in sedd("generate", "--length", "1", "--steps", "1", "--no-live").stderr
     scored = sedd("score", "-", "--order", "left-to-right", stdin=b"a")
@@ -339,8 +339,9 @@ def test_a_line_is_filled_with_one_line(built_in: Checkpoint, capsys: pytest.Cap
     assert one_line("a.txt", "2:3", unit="lines", tokens="2") == [True]
     assert one_line("a.txt", "1:3", unit="lines") == one_line("a.txt", "4:7") == [False]
     assert one_line("a.txt", "1:2", unit="lines", one_line=False) == [False]
-    assert one_line("a.csv", "4:7", "10:14") == [True, False]
-    assert one_line("a.csv", "4:7", one_line=False) == [False]
+    assert one_line("a.csv", "4:7", "10:14") == [True, True, True], "the second goes across lines"
+    assert one_line("a.csv", "4:7", one_line=False) == one_line("a.csv", "10:14", one_line=False) == [False]
+    assert one_line("a.py", "0:2") == one_line("a.txt", "2:3", text="- a b\n") == [True]
     assert one_line("a.srt", pattern="Sam") == one_line("a.tsv", text="x [[2]] y\n") == [True]
     assert one_line("a.txt", "4:7", one_line=True) == [True]
 
