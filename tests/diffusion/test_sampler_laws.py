@@ -270,9 +270,8 @@ NAMES = [*ABSORBING_SAMPLERS, "raw", "uniform"]
 
 
 def named(name: str, start: Tensor, steps: int = 4) -> tuple[Sampler, Oracle]:
-    free = int((start == MASK).sum())
     if name == "uniform":
-        sampler = make_sampler(UNIFORM, LogLinear(), steps=steps, free=free, length=L)
+        sampler = make_sampler(UNIFORM, LogLinear(), steps=steps, free=start == MASK)
         return sampler, Oracle(SPACE, UNIFORM)
     if name == "raw":
         return absorbing_sampler(LogLinear(), start, score="raw", steps=steps), unnormalised()

@@ -287,7 +287,7 @@ def test_a_gap_of_one_line_holds_no_line_end(shallow: Checkpoint, options: dict[
 
     def run(*one_line: bool) -> Infilling:
         gaps = [Gap(at, at, 16, only) for at, only in zip(places, one_line, strict=True)]
-        request = Request(**{"steps": 8, "seed": 1, "num_samples": 2, **options})  # type: ignore[arg-type]
+        request = Request(**{"steps": 8, "seed": 1, "num_samples": 4, **options})  # type: ignore[arg-type]
         infilling = Infilling(shallow, request, document, gaps)
         list(infilling.steps())
         return infilling
