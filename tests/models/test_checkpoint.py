@@ -249,7 +249,7 @@ def test_pickle_of_something_else(folder: Path) -> None:
 
 def test_tokenizer_that_is_too_large_or_none(folder: Path, built_in: Checkpoint) -> None:
     (folder / "tokenizer.json").write_bytes((built_in.folder / "tokenizer.json").read_bytes())
-    assert "the tokenizer in" in refused(folder) and "4096 tokens" in refused(folder)
+    assert "the tokenizer in" in refused(folder) and "4,096 tokens" in refused(folder)
     (folder / "tokenizer.json").write_text("{}")
     assert "cannot read the tokenizer" in refused(folder)
 
