@@ -191,8 +191,8 @@ def label_of(branch: "Branch", at: int) -> str:
         return moment.edit
     if moment.step is None:
         return "start"
-    request = branch.job.request
-    return step_label(moment.step.step, request.steps, request.sampler)
+    request, updates = branch.job.request, branch.job.sampler_of(moment.step.row).num_updates
+    return step_label(moment.step.step, request.steps, request.sampler, updates)
 
 
 def branch_name(branch: "Branch") -> str:
