@@ -60,10 +60,11 @@ class Sources(dict[int, Source]):
     def mapped_alone(self, tensor: Tensor) -> Tensor:
         """A tensor, or first rows of it, with no memory in common with others: what is read of it ends with it.
 
-        One that is no view of a file is returned as it is.
+        One that is no view of a file, or another view of it, is returned as it is.
         """
         source = self.get(tensor.data_ptr())
-        return tensor if source is None else source.read()[: len(tensor)]
+        alone = tensor if source is None else source.read()[: len(tensor)]
+        return alone if (alone.shape, alone.stride()) == (tensor.shape, tensor.stride()) else tensor
 
 
 @dataclass(frozen=True)
