@@ -27,7 +27,7 @@ Model = Annotated[
     _machine("-m", "--model", metavar="NAME", envvar="SEDD_MODEL", autocompletion=model_names, help=CHECKPOINT),
 ]
 Device = Annotated[str, _machine(metavar="NAME", envvar="SEDD_DEVICE", help=DEVICES)]
-Dtype = Annotated[str, _machine(metavar="NAME", help="auto, float32, int8 (CPU), bfloat16 or float16 (CUDA, MPS).")]
+Dtype = Annotated[str, _machine(metavar="NAME", help="auto, float32, bfloat16, int8 (CPU) or float16 (CUDA, MPS).")]
 BatchSize = Annotated[int | None, _machine(metavar="N", help=TABLE["batch_size"].option.help)]
 OutputFile = Annotated[
     Path | None,

@@ -292,8 +292,8 @@ def test_device_that_is_not_there(device: str) -> None:
         load_checkpoint(device=device)
 
 
-def test_half_precision_is_not_for_a_cpu() -> None:
+def test_dtype_that_a_cpu_does_not_have() -> None:
     with pytest.raises(UsageError, match="CUDA and MPS only"):
-        load_checkpoint(dtype="bfloat16")
+        load_checkpoint(dtype="float16")
     with pytest.raises(UsageError, match="unknown dtype"):
         load_checkpoint(dtype="float8")
