@@ -79,6 +79,8 @@ class Model(_Section):
     def _without_absent(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Keys that most recipes lack are written only where they are set."""
         table: dict[str, Any] = serialise(self)
+        if network := table.get("network"):
+            table["network"] = {key: value for key, value in network.items() if value is not None}
         return {key: value for key, value in table.items() if key not in FROM_START or value is not None}
 
 

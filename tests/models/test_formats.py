@@ -112,6 +112,31 @@ def test_it_is_fine_tuned(byte_folder: Path, tmp_path: Path) -> None:
     assert after.config.trained_canvas and after.length == 32
 
 
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 160,
+}
+
+
+@pytest.mark.parametrize("key", ["rope_scaling", "rope_parameters"])
+def test_llama3_positions_are_those_of_transformers(tmp_path: Path, key: str) -> None:
+    from transformers import LlamaConfig
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    # Waves of all three kinds: short, long and between for a context of 160.
+    scaling = LLAMA3 | {"rope_theta": 100.0}
+    folder = changed(PARITY / "a2d-llama", tmp_path, rope_theta=100.0, **{key: scaling})
+    ours = load_checkpoint(folder).model.backbone.get_buffer("rotary.inv_freq")
+    config = LlamaConfig(head_dim=8, max_position_embeddings=256, rope_parameters=scaling)
+    theirs, _ = ROPE_INIT_FUNCTIONS["llama3"](config)
+    assert torch.equal(ours, theirs)
+    ratio = ours / 100.0 ** -(torch.arange(4) / 4)
+    assert ratio[0] == 1 and 0.2 < ratio[2] < 0.9 and ratio[3] == pytest.approx(1 / 8)
+
+
 def changed(folder: Path, tmp_path: Path, **keys: object) -> Path:
     copy = Path(shutil.copytree(folder, tmp_path / "checkpoint"))
     table = json.loads((copy / "config.json").read_text())
@@ -127,6 +152,8 @@ def changed(folder: Path, tmp_path: Path, **keys: object) -> Path:
         ("a2d-qwen3", {"quantization_config": {"quant_method": "gptq"}}, "quantised .gptq."),
         ("a2d-qwen3", {"block_size": 8}, "block by block"),
         ("a2d-qwen3", {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "stretches its positions .yarn."),
+        ("a2d-llama", {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "low_freq_factor"),
+        ("a2d-llama", {"rope_scaling": LLAMA3 | {"high_freq_factor": 1.0}}, "high_freq_factor 1.0 is not above"),
         ("a2d-qwen3", {"model_type": "bert"}, "'bert', which is no masked diffusion model that sedd reads"),
         ("a2d-qwen3", {"hidden_size": None}, "hidden_size"),
         ("mdlm", {"time_conditioning": True}, "depends on the time"),

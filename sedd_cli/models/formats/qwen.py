@@ -1,6 +1,7 @@
 """Qwen's and Llama's networks with transformers' keys and names: A2D (dllm-hub), Dream (2508.15487), Open-dCoder."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sedd_cli.errors import NotLoadableError
@@ -13,9 +14,10 @@ def sections(facts: Facts, *, shift: bool) -> dict[str, Any]:
     kind, heads, width = str(table["model_type"]).lower(), table["num_attention_heads"], table["hidden_size"]
     rope = table.get("rope_parameters") or table.get("rope_scaling") or {}
     scaling = rope.get("rope_type") or rope.get("type") or "default"
-    if scaling != "default":
+    if scaling not in ("default", "llama3"):
         raise NotLoadableError(
-            f"{facts.folder} stretches its positions ({scaling})", "sedd reads networks with plain rotary positions."
+            f"{facts.folder} stretches its positions ({scaling})",
+            "sedd reads networks with plain rotary positions, and those of Llama 3.",
         )
     if table.get("hidden_act", "silu") != "silu" or table.get("mlp_bias"):
         raise NotLoadableError(f"{facts.folder} has an MLP of another kind", "sedd reads SwiGLU without biases.")
@@ -35,6 +37,7 @@ def sections(facts: Facts, *, shift: bool) -> dict[str, Any]:
             "head_dim": table.get("head_dim") or width // heads,
             "mlp_size": table["intermediate_size"],
             "rope_theta": table.get("rope_theta") or rope.get("rope_theta") or 10_000.0,
+            "rope_scaling": _llama3(rope, table["max_position_embeddings"]) if scaling == "llama3" else None,
             "norm_eps": table["rms_norm_eps"],
             "qkv_bias": "qwen2" in kind or kind == "dream" or bool(table.get("attention_bias")),
             "qk_norm": "qwen3" in kind,
@@ -42,6 +45,11 @@ def sections(facts: Facts, *, shift: bool) -> dict[str, Any]:
             "leading_id": facts.leading_id() if shift else None,
         },
     }
+
+
+def _llama3(rope: Mapping[str, Any], length: int) -> dict[str, Any]:
+    numbers = {key: rope[key] for key in ("factor", "low_freq_factor", "high_freq_factor")}
+    return {**numbers, "original_max_position_embeddings": rope.get("original_max_position_embeddings") or length}
 
 
 def _rename(name: str) -> str:
