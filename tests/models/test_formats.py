@@ -126,6 +126,7 @@ def test_other_families_are_fine_tuned(name: str, tmp_path: Path) -> None:
     assert before.config.model.leading_id == after.config.model.leading_id == (0 if name == "dream" else None)
     sample = generate(after, prompt="a cat", seed=0, steps=4)[0]
     assert sample.text.startswith("a cat") and not (sample.ids == TOKENS).any()
+    assert before.config.end_ids == after.config.end_ids
 
 
 @pytest.mark.parametrize("key", ["rope_scaling", "rope_parameters"])
