@@ -121,6 +121,18 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
     tokenizer = read_tokenizer(folder, config, layout)
     if layout is not None and tokenizer is not None:
         config = without_unused_rows(config, tokenizer)
+    return assemble(folder, config, tokenizer, layout, target, precision)
+
+
+def assemble(
+    folder: Path,
+    config: Config,
+    tokenizer: Tokenizer | None,
+    layout: Format | None,
+    device: torch.device,
+    precision: Precision,
+) -> Checkpoint:
+    """The checkpoint of a folder whose small files are read. Raises as `load_checkpoint` does."""
     files = weights_files(folder)
     identity = file_identity(*files)
     model, notes = build_network(config, files, AUTOCAST.get(precision), folder, layout)
@@ -130,7 +142,7 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
         name=_name(folder, config),
         folder=folder,
         config=config,
-        model=model.to(target),
+        model=model.to(device),
         tokenizer=tokenizer,
         weights=identity,
         notes=(*notes, *(tokenizer.notes if tokenizer else ())),
@@ -178,15 +190,17 @@ def build_network(
     return model.eval().requires_grad_(False), notes
 
 
-def read_tokenizer(folder: Path, config: Config, layout: Format | None = None) -> Tokenizer | None:
+def read_tokenizer(
+    folder: Path, config: Config, layout: Format | None = None, *, complete: bool = True
+) -> Tokenizer | None:
     """`tokenizer.json`, else `vocab.json` with `merges.txt`, else GPT-2's if the number of tokens is that of GPT-2.
 
     None if there is none. GPT-2's is read from the hub's cache, never downloaded. Raises `NotLoadableError` if it is
-    damaged, changes texts, or has more tokens than the config.
+    damaged, changes texts, or has more tokens than the config. `complete`: as for `Tokenizer.from_file`.
     """
     tokenizer: Tokenizer | None
     if (folder / "tokenizer.json").is_file():
-        tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
+        tokenizer = Tokenizer.from_file(folder / "tokenizer.json", complete=complete)
     elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         split, added = (layout.split, Facts(folder).token_ids) if layout else ("", None)
         tokenizer = Tokenizer.from_gpt2(folder / "vocab.json", folder / "merges.txt", split, added)

@@ -8,7 +8,7 @@ from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.formats.facts import Facts, Format
 
 
-def sections(facts: Facts, *, shift: bool) -> dict[str, Any]:
+def sections(facts: Facts, *, shift: bool, mask_id: int | None) -> dict[str, Any]:
     """Our sections for a config of these networks, which differ in biases and norms by their `model_type`."""
     table = facts.config
     kind, heads, width = str(table["model_type"]).lower(), table["num_attention_heads"], table["hidden_size"]
@@ -23,7 +23,7 @@ def sections(facts: Facts, *, shift: bool) -> dict[str, Any]:
         raise NotLoadableError(f"{facts.folder} has an MLP of another kind", "sedd reads SwiGLU without biases.")
     return {
         "tokens": table["vocab_size"] - 1,
-        "mask_id": facts.mask_id(),
+        "mask_id": mask_id,
         "trained_canvas": False,
         "end_ids": facts.end_ids(),
         "noise": {"type": "loglinear"},
@@ -52,7 +52,7 @@ def _llama3(rope: Mapping[str, Any], length: int) -> dict[str, Any]:
     return {**numbers, "original_max_position_embeddings": rope.get("original_max_position_embeddings") or length}
 
 
-def _rename(name: str) -> str:
+def rename(name: str) -> str:
     return re.sub(r"^layers\.", "blocks.", re.sub(r"^model\.", "", name))
 
 
@@ -66,22 +66,22 @@ A2D = Format(
     name="A2D",
     model_types=A2D_TYPES,
     recognises=lambda facts: facts.config["model_type"] in A2D_TYPES,
-    sections=lambda facts: sections(facts, shift=False),
-    rename=_rename,
+    sections=lambda facts: sections(facts, shift=False, mask_id=facts.mask_id()),
+    rename=rename,
 )
 DREAM = Format(
     name="Dream",
     split=SPLIT,
     model_types=("Dream",),
     recognises=lambda facts: facts.config["model_type"] == "Dream",
-    sections=lambda facts: sections(facts, shift=True),
-    rename=_rename,
+    sections=lambda facts: sections(facts, shift=True, mask_id=facts.mask_id()),
+    rename=rename,
 )
 OPEN_DCODER = Format(
     name="Open-dCoder",
     model_types=("qwen2 with a mask_token_id",),
     # A tokenizer's MASK alone does not tell how the network was trained.
     recognises=lambda facts: facts.config["model_type"] == "qwen2" and facts.first("mask_token_id") is not None,
-    sections=lambda facts: sections(facts, shift=True),
-    rename=_rename,
+    sections=lambda facts: sections(facts, shift=True, mask_id=facts.mask_id()),
+    rename=rename,
 )
