@@ -12,21 +12,26 @@ if TYPE_CHECKING:
     from sedd_cli.models.config import Config
 
 TYPES = ("qwen2", "qwen3", "llama")
+ROWS = "rows"
+"""The key of the rows of a network's vocabulary, beside those of a `Config`."""
 
 
 def _sections(facts: Facts, shift: bool) -> dict[str, Any]:
     """MASK is the tokenizer's mask token, if it has one, else the state behind all rows of the vocabulary."""
-    mask_id = facts.special_id("mask")
-    table = sections(facts, shift=shift, mask_id=mask_id)
-    return table if mask_id is not None else {**table, "tokens": facts.config["vocab_size"]}
+    mask_id, rows = facts.special_id("mask"), facts.config["vocab_size"]
+    table = {**sections(facts, shift=shift, mask_id=mask_id), ROWS: rows}
+    return table if mask_id is not None else {**table, "tokens": rows}
 
 
 def add_mask(weights: "dict[str, Tensor]", config: "Config") -> None:
-    """Make MASK's row, and those that the file lacks, the mean of its rows, in place."""
+    """Make MASK's row, and those of states beyond the network's own, the mean of its rows, in place."""
     import torch
 
+    own = min((config.model_extra or {})[ROWS], config.tokens + 1)
     for name in ROWS_OF_TOKENS & weights.keys():
         rows = weights[name].float()
+        if len(rows) < own:  # it is refused for its shape
+            continue
         mean = rows.mean(0)
         weights[name] = torch.cat([rows, mean.expand(config.tokens + 1 - len(rows), -1)])
         weights[name][config.mask_id] = mean
