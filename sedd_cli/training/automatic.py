@@ -54,7 +54,7 @@ def recipe_from_checkpoint(init_from: str, source: Path, minutes: float, on_cpu:
     return {
         **_common(source, on_cpu, canvas_of(config)),
         "start": init_from,
-        **({"optimiser": ADAPTING} if is_autoregressive(folder) else {}),
+        **({"optimiser": dict(ADAPTING)} if is_autoregressive(folder) else {}),
         "phases": [{"objective": DEFAULT_OBJECTIVES[config.parameterization], "max_minutes": minutes, "decay": 0.75}],
     }
 

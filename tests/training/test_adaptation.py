@@ -13,7 +13,7 @@ from sedd_cli.models.adaptation import MASK, load_start
 from sedd_cli.training.automatic import recipe_from_checkpoint
 from sedd_cli.training.loop import StepReport, make_network
 from sedd_cli.training.objectives import NoiseDraws, make_objective
-from sedd_cli.training.recipe import Recipe, make_recipe
+from sedd_cli.training.recipe import Recipe, differing_keys, make_recipe
 from sedd_cli.training.session import TrainingSession
 from tests.conftest import Sedd
 from tests.models.autoregressive import TOKENS, save_autoregressive
@@ -70,9 +70,20 @@ def test_an_interrupted_adaptation_resumes_bit_for_bit(start: Path, text: Path, 
     assert load_checkpoint(tmp_path / "parts").config.end_ids == (0,)
 
 
+def test_keys_of_a_network_that_came_later_do_not_stop_a_run(start: Path, text: Path) -> None:
+    new = recipe(text, start, 8)
+    table = new.model_dump(mode="json")
+    table["model"]["network"] |= {"a_key_without_value": None}
+    assert differing_keys(Recipe.model_validate(table), new) == []
+    table["model"]["network"] |= {"rope_theta": 1.0}
+    assert differing_keys(Recipe.model_validate(table), new) == ["model.network"]
+
+
 def test_the_command_takes_a_text_alone(start: Path, text: Path, tmp_path: Path, sedd: Sedd) -> None:
     table = recipe_from_checkpoint(str(start), text, 3, on_cpu=True)
-    assert table["optimiser"]["name"] == "adamw" and table["micro_batch"] == 16
+    made = make_recipe(table, ["optimiser.learning_rate=1e-3"], "test")
+    assert (made.optimiser.name, made.optimiser.learning_rate, made.micro_batch) == ("adamw", 1e-3, 16)
+    assert recipe_from_checkpoint(str(start), text, 3, on_cpu=True)["optimiser"]["learning_rate"] == 3e-4
     run = str(tmp_path / "run")
     small = [part for key in ("model.length=16", "report.canvases=4", "report.sample=false") for part in ("--set", key)]
     done = sedd("train", str(text), "--from", str(start), "-o", run, "--minutes", "0.001", *small)
