@@ -66,10 +66,10 @@ def fetch_if_missing(model: str | None, terminal: Terminal) -> None:
         fetch_checkpoint(*parts, terminal)
 
 
-def fetch_checkpoint(repository: str, revision: str | None, terminal: Terminal) -> Path:
+def fetch_checkpoint(repository: str, revision: str | None, terminal: Terminal, *, to_train: bool = False) -> Path:
     """Download a checkpoint from the hub after reporting its size. Returns its folder; if offline, the cached one.
 
-    Raises `NotLoadableError` or `SeddError` if the download fails.
+    `to_train`: as for `plan_download`. Raises `NotLoadableError` or `SeddError` if the download fails.
     """
     from rich.filesize import decimal
 
@@ -81,7 +81,7 @@ def fetch_checkpoint(repository: str, revision: str | None, terminal: Terminal) 
         return folder
     from sedd_cli.models.hub import fetch, plan_download
 
-    plan = plan_download(repository, revision)
+    plan = plan_download(repository, revision, to_train=to_train)
     files = [file.name for file in plan.checkpoint.missing]
     if plan.tokenizer is not None:
         files.append("GPT-2's tokenizer.json")

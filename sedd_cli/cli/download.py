@@ -21,14 +21,15 @@ def download(
     """Download a checkpoint, verify it, and print its folder.
 
     Files go to the hub's own cache, under the usual HF_HOME, HF_TOKEN and HF_HUB_OFFLINE. Cached files are not
-    downloaded again. Afterwards -m NAME loads it (-m NAME@REVISION for a revision other than main).
+    downloaded again. Afterwards -m NAME loads it (-m NAME@REVISION for a revision other than main); sedd train TEXT
+    --from NAME also takes autoregressive Qwen and Llama checkpoints.
     """
     from sedd_cli.models.folder import folder_size
     from sedd_cli.models.names import parse_hub_id
 
     repository, revision = parse_hub_id(name, revision)
     with Output(None) as out:
-        folder = fetch_checkpoint(repository, revision, Terminal(quiet=quiet, color=color))
+        folder = fetch_checkpoint(repository, revision, Terminal(quiet=quiet, color=color), to_train=True)
         size = folder_size(folder)
         record = {"name": repository, "revision": revision or "main", "commit": folder.name, "bytes": size}
         out.write(as_json({**record, "path": str(folder)}) if json else f"{folder}\n")

@@ -64,7 +64,7 @@ def train(
         typer.Option(
             "--from",
             metavar="NAME",
-            help="A checkpoint to start from: built-in name, folder, or OWNER/NAME of the hub.",
+            help="A checkpoint to start from, diffusion or autoregressive: name, folder, or OWNER/NAME of the hub.",
             autocompletion=model_names,
             rich_help_panel=TRAINING,
         ),

@@ -184,9 +184,9 @@ def _refs(repository: Path) -> dict[str, str]:
 
 
 def _is_checkpoint(folder: Path) -> bool:
-    """Whether a folder has the config of a layout that sedd reads."""
+    """Whether a folder has the config of a layout that sedd reads, if only to train from."""
     try:
-        read_config(folder)
+        read_config(folder, shift=False)
     except NotLoadableError:
         return False
     return True

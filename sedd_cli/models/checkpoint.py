@@ -130,6 +130,18 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
     tokenizer = read_tokenizer(folder, config, layout)
     if layout is not None and tokenizer is not None:
         config = without_unused_rows(config, tokenizer)
+    return assemble(folder, config, tokenizer, layout, target, precision)
+
+
+def assemble(
+    folder: Path,
+    config: Config,
+    tokenizer: Tokenizer | None,
+    layout: Format | None,
+    device: torch.device,
+    precision: Precision,
+) -> Checkpoint:
+    """The checkpoint of a folder whose small files are read. Raises as `load_checkpoint` does."""
     files = weights_files(folder)
     identity = file_identity(*files)
     if target.type == "cpu" and precision in CPU_LAYERS:
@@ -140,7 +152,7 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
         name=_name(folder, config),
         folder=folder,
         config=config,
-        model=model.to(target),
+        model=model.to(device),
         tokenizer=tokenizer,
         weights=identity,
         notes=(*notes, *(tokenizer.notes if tokenizer else ())),
@@ -148,8 +160,13 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
 
 
 def without_unused_rows(config: Config, tokenizer: Tokenizer) -> Config:
-    """The config with the states that the tokenizer knows: published vocabularies have rows that no text leads to."""
-    states = max(tokenizer.size, (config.mask_id or 0) + 1)
+    """The config with the states that the tokenizer knows: published vocabularies have rows that no text leads to.
+
+    All of them where MASK is the last one.
+    """
+    if config.mask_id is None:
+        return config
+    states = max(tokenizer.size, config.mask_id + 1)
     return config.model_copy(update={"tokens": min(config.tokens, states - 1)})
 
 
@@ -185,15 +202,17 @@ def build_network(
     return model.eval().requires_grad_(False), notes
 
 
-def read_tokenizer(folder: Path, config: Config, layout: Format | None = None) -> Tokenizer | None:
+def read_tokenizer(
+    folder: Path, config: Config, layout: Format | None = None, *, complete: bool = True
+) -> Tokenizer | None:
     """`tokenizer.json`, else `vocab.json` with `merges.txt`, else GPT-2's if the number of tokens is that of GPT-2.
 
     None if there is none. GPT-2's is read from the hub's cache, never downloaded. Raises `NotLoadableError` if it is
-    damaged, changes texts, or has more tokens than the config.
+    damaged, changes texts, or has more tokens than the config. `complete`: as for `Tokenizer.from_file`.
     """
     tokenizer: Tokenizer | None
     if (folder / "tokenizer.json").is_file():
-        tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
+        tokenizer = Tokenizer.from_file(folder / "tokenizer.json", complete=complete)
     elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         split, added = (layout.split, Facts(folder).token_ids) if layout else ("", None)
         tokenizer = Tokenizer.from_gpt2(folder / "vocab.json", folder / "merges.txt", split, added)

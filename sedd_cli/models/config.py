@@ -88,6 +88,24 @@ class NetworkConfig(_Section):
         return BACKBONES[self.type].time_conditioned
 
 
+class RopeScaling(_Section):
+    """Rotary positions stretched as Llama 3.1's are; the keys are transformers'."""
+
+    rope_type: Literal["llama3"] = "llama3"
+    factor: float = Field(ge=1)
+    low_freq_factor: float = Field(gt=0)
+    high_freq_factor: float
+    original_max_position_embeddings: int = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "RopeScaling":
+        if self.high_freq_factor <= self.low_freq_factor:
+            raise ValueError(
+                f"high_freq_factor {self.high_freq_factor} is not above low_freq_factor {self.low_freq_factor}"
+            )
+        return self
+
+
 class LlamaConfig(NetworkConfig):
     """The network of `backbones.llama`. `tied`: the head is the embedding. `mlp_size`: features inside an MLP."""
 
@@ -96,6 +114,7 @@ class LlamaConfig(NetworkConfig):
     head_dim: int = Field(gt=0, multiple_of=2)
     mlp_size: int = Field(gt=0)
     rope_theta: float = Field(default=10_000.0, gt=0)
+    rope_scaling: RopeScaling | None = None
     norm_eps: float = Field(default=1e-6, gt=0)
     qkv_bias: bool = False
     qk_norm: bool = False

@@ -22,8 +22,8 @@ def config_file(folder: Path) -> Path:
     return hydra if hydra.is_file() and not own.is_file() else own
 
 
-def read_config(folder: Path) -> Config:
-    """Raises `NotLoadableError` if there is no config, or none that sedd reads."""
+def read_config(folder: Path, shift: bool | None = None) -> Config:
+    """Raises `NotLoadableError` if there is no config, or none that sedd reads. `shift`: as for `find_format`."""
     path = config_file(folder)
     check_genuine(path)
     try:
@@ -31,7 +31,7 @@ def read_config(folder: Path) -> Config:
         if path.suffix != ".json":
             return Config.model_validate(_yaml(data))
         facts = Facts(folder)
-        layout = find_format(facts)
+        layout = find_format(facts, shift)
         return Config.model_validate_json(data) if layout is None else Config.model_validate(layout.sections(facts))
     except (KeyError, TypeError) as error:
         raise NotLoadableError(

@@ -69,11 +69,11 @@ def _no_progress(_: int) -> None:
     pass
 
 
-def plan_download(repository: str, revision: str | None = None) -> DownloadPlan:
+def plan_download(repository: str, revision: str | None = None, *, to_train: bool = False) -> DownloadPlan:
     """Plan the download of a checkpoint. Downloads its configs, to check its layout, and its index of shards.
 
-    Raises `NotLoadableError` if there is no such repository or it has no checkpoint of a known layout, `SeddError` if
-    the hub cannot be reached.
+    `to_train`: an autoregressive network, which training can start from, is one as well. Raises `NotLoadableError` if
+    there is no such repository or it has no checkpoint of a known layout, `SeddError` if the hub cannot be reached.
     """
     remote = find_snapshot(repository, revision or constants.DEFAULT_REVISION, _files_of_checkpoint)
     # Refuse other architectures before their weights are downloaded.
@@ -81,7 +81,7 @@ def plan_download(repository: str, revision: str | None = None) -> DownloadPlan:
         for file in remote.files:
             if file.name in (CONFIG, *FACTS):
                 folder = _fetch_file(remote, file, _no_progress).parent
-        config = read_config(folder)
+        config = read_config(folder, shift=False if to_train else None)
     remote = _with_shards(remote)
     names = {file.name for file in remote.files}
     has_tokenizer = "tokenizer.json" in names or {"vocab.json", "merges.txt"} <= names

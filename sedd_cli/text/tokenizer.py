@@ -106,6 +106,32 @@ class Tokenizer:
         self.end_ids |= set(known)
         self._added |= dict.fromkeys(known, b"")
 
+    def add_special(self, token: str) -> int:
+        """Add a special token behind the others, unless there is one of this name. Returns its id."""
+        self._inner.add_special_tokens([token])
+        found = self._inner.token_to_id(token)
+        assert found is not None
+        self.size = max(self.size, found + 1)
+        self._added[found] = b""
+        return found
+
+    def add_missing_bytes(self) -> None:
+        """Give the bytes of UTF-8 that have no token one each, behind the others, and note it. For BPE alone."""
+        description, missing = json.loads(self._inner.to_str()), self._missing_bytes()
+        if not missing or description["model"]["type"] != "BPE":
+            return
+        description["model"]["vocab"] |= {
+            bytes_to_token(bytes([byte])): self.size + i for i, byte in enumerate(missing)
+        }
+        self._inner = tokenizers.Tokenizer.from_str(json.dumps(description))
+        self._inner.encode_special_tokens = True
+        self.size += len(missing)
+        self.notes += (f"{len(missing)} bytes that the tokenizer had no token for have one each",)
+
+    def _missing_bytes(self) -> list[int]:
+        every = sorted(set(EVERY_BYTE.encode()))
+        return [byte for byte in every if self._inner.token_to_id(bytes_to_token(bytes([byte]))) is None]
+
     @cached_property
     def special_ids(self) -> tuple[int, ...]:
         """Tokens that stand for no text, in order: those that end one, and instructions such as `<|im_start|>`."""
@@ -113,12 +139,17 @@ class Tokenizer:
         return tuple(sorted(self.end_ids | {i for i, token in added.items() if token.special}))
 
     @classmethod
-    def from_file(cls, path: Path) -> "Tokenizer":
-        """Load a tokenizer.json. Raises `NotLoadableError` if it is damaged, of another kind, or loses characters."""
+    def from_file(cls, path: Path, *, complete: bool = True) -> "Tokenizer":
+        """Load a tokenizer.json. Raises `NotLoadableError` if it is damaged, of another kind, or loses characters.
+
+        `complete`: False for one that may lose characters, to be completed by `add_missing_bytes`.
+        """
         check_genuine(path)
-        return cls._load(
-            path.parent, path.name, lambda: tokenizers.Tokenizer.from_buffer(without_bom(path.read_bytes()))
-        )
+
+        def read() -> tokenizers.Tokenizer:
+            return tokenizers.Tokenizer.from_buffer(without_bom(path.read_bytes()))
+
+        return cls._load(path.parent, path.name, read, complete)
 
     @classmethod
     def from_gpt2(
@@ -147,7 +178,9 @@ class Tokenizer:
         return cls._load(vocab.parent, f"{vocab.name} and {merges.name}", read)
 
     @classmethod
-    def _load(cls, folder: Path, name: str, read: Callable[[], tokenizers.Tokenizer]) -> "Tokenizer":
+    def _load(
+        cls, folder: Path, name: str, read: Callable[[], tokenizers.Tokenizer], complete: bool = True
+    ) -> "Tokenizer":
         try:
             inner = read()
         except KeyboardInterrupt:
@@ -159,22 +192,26 @@ class Tokenizer:
             tokenizer = cls(inner)
         except ValueError as error:
             raise _unreadable(folder, str(error)) from error
-        if fault := tokenizer.fault():
-            raise NotLoadableError(f"the tokenizer in {folder} changes the text: {fault}", LOSSY_HINT)
+        if complete:
+            tokenizer.check(folder)
         return tokenizer
+
+    def check(self, folder: Path) -> None:
+        """Raises `NotLoadableError`, about the tokenizer of a folder, if it loses characters."""
+        if fault := self.fault():
+            raise NotLoadableError(f"the tokenizer in {folder} changes the text: {fault}", LOSSY_HINT)
 
     def fault(self, texts: Iterable[str] = ()) -> str | None:
         """Why it is lossy: the bytes that have no token, or a text, a probe or one of `texts`, that comes back changed.
 
         None for a tokenizer that gives every one of them back.
         """
-        lone = {byte: bytes_to_token(bytes([byte])) for byte in sorted(set(EVERY_BYTE.encode()))}
-        if missing := [byte for byte, entry in lone.items() if self._inner.token_to_id(entry) is None]:
+        if missing := self._missing_bytes():
             # Letters tell more than control characters.
             named = sorted(missing, key=lambda byte: not chr(byte).isalnum())[:NAMED]
             more = ", ..." if len(missing) > len(named) else ""
             return (
-                f"{len(missing)} of the {len(lone)} bytes of UTF-8 have no token "
+                f"{len(missing)} of the {len(set(EVERY_BYTE.encode()))} bytes of UTF-8 have no token "
                 f"({', '.join(map(_byte_name, named))}{more})"
             )
         # Those that the vocabulary adds can take the blanks around them along.

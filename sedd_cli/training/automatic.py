@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from sedd_cli.errors import UsageError
-from sedd_cli.models.folder import read_config
+from sedd_cli.models.adaptation import is_autoregressive, read_start
 from sedd_cli.models.names import find_checkpoint
 from sedd_cli.text.corpus import Corpus
 from sedd_cli.text.corpus_files import list_files
+from sedd_cli.training.inherited import SHIFT, canvas_of
 from sedd_cli.training.objective_table import DEFAULT_OBJECTIVES
 from sedd_cli.training.recipe import Recipe
 
@@ -22,6 +23,9 @@ SIZES = [
 
 SHORT = 0.1
 """Share of steps with short canvases, as generating or scoring a sentence or two needs."""
+
+ADAPTING = {"name": "adamw", "learning_rate": 3e-4, "betas": [0.9, 0.95]}
+"""The optimiser that adapts an autoregressive network: what it knows is lost at the rates of fresh weights."""
 
 AT_ONCE = 256
 """Canvas length above which micro-batches are smaller, so that memory does not grow."""
@@ -44,11 +48,13 @@ def recipe_for_text(source: Path, minutes: float, on_cpu: bool) -> dict[str, Any
 
 def recipe_from_checkpoint(init_from: str, source: Path, minutes: float, on_cpu: bool) -> dict[str, Any]:
     """The table of a recipe that starts from the checkpoint `init_from`, with its default objective."""
-    config = read_config(find_checkpoint(init_from))
+    folder = find_checkpoint(init_from)
+    config = read_start(folder, SHIFT)
     list_files(source)  # raises before anything is made if there is no text
     return {
-        **_common(source, on_cpu, config.model.length),
+        **_common(source, on_cpu, canvas_of(config)),
         "start": init_from,
+        **({"optimiser": dict(ADAPTING)} if is_autoregressive(folder) else {}),
         "phases": [{"objective": DEFAULT_OBJECTIVES[config.parameterization], "max_minutes": minutes, "decay": 0.75}],
     }
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from sedd_cli.errors import UsageError
+from sedd_cli.models.adaptation import is_autoregressive, read_start
 from sedd_cli.models.config import Config, NetworkConfig
-from sedd_cli.models.folder import read_config
 from sedd_cli.models.names import find_checkpoint
 
 FROM_CHECKPOINT = "start"
 """The value of a recipe's `tokenizer` that means the tokenizer of its `start`."""
+
+SHIFT = True
+"""The default of `model.shift` where the checkpoint is autoregressive."""
 
 CANVAS = 256
 """Tokens of a canvas by default where the checkpoint had no canvas of its own."""
@@ -28,16 +31,25 @@ def inherit(table: dict[str, Any], resume_dir: Path | None, source: str) -> None
 
     Raises `UsageError` if the table has other values, `NotLoadableError` if there is no such checkpoint.
     """
-    config = read_config(resume_dir or find_checkpoint(table["start"]))
-    if conflicts := list(_merge(table, {**sections_of(config), "tokenizer": FROM_CHECKPOINT})):
+    given = table["model"] if isinstance(table.get("model"), dict) else {}
+    folder = resume_dir or find_checkpoint(table["start"])
+    config = read_start(folder, given.get("shift", SHIFT) is not False)
+    sections = sections_of(config)
+    if "shift" in given or is_autoregressive(folder):
+        sections["model"]["shift"] = config.model.leading_id is not None
+    if conflicts := list(_merge(table, {**sections, "tokenizer": FROM_CHECKPOINT})):
         raise UsageError(
             f"{source}: {', '.join(conflicts)} must be as in {table['start']}, the checkpoint to start from",
             "Leave these keys out: they are taken from it. To replace a recipe's own tokenizer: "
             f"--set tokenizer={FROM_CHECKPOINT}.",
         )
     if isinstance(table["model"], dict):
-        length = config.model.length
-        table["model"].setdefault("length", length if config.trained_canvas else min(length, CANVAS))
+        table["model"].setdefault("length", canvas_of(config))
+
+
+def canvas_of(config: Config) -> int:
+    """Tokens of a canvas of a run that starts from a checkpoint, where its recipe gives none."""
+    return config.model.length if config.trained_canvas else min(config.model.length, CANVAS)
 
 
 def sections_of(config: Config) -> dict[str, Any]:

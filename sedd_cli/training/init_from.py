@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from sedd_cli.errors import NotLoadableError, UsageError
-from sedd_cli.models.checkpoint import Checkpoint, load_checkpoint
+from sedd_cli.models.adaptation import load_start
+from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.config import Config
 from sedd_cli.text.byte_level import END_OF_TEXT
 from sedd_cli.training.inherited import sections_of
@@ -15,10 +16,10 @@ def load_initial_checkpoint(recipe: Recipe, folder: Path) -> Checkpoint:
     """Load the checkpoint named by the recipe's `start`, for a run in `folder`.
 
     Raises `UsageError` if its weights would mean something else in this recipe or the run would overwrite it, and the
-    errors of `load_checkpoint`.
+    errors of `load_start`.
     """
     assert recipe.start is not None
-    checkpoint = load_checkpoint(recipe.start)
+    checkpoint = load_start(recipe.start, bool(recipe.model.shift))
     if checkpoint.folder.resolve() == folder.resolve():
         raise UsageError(f"the run would overwrite {recipe.start}, the checkpoint to start from", "Choose another -o.")
     theirs, ours = (_semantics(config) for config in (checkpoint.config, recipe.config(checkpoint.config.tokens)))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from sedd_cli.models.adaptation import read_start
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.gpt2 import GPT2_TOKENS
 from sedd_cli.models.names import find_checkpoint
@@ -51,7 +52,7 @@ def plan_training(recipe: Recipe, device: torch.device, resume_dir: Path | None 
 def tokens_of(recipe: Recipe) -> int:
     """The size of a recipe's vocabulary, before the tokenizer is made."""
     if recipe.start is not None:
-        return read_config(find_checkpoint(recipe.start)).tokens
+        return read_start(find_checkpoint(recipe.start), bool(recipe.model.shift)).tokens
     wanted = recipe.tokenizer
     kind, _, size = wanted.partition(":")
     if kind == "bpe" and size.isdecimal():

@@ -27,8 +27,10 @@ FREE_ON_RESUME = {"save", "report", "micro_batch", "parallel", "dtype", "start"}
 FREE_OF = {
     "data": {"train", "validation", "separator", "text_key", "held_out"},
     "phases": {"steps", "max_minutes", "decay"},
+    "model": {"shift"},
 }
-"""Keys of sections that may change: the location of the data, which are packed; the length and decay of phases."""
+"""Keys of sections that may change: the location of the data, which are packed; the length and decay of phases; the
+shift, which is compared as `model.network.leading_id`."""
 
 
 class _Section(BaseModel):
@@ -49,8 +51,8 @@ class Data(_Section):
     short: float = Field(default=0.0, ge=0, le=1)
 
 
-FROM_START = ("type", "mask_id", "network")
-"""Keys of a model that no recipe sets: they come from its `start`."""
+FROM_START = ("type", "mask_id", "network", "shift")
+"""Keys of a model that are absent without a `start`; all but `shift` are taken from it, and no recipe sets them."""
 
 
 class Model(_Section):
@@ -58,7 +60,8 @@ class Model(_Section):
     with the objective autoregressive alone; `checkpointing` trades time for memory;
     `compile` has torch compile the blocks, which needs a C++ compiler and helps on accelerators only. `type`, `network`
     (the keys of that backbone alone) and `mask_id` are set by a `start` that has another backbone, or MASK among its
-    tokens."""
+    tokens. `shift`: in a network adapted from an autoregressive `start`, whether logits at a position are of the next
+    one, as it learnt them (the default), or of the position itself."""
 
     form: Literal["radd", "sedd"] = "radd"
     process: Literal["absorb", "uniform", "causal"] = "absorb"
@@ -74,11 +77,14 @@ class Model(_Section):
     type: str | None = None
     mask_id: int | None = None
     network: dict[str, Any] | None = None
+    shift: bool | None = None
 
     @model_serializer(mode="wrap")
     def _without_absent(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Keys that most recipes lack are written only where they are set."""
         table: dict[str, Any] = serialise(self)
+        if network := table.get("network"):
+            table["network"] = {key: value for key, value in network.items() if value is not None}
         return {key: value for key, value in table.items() if key not in FROM_START or value is not None}
 
 
@@ -182,6 +188,8 @@ class Recipe(_Section):
     def _fits(self) -> "Recipe":
         if self.batch_size % self.micro_batch:
             raise ValueError(f"batch_size {self.batch_size} is no multiple of micro_batch {self.micro_batch}")
+        if self.model.shift is not None and self.start is None:
+            raise ValueError("model.shift needs a start: it is for networks that are adapted")
         if self.model.process == "uniform":
             if self.model.form == "radd":
                 raise ValueError("model.form radd needs model.process absorb")

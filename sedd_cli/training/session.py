@@ -125,9 +125,9 @@ class TrainingSession:
         self.world.barrier()
         tokenizer = self.folder.load_tokenizer()
         self._notes += tokenizer.notes
+        self._load_provenance(tokenizer)
         self.data = PackedCorpus(self.folder.data / "train", recipe.model.length)
         self.validation = PackedCorpus(self.folder.data / "validation", recipe.model.length, wrap=True)
-        self._load_provenance(tokenizer)
         network = make_network(recipe, self.tokens, self.device)
         if self._init_checkpoint is not None:
             network.backbone.load_state_dict(self._init_checkpoint.model.backbone.state_dict())
@@ -155,18 +155,20 @@ class TrainingSession:
         yield from self._train(tokenizer, metrics)
 
     def _load_provenance(self, tokenizer: Tokenizer) -> None:
-        """Set the size of the vocabulary, the origin of the initial weights and the last bound; for a resumed run, from
-        its config."""
+        """Set the size of the vocabulary, the tokens that end a text, the origin of the initial weights and the last
+        bound; for a resumed run, from its config."""
         self._initial_provenance: object = None
         self._bound: object = None
-        self.tokens = tokenizer.size
+        self.tokens, self._end_ids = tokenizer.size, tuple[int, ...]()
         if self._resume:
             config = read_config(self.folder.path)
-            self.tokens, self._initial_provenance = config.tokens, config.provenance.get("start")
+            self.tokens, self._end_ids = config.tokens, config.end_ids
+            self._initial_provenance = config.provenance.get("start")
             self._bound = config.provenance.get("bound")
         elif (initial := self._init_checkpoint) is not None:
-            self.tokens = initial.config.tokens
+            self.tokens, self._end_ids = initial.config.tokens, initial.config.end_ids
             self._initial_provenance = {"checkpoint": initial.name, "sha256": initial.hash, **initial.config.provenance}
+        tokenizer.add_ends(self._end_ids)
 
     def _train(self, tokenizer: Tokenizer, metrics: Metrics | None) -> Iterator[Event]:
         settings = self.recipe.report
@@ -239,7 +241,8 @@ class TrainingSession:
             provenance["bound"] = self._bound
         weights = self.trainer.ema_weights()
         if self.world.is_first:
-            self.folder.save_checkpoint(self.recipe.config(self.tokens, provenance), weights)
+            config = self.recipe.config(self.tokens, provenance).model_copy(update={"end_ids": self._end_ids})
+            self.folder.save_checkpoint(config, weights)
         return SaveReport(progress.step)
 
 

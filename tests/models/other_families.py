@@ -2,15 +2,17 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import tokenizers
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.network import ScoreNetwork
 from tests.conftest import PARITY
+from tests.models.autoregressive import TOKENS, bytes_tokenizer, change
 
 
 def save_random(folder: Path, inner: tokenizers.Tokenizer, **keys: object) -> Path:
@@ -28,4 +30,17 @@ def save_random(folder: Path, inner: tokenizers.Tokenizer, **keys: object) -> Pa
     del weights["rotary.inv_freq"]
     weights = {re.sub("^(?!lm_head)", "model.", name.replace("blocks.", "layers.")): p for name, p in weights.items()}
     save_file(weights, folder / "model.safetensors")
+    return folder
+
+
+def save_with_bytes(folder: Path, name: str, **keys: object) -> Path:
+    """A parity folder with the vocabulary of bytes, whose rows repeat its own; MASK is the state behind them."""
+    shutil.copytree(PARITY / name, folder)
+    sizes = dict.fromkeys(("vocab_size", "embedding_size"), TOKENS + 1)
+    change(folder, **sizes, mask_token_id=TOKENS, bos_token_id=0, eos_token_id=0, **keys)
+    bytes_tokenizer().save(str(folder / "tokenizer.json"))
+    weights = load_file(folder / "model.safetensors")
+    states = max(len(w) for key, w in weights.items() if "embed" in key or "wte" in key)
+    rows = torch.arange(TOKENS + 1) % states
+    save_file({n: w[rows] if len(w) == states else w for n, w in weights.items()}, folder / "model.safetensors")
     return folder

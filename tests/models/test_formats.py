@@ -8,13 +8,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sedd_cli import NotLoadableError, generate, infill, load_checkpoint, score
+from sedd_cli import Checkpoint, NotLoadableError, generate, infill, load_checkpoint, score
 from sedd_cli.models.formats import FORMATS
 from sedd_cli.training.loop import StepReport
 from sedd_cli.training.recipe import make_recipe
 from sedd_cli.training.session import TrainingSession
 from tests.conftest import PARITY
-from tests.models.other_families import save_random
+from tests.models.autoregressive import LLAMA3, TOKENS
+from tests.models.other_families import save_random, save_with_bytes
 from tests.models.test_backbone_seam import MASK, bytes_and_mask
 
 FULL_ATTENTION = ["mdlm", "llada", "dream", "a2d-qwen3", "a2d-qwen2-tied", "a2d-llama", "open-dcoder"]
@@ -91,11 +92,12 @@ def test_it_does_all_that_others_do(byte_folder: Path) -> None:
     generate(rounded, length=16, seed=0, steps=4)
 
 
-def test_it_is_fine_tuned(byte_folder: Path, tmp_path: Path) -> None:
-    corpus = tmp_path / "corpus.txt"
+def fine_tune(start: Path, run: Path) -> Checkpoint:
+    """Train it a little on a text; its loss falls."""
+    corpus = run.parent / "corpus.txt"
     corpus.write_text("\n\n".join(f"{name} ran to the {name} and sat" for name in 20 * ["a cat", "a dog", "a hen"]))
     table = {
-        "start": str(byte_folder),
+        "start": str(start),
         "batch_size": 8,
         "micro_batch": 8,
         "data": {"train": str(corpus)},
@@ -104,12 +106,42 @@ def test_it_is_fine_tuned(byte_folder: Path, tmp_path: Path) -> None:
         "phases": [{"objective": "simple", "steps": 30}],
         "report": {"steps": 1, "canvases": 4, "replicates": 2},
     }
-    session = TrainingSession(make_recipe(table, [], "test"), tmp_path / "run", torch.device("cpu"))
+    session = TrainingSession(make_recipe(table, [], "test"), run, torch.device("cpu"))
     losses = [event.loss for event in session.events() if isinstance(event, StepReport)]
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
-    before, after = load_checkpoint(byte_folder), load_checkpoint(tmp_path / "run")
+    return load_checkpoint(run)
+
+
+def test_it_is_fine_tuned(byte_folder: Path, tmp_path: Path) -> None:
+    before, after = load_checkpoint(byte_folder), fine_tune(byte_folder, tmp_path / "run")
     assert after.config.model.leading_id == before.config.model.leading_id and after.mask_id == MASK
     assert after.config.trained_canvas and after.length == 32
+
+
+@pytest.mark.parametrize("name", ["mdlm", "llada", "dream"])
+def test_other_families_are_fine_tuned(name: str, tmp_path: Path) -> None:
+    folder = save_with_bytes(tmp_path / name, name)
+    before, after = load_checkpoint(folder), fine_tune(folder, tmp_path / "run")
+    assert before.mask_id == after.mask_id == TOKENS
+    assert before.config.model.leading_id == after.config.model.leading_id == (0 if name == "dream" else None)
+    sample = generate(after, prompt="a cat", seed=0, steps=4)[0]
+    assert sample.text.startswith("a cat") and not (sample.ids == TOKENS).any()
+    assert before.config.end_ids == after.config.end_ids
+
+
+@pytest.mark.parametrize("key", ["rope_scaling", "rope_parameters"])
+def test_llama3_positions_are_those_of_transformers(tmp_path: Path, key: str) -> None:
+    from transformers import LlamaConfig
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    # Waves of all three kinds: short, long and between for a context of 160.
+    folder = changed(PARITY / "a2d-llama", tmp_path, rope_theta=100.0, **{key: LLAMA3})
+    ours = load_checkpoint(folder).model.backbone.get_buffer("rotary.inv_freq")
+    config = LlamaConfig(head_dim=8, max_position_embeddings=256, rope_parameters=LLAMA3)
+    theirs, _ = ROPE_INIT_FUNCTIONS["llama3"](config)
+    assert torch.equal(ours, theirs)
+    ratio = ours / 100.0 ** -(torch.arange(4) / 4)
+    assert ratio[0] == 1 and 0.2 < ratio[2] < 0.9 and ratio[3] == pytest.approx(1 / 8)
 
 
 def changed(folder: Path, tmp_path: Path, **keys: object) -> Path:
@@ -127,6 +159,8 @@ def changed(folder: Path, tmp_path: Path, **keys: object) -> Path:
         ("a2d-qwen3", {"quantization_config": {"quant_method": "gptq"}}, "quantised .gptq."),
         ("a2d-qwen3", {"block_size": 8}, "block by block"),
         ("a2d-qwen3", {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "stretches its positions .yarn."),
+        ("a2d-llama", {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "low_freq_factor"),
+        ("a2d-llama", {"rope_scaling": LLAMA3 | {"high_freq_factor": 1.0}}, "high_freq_factor 1.0 is not above"),
         ("a2d-qwen3", {"model_type": "bert"}, "'bert', which is no masked diffusion model that sedd reads"),
         ("a2d-qwen3", {"hidden_size": None}, "hidden_size"),
         ("mdlm", {"time_conditioning": True}, "depends on the time"),

@@ -131,6 +131,14 @@ def test_a_network_of_another_family_comes_with_the_files_that_name_its_mask(hub
     assert not [line for line in hub.gets("cdn") if "chat" in line]
 
 
+def test_an_autoregressive_network_is_fetched_to_train_from_it(hub: Hub, run: Run) -> None:
+    config = json.loads((PARITY / "a2d-llama" / "config.json").read_text()) | {"model_type": "llama"}
+    weights = (PARITY / "a2d-llama" / "model.safetensors").read_bytes()
+    hub.add(NAME, {"config.json": json.dumps(config).encode(), "model.safetensors": weights})
+    assert run("download", NAME).returncode == 0 and NAME in run("models", "list").stdout
+    failed(run("generate", "-m", NAME), 3, "autoregressive llama", "sedd train TEXT --from")
+
+
 def test_a_hub_that_tells_no_sizes(hub: Hub, run: Run) -> None:
     hub.add(NAME, files())
     hub.terse = True

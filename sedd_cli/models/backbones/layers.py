@@ -3,9 +3,13 @@
 Shapes: B canvases of L tokens, D features, H heads.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from sedd_cli.models.config import RopeScaling
 
 
 class Linear(nn.Linear):
@@ -39,9 +43,16 @@ class Narrowing(nn.Linear):
         return sliced_product(x.flatten(0, -2), self.weight, self.bias, width).view(*x.shape[:-1], width)
 
 
-def inverse_frequencies(head_dim: int, base: float = 10_000) -> Tensor:
+def inverse_frequencies(head_dim: int, base: float = 10_000, scaling: RopeScaling | None = None) -> Tensor:
+    """Radians a position of each pair of features, (D/H/2,). With `scaling` as Llama 3.1: divided by the factor where
+    the wave is long for the original context, unchanged where it is short, interpolated between."""
     # On the CPU even where a network is laid out on the meta device: arithmetic there imports torch's compiler (1 s).
-    return 1.0 / base ** (torch.arange(0, head_dim, 2, device="cpu").float() / head_dim)
+    plain = 1.0 / base ** (torch.arange(0, head_dim, 2, device="cpu").float() / head_dim)
+    if scaling is None:
+        return plain
+    waves = scaling.original_max_position_embeddings / (2 * math.pi / plain)
+    kept = ((waves - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor)).clamp(0, 1)
+    return (1 - kept) * plain / scaling.factor + kept * plain
 
 
 class Rotary(nn.Module):
@@ -49,9 +60,9 @@ class Rotary(nn.Module):
 
     inv_freq: Tensor
 
-    def __init__(self, head_dim: int, base: float = 10_000) -> None:
+    def __init__(self, head_dim: int, base: float = 10_000, scaling: RopeScaling | None = None) -> None:
         super().__init__()
-        self.register_buffer("inv_freq", inverse_frequencies(head_dim, base))
+        self.register_buffer("inv_freq", inverse_frequencies(head_dim, base, scaling))
 
     def angles(self, length: int) -> tuple[Tensor, Tensor]:
         """(cos, sin) for positions 0 ... length - 1: (L, 1, D/H/2) each."""

@@ -127,10 +127,10 @@ class Llama(Backbone):
 
     def __init__(self, config: LlamaConfig, states: int, mask_id: int | None = None) -> None:
         super().__init__()
-        self.mask_id, self.head_dim, self.rope_theta = mask_id, config.head_dim, config.rope_theta
+        self.mask_id, self._rope = mask_id, (config.head_dim, config.rope_theta, config.rope_scaling)
         # Not by its size alone: on the meta device it would be drawn, which imports torch's compiler (1 s, 90 MB).
         self.embed_tokens = nn.Embedding.from_pretrained(torch.empty(states, config.hidden_size), freeze=False)
-        self.rotary = Rotary(config.head_dim, config.rope_theta)
+        self.rotary = Rotary(*self._rope)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_blocks))
         self.norm = RMSNorm(config.hidden_size, config.norm_eps)
         self.lm_head = None if config.tied else Linear(config.hidden_size, states, bias=False)
@@ -183,7 +183,7 @@ class Llama(Backbone):
                 nn.init.zeros_(p)
 
     def derived_buffers(self) -> dict[str, Tensor]:
-        return {"rotary.inv_freq": inverse_frequencies(self.head_dim, self.rope_theta)}
+        return {"rotary.inv_freq": inverse_frequencies(*self._rope)}
 
     def prepare_pieces(self) -> None:
         """Untie the head from the embedding, which is only looked up, and goes to bfloat16."""

@@ -7,6 +7,7 @@ a folder brings (`auto_map`) is never run.
 from collections.abc import Mapping
 
 from sedd_cli.errors import NotLoadableError
+from sedd_cli.models.formats.autoregressive import AUTOREGRESSIVE
 from sedd_cli.models.formats.facts import Facts, Format
 from sedd_cli.models.formats.llada import LLADA
 from sedd_cli.models.formats.mdlm import MDLM
@@ -14,14 +15,14 @@ from sedd_cli.models.formats.qwen import A2D, DREAM, OPEN_DCODER
 
 FORMATS: tuple[Format, ...] = (MDLM, LLADA, DREAM, A2D, OPEN_DCODER)
 
-AUTOREGRESSIVE = ("qwen2", "qwen3", "llama")
 BLOCKS = ("bd3lm",)
 
 
-def find_format(facts: Facts) -> Format | None:
+def find_format(facts: Facts, shift: bool | None = None) -> Format | None:
     """Return the layout of a config; None if it is that of SEDD and RADD folders, with nested sections.
 
-    Raises `NotLoadableError` for a config of another kind: what it is, and why it is not read.
+    `shift`: read an autoregressive network too, as one to be trained, with or without the shift of its logits. Raises
+    `NotLoadableError` for a config of another kind: what it is, and why it is not read.
     """
     table = facts.config
     if isinstance(table.get("model"), Mapping) or "model_type" not in table:
@@ -31,10 +32,14 @@ def find_format(facts: Facts) -> Format | None:
         if format.recognises(facts):
             return format
     kind = table["model_type"]
-    if kind in AUTOREGRESSIVE:
+    if AUTOREGRESSIVE[True].recognises(facts):
+        if shift is not None:
+            return AUTOREGRESSIVE[shift]
+        keys = "mask_token_id" if kind in OPEN_DCODER.model_types[0] else f"mask_token_id and model_type a2d-{kind}"
         raise NotLoadableError(
             f"{facts.folder} is an autoregressive {kind}: no mask_token_id says which token is MASK",
-            "If it was trained as a masked diffusion model, put its mask_token_id into generation_config.json.",
+            f"sedd train TEXT --from {facts.folder} makes a masked diffusion model of it. If it was trained as one, "
+            f"put its {keys} into config.json.",
         )
     known = ", ".join(sorted({name for format in FORMATS for name in format.model_types}))
     raise NotLoadableError(

@@ -25,7 +25,7 @@ class Format:
     """A public layout. `model_types`: values of the key by which it is recognised.
 
     `sections` returns the table of our own `Config`; `rename` the name of a tensor in its backbone. `fold` names the
-    `module:function` that changes tensors once, in place, where names alone do not do.
+    `module:function` that changes tensors once, in place, where names alone do not do: of tensors and config.
     Functions of a `Facts` may raise `KeyError` and `TypeError` for a config that lacks what its layout has.
     """
 
@@ -48,7 +48,7 @@ class Format:
             renamed[name] = renamed[name][: config.tokens + 1]
         if self.fold:
             module, function = self.fold.split(":")
-            getattr(import_module(module), function)(renamed)
+            getattr(import_module(module), function)(renamed, config)
         return renamed
 
 

@@ -11,6 +11,8 @@ from sedd_cli.models.formats.facts import Facts, Format
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sedd_cli.models.config import Config
+
 
 def _sections(facts: Facts) -> dict[str, Any]:
     table = facts.config
@@ -36,7 +38,7 @@ def _rename(name: str) -> str:
     return name.removeprefix("backbone.")
 
 
-def fold(weights: "dict[str, Tensor]") -> None:
+def fold(weights: "dict[str, Tensor]", _: "Config") -> None:
     """Put what the adaptive norms are at sigma = 0 into norms and the layers behind their gates, in place."""
     import torch
     import torch.nn.functional as F

@@ -1,27 +1,29 @@
 """Qwen's and Llama's networks with transformers' keys and names: A2D (dllm-hub), Dream (2508.15487), Open-dCoder."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.formats.facts import Facts, Format
 
 
-def sections(facts: Facts, *, shift: bool) -> dict[str, Any]:
+def sections(facts: Facts, *, shift: bool, mask_id: int | None) -> dict[str, Any]:
     """Our sections for a config of these networks, which differ in biases and norms by their `model_type`."""
     table = facts.config
     kind, heads, width = str(table["model_type"]).lower(), table["num_attention_heads"], table["hidden_size"]
     rope = table.get("rope_parameters") or table.get("rope_scaling") or {}
     scaling = rope.get("rope_type") or rope.get("type") or "default"
-    if scaling != "default":
+    if scaling not in ("default", "llama3"):
         raise NotLoadableError(
-            f"{facts.folder} stretches its positions ({scaling})", "sedd reads networks with plain rotary positions."
+            f"{facts.folder} stretches its positions ({scaling})",
+            "sedd reads networks with plain rotary positions, and those of Llama 3.",
         )
     if table.get("hidden_act", "silu") != "silu" or table.get("mlp_bias"):
         raise NotLoadableError(f"{facts.folder} has an MLP of another kind", "sedd reads SwiGLU without biases.")
     return {
         "tokens": table["vocab_size"] - 1,
-        "mask_id": facts.mask_id(),
+        "mask_id": mask_id,
         "trained_canvas": False,
         "end_ids": facts.end_ids(),
         "noise": {"type": "loglinear"},
@@ -35,6 +37,7 @@ def sections(facts: Facts, *, shift: bool) -> dict[str, Any]:
             "head_dim": table.get("head_dim") or width // heads,
             "mlp_size": table["intermediate_size"],
             "rope_theta": table.get("rope_theta") or rope.get("rope_theta") or 10_000.0,
+            "rope_scaling": _llama3(rope, table["max_position_embeddings"]) if scaling == "llama3" else None,
             "norm_eps": table["rms_norm_eps"],
             "qkv_bias": "qwen2" in kind or kind == "dream" or bool(table.get("attention_bias")),
             "qk_norm": "qwen3" in kind,
@@ -44,7 +47,12 @@ def sections(facts: Facts, *, shift: bool) -> dict[str, Any]:
     }
 
 
-def _rename(name: str) -> str:
+def _llama3(rope: Mapping[str, Any], length: int) -> dict[str, Any]:
+    numbers = {key: rope[key] for key in ("factor", "low_freq_factor", "high_freq_factor")}
+    return {**numbers, "original_max_position_embeddings": rope.get("original_max_position_embeddings") or length}
+
+
+def rename(name: str) -> str:
     return re.sub(r"^layers\.", "blocks.", re.sub(r"^model\.", "", name))
 
 
@@ -58,22 +66,22 @@ A2D = Format(
     name="A2D",
     model_types=A2D_TYPES,
     recognises=lambda facts: facts.config["model_type"] in A2D_TYPES,
-    sections=lambda facts: sections(facts, shift=False),
-    rename=_rename,
+    sections=lambda facts: sections(facts, shift=False, mask_id=facts.mask_id()),
+    rename=rename,
 )
 DREAM = Format(
     name="Dream",
     split=SPLIT,
     model_types=("Dream",),
     recognises=lambda facts: facts.config["model_type"] == "Dream",
-    sections=lambda facts: sections(facts, shift=True),
-    rename=_rename,
+    sections=lambda facts: sections(facts, shift=True, mask_id=facts.mask_id()),
+    rename=rename,
 )
 OPEN_DCODER = Format(
     name="Open-dCoder",
     model_types=("qwen2 with a mask_token_id",),
     # A tokenizer's MASK alone does not tell how the network was trained.
     recognises=lambda facts: facts.config["model_type"] == "qwen2" and facts.first("mask_token_id") is not None,
-    sections=lambda facts: sections(facts, shift=True),
-    rename=_rename,
+    sections=lambda facts: sections(facts, shift=True, mask_id=facts.mask_id()),
+    rename=rename,
 )
