@@ -144,7 +144,7 @@ def assemble(
     """The checkpoint of a folder whose small files are read. Raises as `load_checkpoint` does."""
     files = weights_files(folder)
     identity = file_identity(*files)
-    if target.type == "cpu" and precision in CPU_LAYERS:
+    if device.type == "cpu" and precision in CPU_LAYERS:
         model, notes = build_network(config, files, folder, layout, layers=CPU_LAYERS[precision]())
     else:
         model, notes = build_network(config, files, folder, layout, autocast=AUTOCAST.get(precision))
