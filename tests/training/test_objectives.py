@@ -11,7 +11,7 @@ from sedd_cli.diffusion.schedules import LogLinear, mask_probability
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.training.loop import make_network
 from sedd_cli.training.objectives import T_MIN, NoiseDraws, dwdse, lambda_dce, make_objective
-from sedd_cli.training.optimisers import make_optimisers, orthogonalise
+from sedd_cli.training.optimisers import SYMMETRIC_BLOCK, make_optimisers, orthogonalise
 from sedd_cli.training.recipe import Recipe, make_recipe
 from tests.conftest import PARITY
 
@@ -139,9 +139,12 @@ def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
         assert float((orthogonalise(matrix) * (u @ vh)).sum()) > 0.9 * min(shape) * float(values.mean())
 
 
-def test_the_orthogonalisation_is_newton_schulz() -> None:
+@pytest.mark.parametrize("rows", [32, SYMMETRIC_BLOCK + 32])
+def test_the_orthogonalisation_is_newton_schulz(rows: int) -> None:
     """By the textbook iteration in float64, on a matrix with singular values from 1 to 1e-6."""
-    matrix = torch.randn(32, 64, generator=torch.Generator().manual_seed(0)) @ torch.diag(torch.logspace(0, -6, 64))
+    columns = 2 * rows
+    matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(0))
+    matrix = matrix @ torch.diag(torch.logspace(0, -6, columns))
     x = matrix.double() / matrix.double().norm()
     for _ in range(5):
         gram = x @ x.T
