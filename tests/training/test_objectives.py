@@ -8,7 +8,7 @@ from sedd_cli import load_checkpoint
 from sedd_cli.diffusion.likelihood import default_estimator, estimate
 from sedd_cli.diffusion.randomness import uniforms
 from sedd_cli.diffusion.schedules import LogLinear, mask_probability
-from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.models.network import LOGITS_KEPT, ScoreNetwork
 from sedd_cli.training.loop import make_network
 from sedd_cli.training.objectives import T_MIN, NoiseDraws, dwdse, lambda_dce, make_objective
 from sedd_cli.training.optimisers import SYMMETRIC_BLOCK, make_optimisers, orthogonalise
@@ -128,6 +128,19 @@ def test_teaching_objectives_learn(objective: str, process: str) -> None:
     estimator = default_estimator(network.process, noise)
     bound = estimate(network.eval(), network.process, noise, x0[:1], estimator=estimator, replicates=32, draws=8)
     assert float(bound.nats.sum()) / 4 < (1.6 if process == "uniform" else 1.1)
+
+
+def test_logits_are_kept_or_computed_again_to_the_same_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit: what is kept until the backward pass is a matter of memory alone."""
+    x0, gradients = torch.arange(64).view(2, 32) % 16, []
+    for kept in (LOGITS_KEPT, 0):
+        monkeypatch.setattr("sedd_cli.models.network.LOGITS_KEPT", kept)
+        network = make_network(small(), 16, torch.device("cpu"))
+        torch.nn.init.normal_(network.backbone.embedding, generator=torch.Generator().manual_seed(0))
+        make_objective("simple", 0.0)(network, LogLinear(), x0, noising(2, 32, seed=0)).sum().backward()
+        gradients.append([p.grad for p in network.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True) if a is not None and b is not None)
+    assert sum(bool(g.any()) for g in gradients[0] if g is not None) > 1
 
 
 def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
