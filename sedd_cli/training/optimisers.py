@@ -36,7 +36,8 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
     wide = matrix.shape[0] <= matrix.shape[1]
     x = (matrix if wide else matrix.T).float()
     x = x / (x.norm() + 1e-7)
-    gram, product = symmetric_product(x, x.T), None
+    gram = symmetric_product(x, x.T)
+    product: Tensor | None = None
     for step in range(steps):
         p = symmetric_product(gram, gram).mul_(c).add_(gram, alpha=b)
         p.diagonal().add_(a)

@@ -60,7 +60,8 @@ def _step_seconds(recipe: Recipe, tokens: int, processes: int) -> float:
             optimiser.step()
 
     learn(1)  # allocations and kernels of a first pass
-    passes, updates = [], []
+    passes: list[float] = []
+    updates: list[float] = []
     while len(passes) < ROUNDS and sum(passes) + sum(updates) < SECONDS:
         passes.append(_seconds(lambda: learn(B)))
         updates.append(_seconds(update))
