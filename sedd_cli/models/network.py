@@ -115,7 +115,7 @@ class ScoreNetwork(nn.Module):
             features = self.backbone.features(x, sigma, where=where, attention=attention).float()
 
         def of_chunk(features: Tensor, chunk: Tensor) -> Tensor:
-            return loss(self.backbone.head(features), chunk)
+            return loss(self._training_head(features), chunk)
 
         # split(), not indexing: in the backward pass each index would fill a zeroed copy of all features.
         chunks = torch.arange(len(features), device=features.device).split(LOSS_CHUNK)
@@ -123,6 +123,13 @@ class ScoreNetwork(nn.Module):
         if len(features) * self.process.tokens <= LOGITS_KEPT:
             return torch.cat([of_chunk(part, chunk) for part, chunk in parts])
         return torch.cat([checkpoint(of_chunk, part, chunk, use_reentrant=False) for part, chunk in parts])
+
+    def _training_head(self, features: Tensor) -> Tensor:
+        """Logits (n, tokens) in float32; on a CPU their product is in the dtype of those of the blocks."""
+        if self.device.type != "cpu":
+            return self.backbone.head(features)
+        with self._autocast():
+            return self.backbone.head(features).float()
 
     def _led(self, x: Tensor) -> Tensor:
         """The canvases (B, L) as the backbone reads them: after the leading token (B, L + 1), if there is one.
