@@ -1,6 +1,7 @@
 """A training step on this machine: `sedd train`'s against the original code's, in one run.
 
     python benchmarks/training.py [--recipe train/tinystories.toml] [--micro-batch 8] [--steps 12]
+    python benchmarks/training.py --before TREE [--steps 3]    # another working tree's step against this one's
 
 A step is the recipe's batch: noising, loss, gradients, clipping and the optimiser. Ours computes `micro_batch` canvases
 at a time, as the recipe says; the original, as in its published settings, all at once (so does ours with --micro-batch
@@ -25,6 +26,7 @@ from measure import aligned, machine, peak_bytes, resident_bytes, seconds
 from original_loss import original_loss
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
+from training_rates import compare
 
 from sedd_cli.diffusion.randomness import uniforms
 from sedd_cli.models.network import ScoreNetwork
@@ -177,6 +179,7 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=TINYSTORIES)
     parser.add_argument("--micro-batch", type=int, help="canvases that our side computes at once")
     parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--before", type=Path, help="a working tree of this repository at another commit")
     parser.add_argument("--memory-of", choices=SIDES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     changes = [f"micro_batch={args.micro_batch}"] if args.micro_batch else []
@@ -185,6 +188,9 @@ def main() -> None:
         memory_of(args.memory_of, recipe)
         return
     print(machine())
+    if args.before:
+        print(compare(args.before, args.steps))
+        return
     print(
         f"{recipe.name}: {recipe.batch_size} canvases of {recipe.model.length} a step, of ours {recipe.micro_batch} "
         f"at once; {recipe.tokenizer}"

@@ -17,7 +17,10 @@ from sedd_cli.models.config import Config
 from sedd_cli.models.stacking import HEAD_CHUNK, PAD, Stacking, padded
 
 LOSS_CHUNK = 512
-"""Positions of which training holds the head's output at once: fewer and larger products are faster."""
+"""Positions of which training computes the head's output at once: fewer and larger products are faster."""
+
+LOGITS_KEPT = 2**24
+"""Logits that training keeps until the backward pass; where there are more, it computes them again."""
 
 FREED_KEPT = 31 * 2**20
 """Bytes just below glibc's largest threshold for keeping freed memory."""
@@ -103,8 +106,8 @@ class ScoreNetwork(nn.Module):
         """Differentiable losses at the positions `where` (B, L), row by row: (N,). For training.
 
         `loss` takes the logits of a chunk (n, tokens) and the indices of its positions (n,). Logits are computed by
-        chunks, and again in the backward pass, so that logits of all N are never held. With causal `attention` each
-        position scores the next token.
+        chunks, and where they are many (`LOGITS_KEPT`) again in the backward pass, so that logits of all N are never
+        held. With causal `attention` each position scores the next token.
         """
         with self._autocast():
             if self.leading_id is not None:
@@ -112,12 +115,21 @@ class ScoreNetwork(nn.Module):
             features = self.backbone.features(x, sigma, where=where, attention=attention).float()
 
         def of_chunk(features: Tensor, chunk: Tensor) -> Tensor:
-            return loss(self.backbone.head(features), chunk)
+            return loss(self._training_head(features), chunk)
 
         # split(), not indexing: in the backward pass each index would fill a zeroed copy of all features.
         chunks = torch.arange(len(features), device=features.device).split(LOSS_CHUNK)
         parts = zip(features.split(LOSS_CHUNK), chunks, strict=True)
+        if len(features) * self.process.tokens <= LOGITS_KEPT:
+            return torch.cat([of_chunk(part, chunk) for part, chunk in parts])
         return torch.cat([checkpoint(of_chunk, part, chunk, use_reentrant=False) for part, chunk in parts])
+
+    def _training_head(self, features: Tensor) -> Tensor:
+        """Logits (n, tokens) in float32; on a CPU their product is in the dtype of those of the blocks."""
+        if self.device.type != "cpu":
+            return self.backbone.head(features)
+        with self._autocast():
+            return self.backbone.head(features).float()
 
     def _led(self, x: Tensor) -> Tensor:
         """The canvases (B, L) as the backbone reads them: after the leading token (B, L + 1), if there is one.

@@ -9,27 +9,43 @@ from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.training.parallel import full_tensor, shard_like
 from sedd_cli.training.recipe import Optimiser, Phase
 
+SYMMETRIC_BLOCK = 128
+"""Rows of a symmetric product that are computed at a time."""
+
+
+def symmetric_product(a: Tensor, b: Tensor) -> Tensor:
+    """`a @ b`, (n, k) and (k, n), where it is known to be symmetric: what is below the diagonal is copied."""
+    n, step = len(a), SYMMETRIC_BLOCK
+    if n <= step:
+        return a @ b
+    out = a.new_empty(n, n)
+    for i in range(0, n, step):
+        torch.mm(a[i : i + step], b[:, i:], out=out[i : i + step, i:])
+        out[i + step :, i : i + step] = out[i : i + step, i + step :].t()
+    return out
+
 
 def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
     """The nearest (semi-)orthogonal matrix, roughly: five quintic Newton-Schulz steps (Muon, K. Jordan, 2024).
 
     The steps `x <- p(x x^T) x` are computed on the Gram matrix of the shorter side alone, about half the work for
-    a wide matrix, and applied once at the end. In float32 on every device: in bfloat16 the Gram matrix's smallest
-    eigenvalues turn negative, and grow.
+    a wide matrix, and applied once at the end; polynomials of one symmetric matrix, and their products, are symmetric.
+    In float32 on every device: in bfloat16 the Gram matrix's smallest eigenvalues turn negative, and grow.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     wide = matrix.shape[0] <= matrix.shape[1]
     x = (matrix if wide else matrix.T).float()
     x = x / (x.norm() + 1e-7)
-    gram = x @ x.T
-    polynomials = []
+    gram = symmetric_product(x, x.T)
+    product: Tensor | None = None
     for step in range(steps):
-        p = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        p = symmetric_product(gram, gram).mul_(c).add_(gram, alpha=b)
         p.diagonal().add_(a)
-        polynomials.append(p)
+        product = p if product is None else symmetric_product(p, product)
         if step < steps - 1:
-            gram = p @ gram @ p
-    x = torch.linalg.multi_dot([*reversed(polynomials), x])
+            gram = symmetric_product(symmetric_product(p, gram), p)
+    assert product is not None
+    x = product @ x
     out: Tensor = (x if wide else x.T).to(matrix.dtype)
     return out
 

@@ -163,8 +163,8 @@ class Recipe(_Section):
     batch.
 
     `start`: a checkpoint to start from, by name, folder or hub id; network, noise and tokenizer (`start`) are then
-    taken from it. `dtype`: of the blocks' products, by autocast. `auto` is bfloat16 on a CUDA device that supports it,
-    else float32. On CPUs bfloat16 is faster only with instructions for it (measured: AVX512-BF16).
+    taken from it. `dtype`: of the products, by autocast. `auto` on a CPU: the faster of float32 and bfloat16, measured
+    before a run begins and kept on resume; on a CUDA device: bfloat16 where that is supported, else float32.
     """
 
     name: str = "run"

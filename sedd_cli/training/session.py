@@ -20,6 +20,7 @@ from sedd_cli.training.init_from import load_initial_checkpoint
 from sedd_cli.training.loop import StepReport, Trainer, make_network, validation_bound
 from sedd_cli.training.objective_table import OBJECTIVES
 from sedd_cli.training.packed import PackedCorpus
+from sedd_cli.training.precision import fastest_precision, measures_precision
 from sedd_cli.training.preparation import CorpusReport, prepare
 from sedd_cli.training.recipe import Recipe
 from sedd_cli.training.run import Metrics, RunFolder
@@ -30,7 +31,8 @@ from sedd_cli.training.states import States
 class PreparationReport:
     """The data is packed: tokens and documents to train on, canvases in a pass, parameters of the network.
 
-    `notes`: how the tokenizer or the checkpoint to start from was read, where that needs saying.
+    `notes`: how the tokenizer or the checkpoint to start from was read, where that needs saying, and the precisions
+    that were measured.
     """
 
     tokens: int
@@ -128,6 +130,7 @@ class TrainingSession:
         self._load_provenance(tokenizer)
         self.data = PackedCorpus(self.folder.data / "train", recipe.model.length)
         self.validation = PackedCorpus(self.folder.data / "validation", recipe.model.length, wrap=True)
+        recipe = self._settle_precision()
         network = make_network(recipe, self.tokens, self.device)
         if self._init_checkpoint is not None:
             network.backbone.load_state_dict(self._init_checkpoint.model.backbone.state_dict())
@@ -153,6 +156,17 @@ class TrainingSession:
             if self.world.is_first:
                 self.folder.save_recipe(recipe)
         yield from self._train(tokenizer, metrics)
+
+    def _settle_precision(self) -> Recipe:
+        """Replace `auto` of the recipe's dtype by what is measured, or was when the run began. Returns the recipe."""
+        chosen: str = self.recipe.dtype
+        if self._resume and chosen == "auto":
+            chosen = self.folder.load_recipe().dtype
+        elif measures_precision(self.recipe, self.device, self.world):
+            chosen, note = fastest_precision(self.recipe, self.tokens, self.world)
+            self._notes += (note,)
+        self.recipe = self.recipe.model_copy(update={"dtype": chosen})
+        return self.recipe
 
     def _load_provenance(self, tokenizer: Tokenizer) -> None:
         """Set the size of the vocabulary, the tokens that end a text, the origin of the initial weights and the last

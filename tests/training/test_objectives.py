@@ -8,10 +8,10 @@ from sedd_cli import load_checkpoint
 from sedd_cli.diffusion.likelihood import default_estimator, estimate
 from sedd_cli.diffusion.randomness import uniforms
 from sedd_cli.diffusion.schedules import LogLinear, mask_probability
-from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.models.network import LOGITS_KEPT, ScoreNetwork
 from sedd_cli.training.loop import make_network
 from sedd_cli.training.objectives import T_MIN, NoiseDraws, dwdse, lambda_dce, make_objective
-from sedd_cli.training.optimisers import make_optimisers, orthogonalise
+from sedd_cli.training.optimisers import SYMMETRIC_BLOCK, make_optimisers, orthogonalise
 from sedd_cli.training.recipe import Recipe, make_recipe
 from tests.conftest import PARITY
 
@@ -130,6 +130,19 @@ def test_teaching_objectives_learn(objective: str, process: str) -> None:
     assert float(bound.nats.sum()) / 4 < (1.6 if process == "uniform" else 1.1)
 
 
+def test_logits_are_kept_or_computed_again_to_the_same_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit: what is kept until the backward pass is a matter of memory alone."""
+    x0, gradients = torch.arange(64).view(2, 32) % 16, []
+    for kept in (LOGITS_KEPT, 0):
+        monkeypatch.setattr("sedd_cli.models.network.LOGITS_KEPT", kept)
+        network = make_network(small(), 16, torch.device("cpu"))
+        torch.nn.init.normal_(network.backbone.embedding, generator=torch.Generator().manual_seed(0))
+        make_objective("simple", 0.0)(network, LogLinear(), x0, noising(2, 32, seed=0)).sum().backward()
+        gradients.append([p.grad for p in network.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True) if a is not None and b is not None)
+    assert sum(bool(g.any()) for g in gradients[0] if g is not None) > 1
+
+
 def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
     for shape in ((24, 40), (40, 24)):
         matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
@@ -139,9 +152,12 @@ def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
         assert float((orthogonalise(matrix) * (u @ vh)).sum()) > 0.9 * min(shape) * float(values.mean())
 
 
-def test_the_orthogonalisation_is_newton_schulz() -> None:
+@pytest.mark.parametrize("rows", [32, SYMMETRIC_BLOCK + 32])
+def test_the_orthogonalisation_is_newton_schulz(rows: int) -> None:
     """By the textbook iteration in float64, on a matrix with singular values from 1 to 1e-6."""
-    matrix = torch.randn(32, 64, generator=torch.Generator().manual_seed(0)) @ torch.diag(torch.logspace(0, -6, 64))
+    columns = 2 * rows
+    matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(0))
+    matrix = matrix @ torch.diag(torch.logspace(0, -6, columns))
     x = matrix.double() / matrix.double().norm()
     for _ in range(5):
         gram = x @ x.T

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import resource
 import shutil
 import subprocess
@@ -22,7 +23,9 @@ from sedd_cli.cli.train import sample_line
 from sedd_cli.distributed import World
 from sedd_cli.training.loop import DivergedError, Progress, StepReport, Trainer, make_network
 from sedd_cli.training.packed import PackedCorpus
+from sedd_cli.training.precision import fastest_precision
 from sedd_cli.training.recipe import Recipe, make_recipe
+from sedd_cli.training.run import RunFolder
 from sedd_cli.training.session import PreparationReport, SampleReport, TrainingSession
 from sedd_cli.training.states import States, TensorSpecs
 from tests.conftest import Sedd
@@ -136,6 +139,27 @@ def test_resume_goes_on_bit_for_bit(text: Path, tmp_path: Path, stop_at: int) ->
     assert same(tmp_path / "whole", tmp_path / "parts")
     steps = [json.loads(line)["step"] for line in (tmp_path / "parts" / "metrics.jsonl").read_text().splitlines()]
     assert sorted(set(steps)) == list(range(1, 21))
+
+
+def test_the_precision_is_measured_once_and_changes_nothing_else(text: Path, tmp_path: Path) -> None:
+    """As with the chosen one given, bit for bit; `auto` on resume is what the run began with."""
+    events = finish(TrainingSession(recipe(text), tmp_path / "auto", CPU), 4)
+    (note,) = next(event for event in events if isinstance(event, PreparationReport)).notes
+    chosen = RunFolder(tmp_path / "auto").load_recipe().dtype
+    assert re.fullmatch(rf"bfloat16: [\d,]+ tokens a second, float32: [\d,]+; training in {chosen}", note)
+    events = finish(TrainingSession(recipe(text, f"dtype={chosen}"), tmp_path / "given", CPU), 4)
+    assert next(event for event in events if isinstance(event, PreparationReport)).notes == ()
+    assert same(tmp_path / "auto", tmp_path / "given")
+    finish(TrainingSession(recipe(text, "dtype=bfloat16"), tmp_path / "half", CPU), 4)
+    resumed = TrainingSession(recipe(text), tmp_path / "half", CPU, resume=True)
+    finish(resumed, 5)
+    assert resumed.trainer.network.autocast == torch.bfloat16
+
+
+def test_measuring_leaves_the_generators(text: Path) -> None:
+    before = torch.random.get_rng_state()
+    fastest_precision(recipe(text), 257, World())
+    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_a_run_is_resumed_whose_files_an_editor_has_marked(text: Path, tmp_path: Path) -> None:

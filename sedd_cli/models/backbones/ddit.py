@@ -15,7 +15,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from sedd_cli.models.backbones.layers import Linear, Narrowing, Rotary, gather_positions, inverse_frequencies, rotate_
+from sedd_cli.models.backbones.layers import (
+    Linear,
+    Narrowing,
+    Rotary,
+    attend,
+    gather_positions,
+    inverse_frequencies,
+    rotate_,
+)
 from sedd_cli.models.backbones.protocol import Attention, Backbone
 from sedd_cli.models.config import NetworkConfig
 
@@ -175,8 +183,7 @@ class Block(nn.Module):
     def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, attention: Attention) -> Tensor:
         """(B, L, H, D/H) each, K queries -> (B, K, D)."""
         q, k, v = (heads.transpose(1, 2) for heads in (queries, keys, values))
-        attended = F.scaled_dot_product_attention(q, k, v, is_causal=attention == "causal")
-        return attended.transpose(1, 2).flatten(2)
+        return attend(q, k, v, attention == "causal").transpose(1, 2).flatten(2)
 
     def _drop(self, out: Tensor) -> Tensor:
         return F.dropout(out, self.dropout, self.training) if self.training and self.dropout else out

@@ -90,3 +90,15 @@ def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
 def gather_positions(x: Tensor, at: Tensor) -> Tensor:
     """x (B, L, D) at the positions `at` (B, K): (B, K, D)."""
     return x.gather(1, at.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
+    """Heads (B, H, K, E) and (B, H, L, E) -> (B, H, K, E).
+
+    Training on a CPU in half precision has attention in float32: torch's backward pass takes half as long with it.
+    """
+    if not (torch.is_grad_enabled() and torch.is_autocast_enabled("cpu") and q.device.type == "cpu"):
+        return F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+    with torch.autocast("cpu", enabled=False):
+        exact = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), is_causal=causal)
+    return exact.to(q.dtype)

@@ -17,6 +17,7 @@ from sedd_cli.models.backbones.layers import (
     Linear,
     Narrowing,
     Rotary,
+    attend,
     gather_positions,
     inverse_frequencies,
     rotate,
@@ -64,8 +65,7 @@ class SelfAttention(nn.Module):
         q, k, v = (heads.transpose(1, 2) for heads in (queries, keys, values))
         if self.groups > 1:
             k, v = (x.repeat_interleave(self.groups, dim=1) for x in (k, v))
-        attended = F.scaled_dot_product_attention(q, k, v, is_causal=attention == "causal")
-        return attended.transpose(1, 2).flatten(2)
+        return attend(q, k, v, attention == "causal").transpose(1, 2).flatten(2)
 
     def _heads(self, x: Tensor) -> Tensor:
         out: Tensor = x.unflatten(-1, (-1, self.head_dim))
