@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer as Inner
-from tokenizers import decoders, models, pre_tokenizers
 
 from sedd_cli import Checkpoint, Request, Run, load_checkpoint
 from sedd_cli.cli.watch import make_frame as watched
@@ -17,12 +15,11 @@ from sedd_cli.generation.chat import chat_canvas
 from sedd_cli.generation.recording import parse, read
 from sedd_cli.render.page import page
 from sedd_cli.render.replay import END, make_frame
-from sedd_cli.text.byte_level import BYTE_ALPHABET
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.style import END_OF_TEXT_SIGN, PageBuilder
 from sedd_cli.tui.widgets.inspector import token_label
 from tests.conftest import Sedd
-from tests.models.other_families import save_random
+from tests.models.other_families import byte_level, save_random
 from tests.traces import record
 
 END_OF_TURN, END_OF_TEXT, MASK = 257, 258, 259
@@ -34,9 +31,7 @@ TEMPLATE = (
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint that writes letters, and every now and then one of two ends: the same law at every position."""
-    inner = Inner(models.BPE(vocab={entry: i for i, entry in enumerate(BYTE_ALPHABET)}, merges=[]))
-    inner.pre_tokenizer, inner.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    inner.add_special_tokens(["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|mask|>"])
+    inner = byte_level("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|mask|>")
     folder = tmp_path_factory.mktemp("checkpoints") / "ends"
     save_random(folder, inner, mask_token_id=MASK, eos_token_id=END_OF_TURN)
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [END_OF_TURN, END_OF_TEXT]}))

@@ -7,10 +7,20 @@ from pathlib import Path
 import tokenizers
 import torch
 from safetensors.torch import save_file
+from tokenizers import decoders, models, pre_tokenizers
 
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.text.byte_level import BYTE_ALPHABET
 from tests.conftest import PARITY
+
+
+def byte_level(*special: str) -> tokenizers.Tokenizer:
+    """A tokenizer of bytes, 0 to 255, and special tokens from 256 on."""
+    inner = tokenizers.Tokenizer(models.BPE(vocab={entry: i for i, entry in enumerate(BYTE_ALPHABET)}, merges=[]))
+    inner.pre_tokenizer, inner.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    inner.add_special_tokens(list(special))
+    return inner
 
 
 def save_random(folder: Path, inner: tokenizers.Tokenizer, **keys: object) -> Path:
