@@ -139,8 +139,13 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
 
 
 def without_unused_rows(config: Config, tokenizer: Tokenizer) -> Config:
-    """The config with the states that the tokenizer knows: published vocabularies have rows that no text leads to."""
-    states = max(tokenizer.size, (config.mask_id or 0) + 1)
+    """The config with the states that the tokenizer knows: published vocabularies have rows that no text leads to.
+
+    Where MASK is the last state there are none.
+    """
+    if config.mask_id is None:
+        return config
+    states = max(tokenizer.size, config.mask_id + 1)
     return config.model_copy(update={"tokens": min(config.tokens, states - 1)})
 
 

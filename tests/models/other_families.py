@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tokenizers
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import decoders, models, pre_tokenizers
 
 from sedd_cli.models.folder import read_config
@@ -37,5 +37,29 @@ def save_random(folder: Path, inner: tokenizers.Tokenizer, **keys: object) -> Pa
     weights = network.backbone.state_dict()
     del weights["rotary.inv_freq"]
     weights = {re.sub("^(?!lm_head)", "model.", name.replace("blocks.", "layers.")): p for name, p in weights.items()}
+    save_file(weights, folder / "model.safetensors")
+    return folder
+
+
+FAMILIES = ("mdlm", "llada", "dream", "a2d-qwen3", "a2d-qwen2-tied", "a2d-llama", "open-dcoder")
+
+
+def save_family(folder: Path, name: str) -> Path:
+    """Save the tiny network of a family, in its own layout, with a vocabulary of bytes: its rows again and again."""
+    folder.mkdir()
+    table = json.loads((PARITY / name / "config.json").read_text())
+    special = ["<|endoftext|>"] if name == "mdlm" else ["<|endoftext|>", "<|im_end|>", "<|startoftext|>", "<|mask|>"]
+    states, rows = table["vocab_size"], 256 + len(special) + (name == "mdlm")
+    table |= {"vocab_size": rows}
+    if name != "mdlm":
+        table |= {"mask_token_id": 259, "bos_token_id": 258, "eos_token_id": 256}
+        (folder / "generation_config.json").write_text(json.dumps({"mask_token_id": 259, "eos_token_id": [256, 257]}))
+    if "embedding_size" in table:
+        table["embedding_size"] = rows
+    (folder / "config.json").write_text(json.dumps(table))
+    (folder / "tokenizer.json").write_text(byte_level(*special).to_str())
+    weights = load_file(PARITY / name / "model.safetensors")
+    repeated = torch.arange(rows) % states
+    weights = {key: w[repeated] if len(w) == states else w for key, w in weights.items()}
     save_file(weights, folder / "model.safetensors")
     return folder
