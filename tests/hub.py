@@ -3,11 +3,13 @@
 import hashlib
 import importlib
 import json
+import mmap
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,21 @@ from urllib.parse import unquote, urlsplit
 
 from huggingface_hub import close_session, constants, hf_api
 
-Files = dict[str, bytes]
+
+class Mapped(mmap.mmap):
+    """A large file, served from the disk in the place of its bytes."""
+
+    @classmethod
+    def open(cls, path: Path) -> "Mapped":
+        with path.open("rb") as file:
+            return cls(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self).hexdigest()
+
+
+Files = dict[str, bytes | Mapped]
 
 
 @dataclass
@@ -61,7 +77,7 @@ class Hub:
     def add(self, name: str, files: Files, ref: str = "main") -> str:
         return self.repositories.setdefault(name, Repository()).commit(files, ref)
 
-    def blobs(self) -> dict[str, bytes]:
+    def blobs(self) -> dict[str, bytes | Mapped]:
         every = (data for r in self.repositories.values() for files in r.commits.values() for data in files.values())
         return {sha256(data): data for data in every}
 
@@ -69,11 +85,11 @@ class Hub:
         return [line for line in self.asked if line.startswith("GET") and part in line]
 
 
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def sha256(data: bytes | Mapped) -> str:
+    return data.sha256 if isinstance(data, Mapped) else hashlib.sha256(data).hexdigest()
 
 
-def git_sha1(data: bytes) -> str:
+def git_sha1(data: bytes | Mapped) -> str:
     """By which git, and so the hub, knows a file that is not stored with LFS."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
@@ -168,12 +184,12 @@ class Handler(BaseHTTPRequestHandler):
             return self._send(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
         return self._file(files[file], {"X-Repo-Commit": commit}, is_lfs(file))
 
-    def _file(self, data: bytes, headers: dict[str, str], lfs: bool) -> None:
+    def _file(self, data: bytes | Mapped, headers: dict[str, str], lfs: bool) -> None:
         if lfs:
             link = {"X-Linked-Etag": f'"{sha256(data)}"', "X-Linked-Size": str(len(data))}
             self._send(302, {**headers, **link, "Location": f"{self.hub.cdn}/cdn/{sha256(data)}"})
         else:
-            self._send(200, {**headers, "ETag": f'"{git_sha1(data)}"'}, self._given(data))
+            self._send(200, {**headers, "ETag": f'"{git_sha1(data)}"'}, memoryview(self._given(data)))
 
     def _blob(self, digest: str) -> None:
         data = self._given(self.hub.blobs()[digest])
@@ -181,18 +197,20 @@ class Handler(BaseHTTPRequestHandler):
         start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").partition("-")[0])
         cut = self.hub.cut_after.pop(digest, None)
         span = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
-        self._send(206 if start else 200, span, data[start:], cut)
+        self._send(206 if start else 200, span, memoryview(data)[start:], cut)
 
-    def _given(self, data: bytes) -> bytes:
+    def _given(self, data: bytes | Mapped) -> bytes | Mapped:
         return data[:-1] + bytes([data[-1] ^ 1]) if sha256(data) in self.hub.damaged else data
 
-    def _send(self, status: int, headers: dict[str, str], body: bytes = b"", cut: int | None = None) -> None:
+    def _send(
+        self, status: int, headers: dict[str, str], body: bytes | memoryview = b"", cut: int | None = None
+    ) -> None:
         self.send_response(status)
         for key, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(key, value)
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(body[:cut])
+            self.wfile.write(memoryview(body)[:cut])
         if cut is not None:
             self.close_connection = True
 
@@ -201,8 +219,9 @@ def info(name: str, commit: str, files: Files, terse: bool) -> dict[str, Any]:
     """As the hub describes a repository when asked for blobs."""
     siblings = []
     for file, data in files.items():
-        lfs = {"lfs": {"sha256": sha256(data), "size": len(data), "pointerSize": 134}} if is_lfs(file) else {}
-        blob = {"size": len(data), "blobId": git_sha1(data), **lfs}
+        pointer = sha256(data) if is_lfs(file) else ""
+        lfs = {"lfs": {"sha256": pointer, "size": len(data), "pointerSize": 134}} if pointer else {}
+        blob = {"size": len(data), "blobId": git_sha1(pointer.encode() or data), **lfs}
         siblings.append({"rfilename": file, **({} if terse else blob)})
     return {"_id": "0", "id": name, "modelId": name, "sha": commit, "siblings": siblings, "tags": [], "downloads": 0}
 

@@ -16,6 +16,7 @@ from sedd_cli.errors import SeddError, UsageError
 
 if TYPE_CHECKING:
     from sedd_cli.models.cache import CachedCheckpoint
+    from sedd_cli.models.config import Config
 
 models = typer.Typer(
     cls=Group,
@@ -47,19 +48,17 @@ def list_(
 @models.command(cls=Command)
 def show(name: Name, json: options.Json = False) -> None:
     """Show a checkpoint's config, provenance, size and hash."""
-    from sedd_cli.models.names import PUBLIC_CHECKPOINTS, cached_repository, find_checkpoint, local_folder
+    from sedd_cli.models.names import PUBLIC_CHECKPOINTS, find_checkpoint, local_folder
 
     if name in PUBLIC_CHECKPOINTS and local_folder(name) is None and not _is_cached(name):
         record: dict[str, Any] = {
             "name": name,
             "where": "hub",
-            "about": PUBLIC_CHECKPOINTS[name],
-            "fetch": f"sedd download {name}",
+            **_known(name),
+            **({} if PUBLIC_CHECKPOINTS[name].unread else {"fetch": f"sedd download {name}"}),
         }
     else:
-        record = _record_of(
-            name, folder := find_checkpoint(name), PUBLIC_CHECKPOINTS.get(cached_repository(folder) or "")
-        )
+        record = _record_of(name, find_checkpoint(name))
     with Output(None) as out:
         out.write(as_json(record) if json else _join_lines(_flatten(record)))
 
@@ -141,15 +140,13 @@ def _rows(checkpoints: "list[CachedCheckpoint]") -> list[dict[str, object]]:
             "commit": c.commit,
             "revisions": list(c.refs),
             "path": str(c.folder),
-            "about": PUBLIC_CHECKPOINTS.get(c.name, ""),
+            **(_known(c.name) or {"about": ""}),
         }
         for c in checkpoints
     ]
     cached_names = {row["name"] for row in cached}
     uncached: list[dict[str, object]] = [
-        {"name": name, "where": "hub", "about": about}
-        for name, about in PUBLIC_CHECKPOINTS.items()
-        if name not in cached_names
+        {"name": name, "where": "hub", **_known(name)} for name in PUBLIC_CHECKPOINTS if name not in cached_names
     ]
     return [*built_in, *cached, *uncached]
 
@@ -177,8 +174,16 @@ def _revision(row: dict[str, object]) -> str:
     return f"{str(row.get('commit', ''))[:12]}{names}"
 
 
-def _record_of(name: str, folder: Path, about: str | None) -> dict[str, Any]:
-    from sedd_cli.models.folder import config_table, folder_size, read_config, weights_hash
+def _known(name: str) -> dict[str, object]:
+    """What is known of a public checkpoint by its name; empty for others."""
+    from sedd_cli.models.names import PUBLIC_CHECKPOINTS
+
+    known = PUBLIC_CHECKPOINTS.get(name)
+    return {key: value for key, value in known.facts().items() if value} if known else {}
+
+
+def _record_of(name: str, folder: Path) -> dict[str, Any]:
+    from sedd_cli.models.folder import config_table, count_parameters, folder_size, read_config, weights_hash
     from sedd_cli.models.names import built_in_names, cached_repository
 
     config = read_config(folder)
@@ -187,15 +192,24 @@ def _record_of(name: str, folder: Path, about: str | None) -> dict[str, Any]:
     return {
         "name": repository or name,
         "where": location,
-        **({"about": about} if about else {}),
+        **_known(repository or ""),
         **({"commit": folder.name} if repository else {}),
         "path": str(folder.absolute()),
         "bytes": folder_size(folder),
         "sha256": weights_hash(folder),
         "form": config.parameterization,
+        "parameters": count_parameters(folder),
+        "mask": _mask(config),
+        "logits": "of the position itself" if config.model.leading_id is None else "of the next position",
+        "context": config.model.length,
         "tokenizer": _tokenizer(folder),
         "config": config_table(folder),
     }
+
+
+def _mask(config: "Config") -> int | None:
+    """MASK's id; None where the process has none."""
+    return (config.tokens if config.mask_id is None else config.mask_id) if config.graph.type == "absorb" else None
 
 
 def _tokenizer(folder: Path) -> str:

@@ -54,13 +54,13 @@ def make_frame(job: Job, step: Step, calls: int) -> Frame:
     """The canvas after `step`; `calls` network calls were made in all."""
     checkpoint, ids = job.checkpoint, step.ids.tolist()
     tokenizer, mask_id = checkpoint.tokenizer, checkpoint.mask_id
-    end_id = tokenizer.end_of_text_id if tokenizer else None
+    ends = tokenizer.end_ids if tokenizer else ()
     visible = [None if i == mask_id else i for i in ids]
     return Frame(
         pieces=pieces_of(tokenizer, visible) if tokenizer else [None if i is None else f" {i}" for i in visible],
         kept=frozenset((~step.state.free).nonzero().squeeze(-1).tolist()),
         changed=frozenset(step.changed.tolist()),
-        end=end_of_text_position(ids, end_id),
+        end=end_of_text_position(ids, ends, begin=int(step.state.free.int().argmax())),
         row=job.label_of(step.row),
         step=step_label(step.step, job.request.steps, job.request.sampler, job.sampler_of(step.row).num_updates),
         t=step.t,

@@ -197,10 +197,10 @@ class Evaluation:
 
     def _documents(self, ids: list[int]) -> list[list[int]]:
         """The documents of a canvas. End-of-text tokens at its beginning end no document."""
-        end_id = self.checkpoint.tokenizer.end_of_text_id if self.checkpoint.tokenizer else None
+        ends = self.checkpoint.tokenizer.end_ids if self.checkpoint.tokenizer else ()
         documents: list[list[int]] = [[]]
         for token in ids:
-            if token != end_id:
+            if token not in ends:
                 documents[-1].append(token)
             elif len(documents) > 1 or documents[0]:
                 documents.append([])

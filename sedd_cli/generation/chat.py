@@ -1,5 +1,7 @@
 """The canvas of a dialogue: a checkpoint's chat template around a message, and room for the reply."""
 
+import re
+
 import torch
 
 from sedd_cli.errors import UsageError
@@ -10,14 +12,16 @@ from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.chat import render
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
 
-PLACEHOLDERS = "\ue0f0{}\ue0f1"
+PLACE = "\ue0f0{}\ue0f1"
 """In the place of a person's words while the template is rendered: characters for private use."""
+PLACES = re.compile("\ue0f0([0-9]+)\ue0f1")
 
 
 def chat_canvas(checkpoint: Checkpoint, message: str, system: str | None = None, length: int | None = None) -> Canvas:
     """Return a canvas of `length` tokens (None: the dialogue and room for new ones) on which a reply is to be written.
 
-    The template's special tokens are tokens; those that a person types are text. Raises `UsageError` for a checkpoint
+    The template's special tokens are tokens; those that a person types are text. The token that ends a turn in the
+    template ends the checkpoint's texts from now on: many configs do not name it. Raises `UsageError` for a checkpoint
     without a chat template and for a message that leaves no room, `NotLoadableError` for a template that fails.
     """
     tokenizer = require_tokenizer(checkpoint.tokenizer, "it holds no dialogues")
@@ -26,8 +30,9 @@ def chat_canvas(checkpoint: Checkpoint, message: str, system: str | None = None,
     if template is None:
         raise UsageError(f"{checkpoint.name} has no chat template", "Leave out --chat: its prompt is a plain text.")
     words = [("system", system)] if system is not None else []
-    messages = [{"role": role, "content": text} for role, text in [*words, ("user", message)] if text is not None]
-    ids = _encode(tokenizer, template, messages, facts.special_tokens)
+    messages = [{"role": role, "content": text} for role, text in [*words, ("user", message)]]
+    ids, end_of_turn = _encode(tokenizer, template, messages, facts.special_tokens)
+    tokenizer.add_ends(end_of_turn)
     length = length or room_for(len(ids), checkpoint.length)
     if len(ids) >= length:
         raise UsageError(f"a dialogue of {len(ids)} tokens leaves no room on a canvas of {length}", "Raise --length.")
@@ -39,13 +44,22 @@ def chat_canvas(checkpoint: Checkpoint, message: str, system: str | None = None,
 
 def _encode(
     tokenizer: Tokenizer, template: str, messages: list[dict[str, str]], special_tokens: dict[str, str]
-) -> list[int]:
-    if not any(tokenizer.has_special(message["content"]) for message in messages):
-        return tokenizer.encode_special(render(template, messages, special_tokens))
-    held = {PLACEHOLDERS.format(number): message["content"] for number, message in enumerate(messages)}
-    hollow = [{**message, "content": key} for message, key in zip(messages, held, strict=True)]
-    rest, ids = render(template, hollow, special_tokens), []
-    for key, content in held.items():
-        before, _, rest = rest.partition(key)
-        ids += [*tokenizer.encode_special(before), *tokenizer.encode(content)]
-    return [*ids, *tokenizer.encode_special(rest)]
+) -> tuple[list[int], list[int]]:
+    """The tokens of a dialogue; and the special token right after its last message, if there is one."""
+    words = [message["content"].strip() for message in messages]
+    # Blanks at the edges stay where a template trims them.
+    hollow = [
+        {**message, "content": message["content"].replace(text, PLACE.format(number), 1) if text else ""}
+        for number, (message, text) in enumerate(zip(messages, words, strict=True))
+    ]
+    # Texts of the template, and numbers of messages between them.
+    parts = PLACES.split(render(template, hollow, special_tokens))
+    special = set(tokenizer.special_ids)
+    end_of_turn = [token for token in tokenizer.encode_special(parts[-1]) if token in special][:1]
+    if not any(map(tokenizer.has_special, words)):
+        return tokenizer.encode_special(render(template, messages, special_tokens)), end_of_turn
+    ids: list[int] = []
+    for text, number in zip(parts[::2], [*parts[1::2], None], strict=True):
+        ids += tokenizer.encode_special(text)
+        ids += tokenizer.encode(words[int(number)]) if number is not None else []
+    return ids, end_of_turn

@@ -11,6 +11,7 @@ from sedd_cli.generation.defaults import request_of
 from sedd_cli.generation.options import SamplingKeywords
 from sedd_cli.generation.request import Request, ResolvedRequest, resolve
 from sedd_cli.models.checkpoint import Checkpoint
+from sedd_cli.text.byte_level import end_of_text_position, text_begin
 from sedd_cli.text.canvas import Canvas, make_canvas
 
 
@@ -158,6 +159,12 @@ class Run:
             Sample(self.text_of(ids, full_canvas), ids, nfe, self.request.seed, row, complete)
             for row, (ids, nfe, complete) in sorted(self._latest.items())
         ]
+
+    def end_of_text_position(self, ids: Tensor) -> int:
+        """The position of the token that ends the text of a canvas (L,): those after it belong to another one."""
+        tokenizer = self.checkpoint.tokenizer
+        begin = text_begin((ids != self.canvas.ids).tolist(), int(self.canvas.free.int().argmax()))
+        return end_of_text_position(ids.tolist(), tokenizer.end_ids if tokenizer else (), begin)
 
     def text_of(self, ids: Tensor, full_canvas: bool = False) -> str:
         """The text of a canvas (L,): what is written is decoded, prompt and suffix copied unless they were edited."""

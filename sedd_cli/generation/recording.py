@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.generation.fields import Fields
 from sedd_cli.generation.trace_lines import EditLine, Header, Start, StepLine, read_header, read_line
-from sedd_cli.text.byte_level import compose_canvas, compose_gap, end_of_text_position
+from sedd_cli.text.byte_level import compose_canvas, compose_gap, end_of_text_position, text_begin
 from sedd_cli.text.encodings import without_bom
 
 LONGEST = 1 << 26
@@ -128,12 +128,12 @@ class RecordedSample:
 
     def _text_of(self, canvas: RecordedCanvas) -> str:
         """The text of a canvas between a prompt and a suffix."""
-        header, start = self.header, self.starts[0]
+        header = self.header
         layout = header.layout(canvas.row)
         return compose_canvas(
             [token.piece for token in canvas.tokens],
             [self.is_end_of_text(token) for token in canvas.tokens],
-            [token.id != initial for token, initial in zip(canvas.tokens, start.ids, strict=True)],
+            self._edited(canvas),
             range(layout.free[0], layout.free[-1] + 1)
             if layout.free
             else range(len(canvas.tokens), len(canvas.tokens)),
@@ -168,10 +168,17 @@ class RecordedSample:
 
     def end_of_text_position(self, canvas: RecordedCanvas) -> int:
         """The position from which on a canvas belongs to another document."""
-        return end_of_text_position([token.id for token in canvas.tokens], self.header.end_of_text_id)
+        ids, free = [token.id for token in canvas.tokens], self.header.layout(canvas.row).free
+        begin = text_begin(self._edited(canvas), free[0]) if free else 0
+        return end_of_text_position(ids, self.header.end_ids, begin)
+
+    def _edited(self, canvas: RecordedCanvas) -> list[bool]:
+        """Which positions hold another token than before the first step."""
+        start = next(start for start in self.starts if start.row == canvas.row)
+        return [token.id != initial for token, initial in zip(canvas.tokens, start.ids, strict=True)]
 
     def is_end_of_text(self, token: RecordedToken) -> bool:
-        return token.piece is not None and token.id == self.header.end_of_text_id
+        return token.piece is not None and token.id in self.header.end_ids
 
 
 def _after(moment: RecordedMoment, on: int, line: StepLine | EditLine, mask_id: int | None) -> RecordedMoment:

@@ -40,6 +40,7 @@ class Tracer:
                 "seed": job.request.seed,
                 "mask_id": checkpoint.mask_id,
                 "end_of_text_id": checkpoint.tokenizer.end_of_text_id if checkpoint.tokenizer else None,
+                "end_ids": sorted(checkpoint.tokenizer.end_ids) if checkpoint.tokenizer else [],
                 **job.header(),
                 **({} if self._rows is None else {"rows": list(self._rows)}),
             }
@@ -88,9 +89,9 @@ class Tracer:
         if tokenizer is None:
             return [None] * len(ids)
         # An end-of-text token has no bytes: write its name.
-        end_id = tokenizer.end_of_text_id
+        ends = tokenizer.end_ids
         return [
-            None if i == mask_id else tokenizer.id_to_token(i) if i == end_id else bytes_to_token(tokenizer.bytes_of(i))
+            None if i == mask_id else tokenizer.id_to_token(i) if i in ends else bytes_to_token(tokenizer.bytes_of(i))
             for i in ids
         ]
 

@@ -51,7 +51,7 @@ class Header:
     steps: int
     seed: int
     mask_id: int | None
-    end_of_text_id: int | None
+    end_ids: frozenset[int]
     prompt: str
     suffix: str
     rows: range
@@ -125,7 +125,7 @@ def read_header(line: bytes, name: str) -> Header:
         steps=settings.whole("steps", least=1),
         seed=fields.whole("seed", most=float("inf")),
         mask_id=fields.optional_whole("mask_id"),
-        end_of_text_id=fields.optional_whole("end_of_text_id"),
+        end_ids=_end_ids(fields),
         prompt=settings.optional_text("prompt") or "",
         suffix=settings.optional_text("suffix") or "",
         rows=_rows(fields),
@@ -135,6 +135,14 @@ def read_header(line: bytes, name: str) -> Header:
         document=document,
         newline=_newline(fields),
     )
+
+
+def _end_ids(fields: Fields) -> frozenset[int]:
+    """The tokens that end a text; traces once named one of them alone."""
+    if "end_ids" in fields.record:
+        return frozenset(fields.wholes("end_ids"))
+    end_id = fields.optional_whole("end_of_text_id")
+    return frozenset() if end_id is None else frozenset([end_id])
 
 
 def _newline(fields: Fields) -> str:

@@ -15,17 +15,18 @@ from sedd_cli.models.config import Config
 from sedd_cli.models.device import AUTOCAST, Precision, resolve_device, resolve_precision
 from sedd_cli.models.fitting import fit
 from sedd_cli.models.folder import FileIdentity, config_file, file_identity, read_config, weights_files, weights_hash
-from sedd_cli.models.formats import find_format
+from sedd_cli.models.formats import check_plain, find_format
 from sedd_cli.models.formats.facts import Facts, Format
 from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2
 from sedd_cli.models.int8 import Int8Linear
+from sedd_cli.models.layout import SENTENCE_PIECE
 from sedd_cli.models.names import cached_repository, find_checkpoint
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.models.piecewise import PiecewiseLinear, replaced_precision
 from sedd_cli.models.placing import Placing
 from sedd_cli.models.weights import read_weights
 from sedd_cli.ranges import counted
-from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.text.tokenizer import Tokenizer, sentence_piece
 
 Layers = type[PiecewiseLinear]
 CPU_LAYERS: dict[Precision, Callable[[], Layers]] = {"bfloat16": bfloat16_layers, "int8": lambda: Int8Linear}
@@ -162,7 +163,7 @@ def assemble(
 def without_unused_rows(config: Config, tokenizer: Tokenizer) -> Config:
     """The config with the states that the tokenizer knows: published vocabularies have rows that no text leads to.
 
-    All of them where MASK is the last one.
+    Where MASK is the last state there are none.
     """
     if config.mask_id is None:
         return config
@@ -194,6 +195,7 @@ def build_network(
         if layers:
             model.backbone.prepare_pieces()
     weights = read_weights(files, model.backbone.derived_buffers().keys(), prefixed=layout is not None)
+    check_plain(weights.tensors, folder)
     tensors = weights.tensors if layout is None else layout.apply(weights.tensors, config)
     notes, sources = list(weights.notes), weights.sources
     del weights
@@ -208,7 +210,8 @@ def read_tokenizer(
     """`tokenizer.json`, else `vocab.json` with `merges.txt`, else GPT-2's if the number of tokens is that of GPT-2.
 
     None if there is none. GPT-2's is read from the hub's cache, never downloaded. Raises `NotLoadableError` if it is
-    damaged, changes texts, or has more tokens than the config. `complete`: as for `Tokenizer.from_file`.
+    damaged, SentencePiece, changes texts, or has more tokens than the config; of another family's folder also if it
+    has a tenth less, which no padding of a vocabulary is. `complete`: as for `Tokenizer.from_file`.
     """
     tokenizer: Tokenizer | None
     if (folder / "tokenizer.json").is_file():
@@ -219,12 +222,19 @@ def read_tokenizer(
     elif config.tokens == GPT2_TOKENS:
         tokenizer = cached_gpt2()
     else:
+        if (folder / SENTENCE_PIECE).is_file():
+            raise sentence_piece(str(folder))
         return None
     # MASK among the tokens has an id there as well.
     size = config.tokens + (config.mask_id is not None)
     if tokenizer is not None and tokenizer.size > size:
         raise NotLoadableError(
-            f"the tokenizer in {folder} has {counted(tokenizer.size, 'token')}, config.json says {config.tokens}",
+            f"the tokenizer in {folder} has {counted(tokenizer.size, 'token')}, config.json says {size:,}",
+            "One of the two files is from another checkpoint.",
+        )
+    if tokenizer is not None and layout is not None and tokenizer.size < 0.9 * size:
+        raise NotLoadableError(
+            f"the tokenizer in {folder} has only {counted(tokenizer.size, 'token')}, config.json says {size:,}",
             "One of the two files is from another checkpoint.",
         )
     if tokenizer is not None:

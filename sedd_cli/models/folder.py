@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from math import prod
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -26,6 +27,7 @@ def read_config(folder: Path, shift: bool | None = None) -> Config:
     """Raises `NotLoadableError` if there is no config, or none that sedd reads. `shift`: as for `find_format`."""
     path = config_file(folder)
     check_genuine(path)
+    layout = None
     try:
         data = without_bom(path.read_bytes())
         if path.suffix != ".json":
@@ -49,9 +51,11 @@ def read_config(folder: Path, shift: bool | None = None) -> Config:
             for e in error.errors()[:5]
         )
         raise NotLoadableError(
-            f"{path} is not the config of a SEDD or RADD checkpoint: {faults}",
+            f"{path} is not the config of a {layout.name if layout else 'SEDD or RADD'} checkpoint: {faults}",
             "Compare it with the config.json of a public checkpoint.",
         ) from None
+    except ValueError as error:
+        raise NotLoadableError(f"{path} or a file beside it is damaged: {error}", "Fetch the file again.") from error
 
 
 def config_table(folder: Path) -> dict[str, Any]:
@@ -130,6 +134,18 @@ def folder_size(folder: Path) -> int:
     """Bytes of the files of a folder, without subfolders but for its weights."""
     weights = weights_files(folder) if has_weights(folder) else ()
     return sum(file.stat().st_size for file in {*folder.iterdir(), *weights} if file.is_file())
+
+
+def count_parameters(folder: Path) -> int | None:
+    """Numbers in the tensors of a checkpoint's files, by their headers; None for other files than safetensors."""
+    count = 0
+    for path in weights_files(folder):
+        if path.suffix != ".safetensors":
+            return None
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        count += sum(prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    return count
 
 
 FileIdentity = tuple[int, ...]

@@ -6,6 +6,7 @@ resumes interrupted connections while the command runs.
 
 import hashlib
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -15,10 +16,11 @@ from huggingface_hub import constants, dataset_info, get_hf_file_metadata, hf_hu
 
 from sedd_cli.errors import NotLoadableError, SeddError
 from sedd_cli.models.cache import Kind, cached_file, require_cache_folder
-from sedd_cli.models.folder import read_config, shard_names
+from sedd_cli.models.folder import config_table, read_config, shard_names
 from sedd_cli.models.gpt2 import GPT2_REPOSITORIES, GPT2_TOKENS, cached_gpt2_file
 from sedd_cli.models.hub_errors import NoRepositoryError, explain_errors
-from sedd_cli.models.layout import CONFIG, FACTS, TOKENIZER, WEIGHTS, index_of
+from sedd_cli.models.layout import CONFIG, FACTS, SENTENCE_PIECE, TOKENIZER, WEIGHTS, index_of
+from sedd_cli.models.names import check_read
 
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 OnBytes = Callable[[int], None]
@@ -58,6 +60,8 @@ class DownloadPlan:
 
     checkpoint: RemoteSnapshot
     tokenizer: RemoteSnapshot | None
+    memory: int = 0
+    """Bytes of its weights in float32."""
 
     @property
     def bytes(self) -> int:
@@ -75,6 +79,7 @@ def plan_download(repository: str, revision: str | None = None, *, to_train: boo
     `to_train`: an autoregressive network, which training can start from, is one as well. Raises `NotLoadableError` if
     there is no such repository or it has no checkpoint of a known layout, `SeddError` if the hub cannot be reached.
     """
+    check_read(repository)
     remote = find_snapshot(repository, revision or constants.DEFAULT_REVISION, _files_of_checkpoint)
     # Refuse other architectures before their weights are downloaded.
     with explain_errors(repository, remote.revision):
@@ -85,8 +90,12 @@ def plan_download(repository: str, revision: str | None = None, *, to_train: boo
     remote = _with_shards(remote)
     names = {file.name for file in remote.files}
     has_tokenizer = "tokenizer.json" in names or {"vocab.json", "merges.txt"} <= names
+    stored = sum(file.size for file in remote.files if file.name.endswith((".safetensors", ".bin")))
+    halves = any("16" in str(config_table(folder).get(key)) for key in ("torch_dtype", "dtype"))
     return DownloadPlan(
-        remote, None if has_tokenizer or config.tokens != GPT2_TOKENS or cached_gpt2_file() else _find_gpt2()
+        remote,
+        None if has_tokenizer or config.tokens != GPT2_TOKENS or cached_gpt2_file() else _find_gpt2(),
+        stored * (2 if halves else 1),
     )
 
 
@@ -94,8 +103,9 @@ def fetch(plan: DownloadPlan, on_bytes: OnBytes = _no_progress) -> Path:
     """Download the files of a plan that are not in the cache and verify all. Returns the checkpoint's folder.
 
     The revision's name points at the new commit only after all files are present. Raises `NotLoadableError` for a
-    damaged file, which is removed from the cache, `SeddError` for other failures.
+    damaged file, which is removed from the cache, `SeddError` for other failures, and if the disk has no room.
     """
+    _require_room(plan.bytes)
     if plan.tokenizer is not None:
         fetch_snapshot(plan.tokenizer, on_bytes)
     return fetch_snapshot(plan.checkpoint, on_bytes)
@@ -107,6 +117,17 @@ def fetch_snapshot(remote: RemoteSnapshot, on_bytes: OnBytes = _no_progress) -> 
         for file in remote.files:
             _fetch_file(remote, file, on_bytes)
         return _point_revision(remote)
+
+
+def _require_room(needed: int) -> None:
+    folder = require_cache_folder()
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise SeddError(
+            f"{needed / 1e9:.1f} GB are to be downloaded, and {free / 1e9:.1f} GB are free on the disk of {folder}",
+            "Free space (sedd models rm), or set HF_HOME to another disk.",
+        )
 
 
 def find_snapshot(
@@ -141,6 +162,10 @@ def _files_of_checkpoint(repository: str, names: list[str]) -> list[str]:
             f"{repository} holds no checkpoint that sedd reads: it has no {missing}",
             "sedd models list shows repositories that it reads.",
         )
+    if SENTENCE_PIECE in names and not {"tokenizer.json", "vocab.json"} & set(names):
+        from sedd_cli.text.tokenizer import sentence_piece
+
+        raise sentence_piece(repository)
     return [CONFIG, weights, *(name for name in (*TOKENIZER, *FACTS) if name in names)]
 
 

@@ -9,6 +9,7 @@ HYDRA_WEIGHTS = "checkpoints-meta/checkpoint.pth"
 LAST = "last.ckpt"
 """Lightning's name for the newest of its checkpoints."""
 TOKENIZER = ("tokenizer.json", "vocab.json", "merges.txt")
+SENTENCE_PIECE = "tokenizer.model"
 FACTS = (
     *("generation_config.json", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"),
     "chat_template.jinja",

@@ -1,6 +1,7 @@
 """Names of checkpoints: what `-m NAME` resolves to."""
 
 import os
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -11,24 +12,74 @@ from sedd_cli.models.layout import CONFIG
 DEFAULT_CHECKPOINT = "tinystories"
 _BUILT_IN = Path(__file__).resolve().parent.parent / "checkpoints"
 
+
+@dataclass(frozen=True)
+class PublicCheckpoint:
+    """What is known of a repository before it is downloaded; "" and 0 where it is not.
+
+    `mask`: the id of MASK, or what names it. `shift`: whether the logits at a position are those of the next one.
+    `context`: tokens that it reads. `unread`: why sedd does not load it yet.
+    """
+
+    use: str
+    parameters: str
+    mask: str = "50257"
+    shift: bool = False
+    context: int = 0
+    licence: str = ""
+    unread: str = ""
+
+    @property
+    def about(self) -> str:
+        return f"{self.parameters}: {self.use}" + (f" (not read yet: {self.unread})" if self.unread else "")
+
+    def facts(self) -> dict[str, object]:
+        """All that is known, by name."""
+        logits = "of the next position" if self.shift else "of the position itself"
+        known = {"parameters": self.parameters, "licence": self.licence, "mask": self.mask, "logits": logits}
+        return {"about": self.about, **known, "context": self.context or "", "not_read": self.unread}
+
+
+_BLOCKS = "it denoises block by block"
+_A2D_MASK = "the tokenizer's mask token"
 PUBLIC_CHECKPOINTS = {
-    "louaaron/sedd-small": "SEDD, absorbing, OpenWebText (arXiv 2310.16834)",
-    "louaaron/sedd-medium": "SEDD, absorbing, OpenWebText (arXiv 2310.16834)",
-    "JingyangOu/radd-lambda-dce": "RADD, lambda-DCE, OpenWebText (arXiv 2406.03736)",
-    "JingyangOu/radd-t-dce": "RADD, t-DCE, OpenWebText (arXiv 2406.03736)",
-    "kuleshov-group/mdlm-owt": "MDLM, OpenWebText (arXiv 2406.07524)",
-    "kuleshov-group/mdlm-noeos-owt": "MDLM, OpenWebText, the variant noeos",
-    "kekchpek/idlm-mdlm": "MDLM, distilled to write in few steps",
-    "fredzzp/open-dcoder-0.5B": "Open-dCoder: code; Qwen2, 0.5B, logits of the next position",
-    "dllm-hub/Qwen3-0.6B-diffusion-mdlm-v0.1": "A2D: Qwen3, 0.6B, read in both directions",
-    "dllm-hub/Qwen2.5-Coder-0.5B-Instruct-diffusion-mdlm-v0.1": "A2D: code; Qwen2.5, 0.5B",
-    "GSAI-ML/LLaDA-8B-Base": "LLaDA, 8B (arXiv 2502.09992)",
-    "GSAI-ML/LLaDA-8B-Instruct": "LLaDA, 8B, dialogues",
-    "GSAI-ML/LLaDA-1.5": "LLaDA 1.5",
-    "Dream-org/Dream-v0-Base-7B": "Dream, 7B, logits of the next position",
-    "Dream-org/Dream-v0-Instruct-7B": "Dream, 7B, dialogues",
+    "louaaron/sedd-small": PublicCheckpoint("English web text, SEDD (2310.16834)", "170M", context=1024),
+    "louaaron/sedd-medium": PublicCheckpoint("English web text, SEDD (2310.16834)", "424M", context=1024),
+    "JingyangOu/radd-lambda-dce": PublicCheckpoint("English web text, RADD (2406.03736)", "162M", context=1024),
+    "JingyangOu/radd-t-dce": PublicCheckpoint("English web text, RADD (2406.03736)", "162M", context=1024),
+    "kuleshov-group/mdlm-owt": PublicCheckpoint(
+        "English web text, MDLM (2406.07524)", "170M", context=1024, licence="Apache-2.0"
+    ),
+    "kuleshov-group/mdlm-noeos-owt": PublicCheckpoint(
+        "English web text, MDLM, without ends of texts", "170M", context=1024
+    ),
+    "kekchpek/idlm-mdlm": PublicCheckpoint("English web text, MDLM, distilled to few steps", "170M", context=1024),
+    "fredzzp/open-dcoder-0.5B": PublicCheckpoint(
+        "code, Open-dCoder (Qwen2.5)", "0.5B", mask="mask_token_id of generation_config.json", shift=True
+    ),
+    "dllm-hub/Qwen3-0.6B-diffusion-mdlm-v0.1": PublicCheckpoint("dialogues, A2D (Qwen3)", "0.6B", mask=_A2D_MASK),
+    "dllm-hub/Qwen2.5-Coder-0.5B-Instruct-diffusion-mdlm-v0.1": PublicCheckpoint(
+        "code, dialogues, A2D (Qwen2.5)", "0.5B", mask=_A2D_MASK
+    ),
+    "GSAI-ML/LLaDA-8B-Base": PublicCheckpoint("text, LLaDA (2502.09992)", "8B", mask="126336", context=4096),
+    "GSAI-ML/LLaDA-8B-Instruct": PublicCheckpoint("dialogues, LLaDA", "8B", "126336", context=4096, licence="MIT"),
+    "GSAI-ML/LLaDA-1.5": PublicCheckpoint("dialogues, LLaDA", "8B", "126336", context=4096),
+    "Dream-org/Dream-v0-Base-7B": PublicCheckpoint("text, Dream (2508.15487)", "7B", "151666", shift=True),
+    "Dream-org/Dream-v0-Instruct-7B": PublicCheckpoint("dialogues, Dream", "7B", "151666", shift=True),
+    "kuleshov-group/bd3lm-owt-block_size4": PublicCheckpoint("English web text, BD3-LM", "170M", unread=_BLOCKS),
+    "kuleshov-group/bd3lm-owt-block_size8": PublicCheckpoint("English web text, BD3-LM", "170M", unread=_BLOCKS),
+    "kuleshov-group/bd3lm-owt-block_size16": PublicCheckpoint("English web text, BD3-LM", "170M", unread=_BLOCKS),
+    "kuleshov-group/bd3lm-owt-block_size1024-pretrain": PublicCheckpoint(
+        "English web text, BD3-LM before its training on blocks", "170M", unread=_BLOCKS
+    ),
+    "dllm-hub/Qwen3-0.6B-diffusion-bd3lm-v0.1": PublicCheckpoint(
+        "dialogues, A2D (Qwen3)", "0.6B", mask=_A2D_MASK, unread=_BLOCKS
+    ),
+    "dllm-hub/Qwen2.5-Coder-0.5B-Instruct-diffusion-bd3lm-v0.1": PublicCheckpoint(
+        "code, dialogues, A2D (Qwen2.5)", "0.5B", mask=_A2D_MASK, unread=_BLOCKS
+    ),
 }
-"""Public checkpoints of the papers. Other repositories with the same layouts load as well."""
+"""Public checkpoints by their names on the hub. Other repositories with the same layouts load as well."""
 
 
 def built_in_names() -> list[str]:
@@ -76,6 +127,13 @@ def cached_repository(folder: Path) -> str | None:
     """The repository whose snapshot in the hub's cache a folder is; None if it is not one."""
     kind, *parts = folder.parent.parent.name.split("--")
     return "/".join(parts) if kind == "models" and folder.parent.name == "snapshots" and parts else None
+
+
+def check_read(repository: str | None) -> None:
+    """Raises `NotLoadableError` for a repository that is known not to be read yet."""
+    known = PUBLIC_CHECKPOINTS.get(repository or "")
+    if known is not None and known.unread:
+        raise NotLoadableError(f"{repository} is not read: {known.unread}", "sedd models list shows those that are.")
 
 
 def find_checkpoint(name: str | None) -> Path:

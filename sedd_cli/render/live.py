@@ -51,8 +51,8 @@ class Frame:
 
 def pieces_of(tokenizer: "Tokenizer", ids: Sequence[int | None]) -> list[str | None]:
     """The text of each token as a frame shows it, None for MASK."""
-    end_id, texts = tokenizer.end_of_text_id, tokenizer.decode_each(ids)
-    return [None if i is None else "¶" if i == end_id else text for i, text in zip(ids, texts, strict=True)]
+    ends, texts = tokenizer.end_ids, tokenizer.decode_each(ids)
+    return [None if i is None else "¶" if i in ends else text for i, text in zip(ids, texts, strict=True)]
 
 
 class LiveView:

@@ -1,7 +1,7 @@
 """Byte-level tokens to text. Needs no tokenizer, so a recorded run can be shown without its model."""
 
 import codecs
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 
 from sedd_cli.text.line_ends import with_newlines
@@ -51,10 +51,19 @@ def decode_each(pieces: Iterable[bytes | None]) -> list[str]:
     return texts
 
 
-def end_of_text_position(ids: Sequence[int], end_id: int | None) -> int:
-    """The position of the token that ends the text of a canvas (see `compose`); the canvas's length if none does."""
-    begun = next((i for i, token in enumerate(ids) if token != end_id), len(ids))
-    return next((i for i in range(begun, len(ids)) if ids[i] == end_id), len(ids))
+def end_of_text_position(ids: Sequence[int], ends: Collection[int], begin: int = 0) -> int:
+    """The position of the first token of `ends` that ends the text of a canvas; the canvas's length if none does.
+
+    `begin`: where the text begins (see `text_begin`). At the start of a canvas such tokens end nothing.
+    """
+    if begin == 0:
+        begin = next((i for i, token in enumerate(ids) if token not in ends), len(ids))
+    return next((i for i in range(begin, len(ids)) if ids[i] in ends), len(ids))
+
+
+def text_begin(edited: Sequence[bool], first_free: int) -> int:
+    """Where the text of a canvas begins: after what was given, such as a dialogue, unless that was edited."""
+    return 0 if any(edited[:first_free]) else first_free
 
 
 def compose(pieces: Sequence[bytes | None], is_end: Sequence[bool], *, full_canvas: bool, at_start: bool) -> str:
@@ -90,7 +99,7 @@ def compose_canvas(
     itself (see `make_canvas`) gets it, unless it stands there already or nothing does.
     """
     low, high = free.start, free.stop
-    if any(edited[:low]):
+    if low != text_begin(edited, low):
         prompt, low = "", 0
     if any(edited[high:]):
         suffix, high = "", len(pieces)

@@ -387,6 +387,12 @@ def _unreadable(folder: Path, reason: str) -> NotLoadableError:
     )
 
 
+def sentence_piece(where: str) -> NotLoadableError:
+    return NotLoadableError(
+        f"the tokenizer in {where} is SentencePiece (tokenizer.model)", "sedd reads byte-level BPE: tokenizer.json."
+    )
+
+
 def _byte_name(byte: int) -> str:
     return chr(byte) if 0x20 < byte < 0x7F else f"0x{byte:02X}"
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from sedd_cli.text.byte_level import end_of_text_position
 from sedd_cli.text.draft import Draft, Mark
 from sedd_cli.tui.page_layout import Address
 
@@ -143,8 +142,7 @@ class Scene:
         tokenizer, mask_id = run.checkpoint.tokenizer, run.checkpoint.mask_id
         if tokenizer is None or mask_id not in ids.tolist():
             return Draft(run.text_of(ids))
-        end_id = tokenizer.end_of_text_id
-        text = (token for token in ids.tolist()[: end_of_text_position(ids.tolist(), end_id)] if token != end_id)
+        text = (token for token in ids[: run.end_of_text_position(ids)].tolist() if token not in tokenizer.end_ids)
         pieces: list[int] = []
         # By offset: part of a character between two runs of MASK has no text, so the runs become one gap.
         gaps: dict[int, int] = {}

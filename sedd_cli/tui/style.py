@@ -8,7 +8,6 @@ from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.ranges import counted
 from sedd_cli.render.inert import one_line
 from sedd_cli.render.labels import network_label, step_label
-from sedd_cli.text.byte_level import end_of_text_position
 from sedd_cli.text.draft import Draft
 from sedd_cli.text.line_ends import newline_of
 from sedd_cli.text.words import begins_word
@@ -96,8 +95,7 @@ class PageBuilder:
         base = "revealed" if grow else "pending"
         confidence = moment.confidence[canvas].tolist()
         changed = set(moment.step.changed.tolist()) if moment.step and canvas in moment.canvases else set()
-        end_id = tokenizer.end_of_text_id if tokenizer else None
-        end = end_of_text_position(ids, end_id) if grow else len(ids)
+        end = scene.run.end_of_text_position(state.ids) if grow and scene.run else len(ids)
         positions = places or range(len(ids))
         texts = _token_texts([ids[i] for i in positions], mask_id, tokenizer)
         tokens = []
@@ -130,7 +128,7 @@ def _token_texts(ids: list[int], mask_id: int | None, tokenizer: "Tokenizer | No
     for k, (i, text) in enumerate(zip(ids, texts, strict=True)):
         if i == mask_id:
             texts[k] = MASK
-        elif i == tokenizer.end_of_text_id:
+        elif i in tokenizer.end_ids:
             texts[k] = END_OF_TEXT_SIGN
         elif not text and (k + 1 == len(ids) or not texts[k + 1] or ids[k + 1] == mask_id):
             texts[k] = PARTIAL_CHARACTER_SIGN

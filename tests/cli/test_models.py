@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
+from safetensors.torch import load_file
 
 from sedd_cli.cli.completion import model_names
 from sedd_cli.models.names import PUBLIC_CHECKPOINTS
@@ -127,8 +128,14 @@ def test_show(sedd: Sedd, cache: Path) -> None:
     assert "config.model.hidden_size: 256\n" in sedd("models", "show", "tinystories").stdout.decode()
     folder = json.loads(sedd("models", "show", str(PARITY / "absorb"), "--json").stdout)
     assert folder["where"] == "folder" and folder["form"] == "SEDD"
+    weights = load_file(PARITY / "absorb" / "model.safetensors").values()
+    assert folder["parameters"] == sum(w.numel() for w in weights) and folder["mask"] == folder["config"]["tokens"]
     known = sedd("models", "show", "louaaron/sedd-small")
     assert known.code == 0 and b"fetch: sedd download louaaron/sedd-small" in known.stdout
+    dream = json.loads(sedd("models", "show", "Dream-org/Dream-v0-Base-7B", "--json").stdout)
+    assert (dream["parameters"], dream["mask"], dream["logits"]) == ("7B", "151666", "of the next position")
+    blocks = json.loads(sedd("models", "show", "kuleshov-group/bd3lm-owt-block_size4", "--json").stdout)
+    assert blocks["not_read"] == "it denoises block by block" and "fetch" not in blocks
     put(cache, "louaaron/sedd-small", kind="absorb")
     cached = json.loads(sedd("models", "show", "louaaron/sedd-small", "--json").stdout)
     assert cached["where"] == "cache" and cached["commit"] == FIRST and cached["sha256"] == folder["sha256"]

@@ -8,11 +8,21 @@ from pathlib import Path
 import tokenizers
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import decoders, models, pre_tokenizers
 
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.text.byte_level import BYTE_ALPHABET
 from tests.conftest import PARITY
 from tests.models.autoregressive import TOKENS, bytes_tokenizer, change
+
+
+def byte_level(*special: str) -> tokenizers.Tokenizer:
+    """A tokenizer of bytes, 0 to 255, and special tokens from 256 on."""
+    inner = tokenizers.Tokenizer(models.BPE(vocab={entry: i for i, entry in enumerate(BYTE_ALPHABET)}, merges=[]))
+    inner.pre_tokenizer, inner.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    inner.add_special_tokens(list(special))
+    return inner
 
 
 def save_random(folder: Path, inner: tokenizers.Tokenizer, **keys: object) -> Path:
@@ -43,4 +53,28 @@ def save_with_bytes(folder: Path, name: str, **keys: object) -> Path:
     states = max(len(w) for key, w in weights.items() if "embed" in key or "wte" in key)
     rows = torch.arange(TOKENS + 1) % states
     save_file({n: w[rows] if len(w) == states else w for n, w in weights.items()}, folder / "model.safetensors")
+    return folder
+
+
+FAMILIES = ("mdlm", "llada", "dream", "a2d-qwen3", "a2d-qwen2-tied", "a2d-llama", "open-dcoder")
+
+
+def save_family(folder: Path, name: str) -> Path:
+    """Save the tiny network of a family, in its own layout, with a vocabulary of bytes: its rows again and again."""
+    folder.mkdir()
+    table = json.loads((PARITY / name / "config.json").read_text())
+    special = ["<|endoftext|>"] if name == "mdlm" else ["<|endoftext|>", "<|im_end|>", "<|startoftext|>", "<|mask|>"]
+    states, rows = table["vocab_size"], 256 + len(special) + (name == "mdlm")
+    table |= {"vocab_size": rows}
+    if name != "mdlm":
+        table |= {"mask_token_id": 259, "bos_token_id": 258, "eos_token_id": 256}
+        (folder / "generation_config.json").write_text(json.dumps({"mask_token_id": 259, "eos_token_id": [256, 257]}))
+    if "embedding_size" in table:
+        table["embedding_size"] = rows
+    (folder / "config.json").write_text(json.dumps(table))
+    (folder / "tokenizer.json").write_text(byte_level(*special).to_str())
+    weights = load_file(PARITY / name / "model.safetensors")
+    repeated = torch.arange(rows) % states
+    weights = {key: w[repeated] if len(w) == states else w for key, w in weights.items()}
+    save_file(weights, folder / "model.safetensors")
     return folder

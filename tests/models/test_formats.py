@@ -15,7 +15,7 @@ from sedd_cli.training.recipe import make_recipe
 from sedd_cli.training.session import TrainingSession
 from tests.conftest import PARITY
 from tests.models.autoregressive import LLAMA3, TOKENS
-from tests.models.other_families import save_random, save_with_bytes
+from tests.models.other_families import byte_level, save_random, save_with_bytes
 from tests.models.test_backbone_seam import MASK, bytes_and_mask
 
 FULL_ATTENTION = ["mdlm", "llada", "dream", "a2d-qwen3", "a2d-qwen2-tied", "a2d-llama", "open-dcoder"]
@@ -156,12 +156,32 @@ def changed(folder: Path, tmp_path: Path, **keys: object) -> Path:
     [
         ("a2d-qwen3", {"model_type": "qwen3_moe"}, "mixture of experts"),
         ("a2d-qwen3", {"num_experts": 8}, "mixture of experts"),
+        ("a2d-qwen3", {"model_type": "llada2_moe"}, "mixture of experts .llada2_moe."),
+        ("llada", {"model_type": "llada_moe"}, "mixture of experts .llada_moe."),
         ("a2d-qwen3", {"quantization_config": {"quant_method": "gptq"}}, "quantised .gptq."),
+        ("a2d-qwen3", {"quantization_config": {"quant_method": "awq"}}, "quantised .awq."),
+        ("a2d-qwen3", {"quantization_config": {}}, "quantised .a quantised format."),
+        ("a2d-qwen3", {"compression_config": {"quant_method": "compressed-tensors"}}, "quantised .compressed-tensors."),
+        ("mdlm", {"model_type": "bd3lm"}, "block by block .block_size of bd3lm."),
         ("a2d-qwen3", {"block_size": 8}, "block by block"),
         ("a2d-qwen3", {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "stretches its positions .yarn."),
         ("a2d-llama", {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "low_freq_factor"),
         ("a2d-llama", {"rope_scaling": LLAMA3 | {"high_freq_factor": 1.0}}, "high_freq_factor 1.0 is not above"),
-        ("a2d-qwen3", {"model_type": "bert"}, "'bert', which is no masked diffusion model that sedd reads"),
+        ("a2d-qwen3", {"model_type": "bert"}, "is an encoder .bert.: it fills in single words"),
+        (
+            "a2d-qwen3",
+            {"model_type": "mamba"},
+            "model_type 'mamba', which is no masked diffusion model that sedd reads",
+        ),
+        ("a2d-qwen3", {"model_type": None}, "the architecture .'A2DQwen3LMHeadModel'., which is no masked diffusion"),
+        ("a2d-qwen3", {"model_type": "qwen3"}, "autoregressive qwen3"),
+        ("open-dcoder", {"use_sliding_window": True}, "do not see the whole canvas .sliding_attention."),
+        ("a2d-qwen3", {"layer_types": ["sliding_attention"]}, "do not see the whole canvas"),
+        ("a2d-qwen3", {"mask_token_id": "<mask>"}, "is damaged: invalid literal"),
+        ("a2d-qwen3", {"mask_token_id": 1000}, "is not the config of a A2D checkpoint: .* mask_id 1000 is no state"),
+        ("a2d-qwen3", {"eos_token_id": ["x"]}, "is damaged: invalid literal"),
+        ("a2d-qwen3", {"vocab_size": "120"}, "lacks what a config of its model_type has"),
+        ("a2d-qwen3", {"num_hidden_layers": 2}, "disagree: blocks.2"),
         ("a2d-qwen3", {"hidden_size": None}, "hidden_size"),
         ("mdlm", {"time_conditioning": True}, "depends on the time"),
         ("llada", {"block_type": "sequential"}, "block_type 'sequential'"),
@@ -170,6 +190,61 @@ def changed(folder: Path, tmp_path: Path, **keys: object) -> Path:
 def test_what_is_not_read_is_named(tmp_path: Path, name: str, keys: dict[str, object], message: str) -> None:
     with pytest.raises(NotLoadableError, match=message):
         load_checkpoint(changed(PARITY / name, tmp_path, **keys))
+
+
+def test_null_means_that_weights_are_plain(tmp_path: Path) -> None:
+    assert load_checkpoint(changed(PARITY / "a2d-qwen3", tmp_path, quantization_config=None)).mask_id == 117
+
+
+def test_quantised_weights_are_known_by_their_names(tmp_path: Path) -> None:
+    folder = changed(PARITY / "a2d-qwen3", tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    save_file(
+        {n.replace("q_proj.weight", "q_proj.qweight"): t for n, t in weights.items()}, folder / "model.safetensors"
+    )
+    with pytest.raises(NotLoadableError, match=r"quantised .as the names of its tensors show"):
+        load_checkpoint(folder)
+
+
+def test_a_tokenizer_of_another_checkpoint(tmp_path: Path) -> None:
+    """Too large, or so small that no padding of a vocabulary explains it; a tenth less is padding."""
+    folder = save_random(tmp_path / "bytes", byte_level("<|end|>", "<|mask|>"), mask_token_id=257, vocab_size=270)
+    assert load_checkpoint(folder).config.tokens == 257
+    for rows, message in ((256, "has 258 tokens, config.json says 256"), (300, "has only 258 tokens, .* says 300")):
+        table = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**table, "vocab_size": rows, "mask_token_id": 255}))
+        with pytest.raises(NotLoadableError, match=message):
+            load_checkpoint(folder)
+
+
+def test_a_sentencepiece_tokenizer_is_called_that(tmp_path: Path) -> None:
+    folder = changed(PARITY / "a2d-llama", tmp_path)
+    (folder / "tokenizer.model").write_bytes(b"\n\x0e")
+    with pytest.raises(NotLoadableError, match=r"is SentencePiece \(tokenizer.model\)"):
+        load_checkpoint(folder)
+    (folder / "tokenizer.json").write_bytes(bytes_and_mask().to_str().encode())
+    with pytest.raises(NotLoadableError, match="has 258 tokens"):
+        load_checkpoint(folder)
+
+
+def test_damaged_special_tokens(tmp_path: Path) -> None:
+    folder = changed(PARITY / "a2d-qwen3", tmp_path)
+    (folder / "generation_config.json").unlink()
+    table = {"mask_token": "<|mask|>", "added_tokens_decoder": {"117": "<|mask|>"}}
+    (folder / "tokenizer_config.json").write_text(json.dumps(table))
+    with pytest.raises(NotLoadableError, match=r"the special tokens in .* are damaged"):
+        load_checkpoint(folder)
+
+
+def test_a_mask_that_tokenizer_json_alone_numbers(tmp_path: Path) -> None:
+    """`special_tokens_map.json` names it, and `added_tokens_decoder` leaves it out, as after a conversion."""
+    folder = save_random(tmp_path / "bytes", byte_level("<|end|>", "<|MASK|>"), eos_token_id=256, mask_token_id=257)
+    table = json.loads((folder / "config.json").read_text())
+    del table["mask_token_id"]
+    (folder / "config.json").write_text(json.dumps(table))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": {"256": {"content": "<|end|>"}}}))
+    (folder / "special_tokens_map.json").write_text(json.dumps({"mask_token": "<|MASK|>"}))
+    assert load_checkpoint(folder).mask_id == 257
 
 
 def test_an_autoregressive_network_is_refused_as_that(tmp_path: Path) -> None:

@@ -357,9 +357,30 @@ def test_a_cache_that_cannot_be_written(hub: Hub, run: Run, tmp_path: Path) -> N
 def test_another_architecture_is_refused_before_its_weights_are_fetched(hub: Hub, run: Run) -> None:
     config = {"architectures": ["BertForMaskedLM"], "hidden_size": 768, "vocab_size": 30522}
     hub.add(NAME, {**files(), "config.json": json.dumps(config).encode()})
-    failed(run("download", NAME), 3, "is not the config of a SEDD or RADD checkpoint", "tokens")
+    failed(run("download", NAME), 3, "has the architecture ['BertForMaskedLM'], which is no masked diffusion model")
     assert not hub.gets("cdn")
     assert NAME not in run("models", "list").stdout
+
+
+def test_what_is_not_read_is_refused_before_its_weights_are_fetched(hub: Hub, run: Run) -> None:
+    plain = {file: (PARITY / "a2d-qwen3" / file).read_bytes() for file in ("config.json", "model.safetensors")}
+    quantised = {**json.loads(plain["config.json"]), "quantization_config": {"quant_method": "awq"}}
+    hub.add("a/awq", {**plain, "config.json": json.dumps(quantised).encode()})
+    failed(run("download", "a/awq"), 3, "are quantised (awq)", "--dtype int8")
+    hub.add("a/pieces", {**plain, "tokenizer.model": b"pieces"})
+    failed(run("download", "a/pieces"), 3, "a/pieces is SentencePiece")
+    blocks = "dllm-hub/Qwen3-0.6B-diffusion-bd3lm-v0.1"
+    hub.add(blocks, plain)
+    failed(run("download", blocks), 3, f"{blocks} is not read: it denoises block by block")
+    assert not hub.gets("cdn")
+
+
+def test_a_disk_that_is_too_small_is_named_first(hub: Hub, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.add(NAME, files())
+    usage = shutil.disk_usage(".")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10_000))
+    failed(run("download", NAME), 1, "are free on the disk of", "HF_HOME")
+    assert not hub.gets("cdn")
 
 
 def test_a_repository_without_weights(hub: Hub, run: Run) -> None:
@@ -499,7 +520,7 @@ def test_on_a_terminal_it_is_downloaded_after_naming_its_size(hub: Hub, environm
         out = process.communicate(timeout=120)[0]
     os.close(ours)
     assert process.returncode == 0 and json.loads(out)["model"]["name"] == NAME
-    assert b"asking the hub" in said and b"model.safetensors" in said and b"kB" in said
+    assert b"asking the hub" in said and b"model.safetensors" in said and b"kB" in said and b"of memory" in said
 
 
 def _read(terminal: int) -> bytes:

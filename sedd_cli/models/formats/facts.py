@@ -86,13 +86,16 @@ class Facts:
 
     @cached_property
     def token_ids(self) -> Mapping[str, int]:
-        """Ids of the tokens that the tokenizer's files add to its vocabulary."""
-        added = {str(token): int(i) for token, i in self._read("added_tokens.json").items()}
-        decoder = self._read("tokenizer_config.json").get("added_tokens_decoder") or {}
-        added |= {token["content"]: int(i) for i, token in decoder.items()}
-        if not added:
+        """Ids of the tokens that the tokenizer's files add to its vocabulary. Not every file names all of them."""
+        try:
             added = {token["content"]: token["id"] for token in self._read("tokenizer.json").get("added_tokens") or []}
-        return added
+            added |= {str(token): int(i) for token, i in self._read("added_tokens.json").items()}
+            decoder = self._read("tokenizer_config.json").get("added_tokens_decoder") or {}
+            return added | {token["content"]: int(i) for i, token in decoder.items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise NotLoadableError(
+                f"the special tokens in {self.folder} are damaged: {error!r}", "Fetch the tokenizer's files again."
+            ) from error
 
     def special_id(self, role: str) -> int | None:
         """The id of a special token, "mask", "bos" or "eos": as configs give it, else as the tokenizer's files do."""

@@ -19,6 +19,12 @@ def sections(facts: Facts, *, shift: bool, mask_id: int | None) -> dict[str, Any
             f"{facts.folder} stretches its positions ({scaling})",
             "sedd reads networks with plain rotary positions, and those of Llama 3.",
         )
+    kinds = set(table.get("layer_types") or []) | ({"sliding_attention"} if table.get("use_sliding_window") else set())
+    if windowed := kinds - {"full_attention"}:
+        raise NotLoadableError(
+            f"{facts.folder} has layers that do not see the whole canvas ({', '.join(sorted(windowed))})",
+            "sedd reads networks whose layers all do.",
+        )
     if table.get("hidden_act", "silu") != "silu" or table.get("mlp_bias"):
         raise NotLoadableError(f"{facts.folder} has an MLP of another kind", "sedd reads SwiGLU without biases.")
     return {

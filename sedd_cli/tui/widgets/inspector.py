@@ -80,8 +80,9 @@ def token_label(tokenizer: object, token: int) -> str:
 
     if not isinstance(tokenizer, Tokenizer):
         return str(token)
-    if token == tokenizer.end_of_text_id:
-        return "¶ end of text"
+    if token in tokenizer.special_ids:
+        name = "end of text" if token == tokenizer.end_of_text_id else inert(tokenizer.id_to_token(token))
+        return f"¶ {name}" if token in tokenizer.end_ids else name
     data = tokenizer.bytes_of(token)
     try:
         return f'"{inert(data.decode()).replace(chr(10), "↵").replace(chr(9), "→")}"'
