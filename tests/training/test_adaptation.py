@@ -36,7 +36,7 @@ def recipe(text: Path, start: Path, steps: int, *changes: str) -> Recipe:
         "phases": [{"objective": "simple", "steps": steps, "warmup": 5}],
         "report": {"steps": 1, "canvases": 4, "replicates": 2, "sample": False},
     }
-    return make_recipe(table, list(changes), "test")
+    return make_recipe({"dtype": "float32", **table}, list(changes), "test")
 
 
 def falls(session: TrainingSession) -> bool:

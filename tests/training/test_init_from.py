@@ -38,7 +38,7 @@ def onwards(text: Path, init_from: Path, *changes: str) -> Recipe:
         "phases": [{"objective": "simple", "steps": 8, "warmup": 2}],
         "report": {"steps": 1, "canvases": 4, "replicates": 2},
     }
-    return make_recipe(table, list(changes), "test")
+    return make_recipe({"dtype": "float32", **table}, list(changes), "test")
 
 
 def test_weights_and_tokenizer_are_the_checkpoints(text: Path, made: Path, tmp_path: Path) -> None:

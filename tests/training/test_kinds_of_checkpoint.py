@@ -41,7 +41,7 @@ def recipe(text: Path, kind: str, *changes: str) -> Recipe:
         "phases": [{"objective": objective, "steps": 60, "warmup": 5}],
         "report": {"canvases": 4, "replicates": 2},
     }
-    return make_recipe(table, list(changes), "test")
+    return make_recipe({"dtype": "float32", **table}, list(changes), "test")
 
 
 @pytest.fixture(scope="module", params=list(KINDS))

@@ -30,7 +30,7 @@ def recipe(text: Path, *changes: str) -> Recipe:
         ],
         "report": {"steps": 1, "canvases": 4, "replicates": 2, "sample": False},
     }
-    return make_recipe(table, list(changes), "test")
+    return make_recipe({"dtype": "float32", **table}, list(changes), "test")
 
 
 def command(recipe: Recipe, run: Path, *more: str) -> list[str]:

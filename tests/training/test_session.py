@@ -46,7 +46,7 @@ def recipe(text: Path, *changes: str) -> Recipe:
         ],
         "report": {"steps": 1, "canvases": 4, "replicates": 2},
     }
-    return make_recipe(table, list(changes), "test")
+    return make_recipe({"dtype": "float32", **table}, list(changes), "test")
 
 
 def finish(session: TrainingSession, stop_at: int | None = None) -> list[object]:
@@ -143,7 +143,7 @@ def test_resume_goes_on_bit_for_bit(text: Path, tmp_path: Path, stop_at: int) ->
 
 def test_the_precision_is_measured_once_and_changes_nothing_else(text: Path, tmp_path: Path) -> None:
     """As with the chosen one given, bit for bit; `auto` on resume is what the run began with."""
-    events = finish(TrainingSession(recipe(text), tmp_path / "auto", CPU), 4)
+    events = finish(TrainingSession(recipe(text, "dtype=auto"), tmp_path / "auto", CPU), 4)
     (note,) = next(event for event in events if isinstance(event, PreparationReport)).notes
     chosen = RunFolder(tmp_path / "auto").load_recipe().dtype
     assert re.fullmatch(rf"bfloat16: [\d,]+ tokens a second, float32: [\d,]+; training in {chosen}", note)
@@ -151,14 +151,14 @@ def test_the_precision_is_measured_once_and_changes_nothing_else(text: Path, tmp
     assert next(event for event in events if isinstance(event, PreparationReport)).notes == ()
     assert same(tmp_path / "auto", tmp_path / "given")
     finish(TrainingSession(recipe(text, "dtype=bfloat16"), tmp_path / "half", CPU), 4)
-    resumed = TrainingSession(recipe(text), tmp_path / "half", CPU, resume=True)
+    resumed = TrainingSession(recipe(text, "dtype=auto"), tmp_path / "half", CPU, resume=True)
     finish(resumed, 5)
     assert resumed.trainer.network.autocast == torch.bfloat16
 
 
 def test_measuring_leaves_the_generators(text: Path) -> None:
     before = torch.random.get_rng_state()
-    fastest_precision(recipe(text), 257, World())
+    fastest_precision(recipe(text, "dtype=auto"), 257, World())
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
