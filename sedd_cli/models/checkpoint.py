@@ -59,6 +59,11 @@ class Checkpoint:
         return isinstance(self.process, Causal)
 
     @property
+    def block_size(self) -> int | None:
+        """Of a network that reads by blocks; None where it sees the whole canvas."""
+        return self.config.model.block_size
+
+    @property
     def validation_bound(self) -> float | None:
         """Nats a token on its own validation text, from its provenance; None where that has none."""
         bound = self.config.provenance.get("bound")

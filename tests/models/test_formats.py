@@ -18,10 +18,11 @@ from tests.models.other_families import save_random
 from tests.models.test_backbone_seam import MASK, bytes_and_mask
 
 FULL_ATTENTION = ["mdlm", "llada", "dream", "a2d-qwen3", "a2d-qwen2-tied", "a2d-llama", "open-dcoder"]
+BY_BLOCKS = ["bd3lm", "a2d-qwen3-block8"]
 SHIFTED = ["dream", "open-dcoder"]
 
 
-@pytest.mark.parametrize("name", FULL_ATTENTION)
+@pytest.mark.parametrize("name", FULL_ATTENTION + BY_BLOCKS)
 def test_logits_are_those_of_its_own_code(name: str) -> None:
     ckpt, its = load_checkpoint(PARITY / name), load_file(PARITY / name / "cases.safetensors")
     logits = ckpt.model.backbone(its["x"], torch.zeros(len(its["x"])))
@@ -31,7 +32,7 @@ def test_logits_are_those_of_its_own_code(name: str) -> None:
     assert name in SHIFTED or ckpt.config.model.leading_id is None
 
 
-@pytest.mark.parametrize("name", FULL_ATTENTION)
+@pytest.mark.parametrize("name", FULL_ATTENTION + BY_BLOCKS)
 def test_scores_are_read_from_the_logits(name: str) -> None:
     """`log c - log(e^sigma - 1)` at MASK; where logits shift, the first token stands before the canvas."""
     ckpt, its = load_checkpoint(PARITY / name), load_file(PARITY / name / "cases.safetensors")
@@ -125,7 +126,7 @@ def changed(folder: Path, tmp_path: Path, **keys: object) -> Path:
         ("a2d-qwen3", {"model_type": "qwen3_moe"}, "mixture of experts"),
         ("a2d-qwen3", {"num_experts": 8}, "mixture of experts"),
         ("a2d-qwen3", {"quantization_config": {"quant_method": "gptq"}}, "quantised .gptq."),
-        ("a2d-qwen3", {"block_size": 8}, "block by block"),
+        ("mdlm", {"block_size": 8}, "MDLM that denoises block by block"),
         ("a2d-qwen3", {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "stretches its positions .yarn."),
         ("a2d-qwen3", {"model_type": "bert"}, "'bert', which is no masked diffusion model that sedd reads"),
         ("a2d-qwen3", {"hidden_size": None}, "hidden_size"),
@@ -167,5 +168,7 @@ def test_weights_in_bfloat16_are_read_within_its_rounding(tmp_path: Path) -> Non
 
 
 def test_every_layout_has_a_parity_case() -> None:
-    kinds = {json.loads((PARITY / name / "config.json").read_text())["model_type"] for name in FULL_ATTENTION}
+    kinds = {
+        json.loads((PARITY / name / "config.json").read_text())["model_type"] for name in FULL_ATTENTION + BY_BLOCKS
+    }
     assert {kind for layout in FORMATS for kind in layout.model_types} - kinds == {"qwen2 with a mask_token_id"}

@@ -48,9 +48,10 @@ class Rotary(nn.Module):
         super().__init__()
         self.register_buffer("inv_freq", inverse_frequencies(head_dim, base))
 
-    def angles(self, length: int) -> tuple[Tensor, Tensor]:
-        """(cos, sin) for positions 0 ... length - 1: (L, 1, D/H/2) each."""
-        angle = torch.arange(length, device=self.inv_freq.device).float()[:, None] * self.inv_freq.float()
+    def angles(self, length: int, start: int = 0) -> tuple[Tensor, Tensor]:
+        """(cos, sin) for `length` positions from `start` on: (L, 1, D/H/2) each."""
+        position = torch.arange(start, start + length, device=self.inv_freq.device)
+        angle = position.float()[:, None] * self.inv_freq.float()
         return angle.cos()[:, None], angle.sin()[:, None]
 
 

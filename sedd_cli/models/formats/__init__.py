@@ -7,15 +7,15 @@ a folder brings (`auto_map`) is never run.
 from collections.abc import Mapping
 
 from sedd_cli.errors import NotLoadableError
+from sedd_cli.models.formats.bd3lm import BD3LM
 from sedd_cli.models.formats.facts import Facts, Format
 from sedd_cli.models.formats.llada import LLADA
 from sedd_cli.models.formats.mdlm import MDLM
 from sedd_cli.models.formats.qwen import A2D, DREAM, OPEN_DCODER
 
-FORMATS: tuple[Format, ...] = (MDLM, LLADA, DREAM, A2D, OPEN_DCODER)
+FORMATS: tuple[Format, ...] = (MDLM, BD3LM, LLADA, DREAM, A2D, OPEN_DCODER)
 
 AUTOREGRESSIVE = ("qwen2", "qwen3", "llama")
-BLOCKS = ("bd3lm",)
 
 
 def find_format(facts: Facts) -> Format | None:
@@ -29,6 +29,11 @@ def find_format(facts: Facts) -> Format | None:
     _refuse(facts)
     for format in FORMATS:
         if format.recognises(facts):
+            if facts.first("block_size") and not format.by_blocks:
+                raise NotLoadableError(
+                    f"{facts.folder} is a {format.name} that denoises block by block (block_size)",
+                    f"sedd reads {' and '.join(f.name for f in FORMATS if f.by_blocks)} by blocks.",
+                )
             return format
     kind = table["model_type"]
     if kind in AUTOREGRESSIVE:
@@ -54,8 +59,3 @@ def _refuse(facts: Facts) -> None:
         )
     if "moe" in kind.lower() or any(table.get(key) for key in ("num_experts", "num_local_experts", "n_routed_experts")):
         raise NotLoadableError(f"{facts.folder} is a mixture of experts ({kind})", "sedd reads dense networks only.")
-    if kind in BLOCKS or facts.first("block_size"):
-        raise NotLoadableError(
-            f"{facts.folder} denoises block by block (block_size {facts.first('block_size') or 'of bd3lm'})",
-            "sedd reads networks that see the whole canvas; take a checkpoint named mdlm.",
-        )
