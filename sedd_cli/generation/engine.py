@@ -66,7 +66,7 @@ class Run:
         asked = resolved.asked
         self.checkpoint, self.request, self.rows = checkpoint, resolved, resolved.rows
         self.canvas = canvas or make_canvas(
-            checkpoint.tokenizer, resolved.length, asked.prompt or "", asked.suffix or ""
+            checkpoint.tokenizer, resolved.length, asked.prompt or "", asked.suffix or "", checkpoint.opening
         )
         self.sampler = make_sampler(
             checkpoint.process,

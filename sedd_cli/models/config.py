@@ -121,6 +121,7 @@ class Config(_Section):
 
     `tokens` can be written; `mask_id` is the state beside them (None: the last one, `tokens`), absorbing only.
     `trained_canvas`: whether `model.length` is the canvas of its training, not just the most that it can read.
+    `opens_with_end`: position 0 was never noised in training, and where no text stands there it holds end-of-text.
     `end_ids`: tokens that end a text, beside the tokenizer's own end-of-text token.
     """
 
@@ -131,6 +132,7 @@ class Config(_Section):
     d3pm: D3PMConfig | None = None
     model: SerializeAsAny[NetworkConfig]
     trained_canvas: bool = True
+    opens_with_end: bool = False
     end_ids: tuple[int, ...] = ()
     provenance: dict[str, object] = Field(default_factory=dict)
 

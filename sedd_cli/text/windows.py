@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from sedd_cli.diffusion.network import TrainedBlocks
 from sedd_cli.errors import UsageError
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import Gap
@@ -56,14 +57,18 @@ class Window:
     gap_positions: tuple[range, ...]
 
 
-def make_windows(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int) -> list[Window]:
+def make_windows(
+    tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int, blocks: TrainedBlocks | None = None
+) -> list[Window]:
     """Canvases of at most `length` tokens that hold every gap with tokens to write, nearby ones together.
 
     Kept text is tokenised separately, so that no token straddles the edge of a gap (except for an absorbed space). A
     canvas that reaches the end of the document ends with an end-of-text token. The cost depends on the gaps, not on
-    the document's length. Raises `UsageError` for a gap longer than the canvas.
+    the document's length. Of a network by `blocks`, which does not read what stands after a gap, nothing does.
+    Raises `UsageError` for a gap longer than the canvas.
     """
-    return [_window(tokenizer, document, gaps, group, length) for group in _groups(tokenizer, document, gaps, length)]
+    groups = _groups(tokenizer, document, gaps, length)
+    return [_window(tokenizer, document, gaps, group, length, blocks) for group in groups]
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,14 @@ def _gap_budget(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], l
     return MAX_GAP_SHARE * length
 
 
-def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group: _Group, length: int) -> Window:
+def _window(
+    tokenizer: Tokenizer,
+    document: str,
+    gaps: Sequence[SizedGap],
+    group: _Group,
+    length: int,
+    blocks: TrainedBlocks | None,
+) -> Window:
     inside = gaps[group.first : group.last + 1]
     begin, end = inside[0].begin, inside[-1].end
     # The text in another window's gap is not context: it is about to be replaced.
@@ -116,8 +128,10 @@ def _window(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group
     after = gaps[group.last + 1].begin if group.last + 1 < len(gaps) else len(document)
     reach = CHARACTERS_PER_TOKEN * length
     left = tokenizer.encode(document[max(before, begin - reach) : begin])
-    right = tokenizer.encode(document[end : min(after, end + reach)])
-    ends = group.last + 1 == len(gaps) and end + reach >= len(document)
+    if not left and blocks is not None and blocks.opening is not None:
+        left = [blocks.opening]
+    right = tokenizer.encode(document[end : min(after, end + reach)]) if blocks is None else []
+    ends = blocks is None and group.last + 1 == len(gaps) and end + reach >= len(document)
     if ends and tokenizer.end_of_text_id is not None:
         right.append(tokenizer.end_of_text_id)
     room = length - sum(gap.tokens for gap in inside) - sum(map(len, group.between))

@@ -29,6 +29,11 @@ def inherit(table: dict[str, Any], resume_dir: Path | None, source: str) -> None
     Raises `UsageError` if the table has other values, `NotLoadableError` if there is no such checkpoint.
     """
     config = read_config(resume_dir or find_checkpoint(table["start"]))
+    if config.model.block_size is not None:
+        raise UsageError(
+            f"{table['start']} denoises by blocks of {config.model.block_size}: such networks are not trained by sedd",
+            "Start from a checkpoint that sees the whole canvas.",
+        )
     if conflicts := list(_merge(table, {**sections_of(config), "tokenizer": FROM_CHECKPOINT})):
         raise UsageError(
             f"{source}: {', '.join(conflicts)} must be as in {table['start']}, the checkpoint to start from",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sedd_cli import Checkpoint, NotLoadableError, load_checkpoint
+from sedd_cli.diffusion.network import TrainedBlocks
 from sedd_cli.models.backbones.attention import Reach
 from sedd_cli.models.block_memory import BlockMemory
 from tests.conftest import PARITY
@@ -149,6 +150,6 @@ def test_one_block_of_the_whole_canvas_is_full_attention(tmp_path: Path) -> None
 def test_block_sizes_that_no_file_holds(tmp_path: Path) -> None:
     folder = changed(PARITY / "a2d-qwen3", tmp_path)
     snapshot = tmp_path / "models--dllm-hub--Qwen3-0.6B-diffusion-bd3lm-v0.1" / "snapshots" / "0"
-    assert load_checkpoint(shutil.copytree(folder, snapshot)).block_size == 32
+    assert load_checkpoint(shutil.copytree(folder, snapshot)).blocks == TrainedBlocks(32)
     with pytest.raises(NotLoadableError, match="by which blocks"):
         load_checkpoint(shutil.copytree(folder, tmp_path / "my-bd3lm"))

@@ -14,6 +14,7 @@ BUFFERS = ("sampling_eps_min", "sampling_eps_max")
 
 def _sections(facts: Facts) -> dict[str, Any]:
     sections, size = mdlm.sections(facts), facts.config["block_size"]
+    sections["opens_with_end"] = True
     # One block of the whole canvas is MDLM.
     sections["model"]["block_size"] = size if size < sections["model"]["length"] else None
     return sections
