@@ -7,8 +7,9 @@ from sedd_cli.errors import UsageError, check_integer
 
 
 def counted(number: int, thing: str) -> str:
-    """Return "1 token", "2 tokens"."""
-    return f"{number} {thing}{'s' * (number != 1)}"
+    """Return "1 token", "2,000 tokens", "2 canvases"."""
+    plural = "es" if thing.endswith("s") else "s"
+    return f"{number:,} {thing}{plural if number != 1 else ''}"
 
 
 @dataclass(frozen=True)
@@ -31,29 +32,32 @@ class WholeRange:
 
 
 @dataclass(frozen=True)
-class PositiveRange:
-    """Finite numbers above 0, of at most `most`."""
+class RealRange:
+    """Finite numbers above 0, or from 0 on (`zero`), of at most `most`."""
 
     most: int | None = None
+    zero: bool = False
 
     def __str__(self) -> str:
+        if self.zero:
+            return "a number, 0 or more" if self.most is None else f"a number from 0 to {self.most}"
         return "a number above 0" + ("" if self.most is None else f", at most {self.most}")
 
     @property
     def bounds(self) -> dict[str, Any]:
         """As keywords of a pydantic field."""
-        return {"gt": 0} if self.most is None else {"gt": 0, "le": self.most}
+        return {"ge" if self.zero else "gt": 0} | ({} if self.most is None else {"le": self.most})
 
     def check(self, name: str, value: float | None) -> float | None:
         """`value` as one of Python's numbers, or None. Raises `UsageError` if it is out of range."""
         if value is None:
             return None
-        if self.most is None and not 0 < value < float("inf"):
-            raise UsageError(f"{name} must be a number above 0, not {value}")
-        if self.most is not None and not 0 < value <= self.most:
-            raise UsageError(f"{name} must be above 0 and at most {self.most}, not {value}")
+        inside = value < float("inf") if self.most is None else value <= self.most
+        if not (inside and (value > 0 or (self.zero and value == 0))):
+            raise UsageError(f"{name} must be {self}, not {value}")
         return value if isinstance(value, int) else float(value)
 
 
 FROM_0, FROM_1 = WholeRange(0), WholeRange(1)
-POSITIVE, SHARE = PositiveRange(), PositiveRange(most=1)
+POSITIVE, SHARE = RealRange(), RealRange(most=1)
+NOT_NEGATIVE, SHARE_OR_0 = RealRange(zero=True), RealRange(most=1, zero=True)

@@ -24,6 +24,7 @@ from sedd_cli.evaluation.blocks import Blocks, make_blocks
 from sedd_cli.evaluation.likelihoods import Likelihood, LikelihoodEvaluation, LikelihoodRequest
 from sedd_cli.evaluation.plots import picture_of, require_plot
 from sedd_cli.evaluation.tables import Value, as_table
+from sedd_cli.ranges import counted
 from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.training.loop import DivergedError, StepReport
@@ -140,7 +141,7 @@ def row_of(arm: Arm, outcome: Outcome, found: Likelihood) -> dict[str, Value]:
         "error": round(found.standard_error * per_byte, 4),
         "data error": round((found.data_error or 0.0) * per_byte, 4),
         "parameters": outcome.parameters,
-        "ended": outcome.fault or f"after {outcome.steps} steps",
+        "ended": outcome.fault or f"after {counted(outcome.steps, 'step')}",
     }
 
 

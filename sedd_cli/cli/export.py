@@ -10,6 +10,7 @@ from sedd_cli.cli.output import check_outputs, file_or_stdout
 from sedd_cli.cli.replay import TraceFile, WhichRow, read_recording
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
+from sedd_cli.ranges import counted
 
 if TYPE_CHECKING:
     from sedd_cli.render.export import ExportFormat
@@ -60,7 +61,7 @@ def export(
     sample = read_recording(trace, row, terminal)
     data = export_recording(sample, format, step=step, speed=speed, width=width)
     write_file(out, data)
-    terminal.info(f"{out}: {sample.last} steps, {len(data) / 1000:.0f} kB")
+    terminal.info(f"{out}: {counted(sample.last, 'step')}, {len(data) / 1000:.0f} kB")
 
 
 def _format_of(out: Path) -> "ExportFormat":

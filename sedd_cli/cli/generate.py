@@ -13,7 +13,7 @@ from sedd_cli.atomic import STDOUT, descriptor_of
 from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import fetch_if_missing, load
 from sedd_cli.cli.output import Output, as_json, check_outputs, file_or_stdout, join_texts, read_prompt, stdin_waits
-from sedd_cli.cli.preview import preview
+from sedd_cli.cli.preview import canvas_frame, preview
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.distributed import launched, launched_rank, process_group
 from sedd_cli.errors import UsageError
@@ -93,7 +93,7 @@ def generate(
     with ExitStack() as stack:
         out = stack.enter_context(Output(file))
         fetch_if_missing(model, terminal)
-        with preview(model, None if chat else sampling, terminal) as view:
+        with preview(lambda: None if chat else canvas_frame(model, sampling), terminal) as view:
             from sedd_cli.cli.watch import report_steps, run_job
             from sedd_cli.generation.trace import TraceWriter
 
@@ -179,7 +179,7 @@ def _into_folder(
             terminal.info("stopped; the same command goes on with what is missing")
             raise typer.Exit(130) from None
         world.barrier()
-    terminal.info(f"{request.num_samples:,} samples in {output}")
+    terminal.info(f"{counted(request.num_samples, 'sample')} in {output}")
 
 
 def _warn(run: "Run", terminal: Terminal) -> None:

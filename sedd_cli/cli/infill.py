@@ -10,9 +10,10 @@ import typer
 
 from sedd_cli.atomic import STDOUT
 from sedd_cli.cli import options
-from sedd_cli.cli.checkpoints import load
+from sedd_cli.cli.checkpoints import fetch_if_missing, load
 from sedd_cli.cli.gaps import AskedGaps
 from sedd_cli.cli.output import Output, as_json, check_outputs
+from sedd_cli.cli.preview import document_frame, preview
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.generation.options import SamplingOptions
@@ -138,27 +139,29 @@ def infill(
         if in_place:
             check_writable(document)
         out = stack.enter_context(Output(output)) if printed else None
-        from sedd_cli.cli.watch import report_steps, run_job
-        from sedd_cli.generation.infill import Infilling, ranked
-        from sedd_cli.generation.request import Request
-        from sedd_cli.generation.trace import TraceWriter
-        from sedd_cli.text.gaps import check_gaps
+        fetch_if_missing(model, terminal)
+        with preview(lambda: document_frame(model, sampling, document, asked), terminal) as view:
+            from sedd_cli.cli.watch import report_steps, run_job
+            from sedd_cli.generation.infill import Infilling, ranked
+            from sedd_cli.generation.request import Request
+            from sedd_cli.generation.trace import TraceWriter
+            from sedd_cli.text.gaps import check_gaps
 
-        checkpoint = load(model, device, dtype, terminal, identified=json)
-        gaps = asked.of(document, checkpoint.tokenizer, terminal)
-        for gap in check_gaps(gaps, len(document.text)):
-            if gap.start == gap.end and gap.tokens is None:
-                terminal.warn(f"nothing stands in the gap {gap.start}:{gap.end}: --tokens N would write there")
-        started = time.monotonic()
-        if any(not isinstance(gap.tokens, int | None) for gap in gaps):
-            terminal.info("comparing how many tokens fit")
-        infilling = Infilling(checkpoint, Request(**asdict(sampling)), document.text, gaps)
-        report_steps(infilling, sampling.steps, terminal)
-        _report(infilling, terminal)
-        writer = TraceWriter(trace, infilling) if trace else None
-        if writer:
-            stack.callback(writer.discard)
-        finished = run_job(infilling, terminal, writer)
+            checkpoint = load(model, device, dtype, terminal, identified=json)
+            gaps = asked.of(document, checkpoint.tokenizer, terminal)
+            for gap in check_gaps(gaps, len(document.text)):
+                if gap.start == gap.end and gap.tokens is None:
+                    terminal.warn(f"nothing stands in the gap {gap.start}:{gap.end}: --tokens N would write there")
+            started = time.monotonic()
+            if any(not isinstance(gap.tokens, int | None) for gap in gaps):
+                terminal.info("comparing how many tokens fit")
+            infilling = Infilling(checkpoint, Request(**asdict(sampling)), document.text, gaps)
+            report_steps(infilling, sampling.steps, terminal)
+            _report(infilling, terminal)
+            writer = TraceWriter(trace, infilling) if trace else None
+            if writer:
+                stack.callback(writer.discard)
+            finished = run_job(infilling, terminal, writer, view)
         fillings = infilling.fillings()
         nats: dict[int, float] = {}
         try:

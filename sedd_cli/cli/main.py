@@ -23,9 +23,14 @@ from sedd_cli.cli.tui import tui
 from sedd_cli.distributed import LocalError, PeerLostError, launched_rank
 from sedd_cli.errors import SeddError
 
+NOT_PARSED = {
+    "Input should be a valid integer, unable to parse string as an integer": "it must be a whole number",
+    "Input should be a valid number, unable to parse string as a number": "it must be a number",
+}
+
 
 class Commands(Group):
-    """The commands. Removes pydantic's prefix from the message on a bad value, which typer passes on."""
+    """The commands. Rewords pydantic's messages on a bad value, which typer passes on."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         # The older name of `sedd plot`.
@@ -35,7 +40,7 @@ class Commands(Group):
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
-            error.message = error.message.removeprefix("Value error, ")
+            error.message = NOT_PARSED.get(error.message, error.message.removeprefix("Value error, "))
             raise
 
 

@@ -13,7 +13,8 @@ from sedd_cli.cli.output import file_or_stdout
 from sedd_cli.cli.terminal import Color
 from sedd_cli.generation.options import TABLE, CommandName, Entry, SamplingOptions
 
-SAMPLING, OUTPUT, MACHINE = "Sampling", "Output", "Checkpoint and machine"
+SAMPLING, ORDER, OUTPUT, MACHINE = "Sampling", "Order and corrections", "Output", "Checkpoint and machine"
+PANELS = {"sampling": SAMPLING, "order": ORDER, "machine": MACHINE}
 
 _output = partial(typer.Option, rich_help_panel=OUTPUT)
 _machine = partial(typer.Option, rich_help_panel=MACHINE)
@@ -86,7 +87,7 @@ def _parameter(entry: Entry, command: CommandName) -> inspect.Parameter:
         *option.flags,
         metavar=option.metavar,
         help=option.help if shown.help is None else shown.help,
-        rich_help_panel=SAMPLING if option.panel == "sampling" else MACHINE,
+        rich_help_panel=PANELS[option.panel],
         show_default=default not in (None, ""),
     )
     annotation = Annotated[entry.type, declared]  # type: ignore[name-defined]  # built at run time

@@ -158,7 +158,9 @@ def _report(evaluation: "ScoreEvaluation", terminal: Terminal) -> None:
     calls = counted(evaluation.calls_needed, "network call")
     terminal.info(f"{counted(len(evaluation.ids), 'token')}{cut}, {at_least}{calls}")
     if cut:
-        terminal.info(f"each window but the first shares at least {windows.overlap} tokens with the one before")
+        terminal.info(
+            f"each window but the first shares at least {counted(windows.overlap, 'token')} with the one before"
+        )
 
 
 def _run(evaluation: "ScoreEvaluation", terminal: Terminal) -> "tuple[Score | None, bool]":
@@ -176,7 +178,7 @@ def _run(evaluation: "ScoreEvaluation", terminal: Terminal) -> "tuple[Score | No
                     left = (time.monotonic() - started) * (announced_goal / result.replicates - 1)
                     if left > LONG_SECONDS:
                         terminal.info(
-                            f"{announced_goal} replicates, about {duration(left)} left; "
+                            f"{counted(announced_goal, 'replicate')}, about {duration(left)} left; "
                             "Ctrl-C reports the result so far"
                         )
     except KeyboardInterrupt:

@@ -19,6 +19,7 @@ from sedd_cli.cli.output import Output
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.distributed import launched, launched_rank, process_group
 from sedd_cli.errors import UsageError
+from sedd_cli.ranges import counted
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +70,12 @@ def train(
         ),
     ] = None,
     separator: Annotated[
-        str | None, typer.Option(metavar="LINE", help="The line between documents.", rich_help_panel=TRAINING)
+        str | None,
+        typer.Option(
+            metavar="LINE",
+            help="The line between documents. Default: the end-of-text token if the text has it, else a blank line.",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     text_key: Annotated[
         str | None, typer.Option(metavar="NAME", help="Key of the text in JSON objects.", rich_help_panel=TRAINING)
@@ -250,7 +256,8 @@ def _report_corpus(report: "CorpusReport", terminal: Terminal) -> None:
 def _prepared(event: "PreparationReport") -> str:
     resumed = f", resumed at step {event.resumed_at}" if event.resumed_at else ""
     return (
-        f"{event.tokens:,} tokens in {event.documents:,} documents ({event.canvases:,} canvases a pass), "
+        f"{counted(event.tokens, 'token')} in {counted(event.documents, 'document')} "
+        f"({counted(event.canvases, 'canvas')} a pass), "
         f"{event.validation_tokens:,} held out, vocabulary {event.vocabulary:,}, "
         f"{event.parameters / 1e6:.2f}M parameters{resumed}"
     )

@@ -8,7 +8,7 @@ from sedd_cli.generation.infill import Infilling
 from sedd_cli.generation.job import Job
 from sedd_cli.generation.trace import TraceWriter
 from sedd_cli.render.labels import network_label, run_title, step_label
-from sedd_cli.render.live import Frame, LiveView
+from sedd_cli.render.live import Frame, LiveView, pieces_of
 from sedd_cli.text.byte_level import end_of_text_position
 
 
@@ -56,9 +56,8 @@ def make_frame(job: Job, step: Step, calls: int) -> Frame:
     tokenizer, mask_id = checkpoint.tokenizer, checkpoint.mask_id
     end_id = tokenizer.end_of_text_id if tokenizer else None
     visible = [None if i == mask_id else i for i in ids]
-    texts = tokenizer.decode_each(visible) if tokenizer else [f" {i}" for i in ids]
     return Frame(
-        pieces=[None if i is None else "¶" if i == end_id else text for i, text in zip(visible, texts, strict=True)],
+        pieces=pieces_of(tokenizer, visible) if tokenizer else [None if i is None else f" {i}" for i in visible],
         kept=frozenset((~step.state.free).nonzero().squeeze(-1).tolist()),
         changed=frozenset(step.changed.tolist()),
         end=end_of_text_position(ids, end_id),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sedd_cli.ranges import FROM_1, POSITIVE, SHARE
+from sedd_cli.ranges import FROM_1, NOT_NEGATIVE, SHARE
 
 
 class Drawn(NamedTuple):
@@ -26,10 +26,10 @@ class Drawn(NamedTuple):
 class LogitsProcessor:
     """How the conditional is changed before a draw; the default changes nothing.
 
-    `temperature` divides the logits, then `top_k` keeps the k likeliest tokens and `top_p` the smallest set of
-    likeliest tokens that holds that much probability. `forbidden` tokens (not all of them) are never drawn,
-    `forbidden_at_space` ones not at `space_positions`, `forbidden_in_line` ones not at `line_positions`. Each changes
-    the law of the samples.
+    `temperature` divides the logits (at 0 the likeliest token is left, the first of equals), then `top_k` keeps the k
+    likeliest tokens and `top_p` the smallest set of likeliest tokens that holds that much probability. `forbidden`
+    tokens (not all of them) are never drawn, `forbidden_at_space` ones not at `space_positions`,
+    `forbidden_in_line` ones not at `line_positions`. Each changes the law of the samples.
 
     Raises `UsageError` for a value out of range.
     """
@@ -44,7 +44,7 @@ class LogitsProcessor:
     forbidden_in_line: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        POSITIVE.check("temperature", self.temperature)
+        NOT_NEGATIVE.check("temperature", self.temperature)
         FROM_1.check("top-k", self.top_k)
         SHARE.check("top-p", self.top_p)
 
@@ -65,6 +65,9 @@ class LogitsProcessor:
         if position is not None:
             logits = _exclude_at(logits, position, self.space_positions, self.forbidden_at_space)
             logits = _exclude_at(logits, position, self.line_positions, self.forbidden_in_line)
+        if self.temperature == 0:
+            best = logits.argmax(-1, keepdim=True)
+            return torch.full_like(logits, -torch.inf).scatter_(-1, best, 0.0)
         if self.temperature != 1.0:
             # Relative to the largest, which then stays finite however low the temperature.
             logits = (logits - logits.amax(-1, keepdim=True)) / self.temperature

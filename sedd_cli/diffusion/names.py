@@ -8,6 +8,10 @@ NoiseSampler = Literal["tweedie", "euler", "ancestral", "first-hitting"]
 """Samplers of a process with noise; the settings of the TUI offer them."""
 SamplerName = Literal[NoiseSampler, "left-to-right"]
 ScoreUse = Literal["normalised", "raw"]
+OrderName = Literal["random", "confidence", "margin", "entropy", "left-to-right"]
+"""Which masked positions are written first; `random` is the law of the process."""
+RemaskName = Literal["cap", "rescale", "confidence", "loop"]
+"""ReMDM's ways to return written tokens to MASK (2503.00307)."""
 ProcessName = Literal["absorbing", "uniform", "causal"]
 Estimator = Literal["lambda", "ao", "elbo", "d3pm", "autoregressive", "dwdse"]
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sedd_cli.errors import UsageError
 from sedd_cli.evaluation.names import Remainder, Separator
+from sedd_cli.ranges import counted
 from sedd_cli.text.byte_level import END_OF_TEXT
 from sedd_cli.text.tokenizer import Tokenizer
 
@@ -90,7 +91,7 @@ def make_blocks(
         groups.append(ids[full_length:][None])
     if not groups:
         raise UsageError(
-            f"the data hold {len(ids)} tokens, fewer than one block of {length}",
+            f"the data hold {counted(len(ids), 'token')}, fewer than one block of {length}",
             "Give more text, or --remainder keep, or a shorter --length."
             if len(ids)
             else "There is nothing to measure.",

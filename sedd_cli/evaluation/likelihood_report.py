@@ -11,6 +11,7 @@ from sedd_cli.evaluation.likelihoods import Band, Difference, Likelihood, Likeli
 from sedd_cli.evaluation.names import Remainder, Separator
 from sedd_cli.evaluation.tables import Value, as_lines, as_list, as_table, escape_markdown
 from sedd_cli.models.checkpoint import Checkpoint
+from sedd_cli.ranges import counted
 
 MEANING: Mapping[Estimator, str] = {
     "ao": "any-order (RADD, equation 2.16): an upper bound on -log p",
@@ -127,7 +128,7 @@ def difference_figures(difference: Difference) -> dict[str, Value]:
 
 def settings_of_data(data: DataSet, blocks: Blocks, separator: Separator, remainder: Remainder) -> dict[str, Value]:
     """The settings that decide which tokens are scored."""
-    left = "" if not blocks.dropped else f" ({blocks.dropped} tokens)"
+    left = "" if not blocks.dropped else f" ({counted(blocks.dropped, 'token')})"
     return {
         "data": data.name,
         "source": data.source,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sedd_cli.errors import UsageError
+from sedd_cli.ranges import counted
 from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.tokenizer import Tokenizer
 
@@ -41,7 +42,7 @@ def read_reference(
         full = list(islice((ids[:length] for ids in documents if len(ids) >= length), max_canvases))
         if not full:
             raise UsageError(
-                f"no document of {path} has {length} tokens, which prompt and completion need",
+                f"no document of {path} has {counted(length, 'token')}, which prompt and completion need",
                 "Lower --length, or give longer documents.",
             )
         return Reference(path.name, torch.tensor(full, device="cpu"))
@@ -51,7 +52,8 @@ def read_reference(
     total = sum(map(len, encoded))
     if total < length:
         raise UsageError(
-            f"{path} has {total} tokens, fewer than one canvas of {length}", "Give more text, or a lower --length."
+            f"{path} has {counted(total, 'token')}, fewer than one canvas of {length}",
+            "Give more text, or a lower --length.",
         )
     stream = torch.tensor([token for ids in encoded for token in ids], device="cpu")
     starts = torch.tensor([0, *map(len, encoded)], device="cpu").cumsum(0)[: min(max_canvases, len(encoded))]

@@ -17,6 +17,7 @@ from sedd_cli.evaluation.sample_metrics import EvaluatedText, SampleMetrics, Sam
 from sedd_cli.generation.engine import Run
 from sedd_cli.generation.request import Request
 from sedd_cli.models.checkpoint import Checkpoint
+from sedd_cli.ranges import counted
 from sedd_cli.text.canvas import Canvas, make_canvas
 from sedd_cli.text.tokenizer import require_tokenizer
 
@@ -79,7 +80,7 @@ class Evaluation:
         self.length, self.num = request.sampling.length or checkpoint.length, request.sampling.num_samples
         if sum(request.prompt_lengths) >= self.length:
             raise UsageError(
-                f"a prompt of {sum(request.prompt_lengths)} tokens fills the canvas of {self.length}",
+                f"a prompt of {counted(sum(request.prompt_lengths), 'token')} fills the canvas of {self.length}",
                 "Lower --prompt-tokens, or raise --length.",
             )
         self.reference = None if reference is None else self._read_reference(reference)
@@ -122,7 +123,8 @@ class Evaluation:
             yield Progress(sample_set.label, number + 1, call=False)
         for run in self.runs:
             sampler, steps, size = run.request.sampler, run.request.steps, run.request.batch_size
-            sample_set = SampleSet(sampler) if sampler in TOKEN_BY_TOKEN else SampleSet(f"{steps} steps", steps)
+            label = "1 step" if steps == 1 else f"{steps} steps"
+            sample_set = SampleSet(sampler) if sampler in TOKEN_BY_TOKEN else SampleSet(label, steps)
             self.sample_sets.append(sample_set)
             for first in range(0, self.num, size):
                 yield from self._sample(run, sample_set, run.rows[first : first + size], judge)

@@ -10,6 +10,7 @@ from sedd_cli.evaluation.sample_metrics import SampleMetrics, SampleSet
 from sedd_cli.evaluation.samples import Evaluation
 from sedd_cli.evaluation.tables import as_lines, printable
 from sedd_cli.generation.request import LAW_OPTIONS
+from sedd_cli.ranges import counted
 
 Results = Sequence[tuple[SampleSet, SampleMetrics]]
 
@@ -79,6 +80,7 @@ def _network_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     seen = (
         "as whole canvases, documents and what follows them" if request.full_canvas else "up to the end-of-text token"
     )
+    rows = "row 0" if evaluation.num == 1 else f"rows 0 to {evaluation.num - 1}"
     return [
         ("model", f"{checkpoint.name}, {checkpoint.parameterization}, {process}, sha256 {checkpoint.hash}"),
         ("precision", f"network {checkpoint.precision} on {checkpoint.device}; draws in float64"),
@@ -87,7 +89,7 @@ def _network_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("rejections", "none: every text that was drawn counts"),
         (
             "samples",
-            f"rows 0 to {evaluation.num - 1} of seed {evaluation.seed}, canvases of {evaluation.length} tokens",
+            f"{rows} of seed {evaluation.seed}, canvases of {counted(evaluation.length, 'token')}",
         ),
         *_prompt_facts(evaluation),
         ("texts", f"looked at {seen}"),
@@ -98,12 +100,12 @@ def _prompt_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     request = evaluation.request
     if request.conditional is None:
         return []
-    where = "first {}" if request.conditional == "prefix" else "first {} and last {}"
-    given = where.format(*request.prompt_lengths)
+    first, last = request.prompt_lengths
+    given = f"first {counted(first, 'token')}" if not last else f"first {first} and last {counted(last, 'token')}"
     return [
         (
             "given",
-            f"the {given} tokens of real texts (conditional, {request.conditional}); perplexity is of what was "
+            f"the {given} of real texts (conditional, {request.conditional}); perplexity is of what was "
             "written, given what stands before; all else is of texts with what was given",
         )
     ]

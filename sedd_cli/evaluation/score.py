@@ -17,6 +17,7 @@ from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.errors import UsageError, check_integer
 from sedd_cli.evaluation.replicates import check_until_error, next_round, replicates_needed
 from sedd_cli.models.checkpoint import Checkpoint
+from sedd_cli.ranges import counted
 from sedd_cli.text.tokenizer import require_tokenizer
 
 Order = Literal["any", "left-to-right"]
@@ -99,7 +100,8 @@ def make_score_windows(tokens: int, length: int, overlap: int | None = None) -> 
     overlap = length // 2 if overlap is None else overlap
     if overlap >= length:
         raise UsageError(
-            f"windows of {length} tokens cannot overlap by {overlap}", f"Give an overlap of at most {length - 1}."
+            f"windows of {counted(length, 'token')} cannot overlap by {overlap}",
+            f"Give an overlap of at most {length - 1}.",
         )
     length_used = min(length, tokens)
     last = tokens - length_used

@@ -74,9 +74,11 @@ class Run:
             name=resolved.sampler,
             score=asked.score,
             steps=resolved.steps,
-            free=int(self.canvas.free.sum()),
-            length=len(self.canvas.ids),
+            free=self.canvas.free,
             logits_processor=asked.logits_processor(self.canvas),
+            unmasking=asked.unmasking(),
+            end_ids=_end_ids(checkpoint),
+            trained_block=checkpoint.blocks.size if checkpoint.blocks else None,
         )
         self._latest: dict[int, tuple[Tensor, int, bool]] = {}
 
@@ -172,6 +174,10 @@ class Run:
             absorbs_space=bool(canvas.space_positions),
             full_canvas=full_canvas,
         )
+
+
+def _end_ids(checkpoint: Checkpoint) -> Sequence[int]:
+    return sorted(checkpoint.tokenizer.end_ids) if checkpoint.tokenizer else ()
 
 
 def _step(state: State, change: Change, nfe: int) -> Step:

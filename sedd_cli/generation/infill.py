@@ -108,7 +108,7 @@ class Infilling:
         self.newline = newline_of(document)
         reading = tokenizer.reading(self.newline)
         self.windows = make_windows(reading, document, self.sized_gaps, length, checkpoint.blocks)
-        self._runs: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], Run] = {}
+        self._runs: dict[tuple[object, ...], Run] = {}
         self._state: dict[int, State] = {}
         self._nfe: dict[int, int] = defaultdict(int)
         self._redrawn: dict[int, int] = defaultdict(int)
@@ -116,7 +116,9 @@ class Infilling:
     def run_of(self, window: Window) -> Run:
         """The run that fills windows of this size. Windows of one size share it, and so network calls."""
         canvas = window.canvas
-        key = (len(canvas.ids), int(canvas.free.sum()), canvas.space_positions, canvas.line_positions)
+        # Blocks are cut where the gaps stand; otherwise their number is enough.
+        free = tuple(canvas.free.tolist()) if self.request.asked.block else int(canvas.free.sum())
+        key = (len(canvas.ids), free, canvas.space_positions, canvas.line_positions)
         if key not in self._runs:
             self._runs[key] = Run(self.checkpoint, self.request, window.canvas)
         return self._runs[key]

@@ -12,10 +12,10 @@ from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.errors import UsageError
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
-from sedd_cli.text.gaps import DEFAULT_RANGE, Gap
+from sedd_cli.text.gaps import Gap, length_range
 from sedd_cli.text.line_ends import newline_of
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.text.windows import SizedGap, absorbs_space, make_windows, original_tokens
+from sedd_cli.text.windows import SizedGap, make_windows, size_gaps
 
 NEIGHBOURS = 4
 """Kept tokens on either side of a gap whose likelihood decides between lengths."""
@@ -56,14 +56,11 @@ def choose_lengths(
     """
     assert checkpoint.tokenizer is not None
     tokenizer = checkpoint.tokenizer.reading(newline_of(document))
-    gaps = [gap for gap in gaps if gap.start < gap.end or gap.tokens is not None]
-    ends = [0, *(gap.end for gap in gaps)][: len(gaps)]
-    absorbs = [absorbs_space(tokenizer, document, gap, after) for gap, after in zip(gaps, ends, strict=True)]
-    original_counts = [original_tokens(tokenizer, document, gap, after) for gap, after in zip(gaps, ends, strict=True)]
-    lengths = [_lengths(gap, count, length) for gap, count in zip(gaps, original_counts, strict=True)]
+    sized = size_gaps(tokenizer, document, gaps)
+    lengths = [_lengths(gap, size.tokens, length) for gap, size in sized]
     sized_gaps = [
-        SizedGap(gap.start, gap.end, min(max(count, candidates[0]), candidates[-1]), absorbed, gap.one_line)
-        for gap, absorbed, count, candidates in zip(gaps, absorbs, original_counts, lengths, strict=True)
+        replace(size, tokens=min(max(size.tokens, candidates[0]), candidates[-1]))
+        for (_, size), candidates in zip(sized, lengths, strict=True)
     ]
     pending = [(i, candidates) for i, candidates in enumerate(lengths) if len(candidates) > 1]
     chosen = []
@@ -71,20 +68,15 @@ def choose_lengths(
         nats, differences = _compare(checkpoint, tokenizer, document, sized_gaps, i, candidates, length)
         shortest = next(n for n, difference in differences.items() if difference.nats <= difference.standard_error)
         sized_gaps[i] = replace(sized_gaps[i], tokens=shortest)
-        chosen.append(ChosenLength(gaps[i], shortest, nats, differences))
+        chosen.append(ChosenLength(sized[i][0], shortest, nats, differences))
     return sized_gaps, chosen
 
 
 def _lengths(gap: Gap, original: int, longest: int) -> list[int]:
     """Lengths to compare, ascending; a single one if the length is known."""
-    if gap.tokens is None:
-        return [original]
-    if isinstance(gap.tokens, int):
-        return [gap.tokens]
-    if gap.tokens == "auto":
-        low, high = (max(1, original // 2), 2 * original) if original else DEFAULT_RANGE
-    else:
-        low, high = gap.tokens
+    low, high = length_range(gap.tokens, original)
+    if low == high:
+        return [low]
     # Leave room for the neighbours.
     high = min(high, longest - 2 * NEIGHBOURS)
     if high - low < CANDIDATES:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal, TypedDict, get_args, get_type_hints
 
-from sedd_cli.diffusion.names import NoiseSampler, SamplerName, ScoreUse
-from sedd_cli.ranges import FROM_0, FROM_1, POSITIVE, SHARE, PositiveRange, WholeRange
+from sedd_cli.diffusion.names import NoiseSampler, OrderName, RemaskName, SamplerName, ScoreUse
+from sedd_cli.ranges import FROM_0, FROM_1, NOT_NEGATIVE, SHARE, SHARE_OR_0, RealRange, WholeRange
 
 CommandName = Literal["generate", "infill", "eval samples"]
 
@@ -51,8 +51,8 @@ class Option:
     metavar: str = "N"
     commands: Mapping[CommandName, Shown] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
-    panel: Literal["sampling", "machine"] = "sampling"
-    range: WholeRange | PositiveRange | None = None
+    panel: Literal["sampling", "order", "machine"] = "sampling"
+    range: WholeRange | RealRange | None = None
     label: str = ""
     setting: Setting | None = None
 
@@ -68,8 +68,9 @@ class SamplingOptions:
     `length`: the canvas in tokens, prompt and suffix included (None: the checkpoint's). `seed`: None for a fresh
     one. `sampler`: None for tweedie, or of an autoregressive checkpoint left-to-right; `ancestral` takes the steps of
     the checkpoint's own chain, not `steps`. `score`: `normalised` reads the network's score as `p(x_i | unmasked)`,
-    `raw` as the original code does. `temperature`, `top_k`, `top_p` change the law of the samples. `batch_size`: rows
-    in one network call (None: one on a CPU, 16 elsewhere); it changes no sample on a CPU.
+    `raw` as the original code does. `temperature` (0: always the likeliest token), `top_k`, `top_p`, and those of
+    `diffusion.unmasking.Unmasking` (`order` to `horizon`) change the law of the samples, but `correct`. `batch_size`:
+    rows in one network call (None: one on a CPU, 16 elsewhere); it changes no sample on a CPU.
     """
 
     length: Annotated[
@@ -148,10 +149,10 @@ class SamplingOptions:
     temperature: Annotated[
         float,
         Option(
-            help="Below 1 sharpens each choice.",
+            help="Below 1 sharpens each choice; 0 takes the likeliest token.",
             metavar="X",
             commands=EVERYWHERE,
-            range=POSITIVE,
+            range=NOT_NEGATIVE,
             setting=Setting(sentence="Below 1 likely tokens become likelier, above 1 rare ones do."),
         ),
     ] = 1.0
@@ -177,6 +178,98 @@ class SamplingOptions:
             setting=Setting(
                 sentence="Draw from the likeliest tokens that hold this probability together.", blank="all tokens"
             ),
+        ),
+    ] = None
+    order: Annotated[
+        OrderName,
+        Option(
+            help=f"Which tokens are written first: {_one_of(get_args(OrderName))}. Random keeps the model's law.",
+            metavar="NAME",
+            commands=EVERYWHERE,
+            panel="order",
+            setting=Setting(
+                sentence="Which tokens are written first. Random keeps the model's law.",
+                accepts=_one_of(get_args(OrderName)),
+            ),
+        ),
+    ] = "random"
+    per_call: Annotated[
+        int | None,
+        Option(
+            help="Tokens written in a call of such an order; by default as many as --steps calls need.",
+            metavar="K",
+            commands=EVERYWHERE,
+            panel="order",
+            range=FROM_1,
+            label="per-call",
+        ),
+    ] = None
+    threshold: Annotated[
+        float | None,
+        Option(
+            help="Write every token that is surer than P, at least one.",
+            metavar="P",
+            commands=EVERYWHERE,
+            panel="order",
+            range=SHARE,
+        ),
+    ] = None
+    eos_confidence: Annotated[
+        float | None,
+        Option(
+            help="How sure an end of the text is at most: 0 writes it last.",
+            metavar="P",
+            commands=EVERYWHERE,
+            panel="order",
+            range=SHARE_OR_0,
+            label="eos-confidence",
+        ),
+    ] = None
+    remask: Annotated[
+        RemaskName | None,
+        Option(
+            help=f"Return written tokens to MASK on the way: {_one_of(get_args(RemaskName))} (ReMDM).",
+            metavar="NAME",
+            commands=EVERYWHERE,
+            panel="order",
+        ),
+    ] = None
+    eta: Annotated[
+        float | None,
+        Option(
+            help="How many of them return: cap 0.008, rescale 0.015, loop 0.02 by default.",
+            metavar="X",
+            commands=EVERYWHERE,
+            panel="order",
+            range=SHARE,
+        ),
+    ] = None
+    correct: Annotated[
+        int,
+        Option(
+            help="Draw N written tokens anew, given all others; keeps the model's law.",
+            commands=EVERYWHERE,
+            panel="order",
+            range=FROM_0,
+        ),
+    ] = 0
+    block: Annotated[
+        int | None,
+        Option(
+            help="Write blocks of B tokens, from left to right.",
+            metavar="B",
+            commands=EVERYWHERE,
+            panel="order",
+            range=FROM_1,
+        ),
+    ] = None
+    horizon: Annotated[
+        int | None,
+        Option(
+            help="MASKs shown after a block; all by default.",
+            commands=EVERYWHERE,
+            panel="order",
+            range=FROM_0,
         ),
     ] = None
     batch_size: Annotated[
@@ -206,6 +299,15 @@ class SamplingKeywords(TypedDict, total=False):
     temperature: float
     top_k: int | None
     top_p: float | None
+    order: OrderName
+    per_call: int | None
+    threshold: float | None
+    eos_confidence: float | None
+    remask: RemaskName | None
+    eta: float | None
+    correct: int
+    block: int | None
+    horizon: int | None
     batch_size: int | None
 
 

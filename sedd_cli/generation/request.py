@@ -7,6 +7,7 @@ from sedd_cli.diffusion.names import SamplerName
 from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import default_sampler
 from sedd_cli.diffusion.schedules import Discrete
+from sedd_cli.diffusion.unmasking import Unmasking
 from sedd_cli.errors import UsageError
 from sedd_cli.generation.options import TABLE, SamplingOptions, check_ranges
 from sedd_cli.models.checkpoint import Checkpoint
@@ -16,7 +17,9 @@ from sedd_cli.text.words import encode_ends
 NEW_TOKENS, LENGTH_STEP = 128, 32
 """Tokens to write by default with a checkpoint that has no canvas of its own; what canvases are a multiple of."""
 LAW_OPTIONS = tuple(TABLE[field.name] for field in fields(LogitsProcessor) if field.name in TABLE)
-"""The options that change the law of the samples: those that `LogitsProcessor` has a field of the same name for."""
+"""The options that change a draw: those that `LogitsProcessor` has a field of the same name for."""
+ORDER_OPTIONS = tuple(TABLE[field.name] for field in fields(Unmasking))
+"""The options that choose which positions are written when."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +30,17 @@ class Request(SamplingOptions):
         check_ranges(self)
         for name, text in (("prompt", self.prompt), ("suffix", self.suffix)):
             check_text(name, text or "")
+        self.unmasking()
 
     def logits_processor(self, canvas: Canvas | None = None) -> LogitsProcessor:
         """How draws are changed, and which tokens are excluded on a canvas."""
         names = ("forbidden", "space_positions", "forbidden_at_space", "line_positions", "forbidden_in_line")
         limits = {name: getattr(canvas, name) for name in names} if canvas else {}
         return LogitsProcessor(**{entry.name: getattr(self, entry.name) for entry in LAW_OPTIONS}, **limits)
+
+    def unmasking(self) -> Unmasking:
+        """Which positions are written when. Raises `UsageError` for options that exclude each other."""
+        return Unmasking(**{entry.name: getattr(self, entry.name) for entry in ORDER_OPTIONS})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from sedd_cli.models.int8 import is_quantised, quantise
 from sedd_cli.models.names import cached_repository, find_checkpoint
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.models.weights import read_weights
+from sedd_cli.ranges import counted
 from sedd_cli.text.tokenizer import Tokenizer
 
 
@@ -205,7 +206,7 @@ def read_tokenizer(folder: Path, config: Config, layout: Format | None = None) -
     size = config.tokens + (config.mask_id is not None)
     if tokenizer is not None and tokenizer.size > size:
         raise NotLoadableError(
-            f"the tokenizer in {folder} has {tokenizer.size} tokens, config.json says {config.tokens}",
+            f"the tokenizer in {folder} has {counted(tokenizer.size, 'token')}, config.json says {config.tokens}",
             "One of the two files is from another checkpoint.",
         )
     if tokenizer is not None:

@@ -42,7 +42,7 @@ def parse_hub_id(name: str, revision: str | None = None) -> tuple[str, str | Non
     if parts is None:
         raise UsageError(
             f"{name!r} is not the name of a repository on the hub",
-            f"Use OWNER/NAME, for example {', '.join(PUBLIC_CHECKPOINTS)}.",
+            f"Use OWNER/NAME, for example {next(iter(PUBLIC_CHECKPOINTS))}; sedd models list names more.",
         )
     repository, revision_in_name = parts
     if revision_in_name and revision and revision_in_name != revision:

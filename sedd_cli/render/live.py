@@ -13,6 +13,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from sedd_cli.render.inert import inert, one_line
+from sedd_cli.text.tokenizer import Tokenizer
 
 MASK = " ░░░"
 ASCII_MASK = " ___"
@@ -43,6 +44,12 @@ class Frame:
     @property
     def masks(self) -> int:
         return sum(piece is None for piece in self.pieces)
+
+
+def pieces_of(tokenizer: Tokenizer, ids: Sequence[int | None]) -> list[str | None]:
+    """The text of each token as a frame shows it, None for MASK."""
+    end_id, texts = tokenizer.end_of_text_id, tokenizer.decode_each(ids)
+    return [None if i is None else "¶" if i == end_id else text for i, text in zip(ids, texts, strict=True)]
 
 
 class LiveView:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sedd_cli.errors import UsageError
+from sedd_cli.ranges import counted
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
 from sedd_cli.text.words import encode_ends
 
@@ -56,7 +57,7 @@ def make_canvas(
     room = length - len(head) - len(tail)
     if room < 1:
         parts = " and ".join(
-            f"a {name} of {len(ids)} tokens" for name, ids in (("prompt", head), ("suffix", tail)) if ids
+            f"a {name} of {counted(len(ids), 'token')}" for name, ids in (("prompt", head), ("suffix", tail)) if ids
         )
         raise UsageError(
             f"{parts} leave{'s' * (not (head and tail))} no room on a canvas of {length}",

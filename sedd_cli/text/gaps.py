@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from sedd_cli.errors import UsageError, to_integer
+from sedd_cli.ranges import counted
 from sedd_cli.text.line_ends import read_as_lf
 from sedd_cli.text.tokenizer import Tokenizer
 
@@ -51,6 +52,15 @@ def check_gaps(gaps: Iterable[Gap], size: int) -> list[Gap]:
     return merged
 
 
+def length_range(tokens: Length, original: int) -> tuple[int, int]:
+    """The least and the most tokens of a gap in whose place `original` tokens stand."""
+    if tokens is None:
+        return original, original
+    if tokens == "auto":
+        return (max(1, original // 2), 2 * original) if original else DEFAULT_RANGE
+    return tokens if isinstance(tokens, tuple) else (tokens, tokens)
+
+
 def merged_length(left: Gap, right: Gap) -> Length:
     """The length of two gaps, touching or overlapping, merged into one."""
     a, b = left.tokens, right.tokens
@@ -68,7 +78,7 @@ def _check_gap(gap: Gap, size: int) -> Gap:
         raise UsageError(f"the gap {gap.start}:{gap.end} is reversed", "The start comes first: --mask 10:40.")
     if gap.start < 0 or gap.end > size:
         raise UsageError(
-            f"the gap {gap.start}:{gap.end} is out of range: the document has {size} characters",
+            f"the gap {gap.start}:{gap.end} is out of range: the document has {counted(size, 'character')}",
             f"Choose between 0 and {size}.",
         )
     bounds = gap.tokens if isinstance(gap.tokens, tuple) else (gap.tokens, gap.tokens)
@@ -121,7 +131,7 @@ def parse_span(span: str, units: Sequence[tuple[int, int]], size: int, tokens: L
     )
     if not (0 <= first <= count and 0 <= last <= count):
         raise UsageError(
-            f"the span {span} is out of range: the document has {count} {unit}",
+            f"the span {span} is out of range: the document has {counted(count, unit.removesuffix('s'))}",
             f"Choose between 0 and {count}; --unit sets what is counted.",
         )
     if first > last:

@@ -1,15 +1,18 @@
 """What the network sees of a document: canvases around its gaps."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-
-from sedd_cli.diffusion.network import TrainedBlocks
 from sedd_cli.errors import UsageError
-from sedd_cli.text.canvas import Canvas
+from sedd_cli.ranges import counted
 from sedd_cli.text.gaps import Gap
 from sedd_cli.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    # The first frame of a run is laid out before torch is imported, which takes longer than all the rest.
+    from sedd_cli.diffusion.network import TrainedBlocks
+    from sedd_cli.text.canvas import Canvas
 
 CHARACTERS_PER_TOKEN = 8
 """Characters of context encoded on either side, per token of the canvas; the nearest tokens are used."""
@@ -48,17 +51,45 @@ def original_tokens(tokenizer: Tokenizer, document: str, gap: Gap, after: int) -
     return len(tokenizer.encode(document[gap.start - absorbed : gap.end])) if gap.start < gap.end else 0
 
 
+def size_gaps(tokenizer: Tokenizer, document: str, gaps: Iterable[Gap]) -> list[tuple[Gap, SizedGap]]:
+    """Each gap that is written, with as many tokens as are asked for, or else as stood there.
+
+    Empty gaps without a requested length are dropped.
+    """
+    sized, after = [], 0
+    for gap in gaps:
+        if gap.start < gap.end or gap.tokens is not None:
+            tokens = gap.tokens if isinstance(gap.tokens, int) else original_tokens(tokenizer, document, gap, after)
+            absorbs = absorbs_space(tokenizer, document, gap, after)
+            sized.append((gap, SizedGap(gap.start, gap.end, tokens, absorbs, gap.one_line)))
+            after = gap.end
+    return sized
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The tokens of a window, None where they are to be written; `first` and `gap_positions` as in `Window`.
+
+    `from_start`: whether it holds the text before its first gap from the beginning of the document.
+    """
+
+    ids: list[int | None]
+    first: int
+    gap_positions: tuple[range, ...]
+    from_start: bool
+
+
 @dataclass(frozen=True)
 class Window:
     """A canvas and the positions of its gaps: gaps `first ... first + len(gap_positions) - 1` of the document."""
 
-    canvas: Canvas
+    canvas: "Canvas"
     first: int
     gap_positions: tuple[range, ...]
 
 
 def make_windows(
-    tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int, blocks: TrainedBlocks | None = None
+    tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int, blocks: "TrainedBlocks | None" = None
 ) -> list[Window]:
     """Canvases of at most `length` tokens that hold every gap with tokens to write, nearby ones together.
 
@@ -67,8 +98,15 @@ def make_windows(
     the document's length. Of a network by `blocks`, which does not read what stands after a gap, nothing does.
     Raises `UsageError` for a gap longer than the canvas.
     """
-    groups = _groups(tokenizer, document, gaps, length)
-    return [_window(tokenizer, document, gaps, group, length, blocks) for group in groups]
+    return [_window(tokenizer, gaps, layout) for layout in layouts(tokenizer, document, gaps, length, blocks)]
+
+
+def layouts(
+    tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int, blocks: "TrainedBlocks | None" = None
+) -> Iterator[Layout]:
+    """Lay out the canvases of `make_windows`, one after another. Needs no torch."""
+    for group in _groups(tokenizer, document, gaps, length):
+        yield _layout(tokenizer, document, gaps, group, length, blocks)
 
 
 @dataclass(frozen=True)
@@ -86,8 +124,8 @@ def _groups(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], lengt
     for i, gap in enumerate(gaps):
         if gap.tokens > length:
             raise UsageError(
-                f"a gap of {gap.tokens} tokens does not fit on a canvas of {length}",
-                f"The largest possible is {length} tokens: choose a shorter span, or ask for fewer tokens.",
+                f"a gap of {counted(gap.tokens, 'token')} does not fit on a canvas of {length}",
+                f"The largest possible is {counted(length, 'token')}: choose a shorter span, or ask for fewer tokens.",
             )
         if group is not None:
             between = document[gaps[i - 1].end : gap.begin]
@@ -113,14 +151,14 @@ def _gap_budget(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], l
     return MAX_GAP_SHARE * length
 
 
-def _window(
+def _layout(
     tokenizer: Tokenizer,
     document: str,
     gaps: Sequence[SizedGap],
     group: _Group,
     length: int,
-    blocks: TrainedBlocks | None,
-) -> Window:
+    blocks: "TrainedBlocks | None",
+) -> Layout:
     inside = gaps[group.first : group.last + 1]
     begin, end = inside[0].begin, inside[-1].end
     # The text in another window's gap is not context: it is about to be replaced.
@@ -136,24 +174,31 @@ def _window(
         right.append(tokenizer.end_of_text_id)
     room = length - sum(gap.tokens for gap in inside) - sum(map(len, group.between))
     on_left = min(len(left), max(room // 2, room - len(right)))
-    ids = left[len(left) - on_left :]
+    ids: list[int | None] = [*left[len(left) - on_left :]]
     gap_positions = []
     for gap, context in zip(inside, (*group.between, right[: room - on_left]), strict=True):
         gap_positions.append(range(len(ids), len(ids) + gap.tokens))
-        ids += [0] * gap.tokens + context
-    free = torch.zeros(len(ids), dtype=torch.bool, device="cpu")
-    for place in gap_positions:
-        free[place.start : place.stop] = True
-    forbidden = tokenizer.special_ids
-    space_positions = tuple(place.start for gap, place in zip(inside, gap_positions, strict=True) if gap.absorbs_space)
-    line_positions = tuple(i for gap, place in zip(inside, gap_positions, strict=True) if gap.one_line for i in place)
+        ids += [*[None] * gap.tokens, *context]
+    from_start = on_left == len(left) and not before and begin <= reach
+    return Layout(ids, group.first, tuple(gap_positions), from_start)
+
+
+def _window(tokenizer: Tokenizer, gaps: Sequence[SizedGap], layout: Layout) -> Window:
+    import torch
+
+    from sedd_cli.text.canvas import Canvas
+
+    inside = gaps[layout.first : layout.first + len(layout.gap_positions)]
+    places = list(zip(inside, layout.gap_positions, strict=True))
+    space_positions = tuple(place.start for gap, place in places if gap.absorbs_space)
+    line_positions = tuple(i for gap, place in places if gap.one_line for i in place)
     canvas = Canvas(
-        torch.tensor(ids, device="cpu"),
-        free,
-        forbidden=forbidden,
+        torch.tensor([i or 0 for i in layout.ids], device="cpu"),
+        torch.tensor([i is None for i in layout.ids], device="cpu"),
+        forbidden=tokenizer.special_ids,
         space_positions=space_positions,
         forbidden_at_space=tokenizer.non_space_tokens if space_positions else (),
         line_positions=line_positions,
         forbidden_in_line=tokenizer.line_end_tokens if line_positions else (),
     )
-    return Window(canvas, group.first, tuple(gap_positions))
+    return Window(canvas, layout.first, layout.gap_positions)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sedd_cli.atomic import AtomicFile
 from sedd_cli.errors import UsageError
+from sedd_cli.ranges import counted
 from sedd_cli.text.tokenizer import Tokenizer
 
 BATCH = 512
@@ -67,7 +68,7 @@ class PackedCorpus:
         self.documents, self.bytes = int(summary["documents"]), int(summary["bytes"])
         if summary["tokens"] < length and not wrap:
             raise UsageError(
-                f"the corpus {path.name} has {summary['tokens']} tokens, fewer than one canvas of {length}",
+                f"the corpus {path.name} has {counted(summary['tokens'], 'token')}, fewer than one canvas of {length}",
                 "Give more text, or a shorter canvas: --set model.length=64.",
             )
         self._tokens: npt.NDArray[np.uint32] = np.memmap(path.with_suffix(".tokens"), summary["dtype"], "r")

@@ -93,7 +93,8 @@ def _check_documents(corpus: Corpus, survey: Survey, least: int) -> None:
     if survey.documents < least:
         raise UsageError(
             f"{corpus.path} is a single document, so that none is left for validation",
-            "Split it (--separator), or give --set data.validation=PATH.",
+            "Put a blank line between its documents, or name the line that stands there, as --separator ---; or give "
+            "--set data.validation=PATH.",
         )
 
 

@@ -217,7 +217,7 @@ class RunActions(BaseScreen):
             )
             return
         filling = bool(scene.draft.masked)
-        count = self.settings.candidates if filling else 1
+        count, one_line = self.settings.candidates if filling else 1, self.settings.one_line
         last_seed, next_row = self._last_rows
         row = next_row if new_rows and self.seed == last_seed else 0
 
@@ -227,6 +227,7 @@ class RunActions(BaseScreen):
 
             if filling:
                 gaps = keep_lines(scene.draft.gaps, scene.draft.text, self.session.document.path)
+                gaps = [replace(gap, one_line=gap.one_line or one_line) for gap in gaps]
                 return Infilling(checkpoint, self._request(count, row), scene.draft.text, gaps)
             return Run(checkpoint, self._request(1, row, scene.draft.text))
 

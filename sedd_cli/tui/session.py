@@ -29,7 +29,7 @@ class EditingSession:
         self.backed_up = False
         """Whether a backup of the file's earlier content exists."""
         self._saved_moments: dict[int, Moment] = {}
-        """Moments that existed when the text was saved, by identity."""
+        """Moments that count as saved, by identity."""
         self._undo: list[Scene] = []
         self._redo: list[Scene] = []
 
@@ -93,9 +93,20 @@ class EditingSession:
         self.apply(replace(scene, branches=branches, current=0, at=0, verdicts={}))
 
     def mark_saved(self, document: Document) -> None:
-        """Record that the scene was saved: none of its existing moments counts as unsaved."""
+        """Record that the scene was saved.
+
+        No moment that exists counts as unsaved, also on the scenes that undo and redo bring back; but edits do unless
+        they led to the text that was saved.
+        """
         self.document, self.saved, self.backed_up = document, document.text, True
-        self._saved_moments = {id(moment): moment for branch in self.scene.branches for moment in branch.moments}
+        scenes = [*self._undo, self.scene, *self._redo]
+        branches = {branch for scene in scenes for branch in scene.branches}
+        saved = [moment for branch in branches for moment in branch.moments if not moment.edit]
+        for scene in scenes:
+            shown = scene.branch.moments[: scene.at + 1] if scene.branch is not None else []
+            if any(moment.edit for moment in shown) and scene.text == self.saved:
+                saved += shown
+        self._saved_moments = {id(moment): moment for moment in saved}
 
     @property
     def unsaved(self) -> bool:

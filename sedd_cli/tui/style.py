@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
+from sedd_cli.ranges import counted
 from sedd_cli.render.inert import one_line
 from sedd_cli.render.labels import network_label, step_label
 from sedd_cli.text.byte_level import end_of_text_position
@@ -148,7 +149,7 @@ def timeline_state(
     """
     branch = scene.branch
     if branch is None or scene.moment is None:
-        return TimelineState(label="nothing written yet")
+        return TimelineState(label=_idle_label(scene.draft))
     moment, at = scene.moment, scene.at
     left = branch.calls_left(branch.last)
     made, needed = branch.calls_made(at), branch.calls_made(branch.last) + left
@@ -168,6 +169,15 @@ def timeline_state(
         status.append("comparing the candidates")
     masks = tuple(m.masked for m in branch.moments)
     return TimelineState(at, branch.last, branch.last + left, playing, label_of(branch, at), tuple(status), masks)
+
+
+def _idle_label(draft: Draft) -> str:
+    """What a draft without a run awaits."""
+    gaps = len(draft.masked)
+    parts = [f"{counted(gaps, 'gap')} to write"] if gaps else []
+    if full := len(draft.marks) - gaps:
+        parts.append(f"{counted(full, 'gap')} to accept")
+    return ", ".join(parts) or ("no gap to write" if draft.text else "nothing written yet")
 
 
 def label_of(branch: "Branch", at: int) -> str:
@@ -192,7 +202,7 @@ def branch_name(branch: "Branch") -> str:
     if branch.parent is not None:
         parts.append(f"from moment {branch.forked_at}")
     left = branch.calls_left(branch.last)
-    return " · ".join([*parts, f"{left} calls to go"] if left else parts)
+    return " · ".join([*parts, f"{counted(left, 'call')} to go"] if left else parts)
 
 
 def texts_of(branch: "Branch") -> list[str]:

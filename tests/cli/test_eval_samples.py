@@ -56,6 +56,12 @@ def test_without_a_judge_there_are_the_figures_that_need_none(sedd: Sedd) -> Non
     assert sedd(*QUICK, "--steps", "2", "-q").stderr == ""
 
 
+def test_one_call_and_one_text_are_no_plurals(sedd: Sedd) -> None:
+    result = sedd("eval", "samples", "--num", "1", "--steps", "1", "--length", "8")
+    assert "1 network call\n" in result.stderr and "1 step: 1 text, " in result.stderr
+    assert "row 0 of seed 0, canvases of 8 tokens" in result.stdout.decode()
+
+
 def test_json_holds_settings_judge_rows_and_texts(
     sedd: Sedd, built_in: Checkpoint, judge: str, reference: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -293,3 +293,9 @@ def test_a_bad_choice_is_told_in_plain_words(sedd: Sedd) -> None:
     ):
         refused = sedd(*arguments)
         assert refused.code == 2 and f"Invalid value for {option}: 'foo' is not one of" in refused.stderr
+
+
+def test_what_is_no_number_is_told_in_plain_words(sedd: Sedd) -> None:
+    for option, kind in (("--steps", "a whole number"), ("--temperature", "a number")):
+        refused = sedd("generate", option, "many")
+        assert refused.code == 2 and f"Invalid value for '{option}': it must be {kind} " in refused.stderr

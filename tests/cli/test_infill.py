@@ -285,10 +285,7 @@ def test_gap_is_importable() -> None:
     assert Gap(1, 2).tokens is None
 
 
-def test_a_mask_that_cuts_words_is_told_with_the_words(
-    sedd: Sedd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("SEDD_MODEL")
+def test_a_mask_that_cuts_words_is_told_with_the_words(sedd: Sedd, tmp_path: Path) -> None:
     path = tmp_path / "a story.txt"
     text = "She ran to the park. Don't stop."
     path.write_text(text)
@@ -362,14 +359,11 @@ def test_a_document_of_crlf_stays_one(sedd: Sedd, monkeypatch: pytest.MonkeyPatc
     assert matched.startswith(b"Tom ran.\r\n\r\nSam ") and matched.endswith(b"\r\n\r\nThe end.\r\n")
 
 
-def test_candidates_are_listed_with_what_they_wrote(
-    sedd: Sedd, built_in: Checkpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("SEDD_MODEL")
+def test_candidates_are_listed_with_what_they_wrote(sedd: Sedd, shallow: Checkpoint) -> None:
     text = "She ran to the park and swam.\n" * 2
     options = ("--mask", "4:19", "--mask", "34:36", "-n", "2", "--tokens", "20", *QUICK)
     result = sedd("infill", "-", *options, stdin=text.encode())
-    best = infill(built_in, text, [Gap(4, 19, 20), Gap(34, 36, 20)], num_samples=2, steps=8, seed=7)
+    best = infill(shallow, text, [Gap(4, 19, 20), Gap(34, 36, 20)], num_samples=2, steps=8, seed=7)
     lines = [line for line in result.stderr.splitlines() if " nats: " in line]
     assert len(lines) == 2 and all(40 < len(line) <= 80 for line in lines)
     for line, filling in zip(lines, best, strict=True):

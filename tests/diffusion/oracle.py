@@ -11,7 +11,6 @@ from sedd_cli.diffusion.names import SAMPLERS
 from sedd_cli.diffusion.network import Network, Scored
 from sedd_cli.diffusion.processes import Absorbing, Process
 from sedd_cli.diffusion.samplers import Sampler, State
-from sedd_cli.diffusion.samplers.reveal_first import TimedSampler
 from sedd_cli.diffusion.schedules import Cosine, Geometric, LogLinear
 
 ABSORBING_SAMPLERS = tuple(e.name for e in SAMPLERS if "absorbing" in e.factories and e.grid != "chain")
@@ -209,15 +208,15 @@ def one_hot(x: Tensor, states: int) -> Tensor:
 
 
 def run_states(sampler: Sampler, network: Network, states: Sequence[State]) -> list[State]:
-    """Every state to its end, in one call all that are left; where states of a call share a step, all of one step."""
-    out = list(states)
-    while pending := [i for i, s in enumerate(out) if sampler.calls_left(s)]:
-        if not isinstance(sampler, TimedSampler):
-            first = min(out[i].step for i in pending)
-            pending = [i for i in pending if out[i].step == first]
-        for i, (state, _) in zip(pending, sampler.advance([out[i] for i in pending], network), strict=True):
-            out[i] = state
-    return out
+    """Every state to its end, in one call all that are ready together."""
+    out = {id(s): s for s in states}
+    owner = {id(s): id(s) for s in states}
+    while pending := [s for s in out.values() if sampler.calls_left(s)]:
+        ready = sampler.ready(pending)
+        for before, (state, _) in zip(ready, sampler.advance(ready, network), strict=True):
+            key = owner.pop(id(before))
+            out[key], owner[id(state)] = state, key
+    return list(out.values())
 
 
 def start_states(sampler: Sampler, ids: Tensor, free: Tensor, rows: int, seed: int = 0) -> list[State]:

@@ -59,7 +59,7 @@ def test_samples_follow_the_law_from_left_to_right(prompt: list[int]) -> None:
     start[: len(prompt)] = torch.tensor(prompt, dtype=torch.int64)
     network = Next()
     assert default_sampler(PROCESS) == "left-to-right"
-    sampler = make_sampler(PROCESS, LogLinear(), name="left-to-right", free=L - len(prompt), length=L)
+    sampler = make_sampler(PROCESS, LogLinear(), name="left-to-right", free=torch.arange(L) >= len(prompt))
     states = start_states(sampler, start, start == TOKENS, 2400)
     assert all(sampler.calls_left(s) == L - len(prompt) == sampler.num_updates for s in states)
     done = run_states(sampler, network, states)
@@ -70,7 +70,7 @@ def test_samples_follow_the_law_from_left_to_right(prompt: list[int]) -> None:
 
 
 def test_a_step_tells_what_it_wrote() -> None:
-    sampler = make_sampler(PROCESS, LogLinear(), name="left-to-right", free=L, length=L)
+    sampler = make_sampler(PROCESS, LogLinear(), name="left-to-right", free=torch.full((L,), True))
     state = sampler.start(EMPTY, EMPTY == TOKENS, 0, 0)
     for i in range(L):
         ((after, change),) = sampler.advance([state], Next())
@@ -83,14 +83,18 @@ def test_a_step_tells_what_it_wrote() -> None:
 
 def test_the_logits_processor_applies() -> None:
     greedy = make_sampler(
-        PROCESS, LogLinear(), name="left-to-right", free=L, length=L, logits_processor=LogitsProcessor(top_k=1)
+        PROCESS,
+        LogLinear(),
+        name="left-to-right",
+        free=torch.full((L,), True),
+        logits_processor=LogitsProcessor(top_k=1),
     )
     ids = ids_of(run_states(greedy, Next(), start_states(greedy, EMPTY, EMPTY == TOKENS, 20)))
     assert len(ids.unique(dim=0)) == 1
 
 
 def test_what_stands_after_a_gap_cannot_be_taken_into_account() -> None:
-    sampler = make_sampler(PROCESS, LogLinear(), name="left-to-right", free=2, length=L)
+    sampler = make_sampler(PROCESS, LogLinear(), name="left-to-right", free=torch.arange(L) >= L - 2)
     with pytest.raises(UsageError, match="left to right"):
         sampler.start(EMPTY, torch.tensor([True, True, False]), 0, 0)
     done = run_states(sampler, Next(), [sampler.start(EMPTY, EMPTY == TOKENS, 0, 0)])[0]
@@ -101,10 +105,10 @@ def test_what_stands_after_a_gap_cannot_be_taken_into_account() -> None:
 @pytest.mark.parametrize("process", [Absorbing(TOKENS), Uniform(TOKENS)], ids=lambda p: type(p).__name__)
 def test_the_two_kinds_are_not_mixed_up(process: Absorbing | Uniform) -> None:
     with pytest.raises(UsageError, match="tweedie"):
-        make_sampler(process, LogLinear(), name="left-to-right", free=L, length=L)
+        make_sampler(process, LogLinear(), name="left-to-right", free=torch.full((L,), True))
     for name in ("tweedie", "euler", "first-hitting", "ancestral"):
         with pytest.raises(UsageError, match="left-to-right"):
-            make_sampler(PROCESS, LogLinear(), name=name, free=L, length=L)  # type: ignore[arg-type]
+            make_sampler(PROCESS, LogLinear(), name=name, free=torch.full((L,), True))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="autoregressive"):
         estimate(Next(), process, LogLinear(), SPACE.canvases(), estimator="autoregressive")
     estimators: tuple[Estimator, ...] = ("lambda", "ao", "elbo", "d3pm", "dwdse")

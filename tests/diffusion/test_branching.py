@@ -40,13 +40,13 @@ TIMED = ["tweedie", "euler", "first-hitting"]
 
 def named(name: str, steps: int = 6) -> tuple[Sampler, Oracle]:
     if name == "uniform":
-        sampler = make_sampler(UNIFORM, LogLinear(), steps=steps, free=L, length=L)
+        sampler = make_sampler(UNIFORM, LogLinear(), steps=steps, free=torch.full((L,), True))
         return sampler, Oracle(SPACE, UNIFORM)
     if name == "raw":
         factor = 0.6 + 0.7 * rand(L, 1, seed=81)
-        sampler = make_sampler(ABSORBING, LogLinear(), score="raw", steps=steps, free=L, length=L)
+        sampler = make_sampler(ABSORBING, LogLinear(), score="raw", steps=steps, free=torch.full((L,), True))
         return sampler, Oracle(SPACE, ABSORBING, tilt=factor.log())
-    sampler = make_sampler(ABSORBING, LogLinear(), name=name, steps=steps, free=L, length=L)  # type: ignore[arg-type]
+    sampler = make_sampler(ABSORBING, LogLinear(), name=name, steps=steps, free=torch.full((L,), True))  # type: ignore[arg-type]
     return sampler, Oracle(SPACE, ABSORBING)
 
 

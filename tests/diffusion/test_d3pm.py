@@ -311,7 +311,7 @@ def ancestral_law(chain: Chain, network: Oracle) -> Tensor:
 def test_samples_follow_the_chain(process: Process, steps: int, mixture: Mixture) -> None:
     chain = chain_of(process, steps, mixture=mixture)
     network = Oracle(SPACE, process, tilt=0.4 * randn(L, TOKENS, seed=77), normalised=True)
-    sampler = make_sampler(process, chain.noise, name="ancestral", free=L, length=L)
+    sampler = make_sampler(process, chain.noise, name="ancestral", free=torch.full((L,), True))
     assert sampler.num_updates == steps
     states = run_states(sampler, network, start_states(sampler, EMPTY, EMPTY == TOKENS, 2400))
     law = ancestral_law(chain, network)
@@ -334,7 +334,7 @@ def test_the_posterior_mixture_is_tweedie_on_the_chains_grid() -> None:
 def test_absorbing_calls_are_few_and_known_and_a_prompt_is_kept() -> None:
     chain, network = chain_of(ABSORBING, 1000), Oracle(SPACE, ABSORBING)
     start = torch.tensor([TOKENS, 1, TOKENS])
-    sampler = make_sampler(ABSORBING, chain.noise, name="ancestral", free=2, length=L)
+    sampler = make_sampler(ABSORBING, chain.noise, name="ancestral", free=torch.arange(L) >= L - 2)
     assert isinstance(sampler, RevealFirst) and sampler.num_updates == 1000
     states = start_states(sampler, start, start == TOKENS, 2400)
     assert all(sampler.calls_left(s) <= 2 for s in states)
@@ -346,6 +346,6 @@ def test_absorbing_calls_are_few_and_known_and_a_prompt_is_kept() -> None:
 @pytest.mark.parametrize("process", [ABSORBING, UNIFORM], ids=lambda p: type(p).__name__)
 def test_what_is_no_d3pm_is_refused(process: Process) -> None:
     with pytest.raises(UsageError, match="ancestral"):
-        make_sampler(process, LogLinear(), name="ancestral", free=L, length=L)
+        make_sampler(process, LogLinear(), name="ancestral", free=torch.full((L,), True))
     with pytest.raises(UsageError, match="normalised"):
-        make_sampler(process, chain_of(process, 3).noise, name="ancestral", score="raw", free=L, length=L)
+        make_sampler(process, chain_of(process, 3).noise, name="ancestral", score="raw", free=torch.full((L,), True))

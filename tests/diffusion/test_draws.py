@@ -228,7 +228,6 @@ def test_probability_and_entropy_are_those_before_shaping() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"temperature": 0.0},
         {"temperature": -1.0},
         {"temperature": math.inf},
         {"temperature": math.nan},

@@ -98,7 +98,7 @@ def test_samplers_draw_the_same_tokens(name: SamplerName, score: ScoreUse, promp
 
 
 def test_first_hitting_follows_the_law_of_the_data() -> None:
-    sampler = make_sampler(MIDDLE, NOISE, name="first-hitting", free=L, length=L)
+    sampler = make_sampler(MIDDLE, NOISE, name="first-hitting", free=torch.full((L,), True))
     empty = torch.full((L,), MIDDLE.mask_id)
     network = Renamed(Oracle(SPACE, LAST))
     ids = ids_of(run_states(sampler, network, start_states(sampler, empty, empty == MIDDLE.mask_id, 2400)))
@@ -109,7 +109,7 @@ def test_tokens_are_forbidden_by_their_ids() -> None:
     empty = torch.full((L,), MIDDLE.mask_id)
     # MASK itself among them changes nothing.
     logits_processor = LogitsProcessor(forbidden=(2, 1), space_positions=(0,), forbidden_at_space=(3,))
-    sampler = make_sampler(MIDDLE, NOISE, steps=4, free=L, length=L, logits_processor=logits_processor)
+    sampler = make_sampler(MIDDLE, NOISE, steps=4, free=torch.full((L,), True), logits_processor=logits_processor)
     states = start_states(sampler, empty, empty == MIDDLE.mask_id, 100)
     ids = ids_of(run_states(sampler, Renamed(Oracle(SPACE, LAST)), states))
     assert set(ids[:, 0].tolist()) == {0} and set(ids[:, 1:].flatten().tolist()) == {0, 3}

@@ -57,7 +57,7 @@ def unnormalised() -> Oracle:
 
 
 def absorbing_sampler(noise: Schedule, start: Tensor, **settings: object) -> Sampler:
-    return make_sampler(ABSORBING, noise, free=int((start == MASK).sum()), length=L, **settings)  # type: ignore[arg-type]
+    return make_sampler(ABSORBING, noise, free=start == MASK, **settings)  # type: ignore[arg-type]
 
 
 def sampled(sampler: Sampler, network: Oracle, start: Tensor, rows: int = SAMPLES) -> Tensor:
@@ -207,7 +207,7 @@ def test_the_unnormalised_score_gives_negative_weights_and_another_law(method: M
 def test_uniform_samples_follow_the_chain(noise: Schedule, method: Method, steps: int, spoilt: bool) -> None:
     tilt = 1.5 * (rand(L, TOKENS, seed=42) - 0.5) if spoilt else None
     network = Oracle(SPACE, UNIFORM, tilt=tilt)
-    sampler = make_sampler(UNIFORM, noise, name=method, steps=steps, free=L, length=L)
+    sampler = make_sampler(UNIFORM, noise, name=method, steps=steps, free=torch.full((L,), True))
     start = torch.full((TOKENS**L,), 1 / TOKENS**L, dtype=torch.float64)
     law = chain_law(UNIFORM, network, make_grid(noise, steps), method, start)
     assert chi_square_p(counts_of(sampled(sampler, network, ALL_MASK), TOKENS), law) > UNLIKELY
@@ -215,7 +215,7 @@ def test_uniform_samples_follow_the_chain(noise: Schedule, method: Method, steps
 
 @both_methods
 def test_uniform_steps_keep_clamped_tokens(method: Method) -> None:
-    sampler = make_sampler(UNIFORM, LogLinear(), name=method, steps=4, free=2, length=L)
+    sampler = make_sampler(UNIFORM, LogLinear(), name=method, steps=4, free=torch.arange(L) >= L - 2)
     network = Oracle(SPACE, UNIFORM)
     ids = sampled(sampler, network, CLAMPED, rows=50)
     assert bool((ids[:, 1] == 1).all()) and len(ids.unique(dim=0)) > 1
@@ -228,7 +228,9 @@ def test_the_first_noise_of_the_uniform_process_leaves_no_line_end_in_a_line(met
     limits = LogitsProcessor(line_positions=(0, 2), forbidden_in_line=(1,))
     drawn = []
     for processor in (limits, LogitsProcessor()):
-        sampler = make_sampler(UNIFORM, LogLinear(), name=method, steps=2, free=L, length=L, logits_processor=processor)
+        sampler = make_sampler(
+            UNIFORM, LogLinear(), name=method, steps=2, free=torch.full((L,), True), logits_processor=processor
+        )
         drawn.append(sampled(sampler, Oracle(SPACE, UNIFORM), ALL_MASK, rows=300))
     for position, limited in enumerate((True, False, True)):
         assert bool((drawn[0][:, position] == 1).any()) != limited
@@ -373,4 +375,4 @@ def test_first_hitting_goes_from_the_latest_time_down_and_asks_for_one_position(
 )
 def test_what_a_process_does_not_have_is_refused(process: Process, settings: dict[str, object]) -> None:
     with pytest.raises(UsageError):
-        make_sampler(process, LogLinear(), free=L, length=L, **settings)  # type: ignore[arg-type]
+        make_sampler(process, LogLinear(), free=torch.full((L,), True), **settings)  # type: ignore[arg-type]

@@ -13,6 +13,10 @@ SETTINGS = [
     {"score": "raw"},
     {"prompt": "One day, Tom", "suffix": " the end."},
     {"temperature": 0.7, "top_k": 50, "top_p": 0.9},
+    {"order": "confidence", "correct": 2},
+    {"order": "entropy", "threshold": 0.3},
+    {"remask": "cap", "eta": 0.2},
+    {"block": 16, "horizon": 8},
 ]
 
 
@@ -218,7 +222,7 @@ def test_a_chosen_word_stays(shallow: Checkpoint) -> None:
         ({"batch_size": 0}, "batch size"),
         ({"seed": -1}, "seed"),
         ({"row": -1}, "row"),
-        ({"temperature": 0.0}, "temperature"),
+        ({"temperature": -0.1}, "temperature"),
         ({"temperature": float("nan")}, "temperature"),
         ({"top_k": 0}, "top-k"),
         ({"top_p": 1.5}, "top-p"),

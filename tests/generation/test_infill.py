@@ -35,12 +35,12 @@ def rest_of(text: str, spans: list[tuple[int, int]]) -> list[str]:
     document=st.text(alphabet="aé🌍\u0301 \t\r\n\ufeff.b", min_size=1, max_size=40) | st.text(min_size=1, max_size=30),
     data=st.data(),
 )
-def test_outside_the_gaps_nothing_changes(document: str, data: st.DataObject, built_in: Checkpoint) -> None:
+def test_outside_the_gaps_nothing_changes(document: str, data: st.DataObject, shallow: Checkpoint) -> None:
     document = document.encode(errors="ignore").decode() or "a"
     edges = sorted(data.draw(st.lists(st.integers(0, len(document)), min_size=2, max_size=6, unique=True)))
     gaps = [Gap(a, b, data.draw(st.sampled_from([None, 1, 3]))) for a, b in zip(edges[::2], edges[1::2], strict=False)]
     # At this temperature any token comes, bytes that are no text among them.
-    run = Infilling(built_in, Request(steps=4, seed=1, temperature=50.0), document, gaps)
+    run = Infilling(shallow, Request(steps=4, seed=1, temperature=50.0), document, gaps)
     steps = list(run.steps())
     (filling,) = run.fillings()
     assert filling.complete and rest_of(filling.text, filling.spans) == rest_of(
@@ -54,9 +54,9 @@ def test_outside_the_gaps_nothing_changes(document: str, data: st.DataObject, bu
     assert "<|endoftext|>" not in filling.text
 
 
-def test_bytes_that_are_no_text_are_drawn_again(built_in: Checkpoint) -> None:
+def test_bytes_that_are_no_text_are_drawn_again(shallow: Checkpoint) -> None:
     request = Request(steps=8, seed=3, num_samples=3, temperature=1000.0)
-    run = Infilling(built_in, request, STORY, [Gap(20, 60, 60)])
+    run = Infilling(shallow, request, STORY, [Gap(20, 60, 60)])
     list(run.steps())
     fillings = run.fillings()
     assert any(filling.redrawn for filling in fillings)
@@ -82,22 +82,22 @@ def test_an_empty_gap_is_the_identity_and_with_tokens_an_insertion(built_in: Che
     assert more.text[:17] == STORY[:17] and more.text.endswith(STORY[17:]) and len(more.text) > len(STORY)
 
 
-def test_candidates_are_ranked_and_depend_on_seed_and_row_alone(built_in: Checkpoint) -> None:
+def test_candidates_are_ranked_and_depend_on_seed_and_row_alone(shallow: Checkpoint) -> None:
     gaps = [(42, 60), (76, 90)]
-    several = infill(built_in, STORY, gaps, seed=5, num_samples=3, steps=8)
+    several = infill(shallow, STORY, gaps, seed=5, num_samples=3, steps=8)
     assert [f.nats for f in several] == sorted(f.nats for f in several)
     assert len({f.text for f in several}) > 1
     for filling in several:
-        (alone,) = infill(built_in, STORY, gaps, seed=5, row=filling.row, steps=8)
+        (alone,) = infill(shallow, STORY, gaps, seed=5, row=filling.row, steps=8)
         assert (alone.text, alone.nfe) == (filling.text, filling.nfe)
     # Ranking takes most of the time, and this one's place depends on it.
     assert alone.nats == several[-1].nats
 
 
-def test_windows_of_a_long_document_are_filled_each_with_numbers_of_its_own(built_in: Checkpoint) -> None:
+def test_windows_of_a_long_document_are_filled_each_with_numbers_of_its_own(shallow: Checkpoint) -> None:
     document = STORY * 30
     at = [k * len(STORY) for k in (2, 15, 28)]
-    run = Infilling(built_in, Request(steps=8, seed=2, length=64), document, [Gap(i + 42, i + 60) for i in at])
+    run = Infilling(shallow, Request(steps=8, seed=2, length=64), document, [Gap(i + 42, i + 60) for i in at])
     list(run.steps())
     (filling,) = run.fillings()
     assert len(run.windows) == 3
@@ -106,8 +106,8 @@ def test_windows_of_a_long_document_are_filled_each_with_numbers_of_its_own(buil
     assert rest_of(filling.text, filling.spans) == rest_of(document, [(i + 42, i + 60) for i in at])
 
 
-def test_a_stopped_run_shows_what_is_masked_as_markers(built_in: Checkpoint) -> None:
-    run = Infilling(built_in, Request(steps=64, seed=2), STORY, [Gap(42, 60)])
+def test_a_stopped_run_shows_what_is_masked_as_markers(shallow: Checkpoint) -> None:
+    run = Infilling(shallow, Request(steps=64, seed=2), STORY, [Gap(42, 60)])
     next(iter(run.steps()))
     (filling,) = run.fillings()
     assert not filling.complete and "[[" in filling.text[slice(*filling.spans[0])]
@@ -279,14 +279,14 @@ def test_a_document_of_both_line_ends_is_written_with_the_more_frequent() -> Non
 
 
 @pytest.mark.parametrize("options", [{}, {"sampler": "first-hitting"}, {"score": "raw"}])
-def test_a_gap_of_one_line_holds_no_line_end(built_in: Checkpoint, options: dict[str, object]) -> None:
+def test_a_gap_of_one_line_holds_no_line_end(shallow: Checkpoint, options: dict[str, object]) -> None:
     document = "Tom ran.\n\nSam sat.\n\nAnn ate.\n\nThe end.\n"
     places = document.index("Ann"), document.index("The end")
 
     def run(*one_line: bool) -> Infilling:
         gaps = [Gap(at, at, 16, only) for at, only in zip(places, one_line, strict=True)]
         request = Request(**{"steps": 8, "seed": 1, "num_samples": 2, **options})  # type: ignore[arg-type]
-        infilling = Infilling(built_in, request, document, gaps)
+        infilling = Infilling(shallow, request, document, gaps)
         list(infilling.steps())
         return infilling
 
@@ -300,6 +300,6 @@ def test_a_gap_of_one_line_holds_no_line_end(built_in: Checkpoint, options: dict
     assert not line_ends(limited)[0] and line_ends(limited)[1] and line_ends(run(True, True)) == [0, 0]
     (window,) = limited.windows
     first, second = (place.start + 1 for place in window.gap_positions)
-    assert built_in.tokenizer is not None
-    (newline,) = built_in.tokenizer.encode("\n")
+    assert shallow.tokenizer is not None
+    (newline,) = shallow.tokenizer.encode("\n")
     assert newline in window.canvas.excluded_at(first) and newline not in window.canvas.excluded_at(second)

@@ -52,6 +52,8 @@ def same_as_the_run(job: Job, lines: list[bytes], steps: list[Step]) -> Recordin
         {"sampler": "first-hitting"},
         {"sampler": "euler", "score": "raw", "length": 16},
         {"prompt": "They lived happily ever after.", "seed": 1, "steps": 32, "length": 64},
+        {"remask": "cap", "eta": 0.3, "steps": 16},
+        {"order": "margin", "block": 8, "correct": 3},
     ],
 )
 def test_every_moment_of_a_text(built_in: Checkpoint, options: dict[str, object]) -> None:

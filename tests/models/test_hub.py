@@ -253,7 +253,7 @@ def test_refusals(hub: Hub, run: Run, status: int, headers: dict[str, str], code
 
 
 def test_names_that_are_none(hub: Hub, run: Run) -> None:
-    failed(run("download", "tinystories"), 2, "not the name of a repository", "OWNER/NAME")
+    failed(run("download", "tinystories"), 2, "not the name of a repository", "OWNER/NAME", "sedd models list")
     failed(run("download", f"{NAME}@a", "--revision", "b"), 2, "two revisions")
     failed(run("download", "some--one/tiny"), 2, "not the name of a repository")
     failed(run("models", "path", "runs/some--run"), 3, "neither built in nor a folder")

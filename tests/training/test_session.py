@@ -389,6 +389,7 @@ def test_the_command(text: Path, tmp_path: Path, sedd: Sedd) -> None:
     [
         ("", [], 2, "holds no text"),
         ("one line and no more", [], 2, "is a single document"),
+        ("one line and no more", [], 2, "Put a blank line between its documents"),
         ("a\n\nb\n\nc", [], 2, "fewer than one canvas"),
         ("caf\xe9\n\nau lait", [], 3, "is not UTF-8: byte 0xe9 at offset 3"),
         ("a\n\nb", ["--tokenizer", "bpe:9"], 2, "a BPE vocabulary has"),

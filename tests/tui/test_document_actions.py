@@ -479,9 +479,11 @@ async def test_all_are_accepted_or_rejected(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await seat.loaded()
         await two_gaps(seat)
+        assert "2 gaps to write" in seat.seen
         await seat.go()
         written = STORY.replace("upon", seat.scene.written(0)).replace("dog", seat.scene.written(1))
         await seat.press("A")
+        assert "no gap to write" in seat.seen and "nothing written" not in seat.seen
         assert seat.scene.text == seat.scene.draft.text == written and not seat.scene.draft.marks
         await seat.press("u", "X")
         assert seat.scene.text == seat.scene.draft.text == STORY and not seat.scene.draft.marks
@@ -811,11 +813,13 @@ async def test_what_is_edited_is_not_put_under_a_run_again(opened: Opened) -> No
 
 
 @one_size
-async def test_gaps_within_a_line_of_a_table_stay_on_it(opened: Opened) -> None:
+async def test_gaps_within_a_line_of_a_table_or_where_that_is_set_stay_on_it(opened: Opened) -> None:
     text = "1,Once upon a time,dog\r\n2,The end,cat\r\n"
     async with opened(text) as seat:
         await seat.loaded()
-        for name, stays in (("story.csv", True), ("story.txt", False)):
+        for name, one_line in (("story.csv", False), ("story.txt", False), ("story.txt", True)):
+            stays = one_line or name == "story.csv"
+            seat.main_screen.settings = seat.main_screen.settings.model_copy(update={"one_line": one_line})
             seat.session.document = replace(seat.session.document, path=seat.folder / name)
             await seat.press("home", "ctrl+right", "m")
             await seat.go()

@@ -18,7 +18,7 @@ from sedd_cli.render.diff import diff_parts
 from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
 from sedd_cli.tui.screens.confirm_dialog import ConfirmDialog
 from sedd_cli.tui.screens.diff import DiffLines, DiffScreen
-from sedd_cli.tui.screens.fields import FIELDS, NUMBERS, SAMPLERS, WHOLE
+from sedd_cli.tui.screens.fields import CHOICES, FIELDS, NUMBERS, WHOLE
 from sedd_cli.tui.screens.help import HelpScreen
 from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.screens.settings import SettingsScreen
@@ -323,7 +323,8 @@ class TestSettings:
             await pilot.press("enter")
             await pilot.pause()
             (answer,) = app.answers
-        assert answer == Settings(**values, sampler=SAMPLERS[-1], lock_seed=True, theme=answer.theme, heat=False)
+        values |= {name: names[-1] for name, names in CHOICES.items()}
+        assert answer == Settings(**values, lock_seed=True, one_line=True, theme=answer.theme, heat=False)
         assert answer.theme != "textual-dark" and answer.theme in app.available_themes
 
     async def test_up_and_down_move_between_fields(self) -> None:
@@ -344,7 +345,7 @@ class TestSettings:
     async def test_a_fault_is_told_live_and_keeps_the_form_open(self) -> None:
         cases = [
             ("steps", "9" * 5000, "must be a whole number, 1 or more"),
-            ("temperature", "nan", "must be a number above 0"),
+            ("temperature", "nan", "must be a number, 0 or more"),
             ("device", "gpu", "must be auto, cpu, cuda, cuda:N or mps"),
         ]
         async with host(form()) as (app, pilot):

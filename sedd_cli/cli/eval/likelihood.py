@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 from sedd_cli.evaluation.names import Format, Remainder, Separator, Split
+from sedd_cli.ranges import counted
 
 if TYPE_CHECKING:
     from sedd_cli.evaluation.blocks import Blocks
@@ -92,8 +93,8 @@ def run_evaluation(evaluation: "LikelihoodEvaluation", name: str, terminal: Term
 
     blocks, started, announced = evaluation.blocks, time.monotonic(), False
     terminal.info(
-        f"{name}: {blocks.num_tokens:,} tokens in {len(blocks):,} blocks, "
-        f"{'at least ' if evaluation.request.until_error else ''}{evaluation.calls_needed:,} network calls"
+        f"{name}: {counted(blocks.num_tokens, 'token')} in {counted(len(blocks), 'block')}, "
+        f"{'at least ' if evaluation.request.until_error else ''}{counted(evaluation.calls_needed, 'network call')}"
     )
     try:
         with terminal.progress() as count:
@@ -131,7 +132,7 @@ def compare_with_float32(
 
     request = evaluation.request
     x0 = evaluation.blocks.groups[0][:FLOAT32_BLOCKS]
-    terminal.info(f"comparing {checkpoint.precision} with float32 on {len(x0)} blocks")
+    terminal.info(f"comparing {checkpoint.precision} with float32 on {counted(len(x0), 'block')}")
     try:
         return fidelity(in_float32, checkpoint, x0, estimator=request.estimator_for(checkpoint), seed=request.seed)
     except KeyboardInterrupt:

@@ -16,6 +16,7 @@ from sedd_cli.cli.output import as_json
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
 from sedd_cli.generation.options import SamplingOptions
+from sedd_cli.ranges import counted
 
 if TYPE_CHECKING:
     from sedd_cli.evaluation.judge_model import JudgeModel
@@ -174,8 +175,8 @@ def _report(evaluation: "Evaluation", num: int, terminal: Terminal) -> None:
     if reference is None:
         terminal.info("no reference: no figures of real text, and no MAUVE; --reference FILE gives them")
     elif len(reference.canvases) < num:
-        terminal.warn(f"{reference.name} has only {len(reference.canvases)} documents for {num} texts")
-    terminal.info(f"{evaluation.calls_needed} network calls")
+        terminal.warn(f"{reference.name} has only {counted(len(reference.canvases), 'document')} for {num} texts")
+    terminal.info(counted(evaluation.calls_needed, "network call"))
 
 
 def _run(evaluation: "Evaluation", judge: "JudgeModel | None", terminal: Terminal) -> None:
@@ -184,7 +185,7 @@ def _run(evaluation: "Evaluation", judge: "JudgeModel | None", terminal: Termina
     with suppress(KeyboardInterrupt), terminal.progress() as count:
         for progress in evaluation.run(judge):
             calls += progress.call
-            count(f"{progress.label}, {progress.done} texts", calls, needed)
+            count(f"{progress.label}, {counted(progress.done, 'text')}", calls, needed)
             if not progress.call and progress.done == evaluation.num and evaluation.sample_sets:
                 seconds = evaluation.sample_sets[-1].seconds / evaluation.num
-                terminal.info(f"{progress.label}: {progress.done} texts, {seconds:.2f} s each")
+                terminal.info(f"{progress.label}: {counted(progress.done, 'text')}, {seconds:.2f} s each")

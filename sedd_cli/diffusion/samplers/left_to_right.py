@@ -52,4 +52,4 @@ class LeftToRight(TimedSampler):
 
 def make_left_to_right(setup: Setup) -> LeftToRight:
     assert isinstance(setup.process, Causal)
-    return LeftToRight(setup.process, setup.logits_processor, setup.free)
+    return LeftToRight(setup.process, setup.logits_processor, setup.free_count)

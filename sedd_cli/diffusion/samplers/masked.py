@@ -34,6 +34,12 @@ class Call:
         self.entropy[at] = drawn.entropy.cpu()
         self.written[at] = True
 
+    def keep(self, chosen: Tensor) -> None:
+        """Return to MASK what was written at other positions than those chosen (B, L)."""
+        assert self.space.mask_id is not None
+        self.ids = self.ids.masked_fill(self.written & ~chosen, self.space.mask_id)
+        self.written &= chosen
+
     def change(self, row: int, step: int, t: float, sigma: float) -> Change:
         positions = self.written[row].nonzero().squeeze(-1)
         return Change(step, t, sigma, positions, self.probability[row, positions], self.entropy[row, positions])

@@ -136,4 +136,4 @@ def make_reveal_first(setup: Setup) -> RevealFirst:
 
 def make_first_hitting(setup: Setup) -> FirstHitting:
     assert isinstance(setup.process, Absorbing)
-    return FirstHitting(setup.process, setup.logits_processor, setup.noise, setup.free_fraction, setup.free)
+    return FirstHitting(setup.process, setup.logits_processor, setup.noise, setup.free_fraction, setup.free_count)

@@ -31,6 +31,12 @@ class State:
     """Index of the next step; of a sampler that writes token by token, the number of tokens written."""
     reached: float = 1.0
     """The survival that the canvas as a whole has reached: 1 at the start, 0 at the end."""
+    confidence: Tensor | None = None
+    """float64: the probability with which positions were written; of samplers that read it."""
+    corrections: int = 0
+    """Gibbs updates made."""
+    block: int = 0
+    """The block that is being written; `step`, `reached` and `corrections` are those of its run."""
 
 
 class Change(NamedTuple):

@@ -2,10 +2,11 @@
 
 from typing import Any, NamedTuple, get_args
 
-from sedd_cli.diffusion.names import NoiseSampler
+from sedd_cli.diffusion.names import NoiseSampler, OrderName
 from sedd_cli.tui.settings import SAMPLING, Settings, validation_error
 
-SAMPLERS: tuple[NoiseSampler, ...] = get_args(NoiseSampler)
+CHOICES: dict[str, tuple[str, ...]] = {"sampler": get_args(NoiseSampler), "order": get_args(OrderName)}
+"""Settings that are chosen from a list, besides the theme."""
 
 
 def _of_type(kind: type) -> set[str]:
@@ -14,7 +15,7 @@ def _of_type(kind: type) -> set[str]:
 
 
 WHOLE, NUMBERS = _of_type(int), _of_type(float)
-SELF_EXPLANATORY = {"sampler", "lock_seed", "theme", "heat"}
+SELF_EXPLANATORY = {*CHOICES, "lock_seed", "one_line", "theme", "heat"}
 """Those whose control shows the possible values."""
 
 
@@ -50,6 +51,7 @@ FIELDS = (
     *(Field(e.name, e.option.setting.sentence, e.option.setting.blank) for e in SAMPLING.values() if e.option.setting),
     Field("lock_seed", "Use the same seed for every run of a session."),
     Field("candidates", "Fillings of a document's gaps to choose from."),
+    Field("one_line", "Write no line end in a gap. Within a line of .csv, .srt and the like, none is in any case."),
     Field("theme", "The colours of everything."),
     Field("heat", "Show as colour how sure the model was of a token."),
 )

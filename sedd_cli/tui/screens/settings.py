@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Select, Static, Switch
 
 from sedd_cli.tui.screens.dialog import Dialog, InertHighlighter, inert_content, stylesheet
-from sedd_cli.tui.screens.fields import FIELDS, SAMPLERS, Field, error_text, format_value, parse_value
+from sedd_cli.tui.screens.fields import CHOICES, FIELDS, Field, error_text, format_value, parse_value
 from sedd_cli.tui.settings import Settings
 
 WIDE = 44
@@ -57,8 +57,8 @@ class SettingsScreen(Dialog[Settings | None]):
         if isinstance(value, bool):
             yield Switch(value, animate=False, id=field.name)
             yield Static(_state(value), classes="state", markup=False)
-        elif field.name in ("sampler", "theme"):
-            names = SAMPLERS if field.name == "sampler" else sorted(self.app.available_themes)
+        elif field.name in (*CHOICES, "theme"):
+            names = CHOICES.get(field.name) or sorted(self.app.available_themes)
             value = value if value in names else self.app.theme
             options = [(Text(name), str(name)) for name in names]
             yield Select(options, value=value, allow_blank=False, compact=True, id=field.name)

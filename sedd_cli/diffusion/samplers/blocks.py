@@ -1,0 +1,147 @@
+"""Block by block, from left to right; within a block any absorbing sampler (LLaDA, 2502.09992; BD3-LM, 2503.09573).
+
+A block is written given those before it. Later ones are MASK, as far as the horizon; beyond it they are not shown.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from sedd_cli.diffusion.network import Network, Scored
+from sedd_cli.diffusion.processes import Absorbing
+from sedd_cli.diffusion.samplers.setup import Setup
+from sedd_cli.diffusion.samplers.state import Change, Sampler, State
+from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked
+from sedd_cli.errors import UsageError
+
+
+@dataclass(frozen=True)
+class UpTo:
+    """A network that is shown the first `end` positions, and the noise at which as many of them are masked."""
+
+    network: Network
+    noise: Schedule
+    mask_id: int
+    end: int
+
+    def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
+        x, where = x[:, : self.end], where[:, : self.end]
+        sigma = sigma_of_masked(self.noise, torch.eq(x, self.mask_id).double().mean(1))
+        return self.network.log_scores(x, sigma, where)
+
+
+@dataclass(frozen=True)
+class Blocks(Sampler):
+    """`runs`: the sampler of each block; `edges`: where blocks begin, and the last one ends.
+
+    `horizon`: MASKs shown after a block; None: the whole canvas is.
+    """
+
+    process: Absorbing
+    noise: Schedule
+    runs: tuple[Sampler, ...]
+    edges: tuple[int, ...]
+    horizon: int | None
+
+    @property
+    def num_updates(self) -> int:
+        return sum(run.num_updates for run in self.runs)
+
+    @property
+    def exact_calls(self) -> bool:
+        return all(run.exact_calls for run in self.runs)
+
+    def start(self, ids: Tensor, free: Tensor, seed: int, row: int) -> State:
+        return self.runs[0].start(ids, free, seed, row)
+
+    def calls_left(self, state: State) -> int:
+        return sum(self.runs[s.block].calls_left(s) for s in self._pieces(state))
+
+    def ready(self, states: Sequence[State]) -> list[State]:
+        blocks = [self._current(s).block for s in states]
+        first = [s for s, block in zip(states, blocks, strict=True) if block == min(blocks)]
+        pieces = [self._current(s) for s in first]
+        ready = {id(piece) for piece in self.runs[min(blocks)].ready(pieces)}
+        return [s for s, piece in zip(first, pieces, strict=True) if id(piece) in ready]
+
+    def advance(self, states: Sequence[State], network: Network) -> list[tuple[State, Change]]:
+        pieces = [self._current(s) for s in states]
+        (block,) = {piece.block for piece in pieces}
+        made = sum(run.num_updates for run in self.runs[:block])
+        shown = UpTo(network, self.noise, self.process.mask_id, self._end(block, len(states[0].ids)))
+        return [
+            (replace(after, free=state.free), change._replace(step=made + change.step))
+            for state, (after, change) in zip(states, self.runs[block].advance(pieces, shown), strict=True)
+        ]
+
+    def remask(self, state: State, positions: Tensor) -> State:
+        """The run goes back to the first of the blocks, if that was written already."""
+        block_of = torch.bucketize(positions, torch.tensor(self.edges[1:-1], device="cpu"), right=True)
+        current, free = self._current(state), state.free.index_fill(0, positions, True)
+        for block in sorted(set(block_of.tolist()), reverse=True):
+            inside = self._inside(block, state)
+            ended = replace(state, block=block, reached=0.0, step=self.runs[block].num_updates)
+            piece = _run_like(state, current) if block == current.block else ended
+            # MASKs of other blocks do not count.
+            hidden = replace(piece, ids=state.ids.masked_fill(~inside, -1), free=free & inside)
+            after = self.runs[block].remask(hidden, positions[block_of == block])
+            state = replace(after, ids=torch.where(inside, after.ids, state.ids))
+        return replace(_run_like(state, current) if state.block > current.block else state, free=free)
+
+    def _pieces(self, state: State) -> Iterator[State]:
+        """The state as the run of its block has it, and then the blocks after it."""
+        yield replace(state, free=state.free & self._inside(state.block, state))
+        for block in range(state.block + 1, len(self.runs)):
+            inside = state.free & self._inside(block, state)
+            yield replace(state, free=inside, block=block, step=0, reached=1.0, corrections=0)
+
+    def _current(self, state: State) -> State:
+        """The first block that has a call left, as its run has it; the last if none has."""
+        pieces = list(self._pieces(state))
+        return next((s for s in pieces if self.runs[s.block].calls_left(s)), pieces[-1])
+
+    def _inside(self, block: int, state: State) -> Tensor:
+        inside = torch.zeros_like(state.free)
+        inside[self.edges[block] : self.edges[block + 1]] = True
+        return inside
+
+    def _end(self, block: int, length: int) -> int:
+        return length if self.horizon is None else min(length, self.edges[block + 1] + self.horizon)
+
+
+def _run_like(state: State, other: State) -> State:
+    """The canvas of a state at the place in the run of another."""
+    return replace(state, block=other.block, step=other.step, reached=other.reached, corrections=other.corrections)
+
+
+def make_blocks(setup: Setup, make_run: Callable[[Setup], Sampler]) -> Blocks:
+    """Cut a canvas into blocks, each with a share of the steps; one with nothing to write goes with that before it.
+
+    Blocks begin at the first position to be written; of a network trained by blocks, at the first of the canvas.
+    Raises `UsageError` for text after a gap that would be left out.
+    """
+    assert isinstance(setup.process, Absorbing) and setup.block is not None
+    first, end = int(setup.free.int().argmax()), setup.length
+    horizon = setup.unmasking.horizon if setup.trained_block is None else 0
+    if horizon is not None and not bool(setup.free[first:].all()):
+        if setup.trained_block:
+            raise UsageError(
+                "this checkpoint writes block by block: it cannot know what stands after a gap",
+                "Leave out what follows, or take a checkpoint that sees the whole canvas.",
+            )
+        raise UsageError("a horizon leaves out what stands after a gap", "Leave out --horizon.")
+    begins = range(0 if setup.trained_block else first, end, setup.block)
+    edges = [0, *(b for b in begins if b > 0 and bool(setup.free[b : b + setup.block].any())), end]
+    if not bool(setup.free[: edges[1]].any()):
+        del edges[1]
+    total = setup.free_count
+    runs = []
+    for begin, stop in pairwise(edges):
+        inside = torch.zeros_like(setup.free)
+        inside[begin:stop] = setup.free[begin:stop]
+        steps = max(1, round(setup.steps * int(inside.sum()) / total))
+        runs.append(make_run(replace(setup, free=inside, steps=steps)))
+    return Blocks(setup.process, setup.noise, tuple(runs), tuple(edges), horizon)
