@@ -113,10 +113,14 @@ def estimate(
     if blocks is not None:
 
         def of_block(x0: Tensor, counted: Tensor, number: int) -> Estimate:
-            settings = {"replicates": replicates, "draws": draws, "batch_size": batch_size}
-            block_seed = int(uniforms(seed, number, MONTE_CARLO, size=1) * 2**53)
             return estimate(
-                network, process, noise, x0, estimator=estimator, where=counted, seed=block_seed, **settings
+                *(network, process, noise, x0),
+                estimator=estimator,
+                where=counted,
+                replicates=replicates,
+                draws=draws,
+                seed=int(uniforms(seed, number, MONTE_CARLO, size=1) * 2**53),
+                batch_size=batch_size,
             )
 
         return _by_blocks(of_block, x0, counted, blocks)

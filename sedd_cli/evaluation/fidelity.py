@@ -71,9 +71,14 @@ def fidelity(
             f"{reference.name} and {other.name} are not of one vocabulary and process, so they cannot be compared",
             "Give the same checkpoint in another precision.",
         )
-    settings = {"replicates": replicates, "seed": seed}
     ours, theirs = (
-        estimate(c.model, c.process, c.noise, x0, estimator=estimator, blocks=c.blocks, **settings).replicates.sum(1)
+        estimate(
+            *(c.model, c.process, c.noise, x0),
+            estimator=estimator,
+            replicates=replicates,
+            seed=seed,
+            blocks=c.blocks,
+        ).replicates.sum(1)
         / x0.numel()
         for c in (reference, other)
     )

@@ -2,17 +2,31 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from sedd_cli import Checkpoint, NotLoadableError, load_checkpoint
+from sedd_cli import (
+    Checkpoint,
+    Gap,
+    NotLoadableError,
+    UsageError,
+    generate,
+    infill,
+    load_checkpoint,
+    score,
+    stream,
+)
 from sedd_cli.diffusion.network import TrainedBlocks
 from sedd_cli.models.backbones.attention import Reach
 from sedd_cli.models.block_memory import BlockMemory
+from sedd_cli.training.recipe import make_recipe
 from tests.conftest import PARITY
+from tests.models.other_families import save_random
+from tests.models.test_backbone_seam import MASK, bytes_and_mask
 from tests.models.test_formats import BY_BLOCKS, changed
 
 SIZE, L = 8, 40
@@ -99,6 +113,21 @@ def test_rows_do_not_depend_on_each_other(name: str) -> None:
 
 
 @both
+def test_rows_of_an_accelerator_run_together(name: str) -> None:
+    """The same path, on a CPU; the second row is kept already."""
+    ckpt = load_checkpoint(PARITY / name)
+    x, where = masked(ckpt)
+    alone = scores(ckpt, x, where)
+    assert ckpt.model._finished is not None
+    for kept in (slice(1, 2), slice(0, 3)):
+        ckpt.model._finished.clear()
+        scores(ckpt, x[kept], where[kept])
+        together = ckpt.model._log_scores(x, torch.full((3,), 0.5), where, torch.arange(3))
+        scored = torch.cat([part.log_score for part in together])
+        assert torch.allclose(scored, alone, rtol=1e-4, atol=1e-4)
+
+
+@both
 def test_tokens_of_later_blocks_are_not_read(name: str) -> None:
     ckpt = load_checkpoint(PARITY / name)
     x, where = masked(ckpt)
@@ -153,3 +182,88 @@ def test_block_sizes_that_no_file_holds(tmp_path: Path) -> None:
     assert load_checkpoint(shutil.copytree(folder, snapshot)).blocks == TrainedBlocks(32)
     with pytest.raises(NotLoadableError, match="by which blocks"):
         load_checkpoint(shutil.copytree(folder, tmp_path / "my-bd3lm"))
+
+
+@pytest.fixture(scope="module")
+def by_blocks(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """A random network over bytes that was trained by blocks."""
+    keys = {"mask_token_id": MASK, "eos_token_id": 0, "max_position_embeddings": 64, "block_size": SIZE}
+    return load_checkpoint(save_random(tmp_path_factory.mktemp("blocks") / "bytes", bytes_and_mask(), **keys))
+
+
+@pytest.fixture(scope="module")
+def opened(by_blocks: Checkpoint) -> Checkpoint:
+    """The same whose position 0 was never noised."""
+    return replace(by_blocks, config=by_blocks.config.model_copy(update={"opens_with_end": True}))
+
+
+def test_texts_do_not_depend_on_what_is_kept_or_on_the_batch(by_blocks: Checkpoint) -> None:
+    memory, texts = by_blocks.model._finished, []
+    assert memory is not None
+    for batch_size in (1, 2):
+        memory.clear()
+        texts.append(
+            [s.ids for s in generate(by_blocks, length=L, steps=10, seed=1, num_samples=2, batch_size=batch_size)]
+        )
+        assert len(memory._kept) == 2 * (L // SIZE - 1)
+    assert all(torch.equal(a, b) for a, b in zip(*texts, strict=True))
+    assert not any((ids == MASK).any() for ids in texts[0])
+
+
+def test_blocks_are_written_from_left_to_right(by_blocks: Checkpoint) -> None:
+    steps = list(stream(by_blocks, prompt="a cat", length=L, steps=10, seed=3))
+    blocks = [int(step.changed[-1]) // SIZE for step in steps]
+    assert blocks == sorted(blocks) and blocks[-1] == L // SIZE - 1
+
+
+def test_a_gap_at_the_end_is_filled(by_blocks: Checkpoint) -> None:
+    document = "a cat sat on a mat\n"
+    fillings = infill(by_blocks, document, [(9, 18)], seed=0, steps=8, num_samples=2)
+    assert all(f.text.startswith(document[:9]) and f.text.endswith("\n") and f.nats > 0 for f in fillings)
+
+
+@pytest.mark.parametrize(
+    ("refused", "message"),
+    [
+        (lambda ckpt: infill(ckpt, "a cat sat", [(2, 5)]), "cannot know what stands after a gap"),
+        (lambda ckpt: infill(ckpt, "a cat", [Gap(2, 5, tokens="auto")]), "by what stands after it"),
+        (lambda ckpt: generate(ckpt, suffix="the end", length=32), "cannot know what stands after a gap"),
+        (lambda ckpt: score(ckpt, "a cat", pseudo=True), "reads by blocks"),
+        (
+            lambda ckpt: make_recipe({"start": str(ckpt.folder)}, [], "test"),
+            "blocks of 8: such networks are not trained",
+        ),
+    ],
+    ids=["gap", "length", "suffix", "pseudo", "training"],
+)
+def test_what_it_cannot_do_is_named(
+    by_blocks: Checkpoint, refused: Callable[[Checkpoint], object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        refused(by_blocks)
+
+
+def test_a_text_is_scored_by_blocks(by_blocks: Checkpoint) -> None:
+    text = "a cat sat on it"
+    exact, bound = score(by_blocks, text, order="left-to-right"), score(by_blocks, text, replicates=16)
+    assert exact.per_token.shape == bound.per_token.shape == (len(text),)
+    ids, nats = bound.ids[None], []
+    for i in range(len(text)):
+        x = ids.clone()
+        x[:, i:] = MASK
+        logits = by_blocks.model.backbone(x, torch.zeros(1))[0, i]
+        logits[MASK] = -torch.inf
+        nats.append(-float(logits.log_softmax(-1)[ids[0, i]]))
+    assert exact.per_token.tolist() == pytest.approx(nats, rel=1e-4)
+    assert bound.form == "ao" and 0.5 * exact.nats < bound.nats < 2 * exact.nats
+
+
+def test_position_0_that_was_never_noised_holds_end_of_text(opened: Checkpoint) -> None:
+    (sample,) = generate(opened, length=16, steps=4, seed=0)
+    assert sample.ids[0] == 0 and opened.blocks == TrainedBlocks(SIZE, opening=0)
+    assert "endoftext" not in sample.text
+    assert generate(opened, prompt="a", length=16, steps=4, seed=0)[0].text.startswith("a")
+    ids = score(opened, "a cat", order="left-to-right").ids
+    assert len(ids) == len("a cat")
+    filling = infill(opened, "a cat", [(0, 5)], seed=0, steps=4)[0]
+    assert filling.spans == [(0, len(filling.text))]

@@ -61,7 +61,7 @@ def test_texts_do_not_depend_on_the_batch(name: str) -> None:
         assert torch.equal(sample.ids, generate(ckpt, length=24, steps=6, seed=1, row=row)[0].ids)
 
 
-@pytest.mark.parametrize("name", ["a2d-qwen2-tied", "dream", "llada", "mdlm"])
+@pytest.mark.parametrize("name", ["a2d-qwen2-tied", "dream", "llada", "mdlm", "bd3lm"])
 def test_int8(name: str) -> None:
     exact, near = (load_checkpoint(PARITY / name, dtype=dtype) for dtype in ("float32", "int8"))
     x, sigma = torch.full((1, 16), exact.mask_id), torch.ones(1)
