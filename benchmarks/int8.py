@@ -1,9 +1,9 @@
-"""int8 against float32 on this machine's CPU: seconds, memory, and the difference in nats.
+"""int8 and bfloat16 against float32 on this machine's CPU: seconds, memory, and the difference in nats.
 
-    python benchmarks/int8.py [--text VALIDATION.txt]
+    python benchmarks/int8.py [--text VALIDATION.txt [--only-text]]
 
-SEDD-small's size has random weights; the fidelity of int8 is measured with the built-in checkpoint only, on canvases
-of 256 tokens of a text. The two precisions' calls alternate, so that drift of the machine's speed hits both alike.
+SEDD-small's size has random weights; their fidelity is measured with the built-in checkpoint only, on canvases
+of 256 tokens of a text. The calls alternate, so that drift of the machine's speed hits both alike.
 Needs Linux (/proc).
 """
 
@@ -29,7 +29,7 @@ from sedd_cli.evaluation.fidelity import fidelity
 from sedd_cli.models.int8 import has_exact_products
 from sedd_cli.text.corpus import read_documents
 
-PRECISIONS = ("float32", "int8")
+PRECISIONS = ("float32", "bfloat16", "int8")
 REVEALED = 8
 """Positions scored by a timed call: about what a call of 1,024 positions in 128 steps reveals."""
 CANVASES, LENGTH = 16, 256
@@ -63,7 +63,7 @@ def show_loading(network: str, folder: str) -> None:
         command = [sys.executable, __file__, "--load", folder, precision]
         measured = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
         rows.append((precision, f"{measured['seconds']:.2f}", f"{measured['loaded']:.0f}", f"{measured['peak']:.0f}"))
-    print(f"\nLoading {network}, a fresh process each; float32 weights in a file that is mapped (MiB)")
+    print(f"\nLoading {network}, a fresh process each (MiB)")
     print(aligned(("", "s", "process, loaded", "peak until then"), rows))
 
 
@@ -94,29 +94,34 @@ def show_speed(network: str, checkpoints: Sequence[Checkpoint], lengths: Sequenc
     rows = []
     for length in lengths:
         for name, work, times in kinds if network == "built-in" else kinds[:1]:
-            exact, rounded = race([work(checkpoint, length) for checkpoint in checkpoints], times)
-            rows.append((f"{length}, {name}", f"{exact:.4f}", f"{rounded:.4f}", f"{exact / rounded:.2f}x"))
-    print(f"\n{network}: median seconds")
-    print(aligned(("L", "float32", "int8", "ratio"), rows))
+            exact, *others = race([work(checkpoint, length) for checkpoint in checkpoints], times)
+            ratios = (f"{exact / other:.2f}x" for other in others)
+            rows.append((f"{length}, {name}", *(f"{taken:.4f}" for taken in (exact, *others)), *ratios))
+    print(f"\n{network}: median seconds, and float32's over the others'")
+    print(aligned(("L", *PRECISIONS, *PRECISIONS[1:]), rows))
 
 
 def show_fidelity(text: Path) -> None:
-    exact, rounded = (load_checkpoint(dtype=precision) for precision in PRECISIONS)
+    exact = load_checkpoint()
     assert exact.tokenizer is not None
     x0 = make_blocks(list(read_documents(text)), exact.tokenizer, LENGTH).first(CANVASES).groups[0]
-    compared = fidelity(exact, rounded, x0, estimator="ao", replicates=16, seed=SEED)
-    drawn = compared.agreement
     print(f"\nFidelity of the built-in checkpoint, {CANVASES} canvases of {LENGTH} tokens of {text.name}")
-    print(f"any-order bound: {compared.bound:.4f} nats a token in float32")
-    print(f"int8 minus float32, same noise: {compared.difference:+.4f} +- {compared.standard_error:.4f} nats a token")
-    print(f"log c at one canvas: {compared.mean:.3f} apart in the mean, {compared.largest:.2f} at most")
-    print(f"total variation of c: {compared.variation:.4f}, the share of draws that have to differ")
-    print(f"one seed: {drawn.same:.1%} of the tokens are the same; parted at call {drawn.parted_at} of {drawn.calls}")
+    for precision in PRECISIONS[1:]:
+        compared = fidelity(exact, load_checkpoint(dtype=precision), x0, estimator="ao", replicates=16, seed=SEED)
+        drawn = compared.agreement
+        print(f"\nany-order bound: {compared.bound:.4f} nats a token in float32")
+        print(f"{precision} minus that, same noise: {compared.difference:+.4f} +- {compared.standard_error:.4f}")
+        print(f"log c at one canvas: {compared.mean:.3f} apart in the mean, {compared.largest:.2f} at most")
+        print(f"total variation of c: {compared.variation:.4f}, the share of draws that have to differ")
+        print(
+            f"one seed: {drawn.same:.1%} of the tokens are the same; parted at call {drawn.parted_at} of {drawn.calls}"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--text", type=Path, help="of the built-in checkpoint's kind: TinyStories that were held out")
+    parser.add_argument("--only-text", action="store_true", help="the fidelity alone")
     parser.add_argument("--load", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.load:
@@ -124,7 +129,7 @@ def main() -> None:
         return
     print(machine())
     print(f"int8 products: {'oneDNN' if has_exact_products() else 'in float32 (this CPU has no exact ones)'}")
-    for network, lengths in (("built-in", (64, 256, 1024)), ("sedd-small", (128, 1024))):
+    for network, lengths in () if args.only_text else (("built-in", (64, 256, 1024)), ("sedd-small", (128, 1024))):
         with folder_of(network) as folder:
             show_loading(network, folder)
             show_speed(network, [load_checkpoint(folder, dtype=precision) for precision in PRECISIONS], lengths)

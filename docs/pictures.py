@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sedd_cli import Request, Run, load_checkpoint
 from sedd_cli.cli.watch import make_frame, title_of
+from sedd_cli.generation.defaults import with_defaults
 from sedd_cli.render.live import LiveView
 from sedd_cli.render.picture import picture, without_fonts
 from sedd_cli.text.document import Document
@@ -34,7 +35,8 @@ def save(name: str, svg: str) -> None:
 
 def live() -> None:
     """The live view of `sedd generate`, halfway."""
-    run = Run(load_checkpoint(), Request(prompt=PROMPT, seed=SEED))
+    checkpoint = load_checkpoint()
+    run = Run(checkpoint, with_defaults(checkpoint, Request(prompt=PROMPT, seed=SEED), given=()).options)
     view = LiveView(title_of(run), needed := run.calls_needed(), run.exact_calls)
     for calls, step in enumerate(run.steps(), start=1):
         view.show(make_frame(run, step, calls))

@@ -22,6 +22,7 @@ from sedd_cli import Checkpoint, generate, load_checkpoint
 from sedd_cli.diffusion.likelihood import estimate
 from sedd_cli.diffusion.names import Estimator
 from sedd_cli.generation.self_test import record
+from sedd_cli.models.defaults import authors_settings
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.names import DEFAULT_CHECKPOINT
 from sedd_cli.text.corpus import read_documents
@@ -114,10 +115,6 @@ def card(checkpoint: Checkpoint, bounds: list[Bound]) -> str:
     model, made = config.model, config.provenance
     steps, tokens, seconds = (int(str(made[key])) for key in ("steps", "tokens", "seconds"))
     told = "\n".join(_told(bound, checkpoint.parameterization) for bound in bounds)
-    command = "sedd generate" if name == DEFAULT_CHECKPOINT else f"sedd generate -m {name}"
-    samples = "\n\n".join(
-        f"### Seed {seed}\n\n```\n{generate(checkpoint, steps=256, seed=seed)[0].text.strip()}\n```" for seed in SEEDS
-    )
     return f"""# {name}
 
 {FORMS[checkpoint.parameterization]}: {model.n_blocks} blocks,
@@ -132,12 +129,24 @@ Float16 on disk. Made by `train/{name}.toml`.
 - Limits: it knows children's stories only, in simple English. It loses the thread, confuses who did what, and writes
   words that do not fit. It was trained on canvases of {model.length} tokens and, seldom, fewer; longer ones fall apart.
 
-## Samples
-
-`{command} --steps 256 --seed N`, N from {SEEDS[0]} to {SEEDS[-1]}, none left out.
-
-{samples}
+{samples(checkpoint)}
 """
+
+
+def samples(checkpoint: Checkpoint) -> str:
+    """Texts with the checkpoint's own settings, if it has any, and exact ones; none is left out."""
+    name = checkpoint.folder.name
+    command = f"sedd generate{'' if name == DEFAULT_CHECKPOINT else f' -m {name}'} --steps 256"
+    settings = ", ".join(f"{key} {value}" for key, value in authors_settings(checkpoint).items())
+    parts = []
+    for title, defaults, option in ((f"Samples at {settings}", "checkpoint", ""), ("Exact samples", None, " --exact")):
+        if settings or defaults is None:
+            texts = [generate(checkpoint, defaults=defaults, steps=256, seed=seed)[0].text.strip() for seed in SEEDS]  # type: ignore[arg-type]
+            parts.append(
+                f"## {title}\n\n`{command}{option} --seed N`, N from {SEEDS[0]} to {SEEDS[-1]}, none left out."
+            )
+            parts += [f"### Seed {seed}\n\n```\n{text}\n```" for seed, text in zip(SEEDS, texts, strict=True)]
+    return "\n\n".join(parts)
 
 
 def _told(bound: Bound, form: str) -> str:

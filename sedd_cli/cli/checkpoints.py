@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sedd_cli.cli.terminal import Terminal
+from sedd_cli.generation.options import SamplingOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sedd_cli.models.checkpoint import Checkpoint
 
 
@@ -26,6 +29,22 @@ def load(model: str | None, device: str, dtype: str, terminal: Terminal, *, iden
     if identified:
         _ = checkpoint.hash
     return checkpoint
+
+
+def resolve_sampling(
+    checkpoint: "Checkpoint", sampling: SamplingOptions, given: "Collection[str] | None", terminal: Terminal
+) -> tuple[SamplingOptions, tuple[str, ...]]:
+    """Options with the checkpoint's own settings where they are not `given`, and the names of those; they are noted.
+
+    `given` is None where the checkpoint's settings are not wanted.
+    """
+    if given is None:
+        return sampling, ()
+    from sedd_cli.generation.defaults import with_defaults
+
+    defaulted = with_defaults(checkpoint, sampling, given)
+    terminal.info_each(defaulted.notes(checkpoint.name))
+    return defaulted.options, defaulted.taken
 
 
 def fetch_if_missing(model: str | None, terminal: Terminal) -> None:

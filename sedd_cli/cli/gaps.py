@@ -99,11 +99,16 @@ class AskedGaps:
         return gaps
 
     def _on_lines(self, gaps: "list[Gap]", document: Document, terminal: "Terminal") -> "list[Gap]":
-        from sedd_cli.text.gaps import keep_lines
+        from sedd_cli.text.formats import keep_lines, split_gaps
 
-        if self.one_line is not None:
-            return [replace(gap, one_line=self.one_line) for gap in gaps]
-        gaps = keep_lines(gaps, document.text, document.path)
+        if self.one_line is False:
+            return gaps
+        parts = split_gaps(gaps, document.text, document.path)
+        if len(parts) > len(gaps):
+            terminal.info("a gap ends where a line or a field of this format does; --no-one-line makes it one")
+        gaps = keep_lines(parts, document.text, document.path)
+        if self.one_line:
+            return [replace(gap, one_line=True) for gap in gaps]
         if any(gap.one_line for gap in gaps):
             terminal.info("no line end is written in a gap within a line; --no-one-line allows it")
         return gaps

@@ -11,7 +11,7 @@ import typer
 
 from sedd_cli.atomic import STDOUT, descriptor_of
 from sedd_cli.cli import options
-from sedd_cli.cli.checkpoints import fetch_if_missing, load
+from sedd_cli.cli.checkpoints import fetch_if_missing, load, resolve_sampling
 from sedd_cli.cli.output import Output, as_json, check_outputs, file_or_stdout, join_texts, read_prompt, stdin_waits
 from sedd_cli.cli.preview import canvas_frame, preview
 from sedd_cli.cli.terminal import Terminal
@@ -21,7 +21,7 @@ from sedd_cli.generation.options import SamplingOptions, check_ranges
 from sedd_cli.ranges import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from sedd_cli.generation.engine import Run, Sample
     from sedd_cli.models.checkpoint import Checkpoint
@@ -35,6 +35,8 @@ def generate(
     ] = None,
     *,
     sampling: SamplingOptions,
+    given: frozenset[str] = frozenset(),
+    exact: options.Exact = False,
     output: Annotated[
         str | None,
         typer.Option(
@@ -88,7 +90,8 @@ def generate(
             raise UsageError("samples in a folder have no trace", "Leave out --trace, or give a file with -o.")
         if chat:
             raise UsageError("a reply goes to stdout or a file, not into a folder", "Give a file with -o.")
-        _into_folder(output, sampling, full_canvas, lambda: load(model, device, dtype, terminal), terminal)
+        choose = None if exact else given
+        _into_folder(output, sampling, choose, full_canvas, lambda: load(model, device, dtype, terminal), terminal)
         return
     with ExitStack() as stack:
         out = stack.enter_context(Output(file))
@@ -98,6 +101,7 @@ def generate(
             from sedd_cli.generation.trace import TraceWriter
 
             checkpoint = load(model, device, dtype, terminal, identified=json)
+            sampling, taken = resolve_sampling(checkpoint, sampling, None if exact else given, terminal)
             run = _dialogue(checkpoint, sampling, system) if chat else _continuation(checkpoint, sampling)
             report_steps(run, sampling.steps, terminal)
             if run.checkpoint.tokenizer is None and not json:
@@ -106,7 +110,7 @@ def generate(
                     "Use --json, or put its tokenizer.json beside config.json.",
                 )
             if terminal.enabled:
-                _warn(run, terminal)
+                _warn(run, taken, terminal)
             started = time.monotonic()
             writer = TraceWriter(trace, run) if trace else None
             if writer:
@@ -149,6 +153,7 @@ def _is_folder(output: str | None) -> bool:
 def _into_folder(
     output: str | None,
     sampling: SamplingOptions,
+    given: "Collection[str] | None",
     full_canvas: bool,
     load: "Callable[[], Checkpoint]",
     terminal: Terminal,
@@ -163,12 +168,14 @@ def _into_folder(
         raise UsageError("several processes write to a folder", "Give one with -o FOLDER/.")
     if Path(output).is_file():
         raise UsageError(f"{output} is a file, not a folder", "Give a folder with -o FOLDER/.")
+    checkpoint = load()
+    sampling, taken = resolve_sampling(checkpoint, sampling, given, terminal)
     request = Request(**asdict(sampling))
-    with process_group() as world, Bulk(load(), request, Path(output), world, full_canvas=full_canvas) as bulk:
+    with process_group() as world, Bulk(checkpoint, request, Path(output), world, full_canvas=full_canvas) as bulk:
         run = Run(bulk.checkpoint, bulk.request)
         report_steps(run, request.steps, terminal)
         if terminal.enabled:
-            _warn(run, terminal)
+            _warn(run, taken, terminal)
         terminal.info(f"seed {bulk.request.seed}, {bulk.num_existing:,} of {request.num_samples:,} there already")
         name = f"process 1 of {world.size}" if world.size > 1 else "samples"
         try:
@@ -182,18 +189,19 @@ def _into_folder(
     terminal.info(f"{counted(request.num_samples, 'sample')} in {output}")
 
 
-def _warn(run: "Run", terminal: Terminal) -> None:
-    from sedd_cli.generation.warnings import job_ood_warning, length_warning, sampling_warnings
+def _warn(run: "Run", taken: "Collection[str]", terminal: Terminal) -> None:
+    from sedd_cli.generation.warnings import job_ood_warning, law_note, length_warning, sampling_warnings
 
     checkpoint, canvas = run.checkpoint, run.canvas
     if run.request.asked.prompt is None and stdin_waits():
         terminal.info("stdin is not read: sedd generate - takes the prompt from it")
     if run.excludes_end_of_text:
         terminal.info("between prompt and suffix the end-of-text token is left out")
+    terminal.info_each(law_note(run.request.asked, taken))
     given = "a prompt" if canvas.prompt or canvas.suffix else None
     terminal.warn_each(
         length_warning(checkpoint, "a canvas", len(canvas.ids)),
-        sampling_warnings(checkpoint, run.request.asked, given),
+        sampling_warnings(checkpoint, given),
         job_ood_warning(run),
     )
 

@@ -10,7 +10,7 @@ import typer
 
 from sedd_cli.atomic import STDOUT
 from sedd_cli.cli import options
-from sedd_cli.cli.checkpoints import fetch_if_missing, load
+from sedd_cli.cli.checkpoints import fetch_if_missing, load, resolve_sampling
 from sedd_cli.cli.gaps import AskedGaps
 from sedd_cli.cli.output import Output, as_json, check_outputs
 from sedd_cli.cli.preview import document_frame, preview
@@ -22,6 +22,8 @@ from sedd_cli.text.document import Document, read_document
 from sedd_cli.text.in_place import check_writable, save_with_backup
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sedd_cli.generation.infill import Filling, Infilling
 
 GAPS = "Gaps"
@@ -82,12 +84,14 @@ def infill(
         bool | None,
         typer.Option(
             "--one-line/--no-one-line",
-            help="Write no line end. Default: in one line of --unit lines, and within a line of .csv, .srt, .ipynb ...",
+            help="Write no line end. Default: in a line of --unit lines, a list item, and within one of .csv, .srt ...",
             rich_help_panel=GAPS,
             show_default=False,
         ),
     ] = None,
     sampling: SamplingOptions,
+    given: frozenset[str] = frozenset(),
+    exact: options.Exact = False,
     output: options.OutputFile = None,
     in_place: Annotated[
         bool,
@@ -148,6 +152,7 @@ def infill(
             from sedd_cli.text.gaps import check_gaps
 
             checkpoint = load(model, device, dtype, terminal, identified=json)
+            sampling, taken = resolve_sampling(checkpoint, sampling, None if exact else given, terminal)
             gaps = asked.of(document, checkpoint.tokenizer, terminal)
             for gap in check_gaps(gaps, len(document.text)):
                 if gap.start == gap.end and gap.tokens is None:
@@ -157,7 +162,7 @@ def infill(
                 terminal.info("comparing how many tokens fit")
             infilling = Infilling(checkpoint, Request(**asdict(sampling)), document.text, gaps)
             report_steps(infilling, sampling.steps, terminal)
-            _report(infilling, terminal)
+            _report(infilling, taken, terminal)
             writer = TraceWriter(trace, infilling) if trace else None
             if writer:
                 stack.callback(writer.discard)
@@ -246,8 +251,8 @@ def _write_in_place(text: str, document: Document, *, printed: bool, terminal: T
     terminal.info(f"{document.name} written; what it was is in {backup}")
 
 
-def _report(infilling: "Infilling", terminal: Terminal) -> None:
-    from sedd_cli.generation.warnings import job_ood_warning, length_warning, sampling_warnings
+def _report(infilling: "Infilling", taken: "Collection[str]", terminal: Terminal) -> None:
+    from sedd_cli.generation.warnings import job_ood_warning, law_note, length_warning, sampling_warnings
 
     for chosen in infilling.chosen_lengths:
         tried = ", ".join(f"{n} ({nats:.1f})" for n, nats in chosen.nats.items())
@@ -256,11 +261,12 @@ def _report(infilling: "Infilling", terminal: Terminal) -> None:
             f"gap {chosen.gap.start}:{chosen.gap.end} gets {counted(chosen.tokens, 'token')}{why}; "
             f"nats of the text beside it: {tried}"
         )
+    terminal.info_each(law_note(infilling.request.asked, taken))
     checkpoint = infilling.checkpoint
     longest = max((len(window.canvas.ids) for window in infilling.windows), default=0)
     terminal.warn_each(
         length_warning(checkpoint, "a canvas", longest),
-        sampling_warnings(checkpoint, infilling.request.asked, "the rest of the document"),
+        sampling_warnings(checkpoint, "the rest of the document"),
         job_ood_warning(infilling),
     )
 
@@ -272,7 +278,7 @@ def _summarise(
         for filling in fillings:
             terminal.info(_candidate_line(filling, terminal.width))
     calls, redrawn = sum(f.nfe for f in fillings), sum(f.redrawn for f in fillings)
-    again = f" ({redrawn} of them to redraw bytes that were no text)" if redrawn else ""
+    again = f" ({redrawn} of them to redraw what was no text or joined badly)" if redrawn else ""
     lengths = "the comparison of lengths, then " if infilling.chosen_lengths else ""
     ranking = ", then the ranking" if len(fillings) > 1 and finished else ""
     terminal.info(

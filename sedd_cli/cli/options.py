@@ -27,7 +27,7 @@ Model = Annotated[
     _machine("-m", "--model", metavar="NAME", envvar="SEDD_MODEL", autocompletion=model_names, help=CHECKPOINT),
 ]
 Device = Annotated[str, _machine(metavar="NAME", envvar="SEDD_DEVICE", help=DEVICES)]
-Dtype = Annotated[str, _machine(metavar="NAME", help="auto, float32, int8 (CPU), bfloat16 or float16 (CUDA, MPS).")]
+Dtype = Annotated[str, _machine(metavar="NAME", help="auto, float32, bfloat16, int8 (CPU) or float16 (CUDA, MPS).")]
 BatchSize = Annotated[int | None, _machine(metavar="N", help=TABLE["batch_size"].option.help)]
 OutputFile = Annotated[
     Path | None,
@@ -43,16 +43,23 @@ Live = Annotated[bool | None, _output("--live/--no-live", help="Show the canvas.
 ColorChoice = Annotated[Color, _output(metavar="WHEN", help="Colour on stderr: auto, always or never.")]
 
 
+CONTEXT = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+Exact = Annotated[
+    bool,
+    typer.Option("--exact", help="Leave out the checkpoint's own settings.", rich_help_panel=SAMPLING),
+]
+
+
 def takes_sampling_options(command: CommandName, first: tuple[str, ...]) -> Callable[[Callable[..., None]], Any]:
     """Give a command the sampling options of the table in place of its parameter `sampling: SamplingOptions`.
 
     `first`: names of parameters, the command's or the table's, that begin the list; those of the machine's panel end
-    it. The order is that of the help.
+    it. The order is that of the help. A parameter `given` gets the names of the options that are not left out.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         signature, hints = inspect.signature(function), get_type_hints(function, include_extras=True)
-        own = {n: p.replace(annotation=hints[n]) for n, p in signature.parameters.items()}
+        own = {n: p.replace(annotation=hints[n]) for n, p in signature.parameters.items() if n != "given"}
         table = {n: _parameter(e, command) for n, e in TABLE.items() if command in e.option.commands}
         at_end = [n for n in table if TABLE[n].option.panel == "machine"]
         before = list(own)[: list(own).index("sampling")]
@@ -68,16 +75,24 @@ def takes_sampling_options(command: CommandName, first: tuple[str, ...]) -> Call
         merged = {**own, **table}
 
         @wraps(function)
-        def run(**values: Any) -> None:
+        def run(context: typer.Context, **values: Any) -> None:
+            if "given" in signature.parameters:
+                values["given"] = {n for n in table if _is_given(context, n)}
             sampling = SamplingOptions(**{n: values.pop(n) for n in table})
             function(**values, sampling=sampling)
 
         parameters = [merged[n].replace(kind=inspect.Parameter.KEYWORD_ONLY) for n in order]
+        parameters.insert(0, CONTEXT)
         run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {n: merged[n].annotation for n in order} | {"return": None}
+        run.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
         return run
 
     return decorate
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def _parameter(entry: Entry, command: CommandName) -> inspect.Parameter:

@@ -65,6 +65,12 @@ class Terminal:
             for text in chain(*groups):
                 self.warn(text)
 
+    def info_each(self, texts: Iterable[str]) -> None:
+        """Print each; lazy ones are not computed where they are not printed."""
+        if not self._quiet:
+            for text in texts:
+                self.info(text)
+
     def error(self, error: SeddError) -> None:
         self._print(f"error: {error.message}", "bold red")
         if error.hint:

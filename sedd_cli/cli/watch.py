@@ -62,7 +62,7 @@ def make_frame(job: Job, step: Step, calls: int) -> Frame:
         changed=frozenset(step.changed.tolist()),
         end=end_of_text_position(ids, end_id),
         row=job.label_of(step.row),
-        step=step_label(step.step, job.request.steps, job.request.sampler, tokens=job.sampler_of(step.row).num_updates),
+        step=step_label(step.step, job.request.steps, job.request.sampler, job.sampler_of(step.row).num_updates),
         t=step.t,
         calls=calls,
         infills=isinstance(job, Infilling),

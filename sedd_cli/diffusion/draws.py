@@ -22,14 +22,18 @@ class Drawn(NamedTuple):
     entropy: Tensor
 
 
+Exclusion = tuple[tuple[int, ...], tuple[int, ...]]
+"""Positions of a canvas, and tokens that are not drawn there."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LogitsProcessor:
     """How the conditional is changed before a draw; the default changes nothing.
 
     `temperature` divides the logits (at 0 the likeliest token is left, the first of equals), then `top_k` keeps the k
     likeliest tokens and `top_p` the smallest set of likeliest tokens that holds that much probability. `forbidden`
-    tokens (not all of them) are never drawn, `forbidden_at_space` ones not at `space_positions`,
-    `forbidden_in_line` ones not at `line_positions`. Each changes the law of the samples.
+    tokens (not all of them) are never drawn, `forbidden_at_space` ones not at `space_positions`, those of each of
+    `exclusions` not at its positions. Each changes the law of the samples.
 
     Raises `UsageError` for a value out of range.
     """
@@ -40,8 +44,7 @@ class LogitsProcessor:
     forbidden: tuple[int, ...] = ()
     space_positions: tuple[int, ...] = ()
     forbidden_at_space: tuple[int, ...] = ()
-    line_positions: tuple[int, ...] = ()
-    forbidden_in_line: tuple[int, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
 
     def __post_init__(self) -> None:
         NOT_NEGATIVE.check("temperature", self.temperature)
@@ -52,11 +55,12 @@ class LogitsProcessor:
     def changes_law(self) -> bool:
         return self.temperature != 1.0 or self.top_k is not None or (self.top_p is not None and self.top_p < 1)
 
-    def breaks_line(self, token: Tensor, position: Tensor) -> Tensor:
-        """Whether each token (n,) holds a line end where none may be written, at `position` (n,): (n,) bool."""
-        if not self.line_positions:
-            return torch.zeros_like(token, dtype=torch.bool)
-        return _isin(token, self.forbidden_in_line) & _isin(position, self.line_positions).to(token.device)
+    def excludes(self, token: Tensor, position: Tensor) -> Tensor:
+        """Whether each token (n,) is one of `exclusions` at `position` (n,): (n,) bool."""
+        excluded = torch.zeros_like(token, dtype=torch.bool)
+        for positions, tokens in self.exclusions:
+            excluded |= _isin(token, tokens) & _isin(position, positions).to(token.device)
+        return excluded
 
     def apply(self, logits: Tensor, position: Tensor | None = None) -> Tensor:
         """(n, V) float64 -> (n, V), excluded tokens at -inf; the likeliest allowed token is never excluded."""
@@ -64,7 +68,8 @@ class LogitsProcessor:
             logits = logits.index_fill(-1, torch.tensor(self.forbidden, device=logits.device), -torch.inf)
         if position is not None:
             logits = _exclude_at(logits, position, self.space_positions, self.forbidden_at_space)
-            logits = _exclude_at(logits, position, self.line_positions, self.forbidden_in_line)
+            for positions, tokens in self.exclusions:
+                logits = _exclude_at(logits, position, positions, tokens)
         if self.temperature == 0:
             best = logits.argmax(-1, keepdim=True)
             return torch.full_like(logits, -torch.inf).scatter_(-1, best, 0.0)
@@ -84,7 +89,7 @@ class LogitsProcessor:
 
 def _exclude_at(logits: Tensor, position: Tensor, positions: Sequence[int], tokens: Sequence[int]) -> Tensor:
     """The logits (n, V) of `position` (n,) with `tokens` at -inf in the rows that stand at `positions`."""
-    if not positions:
+    if not positions or not tokens:
         return logits
     rows = _isin(position, positions).nonzero().to(logits.device)
     if not len(rows):

@@ -79,7 +79,7 @@ class Branch:
         canvas = next(i for i, state in enumerate(before.states) if state.row == step.row)
         now = torch.full_like(step.changed, len(self.moments))
         states = _with(before.states, canvas, step.state)
-        # Invalid UTF-8 is remasked between two steps, to be drawn again.
+        # What is to be drawn again is remasked between two steps.
         remasked = before.states[canvas].ids != step.state.ids
         self._append(
             Moment(

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Unpack
+from typing import Literal, Unpack
 
 from torch import Tensor
 
 from sedd_cli.diffusion.samplers import Change, Sampler, State, make_sampler
+from sedd_cli.generation.defaults import request_of
 from sedd_cli.generation.options import SamplingKeywords
 from sedd_cli.generation.request import Request, ResolvedRequest, resolve
 from sedd_cli.models.checkpoint import Checkpoint
@@ -194,18 +195,23 @@ def _step(state: State, change: Change, nfe: int) -> Step:
     )
 
 
-def stream(ckpt: Checkpoint, **options: Unpack[SamplingKeywords]) -> Iterator[Step]:
+def stream(
+    ckpt: Checkpoint, *, defaults: Literal["checkpoint"] | None = None, **options: Unpack[SamplingKeywords]
+) -> Iterator[Step]:
     """Generate and watch: every step of every row, as it happens. Options are those of `generate`."""
-    yield from Run(ckpt, Request(**options)).steps()
+    yield from Run(ckpt, request_of(ckpt, options, defaults)).steps()
 
 
-def generate(ckpt: Checkpoint, **options: Unpack[SamplingKeywords]) -> list[Sample]:
+def generate(
+    ckpt: Checkpoint, *, defaults: Literal["checkpoint"] | None = None, **options: Unpack[SamplingKeywords]
+) -> list[Sample]:
     """Draw samples; see `SamplingOptions` for what the options mean.
 
+    With `defaults="checkpoint"` options that are not given are those of its generation_config.json, as in the command.
     A sample depends on the checkpoint, the settings, the seed and its row alone, in CPU float32 at one thread count;
     elsewhere rounding may differ. Raises `UsageError` for a request that cannot be carried out.
     """
-    run = Run(ckpt, Request(**options))
+    run = Run(ckpt, request_of(ckpt, options, defaults))
     for _ in run.steps():
         pass
     return run.samples()

@@ -4,20 +4,23 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Unpack
+from typing import Literal, NamedTuple, Unpack
 
 import torch
 from torch import Tensor
 
+from sedd_cli.diffusion.draws import Exclusion
 from sedd_cli.diffusion.likelihood import default_estimator, estimate
 from sedd_cli.diffusion.samplers import Sampler, State
 from sedd_cli.errors import UsageError
+from sedd_cli.generation.defaults import request_of
 from sedd_cli.generation.engine import Run, Step
 from sedd_cli.generation.lengths import choose_lengths
 from sedd_cli.generation.options import SamplingKeywords
 from sedd_cli.generation.request import Request, check_text, resolve
 from sedd_cli.models.checkpoint import Checkpoint
-from sedd_cli.text.canvas import Canvas
+from sedd_cli.text.byte_level import finish_gap, is_text
+from sedd_cli.text.edges import NEAR, Side, faulty_sides
 from sedd_cli.text.gaps import Gap, check_gaps
 from sedd_cli.text.line_ends import newline_of, read_as_lf
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
@@ -29,6 +32,8 @@ CONTEXT = 400
 """Characters beside a gap by which a document is compared with what the checkpoint was trained on."""
 REDRAWS = 16
 """How often invalid UTF-8 is drawn again before only tokens of whole characters are allowed."""
+EDGE_REDRAWS = 3
+"""How often the token at a gap's edge is drawn again for joining the text beside it badly."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ class Infilling:
         canvas = window.canvas
         # Blocks are cut where the gaps stand; otherwise their number is enough.
         free = tuple(canvas.free.tolist()) if self.request.asked.block else int(canvas.free.sum())
-        key = (len(canvas.ids), free, canvas.space_positions, canvas.line_positions)
+        key = (len(canvas.ids), free, canvas.space_positions, canvas.exclusions)
         if key not in self._runs:
             self._runs[key] = Run(self.checkpoint, self.request, window.canvas)
         return self._runs[key]
@@ -159,6 +164,7 @@ class Infilling:
                     "steps": self.run_of(window).sampler.num_updates,
                     "free": window.canvas.free.nonzero().squeeze(-1).tolist(),
                     "leads": list(window.canvas.space_positions),
+                    **({"trails": trails} if (trails := self._trailing_positions(window)) else {}),
                     "gaps": [window.first + i for i in range(len(window.gap_positions))],
                 }
                 for window in self.windows
@@ -171,8 +177,10 @@ class Infilling:
         return self.sampler_of(row).start(window.canvas.ids, window.canvas.free, self.request.seed, row)
 
     def done(self, state: State) -> bool:
-        """Whether a window has no MASK and is valid UTF-8 (`Job`)."""
-        return self.sampler_of(state.row).calls_left(state) == 0 and not len(self._broken_of(state))
+        """Whether a window has no MASK, is valid UTF-8 and joins the text beside it, as well as may be (`Job`)."""
+        if self.sampler_of(state.row).calls_left(state):
+            return False
+        return self.checkpoint.mask_id is None or not (len(self._broken(state)) or self._faulty_edges(state))
 
     def calls_needed(self) -> int:
         """Network calls of all candidates without redraws; an upper bound unless `exact_calls`."""
@@ -213,31 +221,82 @@ class Infilling:
             yield step
 
     def _redraw(self, run: Run, row: int) -> Iterator[Step]:
-        """Draw invalid UTF-8 again: tokens that hold parts of characters come in any order."""
+        """Draw again what is invalid UTF-8 (tokens of parts of characters come in any order), then what joins badly."""
         if self.checkpoint.mask_id is None:
             return
         for attempt in range(REDRAWS + 1):
             state = self._state[row]
-            broken = self._broken(state, self.window_of(row))
+            broken = self._broken(state)
             if not len(broken):
-                return
+                break
             if attempt == REDRAWS:
-                run = self._run_of_whole_characters(run.canvas)
+                run = self._run_without(row, [(tuple(broken.tolist()), self._tokenizer.broken_tokens)])
             yield from self._advance(run, [run.sampler.remask(state, broken)], redraw=True)
+        while edges := self._faulty_edges(state := self._state[row]):
+            run = self._run_without(row, [((edge.position,), self._spoiling_tokens(state, edge)) for edge in edges])
+            positions = torch.tensor([edge.position for edge in edges], device="cpu")
+            yield from self._advance(run, [run.sampler.remask(state, positions)], redraw=True)
 
-    def _broken(self, state: State, window: Window) -> Tensor:
+    def _broken(self, state: State) -> Tensor:
         """Positions of tokens that are invalid UTF-8 by themselves, in gaps that are invalid: (k,)."""
         broken: list[int] = []
-        for place in window.gap_positions:
+        for place in self.window_of(state.row).gap_positions:
             pieces = [self._tokenizer.bytes_of(int(state.ids[i])) for i in place]
-            if not _is_text(b"".join(pieces)):
-                broken += [i for i, piece in zip(place, pieces, strict=True) if state.free[i] and not _is_text(piece)]
+            if not is_text(b"".join(pieces)):
+                broken += [i for i, piece in zip(place, pieces, strict=True) if state.free[i] and not is_text(piece)]
         return torch.tensor(broken, dtype=torch.long, device="cpu")
 
-    def _run_of_whole_characters(self, canvas: Canvas) -> Run:
-        tokenizer = self._tokenizer
-        parts = tuple(i for i in range(tokenizer.size) if not _is_text(tokenizer.bytes_of(i)))
-        return Run(self.checkpoint, self.request, replace(canvas, forbidden=(*canvas.forbidden, *parts)))
+    def _run_without(self, row: int, exclusions: Sequence[Exclusion]) -> Run:
+        """A run on the canvas of a row that has these exclusions too."""
+        canvas = self.window_of(row).canvas
+        return Run(self.checkpoint, self.request, replace(canvas, exclusions=(*canvas.exclusions, *exclusions)))
+
+    def _faulty_edges(self, state: State) -> list["_Edge"]:
+        """Of each gap, the first edge that joins the text beside it badly, and may be drawn again."""
+        texts = self.written(state)
+        edges = (self._faulty_edge(state, gap, texts) for gap in range(len(texts)))
+        return [edge for edge in edges if edge is not None]
+
+    def _faulty_edge(self, state: State, gap: int, texts: Sequence[str]) -> "_Edge | None":
+        place, faults = self.window_of(state.row).gap_positions[gap], self._faults(state.row, gap, texts)
+        for side, position in (("left", place.start), ("right", place.stop - 1)):
+            again = state.free[position] and state.visits[position] < EDGE_REDRAWS
+            if side in faults and again and is_text(self._tokenizer.bytes_of(int(state.ids[position]))):
+                return _Edge(gap, position, side, faults)
+        return None
+
+    def _faults(self, row: int, gap: int, texts: Sequence[str]) -> frozenset[Side]:
+        """The faulty sides of a gap of a window, given the texts of all its gaps."""
+        document, gaps, number = self.document, self.sized_gaps, self.window_of(row).first + gap
+        here = gaps[number]
+        low = gaps[number - 1].end if number else 0
+        high = gaps[number + 1].start if number + 1 < len(gaps) else len(document)
+        return faulty_sides(
+            (texts[gap - 1] if gap else "") + document[max(low, here.start - NEAR) : here.start],
+            texts[gap],
+            document[here.end : min(high, here.end + NEAR)] + (texts[gap + 1] if gap + 1 < len(texts) else ""),
+            document[here.start : here.end],
+        )
+
+    def _spoiling_tokens(self, state: State, edge: "_Edge") -> tuple[int, ...]:
+        """The tokens that would leave an edge faulty or make another so; none if all would."""
+        tokenizer, window, texts = self._tokenizer, self.window_of(state.row), self.written(state)
+        place, sized = window.gap_positions[edge.gap], self.sized_gaps[window.first + edge.gap]
+        head, tail = (
+            tokenizer.decode(state.ids[a:b].tolist())
+            for a, b in ((place.start, edge.position), (edge.position + 1, place.stop))
+        )
+        limits = {"absorbs_space": sized.absorbs_space, "adds_space": sized.adds_space}
+
+        def spoils(token: int) -> bool:
+            texts[edge.gap] = finish_gap(head + tokenizer.decode([token]) + tail, **limits, newline=self.newline)
+            faults = self._faults(state.row, edge.gap, texts)
+            return edge.side in faults or not faults <= edge.faults
+
+        broken = set(tokenizer.broken_tokens)
+        spoiling = tuple(token for token in range(tokenizer.size) if token in broken or spoils(token))
+        excluded = window.canvas.excluded_at(edge.position).union(spoiling)
+        return spoiling if len(excluded) < tokenizer.size else ()
 
     @property
     def _tokenizer(self) -> Tokenizer:
@@ -277,21 +336,28 @@ class Infilling:
     def _state_of(self, canvas_index: int) -> State:
         return self._state.get(canvas_index) or self.start(canvas_index)
 
-    def _broken_of(self, state: State) -> Tensor:
-        if self.checkpoint.mask_id is None:
-            return torch.tensor([], device="cpu")
-        return self._broken(state, self.window_of(state.row))
-
     def written(self, state: State) -> list[str]:
         """Return the text of each gap of a window, with the document's line ends; a run of N MASKs reads `[[N]]`."""
         tokenizer, mask_id = self._tokenizer, self.checkpoint.mask_id
         texts, window = [], self.window_of(state.row)
+        trails = self._trailing_positions(window)
         for place in window.gap_positions:
             ids = [int(i) for i in state.ids[place.start : place.stop]]
-            absorbs_space = place.start in window.canvas.space_positions
             pieces = [None if i == mask_id else i for i in ids]
-            texts.append(tokenizer.compose_gap(pieces, absorbs_space=absorbs_space, newline=self.newline))
+            texts.append(
+                tokenizer.compose_gap(
+                    pieces,
+                    absorbs_space=place.start in window.canvas.space_positions,
+                    adds_space=place.stop - 1 in trails,
+                    newline=self.newline,
+                )
+            )
         return texts
+
+    def _trailing_positions(self, window: Window) -> list[int]:
+        """The last position of each gap behind which a space is put."""
+        gaps = self.sized_gaps[window.first : window.first + len(window.gap_positions)]
+        return [place.stop - 1 for gap, place in zip(gaps, window.gap_positions, strict=True) if gap.adds_space]
 
 
 def _check_is_end(document: str, gaps: Sequence[Gap]) -> None:
@@ -305,28 +371,33 @@ def _check_is_end(document: str, gaps: Sequence[Gap]) -> None:
         raise UsageError("lengths of a gap are compared by what stands after it", "Give one: --tokens 12.")
 
 
-def _is_text(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+class _Edge(NamedTuple):
+    """A position at the faulty `side` of a gap (of a window), all of whose faulty sides are `faults`."""
+
+    gap: int
+    position: int
+    side: Side
+    faults: frozenset[Side]
 
 
 def infill(
     ckpt: Checkpoint,
     document: str,
     gaps: Sequence[tuple[int, int] | Gap],
+    *,
+    defaults: Literal["checkpoint"] | None = None,
     **options: Unpack[SamplingKeywords],
 ) -> list[Filling]:
     """Rewrite the gaps of a document given the text before and after them; best candidate first.
 
-    `gaps`: character offsets `(start, end)`, or `Gap(start, end, tokens=..., one_line=...)`. Options are those of
-    `generate`: `length` is the canvas, `num_samples` candidates are ranked by `nats`; a prompt or suffix is the
-    document's own. Line ends are written as the document writes them, LF or CRLF.
+    `gaps`: character offsets `(start, end)`, or `Gap(start, end, tokens=..., one_line=..., without=...)`. Options are
+    those of `generate`: `length` is the canvas, `num_samples` candidates are ranked by `nats`; a prompt or suffix is
+    the document's own. Line ends are written as the document writes them, LF or CRLF. A token at a gap's edge that
+    joins the text beside it badly is drawn again (docs/theory.md, section 15).
     Raises `UsageError` for gaps or options out of range.
     """
-    infilling = Infilling(ckpt, Request(**options), document, [g if isinstance(g, Gap) else Gap(*g) for g in gaps])
+    request = request_of(ckpt, options, defaults)
+    infilling = Infilling(ckpt, request, document, [g if isinstance(g, Gap) else Gap(*g) for g in gaps])
     for _ in infilling.steps():
         pass
     return ranked(infilling.fillings())

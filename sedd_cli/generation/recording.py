@@ -152,12 +152,19 @@ class RecordedSample:
                 place = layout.free[at : at + gap.tokens]
                 at += gap.tokens
                 tokens = [canvas.tokens[i] for i in place] if canvas else [RecordedToken(-1, None)] * gap.tokens
-                yield self._compose_gap(tokens, absorbs_space=bool(place) and place[0] in layout.space_positions)
+                yield self._compose_gap(
+                    tokens,
+                    absorbs_space=bool(place) and place[0] in layout.space_positions,
+                    adds_space=bool(place) and place[-1] in layout.trailing_positions,
+                )
 
-    def _compose_gap(self, tokens: Sequence[RecordedToken], *, absorbs_space: bool = False) -> str:
+    def _compose_gap(
+        self, tokens: Sequence[RecordedToken], *, absorbs_space: bool = False, adds_space: bool = False
+    ) -> str:
         is_end = [self.is_end_of_text(token) for token in tokens]
         pieces = [token.piece for token in tokens]
-        return compose_gap(pieces, is_end, absorbs_space=absorbs_space, newline=self.header.newline)
+        newline = self.header.newline
+        return compose_gap(pieces, is_end, absorbs_space=absorbs_space, adds_space=adds_space, newline=newline)
 
     def end_of_text_position(self, canvas: RecordedCanvas) -> int:
         """The position from which on a canvas belongs to another document."""

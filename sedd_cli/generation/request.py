@@ -34,7 +34,7 @@ class Request(SamplingOptions):
 
     def logits_processor(self, canvas: Canvas | None = None) -> LogitsProcessor:
         """How draws are changed, and which tokens are excluded on a canvas."""
-        names = ("forbidden", "space_positions", "forbidden_at_space", "line_positions", "forbidden_in_line")
+        names = ("forbidden", "space_positions", "forbidden_at_space", "exclusions")
         limits = {name: getattr(canvas, name) for name in names} if canvas else {}
         return LogitsProcessor(**{entry.name: getattr(self, entry.name) for entry in LAW_OPTIONS}, **limits)
 

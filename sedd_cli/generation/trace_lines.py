@@ -26,7 +26,8 @@ class RecordedGap:
 class CanvasLayout:
     """A canvas in the header: its length, the updates of its sampler, and the numbers of its gaps.
 
-    `space_positions`: positions whose token begins with the space that ends the text before it.
+    `space_positions`: positions whose token begins with the space that ends the text before it; `trailing_positions`:
+    those behind whose token a space is put.
     """
 
     length: int
@@ -34,6 +35,7 @@ class CanvasLayout:
     free: tuple[int, ...]
     gaps: tuple[int, ...] = ()
     space_positions: frozenset[int] = frozenset()
+    trailing_positions: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,8 @@ def _rows(fields: Fields) -> range:
 def _layout(fields: Fields, gaps: tuple[int, ...] = ()) -> CanvasLayout:
     length = fields.whole("length", least=1)
     free = tuple(sorted(fields.positions("free", length)))
-    space_positions = frozenset(fields.positions("leads", length) if "leads" in fields.record else ())
-    return CanvasLayout(length, fields.whole("steps"), free, gaps, space_positions)
+    leads, trails = (fields.positions(key, length) if key in fields.record else () for key in ("leads", "trails"))
+    return CanvasLayout(length, fields.whole("steps"), free, gaps, frozenset(leads), frozenset(trails))
 
 
 def _gaps(fields: Fields, document: str | None) -> tuple[RecordedGap, ...]:

@@ -1,10 +1,11 @@
 """Warnings that commands and the interface share, as sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
+from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.generation.job import Job
 from sedd_cli.generation.ood import ood_ratio
-from sedd_cli.generation.request import LAW_OPTIONS, Request
+from sedd_cli.generation.request import LAW_OPTIONS, ORDER_OPTIONS, Request
 from sedd_cli.models.checkpoint import Checkpoint
 
 FAR = 2.0
@@ -19,11 +20,25 @@ def length_warning(
         yield f"{what} of {length} tokens, but {checkpoint.name} was trained on {checkpoint.length}: {consequence}"
 
 
-def sampling_warnings(checkpoint: Checkpoint, request: Request, given: str | None) -> Iterator[str]:
-    """Yield what makes samples other than the model's own; `given`: the text that they depend on, if any."""
-    if request.logits_processor().changes_law:
-        *others, last = (entry.label for entry in LAW_OPTIONS)
-        yield f"{', '.join(others)} and {last} change the law: these are no samples of the model itself"
+def changes_of(request: Request, but: Collection[str] = ()) -> list[str]:
+    """The options that change the law of the texts, but for some, with their values: "top-p 0.9"."""
+    law = [e for e in LAW_OPTIONS if LogitsProcessor(**{e.name: getattr(request, e.name)}).changes_law]
+    order = [e for e in ORDER_OPTIONS if getattr(request, e.name) != e.default and e.name != "correct"]
+    return [f"{e.label} {getattr(request, e.name)}" for e in (*law, *order) if e.name not in but]
+
+
+def law_note(request: Request, taken: Collection[str] = ()) -> Iterator[str]:
+    """Yield a sentence on the options by which texts do not follow the model's own law, but for those `taken`.
+
+    Those are the checkpoint's settings, which are named as such.
+    """
+    changes = changes_of(request, taken)
+    if changes:
+        yield f"{', '.join(changes)}: the texts do not follow the model's own law"
+
+
+def sampling_warnings(checkpoint: Checkpoint, given: str | None) -> Iterator[str]:
+    """Yield what makes samples other than they are asked for; `given`: the text that they depend on, if any."""
     if checkpoint.mask_id is None and given:
         yield f"with the uniform process {given} is only approximately taken into account"
 

@@ -1,6 +1,6 @@
 """Checkpoints on disk: a folder with a config, weights, and a tokenizer when it is not GPT-2's."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from sedd_cli.diffusion.network import TrainedBlocks
 from sedd_cli.diffusion.processes import Causal, StateSpace
 from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.errors import NotLoadableError
+from sedd_cli.models.bfloat16 import bfloat16_layers
 from sedd_cli.models.config import Config
 from sedd_cli.models.device import AUTOCAST, Precision, resolve_device, resolve_precision
 from sedd_cli.models.fitting import fit
@@ -18,12 +19,18 @@ from sedd_cli.models.folder import FileIdentity, config_file, file_identity, rea
 from sedd_cli.models.formats import find_format
 from sedd_cli.models.formats.facts import Facts, Format
 from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2
-from sedd_cli.models.int8 import is_quantised, quantise
+from sedd_cli.models.int8 import Int8Linear
 from sedd_cli.models.names import cached_repository, find_checkpoint
 from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.models.piecewise import PiecewiseLinear, replaced_precision
+from sedd_cli.models.placing import Placing
 from sedd_cli.models.weights import read_weights
 from sedd_cli.ranges import counted
 from sedd_cli.text.tokenizer import Tokenizer
+
+Layers = type[PiecewiseLinear]
+CPU_LAYERS: dict[Precision, Callable[[], Layers]] = {"bfloat16": bfloat16_layers, "int8": lambda: Int8Linear}
+"""What takes the place of linear layers on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +102,8 @@ class Checkpoint:
     @property
     def precision(self) -> Precision:
         """The precision of the linear layers; on an accelerator by autocast of the blocks."""
-        if is_quantised(self.model):
-            return "int8"
+        if (replaced := replaced_precision(self.model)) is not None:
+            return replaced
         return next((name for name, dtype in AUTOCAST.items() if dtype == self.model.autocast), "float32")
 
     @property
@@ -123,8 +130,9 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
     was read of them is in the notes. Nothing is downloaded.
 
     Weights of any precision become float32. `dtype` is that of the products: auto, float32; on an accelerator
-    bfloat16 or float16, in the blocks; on a CPU int8, of which no float32 copy is kept. Raises `NotLoadableError` if
-    the folder is missing, incomplete, unsafe or inconsistent, `UsageError` for an unavailable device or dtype.
+    bfloat16 or float16, in the blocks; on a CPU bfloat16 or int8, of the weights too: no float32 copy is made. Raises
+    `NotLoadableError` if the folder is missing, incomplete, unsafe or inconsistent, `UsageError` for an unavailable
+    device or dtype.
     """
     target = resolve_device(device)
     precision = resolve_precision(dtype, target)
@@ -136,9 +144,10 @@ def load_checkpoint(name_or_path: str | Path | None = None, device: str = "cpu",
         config = without_unused_rows(config, tokenizer)
     files = weights_files(folder)
     identity = file_identity(*files)
-    model, notes = build_network(config, files, AUTOCAST.get(precision), folder, layout)
-    if precision == "int8":
-        quantise(model)
+    if target.type == "cpu" and precision in CPU_LAYERS:
+        model, notes = build_network(config, files, folder, layout, layers=CPU_LAYERS[precision]())
+    else:
+        model, notes = build_network(config, files, folder, layout, autocast=AUTOCAST.get(precision))
     return Checkpoint(
         name=_name(folder, config),
         folder=folder,
@@ -162,27 +171,29 @@ def _name(folder: Path, config: Config) -> str:
 
 
 def build_network(
-    config: Config, files: Sequence[Path], autocast: torch.dtype | None, folder: Path, layout: Format | None = None
+    config: Config,
+    files: Sequence[Path],
+    folder: Path,
+    layout: Format | None = None,
+    *,
+    autocast: torch.dtype | None = None,
+    layers: Layers | None = None,
 ) -> tuple[ScoreNetwork, list[str]]:
     """The network of a config with the weights in `files`, and notes on how they were read.
 
-    It takes the tensors over: no second copy is made. `layout`: of another family's folder.
+    `layout`: of another family's folder. `layers` take the place of linear ones. Beside what stays, one tensor is in
+    memory at a time.
     """
     with torch.device("meta"):
         model = ScoreNetwork(config, autocast)
+        if layers:
+            model.backbone.prepare_pieces()
     weights = read_weights(files, model.backbone.derived_buffers().keys(), prefixed=layout is not None)
     tensors = weights.tensors if layout is None else layout.apply(weights.tensors, config)
-    source = f"{config_file(folder).relative_to(folder)} and weights in {folder}"
-    notes = [*weights.notes, *fit(tensors, model, config, source)]
-    for name in tensors:
-        tensors[name] = tensors[name].float()
-        # isfinite() would copy a large tensor.
-        if not all(bool(extreme.isfinite()) for extreme in tensors[name].aminmax()):
-            raise NotLoadableError(
-                f"the weights in {folder} hold NaN or infinity: {name}",
-                "The training run diverged; take an earlier one.",
-            )
-    model.backbone.load_state_dict(tensors, assign=True)
+    notes, sources = list(weights.notes), weights.sources
+    del weights
+    notes += fit(tensors, model, config, f"{config_file(folder).relative_to(folder)} and weights in {folder}")
+    Placing(tensors, sources, layers, folder).fill(model.backbone)
     return model.eval().requires_grad_(False), notes
 
 

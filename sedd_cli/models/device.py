@@ -9,7 +9,7 @@ from sedd_cli.errors import UsageError
 Precision = Literal["float32", "bfloat16", "float16", "int8"]
 
 AUTOCAST: dict[Precision, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-"""The precisions that run the blocks under autocast."""
+"""The precisions that run the blocks under autocast, on accelerators and in training."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -33,16 +33,15 @@ def resolve_device(name: str) -> torch.device:
 def resolve_precision(dtype: str, device: torch.device) -> Precision:
     """The precision for a `--dtype` on a device. `auto` is bfloat16 on a CUDA device that supports it, else float32.
 
-    Raises `UsageError` for an unknown dtype, for half precision on a CPU, where it is many times slower, and for int8
-    on any other device.
+    Raises `UsageError` for an unknown dtype, for float16 on a CPU, and for int8 on any other device.
     """
     if dtype == "auto":
         return "bfloat16" if device.type == "cuda" and _has_bfloat16(device) else "float32"
     if dtype not in get_args(Precision):
         raise UsageError(f"unknown dtype {dtype!r}", f"Choose auto, {', '.join(get_args(Precision))}.")
     precision = cast(Precision, dtype)
-    if device.type == "cpu" and precision in AUTOCAST:
-        raise UsageError(f"{dtype} runs on CUDA and MPS only", "On a CPU use --dtype float32 (or auto), or int8.")
+    if device.type == "cpu" and precision == "float16":
+        raise UsageError("float16 runs on CUDA and MPS only", "On a CPU use --dtype auto, bfloat16 or int8.")
     if device.type != "cpu" and precision == "int8":
         raise UsageError(f"int8 runs on CPUs only, not on {device}", "Use --dtype auto, or --device cpu.")
     return precision

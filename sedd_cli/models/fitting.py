@@ -26,9 +26,10 @@ def fit(tensors: dict[str, Tensor], network: ScoreNetwork, config: Config, sourc
     tensors |= backbone.derived_buffers()
     absent = expected.keys() - tensors.keys() - {embedding}
     untied = {name for name in absent if expected[name].shape == expected[embedding].shape}
-    if embedding in tensors and any(
+    tied = getattr(config.model, "tied", False) or any(
         (section.model_extra or {}).get(TIED) is True for section in (config, config.model)
-    ):
+    )
+    if embedding in tensors and tied:
         tensors |= dict.fromkeys(untied, tensors[embedding])
         untied = set()
     states, rows = len(expected[embedding]), _padded_rows(tensors.get(embedding), expected[embedding])

@@ -18,17 +18,13 @@ A CPU without VNNI adds pairs of products in 16 bits, and saturates: what it com
 (`has_exact_products`), and where it is wrong the same integers are multiplied in float32. That is right, not fast.
 """
 
-import ctypes
-import sys
-from collections.abc import Iterable
 from functools import cache
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.models.piecewise import PiecewiseLinear
 
 LARGEST = 127
 """Steps on either side of 0."""
@@ -55,6 +51,16 @@ def codes_of(x: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat(parts), step
 
 
+def _rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights (N, K) as whole numbers of steps, int8, and the step of each output (N, 1); a few at a time."""
+    codes, scale = torch.empty_like(weight, dtype=torch.int8), weight.new_empty(len(weight), 1, dtype=torch.float32)
+    rows = max(1, CHUNK // weight.shape[1])
+    for out, step, part in zip(codes.split(rows), scale.split(rows), weight.split(rows), strict=True):
+        exact = part.float()
+        out.copy_((exact / step.copy_(steps_of(exact))).round_())
+    return codes, scale
+
+
 class Piece(nn.Module):
     """A range of a layer's outputs: weight (N, K) and bias (N,) or None."""
 
@@ -63,8 +69,7 @@ class Piece(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
-        scale = steps_of(weight)
-        codes = (weight / scale).round_().to(torch.int8)
+        codes, scale = _rounded(weight)
         self.exact = has_exact_products()
         packed = torch.ops.onednn.qlinear_prepack(codes, None) if self.exact else codes
         # Parameters, so that they are counted as such; integers cannot be trained.
@@ -76,7 +81,7 @@ class Piece(nn.Module):
     def forward(self, codes: Tensor, step: Tensor) -> Tensor:
         """Inputs (M, K) uint8 of steps (M, 1) -> (M, N) float32."""
         if self.exact:
-            out = _product(codes, self.weight, self.scale, self.zero)
+            out = integer_product(codes, self.weight, self.scale, self.zero)
         else:
             out = F.linear(codes.float().sub_(ZERO), self.weight.float()).mul_(self.scale)
         # One operation after the other: fused ones may round by where in memory a value happens to lie.
@@ -84,62 +89,18 @@ class Piece(nn.Module):
         return out if self.bias is None else out.add_(self.bias)
 
 
-class Int8Linear(nn.Module):
-    """A linear layer in int8, made of a float32 one. `cuts`: where ranges of its outputs (`part`) can begin and end."""
+class Int8Linear(PiecewiseLinear):
+    """A linear layer in int8."""
 
-    def __init__(self, linear: nn.Linear, cuts: Iterable[int] = ()) -> None:
-        super().__init__()
-        self.spans = list(pairwise(sorted({0, *cuts, linear.out_features})))
-        self.pieces = nn.ModuleList(
-            Piece(linear.weight[begin:end], None if linear.bias is None else linear.bias[begin:end])
-            for begin, end in self.spans
-        )
+    precision = "int8"
+    piece = Piece
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., K) float32 -> (..., N) float32."""
-        return self.part(x, 0, self.spans[-1][1])
-
-    def part(self, x: Tensor, begin: int, end: int) -> Tensor:
-        """Its outputs `begin` to `end`, both cuts: (..., K) float32 -> (..., end - begin) float32."""
-        requested = [span for span in self.spans if begin <= span[0] and span[1] <= end]
-        if not requested or (requested[0][0], requested[-1][1]) != (begin, end):
-            raise ValueError(f"outputs {begin} to {end} do not begin and end where the layer was cut: {self.spans}")
-        rows = x.flatten(0, -2)
-        codes, step = codes_of(rows)
-        parts = [piece(codes, step) for span, piece in zip(self.spans, self.pieces, strict=True) if span in requested]
-        out = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-        return out.view(*x.shape[:-1], end - begin)
+    @staticmethod
+    def inputs(rows: Tensor) -> tuple[Tensor, Tensor]:
+        return codes_of(rows)
 
 
-def quantise(network: ScoreNetwork) -> None:
-    """Turn the linear layers of the blocks and the vocabulary head to int8, in place, one after the other.
-
-    Embedding, norms and what depends on sigma alone stay float32. Layers are cut where parts of their outputs are used.
-    """
-    backbone = network.backbone
-    backbone.prepare_int8()
-    for name, cuts in backbone.quantised_layers().items():
-        layer = backbone.get_submodule(name)
-        assert isinstance(layer, nn.Linear)
-        backbone.set_submodule(name, Int8Linear(layer, cuts))
-    for parameter in filter(torch.is_floating_point, backbone.parameters()):
-        # Weights are views of one mapped file, all of which is held as long as any of them is left.
-        parameter.data = parameter.data.clone()
-    _return_freed_memory()
-
-
-def _return_freed_memory() -> None:
-    """Give what the float32 layers held back to the system, where malloc (glibc's) would keep it."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
-
-
-def is_quantised(network: nn.Module) -> bool:
-    return any(isinstance(module, Int8Linear) for module in network.modules())
-
-
-def _product(codes: Tensor, packed: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
+def integer_product(codes: Tensor, packed: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
     """`(codes - 128) w^T`, each output in its scale: (M, K) uint8, packed (N, K) -> (M, N) float32."""
     out: Tensor = torch.ops.onednn.qlinear_pointwise(
         codes, 1.0, ZERO, packed, scale, zero, None, 1.0, 0, torch.float32, "none", [], ""
@@ -155,7 +116,9 @@ def has_exact_products() -> bool:
     weight = torch.full((N, K), LARGEST, dtype=torch.int8, device="cpu")
     try:
         packed = torch.ops.onednn.qlinear_prepack(weight, None)
-        out = _product(codes, packed, torch.ones(N, device="cpu"), torch.zeros(N, dtype=torch.int32, device="cpu"))
+        out = integer_product(
+            codes, packed, torch.ones(N, device="cpu"), torch.zeros(N, dtype=torch.int32, device="cpu")
+        )
     except (AttributeError, RuntimeError):  # a torch without oneDNN, or with another signature
         return False
     return bool((out == K * LARGEST**2).all())

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from sedd_cli.errors import NotLoadableError
+from sedd_cli.models.folder import FileIdentity, file_identity
 from sedd_cli.models.layout import WEIGHTS
 from sedd_cli.text.stand_ins import check_genuine
 
@@ -37,11 +38,45 @@ Table = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
+class Source:
+    """A tensor in a safetensors file."""
+
+    path: Path
+    name: str
+    identity: FileIdentity
+
+    def read(self) -> Tensor:
+        """In a mapping of its own. Raises `NotLoadableError` if the file was replaced."""
+        with safe_open(self.path, framework="pt") as file:
+            if file_identity(self.path) != self.identity:
+                raise NotLoadableError(f"{self.path} was replaced while it was read", "Load it again.")
+            tensor: Tensor = file.get_tensor(self.name)
+            return tensor
+
+
+class Sources(dict[int, Source]):
+    """By the address of the view of it."""
+
+    def mapped_alone(self, tensor: Tensor) -> Tensor:
+        """A tensor, or first rows of it, with no memory in common with others: what is read of it ends with it.
+
+        One that is no view of a file, or another view of it, is returned as it is.
+        """
+        source = self.get(tensor.data_ptr())
+        alone = tensor if source is None else source.read()[: len(tensor)]
+        return alone if (alone.shape, alone.stride()) == (tensor.shape, tensor.stride()) else tensor
+
+
+@dataclass(frozen=True)
 class Weights:
-    """Tensors by name, and `notes` on where they were found and what was changed of their names."""
+    """Tensors by name, and `notes` on where they were found and what was changed of their names.
+
+    Those of safetensors files are views of a mapping, in memory as far as they are read; `sources` has them.
+    """
 
     tensors: Table
     notes: tuple[str, ...]
+    sources: Sources
 
 
 def read_weights(files: Sequence[Path], buffers: Collection[str] = (), *, prefixed: bool = False) -> Weights:
@@ -53,10 +88,13 @@ def read_weights(files: Sequence[Path], buffers: Collection[str] = (), *, prefix
     """
     tensors: Table = {}
     notes: list[str] = []
+    sources = Sources()
     for path in files:
         check_genuine(path)
         if path.suffix == ".safetensors":
-            tensors |= _read_safetensors(path)
+            identity, found = file_identity(path), _read_safetensors(path)
+            sources |= {tensor.data_ptr(): Source(path, name, identity) for name, tensor in found.items()}
+            tensors |= found
             continue
         table, where = _unwrap(_read_pickle(path), path, buffers)
         # Copied out of the mapping: a run that goes on writes over its file.
@@ -65,29 +103,20 @@ def read_weights(files: Sequence[Path], buffers: Collection[str] = (), *, prefix
             notes.append(f"the weights are those {where}in {path.name}")
     tensors, taken_off = (tensors, []) if prefixed else _without_prefix(tensors)
     notes += [f"the prefix {prefix} was taken off the names of the weights" for prefix in taken_off]
-    return Weights(tensors, tuple(notes))
+    return Weights(tensors, tuple(notes), sources)
 
 
 def _read_safetensors(path: Path) -> Table:
     try:
         with safe_open(path, framework="pt") as file:
-            names, metadata = list(file.keys()), file.metadata() or {}
-            kinds = {file.get_slice(name).get_dtype() for name in names}
-        # Tensors of one kind are views of one mapping; others are converted, and their mapping is closed.
-        tensors = load_file(path) if kinds == {"F32"} else {name: _read_tensor(path, name) for name in names}
+            metadata = file.metadata() or {}
+        tensors = load_file(path)
     except MemoryError:
         raise
     except Exception as error:
         raise _damaged(path, error) from error
     # `safetensors.torch.save_model` stores a tensor of two names once, and the other name here.
     return tensors | {name: tensors[kept] for name, kept in metadata.items() if kept in tensors}
-
-
-def _read_tensor(path: Path, name: str) -> Tensor:
-    """A tensor of a file as float32, with no more of the file in memory than it is."""
-    with safe_open(path, framework="pt") as file:
-        tensor: Tensor = file.get_tensor(name)
-        return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _read_pickle(path: Path) -> object:

@@ -14,8 +14,10 @@ def run_title(checkpoint: str, sampler: str, steps: int, seed: int) -> str:
     return f"sedd  {checkpoint}  {sampler} {steps}  seed {seed}"
 
 
-def step_label(step: int, steps: int, sampler: str, tokens: int | None = None) -> str:
-    """The label of step number `step`; `tokens`: the number of steps of a sampler that writes one token in each."""
+def step_label(step: int, steps: int, sampler: str, updates: int | None = None) -> str:
+    """The label of step number `step` of so many `updates`: the steps of a grid and the denoising step, or others."""
     if sampler in TOKEN_BY_TOKEN:
-        return f"token {step}" if tokens is None else f"token {step}/{tokens}"
+        return f"token {step}" if updates is None else f"token {step}/{updates}"
+    if updates not in (None, steps + 1):
+        return f"call {step}/{updates}"
     return f"step {step}/{steps}" if step <= steps else "denoising step"

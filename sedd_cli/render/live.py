@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress_bar import ProgressBar
@@ -13,7 +14,9 @@ from rich.segment import Segment
 from rich.text import Text
 
 from sedd_cli.render.inert import inert, one_line
-from sedd_cli.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from sedd_cli.text.tokenizer import Tokenizer
 
 MASK = " ░░░"
 ASCII_MASK = " ___"
@@ -46,7 +49,7 @@ class Frame:
         return sum(piece is None for piece in self.pieces)
 
 
-def pieces_of(tokenizer: Tokenizer, ids: Sequence[int | None]) -> list[str | None]:
+def pieces_of(tokenizer: "Tokenizer", ids: Sequence[int | None]) -> list[str | None]:
     """The text of each token as a frame shows it, None for MASK."""
     end_id, texts = tokenizer.end_of_text_id, tokenizer.decode_each(ids)
     return [None if i is None else "¶" if i == end_id else text for i, text in zip(ids, texts, strict=True)]

@@ -57,7 +57,7 @@ def moment_label(header: Header, moment: RecordedMoment) -> str:
         return "start"
     if not isinstance(line, StepLine):
         return f"edited: {line.edit}"
-    return step_label(line.step, header.steps, header.sampler, tokens=header.layout(line.row).steps)
+    return step_label(line.step, header.steps, header.sampler, updates=header.layout(line.row).steps)
 
 
 def default_speed(sample: RecordedSample) -> float:

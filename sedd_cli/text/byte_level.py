@@ -106,14 +106,35 @@ def compose_canvas(
 
 
 def compose_gap(
-    pieces: Sequence[bytes | None], is_end: Sequence[bool], *, absorbs_space: bool = False, newline: str = "\n"
+    pieces: Sequence[bytes | None],
+    is_end: Sequence[bool],
+    *,
+    absorbs_space: bool = False,
+    adds_space: bool = False,
+    newline: str = "\n",
 ) -> str:
     """The text of a gap, in which end-of-text tokens end nothing.
 
-    `absorbs_space`: without the space it begins with. `newline`: the line end of the document (see `with_newlines`).
+    `absorbs_space`: without the space it begins with. `adds_space`: with one behind it, unless white space or nothing
+    is there. `newline`: the line end of the document (see `with_newlines`).
     """
     text = _decode_with_markers([piece for piece, ends in zip(pieces, is_end, strict=True) if not ends])
-    return with_newlines(text.removeprefix(" ") if absorbs_space else text, newline)
+    return finish_gap(text, absorbs_space=absorbs_space, adds_space=adds_space, newline=newline)
+
+
+def finish_gap(text: str, *, absorbs_space: bool, adds_space: bool, newline: str) -> str:
+    """The text of a gap's tokens as it stands in the document; see `compose_gap`."""
+    text = text.removeprefix(" ") if absorbs_space else text
+    return with_newlines(f"{text} " if adds_space and text and not text[-1].isspace() else text, newline)
+
+
+def is_text(data: bytes) -> bool:
+    """Whether bytes are valid UTF-8."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _decode_with_markers(pieces: Sequence[bytes | None]) -> str:

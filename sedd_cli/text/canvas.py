@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sedd_cli.diffusion.draws import Exclusion
 from sedd_cli.errors import UsageError
 from sedd_cli.ranges import counted
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
@@ -18,7 +19,7 @@ class Canvas:
     `forbidden` tokens are never written, `forbidden_at_space` ones not at `space_positions`: the token written
     there begins with the space that ends the text before it. (Vocabularies hold words with the space before them, so
     a network has hardly ever seen what follows a space token alone. This is known as token healing.)
-    `forbidden_in_line` tokens, which hold a line end, are not written at `line_positions`.
+    The tokens of each of `exclusions`, such as those that hold a line end, are not written at its positions.
     """
 
     ids: Tensor
@@ -28,14 +29,13 @@ class Canvas:
     forbidden: tuple[int, ...] = ()
     space_positions: tuple[int, ...] = ()
     forbidden_at_space: tuple[int, ...] = ()
-    line_positions: tuple[int, ...] = ()
-    forbidden_in_line: tuple[int, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
 
     def excluded_at(self, position: int) -> frozenset[int]:
         """Tokens that must not be written at a position."""
         return frozenset(self.forbidden).union(
             self.forbidden_at_space if position in self.space_positions else (),
-            self.forbidden_in_line if position in self.line_positions else (),
+            *(tokens for positions, tokens in self.exclusions if position in positions),
         )
 
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Literal, get_args
 
 from sedd_cli.errors import UsageError, to_integer
@@ -17,36 +16,38 @@ Length = int | tuple[int, int] | Literal["auto"] | None
 """Number of tokens: exact, a range, chosen by likelihood ("auto"), or as many as before (None)."""
 DEFAULT_RANGE = (1, 32)
 """The range of lengths compared for an empty gap."""
-LINE_FORMATS = "csv ipynb json jsonl ndjson po pot properties psv srt strings tab tsv vtt"
-"""Suffixes of files in which a line end is part of the format, so that one within a line would break it."""
-_LINE_END = re.compile(r"[\r\n]")
 _CRLF_OF_PATTERN = re.compile(r"(?<!\\)((?:\\\\)*)\\r\\n|\r\n")
 """CRLF in a pattern, as escapes (whose backslash is not escaped itself) or as it is."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Characters `start ... end - 1` of a document, in code points. `one_line`: no line end is written there."""
+    """Characters `start ... end - 1` of a document, in code points.
+
+    `one_line`: no line end is written there. `without`: none of these characters either, which are ASCII.
+    """
 
     start: int
     end: int
     tokens: Length = None
     one_line: bool = False
+    without: str = ""
 
 
 def check_gaps(gaps: Iterable[Gap], size: int) -> list[Gap]:
     """Sort the gaps of a document of `size` characters and merge those that overlap or touch.
 
     Lengths of touching gaps are added; those of overlapping gaps stay where they agree and become "auto" otherwise.
-    A merged gap is one line if both were. Raises `UsageError` for a gap out of range, reversed, or with an impossible
-    number of tokens.
+    A merged gap is limited by what limited both. Raises `UsageError` for a gap out of range, reversed, or with an
+    impossible number of tokens.
     """
     merged: list[Gap] = []
     for gap in sorted((_check_gap(gap, size) for gap in gaps), key=lambda gap: (gap.start, gap.end)):
         if merged and gap.start <= merged[-1].end:
             last = merged[-1]
             tokens = merged_length(last, gap)
-            merged[-1] = Gap(last.start, max(gap.end, last.end), tokens, last.one_line and gap.one_line)
+            without = "".join(c for c in last.without if c in gap.without)
+            merged[-1] = Gap(last.start, max(gap.end, last.end), tokens, last.one_line and gap.one_line, without)
         else:
             merged.append(gap)
     return merged
@@ -95,13 +96,6 @@ def _to_length(tokens: Length) -> Length:
         low, high = (to_integer("a gap's number of tokens", number) for number in tokens)
         return low, high
     return to_integer("a gap's number of tokens", tokens)
-
-
-def keep_lines(gaps: Iterable[Gap], document: str, path: Path | None) -> list[Gap]:
-    """Make gaps within a line one line where the format of a document's file needs it (see `LINE_FORMATS`)."""
-    if path is None or path.suffix.lower().removeprefix(".") not in LINE_FORMATS.split():
-        return list(gaps)
-    return [gap if _LINE_END.search(document, gap.start, gap.end) else replace(gap, one_line=True) for gap in gaps]
 
 
 def parse_length(text: str) -> Length:

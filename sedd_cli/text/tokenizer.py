@@ -20,6 +20,7 @@ from sedd_cli.text.byte_level import (
     compose_canvas,
     compose_gap,
     decode_each,
+    is_text,
     token_to_bytes,
 )
 from sedd_cli.text.encodings import without_bom
@@ -80,6 +81,7 @@ class Tokenizer:
         inner.encode_special_tokens = True
         self._inner = inner
         self._reads_crlf_as_lf = False
+        self._tokens_with: dict[str, tuple[int, ...]] = {}
         vocabulary = inner.get_vocab()
         self.size: int = max(vocabulary.values(), default=-1) + 1
         self.end_of_text_id: int | None = inner.token_to_id(end_of_text)
@@ -247,10 +249,18 @@ class Tokenizer:
         """Tokens that do not begin with a space."""
         return tuple(i for i, entry in enumerate(self._token_bytes) if not entry.startswith(b" "))
 
+    def tokens_with(self, characters: str) -> tuple[int, ...]:
+        """Tokens that hold one of these characters, which are ASCII."""
+        if characters not in self._tokens_with:
+            barred = frozenset(characters.encode())
+            tokens = (i for i, entry in enumerate(self._token_bytes) if not barred.isdisjoint(entry))
+            self._tokens_with[characters] = tuple(tokens)
+        return self._tokens_with[characters]
+
     @cached_property
-    def line_end_tokens(self) -> tuple[int, ...]:
-        """Tokens that hold a line end, LF or CR."""
-        return tuple(i for i, entry in enumerate(self._token_bytes) if b"\n" in entry or b"\r" in entry)
+    def broken_tokens(self) -> tuple[int, ...]:
+        """Tokens that are not valid UTF-8 by themselves: parts of characters."""
+        return tuple(i for i, entry in enumerate(self._token_bytes) if not is_text(entry))
 
     def decode_each(self, ids: Sequence[int | None]) -> list[str]:
         """The characters that each token completes; None (MASK) has none. See `byte_level.decode_each`."""
@@ -283,9 +293,16 @@ class Tokenizer:
             full_canvas=full_canvas,
         )
 
-    def compose_gap(self, ids: Sequence[int | None], *, absorbs_space: bool, newline: str = "\n") -> str:
+    def compose_gap(
+        self, ids: Sequence[int | None], *, absorbs_space: bool, adds_space: bool = False, newline: str = "\n"
+    ) -> str:
         """The text of a gap. See `byte_level.compose_gap`."""
-        return compose_gap(self._bytes_of_each(ids), self._is_end(ids), absorbs_space=absorbs_space, newline=newline)
+        return compose_gap(
+            *(self._bytes_of_each(ids), self._is_end(ids)),
+            absorbs_space=absorbs_space,
+            adds_space=adds_space,
+            newline=newline,
+        )
 
     def _bytes_of_each(self, ids: Sequence[int | None]) -> list[bytes | None]:
         return [None if token is None else self.bytes_of(token) for token in ids]

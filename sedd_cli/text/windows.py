@@ -8,9 +8,11 @@ from sedd_cli.errors import UsageError
 from sedd_cli.ranges import counted
 from sedd_cli.text.gaps import Gap
 from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.text.words import begins_word
 
 if TYPE_CHECKING:
     # The first frame of a run is laid out before torch is imported, which takes longer than all the rest.
+    from sedd_cli.diffusion.draws import Exclusion
     from sedd_cli.diffusion.network import TrainedBlocks
     from sedd_cli.text.canvas import Canvas
 
@@ -24,7 +26,8 @@ MAX_GAP_SHARE = 0.75
 class SizedGap:
     """A gap with its number of tokens. `absorbs_space`: they begin with the space that ends the text before it.
 
-    `one_line`: none of them holds a line end.
+    `one_line`: none of them holds a line end. `without`: nor one of these characters. `adds_space`: a space is put
+    behind what they write.
     """
 
     start: int
@@ -32,6 +35,8 @@ class SizedGap:
     tokens: int
     absorbs_space: bool = False
     one_line: bool = False
+    without: str = ""
+    adds_space: bool = False
 
     @property
     def begin(self) -> int:
@@ -43,6 +48,11 @@ def absorbs_space(tokenizer: Tokenizer, document: str, gap: Gap, after: int) -> 
     """Whether a gap's tokens begin with the space before it (see `Canvas`), which stands at `after` or later."""
     follows_space = gap.start > after and document[gap.start - 1] == " "
     return follows_space and tokenizer.has_space_tokens and not document[gap.start : gap.end][:1].isspace()
+
+
+def adds_space(tokenizer: Tokenizer, document: str, gap: Gap) -> bool:
+    """Whether what is inserted needs a space behind it, since a word begins there."""
+    return gap.start == gap.end and tokenizer.has_space_tokens and begins_word(document, gap.end)
 
 
 def original_tokens(tokenizer: Tokenizer, document: str, gap: Gap, after: int) -> int:
@@ -61,7 +71,13 @@ def size_gaps(tokenizer: Tokenizer, document: str, gaps: Iterable[Gap]) -> list[
         if gap.start < gap.end or gap.tokens is not None:
             tokens = gap.tokens if isinstance(gap.tokens, int) else original_tokens(tokenizer, document, gap, after)
             absorbs = absorbs_space(tokenizer, document, gap, after)
-            sized.append((gap, SizedGap(gap.start, gap.end, tokens, absorbs, gap.one_line)))
+            size = SizedGap(
+                *(gap.start, gap.end, tokens, absorbs),
+                one_line=gap.one_line,
+                without=gap.without,
+                adds_space=adds_space(tokenizer, document, gap),
+            )
+            sized.append((gap, size))
             after = gap.end
     return sized
 
@@ -128,7 +144,7 @@ def _groups(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], lengt
                 f"The largest possible is {counted(length, 'token')}: choose a shorter span, or ask for fewer tokens.",
             )
         if group is not None:
-            between = document[gaps[i - 1].end : gap.begin]
+            between = _text_behind(document, gaps[i - 1], gap.begin)
             if len(between) <= CHARACTERS_PER_TOKEN * length:
                 context = tokenizer.encode(between)
                 if used + len(context) + gap.tokens <= budget:
@@ -144,8 +160,9 @@ def _groups(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], lengt
 def _gap_budget(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int) -> float:
     """The most tokens that gaps sharing a canvas may take: all of it if the whole document fits."""
     if len(document) <= CHARACTERS_PER_TOKEN * length:
-        edges = [0, *(edge for gap in gaps for edge in (gap.begin, gap.end)), len(document)]
-        num_kept = sum(len(tokenizer.encode(document[a:b])) for a, b in zip(edges[::2], edges[1::2], strict=True))
+        starts = [*(gap.begin for gap in gaps), len(document)]
+        behind = [_text_behind(document, gap, stop) for gap, stop in zip(gaps, starts[1:], strict=True)]
+        num_kept = sum(len(tokenizer.encode(text)) for text in (document[: starts[0]], *behind))
         if num_kept + sum(gap.tokens for gap in gaps) <= length:
             return length
     return MAX_GAP_SHARE * length
@@ -168,11 +185,15 @@ def _layout(
     left = tokenizer.encode(document[max(before, begin - reach) : begin])
     if not left and blocks is not None and blocks.opening is not None:
         left = [blocks.opening]
-    right = tokenizer.encode(document[end : min(after, end + reach)]) if blocks is None else []
+    right = tokenizer.encode(_text_behind(document, inside[-1], min(after, end + reach))) if blocks is None else []
     ends = blocks is None and group.last + 1 == len(gaps) and end + reach >= len(document)
     if ends and tokenizer.end_of_text_id is not None:
         right.append(tokenizer.end_of_text_id)
     room = length - sum(gap.tokens for gap in inside) - sum(map(len, group.between))
+    line_end = tokenizer.encode("\n")
+    if begin == 0 and room >= len(right) + len(line_end):
+        # A document begins as a line does: without this, the first word is read as one within a sentence.
+        left = line_end
     on_left = min(len(left), max(room // 2, room - len(right)))
     ids: list[int | None] = [*left[len(left) - on_left :]]
     gap_positions = []
@@ -191,14 +212,28 @@ def _window(tokenizer: Tokenizer, gaps: Sequence[SizedGap], layout: Layout) -> W
     inside = gaps[layout.first : layout.first + len(layout.gap_positions)]
     places = list(zip(inside, layout.gap_positions, strict=True))
     space_positions = tuple(place.start for gap, place in places if gap.absorbs_space)
-    line_positions = tuple(i for gap, place in places if gap.one_line for i in place)
     canvas = Canvas(
         torch.tensor([i or 0 for i in layout.ids], device="cpu"),
         torch.tensor([i is None for i in layout.ids], device="cpu"),
         forbidden=tokenizer.special_ids,
         space_positions=space_positions,
         forbidden_at_space=tokenizer.non_space_tokens if space_positions else (),
-        line_positions=line_positions,
-        forbidden_in_line=tokenizer.line_end_tokens if line_positions else (),
+        exclusions=tuple(_exclusions(tokenizer, inside, layout.gap_positions)),
     )
     return Window(canvas, layout.first, layout.gap_positions)
+
+
+def _text_behind(document: str, gap: SizedGap, stop: int) -> str:
+    """The text between a gap and an offset, as the network reads it. At a line's beginning a line end fits too."""
+    begins_line = gap.start == 0 or document[gap.start - 1] in "\r\n"
+    return " " * (gap.adds_space and not begins_line) + document[gap.end : stop]
+
+
+def _exclusions(tokenizer: Tokenizer, gaps: Sequence[SizedGap], places: Sequence[range]) -> "Iterator[Exclusion]":
+    """The positions of gaps in which characters may not be written, and the tokens that hold one."""
+    positions: dict[str, list[int]] = {}
+    for gap, place in zip(gaps, places, strict=True):
+        if barred := "\r\n" * gap.one_line + gap.without:
+            positions.setdefault(barred, []).extend(place)
+    for barred, at in positions.items():
+        yield tuple(at), tokenizer.tokens_with(barred)

@@ -10,8 +10,10 @@ from sedd_cli.text.tokenizer import Tokenizer
 
 _WORD = re.compile(r"(?:\w[\u0300-\u036f]*)+(?:['\u2019](?:\w[\u0300-\u036f]*)+)*")
 """Letters and digits, with their combining marks and the apostrophes between them."""
-_OPENING = '"([{\u201c\u2018\u00ab\u00bf\u00a1'
+OPENING = '"([{\u201c\u2018\u00ab\u00bf\u00a1'
 """Signs that stand before a word without a blank."""
+NEAR = 16
+"""Characters behind an offset that are looked at for the signs before a word."""
 _UNSPACED = ("CJK ", "HIRAGANA ", "KATAKANA ", "BOPOMOFO ", "THAI ", "LAO ", "KHMER ", "MYANMAR ", "TIBETAN ")
 """How Unicode's names of characters begin in scripts that put no blank between words."""
 
@@ -37,8 +39,18 @@ def whole_words(text: str, gap: Gap) -> Gap:
 
 def starts_with_word(text: str) -> bool:
     """Whether a text begins with a word, or with one in quotes or brackets: what stands before it needs a blank."""
-    first = text.lstrip(_OPENING)[:1]
-    return bool(first) and first.isalnum() and _is_spaced(first)
+    return is_letter(text.lstrip(OPENING)[:1])
+
+
+def begins_word(text: str, at: int) -> bool:
+    """Whether a word begins at an offset, or one in quotes or brackets: what is inserted there needs a blank behind."""
+    before = text[at - 1] if at else ""
+    return (not before.strip() or before in OPENING) and starts_with_word(text[at : at + NEAR])
+
+
+def is_letter(character: str) -> bool:
+    """Whether a character, or "", is a letter or a digit of a script that puts blanks between words."""
+    return character.isalnum() and _is_spaced(character)
 
 
 def _is_spaced(character: str) -> bool:

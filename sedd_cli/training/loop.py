@@ -42,7 +42,6 @@ class DivergedError(SeddError):
 def make_network(recipe: Recipe, tokens: int, device: torch.device) -> ScoreNetwork:
     """A fresh network, initialised by the recipe's seed."""
     config = recipe.config(tokens)
-    # resolve_precision refuses bfloat16 on CPUs; what a recipe states is taken.
     dtype = resolve_precision("auto", device) if recipe.dtype == "auto" else recipe.dtype
     with torch.device("cpu"):
         network = ScoreNetwork(config, AUTOCAST.get(dtype))

@@ -7,6 +7,7 @@ from textual.widgets import Label
 
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.text.draft import Draft, Mark, merge_adjacent
+from sedd_cli.text.formats import split_gaps
 from sedd_cli.text.gaps import Gap, Length, check_gaps, marker_gaps, parse_length
 from sedd_cli.tui import token_edits
 from sedd_cli.tui.page_layout import Address
@@ -44,8 +45,12 @@ class DocumentActions(TokenActions):
         # Blanks at the edges stay as they are: what is written would have to repeat them. At a token a gap begins.
         start += (len(selected) - len(selected.lstrip())) * (first[1] == 0)
         end -= (len(selected) - len(selected.rstrip())) * (last[1] == 0)
-        self.apply(replace(scene, draft=scene.draft.mask(start, end)))
-        canvas.move_cursor((start, -(10**6)))
+        draft = scene.draft
+        gaps = split_gaps([Gap(start, end)], draft.text, self.session.path)
+        for gap in gaps:
+            draft = draft.mask(gap.start, gap.end)
+        self.apply(replace(scene, draft=draft))
+        canvas.move_cursor((gaps[0].start, -(10**6)))
 
     def _word_of_text(self) -> tuple[Address, Address]:
         """The word under the cursor, or the next one."""
@@ -100,10 +105,6 @@ class DocumentActions(TokenActions):
 
     def _insert_gap(self, tokens: Length) -> None:
         scene, at = self.scene.flatten_at(self.canvas.cursor)
-        text = scene.draft.text
-        if 0 < at < len(text) and text[at - 1] == " " and not text[at].isspace():
-            # Before a word's blank: behind it, the next word would have no blank.
-            at -= 1
         self.apply(replace(scene, draft=scene.draft.mask(at, at, tokens)))
         self.canvas.move_cursor((at, -(10**6)))
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from sedd_cli.text.gaps import keep_lines
+from sedd_cli.text.formats import keep_lines
 from sedd_cli.tui import messages
 from sedd_cli.tui.base_screen import SPEEDS, BaseScreen
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
-from sedd_cli.tui.settings import SAMPLING
+from sedd_cli.tui.settings import SAMPLING, Settings
 from sedd_cli.tui.style import branch_name, ranking_message
 from sedd_cli.tui.widgets.timeline import Timeline
 
@@ -226,10 +226,10 @@ class RunActions(BaseScreen):
             from sedd_cli.generation.infill import Infilling
 
             if filling:
-                gaps = keep_lines(scene.draft.gaps, scene.draft.text, self.session.document.path)
+                gaps = keep_lines(scene.draft.gaps, scene.draft.text, self.session.path)
                 gaps = [replace(gap, one_line=gap.one_line or one_line) for gap in gaps]
-                return Infilling(checkpoint, self._request(count, row), scene.draft.text, gaps)
-            return Run(checkpoint, self._request(1, row, scene.draft.text))
+                return Infilling(checkpoint, self._request(checkpoint, count, row), scene.draft.text, gaps)
+            return Run(checkpoint, self._request(checkpoint, 1, row, scene.draft.text))
 
         self.stop_run()
         self._started_from = scene
@@ -238,8 +238,14 @@ class RunActions(BaseScreen):
         self.active_run_id = self.engine.start(make, range(row, row + count))
         self.refresh_view()
 
-    def _request(self, count: int, row: int, prompt: str = "") -> "Request":
+    def _request(self, checkpoint: "Checkpoint", count: int, row: int, prompt: str = "") -> "Request":
+        """What the settings ask for; what they leave as it is by default is as the checkpoint's authors have it."""
+        from sedd_cli.generation.defaults import with_defaults
         from sedd_cli.generation.request import Request
 
         chosen = {name: getattr(self.settings, name) for name in SAMPLING}
-        return Request(**chosen | {"seed": self.seed, "row": row, "num_samples": count, "prompt": prompt or None})
+        asked = Request(**chosen | {"seed": self.seed, "row": row, "num_samples": count, "prompt": prompt or None})
+        if self.settings.exact:
+            return asked
+        given = [name for name, value in chosen.items() if value != Settings.model_fields[name].default]
+        return with_defaults(checkpoint, asked, given).options

@@ -60,11 +60,13 @@ else:
 class Settings(_Sampling, frozen=True):
     """Preferences; the file holds the same keys at its top level, and `keys` as a table.
 
+    `exact`: whether the checkpoint's own settings are left out.
     `keys` binds ids of bindings to keys, as `"dialog.close" = "escape,q"`; `candidates`: fillings of a document's
     gaps to choose from; `one_line`: whether no line end is written in a gap, which within a line of .csv and the like
     none is in any case; `heat`: whether confidence is shown as colour. The rest is as in `sedd generate`.
     """
 
+    exact: bool = Field(False, description="true or false")
     lock_seed: bool = Field(False, description="true or false")
     candidates: int = Field(3, ge=1, le=16, description="a whole number from 1 to 16")
     one_line: bool = Field(False, description="true or false")

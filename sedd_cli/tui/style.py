@@ -11,6 +11,7 @@ from sedd_cli.render.labels import network_label, step_label
 from sedd_cli.text.byte_level import end_of_text_position
 from sedd_cli.text.draft import Draft
 from sedd_cli.text.line_ends import newline_of
+from sedd_cli.text.words import begins_word
 from sedd_cli.tui.page_layout import Page, Replacement, Token
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.widgets.canvas_view import HEATS
@@ -50,7 +51,9 @@ class PageBuilder:
 
     def _gap_tokens(self, scene: Scene, gap: int) -> tuple[Token, ...]:
         if scene.infilling is None:
-            return (Token(MASK, "mask"),) * min(MAX_MASKS, self._mask_count(scene.draft, gap))
+            mark, masks = scene.draft.masked[gap], min(MAX_MASKS, self._mask_count(scene.draft, gap))
+            blank = " " * (mark.start == mark.end and begins_word(scene.draft.text, mark.end))
+            return (*(Token(MASK, "mask"),) * (masks - 1), Token(f"{MASK}{blank}", "mask"))
         if gap in scene.verdicts:
             return (Token(scene.verdicts[gap], "decided"),)
         canvas, places = scene.canvas_of(gap)
@@ -58,6 +61,8 @@ class PageBuilder:
         if places.start in scene.infilling.windows[canvas].canvas.space_positions:
             # Its blank is the one before the gap.
             tokens = (tokens[0]._replace(text=tokens[0].text.removeprefix(" ")), *tokens[1:])
+        if scene.infilling.sized_gaps[gap].adds_space and not tokens[-1].text[-1:].isspace():
+            tokens = (*tokens[:-1], tokens[-1]._replace(text=f"{tokens[-1].text} "))
         return tokens
 
     def _mask_count(self, draft: Draft, number: int) -> int:
@@ -186,8 +191,8 @@ def label_of(branch: "Branch", at: int) -> str:
         return moment.edit
     if moment.step is None:
         return "start"
-    request = branch.job.request
-    return step_label(moment.step.step, request.steps, request.sampler)
+    request, updates = branch.job.request, branch.job.sampler_of(moment.step.row).num_updates
+    return step_label(moment.step.step, request.steps, request.sampler, updates)
 
 
 def branch_name(branch: "Branch") -> str:
@@ -250,6 +255,9 @@ def title_of(checkpoint: "Checkpoint | None", load_status: str, scene: Scene, sa
         sampler, steps = request.sampler, request.steps
     parts.append(sampler if sampler in TOKEN_BY_TOKEN else f"{sampler} {steps}")
     if scene.branch is not None:
+        from sedd_cli.generation.warnings import changes_of
+
+        parts += changes_of(scene.branch.job.request.asked)
         parts.append(f"seed {scene.branch.job.request.seed}")
     parts += waiting
     return "sedd  " + " · ".join(parts)

@@ -25,6 +25,10 @@ def test_all_is_well(sedd: Sedd, built_in: Checkpoint) -> None:
     assert done.code == 0 and "pip uninstall sedd-cli" in done.stderr
     assert report["versions"]["sedd-cli"] == sedd_cli.__version__ and "torch" in report["versions"]
     assert report["machine"]["available"][0] == "cpu" and report["machine"]["threads"] >= 1
+    dtypes = report["dtypes"]
+    fastest = min(dtypes["seconds"], key=dtypes["seconds"].get)
+    assert set(dtypes["seconds"]) == {"float32", "bfloat16", "int8"} and dtypes["advised"] in (fastest, "float32")
+    assert dtypes["over_float32"]["int8"] == dtypes["seconds"]["float32"] / dtypes["seconds"]["int8"]
     assert report["checkpoint"] == {"name": "tinystories", "sha256": built_in.hash}
     checks = [c for c in report["self_test"] if c["device"] == "cpu"]
     assert [c["name"] for c in checks] == ["weights", "log scores", "rows"] and all(c["passed"] for c in checks)
@@ -37,6 +41,7 @@ def test_text(sedd: Sedd) -> None:
     assert f"sedd-cli {sedd_cli.__version__}" in lines and "dtype: float32" in lines
     assert f"package: {PACKAGE}" in lines
     assert "self-test on cpu: weights passed: whole, as shipped" in lines
+    assert any(line.startswith("on this CPU take --dtype ") for line in lines)
 
 
 def test_every_path_that_is_used(sedd: Sedd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 from sedd_cli import Checkpoint
 from sedd_cli.evaluation.blocks import make_blocks
 from sedd_cli.evaluation.likelihoods import LikelihoodEvaluation, LikelihoodRequest
+from sedd_cli.ranges import counted
 from tests.conftest import PARITY, Sedd
 
 STORIES = [
@@ -47,7 +48,7 @@ def test_the_figures_are_the_librarys_and_every_choice_is_printed(sedd: Sedd, sh
     assert told["bits_per_byte"] == f"{expected.nats / math.log(2) / blocks.num_bytes:.6g}"
     assert told["perplexity"] == f"{math.exp(expected.nats / blocks.num_tokens):.6g}"
     assert (told["documents"], told["detokeniser"], told["separator"]) == ("3", "none", "end-of-text")
-    assert told["remainder"] == f"drop ({blocks.dropped} tokens)"
+    assert told["remainder"] == f"drop ({counted(blocks.dropped, 'token')})"
     assert (told["block_length"], told["precision"], told["device"]) == ("16", "float32", "cpu")
     assert told["model"] == shallow.name and told["sha256"] == shallow.hash
     assert "stories.txt" in told["source"] and "any-order" in told["meaning"]

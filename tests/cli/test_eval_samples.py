@@ -84,7 +84,7 @@ def test_json_holds_settings_judge_rows_and_texts(
         2.718281828 ** (nats / tokens)
     )
     assert 0 < drawn["mauve"]["value"] <= 1 and drawn["mauve"]["texts"] == [2, 2]
-    assert "change the law" in result.stderr and "loading the judge" in result.stderr
+    assert "do not follow the model's own law" in result.stderr and "loading the judge" in result.stderr
 
 
 def test_report_and_plot_are_files(sedd: Sedd, reference: str, tmp_path: Path) -> None:

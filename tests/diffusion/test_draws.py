@@ -265,8 +265,8 @@ def test_what_is_unfit_is_not_drawn_where_it_leads() -> None:
 
 def test_limits_of_positions_add_up() -> None:
     logits_processor = LogitsProcessor(
-        space_positions=(7,), forbidden_at_space=(1, 3), line_positions=(6, 7), forbidden_in_line=(0,)
+        space_positions=(7,), forbidden_at_space=(1, 3), exclusions=(((6, 7), (0,)), ((5,), (4,)))
     )
     logits = torch.zeros(3, 5, dtype=torch.float64)
     allowed = logits_processor.apply(logits, torch.tensor([7, 6, 5])) == 0
-    assert [row.nonzero().squeeze(-1).tolist() for row in allowed] == [[2, 4], [1, 2, 3, 4], [0, 1, 2, 3, 4]]
+    assert [row.nonzero().squeeze(-1).tolist() for row in allowed] == [[2, 4], [1, 2, 3, 4], [0, 1, 2, 3]]

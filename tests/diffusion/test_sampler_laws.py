@@ -225,7 +225,7 @@ def test_uniform_steps_keep_clamped_tokens(method: Method) -> None:
 @both_methods
 def test_the_first_noise_of_the_uniform_process_leaves_no_line_end_in_a_line(method: Method) -> None:
     """A token that never moves is not drawn: such a one has to move in the last step."""
-    limits = LogitsProcessor(line_positions=(0, 2), forbidden_in_line=(1,))
+    limits = LogitsProcessor(exclusions=(((0, 2), (1,)),))
     drawn = []
     for processor in (limits, LogitsProcessor()):
         sampler = make_sampler(
@@ -270,9 +270,8 @@ NAMES = [*ABSORBING_SAMPLERS, "raw", "uniform"]
 
 
 def named(name: str, start: Tensor, steps: int = 4) -> tuple[Sampler, Oracle]:
-    free = int((start == MASK).sum())
     if name == "uniform":
-        sampler = make_sampler(UNIFORM, LogLinear(), steps=steps, free=free, length=L)
+        sampler = make_sampler(UNIFORM, LogLinear(), steps=steps, free=start == MASK)
         return sampler, Oracle(SPACE, UNIFORM)
     if name == "raw":
         return absorbing_sampler(LogLinear(), start, score="raw", steps=steps), unnormalised()

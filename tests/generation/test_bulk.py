@@ -100,7 +100,7 @@ def test_folders_that_cannot_be_used(whole: list[bytes], sedd: Sedd, tmp_path: P
     refused = sedd(*TINY, "-o", str(tmp_path / "letters"))
     assert refused.code == 2 and "holds other files" in refused.stderr
     assert "is a file, not a folder" in sedd(*TINY, "-o", f"{tmp_path}/letters/dear.txt/").stderr
-    assert "change the law" in sedd(*TINY, "--temperature", "0.5", "-o", f"{tmp_path}/sharp/").stderr
+    assert "the model's own law" in sedd(*TINY, "--temperature", "0.5", "-o", f"{tmp_path}/sharp/").stderr
     assert sedd(*TINY, "--trace", str(tmp_path / "t"), "-o", f"{tmp_path}/new/").code == 2
     assert not (tmp_path / "new").exists()
     shard = tmp_path / "whole" / "shard-00000-of-00001.jsonl"

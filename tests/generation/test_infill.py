@@ -1,6 +1,7 @@
 """Filling gaps: the right law, nothing outside them touched, text that is text."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from sedd_cli import Checkpoint, Gap, Request, UsageError, infill
 from sedd_cli.diffusion import likelihood
+from sedd_cli.diffusion.branching import write
 from sedd_cli.diffusion.names import SamplerName
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.generation import lengths
@@ -285,7 +287,7 @@ def test_a_gap_of_one_line_holds_no_line_end(shallow: Checkpoint, options: dict[
 
     def run(*one_line: bool) -> Infilling:
         gaps = [Gap(at, at, 16, only) for at, only in zip(places, one_line, strict=True)]
-        request = Request(**{"steps": 8, "seed": 1, "num_samples": 2, **options})  # type: ignore[arg-type]
+        request = Request(**{"steps": 8, "seed": 1, "num_samples": 4, **options})  # type: ignore[arg-type]
         infilling = Infilling(shallow, request, document, gaps)
         list(infilling.steps())
         return infilling
@@ -303,3 +305,47 @@ def test_a_gap_of_one_line_holds_no_line_end(shallow: Checkpoint, options: dict[
     assert shallow.tokenizer is not None
     (newline,) = shallow.tokenizer.encode("\n")
     assert newline in window.canvas.excluded_at(first) and newline not in window.canvas.excluded_at(second)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_what_is_written_joins_the_text_beside_it(built_in: Checkpoint, newline: str) -> None:
+    """At the beginning of a document and of a line, before a word and behind one, and between signs."""
+    document = newline.join(["Tom had a red kite.", "", "He saw `the` hill and ran up.", ""])
+    ends = [document.index(text) for text in ("kite", "He", " and")]
+    quote = document.index("the")
+    inserted = [Gap(at, at, tokens) for at, tokens in zip(ends, (1, 2, 1), strict=True)]
+    gaps = [Gap(0, 3), *inserted[:2], Gap(quote, quote + 3), inserted[2]]
+    run = Infilling(built_in, Request(seed=1, steps=16, num_samples=24), document, gaps)
+    list(run.steps())
+    for filling in run.fillings():
+        first, before_word, line, quoted, behind_word = written = [filling.text[slice(*span)] for span in filling.spans]
+        assert all(text.strip() for text in written)
+        assert not first[0].isspace() and not line[0].isspace() and not quoted[0].isspace()
+        assert before_word[-1].isspace() and line[-1].isspace() and not first[-1].isspace()
+        assert not behind_word[0].isalnum() and not behind_word[-1].isspace()
+        words = filling.text.lower().split(" ")
+        assert not any(a == b for a, b in pairwise(words))
+    assert all(map(run.done, run._state.values())) and any(filling.redrawn for filling in run.fillings())
+
+
+def test_a_token_that_a_person_chose_is_not_drawn_again(built_in: Checkpoint) -> None:
+    assert built_in.tokenizer is not None
+    run = Infilling(built_in, Request(seed=1, steps=4), "Tom had a red kite.", [Gap(10, 13)])
+    (start,) = (run.start(row) for row in run.rows_of(0))
+    (place,) = run.windows[0].gap_positions
+    chosen = write(start, torch.tensor([place.start]), torch.tensor(built_in.tokenizer.encode(" kite")))
+    assert not list(run.resume([chosen])) and run.fillings()[0].text == "Tom had a kite kite."
+
+
+def test_an_edge_that_nothing_mends_is_left(built_in: Checkpoint) -> None:
+    """With no other token allowed, it is drawn again a few times, and the text is done."""
+    run = Infilling(built_in, Request(seed=1, steps=4), "Tom had a red kite.", [Gap(10, 13)])
+    (window,) = run.windows
+    (place,) = window.gap_positions
+    assert built_in.tokenizer is not None
+    (kite,) = built_in.tokenizer.encode(" kite")
+    others = tuple(i for i in range(built_in.tokenizer.size) if i != kite)
+    run.windows = [replace(window, canvas=replace(window.canvas, exclusions=(((place.start,), others),)))]
+    steps = list(run.steps())
+    (filling,) = run.fillings()
+    assert filling.text == "Tom had a kite kite." and filling.complete and len(steps) == 1 + filling.redrawn

@@ -94,8 +94,13 @@ def of_crlf(checkpoint: Checkpoint) -> Infilling:
     return Infilling(checkpoint, Request(steps=8, seed=1), document, [Gap(54, 54, 90)])
 
 
+def inserted(checkpoint: Checkpoint) -> Infilling:
+    """Before words, so that a blank is put behind what is written."""
+    return Infilling(checkpoint, Request(steps=8, seed=1), "Tom had a red kite.", [Gap(0, 0, 2), Gap(14, 14, 3)])
+
+
 @pytest.mark.parametrize(
-    "make", [lambda c: two_windows(c, num_samples=2, row=1, batch_size=2), redrawn, healed, of_crlf]
+    "make", [lambda c: two_windows(c, num_samples=2, row=1, batch_size=2), redrawn, healed, of_crlf, inserted]
 )
 def test_every_moment_of_a_document(built_in: Checkpoint, make: object) -> None:
     job: Infilling = make(built_in)  # type: ignore[operator]

@@ -60,7 +60,7 @@ def written(ckpt: Checkpoint, forget: Callable[[], None]) -> list[Tensor]:
 
 
 @both
-@pytest.mark.parametrize("dtype", ["float32", "int8"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
 def test_keeping_changes_no_bit(name: str, dtype: str) -> None:
     ckpt, other = (load_checkpoint(PARITY / name, dtype=dtype) for _ in range(2))
     memory = other.model._finished

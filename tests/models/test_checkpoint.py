@@ -249,7 +249,7 @@ def test_pickle_of_something_else(folder: Path) -> None:
 
 def test_tokenizer_that_is_too_large_or_none(folder: Path, built_in: Checkpoint) -> None:
     (folder / "tokenizer.json").write_bytes((built_in.folder / "tokenizer.json").read_bytes())
-    assert "the tokenizer in" in refused(folder) and "4096 tokens" in refused(folder)
+    assert "the tokenizer in" in refused(folder) and "4,096 tokens" in refused(folder)
     (folder / "tokenizer.json").write_text("{}")
     assert "cannot read the tokenizer" in refused(folder)
 
@@ -292,8 +292,8 @@ def test_device_that_is_not_there(device: str) -> None:
         load_checkpoint(device=device)
 
 
-def test_half_precision_is_not_for_a_cpu() -> None:
+def test_dtype_that_a_cpu_does_not_have() -> None:
     with pytest.raises(UsageError, match="CUDA and MPS only"):
-        load_checkpoint(dtype="bfloat16")
+        load_checkpoint(dtype="float16")
     with pytest.raises(UsageError, match="unknown dtype"):
         load_checkpoint(dtype="float8")

@@ -189,10 +189,10 @@ def test_which_precisions_a_device_has() -> None:
         with pytest.raises(UsageError, match="int8 runs on CPUs only") as refused:
             resolve_precision("int8", accelerator)
         assert "--device cpu" in str(refused.value)
-    assert [resolve_precision(p, cpu) for p in ("auto", "float32", "int8")] == ["float32", "float32", "int8"]
-    for half in ("float16", "bfloat16"):
-        with pytest.raises(UsageError, match="CUDA and MPS only"):
-            resolve_precision(half, cpu)
+    offered = ("auto", "float32", "bfloat16", "int8")
+    assert [resolve_precision(p, cpu) for p in offered] == ["float32", *offered[1:]]
+    with pytest.raises(UsageError, match="CUDA and MPS only"):
+        resolve_precision("float16", cpu)
     with pytest.raises(UsageError, match="unknown dtype 'int4'") as unknown:
         resolve_precision("int4", cpu)
     assert "Choose auto, float32, bfloat16, float16, int8." in str(unknown.value)

@@ -18,10 +18,11 @@ def test_the_title_names_checkpoint_sampler_and_seed() -> None:
 
 
 def test_the_step_after_the_last_is_the_denoising_step() -> None:
-    assert step_label(8, 8, "tweedie", tokens=9) == "step 8/8"
-    assert step_label(9, 8, "tweedie") == "denoising step"
+    assert step_label(8, 8, "tweedie", updates=9) == "step 8/8"
+    assert step_label(9, 8, "tweedie") == step_label(9, 8, "tweedie", updates=9) == "denoising step"
+    assert step_label(9, 8, "tweedie", updates=12) == "call 9/12"
 
 
 def test_samplers_of_single_tokens_count_tokens() -> None:
-    assert step_label(2, 8, "first-hitting", tokens=5) == "token 2/5"
+    assert step_label(2, 8, "first-hitting", updates=5) == "token 2/5"
     assert step_label(9, 8, "left-to-right") == "token 9"

@@ -2,7 +2,6 @@
 
 import re
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from sedd_cli.text.gaps import (
     Length,
     Unit,
     check_gaps,
-    keep_lines,
     marker_gaps,
     parse_length,
     parse_span,
@@ -158,22 +156,14 @@ def test_crlf_is_one_line_end_of_a_pattern(pattern: str, expected: list[str]) ->
     assert [document[gap.start : gap.end] for gap in regex_gaps(document, pattern, None)] == expected
 
 
-def test_gaps_within_a_line_stay_on_it_where_the_format_is_made_of_lines() -> None:
-    document = "a,dog,1\r\nb,cat,2\r\n"
-    gaps = [Gap(2, 5, 3), Gap(6, 12), Gap(18, 18, 2)]
-    expected = [Gap(2, 5, 3, one_line=True), Gap(6, 12), Gap(18, 18, 2, one_line=True)]
-    for name in ("a.csv", "A.SRT", "x/b.tsv", "n.ipynb"):
-        assert keep_lines(gaps, document, Path(name)) == expected
-    for path in (Path("a.txt"), Path("csv"), Path("tsv.md"), None):
-        assert keep_lines(gaps, document, path) == gaps
-
-
 def test_a_merged_gap_is_one_line_if_both_were() -> None:
     def one_line(*values: bool) -> bool:
         (gap,) = check_gaps([Gap(i, i + 2, 3, value) for i, value in enumerate(values)], 9)
         return gap.one_line
 
     assert one_line(True, True) and not one_line(True, False) and not one_line(False, True)
+    (gap,) = check_gaps([Gap(0, 2, 3, without=',"'), Gap(1, 3, 3, without="|,")], 9)
+    assert gap.without == ","
 
 
 def test_lengths() -> None:

@@ -9,7 +9,7 @@ from sedd_cli import UsageError, load_checkpoint
 from sedd_cli.text.byte_level import bytes_to_token
 from sedd_cli.text.gaps import Gap
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.text.windows import SizedGap, absorbs_space, make_windows
+from sedd_cli.text.windows import SizedGap, absorbs_space, adds_space, make_windows
 
 WORDS = st.lists(st.sampled_from(["Once", " upon", " a", " time", "\r\n", "é", "🌍", "\ufeff", " dog."]), max_size=120)
 
@@ -42,7 +42,11 @@ def test_what_is_kept_on_a_canvas_is_what_stands_beside_its_gaps(
         for n, (gap, place) in enumerate(zip(inside, window.gap_positions, strict=True)):
             kept = b"".join(tokenizer.bytes_of(i) for i in ids[at : place.start])
             before = document[inside[n - 1].end if n else 0 : gap.start].encode()
-            assert before.endswith(kept) if n == 0 else before == kept
+            if gap.start == 0:
+                # A document begins as a line does, if there is room.
+                assert kept in (b"", b"\n")
+            else:
+                assert before.endswith(kept) if n == 0 else before == kept
             at = place.stop
         rest = [i for i in ids[at:] if i != tokenizer.end_of_text_id]
         assert document[inside[-1].end :].encode().startswith(b"".join(map(tokenizer.bytes_of, rest)))
@@ -100,6 +104,45 @@ def test_the_space_before_a_gap_is_not_on_its_canvas(tokenizer: Tokenizer) -> No
     kept = [tokenizer.decode(part) for part in (ids[: first.start], ids[first.stop : second.start])]
     assert kept == ["One", " ran. One"]
     assert window.canvas.space_positions == tuple(place.start for place in window.gap_positions)
+
+
+def test_a_document_is_read_as_a_line_that_begins(tokenizer: Tokenizer) -> None:
+    (window,) = make_windows(tokenizer, "Tom ran.", [SizedGap(0, 3, 1)], 64)
+    assert tokenizer.decode(window.canvas.ids[: window.gap_positions[0].start].tolist()) == "\n"
+    # Where there is no room for it, the text is there.
+    fits = 1 + len(tokenizer.encode(" ran.")) + 1
+    (window,) = make_windows(tokenizer, "Tom ran.", [SizedGap(0, 3, 1)], fits)
+    assert window.gap_positions[0].start == 0 and window.canvas.ids[-1] == tokenizer.end_of_text_id
+    (window,) = make_windows(tokenizer, "Tom ran.", [SizedGap(4, 7, 1)], 64)
+    assert window.canvas.ids[0] == tokenizer.encode("Tom")[0]
+
+
+@pytest.mark.parametrize(
+    ("document", "at", "adds", "behind"),
+    [
+        ("Tom ran.", 0, True, "Tom ran."),
+        ("Tom ran.", 4, True, " ran."),
+        ('a "b" c', 2, True, ' "b" c'),
+        ("Tom ran.", 3, False, " ran."),
+        ("Tom ran.", 5, False, "an."),
+    ],
+)
+def test_what_is_inserted_before_a_word_has_a_blank_behind_it(
+    document: str, at: int, adds: bool, behind: str, tokenizer: Tokenizer
+) -> None:
+    """The network reads it, but at a line's beginning, where a line end fits too."""
+    assert adds_space(tokenizer, document, Gap(at, at, 2)) == adds
+    assert not adds_space(tokenizer, document, Gap(at, at + 1))
+    (window,) = make_windows(tokenizer, document, [SizedGap(at, at, 2, adds_space=adds)], 64)
+    assert tokenizer.decode(window.canvas.ids[window.gap_positions[0].stop : -1].tolist()) == behind
+
+
+def test_each_gap_has_its_own_limits(tokenizer: Tokenizer) -> None:
+    gaps = [SizedGap(0, 3, 2, one_line=True), SizedGap(4, 7, 1), SizedGap(8, 11, 1, one_line=True, without=',"')]
+    (window,) = make_windows(tokenizer, "Tom ran off.", gaps, 64)
+    (line_end,), (comma,) = tokenizer.encode("\n"), tokenizer.encode(",")
+    barred = [[t in window.canvas.excluded_at(p.stop - 1) for t in (line_end, comma)] for p in window.gap_positions]
+    assert barred == [[True, False], [False, False], [True, True]]
 
 
 def test_a_vocabulary_of_single_bytes_joins_no_blank() -> None:

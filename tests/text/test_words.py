@@ -3,7 +3,7 @@
 import pytest
 
 from sedd_cli import Gap
-from sedd_cli.text.words import cut_word, starts_with_word, whole_words
+from sedd_cli.text.words import begins_word, cut_word, starts_with_word, whole_words
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,9 @@ def test_what_begins_with_a_word(text: str) -> None:
 @pytest.mark.parametrize("text", ["", " the", ". The", "'s home", "\nthe", "日本", '"', "-ly", "( the"])
 def test_what_begins_with_none(text: str) -> None:
     assert not starts_with_word(text)
+
+
+def test_where_words_begin() -> None:
+    text = 'Tom, "Hi" (all) don\'t\n\u65e5\u672c go'
+    begun = [text.index(word) for word in ("Tom", '"Hi', "Hi", "(all", "all", "don", "go")]
+    assert [at for at in range(len(text) + 1) if begins_word(text, at)] == begun

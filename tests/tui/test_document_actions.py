@@ -241,14 +241,31 @@ async def test_a_selection_across_a_gap_that_was_accepted_is_masked_as_it_is_see
 
 
 @one_size
-@pytest.mark.parametrize(
-    ("text", "at", "start"), [("One dog", 4, 3), ("One dog", 3, 3), ("One ", 4, 4), ("a  b", 2, 2)]
-)
-async def test_a_gap_before_a_word_is_before_its_blank(opened: Opened, text: str, at: int, start: int) -> None:
+@pytest.mark.parametrize(("text", "at"), [("One dog", 4), ("One dog", 3), ("One dog", 0), ("One ", 4)])
+async def test_what_is_inserted_stands_apart_from_the_words_beside_it(opened: Opened, text: str, at: int) -> None:
     async with opened(text) as seat:
         await seat.loaded()
         await insert(seat, at, "3")
-        assert spans(seat) == [(start, start)] and seat.scene.draft.text == text
+        assert spans(seat) == [(at, at)] and seat.scene.draft.text == text
+        await seat.go()
+        written = seat.scene.written(0)
+        words = [word for part in (text[:at], written, text[at:]) for word in part.split()]
+        assert seat.scene.text.split() == words or (at == 3 and written[0] in ",.!?")
+        # What is seen is what is saved.
+        assert shown(seat) == seat.scene.text
+
+
+@one_size
+async def test_what_a_format_is_made_of_is_not_masked(opened: Opened) -> None:
+    text = "1\n00:01 --> 00:02\nA dog.\n\n2\n00:03 --> 00:04\nTwo cats.\n"
+    async with opened(text) as seat:
+        await seat.loaded()
+        for name, masked in (("a.srt", ["A dog.", "Two cats."]), ("a.txt", [text.strip()])):
+            seat.session.document = replace(seat.session.document, path=seat.folder / name)
+            seat.canvas.move_cursor((len(text) - 1, 0), (0, 0))
+            await seat.press("m")
+            assert [text[start:end] for start, end in spans(seat)] == masked
+            await seat.press("u")
 
 
 @one_size
@@ -817,10 +834,12 @@ async def test_gaps_within_a_line_of_a_table_or_where_that_is_set_stay_on_it(ope
     text = "1,Once upon a time,dog\r\n2,The end,cat\r\n"
     async with opened(text) as seat:
         await seat.loaded()
-        for name, one_line in (("story.csv", False), ("story.txt", False), ("story.txt", True)):
-            stays = one_line or name == "story.csv"
-            seat.main_screen.settings = seat.main_screen.settings.model_copy(update={"one_line": one_line})
-            seat.session.document = replace(seat.session.document, path=seat.folder / name)
+        cases = (("story.csv", 1, 0, 1), ("new.csv", 0, 0, 1), ("story.txt", 1, 0, 0), ("story.txt", 1, 1, 1))
+        for name, there, one_line, stays in cases:
+            file = seat.folder / name
+            seat.main_screen.settings = seat.main_screen.settings.model_copy(update={"one_line": bool(one_line)})
+            seat.session.document = replace(seat.session.document, path=file if there else None)
+            seat.session.new_path = file
             await seat.press("home", "ctrl+right", "m")
             await seat.go()
             infilling = seat.scene.infilling

@@ -324,7 +324,7 @@ class TestSettings:
             await pilot.pause()
             (answer,) = app.answers
         values |= {name: names[-1] for name, names in CHOICES.items()}
-        assert answer == Settings(**values, lock_seed=True, one_line=True, theme=answer.theme, heat=False)
+        assert answer == Settings(**values, exact=True, lock_seed=True, one_line=True, theme=answer.theme, heat=False)
         assert answer.theme != "textual-dark" and answer.theme in app.available_themes
 
     async def test_up_and_down_move_between_fields(self) -> None:

@@ -272,7 +272,7 @@ def test_the_sampling_options_of_the_table_are_settings_and_in_the_form() -> Non
         assert Settings.model_fields[name].description == (option.setting.accepts or str(option.range))
     first, *_, last = SAMPLING
     assert (first, last) == ("steps", "seed")
-    order = ["model", "device", *SAMPLING, "lock_seed", "candidates", "one_line", "theme", "heat"]
+    order = ["model", "device", *SAMPLING, "exact", "lock_seed", "candidates", "one_line", "theme", "heat"]
     assert [field.name for field in FIELDS] == order == [n for n in Settings.model_fields if n != "keys"]
 
 

@@ -165,13 +165,14 @@ def _load_judge(name: str | None, evaluation: "Evaluation", terminal: Terminal) 
 
 
 def _report(evaluation: "Evaluation", num: int, terminal: Terminal) -> None:
-    from sedd_cli.generation.warnings import length_warning, sampling_warnings
+    from sedd_cli.generation.warnings import law_note, length_warning, sampling_warnings
 
     checkpoint, request, reference = evaluation.checkpoint, evaluation.request, evaluation.reference
     terminal.warn_each(
         length_warning(checkpoint, "canvases", evaluation.length, "the texts may fall apart"),
-        sampling_warnings(checkpoint, request.sampling, "a prompt" if request.conditional else None),
+        sampling_warnings(checkpoint, "a prompt" if request.conditional else None),
     )
+    terminal.info_each(law_note(request.sampling))
     if reference is None:
         terminal.info("no reference: no figures of real text, and no MAUVE; --reference FILE gives them")
     elif len(reference.canvases) < num:

@@ -121,7 +121,7 @@ def _in_columns(process: StateSpace, logits_processor: LogitsProcessor) -> Logit
         logits_processor,
         forbidden=_columns(process, logits_processor.forbidden),
         forbidden_at_space=_columns(process, logits_processor.forbidden_at_space),
-        forbidden_in_line=_columns(process, logits_processor.forbidden_in_line),
+        exclusions=tuple((at, _columns(process, tokens)) for at, tokens in logits_processor.exclusions),
     )
 
 

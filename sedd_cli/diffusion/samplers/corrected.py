@@ -2,7 +2,7 @@
 
 A written position is chosen at random, masked, and drawn again from its conditional given all others. Masked positions
 are chosen without regard to tokens, so `p_t(x) = P(pattern) p_0(the unmasked tokens of x)`, which the update leaves as
-it is; from a wrong law it comes nearer (docs/theory.md, section 16).
+it is; from a wrong law it comes nearer (docs/theory.md, section 15).
 """
 
 from collections.abc import Sequence

@@ -68,7 +68,7 @@ class UniformSteps(Sampler):
             moves = u[at] < leave
             if step == self.grid.steps:
                 # A token of the first noise that never moved may be one that must not be written.
-                moves |= self.logits_processor.breaks_line(before[at], scored.position)
+                moves |= self.logits_processor.excludes(before[at], scored.position)
             if bool(moves.any()):
                 call.write(select(Scored(*at, others), moves), self.logits_processor)
         t, noise = float(self.grid.t[step]), float(self.grid.sigma[step])

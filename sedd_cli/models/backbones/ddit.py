@@ -198,7 +198,7 @@ class Embedding(nn.Module):
         nn.init.kaiming_uniform_(self.embedding, a=math.sqrt(5))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.embedding[x]
+        return self.embedding[x].float()
 
 
 class OutputLayer(nn.Module):

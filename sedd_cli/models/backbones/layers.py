@@ -16,22 +16,27 @@ class Linear(nn.Linear):
         return F.linear(x, self.weight[begin:end], None if self.bias is None else self.bias[begin:end])
 
 
-class Narrowing(nn.Linear):
-    """A linear layer onto fewer features than it reads, in slices as wide as its output.
+def sliced_product(x: Tensor, weight: Tensor, bias: Tensor | None, width: int) -> Tensor:
+    """`x w^T + b` of (M, K) and (N, K), summed over slices of `width` features.
 
     Two threads share a product's inner dimension where that is the longest, if there are few rows: the result of a row
-    then depends on the number of rows. Slice by slice it does not, in the same time.
+    then depends on the number of rows. In slices as wide as the output it does not, in the same time.
     """
+    first, *others = zip(x.split(width, 1), weight.split(width, 1), strict=True)
+    out = first[0] @ first[1].t() if bias is None else torch.addmm(bias, first[0], first[1].t())
+    for part, columns in others:
+        out.addmm_(part, columns.t())
+    return out
+
+
+class Narrowing(nn.Linear):
+    """A linear layer onto fewer features than it reads, in slices as wide as its output."""
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.is_grad_enabled() or x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             return super().forward(x)
-        flat, width = x.flatten(0, -2), self.out_features
-        first, *others = zip(flat.split(width, 1), self.weight.split(width, 1), strict=True)
-        out = first[0] @ first[1].t() if self.bias is None else torch.addmm(self.bias, first[0], first[1].t())
-        for part, weight in others:
-            out.addmm_(part, weight.t())
-        return out.view(*x.shape[:-1], width)
+        width = self.out_features
+        return sliced_product(x.flatten(0, -2), self.weight, self.bias, width).view(*x.shape[:-1], width)
 
 
 def inverse_frequencies(head_dim: int, base: float = 10_000) -> Tensor:

@@ -136,7 +136,8 @@ class Llama(Backbone):
         super().__init__()
         self.mask_id, self.head_dim, self.rope_theta = mask_id, config.head_dim, config.rope_theta
         self.reach = Reach.of(config)
-        self.embed_tokens = nn.Embedding(states, config.hidden_size)
+        # Not by its size alone: on the meta device it would be drawn, which imports torch's compiler (1 s, 90 MB).
+        self.embed_tokens = nn.Embedding.from_pretrained(torch.empty(states, config.hidden_size), freeze=False)
         self.rotary = Rotary(config.head_dim, config.rope_theta)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_blocks))
         self.norm = RMSNorm(config.hidden_size, config.norm_eps)
@@ -194,11 +195,10 @@ class Llama(Backbone):
     def derived_buffers(self) -> dict[str, Tensor]:
         return {"rotary.inv_freq": inverse_frequencies(self.head_dim, self.rope_theta)}
 
-    def prepare_int8(self) -> None:
+    def prepare_pieces(self) -> None:
         """Untie the head from the embedding, which is only looked up, and goes to bfloat16."""
         if self.lm_head is None:
             self.lm_head = Linear(self.embedding.shape[1], len(self.embedding), bias=False, device="meta")
-            self.lm_head.weight = nn.Parameter(self.embedding.data, requires_grad=False)
         self.embed_tokens.weight = nn.Parameter(self.embedding.data.bfloat16(), requires_grad=False)
 
     def quantised_layers(self) -> dict[str, Sequence[int]]:

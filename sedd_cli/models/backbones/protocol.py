@@ -29,7 +29,7 @@ class Backbone(nn.Module, ABC):
     @property
     @abstractmethod
     def embedding(self) -> nn.Parameter:
-        """(V, D), a row for each state."""
+        """(V, D), a row for each state; in bfloat16 where that is the precision, but read as float32."""
 
     @abstractmethod
     def features(
@@ -90,12 +90,12 @@ class Backbone(nn.Module, ABC):
         spans = [(0, states)] if mask_id is None else [(0, mask_id), (mask_id + 1, states)]
         return [span for span in spans if span[0] < span[1]]
 
-    def prepare_int8(self) -> None:
-        """Change what has to change before layers are replaced by those of int8; nothing by default."""
+    def prepare_pieces(self) -> None:
+        """Change, on the meta device, what has to before layers are replaced (`piecewise`); nothing by default."""
 
     @abstractmethod
     def quantised_layers(self) -> dict[str, Sequence[int]]:
-        """Names of the linear layers that int8 replaces, and the outputs at which each is cut.
+        """Names of the linear layers that a lower precision replaces, and the outputs at which each is cut.
 
         A layer of which `part` is used is cut where parts begin and end.
         """

@@ -15,7 +15,7 @@ def _of_type(kind: type) -> set[str]:
 
 
 WHOLE, NUMBERS = _of_type(int), _of_type(float)
-SELF_EXPLANATORY = {*CHOICES, "lock_seed", "one_line", "theme", "heat"}
+SELF_EXPLANATORY = {*CHOICES, "exact", "lock_seed", "one_line", "theme", "heat"}
 """Those whose control shows the possible values."""
 
 
@@ -49,6 +49,7 @@ FIELDS = (
     Field("model", "The checkpoint that writes.", "the built-in one"),
     Field("device", "The device; auto selects the fastest one."),
     *(Field(e.name, e.option.setting.sentence, e.option.setting.blank) for e in SAMPLING.values() if e.option.setting),
+    Field("exact", "Leave out the checkpoint's own settings: draw from its own law."),
     Field("lock_seed", "Use the same seed for every run of a session."),
     Field("candidates", "Fillings of a document's gaps to choose from."),
     Field("one_line", "Write no line end in a gap. Within a line of .csv, .srt and the like, none is in any case."),

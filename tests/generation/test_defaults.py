@@ -1,0 +1,75 @@
+"""Settings that a checkpoint brings: what is taken, what gives way, and where none is."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sedd_cli import UsageError, generate, infill, load_checkpoint
+from sedd_cli.generation.defaults import with_defaults
+from sedd_cli.generation.request import Request
+from sedd_cli.models.checkpoint import Checkpoint
+from tests.conftest import PARITY, Sedd
+
+
+def with_file(folder: Path, table: object, source: Path = PARITY / "radd") -> Checkpoint:
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    text = table if isinstance(table, str) else json.dumps(table)
+    (folder / "generation_config.json").write_text(text)
+    return load_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    ("table", "given", "taken", "left_out"),
+    [
+        ({"order": "margin", "temperature": 0}, {}, {"order": "margin", "temperature": 0}, ""),
+        ({"temperature": 0.6, "top_p": 0.9}, {}, {}, ""),
+        ({"temperature": 0.6, "top_p": 0.9, "do_sample": True}, {}, {"temperature": 0.6, "top_p": 0.9}, ""),
+        ({"block": 4, "top_p": 0.9}, {"top_p": 0.5}, {"block": 4}, ""),
+        ({"sampler": "first-hitting"}, {}, {"sampler": "first-hitting"}, ""),
+        ({"sampler": "first-hitting"}, {"steps": 4}, {}, "it has no use for steps"),
+        ({"order": "margin"}, {"score": "raw"}, {}, "reads what the network says as normalised"),
+        ({"order": "margin"}, {"remask": "cap"}, {}, "remask cap chooses its own times"),
+        ({"order": "margin"}, {"sampler": "euler"}, {}, "takes the place of the sampler euler"),
+        ({"order": "best", "steps": 7}, {}, {"steps": 7}, "order best of .* unknown order 'best'"),
+        ({"sampler": "ddim", "steps": 7}, {}, {"steps": 7}, "unknown sampler 'ddim'"),
+        ({"steps": "many"}, {}, {}, "steps must be a whole number"),
+        ({"block": 4, "temperature": "hot"}, {}, {"block": 4}, "another type"),
+        ("{", {}, {}, "cannot read"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_not_given_is_taken_where_it_fits(
+    tmp_path: Path, table: object, given: dict[str, object], taken: dict[str, object], left_out: str
+) -> None:
+    checkpoint = with_file(tmp_path / "c", table)
+    defaulted = with_defaults(checkpoint, Request(**given), given)  # type: ignore[arg-type]
+    assert defaulted.options == Request(**{**taken, **given})  # type: ignore[arg-type]
+    assert set(defaulted.taken) == set(taken)
+    notes = "\n".join(defaulted.notes("NAME"))
+    assert bool(taken) == ("--exact" in notes) and bool(left_out) == ("left out" in notes)
+    assert re.search(left_out, notes)
+
+
+def test_the_library_takes_none_unless_it_is_asked_to(tmp_path: Path, built_in: Checkpoint) -> None:
+    options = {"steps": 8, "length": 24, "seed": 2}
+    own, exact = generate(built_in, defaults="checkpoint", **options), generate(built_in, **options)  # type: ignore[arg-type]
+    assert own[0].text == generate(built_in, top_p=0.9, **options)[0].text != exact[0].text  # type: ignore[arg-type]
+    gap = [(5, 14)]
+    document = "Once upon a time there was a dog."
+    own_filling = infill(built_in, document, gap, defaults="checkpoint", steps=8, seed=3)
+    assert own_filling[0].text == infill(built_in, document, gap, top_p=0.9, steps=8, seed=3)[0].text
+    with pytest.raises(UsageError, match="unknown defaults"):
+        generate(built_in, defaults="mine", **options)  # type: ignore[arg-type]
+
+
+def test_the_command_names_what_it_takes_and_exact_takes_nothing(sedd: Sedd) -> None:
+    quick = ("generate", "--steps", "8", "--length", "24", "--seed", "2", "--no-live")
+    own, exact = sedd(*quick), sedd(*quick, "--exact")
+    assert "top-p 0.9: the settings of tinystories; --exact" in own.stderr and "top-p" not in exact.stderr
+    assert own.stdout == sedd(*quick, "--exact", "--top-p", "0.9").stdout != exact.stdout
+    told = sedd(*quick, "--top-p", "0.5", "--order", "confidence").stderr
+    assert "top-p 0.5, order confidence: the texts do not follow the model's own law" in told
+    assert "do not follow" not in sedd(*quick, "--top-p", "1").stderr
