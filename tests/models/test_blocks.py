@@ -1,5 +1,6 @@
 """Networks that read by blocks: what is kept of finished blocks changes no bit, and attention is block-causal."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sedd_cli import (
@@ -173,7 +175,28 @@ def test_the_mask_is_banded() -> None:
 
 
 def test_one_block_of_the_whole_canvas_is_full_attention(tmp_path: Path) -> None:
-    assert load_checkpoint(changed(PARITY / "bd3lm", tmp_path, block_size=64)).model.reach is None
+    folder = changed(PARITY / "bd3lm", tmp_path, block_size=64)
+    assert load_checkpoint(folder).model.reach is None
+    table = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**table, "block_size": 8, "cross_attn": False}))
+    assert load_checkpoint(folder).model.reach is None
+
+
+def test_norms_need_not_be_adaptive(tmp_path: Path) -> None:
+    """Adaptive ones that change nothing are left out of a folder."""
+    folder = changed(PARITY / "bd3lm", tmp_path, adaln=False)
+    weights, logits = load_file(folder / "model.safetensors"), []
+    for name, tensor in weights.items():
+        if "adaLN_modulation" in name:
+            tensor.zero_()
+            if name.endswith("bias") and len(tensor) == 6 * 32:
+                tensor.view(6, -1)[[2, 5]] = 1.0
+    plain = {name: t for name, t in weights.items() if "adaLN_modulation" not in name and "sigma_map" not in name}
+    for stored in (weights, plain):
+        save_file(stored, folder / "model.safetensors")
+        ckpt = load_checkpoint(folder)
+        logits.append(ckpt.model.backbone(masked(ckpt)[0], torch.zeros(3)))
+    assert torch.equal(*logits)
 
 
 def test_block_sizes_that_no_file_holds(tmp_path: Path) -> None:

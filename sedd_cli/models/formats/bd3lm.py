@@ -15,15 +15,21 @@ BUFFERS = ("sampling_eps_min", "sampling_eps_max")
 def _sections(facts: Facts) -> dict[str, Any]:
     sections, size = mdlm.sections(facts), facts.config["block_size"]
     sections["opens_with_end"] = True
-    # One block of the whole canvas is MDLM.
-    sections["model"]["block_size"] = size if size < sections["model"]["length"] else None
+    # One block of the whole canvas is MDLM, and so is attention that blocks do not restrict.
+    by_blocks = facts.config.get("cross_attn", True) and size < sections["model"]["length"]
+    sections["model"]["block_size"] = size if by_blocks else None
     return sections
 
 
 def fold(weights: "dict[str, Tensor]") -> None:
+    """As `mdlm.fold`; without adaptive norms (`adaln`) plain ones get the bias that they lack."""
     for name in BUFFERS:
         weights.pop(name, None)
-    mdlm.fold(weights)
+    if any(name.startswith("sigma_map.") for name in weights):
+        mdlm.fold(weights)
+        return
+    for name in [name for name in weights if ".norm" in name]:
+        weights[name.removesuffix("weight") + "bias"] = weights[name].new_zeros(len(weights[name]))
 
 
 BD3LM = Format(
