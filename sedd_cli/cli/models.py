@@ -55,7 +55,7 @@ def show(name: Name, json: options.Json = False) -> None:
             "name": name,
             "where": "hub",
             **_known(name),
-            **({} if PUBLIC_CHECKPOINTS[name].unread else {"fetch": f"sedd download {name}"}),
+            "fetch": f"sedd download {name}",
         }
     else:
         record = _record_of(name, find_checkpoint(name))

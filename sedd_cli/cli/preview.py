@@ -83,7 +83,7 @@ def document_frame(
 
 
 def _read(model: str | None) -> "tuple[Tokenizer, int] | None":
-    """The tokenizer of a checkpoint of the absorbing process, and the length of its canvas."""
+    """The tokenizer of a checkpoint of the absorbing process that sees the whole canvas, and the length of that."""
     from sedd_cli.models.layout import CONFIG
     from sedd_cli.models.names import find_checkpoint
     from sedd_cli.text.tokenizer import Tokenizer
@@ -91,7 +91,7 @@ def _read(model: str | None) -> "tuple[Tokenizer, int] | None":
     try:
         folder = find_checkpoint(model)
         config: dict[str, Any] = json.loads((folder / CONFIG).read_bytes())
-        if config.get("graph", {}).get("type", "absorb") != "absorb":
+        if config.get("graph", {}).get("type", "absorb") != "absorb" or config["model"].get("block_size"):
             return None
         return Tokenizer.from_file(folder / "tokenizer.json"), int(config["model"]["length"])
     except (SeddError, OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -8,6 +8,8 @@ Estimators, all in nats:
 - `d3pm`: `L_T + sum L_{t-1} + L_0` of a D3PM (2107.03006, equation 1), a bound of its chain of T steps;
 - `autoregressive`: exact, for a left-to-right network, in one call;
 - `dwdse`: the diffusion-weighted score entropy alone, the papers' figure, which is not a bound by itself.
+
+Of a network by blocks each is the sum over blocks of the estimate of a block given the clean ones before it.
 """
 
 from collections.abc import Callable
@@ -15,11 +17,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sedd_cli.diffusion.d3pm import Chain, UniformChain, make_chain
 from sedd_cli.diffusion.names import Estimator
-from sedd_cli.diffusion.network import Network, Scored
+from sedd_cli.diffusion.network import Network, Scored, TrainedBlocks
 from sedd_cli.diffusion.processes import Absorbing, Causal, Process, StateSpace, Uniform
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.diffusion.schedules import Discrete, Schedule, sigma_of_masked
@@ -87,13 +90,15 @@ def estimate(
     draws: int = 1,
     seed: int = 0,
     batch_size: int = 8,
+    blocks: TrainedBlocks | None = None,
 ) -> Estimate:
     """Estimate the bound (or DWDSE) of `x0` (N, L). The estimator `d3pm` needs a `Discrete` schedule.
 
     Only tokens at `where` (N, L) bool count (default: all); the others condition the bound and are never noised. A
     MASK among these is an unknown token: the bound is then that of the marginal law. Each of `replicates` independent
     replicates noises every canvas `draws` times, with times stratified over draws and canvases. The result does not
-    depend on `batch_size`. Raises `UsageError` if the estimator does not fit the process.
+    depend on `batch_size`. `blocks`: how the network denoises, if by blocks. Raises `UsageError` if the estimator does
+    not fit the process.
     """
     if replicates < 2:
         raise UsageError(f"replicates must be at least 2 (their spread is the error), not {replicates}")
@@ -105,6 +110,20 @@ def estimate(
         )
     if not isinstance(process, Process):
         return _autoregressive(network, process, x0, counted, replicates, draws, batch_size)
+    if blocks is not None:
+
+        def of_block(x0: Tensor, counted: Tensor, number: int) -> Estimate:
+            return estimate(
+                *(network, process, noise, x0),
+                estimator=estimator,
+                where=counted,
+                replicates=replicates,
+                draws=draws,
+                seed=int(uniforms(seed, number, MONTE_CARLO, size=1) * 2**53),
+                batch_size=batch_size,
+            )
+
+        return _by_blocks(of_block, x0, counted, blocks)
     noised, contribution = _estimator_parts(estimator, process, noise)
     N = len(x0)
     per_replicate = torch.zeros(replicates, *x0.shape, dtype=torch.float64, device="cpu")
@@ -142,6 +161,32 @@ def _autoregressive(
             nats[at] = _cross_entropy(process, scored, x0[at])
     each = nats.sum(1).expand(replicates, draws, N)
     return Estimate("autoregressive", each[:, 0].clone(), nats, torch.zeros_like(each), each.clone())
+
+
+def _by_blocks(
+    of_block: Callable[[Tensor, Tensor, int], Estimate], x0: Tensor, counted: Tensor, blocks: TrainedBlocks
+) -> Estimate:
+    """The sum over blocks with tokens that count; `of_block` takes the canvases up to a block's end and its tokens."""
+    opened = blocks.opening is not None and bool(counted[:, 0].any())
+    if opened:
+        x0, counted = F.pad(x0, (1, 0), value=blocks.opening), F.pad(counted, (1, 0))
+    per_token = torch.zeros(x0.shape, dtype=torch.float64, device="cpu")
+    parts: list[Estimate] = []
+    for number, begin in enumerate(range(0, x0.shape[1], blocks.size)):
+        end = begin + blocks.size
+        here = counted[:, :end].clone()
+        here[:, :begin] = False
+        if bool(here.any()):
+            parts.append(of_block(x0[:, :end], here, number))
+            per_token[:, :end] += parts[-1].per_token
+    return Estimate(
+        parts[0].estimator,
+        torch.stack([part.replicates for part in parts]).sum(0),
+        per_token[:, int(opened) :],
+        torch.cat([part.levels for part in parts], 1),
+        # A draw is that of one block, in the place of all: `replicates` stays their mean.
+        torch.cat([part.nats_at for part in parts], 1) * len(parts),
+    )
 
 
 class _Uniforms:
@@ -238,7 +283,7 @@ def _masking(estimator: Estimator, process: Absorbing, noise: Schedule) -> Noise
             k = (times * count).ceil().clamp(min=1)
             rank = torch.where(counted, u, 2.0).argsort(1).argsort(1)
             masked = counted & (rank < k[:, None])
-            weight, fraction, level = count / k, (k + unknown) / L, k / count
+            weight, fraction, level = count / k, (k + unknown) / L, k / count.clamp(min=1)
         x = torch.where(masked, process.mask_id, x0)
         return _NoisedBatch(x, sigma_of_masked(noise, fraction), masked, weight, level)
 
@@ -278,13 +323,23 @@ def _boundary_terms(
 
 
 def ordered_nats(
-    network: Network, process: Absorbing, noise: Schedule, x0: Tensor, order: Tensor, *, batch_size: int = 8
+    network: Network,
+    process: Absorbing,
+    noise: Schedule,
+    x0: Tensor,
+    order: Tensor,
+    *,
+    batch_size: int = 8,
+    blocks: TrainedBlocks | None = None,
 ) -> Tensor:
     """Exact `-log p` of each token when they are revealed in `order`: (L,), (K,) -> (L,) float64.
 
     `order` lists the positions that count, first revealed first. The others are given; a MASK among them is
-    marginalised over. Uses K network calls.
+    marginalised over. Uses K network calls. Of a network by `blocks`, `order` has to be ascending.
     """
+    if blocks is not None and blocks.opening is not None and 0 in order:
+        opened = F.pad(x0, (1, 0), value=blocks.opening)
+        return ordered_nats(network, process, noise, opened, order + 1, batch_size=batch_size)[1:]
     L, K = len(x0), len(order)
     rank = torch.full((L,), -1, device="cpu").index_copy(0, order, torch.arange(K, device="cpu"))
     nats = torch.zeros(L, dtype=torch.float64, device="cpu")

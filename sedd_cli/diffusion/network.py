@@ -18,6 +18,16 @@ class Scored(NamedTuple):
     log_score: Tensor
 
 
+class TrainedBlocks(NamedTuple):
+    """How a network denoises by blocks of `size` positions: each given those before it (BD3-LM, 2503.09573, section 3).
+
+    `opening`: the token before a text whose first one is to be written, where position 0 was never noised in training.
+    """
+
+    size: int
+    opening: int | None = None
+
+
 class Network(Protocol):
     """A score network, or an oracle."""
 

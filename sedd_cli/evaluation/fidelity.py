@@ -72,9 +72,13 @@ def fidelity(
             "Give the same checkpoint in another precision.",
         )
     ours, theirs = (
-        estimate(c.model, c.process, c.noise, x0, estimator=estimator, replicates=replicates, seed=seed).replicates.sum(
-            1
-        )
+        estimate(
+            *(c.model, c.process, c.noise, x0),
+            estimator=estimator,
+            replicates=replicates,
+            seed=seed,
+            blocks=c.blocks,
+        ).replicates.sum(1)
         / x0.numel()
         for c in (reference, other)
     )

@@ -245,6 +245,7 @@ class LikelihoodEvaluation:
                 draws=self._draws,
                 seed=seed,
                 batch_size=self.request.batch_size or 8,
+                blocks=checkpoint.blocks,
             )
             estimates.append(result)
         # After all estimates: an interruption must not leave one checkpoint a chunk ahead.

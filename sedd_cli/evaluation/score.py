@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import torch
@@ -171,6 +172,11 @@ class ScoreEvaluation:
                 f"{asked} needs a checkpoint of the absorbing process: {checkpoint.name} has no MASK to give tokens by",
                 "What it reports by default can be had.",
             )
+        if request.pseudo and checkpoint.blocks is not None:
+            raise UsageError(
+                f"{checkpoint.name} reads by blocks: it cannot give a token by those of later ones",
+                "What it reports by default can be had.",
+            )
         self.num_bytes = _bytes(text)
         self.ids = _ids(checkpoint, text)
         self.windows = make_score_windows(len(self.ids), request.length or checkpoint.length, request.overlap)
@@ -221,6 +227,7 @@ class ScoreEvaluation:
                     draws=self._draws,
                     seed=_seed_of_round(request.seed, statistics.rounds),
                     batch_size=self._batch_size,
+                    blocks=checkpoint.blocks,
                 )
                 statistics.add(result.replicates.sum(1), result.per_token[where])
                 yield self._score(
@@ -242,7 +249,8 @@ class ScoreEvaluation:
         yield self._score("autoregressive", result.per_token[where])
 
     def _left_to_right(self) -> Iterator[Score]:
-        yield self._score("left-to-right", self._exact(ordered_nats, self.windows.is_new))
+        nats_of = partial(ordered_nats, blocks=self.checkpoint.blocks)
+        yield self._score("left-to-right", self._exact(nats_of, self.windows.is_new))
 
     def _pseudo(self) -> Tensor:
         return self._exact(pseudo_likelihood, self.windows.has_most_context)

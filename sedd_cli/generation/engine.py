@@ -68,7 +68,7 @@ class Run:
         asked = resolved.asked
         self.checkpoint, self.request, self.rows = checkpoint, resolved, resolved.rows
         self.canvas = canvas or make_canvas(
-            checkpoint.tokenizer, resolved.length, asked.prompt or "", asked.suffix or ""
+            checkpoint.tokenizer, resolved.length, asked.prompt or "", asked.suffix or "", checkpoint.opening
         )
         self.sampler = make_sampler(
             checkpoint.process,
@@ -80,6 +80,7 @@ class Run:
             logits_processor=asked.logits_processor(self.canvas),
             unmasking=asked.unmasking(),
             end_ids=_end_ids(checkpoint),
+            trained_block=checkpoint.blocks.size if checkpoint.blocks else None,
         )
         self._latest: dict[int, tuple[Tensor, int, bool]] = {}
 

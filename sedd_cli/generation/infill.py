@@ -77,6 +77,7 @@ def nats_of(checkpoint: Checkpoint, states: Sequence[State]) -> float:
                 where=state.free[None],
                 replicates=REPLICATES,
                 draws=DRAWS,
+                blocks=checkpoint.blocks,
             ).nats
         )
         for state in states
@@ -105,11 +106,13 @@ class Infilling:
         length = self.request.asked.length or checkpoint.length
         if not gaps:
             raise UsageError("the document has no gap", "Name one, for example with --mask 10:40.")
-        self.sized_gaps, self.chosen_lengths = choose_lengths(
-            checkpoint, document, check_gaps(gaps, len(document)), length
-        )
+        gaps = check_gaps(gaps, len(document))
+        if checkpoint.blocks is not None:
+            _check_is_end(document, gaps)
+        self.sized_gaps, self.chosen_lengths = choose_lengths(checkpoint, document, gaps, length)
         self.newline = newline_of(document)
-        self.windows = make_windows(tokenizer.reading(self.newline), document, self.sized_gaps, length)
+        reading = tokenizer.reading(self.newline)
+        self.windows = make_windows(reading, document, self.sized_gaps, length, checkpoint.blocks)
         self._runs: dict[tuple[object, ...], Run] = {}
         self._state: dict[int, State] = {}
         self._nfe: dict[int, int] = defaultdict(int)
@@ -355,6 +358,17 @@ class Infilling:
         """The last position of each gap behind which a space is put."""
         gaps = self.sized_gaps[window.first : window.first + len(window.gap_positions)]
         return [place.stop - 1 for gap, place in zip(gaps, window.gap_positions, strict=True) if gap.adds_space]
+
+
+def _check_is_end(document: str, gaps: Sequence[Gap]) -> None:
+    """Raises `UsageError` unless the gaps are one at the end of a document, of a known length."""
+    if len(gaps) > 1 or document[gaps[0].end :].strip():
+        raise UsageError(
+            "this checkpoint writes block by block, from left to right: it cannot know what stands after a gap",
+            "Mask the end of the document alone, or take a checkpoint that sees the whole canvas.",
+        )
+    if not isinstance(gaps[0].tokens, int | None):
+        raise UsageError("lengths of a gap are compared by what stands after it", "Give one: --tokens 12.")
 
 
 class _Edge(NamedTuple):

@@ -32,6 +32,7 @@ def ood_ratio(checkpoint: Checkpoint, text: str) -> float | None:
         estimator="ao",
         where=canvas != mask_id,
         replicates=4,
+        blocks=checkpoint.blocks,
         draws=2,
     )
     return (float(bound.nats) - bound.standard_error) / len(ids) / validation

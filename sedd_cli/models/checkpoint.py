@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from sedd_cli.diffusion.network import TrainedBlocks
 from sedd_cli.diffusion.processes import Causal, StateSpace
 from sedd_cli.diffusion.schedules import Schedule
 from sedd_cli.errors import NotLoadableError
@@ -66,6 +67,17 @@ class Checkpoint:
     def autoregressive(self) -> bool:
         """Whether it reads and writes from left to right, without noise."""
         return isinstance(self.process, Causal)
+
+    @property
+    def blocks(self) -> TrainedBlocks | None:
+        """How the network denoises by blocks; None where it sees the whole canvas."""
+        size = self.config.model.block_size
+        return None if size is None else TrainedBlocks(size, self.opening)
+
+    @property
+    def opening(self) -> int | None:
+        """The token at position 0 of a canvas where no text stands; None: it is written like any other."""
+        return self.tokenizer.end_of_text_id if self.config.opens_with_end and self.tokenizer else None
 
     @property
     def validation_bound(self) -> float | None:

@@ -53,7 +53,8 @@ class NetworkConfig(_Section):
     time).
 
     `leading_id`: the logits at a position are those of the next one, and this token stands before every canvas.
-    `use_checkpoint`: training computes each block again in the backward pass, for less memory.
+    `block_size`: attention is block-causal, a position sees its own block and those before it (BD3-LM, 2503.09573);
+    None: the whole canvas. `use_checkpoint`: training computes each block again in the backward pass, for less memory.
     """
 
     name: str = ""
@@ -67,6 +68,7 @@ class NetworkConfig(_Section):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     use_checkpoint: bool = False
     leading_id: int | None = Field(default=None, ge=0)
+    block_size: int | None = Field(default=None, gt=0)
 
     @field_validator("type")
     @classmethod
@@ -138,6 +140,7 @@ class Config(_Section):
 
     `tokens` can be written; `mask_id` is the state beside them (None: the last one, `tokens`), absorbing only.
     `trained_canvas`: whether `model.length` is the canvas of its training, not just the most that it can read.
+    `opens_with_end`: position 0 was never noised in training, and where no text stands there it holds end-of-text.
     `end_ids`: tokens that end a text, beside the tokenizer's own end-of-text token.
     """
 
@@ -148,6 +151,7 @@ class Config(_Section):
     d3pm: D3PMConfig | None = None
     model: SerializeAsAny[NetworkConfig]
     trained_canvas: bool = True
+    opens_with_end: bool = False
     end_ids: tuple[int, ...] = ()
     provenance: dict[str, object] = Field(default_factory=dict)
 
@@ -167,6 +171,11 @@ class Config(_Section):
             raise ValueError("d3pm is a chain of noise, but graph.type is causal")
         if self.mask_id is not None and (self.graph.type != "absorb" or self.mask_id > self.tokens):
             raise ValueError(f"mask_id {self.mask_id} is no state of the absorbing process with {self.tokens} tokens")
+        by_blocks = self.model.block_size is not None
+        if by_blocks and (self.graph.type != "absorb" or self.d3pm or self.model.time_conditioned):
+            raise ValueError("model.block_size needs RADD form: graph.type absorb, no time and no chain")
+        if by_blocks and self.model.leading_id is not None:
+            raise ValueError("model.block_size and model.leading_id do not go together")
         if self.graph.type == "uniform" and self.model.scale_by_sigma:
             raise ValueError("model.scale_by_sigma is defined for graph.type absorb only")
         return self

@@ -20,7 +20,6 @@ from sedd_cli.models.folder import config_table, read_config, shard_names
 from sedd_cli.models.gpt2 import GPT2_REPOSITORIES, GPT2_TOKENS, cached_gpt2_file
 from sedd_cli.models.hub_errors import NoRepositoryError, explain_errors
 from sedd_cli.models.layout import CONFIG, FACTS, SENTENCE_PIECE, TOKENIZER, WEIGHTS, index_of
-from sedd_cli.models.names import check_read
 
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 OnBytes = Callable[[int], None]
@@ -79,7 +78,6 @@ def plan_download(repository: str, revision: str | None = None, *, to_train: boo
     `to_train`: an autoregressive network, which training can start from, is one as well. Raises `NotLoadableError` if
     there is no such repository or it has no checkpoint of a known layout, `SeddError` if the hub cannot be reached.
     """
-    check_read(repository)
     remote = find_snapshot(repository, revision or constants.DEFAULT_REVISION, _files_of_checkpoint)
     # Refuse other architectures before their weights are downloaded.
     with explain_errors(repository, remote.revision):

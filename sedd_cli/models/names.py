@@ -18,7 +18,7 @@ class PublicCheckpoint:
     """What is known of a repository before it is downloaded; "" and 0 where it is not.
 
     `mask`: the id of MASK, or what names it. `shift`: whether the logits at a position are those of the next one.
-    `context`: tokens that it reads. `unread`: why sedd does not load it yet.
+    `context`: tokens that it reads.
     """
 
     use: str
@@ -27,20 +27,18 @@ class PublicCheckpoint:
     shift: bool = False
     context: int = 0
     licence: str = ""
-    unread: str = ""
 
     @property
     def about(self) -> str:
-        return f"{self.parameters}: {self.use}" + (f" (not read yet: {self.unread})" if self.unread else "")
+        return f"{self.parameters}: {self.use}"
 
     def facts(self) -> dict[str, object]:
         """All that is known, by name."""
         logits = "of the next position" if self.shift else "of the position itself"
         known = {"parameters": self.parameters, "licence": self.licence, "mask": self.mask, "logits": logits}
-        return {"about": self.about, **known, "context": self.context or "", "not_read": self.unread}
+        return {"about": self.about, **known, "context": self.context or ""}
 
 
-_BLOCKS = "it denoises block by block"
 _A2D_MASK = "the tokenizer's mask token"
 PUBLIC_CHECKPOINTS = {
     "louaaron/sedd-small": PublicCheckpoint("English web text, SEDD (2310.16834)", "170M", context=1024),
@@ -66,17 +64,17 @@ PUBLIC_CHECKPOINTS = {
     "GSAI-ML/LLaDA-1.5": PublicCheckpoint("dialogues, LLaDA", "8B", "126336", context=4096),
     "Dream-org/Dream-v0-Base-7B": PublicCheckpoint("text, Dream (2508.15487)", "7B", "151666", shift=True),
     "Dream-org/Dream-v0-Instruct-7B": PublicCheckpoint("dialogues, Dream", "7B", "151666", shift=True),
-    "kuleshov-group/bd3lm-owt-block_size4": PublicCheckpoint("English web text, BD3-LM", "170M", unread=_BLOCKS),
-    "kuleshov-group/bd3lm-owt-block_size8": PublicCheckpoint("English web text, BD3-LM", "170M", unread=_BLOCKS),
-    "kuleshov-group/bd3lm-owt-block_size16": PublicCheckpoint("English web text, BD3-LM", "170M", unread=_BLOCKS),
+    "kuleshov-group/bd3lm-owt-block_size4": PublicCheckpoint("English web text, BD3-LM, blocks of 4", "170M"),
+    "kuleshov-group/bd3lm-owt-block_size8": PublicCheckpoint("English web text, BD3-LM, blocks of 8", "170M"),
+    "kuleshov-group/bd3lm-owt-block_size16": PublicCheckpoint("English web text, BD3-LM, blocks of 16", "170M"),
     "kuleshov-group/bd3lm-owt-block_size1024-pretrain": PublicCheckpoint(
-        "English web text, BD3-LM before its training on blocks", "170M", unread=_BLOCKS
+        "English web text, BD3-LM before its training on blocks", "170M"
     ),
     "dllm-hub/Qwen3-0.6B-diffusion-bd3lm-v0.1": PublicCheckpoint(
-        "dialogues, A2D (Qwen3)", "0.6B", mask=_A2D_MASK, unread=_BLOCKS
+        "dialogues, A2D (Qwen3), blocks of 32", "0.6B", mask=_A2D_MASK
     ),
     "dllm-hub/Qwen2.5-Coder-0.5B-Instruct-diffusion-bd3lm-v0.1": PublicCheckpoint(
-        "code, dialogues, A2D (Qwen2.5)", "0.5B", mask=_A2D_MASK, unread=_BLOCKS
+        "code, dialogues, A2D (Qwen2.5)", "0.5B", mask=_A2D_MASK
     ),
 }
 """Public checkpoints by their names on the hub. Other repositories with the same layouts load as well."""
@@ -127,13 +125,6 @@ def cached_repository(folder: Path) -> str | None:
     """The repository whose snapshot in the hub's cache a folder is; None if it is not one."""
     kind, *parts = folder.parent.parent.name.split("--")
     return "/".join(parts) if kind == "models" and folder.parent.name == "snapshots" and parts else None
-
-
-def check_read(repository: str | None) -> None:
-    """Raises `NotLoadableError` for a repository that is known not to be read yet."""
-    known = PUBLIC_CHECKPOINTS.get(repository or "")
-    if known is not None and known.unread:
-        raise NotLoadableError(f"{repository} is not read: {known.unread}", "sedd models list shows those that are.")
 
 
 def find_checkpoint(name: str | None) -> Path:

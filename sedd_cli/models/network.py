@@ -12,7 +12,8 @@ from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Causal, Uniform
 from sedd_cli.errors import UsageError
 from sedd_cli.models.backbones import BACKBONES
-from sedd_cli.models.backbones.protocol import Attention
+from sedd_cli.models.backbones.attention import Attention, Memory
+from sedd_cli.models.block_memory import BlockMemory
 from sedd_cli.models.config import Config
 from sedd_cli.models.stacking import HEAD_CHUNK, PAD, Stacking, padded
 
@@ -37,6 +38,8 @@ class ScoreNetwork(nn.Module):
     A D3PM's logits are those of `p(x0 | x_t)`: for the absorbing process any network's are, and with uniform noise the
     score is made from them (`predicts_x0`), in float64 where it is asked for at positions. `autocast` is the dtype of
     the blocks' products; scores are float32 otherwise. `leading_id`: see `NetworkConfig`.
+
+    A network by blocks scores a position from the tokens of its block and of those before it, be they MASK or not.
     """
 
     def __init__(self, config: Config, autocast: torch.dtype | None = None) -> None:
@@ -50,6 +53,8 @@ class ScoreNetwork(nn.Module):
         self.leading_id = config.model.leading_id
         backbone = BACKBONES[config.model.type].load()
         self.backbone = backbone(config.model, self.process.states, self.process.mask_id)
+        self.reach = self.backbone.reach
+        self._finished = BlockMemory(self.backbone, self.reach) if self.reach else None
         self._stacking = Stacking(self.backbone)
         _keep_freed_memory()
 
@@ -86,10 +91,13 @@ class ScoreNetwork(nn.Module):
         """`diffusion.network.Network`: the same log scores of the real tokens, at the positions `where` alone.
 
         On a CPU canvases run together only where that changes no bit, so that no result depends on the rest of the
-        batch.
+        batch. By blocks, keys and values of the blocks before are kept between calls, and tokens after are not read.
         """
         rows = where.any(1).nonzero().squeeze(1)
         if not len(rows):
+            return
+        if self.reach is not None:
+            yield from self._log_scores_by_blocks(x, sigma, where, rows)
             return
         if self.device.type != "cpu":
             yield from self._log_scores(x, sigma, where, rows)
@@ -147,7 +155,28 @@ class ScoreNetwork(nn.Module):
             features = self.backbone.features(x, sigma.to(self.device), where=where, attention="causal")
         return features.float()
 
-    def _features(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
+    def _log_scores_by_blocks(self, x: Tensor, sigma: Tensor, where: Tensor, rows: Tensor) -> Iterator[Scored]:
+        assert self.reach is not None
+        parts = where.split(self.reach.size, 1)
+        blocks = [i for i, part in enumerate(parts) if bool(part.any())]
+        together = self.device.type != "cpu" and len(blocks) == 1
+        for stack in [rows] if together else rows.split(1):
+            for block in blocks:
+                if bool(parts[block][stack].any()):
+                    here = torch.zeros_like(where)
+                    here[:, block * self.reach.size :][:, : self.reach.size] = parts[block]
+                    yield from self._log_scores(x, sigma, here, stack)
+
+    def _block_features(self, x: Tensor, sigma: Tensor, where: Tensor) -> Tensor:
+        """As `_features`; the positions are all in one block, and it alone is run."""
+        assert self.reach is not None and self._finished is not None
+        size = self.reach.size
+        start = int(where.any(0).int().argmax()) // size * size
+        with self._autocast():
+            memory = self._finished.before(x[:, :start].cpu())
+        return self._features(x[:, start : start + size], sigma, where[:, start : start + size], memory)
+
+    def _features(self, x: Tensor, sigma: Tensor, where: Tensor, memory: Memory | None = None) -> Tensor:
         """Features at the positions `where` (B, L): (N, D) in row-major order."""
         counts = where.sum(1)
         # Chosen positions first, in order; the padding repeats others, and is dropped below.
@@ -155,13 +184,13 @@ class ScoreNetwork(nn.Module):
         kept = torch.arange(at.shape[1], device="cpu") < counts[:, None]
         with self._autocast():
             x = self._led(x.to(self.device))
-            features = self.backbone.features(x, sigma.to(self.device), at.to(self.device))
+            features = self.backbone.features(x, sigma.to(self.device), at.to(self.device), memory=memory)
         return features.float()[kept.to(self.device)]
 
     @torch.no_grad()
     def _log_scores(self, x: Tensor, sigma: Tensor, where: Tensor, rows: Tensor) -> Iterator[Scored]:
         """Run the canvases `rows` together; every one of them has a position to score."""
-        read = self._causal_features if self.autoregressive else self._features
+        read = self._causal_features if self.autoregressive else self._block_features if self.reach else self._features
         features = read(x[rows], sigma[rows].float(), where[rows])
         place, position = where[rows].nonzero().unbind(1)
         row = rows[place]

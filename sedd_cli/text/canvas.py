@@ -39,9 +39,12 @@ class Canvas:
         )
 
 
-def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suffix: str = "") -> Canvas:
+def make_canvas(
+    tokenizer: Tokenizer | None, length: int, prompt: str = "", suffix: str = "", opening: int | None = None
+) -> Canvas:
     """Make a canvas of `length` tokens that begins with the prompt and ends with the suffix.
 
+    `opening`: the token that it begins with where there is no prompt, of a network that cannot write the first.
     Raises `UsageError` if the two leave no room, or if text is given without a tokenizer.
     """
     if length < 1:
@@ -49,6 +52,8 @@ def make_canvas(tokenizer: Tokenizer | None, length: int, prompt: str = "", suff
     if prompt or suffix:
         require_tokenizer(tokenizer, "it takes no prompt and no suffix")
     head, tail, absorbs_space = encode_ends(tokenizer, prompt, suffix) if tokenizer else ([], [], False)
+    if opening is not None and not head:
+        head = [opening]
     room = length - len(head) - len(tail)
     if room < 1:
         parts = " and ".join(

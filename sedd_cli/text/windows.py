@@ -13,6 +13,7 @@ from sedd_cli.text.words import begins_word
 if TYPE_CHECKING:
     # The first frame of a run is laid out before torch is imported, which takes longer than all the rest.
     from sedd_cli.diffusion.draws import Exclusion
+    from sedd_cli.diffusion.network import TrainedBlocks
     from sedd_cli.text.canvas import Canvas
 
 CHARACTERS_PER_TOKEN = 8
@@ -103,20 +104,25 @@ class Window:
     gap_positions: tuple[range, ...]
 
 
-def make_windows(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int) -> list[Window]:
+def make_windows(
+    tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int, blocks: "TrainedBlocks | None" = None
+) -> list[Window]:
     """Canvases of at most `length` tokens that hold every gap with tokens to write, nearby ones together.
 
     Kept text is tokenised separately, so that no token straddles the edge of a gap (except for an absorbed space). A
     canvas that reaches the end of the document ends with an end-of-text token. The cost depends on the gaps, not on
-    the document's length. Raises `UsageError` for a gap longer than the canvas.
+    the document's length. Of a network by `blocks`, which does not read what stands after a gap, nothing does.
+    Raises `UsageError` for a gap longer than the canvas.
     """
-    return [_window(tokenizer, gaps, layout) for layout in layouts(tokenizer, document, gaps, length)]
+    return [_window(tokenizer, gaps, layout) for layout in layouts(tokenizer, document, gaps, length, blocks)]
 
 
-def layouts(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int) -> Iterator[Layout]:
+def layouts(
+    tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], length: int, blocks: "TrainedBlocks | None" = None
+) -> Iterator[Layout]:
     """Lay out the canvases of `make_windows`, one after another. Needs no torch."""
     for group in _groups(tokenizer, document, gaps, length):
-        yield _layout(tokenizer, document, gaps, group, length)
+        yield _layout(tokenizer, document, gaps, group, length, blocks)
 
 
 @dataclass(frozen=True)
@@ -162,7 +168,14 @@ def _gap_budget(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], l
     return MAX_GAP_SHARE * length
 
 
-def _layout(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group: _Group, length: int) -> Layout:
+def _layout(
+    tokenizer: Tokenizer,
+    document: str,
+    gaps: Sequence[SizedGap],
+    group: _Group,
+    length: int,
+    blocks: "TrainedBlocks | None",
+) -> Layout:
     inside = gaps[group.first : group.last + 1]
     begin, end = inside[0].begin, inside[-1].end
     # The text in another window's gap is not context: it is about to be replaced.
@@ -170,8 +183,10 @@ def _layout(tokenizer: Tokenizer, document: str, gaps: Sequence[SizedGap], group
     after = gaps[group.last + 1].begin if group.last + 1 < len(gaps) else len(document)
     reach = CHARACTERS_PER_TOKEN * length
     left = tokenizer.encode(document[max(before, begin - reach) : begin])
-    right = tokenizer.encode(_text_behind(document, inside[-1], min(after, end + reach)))
-    ends = group.last + 1 == len(gaps) and end + reach >= len(document)
+    if not left and blocks is not None and blocks.opening is not None:
+        left = [blocks.opening]
+    right = tokenizer.encode(_text_behind(document, inside[-1], min(after, end + reach))) if blocks is None else []
+    ends = blocks is None and group.last + 1 == len(gaps) and end + reach >= len(document)
     if ends and tokenizer.end_of_text_id is not None:
         right.append(tokenizer.end_of_text_id)
     room = length - sum(gap.tokens for gap in inside) - sum(map(len, group.between))

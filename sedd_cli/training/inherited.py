@@ -34,6 +34,11 @@ def inherit(table: dict[str, Any], resume_dir: Path | None, source: str) -> None
     given = table["model"] if isinstance(table.get("model"), dict) else {}
     folder = resume_dir or find_checkpoint(table["start"])
     config = read_start(folder, given.get("shift", SHIFT) is not False)
+    if config.model.block_size is not None:
+        raise UsageError(
+            f"{table['start']} denoises by blocks of {config.model.block_size}: such networks are not trained by sedd",
+            "Start from a checkpoint that sees the whole canvas.",
+        )
     sections = sections_of(config)
     if "shift" in given or is_autoregressive(folder):
         sections["model"]["shift"] = config.model.leading_id is not None

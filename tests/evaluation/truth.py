@@ -35,6 +35,8 @@ def truth(space: Space, process: Process | None = None, network: Oracle | None =
         "process": process,
         "mask_id": process.mask_id,
         "autoregressive": False,
+        "blocks": None,
+        "opening": None,
         "noise": LogLinear() if isinstance(process, Absorbing) else WIDE,
         "model": network or Oracle(space, process),
         "tokenizer": Letters(),

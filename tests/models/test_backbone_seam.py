@@ -20,7 +20,8 @@ from sedd_cli.generation.alternatives import alternatives
 from sedd_cli.generation.engine import Run
 from sedd_cli.generation.request import Request
 from sedd_cli.models.backbones import BACKBONES, BackboneType
-from sedd_cli.models.backbones.protocol import Attention, Backbone
+from sedd_cli.models.backbones.attention import Attention, Memory
+from sedd_cli.models.backbones.protocol import Backbone
 from sedd_cli.models.config import Config, NetworkConfig
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.byte_level import END_OF_TEXT
@@ -66,6 +67,7 @@ class Mixer(Backbone):
         at: Tensor | None = None,
         where: Tensor | None = None,
         attention: Attention = "full",
+        memory: Memory | None = None,
     ) -> Tensor:
         h, weights = self.tokens(x), self._weights(x.shape[1], attention)
         for block in self.blocks:

@@ -19,10 +19,11 @@ from tests.models.other_families import byte_level, save_random, save_with_bytes
 from tests.models.test_backbone_seam import MASK, bytes_and_mask
 
 FULL_ATTENTION = ["mdlm", "llada", "dream", "a2d-qwen3", "a2d-qwen2-tied", "a2d-llama", "open-dcoder"]
+BY_BLOCKS = ["bd3lm", "a2d-qwen3-block8"]
 SHIFTED = ["dream", "open-dcoder"]
 
 
-@pytest.mark.parametrize("name", FULL_ATTENTION)
+@pytest.mark.parametrize("name", FULL_ATTENTION + BY_BLOCKS)
 def test_logits_are_those_of_its_own_code(name: str) -> None:
     ckpt, its = load_checkpoint(PARITY / name), load_file(PARITY / name / "cases.safetensors")
     logits = ckpt.model.backbone(its["x"], torch.zeros(len(its["x"])))
@@ -32,7 +33,7 @@ def test_logits_are_those_of_its_own_code(name: str) -> None:
     assert name in SHIFTED or ckpt.config.model.leading_id is None
 
 
-@pytest.mark.parametrize("name", FULL_ATTENTION)
+@pytest.mark.parametrize("name", FULL_ATTENTION + BY_BLOCKS)
 def test_scores_are_read_from_the_logits(name: str) -> None:
     """`log c - log(e^sigma - 1)` at MASK; where logits shift, the first token stands before the canvas."""
     ckpt, its = load_checkpoint(PARITY / name), load_file(PARITY / name / "cases.safetensors")
@@ -61,7 +62,7 @@ def test_texts_do_not_depend_on_the_batch(name: str) -> None:
         assert torch.equal(sample.ids, generate(ckpt, length=24, steps=6, seed=1, row=row)[0].ids)
 
 
-@pytest.mark.parametrize("name", ["a2d-qwen2-tied", "dream", "llada", "mdlm"])
+@pytest.mark.parametrize("name", ["a2d-qwen2-tied", "dream", "llada", "mdlm", "bd3lm"])
 def test_int8(name: str) -> None:
     exact, near = (load_checkpoint(PARITY / name, dtype=dtype) for dtype in ("float32", "int8"))
     x, sigma = torch.full((1, 16), exact.mask_id), torch.ones(1)
@@ -162,8 +163,7 @@ def changed(folder: Path, tmp_path: Path, **keys: object) -> Path:
         ("a2d-qwen3", {"quantization_config": {"quant_method": "awq"}}, "quantised .awq."),
         ("a2d-qwen3", {"quantization_config": {}}, "quantised .a quantised format."),
         ("a2d-qwen3", {"compression_config": {"quant_method": "compressed-tensors"}}, "quantised .compressed-tensors."),
-        ("mdlm", {"model_type": "bd3lm"}, "block by block .block_size of bd3lm."),
-        ("a2d-qwen3", {"block_size": 8}, "block by block"),
+        ("mdlm", {"block_size": 8}, "MDLM that denoises block by block"),
         ("a2d-qwen3", {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "stretches its positions .yarn."),
         ("a2d-llama", {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "low_freq_factor"),
         ("a2d-llama", {"rope_scaling": LLAMA3 | {"high_freq_factor": 1.0}}, "high_freq_factor 1.0 is not above"),
@@ -276,5 +276,7 @@ def test_weights_in_bfloat16_are_read_within_its_rounding(tmp_path: Path) -> Non
 
 
 def test_every_layout_has_a_parity_case() -> None:
-    kinds = {json.loads((PARITY / name / "config.json").read_text())["model_type"] for name in FULL_ATTENTION}
+    kinds = {
+        json.loads((PARITY / name / "config.json").read_text())["model_type"] for name in FULL_ATTENTION + BY_BLOCKS
+    }
     assert {kind for layout in FORMATS for kind in layout.model_types} - kinds == {"qwen2 with a mask_token_id"}

@@ -15,16 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from sedd_cli.models.backbones.layers import (
-    Linear,
-    Narrowing,
-    Rotary,
-    attend,
-    gather_positions,
-    inverse_frequencies,
-    rotate_,
-)
-from sedd_cli.models.backbones.protocol import Attention, Backbone
+from sedd_cli.models.backbones.attention import Attention, LayerMemory, Memory, Reach, Seen, attend
+from sedd_cli.models.backbones.layers import Linear, Narrowing, Rotary, gather_positions, inverse_frequencies, rotate_
+from sedd_cli.models.backbones.protocol import Backbone
 from sedd_cli.models.config import NetworkConfig
 
 INITIAL_STD = 0.05
@@ -140,7 +133,8 @@ class Block(nn.Module):
         c: Tensor | None,
         at: Tensor | None = None,
         where: Tensor | None = None,
-        attention: Attention = "full",
+        seen: Seen = "full",
+        memory: LayerMemory | None = None,
     ) -> Tensor:
         """x (B, L, D) and condition c (B, cond_dim) -> (B, L, D).
 
@@ -149,7 +143,9 @@ class Block(nn.Module):
         """
         shift1, scale1, *modulations = self._modulations(c)
         queries, keys, values = self._queries_keys_values(self.norm1(x, shift1, scale1), angles, at)
-        attended = self._attend(queries, keys, values, attention)
+        if memory is not None:
+            keys, values = memory.join(keys, values)
+        attended = attend(queries, keys, values, seen, at)
         if at is not None:
             x = gather_positions(x, at)
         if where is not None:
@@ -179,11 +175,6 @@ class Block(nn.Module):
         rotate_(qkv[:, :, :2], (cos[:, None], sin[:, None]))
         queries, keys, values = qkv.unbind(2)
         return queries, keys, values
-
-    def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, attention: Attention) -> Tensor:
-        """(B, L, H, D/H) each, K queries -> (B, K, D)."""
-        q, k, v = (heads.transpose(1, 2) for heads in (queries, keys, values))
-        return attend(q, k, v, attention == "causal").transpose(1, 2).flatten(2)
 
     def _drop(self, out: Tensor) -> Tensor:
         return F.dropout(out, self.dropout, self.training) if self.training and self.dropout else out
@@ -237,6 +228,7 @@ class DDiT(Backbone):
         self.mask_id = mask_id
         self.head_dim = config.hidden_size // config.n_heads
         self.time_conditioned = config.time_conditioned
+        self.reach = Reach.of(config)
         self.vocab_embed = Embedding(states, config.hidden_size)
         self.sigma_map = TimestepEmbedder(config.cond_dim) if config.time_conditioned else None
         self.rotary_emb = Rotary(self.head_dim)
@@ -255,13 +247,15 @@ class DDiT(Backbone):
         at: Tensor | None = None,
         where: Tensor | None = None,
         attention: Attention = "full",
+        memory: Memory | None = None,
     ) -> Tensor:
         c = None if self.sigma_map is None else F.silu(self.sigma_map(sigma))
-        angles = self.rotary_emb.angles(x.shape[1])
+        start, seen, memories = self.reading(x.shape[1], attention, memory)
+        angles = self.rotary_emb.angles(x.shape[1], start)
         h = self.vocab_embed(x)
         last = len(self.blocks) - 1
-        for i, block in enumerate(self.blocks):
-            inputs = (h, angles, c, at if i == last else None, where if i == last else None, attention)
+        for i, (block, of_layer) in enumerate(zip(self.blocks, memories, strict=True)):
+            inputs = (h, angles, c, at if i == last else None, where if i == last else None, seen, of_layer)
             recompute = self.recompute and self.training
             h = checkpoint(block, *inputs, use_reentrant=False) if recompute else block(*inputs)
         return self.output_layer.features(h, c, where)

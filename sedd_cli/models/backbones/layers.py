@@ -64,9 +64,10 @@ class Rotary(nn.Module):
         super().__init__()
         self.register_buffer("inv_freq", inverse_frequencies(head_dim, base, scaling))
 
-    def angles(self, length: int) -> tuple[Tensor, Tensor]:
-        """(cos, sin) for positions 0 ... length - 1: (L, 1, D/H/2) each."""
-        angle = torch.arange(length, device=self.inv_freq.device).float()[:, None] * self.inv_freq.float()
+    def angles(self, length: int, start: int = 0) -> tuple[Tensor, Tensor]:
+        """(cos, sin) for `length` positions from `start` on: (L, 1, D/H/2) each."""
+        position = torch.arange(start, start + length, device=self.inv_freq.device)
+        angle = position.float()[:, None] * self.inv_freq.float()
         return angle.cos()[:, None], angle.sin()[:, None]
 
 
@@ -90,15 +91,3 @@ def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
 def gather_positions(x: Tensor, at: Tensor) -> Tensor:
     """x (B, L, D) at the positions `at` (B, K): (B, K, D)."""
     return x.gather(1, at.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
-    """Heads (B, H, K, E) and (B, H, L, E) -> (B, H, K, E).
-
-    Training on a CPU in half precision has attention in float32: torch's backward pass takes half as long with it.
-    """
-    if not (torch.is_grad_enabled() and torch.is_autocast_enabled("cpu") and q.device.type == "cpu"):
-        return F.scaled_dot_product_attention(q, k, v, is_causal=causal)
-    with torch.autocast("cpu", enabled=False):
-        exact = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), is_causal=causal)
-    return exact.to(q.dtype)

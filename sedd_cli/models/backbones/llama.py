@@ -13,17 +13,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from sedd_cli.models.backbones.attention import Attention, LayerMemory, Memory, Reach, Seen, attend
 from sedd_cli.models.backbones.layers import (
     Linear,
     Narrowing,
     Rotary,
-    attend,
     gather_positions,
     inverse_frequencies,
     rotate,
     rotate_,
 )
-from sedd_cli.models.backbones.protocol import Attention, Backbone
+from sedd_cli.models.backbones.protocol import Backbone
 from sedd_cli.models.config import LlamaConfig
 
 INITIAL_STD = 0.02
@@ -47,7 +47,7 @@ class SelfAttention(nn.Module):
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
         D, E, H, G = config.hidden_size, config.head_dim, config.n_heads, config.n_kv_heads
-        self.head_dim, self.groups = E, H // G
+        self.head_dim = E
         self.q_proj = Linear(D, H * E, bias=config.qkv_bias)
         self.k_proj = Linear(D, G * E, bias=config.qkv_bias)
         self.v_proj = Linear(D, G * E, bias=config.qkv_bias)
@@ -55,17 +55,23 @@ class SelfAttention(nn.Module):
         self.q_norm = RMSNorm(E, config.norm_eps) if config.qk_norm else None
         self.k_norm = RMSNorm(E, config.norm_eps) if config.qk_norm else None
 
-    def forward(self, h: Tensor, angles: tuple[Tensor, Tensor], at: Tensor | None, attention: Attention) -> Tensor:
+    def forward(
+        self,
+        h: Tensor,
+        angles: tuple[Tensor, Tensor],
+        at: Tensor | None,
+        seen: Seen,
+        memory: LayerMemory | None,
+    ) -> Tensor:
         """h (B, L, D) -> heads side by side (B, L, H E), or (B, K, H E) at the positions `at` (B, K)."""
         cos, sin = angles
         chosen, turned = (h, angles) if at is None else (gather_positions(h, at), (cos[at], sin[at]))
         queries = self._turned(self.q_proj(chosen), self.q_norm, turned)
         keys = self._turned(self.k_proj(h), self.k_norm, angles)
         values = self._heads(self.v_proj(h))
-        q, k, v = (heads.transpose(1, 2) for heads in (queries, keys, values))
-        if self.groups > 1:
-            k, v = (x.repeat_interleave(self.groups, dim=1) for x in (k, v))
-        return attend(q, k, v, attention == "causal").transpose(1, 2).flatten(2)
+        if memory is not None:
+            keys, values = memory.join(keys, values)
+        return attend(queries, keys, values, seen, at)
 
     def _heads(self, x: Tensor) -> Tensor:
         out: Tensor = x.unflatten(-1, (-1, self.head_dim))
@@ -107,10 +113,11 @@ class Block(nn.Module):
         angles: tuple[Tensor, Tensor],
         at: Tensor | None = None,
         where: Tensor | None = None,
-        attention: Attention = "full",
+        seen: Seen = "full",
+        memory: LayerMemory | None = None,
     ) -> Tensor:
         """(B, L, D) -> (B, L, D); (B, K, D) at `at` (B, K), (N, D) at `where` (B, L), as in `Backbone.features`."""
-        attended = self.self_attn(self.input_layernorm(x), angles, at, attention)
+        attended = self.self_attn(self.input_layernorm(x), angles, at, seen, memory)
         if at is not None:
             x = gather_positions(x, at)
         if where is not None:
@@ -128,6 +135,7 @@ class Llama(Backbone):
     def __init__(self, config: LlamaConfig, states: int, mask_id: int | None = None) -> None:
         super().__init__()
         self.mask_id, self._rope = mask_id, (config.head_dim, config.rope_theta, config.rope_scaling)
+        self.reach = Reach.of(config)
         # Not by its size alone: on the meta device it would be drawn, which imports torch's compiler (1 s, 90 MB).
         self.embed_tokens = nn.Embedding.from_pretrained(torch.empty(states, config.hidden_size), freeze=False)
         self.rotary = Rotary(*self._rope)
@@ -149,11 +157,13 @@ class Llama(Backbone):
         at: Tensor | None = None,
         where: Tensor | None = None,
         attention: Attention = "full",
+        memory: Memory | None = None,
     ) -> Tensor:
-        angles, h = self.rotary.angles(x.shape[1]), self.embed_tokens(x).float()
+        start, seen, memories = self.reading(x.shape[1], attention, memory)
+        angles, h = self.rotary.angles(x.shape[1], start), self.embed_tokens(x).float()
         last = len(self.blocks) - 1
-        for i, block in enumerate(self.blocks):
-            inputs = (h, angles, at if i == last else None, where if i == last else None, attention)
+        for i, (block, of_layer) in enumerate(zip(self.blocks, memories, strict=True)):
+            inputs = (h, angles, at if i == last else None, where if i == last else None, seen, of_layer)
             recompute = self.recompute and self.training
             h = checkpoint(block, *inputs, use_reentrant=False) if recompute else block(*inputs)
         out: Tensor = self.norm(h)

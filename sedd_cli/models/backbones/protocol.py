@@ -5,13 +5,11 @@ Shapes: B canvases of L tokens, D features, V states of which `tokens` can be wr
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-Attention = Literal["full", "causal"]
-"""`causal`: positions see themselves and those before them only."""
+from sedd_cli.models.backbones.attention import Attention, LayerMemory, Memory, Reach, Seen
 
 
 class Backbone(nn.Module, ABC):
@@ -25,6 +23,8 @@ class Backbone(nn.Module, ABC):
     mask_id: int | None
     time_conditioned: bool
     """Whether `sigma` makes a difference."""
+    reach: Reach | None = None
+    """Of a network that reads by blocks."""
 
     @property
     @abstractmethod
@@ -39,11 +39,12 @@ class Backbone(nn.Module, ABC):
         at: Tensor | None = None,
         where: Tensor | None = None,
         attention: Attention = "full",
+        memory: Memory | None = None,
     ) -> Tensor:
         """The features that the head reads: (B, L), (B,) -> (B, L, D).
 
         (B, K, D) at positions `at` (B, K); (N, D), row by row, at positions `where` (B, L) bool. Canvases of a batch
-        do not depend on each other.
+        do not depend on each other. `memory`: x follows the positions that it holds, of a network by blocks.
         """
 
     @abstractmethod
@@ -52,6 +53,17 @@ class Backbone(nn.Module, ABC):
 
         `every_state`: of MASK too, (..., V).
         """
+
+    def reading(
+        self, length: int, attention: Attention, memory: Memory | None
+    ) -> tuple[int, Seen, Sequence[LayerMemory | None]]:
+        """The first position of a pass over `length`, what its positions see, and the memory of each block."""
+        if memory is not None:
+            return memory.start, "full", memory.layers
+        seen: Seen = attention
+        if self.reach is not None and attention == "full":
+            seen = self.reach.mask(length, self.embedding.device)
+        return 0, seen, [None] * len(self.blocks)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """(B, L), (B,) -> (B, L, V)."""

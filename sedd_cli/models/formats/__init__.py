@@ -9,16 +9,15 @@ from pathlib import Path
 
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.formats.autoregressive import AUTOREGRESSIVE
+from sedd_cli.models.formats.bd3lm import BD3LM
 from sedd_cli.models.formats.facts import Facts, Format
 from sedd_cli.models.formats.llada import LLADA
 from sedd_cli.models.formats.mdlm import MDLM
 from sedd_cli.models.formats.qwen import A2D, DREAM, OPEN_DCODER
-from sedd_cli.models.names import cached_repository, check_read
 
-FORMATS: tuple[Format, ...] = (MDLM, LLADA, DREAM, A2D, OPEN_DCODER)
+FORMATS: tuple[Format, ...] = (MDLM, BD3LM, LLADA, DREAM, A2D, OPEN_DCODER)
 
 ENCODERS = ("bert", "roberta", "xlm-roberta", "distilbert", "albert", "electra", "deberta", "deberta-v2", "modernbert")
-BLOCKS = ("bd3lm",)
 QUANTISED = (".qweight", ".qzeros", ".weight_packed", ".weight_scale", ".absmax", ".quant_map")
 """How names of tensors end that hold weights in few bits."""
 
@@ -32,7 +31,6 @@ def find_format(facts: Facts, shift: bool | None = None) -> Format | None:
     table = facts.config
     if isinstance(table.get("model"), Mapping):
         return None
-    check_read(cached_repository(facts.folder))
     if table.get("model_type") is None:
         if architectures := table.get("architectures"):
             raise _unknown(facts, f"the architecture {architectures!r}")
@@ -40,6 +38,11 @@ def find_format(facts: Facts, shift: bool | None = None) -> Format | None:
     _refuse(facts)
     for format in FORMATS:
         if format.recognises(facts):
+            if facts.first("block_size") and not format.by_blocks:
+                raise NotLoadableError(
+                    f"{facts.folder} is a {format.name} that denoises block by block (block_size)",
+                    f"sedd reads {' and '.join(f.name for f in FORMATS if f.by_blocks)} by blocks.",
+                )
             return format
     kind = table["model_type"]
     if AUTOREGRESSIVE[True].recognises(facts):
@@ -89,8 +92,3 @@ def _refuse(facts: Facts) -> None:
         raise _quantised(facts.folder, str(method or "a quantised format"))
     if "moe" in kind.lower() or any(table.get(key) for key in ("num_experts", "num_local_experts", "n_routed_experts")):
         raise NotLoadableError(f"{facts.folder} is a mixture of experts ({kind})", "sedd reads dense networks only.")
-    if kind in BLOCKS or facts.first("block_size"):
-        raise NotLoadableError(
-            f"{facts.folder} denoises block by block (block_size {facts.first('block_size') or 'of bd3lm'})",
-            "sedd reads networks that see the whole canvas; take a checkpoint named mdlm.",
-        )

@@ -35,6 +35,8 @@ class Format:
     sections: "Callable[[Facts], dict[str, Any]]"
     rename: Renaming
     fold: str = ""
+    by_blocks: bool = False
+    """Whether it may have a `block_size`."""
     split: str = ""
     """The pattern that cuts a text into words where the folder has vocab.json and merges.txt; "": GPT-2's."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sedd_cli.models.config import Config
 
 
-def _sections(facts: Facts) -> dict[str, Any]:
+def sections(facts: Facts) -> dict[str, Any]:
     table = facts.config
     if table.get("time_conditioning"):
         raise NotLoadableError(
@@ -34,7 +34,7 @@ def _sections(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _rename(name: str) -> str:
+def rename(name: str) -> str:
     return name.removeprefix("backbone.")
 
 
@@ -74,7 +74,7 @@ MDLM = Format(
     name="MDLM",
     model_types=("mdlm",),
     recognises=lambda facts: facts.config["model_type"] == "mdlm",
-    sections=_sections,
-    rename=_rename,
+    sections=sections,
+    rename=rename,
     fold="sedd_cli.models.formats.mdlm:fold",
 )

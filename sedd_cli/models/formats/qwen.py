@@ -6,6 +6,7 @@ from typing import Any
 
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.formats.facts import Facts, Format
+from sedd_cli.models.names import cached_repository
 
 
 def sections(facts: Facts, *, shift: bool, mask_id: int | None) -> dict[str, Any]:
@@ -68,12 +69,32 @@ SPLIT = (
 """How Qwen2's tokenizer cuts a text into words."""
 
 A2D_TYPES = ("a2d-qwen2", "a2d-qwen3", "a2d-llama")
+BLOCK_SIZES = {
+    "dllm-hub/Qwen3-0.6B-diffusion-bd3lm-v0.1": 32,
+    "dllm-hub/Qwen2.5-Coder-0.5B-Instruct-diffusion-bd3lm-v0.1": 32,
+}
+"""Of public repositories in which no file says it."""
+
+
+def _a2d_sections(facts: Facts) -> dict[str, Any]:
+    table = sections(facts, shift=False, mask_id=facts.mask_id())
+    name = cached_repository(facts.folder) or facts.folder.name
+    size = facts.first("block_size") or BLOCK_SIZES.get(name)
+    if size is None and "bd3lm" in name.lower():
+        raise NotLoadableError(
+            f"nothing in {facts.folder} says by which blocks it denoises", "Put block_size into its config.json."
+        )
+    table["model"]["block_size"] = size
+    return table
+
+
 A2D = Format(
     name="A2D",
     model_types=A2D_TYPES,
     recognises=lambda facts: facts.config["model_type"] in A2D_TYPES,
-    sections=lambda facts: sections(facts, shift=False, mask_id=facts.mask_id()),
+    sections=_a2d_sections,
     rename=rename,
+    by_blocks=True,
 )
 DREAM = Format(
     name="Dream",
