@@ -175,7 +175,7 @@ class Infilling:
 
     def done(self, state: State) -> bool:
         """Whether a window has no MASK, is valid UTF-8 and joins the text beside it, as well as may be (`Job`)."""
-        if self.sampler_of(state.row).calls_left(state):
+        if not self.sampler_of(state.row).done(state):
             return False
         return self.checkpoint.mask_id is None or not (len(self._broken(state)) or self._faulty_edges(state))
 

@@ -290,6 +290,35 @@ def test_blocks_count_from_the_end_of_the_prompt() -> None:
     assert isinstance(sampler, Blocks) and sampler.edges == (0, 3, 4)
 
 
+@pytest.mark.parametrize("correct", [1, 3, 4])
+def test_blocks_share_the_corrections(correct: int) -> None:
+    for block in (1, 2, 3):
+        sampler = sampler_of(name="first-hitting", block=block, correct=correct)
+        assert sampler.num_updates == len(canvases_after_each_call(sampler)) == L + correct
+
+
+@pytest.mark.parametrize("correct", [0, 8])
+def test_a_remask_leaves_the_blocks_behind_it_as_they_are(correct: int) -> None:
+    sampler = sampler_of(name="first-hitting", block=2, correct=correct)
+    for end in run_states(sampler, Oracle(SPACE, ABSORBING), start_states(sampler, ALL_MASK, ALL_MASK == MASK, 20)):
+        again = remask(sampler, end, torch.tensor([1]))
+        assert sampler.calls_left(again) == 1 and not sampler.done(again)
+        ((state, _),) = sampler.advance([again], Oracle(SPACE, ABSORBING))
+        assert sampler.done(state) and torch.equal(state.ids[[0, 2, 3]], end.ids[[0, 2, 3]])
+
+
+def test_a_block_that_was_begun_goes_on_after_an_earlier_one_was_changed() -> None:
+    sampler, network = sampler_of(name="first-hitting", block=2, correct=8), Oracle(SPACE, ABSORBING)
+    for state in start_states(sampler, ALL_MASK, ALL_MASK == MASK, 10):
+        while int((state.ids == MASK).sum()) > 1:
+            ((state, _),) = sampler.advance([state], network)
+        again = remask(sampler, state, torch.tensor([0]))
+        assert (again.block, sampler.calls_left(again)) == (0, 2)
+        (end,) = run_states(sampler, network, [again])
+        changed = (end.ids != state.ids).nonzero().flatten().tolist()
+        assert set(changed) <= {0, *(state.ids == MASK).nonzero().flatten().tolist()}
+
+
 @pytest.mark.parametrize(
     ("process", "name", "score", "options", "message"),
     [

@@ -31,6 +31,10 @@ class Corrected(Sampler):
         return self.inner.num_updates + self.corrections
 
     @property
+    def num_corrections(self) -> int:
+        return self.corrections
+
+    @property
     def exact_calls(self) -> bool:
         return self.inner.exact_calls
 
