@@ -58,9 +58,7 @@ def test_what_is_not_given_is_taken_where_it_fits(
 
 
 @pytest.mark.parametrize("repository", AUTHORS)
-def test_a_repository_has_the_settings_of_its_examples_beside_an_inherited_file(
-    tmp_path: Path, repository: str
-) -> None:
+def test_a_repository_has_the_settings_of_its_examples_not_inherited_ones(tmp_path: Path, repository: str) -> None:
     folder = tmp_path / f"models--{repository.replace('/', '--')}" / "snapshots" / "0a1b"
     inherited = {"do_sample": True, "temperature": 0.6, "top_p": 0.95, "top_k": 20}
     defaulted = with_defaults(with_file(folder, inherited), Request(), ())
