@@ -25,7 +25,8 @@ AUTHORS: Mapping[str, Mapping[str, object]] = MappingProxyType(
         "Dream-org/Dream-v0-Instruct-7B": _DREAM,
         # ZHZisZZ/dllm, examples/a2d/mdlm/sample.py and examples/a2d/bd3lm/sample.py.
         "dllm-hub/Qwen3-0.6B-diffusion-mdlm-v0.1": _LLADA,
-        "dllm-hub/Qwen3-0.6B-diffusion-bd3lm-v0.1": _LLADA,
+        # The latter's blocks of 32 are those of its training.
+        "dllm-hub/Qwen3-0.6B-diffusion-bd3lm-v0.1": {"temperature": 0, "order": "confidence", "steps": 128},
         # pengzhangzhi/Open-dLLM, README.md; entropy is its default. Its sample.py has an order, P2, that is not ours.
         "fredzzp/open-dcoder-0.5B": {"temperature": 0.7, "order": "entropy", "steps": 200},
         # kuleshov-group/bd3lms, README.md; first-hitting is its default.

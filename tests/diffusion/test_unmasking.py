@@ -290,6 +290,23 @@ def test_blocks_count_from_the_end_of_the_prompt() -> None:
     assert isinstance(sampler, Blocks) and sampler.edges == (0, 3, 4)
 
 
+@pytest.mark.parametrize("options", EVERY, ids=str)
+def test_a_step_has_the_noise_that_the_network_is_fed(options: dict[str, object]) -> None:
+    class Fed(Oracle):
+        def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
+            fed.extend(sigma.tolist())
+            return super().log_scores(x, sigma, where)
+
+    fed: list[float] = []
+    reported, sampler = [], sampler_of(steps=5, **options)
+    state = sampler.start(ALL_MASK, ALL_MASK == MASK, 0, 0)
+    while not sampler.done(state):
+        ((state, change),) = sampler.advance([state], Fed(SPACE, ABSORBING))
+        reported.append(change.sigma)
+        assert change.t == pytest.approx(float(NOISE.inverse(torch.tensor(change.sigma, dtype=torch.float64))))
+    assert reported == fed
+
+
 @pytest.mark.parametrize("correct", [1, 3, 4])
 def test_blocks_share_the_corrections(correct: int) -> None:
     for block in (1, 2, 3):

@@ -4,7 +4,7 @@ A block is written given those before it. Later ones are MASK, as far as the hor
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
 
 import torch
@@ -14,25 +14,27 @@ from sedd_cli.diffusion.network import Network, Scored
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.samplers.setup import Setup
 from sedd_cli.diffusion.samplers.state import Change, Sampler, State
-from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked
+from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked, time_of
 from sedd_cli.errors import UsageError
 
 NOWHERE = torch.tensor([], dtype=torch.int64, device="cpu")
 
 
-@dataclass(frozen=True)
+@dataclass
 class UpTo:
-    """A network that is shown the first `end` positions, and the noise at which as many of them are masked."""
+    """A network that is shown the first `end` positions, and the noise `sigma` at which as many of them are masked."""
 
     network: Network
     noise: Schedule
     mask_id: int
     end: int
+    sigma: Tensor = field(init=False)
+    """Of the last call, (B,)."""
 
     def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
         x, where = x[:, : self.end], where[:, : self.end]
-        sigma = sigma_of_masked(self.noise, torch.eq(x, self.mask_id).double().mean(1))
-        return self.network.log_scores(x, sigma, where)
+        self.sigma = sigma_of_masked(self.noise, torch.eq(x, self.mask_id).double().mean(1))
+        return self.network.log_scores(x, self.sigma, where)
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,13 @@ class Blocks(Sampler):
         (block,) = {piece.block for piece in pieces}
         made = sum(run.num_updates for run in self.runs[:block])
         shown = UpTo(network, self.noise, self.process.mask_id, self._end(block, len(states[0].ids)))
+        advanced = zip(states, self.runs[block].advance(pieces, shown), shown.sigma, strict=True)
         return [
-            (replace(after, free=state.free), change._replace(step=made + change.step))
-            for state, (after, change) in zip(states, self.runs[block].advance(pieces, shown), strict=True)
+            (
+                replace(after, free=state.free),
+                change._replace(step=made + change.step, t=time_of(self.noise, sigma), sigma=float(sigma)),
+            )
+            for state, (after, change), sigma in advanced
         ]
 
     def remask(self, state: State, positions: Tensor) -> State:
