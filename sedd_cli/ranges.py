@@ -53,7 +53,7 @@ class RealRange:
         if value is None:
             return None
         inside = value < float("inf") if self.most is None else value <= self.most
-        if not (inside and (value > 0 or (self.zero and value == 0))):
+        if isinstance(value, bool) or not (inside and (value > 0 or (self.zero and value == 0))):
             raise UsageError(f"{name} must be {self}, not {value}")
         return value if isinstance(value, int) else float(value)
 

@@ -38,6 +38,11 @@ def sigma_of_masked(noise: Schedule, fraction: Tensor) -> Tensor:
     return torch.minimum(-torch.log1p(-fraction), noise.total(torch.ones_like(fraction)))
 
 
+def time_of(noise: Schedule, sigma: Tensor) -> float:
+    """The time at which the total noise is `sigma` (0-d); 0 or 1 for what is below or above all of a schedule's."""
+    return min(1.0, max(0.0, float(noise.inverse(sigma))))
+
+
 @dataclass(frozen=True)
 class LogLinear(Schedule):
     """`sigma_bar(t) = -log(1 - (1 - eps) t)`: the masked fraction grows linearly to `1 - eps`."""

@@ -12,6 +12,7 @@ from sedd_cli.atomic import write_file
 from sedd_cli.distributed import LocalError, World
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.generation.engine import Run, Sample
+from sedd_cli.generation.options import TABLE
 from sedd_cli.generation.request import Request
 from sedd_cli.lock import LOCK_FILE, file_lock
 from sedd_cli.models.checkpoint import Checkpoint
@@ -116,7 +117,9 @@ class Bulk:
             raise NotLoadableError(f"{path} is damaged", "Give another folder with -o.") from error
         except OSError as error:
             raise SeddError(f"cannot write to {self.folder}: {error.strerror}", "Choose another place.") from error
-        differing = [key for key in settings.keys() | saved.keys() if settings.get(key) != saved.get(key)]
+        # Options that are newer than the folder were as they are by default.
+        before = {entry.name: entry.default for entry in TABLE.values() if entry.name in settings} | saved
+        differing = [key for key in settings.keys() | before.keys() if settings.get(key) != before.get(key)]
         if any_seed and "seed" in saved:
             differing = [key for key in differing if key != "seed"]
         if differing:

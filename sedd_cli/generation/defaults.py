@@ -35,8 +35,11 @@ class Defaulted:
 def with_defaults(checkpoint: Checkpoint, options: SamplingOptions, given: Collection[str]) -> Defaulted:
     """Take what is not `given` (names of options) from the checkpoint, as far as it fits what is.
 
-    Nothing of it fails: a setting that is unknown, or excludes what is given, is left out and named.
+    Nothing of it fails: a setting that is unknown, or excludes what is given, is left out and named. Nothing is taken
+    where what is given does not fit by itself, which the run reports.
     """
+    if _misfit(checkpoint, asdict(options)):
+        return Defaulted(Request(**asdict(options)))
     try:
         settings = authors_settings(checkpoint)
     except SeddError as error:
@@ -47,7 +50,9 @@ def with_defaults(checkpoint: Checkpoint, options: SamplingOptions, given: Colle
         if name in given:
             continue
         changed = {**values, name: value}
-        reason = _misfit(checkpoint, changed, name, given)
+        reason = _misfit(checkpoint, changed)
+        if not reason and name == "sampler" and value in GRIDLESS and "steps" in given:
+            reason = "it has no use for steps"
         if reason:
             left_out.append(f"{TABLE[name].label} {value} of {checkpoint.name} is left out: {reason}")
         else:
@@ -64,10 +69,8 @@ def request_of(checkpoint: Checkpoint, options: SamplingKeywords, defaults: Lite
     return asked if defaults is None else with_defaults(checkpoint, asked, options).options
 
 
-def _misfit(checkpoint: Checkpoint, values: Mapping[str, Any], name: str, given: Collection[str]) -> str:
+def _misfit(checkpoint: Checkpoint, values: Mapping[str, Any]) -> str:
     """Why options do not fit the checkpoint or each other; "" if they do."""
-    if name == "sampler" and values[name] in GRIDLESS and "steps" in given:
-        return "it has no use for steps"
     try:
         request = Request(**values)
         make_sampler(
@@ -79,6 +82,7 @@ def _misfit(checkpoint: Checkpoint, values: Mapping[str, Any], name: str, given:
             free=torch.ones(1, dtype=torch.bool, device="cpu"),
             logits_processor=request.logits_processor(),
             unmasking=request.unmasking(),
+            trained_block=checkpoint.blocks.size if checkpoint.blocks else None,
         )
     except UsageError as error:
         return error.message

@@ -117,7 +117,7 @@ class Run:
         return self.sampler.start(self.canvas.ids, self.canvas.free, self.request.seed, row)
 
     def done(self, state: State) -> bool:
-        return self.sampler.calls_left(state) == 0
+        return self.sampler.done(state)
 
     def calls_needed(self) -> int:
         """Network calls of all rows, known before the first; an upper bound unless `exact_calls`."""
@@ -141,7 +141,7 @@ class Run:
         made = {state.row: nfe for state in states}
         for state in states:
             self._keep(state, nfe)
-        while states := [s for s in states if self.sampler.calls_left(s)]:
+        while states := [s for s in states if not self.sampler.done(s)]:
             ready = self.sampler.ready(states)
             waiting = [s for s in states if s not in ready]
             advanced = self.sampler.advance(ready, self.checkpoint.model)
@@ -152,7 +152,7 @@ class Run:
                 yield _step(state, change, made[state.row])
 
     def _keep(self, state: State, nfe: int) -> None:
-        self._latest[state.row] = (state.ids, nfe, self.sampler.calls_left(state) == 0)
+        self._latest[state.row] = (state.ids, nfe, self.sampler.done(state))
 
     def samples(self, full_canvas: bool = False) -> list[Sample]:
         """Every row begun, as it stands; `full_canvas`: with what follows the end-of-text token."""

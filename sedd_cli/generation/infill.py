@@ -178,7 +178,7 @@ class Infilling:
 
     def done(self, state: State) -> bool:
         """Whether a window has no MASK, is valid UTF-8 and joins the text beside it, as well as may be (`Job`)."""
-        if self.sampler_of(state.row).calls_left(state):
+        if not self.sampler_of(state.row).done(state):
             return False
         return self.checkpoint.mask_id is None or not (len(self._broken(state)) or self._faulty_edges(state))
 
@@ -209,7 +209,7 @@ class Infilling:
                 batch = group[first : first + self.request.batch_size]
                 yield from self._advance(run, batch)
                 for state in batch:
-                    yield from self._redraw(run, state.row)
+                    yield from self._redraw(state.row)
 
     def _advance(self, run: Run, states: list[State], redraw: bool = False) -> Iterator[Step]:
         for state in states:
@@ -220,7 +220,7 @@ class Infilling:
             self._redrawn[step.row] += redraw
             yield step
 
-    def _redraw(self, run: Run, row: int) -> Iterator[Step]:
+    def _redraw(self, row: int) -> Iterator[Step]:
         """Draw again what is invalid UTF-8 (tokens of parts of characters come in any order), then what joins badly."""
         if self.checkpoint.mask_id is None:
             return
@@ -229,8 +229,8 @@ class Infilling:
             broken = self._broken(state)
             if not len(broken):
                 break
-            if attempt == REDRAWS:
-                run = self._run_without(row, [(tuple(broken.tolist()), self._tokenizer.broken_tokens)])
+            last = [(tuple(broken.tolist()), self._tokenizer.broken_tokens)]
+            run = self._run_without(row, last if attempt == REDRAWS else [])
             yield from self._advance(run, [run.sampler.remask(state, broken)], redraw=True)
         while edges := self._faulty_edges(state := self._state[row]):
             run = self._run_without(row, [((edge.position,), self._spoiling_tokens(state, edge)) for edge in edges])
@@ -247,9 +247,10 @@ class Infilling:
         return torch.tensor(broken, dtype=torch.long, device="cpu")
 
     def _run_without(self, row: int, exclusions: Sequence[Exclusion]) -> Run:
-        """A run on the canvas of a row that has these exclusions too."""
-        canvas = self.window_of(row).canvas
-        return Run(self.checkpoint, self.request, replace(canvas, exclusions=(*canvas.exclusions, *exclusions)))
+        """A run on the canvas of a row that has these exclusions too, and returns no other token to MASK."""
+        canvas, asked = self.window_of(row).canvas, replace(self.request.asked, remask=None, eta=None)
+        canvas = replace(canvas, exclusions=(*canvas.exclusions, *exclusions))
+        return Run(self.checkpoint, replace(self.request, asked=asked), canvas)
 
     def _faulty_edges(self, state: State) -> list["_Edge"]:
         """Of each gap, the first edge that joins the text beside it badly, and may be drawn again."""

@@ -183,7 +183,8 @@ class SamplingOptions:
     order: Annotated[
         OrderName,
         Option(
-            help=f"Which tokens are written first: {_one_of(get_args(OrderName))}. Random keeps the model's law.",
+            help=f"Which tokens are written first: {_one_of(get_args(OrderName))}. Random is the model's own law; "
+            "confidence, margin and entropy begin with those that it is surest of.",
             metavar="NAME",
             commands=EVERYWHERE,
             panel="order",
@@ -196,7 +197,7 @@ class SamplingOptions:
     per_call: Annotated[
         int | None,
         Option(
-            help="Tokens written in a call of such an order; by default as many as --steps calls need.",
+            help="With an order: tokens written in a network call. Default: as many as --steps calls need.",
             metavar="K",
             commands=EVERYWHERE,
             panel="order",
@@ -207,7 +208,7 @@ class SamplingOptions:
     threshold: Annotated[
         float | None,
         Option(
-            help="Write every token that is surer than P, at least one.",
+            help="With an order: write all tokens that the model is surer of than P, from 0 to 1, in one call.",
             metavar="P",
             commands=EVERYWHERE,
             panel="order",
@@ -217,7 +218,7 @@ class SamplingOptions:
     eos_confidence: Annotated[
         float | None,
         Option(
-            help="How sure an end of the text is at most: 0 writes it last.",
+            help="With an order: take an end of the text to be no surer than P. 0 writes it last.",
             metavar="P",
             commands=EVERYWHERE,
             panel="order",
@@ -228,7 +229,7 @@ class SamplingOptions:
     remask: Annotated[
         RemaskName | None,
         Option(
-            help=f"Return written tokens to MASK on the way: {_one_of(get_args(RemaskName))} (ReMDM).",
+            help=f"Mask some written tokens again on the way, to mend them: {_one_of(get_args(RemaskName))} (ReMDM).",
             metavar="NAME",
             commands=EVERYWHERE,
             panel="order",
@@ -237,7 +238,7 @@ class SamplingOptions:
     eta: Annotated[
         float | None,
         Option(
-            help="How many of them return: cap 0.008, rescale 0.015, loop 0.02 by default.",
+            help="How often --remask does so, up to 1. Default: cap 0.008, rescale 0.015, loop 0.02.",
             metavar="X",
             commands=EVERYWHERE,
             panel="order",
@@ -247,7 +248,7 @@ class SamplingOptions:
     correct: Annotated[
         int,
         Option(
-            help="Draw N written tokens anew, given all others; keeps the model's law.",
+            help="Draw N written tokens again, each given all others, in a network call each. Keeps the model's law.",
             commands=EVERYWHERE,
             panel="order",
             range=FROM_0,
@@ -256,7 +257,7 @@ class SamplingOptions:
     block: Annotated[
         int | None,
         Option(
-            help="Write blocks of B tokens, from left to right.",
+            help="Write B tokens, then the B after them, and so on; --steps are those of all.",
             metavar="B",
             commands=EVERYWHERE,
             panel="order",
@@ -266,7 +267,7 @@ class SamplingOptions:
     horizon: Annotated[
         int | None,
         Option(
-            help="MASKs shown after a block; all by default.",
+            help="With --block: how many MASKs behind a block the model sees. Default: all.",
             commands=EVERYWHERE,
             panel="order",
             range=FROM_0,

@@ -50,7 +50,7 @@ class Tracer:
         """Yield the line of a step, after the initial canvas of its row if it is the first."""
         yield from self._begin(step.row)
         ids = step.ids[step.changed].tolist()
-        # Invalid UTF-8 is remasked between two steps, to be drawn again.
+        # By the sampler; or between two steps, where invalid UTF-8 is to be drawn again.
         remasked = (
             (self._canvas[step.row] != step.ids).index_fill(0, step.changed, False).nonzero().squeeze(-1).tolist()
         )

@@ -290,6 +290,52 @@ def test_blocks_count_from_the_end_of_the_prompt() -> None:
     assert isinstance(sampler, Blocks) and sampler.edges == (0, 3, 4)
 
 
+@pytest.mark.parametrize("options", EVERY, ids=str)
+def test_a_step_has_the_noise_that_the_network_is_fed(options: dict[str, object]) -> None:
+    class Fed(Oracle):
+        def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
+            fed.extend(sigma.tolist())
+            return super().log_scores(x, sigma, where)
+
+    fed: list[float] = []
+    reported, sampler = [], sampler_of(steps=5, **options)
+    state = sampler.start(ALL_MASK, ALL_MASK == MASK, 0, 0)
+    while not sampler.done(state):
+        ((state, change),) = sampler.advance([state], Fed(SPACE, ABSORBING))
+        reported.append(change.sigma)
+        assert change.t == pytest.approx(float(NOISE.inverse(torch.tensor(change.sigma, dtype=torch.float64))))
+    assert reported == fed
+
+
+@pytest.mark.parametrize("correct", [1, 3, 4])
+def test_blocks_share_the_corrections(correct: int) -> None:
+    for block in (1, 2, 3):
+        sampler = sampler_of(name="first-hitting", block=block, correct=correct)
+        assert sampler.num_updates == len(canvases_after_each_call(sampler)) == L + correct
+
+
+@pytest.mark.parametrize("correct", [0, 8])
+def test_a_remask_leaves_the_blocks_behind_it_as_they_are(correct: int) -> None:
+    sampler = sampler_of(name="first-hitting", block=2, correct=correct)
+    for end in run_states(sampler, Oracle(SPACE, ABSORBING), start_states(sampler, ALL_MASK, ALL_MASK == MASK, 20)):
+        again = remask(sampler, end, torch.tensor([1]))
+        assert sampler.calls_left(again) == 1 and not sampler.done(again)
+        ((state, _),) = sampler.advance([again], Oracle(SPACE, ABSORBING))
+        assert sampler.done(state) and torch.equal(state.ids[[0, 2, 3]], end.ids[[0, 2, 3]])
+
+
+def test_a_block_that_was_begun_goes_on_after_an_earlier_one_was_changed() -> None:
+    sampler, network = sampler_of(name="first-hitting", block=2, correct=8), Oracle(SPACE, ABSORBING)
+    for state in start_states(sampler, ALL_MASK, ALL_MASK == MASK, 10):
+        while int((state.ids == MASK).sum()) > 1:
+            ((state, _),) = sampler.advance([state], network)
+        again = remask(sampler, state, torch.tensor([0]))
+        assert (again.block, sampler.calls_left(again)) == (0, 2)
+        (end,) = run_states(sampler, network, [again])
+        changed = (end.ids != state.ids).nonzero().flatten().tolist()
+        assert set(changed) <= {0, *(state.ids == MASK).nonzero().flatten().tolist()}
+
+
 @pytest.mark.parametrize(
     ("process", "name", "score", "options", "message"),
     [

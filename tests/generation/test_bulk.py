@@ -68,6 +68,17 @@ def test_a_folder_is_gone_on_with(whole: list[bytes], sedd: Sedd, tmp_path: Path
     assert lines(folder) == whole
 
 
+def test_a_folder_of_a_version_without_some_options_is_gone_on_with(sedd: Sedd, tmp_path: Path) -> None:
+    folder = tmp_path / "old"
+    assert sedd(*TINY, "-n", "2", "-o", f"{folder}/").code == 0
+    record = json.loads((folder / "settings.json").read_text())
+    del record["settings"]["order"], record["settings"]["correct"], record["settings"]["block"]
+    (folder / "settings.json").write_text(json.dumps(record))
+    refused = sedd(*TINY, "-n", "4", "-o", str(folder), "--correct", "2")
+    assert refused.code == 2 and "other settings: correct" in refused.stderr
+    assert sedd(*TINY, "-n", "4", "-o", str(folder)).code == 0
+
+
 @pytest.mark.slow
 def test_two_processes_go_on_with_the_folder_of_one(whole: list[bytes], sedd: Sedd, tmp_path: Path) -> None:
     folder = tmp_path / "parts"

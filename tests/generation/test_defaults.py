@@ -11,6 +11,7 @@ from sedd_cli import UsageError, generate, infill, load_checkpoint
 from sedd_cli.generation.defaults import with_defaults
 from sedd_cli.generation.request import Request
 from sedd_cli.models.checkpoint import Checkpoint
+from sedd_cli.models.defaults import AUTHORS
 from tests.conftest import PARITY, Sedd
 
 
@@ -35,6 +36,9 @@ def with_file(folder: Path, table: object, source: Path = PARITY / "radd") -> Ch
         ({"order": "margin"}, {"sampler": "euler"}, {}, "takes the place of the sampler euler"),
         ({"order": "best", "steps": 7}, {}, {"steps": 7}, "order best of .* unknown order 'best'"),
         ({"sampler": "ddim", "steps": 7}, {}, {"steps": 7}, "unknown sampler 'ddim'"),
+        ({"sampler": ["euler"], "block": 4}, {"steps": 4}, {"block": 4}, "sampler .* another type"),
+        ({"top_p": 0.9, "block": 4}, {"order": "margin", "sampler": "euler"}, {}, ""),
+        ({"block": 4, "temperature": True}, {}, {"block": 4}, "temperature must be a number"),
         ({"steps": "many"}, {}, {}, "steps must be a whole number"),
         ({"block": 4, "temperature": "hot"}, {}, {"block": 4}, "another type"),
         ("{", {}, {}, "cannot read"),
@@ -51,6 +55,15 @@ def test_what_is_not_given_is_taken_where_it_fits(
     notes = "\n".join(defaulted.notes("NAME"))
     assert bool(taken) == ("--exact" in notes) and bool(left_out) == ("left out" in notes)
     assert re.search(left_out, notes)
+
+
+@pytest.mark.parametrize("repository", AUTHORS)
+def test_a_repository_has_the_settings_of_its_examples_not_inherited_ones(tmp_path: Path, repository: str) -> None:
+    folder = tmp_path / f"models--{repository.replace('/', '--')}" / "snapshots" / "0a1b"
+    inherited = {"do_sample": True, "temperature": 0.6, "top_p": 0.95, "top_k": 20}
+    defaulted = with_defaults(with_file(folder, inherited), Request(), ())
+    assert defaulted.options == Request(**AUTHORS[repository])  # type: ignore[arg-type]
+    assert defaulted.taken == tuple(AUTHORS[repository]) and not defaulted.left_out
 
 
 def test_the_library_takes_none_unless_it_is_asked_to(tmp_path: Path, built_in: Checkpoint) -> None:

@@ -17,6 +17,7 @@ from sedd_cli.diffusion.branching import write
 from sedd_cli.diffusion.names import SamplerName
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.generation import lengths
+from sedd_cli.generation.engine import Step
 from sedd_cli.generation.infill import Infilling
 from sedd_cli.models.config import Config
 from sedd_cli.models.network import ScoreNetwork
@@ -65,6 +66,18 @@ def test_bytes_that_are_no_text_are_drawn_again(shallow: Checkpoint) -> None:
     for filling in fillings:
         assert filling.text.encode().decode() == filling.text
         assert filling.complete and filling.text.startswith(STORY[:20]) and filling.text.endswith(STORY[60:])
+
+
+@pytest.mark.parametrize("options", [{"remask": "rescale", "eta": 1.0}, {"block": 16, "correct": 9}], ids=str)
+def test_a_redraw_changes_no_other_token(shallow: Checkpoint, options: dict[str, Any]) -> None:
+    """Where tokens return to MASK on the way or are corrected, too: the text would never be done."""
+    request = Request(steps=64, seed=3, num_samples=3, temperature=1000.0, **options)
+    run, before = Infilling(shallow, request, STORY, [Gap(20, 60, 40)]), dict[int, Step]()
+    for step in run.steps():
+        if run._redrawn[step.row]:
+            assert bool((step.ids == before[step.row].ids)[step.state.visits == 0].all())
+        before[step.row] = step
+    assert any(filling.redrawn for filling in run.fillings()) and all(map(run.done, run._state.values()))
 
 
 def test_what_the_library_does_not_take(built_in: Checkpoint) -> None:

@@ -4,8 +4,8 @@ A block is written given those before it. Later ones are MASK, as far as the hor
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
+from itertools import chain, pairwise
 
 import torch
 from torch import Tensor
@@ -14,23 +14,27 @@ from sedd_cli.diffusion.network import Network, Scored
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.samplers.setup import Setup
 from sedd_cli.diffusion.samplers.state import Change, Sampler, State
-from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked
+from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked, time_of
 from sedd_cli.errors import UsageError
 
+NOWHERE = torch.tensor([], dtype=torch.int64, device="cpu")
 
-@dataclass(frozen=True)
+
+@dataclass
 class UpTo:
-    """A network that is shown the first `end` positions, and the noise at which as many of them are masked."""
+    """A network that is shown the first `end` positions, and the noise `sigma` at which as many of them are masked."""
 
     network: Network
     noise: Schedule
     mask_id: int
     end: int
+    sigma: Tensor = field(init=False)
+    """Of the last call, (B,)."""
 
     def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
         x, where = x[:, : self.end], where[:, : self.end]
-        sigma = sigma_of_masked(self.noise, torch.eq(x, self.mask_id).double().mean(1))
-        return self.network.log_scores(x, sigma, where)
+        self.sigma = sigma_of_masked(self.noise, torch.eq(x, self.mask_id).double().mean(1))
+        return self.network.log_scores(x, self.sigma, where)
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,10 @@ class Blocks(Sampler):
     def calls_left(self, state: State) -> int:
         return sum(self.runs[s.block].calls_left(s) for s in self._pieces(state))
 
+    def done(self, state: State) -> bool:
+        # Most blocks are not looked at: runs ask this at every step.
+        return all(self.runs[s.block].done(s) for s in self._pieces(state))
+
     def ready(self, states: Sequence[State]) -> list[State]:
         blocks = [self._current(s).block for s in states]
         first = [s for s, block in zip(states, blocks, strict=True) if block == min(blocks)]
@@ -72,36 +80,62 @@ class Blocks(Sampler):
         (block,) = {piece.block for piece in pieces}
         made = sum(run.num_updates for run in self.runs[:block])
         shown = UpTo(network, self.noise, self.process.mask_id, self._end(block, len(states[0].ids)))
+        advanced = zip(states, self.runs[block].advance(pieces, shown), shown.sigma, strict=True)
         return [
-            (replace(after, free=state.free), change._replace(step=made + change.step))
-            for state, (after, change) in zip(states, self.runs[block].advance(pieces, shown), strict=True)
+            (
+                replace(after, free=state.free),
+                change._replace(step=made + change.step, t=time_of(self.noise, sigma), sigma=float(sigma)),
+            )
+            for state, (after, change), sigma in advanced
         ]
 
     def remask(self, state: State, positions: Tensor) -> State:
         """The run goes back to the first of the blocks, if that was written already."""
         block_of = torch.bucketize(positions, torch.tensor(self.edges[1:-1], device="cpu"), right=True)
         current, free = self._current(state), state.free.index_fill(0, positions, True)
+        over = self.runs[current.block].done(current)
         for block in sorted(set(block_of.tolist()), reverse=True):
-            inside = self._inside(block, state)
-            ended = replace(state, block=block, reached=0.0, step=self.runs[block].num_updates)
-            piece = _run_like(state, current) if block == current.block else ended
-            # MASKs of other blocks do not count.
-            hidden = replace(piece, ids=state.ids.masked_fill(~inside, -1), free=free & inside)
-            after = self.runs[block].remask(hidden, positions[block_of == block])
-            state = replace(after, ids=torch.where(inside, after.ids, state.ids))
-        return replace(_run_like(state, current) if state.block > current.block else state, free=free)
+            place = current if block == current.block else self._ended(block, state)
+            state = self._remask_inside(_run_like(state, place), positions[block_of == block])
+        return replace(state if over or state.block <= current.block else _run_like(state, current), free=free)
+
+    def _remask_inside(self, state: State, positions: Tensor) -> State:
+        """Remask positions (k,) of the state's block, by its run."""
+        inside = self._inside(state.block, state)
+        # MASKs of other blocks do not count.
+        hidden = replace(state, ids=state.ids.masked_fill(~inside, -1), free=state.free & inside)
+        after = self.runs[state.block].remask(hidden, positions)
+        return replace(after, ids=torch.where(inside, after.ids, state.ids), free=state.free)
 
     def _pieces(self, state: State) -> Iterator[State]:
-        """The state as the run of its block has it, and then the blocks after it."""
+        """The state as the run of its block has it, and then the blocks after it that hold MASK.
+
+        One that is written in part, before the run went back to an earlier one, goes on where as much is masked.
+        """
         yield replace(state, free=state.free & self._inside(state.block, state))
         for block in range(state.block + 1, len(self.runs)):
-            inside = state.free & self._inside(block, state)
-            yield replace(state, free=inside, block=block, step=0, reached=1.0, corrections=0)
+            begin, end = self.edges[block : block + 2]
+            free = state.free[begin:end]
+            masked = int((free & (state.ids[begin:end] == self.process.mask_id)).sum())
+            if masked:
+                begun = masked < int(free.sum())
+                piece = self._remask_inside(self._ended(block, state), NOWHERE) if begun else self._fresh(block, state)
+                yield replace(piece, free=state.free & self._inside(block, state))
+
+    def _fresh(self, block: int, state: State) -> State:
+        return replace(state, block=block, step=0, reached=1.0, corrections=0)
+
+    def _ended(self, block: int, state: State) -> State:
+        """The state at the end of a block's run."""
+        run = self.runs[block]
+        step = run.num_updates - run.num_corrections
+        return replace(state, block=block, step=step, reached=0.0, corrections=run.num_corrections)
 
     def _current(self, state: State) -> State:
-        """The first block that has a call left, as its run has it; the last if none has."""
-        pieces = list(self._pieces(state))
-        return next((s for s in pieces if self.runs[s.block].calls_left(s)), pieces[-1])
+        """The first block that has a call left, as its run has it; the last begun if none has."""
+        pieces = self._pieces(state)
+        first = next(pieces)
+        return next((s for s in chain([first], pieces) if not self.runs[s.block].done(s)), first)
 
     def _inside(self, block: int, state: State) -> Tensor:
         inside = torch.zeros_like(state.free)
@@ -118,10 +152,10 @@ def _run_like(state: State, other: State) -> State:
 
 
 def make_blocks(setup: Setup, make_run: Callable[[Setup], Sampler]) -> Blocks:
-    """Cut a canvas into blocks, each with a share of the steps; one with nothing to write goes with that before it.
+    """Cut a canvas into blocks, each with a share of the steps and of the corrections.
 
-    Blocks begin at the first position to be written; of a network trained by blocks, at the first of the canvas.
-    Raises `UsageError` for text after a gap that would be left out.
+    Blocks begin at the first position to be written; of a network trained by blocks, at the first of the canvas. One
+    with nothing to write goes with that before it. Raises `UsageError` for text after a gap that would be left out.
     """
     assert isinstance(setup.process, Absorbing) and setup.block is not None
     first, end = int(setup.free.int().argmax()), setup.length
@@ -137,11 +171,15 @@ def make_blocks(setup: Setup, make_run: Callable[[Setup], Sampler]) -> Blocks:
     edges = [0, *(b for b in begins if b > 0 and bool(setup.free[b : b + setup.block].any())), end]
     if not bool(setup.free[: edges[1]].any()):
         del edges[1]
-    total = setup.free_count
-    runs = []
+    total, correct, runs, written = setup.free_count, setup.unmasking.correct, [], 0
     for begin, stop in pairwise(edges):
         inside = torch.zeros_like(setup.free)
         inside[begin:stop] = setup.free[begin:stop]
-        steps = max(1, round(setup.steps * int(inside.sum()) / total))
-        runs.append(make_run(replace(setup, free=inside, steps=steps)))
+        count = int(inside.sum())
+        steps = max(1, round(setup.steps * count / total))
+        share = round(correct * (written + count) / total) - round(correct * written / total)
+        runs.append(
+            make_run(replace(setup, free=inside, steps=steps, unmasking=replace(setup.unmasking, correct=share)))
+        )
+        written += count
     return Blocks(setup.process, setup.noise, tuple(runs), tuple(edges), horizon)

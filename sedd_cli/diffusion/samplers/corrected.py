@@ -15,7 +15,7 @@ from sedd_cli.diffusion.network import Network
 from sedd_cli.diffusion.randomness import CORRECT, uniforms
 from sedd_cli.diffusion.samplers.masked import Call, MaskedSampler
 from sedd_cli.diffusion.samplers.state import Change, Sampler, State
-from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked
+from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked, time_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class Corrected(Sampler):
     @property
     def num_updates(self) -> int:
         return self.inner.num_updates + self.corrections
+
+    @property
+    def num_corrections(self) -> int:
+        return self.corrections
 
     @property
     def exact_calls(self) -> bool:
@@ -60,11 +64,10 @@ class Corrected(Sampler):
         sigma = sigma_of_masked(self.noise, torch.eq(call.ids, mask_id).double().mean(1))
         for scored in network.log_scores(call.ids.clone(), sigma, where):
             call.write(scored, self.inner.logits_processor)
-        t = self.noise.inverse(sigma).clamp(0, 1)
         return [
             (
                 replace(s, ids=call.ids[row], corrections=s.corrections + 1),
-                call.change(row, s.step + s.corrections, float(t[row]), float(sigma[row])),
+                call.change(row, s.step + s.corrections, time_of(self.noise, sigma[row]), float(sigma[row])),
             )
             for row, s in enumerate(states)
         ]

@@ -16,20 +16,20 @@ from sedd_cli.diffusion.randomness import ORDER, uniforms
 from sedd_cli.diffusion.samplers.masked import Call, MaskedSampler
 from sedd_cli.diffusion.samplers.setup import Setup
 from sedd_cli.diffusion.samplers.state import Change, State
-from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked
+from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked, time_of
 from sedd_cli.diffusion.unmasking import Unmasking
 
 
 @dataclass(frozen=True)
 class Ordered(MaskedSampler):
-    """`free`: positions to be written; `calls`: network calls for them. `end_ids`: tokens that end a text.
+    """`free_count`: positions to be written; `calls`: network calls for them. `end_ids`: tokens that end a text.
 
     A state's `reached` is the share of the calls that is left.
     """
 
     noise: Schedule
     unmasking: Unmasking
-    free: int
+    free_count: int
     calls: int
     end_ids: tuple[int, ...]
 
@@ -65,29 +65,31 @@ class Ordered(MaskedSampler):
         if self.unmasking.by_sureness:
             call.keep(self._surest(states, sureness))
         return [
-            (self._after(s, call.ids[row]), call.change(row, s.step, self._time(sigma[row]), float(sigma[row])))
+            (
+                self._after(s, call.ids[row]),
+                call.change(row, s.step, time_of(self.noise, sigma[row]), float(sigma[row])),
+            )
             for row, s in enumerate(states)
         ]
 
     def reenter(self, state: State, positions: Tensor, masked_fraction: float) -> State:
-        share = float(self.masked(state).double().sum()) / self.free
+        share = float(self.masked(state).double().sum()) / self.free_count
         return replace(state, reached=min(1.0, max(state.reached, share)))
 
-    def _count(self, state: State) -> int:
-        """How many tokens the next call writes."""
-        return -(-int(self.masked(state).sum()) // self.calls_left(state))
+    def _counts(self, states: Sequence[State]) -> Tensor:
+        """(B, 1): how many tokens the next call writes."""
+        counts = [self.unmasking.per_call or -(-int(self.masked(s).sum()) // self.calls_left(s)) for s in states]
+        return torch.tensor(counts, device="cpu")[:, None]
 
     def _leftmost(self, states: Sequence[State], masked: Tensor) -> Tensor:
-        counts = torch.tensor([self.unmasking.per_call or self._count(s) for s in states], device="cpu")
-        return masked & (masked.cumsum(1) <= counts[:, None])
+        return masked & (masked.cumsum(1) <= self._counts(states))
 
     def _surest(self, states: Sequence[State], sureness: Tensor) -> Tensor:
         """(B, L) bool: what is kept of a call, the first of equals."""
         rank = sureness.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
         if self.unmasking.threshold is not None:
             return (sureness > self.unmasking.threshold) | (rank == 0)
-        counts = torch.tensor([self.unmasking.per_call or self._count(s) for s in states], device="cpu")
-        return (rank < counts[:, None]) & sureness.isfinite()
+        return (rank < self._counts(states)) & sureness.isfinite()
 
     def _sureness(self, scored: Scored, call: Call) -> Tensor:
         """How sure the tokens of a chunk are, each from 0 to 1: (n,) float64."""
@@ -109,11 +111,8 @@ class Ordered(MaskedSampler):
         if self.unmasking.per_call is None and self.unmasking.threshold is None:
             reached = (self.calls_left(state) - 1) / self.calls
         else:
-            reached = float(self.masked(written).double().sum()) / self.free
+            reached = float(self.masked(written).double().sum()) / self.free_count
         return replace(written, reached=min(1.0, reached))
-
-    def _time(self, sigma: Tensor) -> float:
-        return min(1.0, max(0.0, float(self.noise.inverse(sigma))))
 
 
 def make_ordered(setup: Setup) -> Ordered:

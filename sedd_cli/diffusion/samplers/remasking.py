@@ -19,7 +19,7 @@ from sedd_cli.diffusion.randomness import REMDM, uniforms
 from sedd_cli.diffusion.samplers.masked import Call, MaskedSampler
 from sedd_cli.diffusion.samplers.setup import Setup
 from sedd_cli.diffusion.samplers.state import Change, State
-from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked
+from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked, time_of
 from sedd_cli.diffusion.unmasking import ETA, Unmasking
 
 LOOP_BEGINS, LOOP_ENDS, LOOP_WRITTEN = 0.55, 0.05, 0.9
@@ -98,7 +98,10 @@ class Remasking(MaskedSampler):
         for scored in network.log_scores(call.ids.clone(), sigma, torch.stack([v.writes for v in visits])):
             call.write(scored, self.logits_processor)
         return [
-            (self._after(state, visit, call, row), self._change(visit, call, row, sigma[row]))
+            (
+                self._after(state, visit, call, row),
+                call.change(row, visit.step, time_of(self.noise, sigma[row]), float(sigma[row])),
+            )
             for row, (state, visit) in enumerate(zip(states, visits, strict=True))
         ]
 
@@ -114,9 +117,6 @@ class Remasking(MaskedSampler):
         reached = float(self.survival[visit.step + 1]) if visit.step + 1 < self.num_updates else 0.0
         ids = call.ids[row].masked_fill(visit.returns, self.mask_id)
         return replace(state, ids=ids, confidence=confidence, step=visit.step + 1, reached=reached)
-
-    def _change(self, visit: Visit, call: Call, row: int, sigma: Tensor) -> Change:
-        return call.change(row, visit.step, min(1.0, max(0.0, float(self.noise.inverse(sigma)))), float(sigma))
 
     def _next(self, state: State, masked: Tensor, step: int) -> Visit | None:
         """The next step that writes something, from a pattern of MASKs on; None if nothing is left to write."""

@@ -18,7 +18,7 @@ from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.samplers.masked import Call, MaskedSampler
 from sedd_cli.diffusion.samplers.setup import Setup
 from sedd_cli.diffusion.samplers.state import Change, State
-from sedd_cli.diffusion.schedules import Schedule
+from sedd_cli.diffusion.schedules import Schedule, time_of
 
 
 class Visit(NamedTuple):
@@ -120,8 +120,7 @@ class FirstHitting(TimedSampler):
         position = int(reveal_level.argmax())
         sigma = -torch.log1p(-reveal_level[position] * self.initial_mask)
         where = torch.zeros_like(state.free).index_fill(0, torch.tensor([position], device="cpu"), True)
-        t = min(1.0, max(0.0, float(self.noise.inverse(sigma))))
-        return Visit(state.step, t, float(sigma), where, float(reveal_level[position]))
+        return Visit(state.step, time_of(self.noise, sigma), float(sigma), where, float(reveal_level[position]))
 
     def calls_left(self, state: State) -> int:
         return int(self.masked(state).sum())

@@ -71,6 +71,15 @@ class Sampler(ABC):
         """Whether `calls_left` is exact; otherwise it is an upper bound."""
         return True
 
+    @property
+    def num_corrections(self) -> int:
+        """Gibbs updates among `num_updates`."""
+        return 0
+
+    def done(self, state: State) -> bool:
+        """Whether no network call is left."""
+        return self.calls_left(state) == 0
+
     def ready(self, states: Sequence[State]) -> list[State]:
         """The states that one call can advance together."""
         return list(states)
