@@ -233,13 +233,14 @@ def test_pages_hold_the_table_and_the_card_inert(built_in: Checkpoint, tmp_path:
         "distinct-2",
         "distinct-3",
         "repetition",
+        "unknown words",
     ]
     assert [row[0] for row in table[1:]] == ["4 steps", "real text"]
     page, text = as_markdown(table, facts, "plot.svg"), as_text(table, facts)
     for written in (page, text):
         assert "\x1b" not in written and "\\x1b]0;x\\x07|<b>\\n.txt" in written
     lines = page.splitlines()
-    assert lines[2].startswith("| ") and lines[2].count("|") == lines[3].count("|") == 10
+    assert lines[2].startswith("| ") and lines[2].count("|") == lines[3].count("|") == 11
     assert "![Quality against network calls](<plot.svg>)" in lines
     assert text.splitlines()[1].split()[:4] == ["4", "steps", "2", table[1][2]]
 
