@@ -112,7 +112,7 @@ def points(calls: Sequence[int]) -> dict[Point, Way]:
 
 @dataclass
 class Store:
-    """A folder of files, each of `AT_ONCE` texts of a point: `make` adds to it, `texts` reads it."""
+    """A folder of files, each of `AT_ONCE` texts of a point: `make` adds to it, `read` reads it."""
 
     folder: Path
     checkpoint: Checkpoint
@@ -260,16 +260,15 @@ def make(store: Store, calls: Sequence[int], texts: int, reference: Reference | 
 
 def report(store: Store, reference: Reference | None, judge: str, plot: Path | None) -> None:
     """Print the tables of what is stored, and draw the picture."""
-    format = None if plot is None else require_plot(plot)
     found = store.read()
     real, by_calls = real_metrics(found, reference), list(tables(found, reference))
     for table in by_calls:
         print(f"\n{table.calls} network calls\n\n{as_table(table.rows())}", end="")
     if real is not None:
         print("\n" + as_table(Table(0, {REAL: real}, {}).rows()), end="")
-    if plot is not None and format is not None:
+    if plot is not None:
         panels = {f"{table.calls} network calls": curves(table) for table in by_calls}
-        write_file(plot, plot_frontier(panels, real, judge, format))
+        write_file(plot, plot_frontier(panels, real, judge, require_plot(plot)))
 
 
 def main() -> None:
@@ -284,6 +283,8 @@ def main() -> None:
     parser.add_argument("--no-make", action="store_true", help="print the tables of what is there")
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
+    if args.plot is not None:
+        require_plot(args.plot)
     checkpoint = load_checkpoint(args.model)
     assert checkpoint.tokenizer is not None
     args.folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sedd_cli import Checkpoint, UsageError, generate, load_checkpoint
-from sedd_cli.evaluation.frontier_plot import curves_of
+from sedd_cli.evaluation.frontier_plot import curves_of, plot_frontier
 from sedd_cli.evaluation.judge_loader import load_judge
 from sedd_cli.evaluation.judge_model import JudgeInput, JudgeModel
 from sedd_cli.evaluation.quality import Statistic, distinct, mean, perplexity, repetition, unigram_entropy
@@ -258,6 +258,26 @@ def test_plots_are_pictures_and_the_same_each_time(
         assert picture.startswith(begins)
     assert picture == plot_samples(bare, "$a judge", format)
     assert format == "png" or b"$a judge" in picture
+
+
+def test_plots_of_a_sweep_are_pictures_and_the_same_each_time(built_in: Checkpoint, reference: Path) -> None:
+    pytest.importorskip("matplotlib")
+    sweep = {"temperature": (0.5, 1.0), "top_p": (None, 0.9)}
+    bare = carried_out(Evaluation(built_in, replace(request((2, 4), length=8), sweep=sweep), reference))
+    judged = [(sample_set, replace(metrics, perplexity=Statistic(50.0, 30.0))) for sample_set, metrics in bare]
+    real = judged[-1][1]
+    # Stopped when only real text was done, too; and a judge that found no token.
+    for results, of_real, judge in (
+        (bare, None, None),
+        (judged[-1:], real, "$a judge"),
+        (bare, bare[-1][1], "$a judge"),
+    ):
+        assert plot_frontier(curves_of(results), of_real, judge, "svg").startswith(b"<?xml")
+    picture = plot_frontier(curves_of(judged), real, "$a judge", "svg")
+    assert picture == plot_frontier(curves_of(judged), real, "$a judge", "svg")
+    for written in (b"$a judge", b"top-p none", b"top-p 0.9", b"4 steps, 4 network calls", b"real text"):
+        assert written in picture
+    assert plot_frontier(curves_of(judged), real, None, "png").startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
