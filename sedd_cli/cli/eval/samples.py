@@ -190,13 +190,10 @@ def _load_judge(name: str | None, evaluation: "Evaluation", terminal: Terminal) 
 def _report(evaluation: "Evaluation", num: int, terminal: Terminal) -> None:
     from sedd_cli.generation.warnings import length_warning, sampling_warnings
 
-    checkpoint, reference = evaluation.checkpoint, evaluation.reference
-    given = "a prompt" if evaluation.request.conditional else None
+    checkpoint, request, reference = evaluation.checkpoint, evaluation.request, evaluation.reference
     terminal.warn_each(
         length_warning(checkpoint, "canvases", evaluation.length, "the texts may fall apart"),
-        dict.fromkeys(
-            text for run in evaluation.runs for text in sampling_warnings(checkpoint, run.request.asked, given)
-        ),
+        sampling_warnings(checkpoint, request.sampling, "a prompt" if request.conditional else None),
     )
     if reference is None:
         terminal.info("no reference: no figures of real text, and no MAUVE; --reference FILE gives them")
