@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -29,7 +30,6 @@ from sedd_cli.evaluation.plots import require_plot
 from sedd_cli.evaluation.quality import Statistic
 from sedd_cli.evaluation.reference import Reference, read_reference
 from sedd_cli.evaluation.sample_metrics import EvaluatedText, SampleMetrics, SampleSet, compute_metrics
-from sedd_cli.evaluation.samples import documents_of
 from sedd_cli.evaluation.tables import Value, as_table
 
 SEED = 0
@@ -162,7 +162,9 @@ class Store:
     def _evaluated(self, text: dict[str, Any]) -> EvaluatedText:
         assert self.checkpoint.tokenizer is not None
         ids, rating = text["ids"], Rating(text["nats"], text["judged_tokens"], None)
-        tokens = documents_of(ids, self.checkpoint.tokenizer.end_of_text_id)[0]
+        end_id = self.checkpoint.tokenizer.end_of_text_id
+        # As the text: up to the first end-of-text token that another token precedes.
+        tokens = list(takewhile(lambda token: token != end_id, dropwhile(lambda token: token == end_id, ids)))
         return EvaluatedText(text["row"], ids, tokens, self._text(ids), text["nfe"], rating)
 
     def _text(self, ids: list[int]) -> str:

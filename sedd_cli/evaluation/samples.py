@@ -193,8 +193,7 @@ class Evaluation:
 
     def _evaluate(self, canvases: list[tuple[int, Tensor, int]], judge: JudgeModel | None) -> list[EvaluatedText]:
         """Decode and rate canvases, each (row, ids (L,), network calls)."""
-        end_id = self.checkpoint.tokenizer.end_of_text_id if self.checkpoint.tokenizer else None
-        documents = [documents_of(ids.tolist(), end_id) for _, ids, _ in canvases]
+        documents = [self._documents(ids.tolist()) for _, ids, _ in canvases]
         ratings = judge.rate([self._judge_input(parts) for parts in documents]) if judge else [None] * len(canvases)
         return [
             EvaluatedText(
@@ -207,6 +206,17 @@ class Evaluation:
             )
             for (row, ids, nfe), parts, rating in zip(canvases, documents, ratings, strict=True)
         ]
+
+    def _documents(self, ids: list[int]) -> list[list[int]]:
+        """The documents of a canvas. End-of-text tokens at its beginning end no document."""
+        end_id = self.checkpoint.tokenizer.end_of_text_id if self.checkpoint.tokenizer else None
+        documents: list[list[int]] = [[]]
+        for token in ids:
+            if token != end_id:
+                documents[-1].append(token)
+            elif len(documents) > 1 or documents[0]:
+                documents.append([])
+        return documents
 
     def _judge_input(self, documents: list[list[int]]) -> JudgeInput:
         if self.request.full_canvas:
@@ -221,17 +231,6 @@ class Evaluation:
     def _decode(self, ids: list[int]) -> str:
         tokenizer = self.checkpoint.tokenizer
         return "" if tokenizer is None else tokenizer.compose(ids, full_canvas=True, at_start=True)
-
-
-def documents_of(ids: Sequence[int], end_id: int | None) -> list[list[int]]:
-    """The documents of a canvas. End-of-text tokens at its beginning end no document."""
-    documents: list[list[int]] = [[]]
-    for token in ids:
-        if token != end_id:
-            documents[-1].append(token)
-        elif len(documents) > 1 or documents[0]:
-            documents.append([])
-    return documents
 
 
 def _sample_set(setting: Setting, run: Run) -> SampleSet:
