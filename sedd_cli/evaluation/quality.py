@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 Tokens = Sequence[Hashable]
@@ -41,6 +41,12 @@ def repetition(texts: Sequence[Tokens], n: int = 4) -> float | None:
         total += len(grams)
         repeated += len(grams) - len(set(grams))
     return repeated / total if total else None
+
+
+def unknown_words(texts: Sequence[Sequence[str]], known: Container[str]) -> float | None:
+    """How many of a thousand words of all texts are not `known`; None where there is no word."""
+    words = [word for text in texts for word in text]
+    return 1000 * sum(word not in known for word in words) / len(words) if words else None
 
 
 def mean(values: Sequence[float]) -> Statistic:

@@ -1,6 +1,7 @@
 """Real text to compare samples with: canvases of documents, laid out as a network writes them."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,14 +13,19 @@ from sedd_cli.errors import UsageError
 from sedd_cli.ranges import counted
 from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.text.words import words_of
 
 
 @dataclass(frozen=True)
 class Reference:
-    """`canvases` (N, L) int64 of real text, each beginning with another document; `name`: the file's name."""
+    """`canvases` (N, L) int64 of real text, each beginning with another document; `name`: the file's name.
+
+    `words`: in how many documents of the whole corpus each word stands (`text.words.words_of`).
+    """
 
     name: str
     canvases: Tensor
+    words: Mapping[str, int]
 
 
 def read_reference(
@@ -37,7 +43,19 @@ def read_reference(
     first), as in training; with `full_only` it is left out instead. `text_key`: see `Corpus`.
     Raises `UsageError` if the corpus is shorter than a canvas, `NotLoadableError` if it cannot be read.
     """
-    documents = (tokenizer.encode(text) for text in read_documents(path, text_key=text_key))
+    words: Counter[str] = Counter()
+    texts = _counted_words(read_documents(path, text_key=text_key), words)
+    canvases = _canvases(path, tokenizer, texts, length, max_canvases, full_only)
+    # Documents of no canvas have words too.
+    for _ in texts:
+        pass
+    return Reference(path.name, canvases, words)
+
+
+def _canvases(
+    path: Path, tokenizer: Tokenizer, texts: Iterable[str], length: int, max_canvases: int, full_only: bool
+) -> Tensor:
+    documents = (tokenizer.encode(text) for text in texts)
     if full_only:
         full = list(islice((ids[:length] for ids in documents if len(ids) >= length), max_canvases))
         if not full:
@@ -45,7 +63,7 @@ def read_reference(
                 f"no document of {path} has {counted(length, 'token')}, which prompt and completion need",
                 "Lower --length, or give longer documents.",
             )
-        return Reference(path.name, torch.tensor(full, device="cpu"))
+        return torch.tensor(full, device="cpu")
     end = [] if tokenizer.end_of_text_id is None else [tokenizer.end_of_text_id]
     # The documents after the last canvas's own fill the rest of it.
     encoded = [ids + end for ids in _documents_needed(documents, max_canvases, length)]
@@ -57,7 +75,13 @@ def read_reference(
         )
     stream = torch.tensor([token for ids in encoded for token in ids], device="cpu")
     starts = torch.tensor([0, *map(len, encoded)], device="cpu").cumsum(0)[: min(max_canvases, len(encoded))]
-    return Reference(path.name, stream[(starts[:, None] + torch.arange(length, device="cpu")) % total])
+    return stream[(starts[:, None] + torch.arange(length, device="cpu")) % total]
+
+
+def _counted_words(texts: Iterable[str], words: Counter[str]) -> Iterator[str]:
+    for text in texts:
+        words.update(set(words_of(text)))
+        yield text
 
 
 def _documents_needed(documents: Iterable[list[int]], max_canvases: int, length: int) -> Iterator[list[int]]:

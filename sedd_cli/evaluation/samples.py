@@ -1,8 +1,8 @@
 """Quality of samples: texts sampled at several numbers of steps, rated by a judge and compared with real text."""
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ from sedd_cli.errors import UsageError
 from sedd_cli.evaluation.judge_model import JudgeInput, JudgeModel
 from sedd_cli.evaluation.reference import Reference, read_reference
 from sedd_cli.evaluation.sample_metrics import EvaluatedText, SampleMetrics, SampleSet, compute_metrics
+from sedd_cli.evaluation.sweep import Setting, check_sweep, described, settings_of
 from sedd_cli.generation.engine import Run
 from sedd_cli.generation.request import Request
 from sedd_cli.models.checkpoint import Checkpoint
@@ -29,14 +30,15 @@ class SamplesRequest:
     """Settings of an evaluation of samples.
 
     `sampling`: a request as for `generate`, without a prompt; it is run for each of `steps`, from row 0 of the seed
-    (None: 0). `conditional`: the network completes real texts; the prompt is their first `prompt_tokens` tokens, or
-    half of that at each end (`infill`), as in SEDD (2310.16834, section 5.3). `full_canvas`: texts include what
-    follows their end-of-text token, as in the papers. `text_key`: of the reference (see `Corpus`). Raises `UsageError`
-    for settings that exclude each other.
+    (None: 0), and for each combination of the values in `sweep`, by option. `conditional`: the network completes real
+    texts; the prompt is their first `prompt_tokens` tokens, or half of that at each end (`infill`), as in SEDD
+    (2310.16834, section 5.3). `full_canvas`: texts include what follows their end-of-text token, as in the papers.
+    `text_key`: of the reference (see `Corpus`). Raises `UsageError` for settings that exclude each other.
     """
 
     sampling: Request
     steps: tuple[int, ...]
+    sweep: Mapping[str, Sequence[object]] = field(default_factory=dict)
     conditional: Conditional | None = None
     prompt_tokens: int = 50
     full_canvas: bool = False
@@ -45,6 +47,7 @@ class SamplesRequest:
     def __post_init__(self) -> None:
         if not self.steps or len(set(self.steps)) < len(self.steps):
             raise UsageError("the numbers of steps must be distinct, at least one", "For example: --steps 32,128,512.")
+        check_sweep(self.sweep, self.sampling)
         if self.conditional and self.full_canvas:
             raise UsageError("conditional samples end at their end-of-text token", "Leave out --full-canvas.")
         if self.conditional and self.prompt_tokens < 2:
@@ -69,7 +72,7 @@ class Progress:
 
 
 class Evaluation:
-    """An evaluation of `num` samples at each number of steps. `run` fills `sample_sets` and `real`.
+    """An evaluation of `num` samples at each setting and number of steps. `run` fills `sample_sets` and `real`.
 
     `reference`: a corpus of real text. Raises `UsageError` if the request does not fit the checkpoint or the
     reference, `NotLoadableError` if the reference cannot be read.
@@ -88,22 +91,20 @@ class Evaluation:
             raise UsageError("conditional samples need real texts to complete", "Give them with --reference FILE.")
         if request.conditional and self.reference is not None:
             self.num = min(self.num, len(self.reference.canvases))
-        self.runs = [
-            Run(
-                checkpoint,
-                replace(request.sampling, steps=steps, num_samples=self.num, seed=self.seed, row=0),
-                self._canvas(0),
-            )
-            for steps in request.steps
-        ]
-        sampler = self.runs[0].request.sampler
-        if sampler in GRIDLESS and len(self.runs) > 1:
+        self._settings = [(s, self._run(s, steps)) for s in settings_of(request.sweep) for steps in request.steps]
+        sampler = next((run.request.sampler for run in self.runs if run.request.sampler in GRIDLESS), None)
+        if sampler and len(request.steps) > 1:
             raise UsageError(
                 f"the number of steps of {sampler} cannot be chosen", "Give --steps one number: it is not used."
             )
         self.sample_sets: list[SampleSet] = []
         self.real, self._other_real = SampleSet("real text"), SampleSet("real text")
         self.complete = False
+
+    @property
+    def runs(self) -> list[Run]:
+        """One for each setting and number of steps."""
+        return [run for _, run in self._settings]
 
     @property
     def calls_needed(self) -> int:
@@ -121,10 +122,8 @@ class Evaluation:
             sample_set = self.real if number < self.num else self._other_real
             sample_set.texts += self._evaluate([(number, ids, 0)], judge)
             yield Progress(sample_set.label, number + 1, call=False)
-        for run in self.runs:
-            sampler, steps, size = run.request.sampler, run.request.steps, run.request.batch_size
-            label = "1 step" if steps == 1 else f"{steps} steps"
-            sample_set = SampleSet(sampler) if sampler in TOKEN_BY_TOKEN else SampleSet(label, steps)
+        for setting, run in self._settings:
+            size, sample_set = run.request.batch_size, _sample_set(setting, run)
             self.sample_sets.append(sample_set)
             for first in range(0, self.num, size):
                 yield from self._sample(run, sample_set, run.rows[first : first + size], judge)
@@ -132,14 +131,27 @@ class Evaluation:
 
     def metrics(self) -> list[tuple[SampleSet, SampleMetrics]]:
         """Metrics of each non-empty sample set. Real text is last; its MAUVE is against the rest of the reference."""
+        words = None if self.reference is None else self.reference.words
         results = [
-            (sample_set, compute_metrics(sample_set, self.real.texts, self.seed))
+            (sample_set, compute_metrics(sample_set, self.real.texts, self.seed, words))
             for sample_set in self.sample_sets
             if sample_set.texts
         ]
         if not self.real.texts:
             return results
-        return [*results, (self.real, compute_metrics(self.real, self._other_real.texts, self.seed))]
+        elsewhere = {word for word, documents in (words or {}).items() if documents > 1}
+        return [*results, (self.real, compute_metrics(self.real, self._other_real.texts, self.seed, elsewhere))]
+
+    def _run(self, setting: Setting, steps: int) -> Run:
+        try:
+            sampling = replace(
+                self.request.sampling, **setting, steps=steps, num_samples=self.num, seed=self.seed, row=0
+            )
+            return Run(self.checkpoint, sampling, self._canvas(0))
+        except UsageError as error:
+            if not setting:
+                raise
+            raise UsageError(f"{described(setting)}: {error.message}", error.hint) from None
 
     def _read_reference(self, path: Path) -> Reference:
         tokenizer = require_tokenizer(self.checkpoint.tokenizer, "it cannot read a reference")
@@ -219,3 +231,11 @@ class Evaluation:
     def _decode(self, ids: list[int]) -> str:
         tokenizer = self.checkpoint.tokenizer
         return "" if tokenizer is None else tokenizer.compose(ids, full_canvas=True, at_start=True)
+
+
+def _sample_set(setting: Setting, run: Run) -> SampleSet:
+    sampler, steps = run.request.sampler, run.request.steps
+    parts = [described(setting)] if setting else []
+    if sampler not in TOKEN_BY_TOKEN:
+        return SampleSet(", ".join([*parts, "1 step" if steps == 1 else f"{steps} steps"]), steps, setting)
+    return SampleSet(", ".join(parts if "sampler" in setting else [*parts, sampler]), None, setting)

@@ -8,15 +8,17 @@ from sedd_cli.evaluation.mauve import MIN_TEXTS
 from sedd_cli.evaluation.quality import Statistic
 from sedd_cli.evaluation.sample_metrics import SampleMetrics, SampleSet
 from sedd_cli.evaluation.samples import Evaluation
+from sedd_cli.evaluation.sweep import described, shown
 from sedd_cli.evaluation.tables import as_lines, printable
-from sedd_cli.generation.request import LAW_OPTIONS
+from sedd_cli.generation.options import TABLE
+from sedd_cli.generation.request import LAW_OPTIONS, ORDER_OPTIONS
 from sedd_cli.ranges import counted
 
 Results = Sequence[tuple[SampleSet, SampleMetrics]]
 
 HEADINGS = (
     *("", "texts", "NFE", "seconds", "perplexity", "median", "entropy"),
-    *("distinct-1", "distinct-2", "distinct-3", "repetition", "MAUVE"),
+    *("distinct-1", "distinct-2", "distinct-3", "repetition", "unknown words", "MAUVE"),
 )
 
 
@@ -37,6 +39,7 @@ def _cells(metrics: SampleMetrics) -> list[str]:
         _statistic(metrics.entropy, 3),
         *(_number(value, ".3f") for value in metrics.distinct),
         _number(metrics.repetition, ".3f"),
+        _number(metrics.unknown_words, ".1f"),
         _number(metrics.mauve.value if metrics.mauve else None, ".3f"),
     ]
 
@@ -62,6 +65,7 @@ def card(evaluation: Evaluation, judge: JudgeModel | None, results: Results) -> 
         ("entropy", "nats, of how often the checkpoint's tokens occur on a whole canvas; mean over texts"),
         ("distinct-n", "distinct n-grams of the checkpoint's tokens over all n-grams, all texts of a row together"),
         ("repetition", "share of 4-grams that occurred before in the same text"),
+        *_words_facts(evaluation),
         ("MAUVE", _mauve(evaluation, judge, results)),
         ("real text", _real(evaluation)),
         ("±", "one standard error over texts (perplexity: delta method)"),
@@ -72,11 +76,17 @@ def card(evaluation: Evaluation, judge: JudgeModel | None, results: Results) -> 
 def _network_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     checkpoint, request, sampling = evaluation.checkpoint, evaluation.request, evaluation.request.sampling
     process = type(checkpoint.process).__name__.lower()
-    values = {entry.label: getattr(sampling, entry.name) for entry in LAW_OPTIONS}
+    values = {
+        entry.label: "swept" if entry.name in request.sweep else getattr(sampling, entry.name) for entry in LAW_OPTIONS
+    }
     temperature = values.pop("temperature")
     limits = ", ".join(f"{name} {'off' if value is None else value}" for name, value in values.items())
-    own = "" if sampling.logits_processor().changes_law else "; the network's own law"
-    use = "" if process == "uniform" else f", score {sampling.score}"
+    asked = [run.request.asked for run in evaluation.runs]
+    changed = any(each.logits_processor().changes_law or each.unmasking().changes_law for each in asked)
+    own = "" if changed else "; the network's own law"
+    sampler = "swept" if "sampler" in request.sweep else evaluation.runs[0].request.sampler
+    score = "swept" if "score" in request.sweep else sampling.score
+    use = "" if process == "uniform" else f", score {score}"
     seen = (
         "as whole canvases, documents and what follows them" if request.full_canvas else "up to the end-of-text token"
     )
@@ -84,8 +94,10 @@ def _network_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     return [
         ("model", f"{checkpoint.name}, {checkpoint.parameterization}, {process}, sha256 {checkpoint.hash}"),
         ("precision", f"network {checkpoint.precision} on {checkpoint.device}; draws in float64"),
-        ("sampler", f"{evaluation.runs[0].request.sampler}{use}"),
-        ("temperature", f"{temperature:g}, {limits}{own}"),
+        *_sweep_facts(evaluation),
+        ("sampler", f"{sampler}{use}"),
+        *_order_facts(evaluation),
+        ("temperature", f"{shown(temperature)}, {limits}{own}"),
         ("rejections", "none: every text that was drawn counts"),
         (
             "samples",
@@ -93,6 +105,30 @@ def _network_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ),
         *_prompt_facts(evaluation),
         ("texts", f"looked at {seen}"),
+    ]
+
+
+def _sweep_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
+    swept = [
+        f"{name.replace('_', '-')} {', '.join(map(shown, values))}" for name, values in evaluation.request.sweep.items()
+    ]
+    return [("sweep", f"{'; '.join(swept)}: each combination")] if swept else []
+
+
+def _order_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """The options of the order that are not as by default."""
+    sampling = evaluation.request.sampling
+    given = {entry.name: getattr(sampling, entry.name) for entry in ORDER_OPTIONS}
+    changed = {name: value for name, value in given.items() if value != TABLE[name].default}
+    return [("order and corrections", described(changed))] if changed else []
+
+
+def _words_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
+    if evaluation.reference is None:
+        return []
+    name = evaluation.reference.name
+    return [
+        ("unknown words", f"of 1,000, those that stand nowhere in {name}; of real text, in no other document of it")
     ]
 
 
@@ -193,6 +229,7 @@ def as_record(evaluation: Evaluation, judge: JudgeModel | None, results: Results
             "sampler": evaluation.runs[0].request.sampler,
             "seed": evaluation.seed,
             "steps": list(request.steps),
+            "sweep": {name: list(values) for name, values in request.sweep.items()},
             "length": evaluation.length,
             "num_samples": evaluation.num,
             "precision": checkpoint.precision,
@@ -214,6 +251,7 @@ def _sample_set_record(sample_set: SampleSet, metrics: SampleMetrics) -> dict[st
     return {
         "label": sample_set.label,
         "steps": sample_set.steps,
+        "setting": dict(sample_set.setting),
         **asdict(metrics),
         "samples": [
             {

@@ -18,6 +18,11 @@ _UNSPACED = ("CJK ", "HIRAGANA ", "KATAKANA ", "BOPOMOFO ", "THAI ", "LAO ", "KH
 """How Unicode's names of characters begin in scripts that put no blank between words."""
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a text, whatever their case and the kind of their apostrophes."""
+    return [word.casefold().replace("\u2019", "'") for word in _WORD.findall(text)]
+
+
 def cut_word(text: str, at: int) -> tuple[int, int] | None:
     """The span of the word that an offset lies within, None if it lies in none."""
     if not 0 < at < len(text) or not (_is_spaced(text[at - 1]) and _is_spaced(text[at])):

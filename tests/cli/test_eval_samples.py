@@ -100,6 +100,59 @@ def test_report_and_plot_are_files(sedd: Sedd, reference: str, tmp_path: Path) -
     assert card.startswith("complete") and f"```text\n{card}```\n" in page.read_text()
 
 
+def test_a_sweep_has_a_row_for_each_setting_and_number_of_steps(
+    sedd: Sedd, shallow: Checkpoint, judge: str, reference: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    page, plot = tmp_path / "page.md", tmp_path / "plot.svg"
+    args = ("--steps", "2,4", "--sweep", "temperature=0.5,1", "--sweep", "order=random,confidence", "--json")
+    files = ("--report", str(page), "--plot", str(plot))
+    result = sedd(*QUICK, *args, "--judge", judge, "--reference", reference, *files)
+    record = json.loads(result.stdout)
+    assert result.code == 0
+    assert record["settings"]["sweep"] == {"temperature": [0.5, 1.0], "order": ["random", "confidence"]}
+    *drawn, real = record["rows"]
+    settings = [(t, order, steps) for t in (0.5, 1.0) for order in ("random", "confidence") for steps in (2, 4)]
+    assert [(*row["setting"].values(), row["steps"]) for row in drawn] == settings
+    assert drawn[3]["label"] == "temperature 0.5, order confidence, 4 steps"
+    for row, (temperature, order, steps) in zip(drawn, settings, strict=True):
+        samples = generate(shallow, steps=steps, seed=0, num_samples=2, length=32, temperature=temperature, order=order)  # type: ignore[arg-type]
+        assert [s["text"] for s in row["samples"]] == [s.text for s in samples]
+        assert row["nfe"] == sum(s.nfe for s in samples) / 2 and row["perplexity"] and row["entropy"]
+    # All stories are of the same words but one.
+    assert (real["setting"], real["unknown_words"]) == ({}, pytest.approx(1000 / 14, rel=0.5))
+    facts = record["card"]
+    assert facts["sweep"] == "temperature 0.5, 1; order random, confidence: each combination"
+    assert facts["temperature"] == "swept, top-k off, top-p off"
+    assert "| temperature 0.5, order random, 2 steps |" in page.read_text()
+    picture = plot.read_text()
+    for written in ("2 steps, 2 network calls", "order confidence", "real text", "share of 4-grams repeated"):
+        assert written in picture
+
+
+@pytest.mark.parametrize(
+    ("sweep", "message"),
+    [
+        (["order=random,confidence", "remask=none,cap"], "order confidence, remask cap: remask cap chooses its own"),
+        (["order=random,likely"], "order likely: unknown order 'likely'"),
+        (["temperature=1,-1"], "temperature -1: temperature must be a number, 0 or more"),
+        (["temperature=1,hot"], "--sweep temperature: 'hot' is no number"),
+        (["per-call=1.5"], "--sweep per-call: '1.5' is no whole number"),
+        (["sampler=tweedie,first-hitting"], "steps of first-hitting cannot be chosen"),
+        (["length=8,16"], "--sweep 'length=8,16' is no option and its values"),
+        (["temperature"], "--sweep 'temperature' is no option and its values"),
+        (["temperature=1", "temperature=0.5"], "--sweep names temperature twice"),
+        (["temperature=1,1.0"], "the values of the sweep's temperature must be distinct"),
+        (["top-p=0.5,0.9"], "top-p is swept, and given by itself too"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused_by_name(sedd: Sedd, sweep: list[str], message: str) -> None:
+    given = [part for each in sweep for part in ("--sweep", each)]
+    result = sedd(*QUICK, "--steps", "2,4", "--top-p", "0.8", *given)
+    assert (result.code, result.stdout) == (2, b"")
+    assert message in result.stderr and "Traceback" not in result.stderr and "texts, " not in result.stderr
+
+
 @pytest.mark.parametrize("form", ["prefix", "infill"])
 def test_conditional(sedd: Sedd, judge: str, reference: str, form: str) -> None:
     args = ("--steps", "4", "--judge", judge, "--reference", reference, "--conditional", form, "--prompt-tokens", "8")

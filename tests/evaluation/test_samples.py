@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from sedd_cli import Checkpoint, UsageError, generate, load_checkpoint
+from sedd_cli.evaluation.frontier_plot import curves_of, plot_frontier
 from sedd_cli.evaluation.judge_loader import load_judge
 from sedd_cli.evaluation.judge_model import JudgeInput, JudgeModel
 from sedd_cli.evaluation.quality import Statistic, distinct, mean, perplexity, repetition, unigram_entropy
-from sedd_cli.evaluation.sample_metrics import SampleMetrics, SampleSet
+from sedd_cli.evaluation.sample_metrics import EvaluatedText, SampleMetrics, SampleSet, compute_metrics
 from sedd_cli.evaluation.samples import Evaluation, SamplesRequest
 from sedd_cli.evaluation.samples_plot import plot_samples
 from sedd_cli.evaluation.samples_report import as_markdown, as_text, card, cells
@@ -162,6 +163,40 @@ def test_first_hitting_has_one_row_without_steps(built_in: Checkpoint) -> None:
     assert (sample_set.label, sample_set.steps, metrics.nfe) == ("first-hitting", None, 8)
 
 
+def test_settings_of_a_sweep_are_those_of_generate(built_in: Checkpoint) -> None:
+    sweep = {"top_p": (None, 0.5), "order": ("random", "confidence")}
+    results = carried_out(Evaluation(built_in, replace(request((2,), length=8), sweep=sweep)))
+    assert [(s.label, s.setting) for s, _ in results] == [
+        (f"top-p {shown}, order {order}, 2 steps", {"top_p": top_p, "order": order})
+        for shown, top_p in (("none", None), ("0.5", 0.5))
+        for order in ("random", "confidence")
+    ]
+    for sample_set, _ in results:
+        samples = generate(built_in, steps=2, seed=3, num_samples=2, length=8, **sample_set.setting)  # type: ignore[arg-type]
+        assert [t.ids for t in sample_set.texts] == [s.ids.tolist() for s in samples]
+    ((title, curves),) = curves_of(results).items()
+    assert (title, [curve.name for curve in curves]) == (
+        "2 steps, 2 network calls",
+        ["order random", "order confidence"],
+    )
+
+
+def test_unknown_words_stand_nowhere_in_the_reference(built_in: Checkpoint, reference: Path) -> None:
+    """Of real text: in none of its other documents."""
+    evaluation = Evaluation(built_in, request(num=1, length=8), reference)
+    assert evaluation.reference is not None
+    words = evaluation.reference.words
+    # The first two stories have them, and documents after the one canvas count too.
+    assert (words["liked"], words["dog"], words["bread"], words["the"]) == (2, 1, 1, 4)
+    # The end of the canvas may have cut the last word.
+    texts = [EvaluatedText(0, [0] * 9, [0] * n, "The DOG barked: dogx", 1, None) for n in (8, 9)]
+    assert [text.words for text in texts] == [["the", "dog", "barked", "dogx"], ["the", "dog", "barked"]]
+    for text, unknown in zip(texts, (500, 1000 / 3), strict=True):
+        metrics = compute_metrics(SampleSet("a", texts=[text]), [], 0, words)
+        assert metrics.unknown_words == pytest.approx(unknown)
+    assert compute_metrics(SampleSet("a", texts=texts), [], 0).unknown_words is None
+
+
 def test_without_a_tokenizer_there_are_figures_of_tokens(tiny: Checkpoint) -> None:
     sample_set, metrics = carried_out(Evaluation(tiny, request((2,), 2, 8)))[0]
     assert sample_set.texts[0].text == "" and len(sample_set.texts[0].tokens) == 8
@@ -198,13 +233,14 @@ def test_pages_hold_the_table_and_the_card_inert(built_in: Checkpoint, tmp_path:
         "distinct-2",
         "distinct-3",
         "repetition",
+        "unknown words",
     ]
     assert [row[0] for row in table[1:]] == ["4 steps", "real text"]
     page, text = as_markdown(table, facts, "plot.svg"), as_text(table, facts)
     for written in (page, text):
         assert "\x1b" not in written and "\\x1b]0;x\\x07|<b>\\n.txt" in written
     lines = page.splitlines()
-    assert lines[2].startswith("| ") and lines[2].count("|") == lines[3].count("|") == 10
+    assert lines[2].startswith("| ") and lines[2].count("|") == lines[3].count("|") == 11
     assert "![Quality against network calls](<plot.svg>)" in lines
     assert text.splitlines()[1].split()[:4] == ["4", "steps", "2", table[1][2]]
 
@@ -222,6 +258,26 @@ def test_plots_are_pictures_and_the_same_each_time(
         assert picture.startswith(begins)
     assert picture == plot_samples(bare, "$a judge", format)
     assert format == "png" or b"$a judge" in picture
+
+
+def test_plots_of_a_sweep_are_pictures_and_the_same_each_time(built_in: Checkpoint, reference: Path) -> None:
+    pytest.importorskip("matplotlib")
+    sweep = {"temperature": (0.5, 1.0), "top_p": (None, 0.9)}
+    bare = carried_out(Evaluation(built_in, replace(request((2, 4), length=8), sweep=sweep), reference))
+    judged = [(sample_set, replace(metrics, perplexity=Statistic(50.0, 30.0))) for sample_set, metrics in bare]
+    real = judged[-1][1]
+    # Stopped when only real text was done, too; and a judge that found no token.
+    for results, of_real, judge in (
+        (bare, None, None),
+        (judged[-1:], real, "$a judge"),
+        (bare, bare[-1][1], "$a judge"),
+    ):
+        assert plot_frontier(curves_of(results), of_real, judge, "svg").startswith(b"<?xml")
+    picture = plot_frontier(curves_of(judged), real, "$a judge", "svg")
+    assert picture == plot_frontier(curves_of(judged), real, "$a judge", "svg")
+    for written in (b"$a judge", b"top-p none", b"top-p 0.9", b"4 steps, 4 network calls", b"real text"):
+        assert written in picture
+    assert plot_frontier(curves_of(judged), real, None, "png").startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(

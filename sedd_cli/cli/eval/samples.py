@@ -25,13 +25,22 @@ if TYPE_CHECKING:
 JUDGING = "Judging"
 
 
-@options.takes_sampling_options("eval samples", first=("num_samples", "steps", "seed", "length"))
+@options.takes_sampling_options("eval samples", first=("num_samples", "steps", "sweep", "seed", "length"))
 def samples(
     *,
     sampling: SamplingOptions,
     steps: Annotated[
         str, typer.Option(metavar="N,N,...", help="Numbers of steps.", rich_help_panel=options.SAMPLING)
     ] = "256",
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=A,B,...",
+            help="Values of another option of sampling; each combination is a row. Repeats.",
+            rich_help_panel=options.SAMPLING,
+            show_default=False,
+        ),
+    ] = None,
     judge: Annotated[
         str | None,
         typer.Option(
@@ -85,20 +94,25 @@ def samples(
 ) -> None:
     """Measure samples, beside the same measures of real text.
 
-    They are perplexity under a judge, entropy, repetition and MAUVE. Ctrl-C reports the figures so far, marked as
-    partial.
+    They are perplexity under a judge, entropy, repetition, words that the real text does not have, and MAUVE. Ctrl-C
+    reports the figures so far, marked as partial.
 
     For example: sedd eval samples -n 16 --steps 32,256 --judge smollm2 --reference stories.txt
+
+    A lower temperature lowers perplexity and entropy alike, so compare other ways of sampling at equal entropy:
+    --sweep temperature=0.7,0.85,1 --sweep order=random,confidence
     """
     terminal = Terminal(quiet=quiet, color=color)
     with ExitStack() as stack:
         files = Files(stack, output, report, plot, [] if reference is None else [reference])
         from sedd_cli.evaluation.samples import Evaluation, SamplesRequest
+        from sedd_cli.evaluation.sweep import parse_sweep
         from sedd_cli.generation.request import Request
 
         request = SamplesRequest(
             sampling=Request(**asdict(sampling)),
             steps=_numbers(steps),
+            sweep=parse_sweep(sweep or ()),
             conditional=conditional,
             prompt_tokens=prompt_tokens,
             full_canvas=full_canvas or whole_canvas,
@@ -121,6 +135,7 @@ def samples(
 
 def _write(files: Files, evaluation: "Evaluation", judge: "JudgeModel | None", json: bool, terminal: Terminal) -> bool:
     """Write what is done of it; False if that is nothing."""
+    from sedd_cli.evaluation.frontier_plot import curves_of, plot_frontier
     from sedd_cli.evaluation.samples_plot import plot_samples
     from sedd_cli.evaluation.samples_report import as_markdown, as_record, as_text, card, cells
 
@@ -130,10 +145,18 @@ def _write(files: Files, evaluation: "Evaluation", judge: "JudgeModel | None", j
     if not evaluation.complete:
         files.save_partial(terminal)
     table, facts = cells(results), card(evaluation, judge, results)
+    judge_name = judge.card.name if judge else None
+
+    def picture(format: str) -> bytes:
+        if not evaluation.request.sweep:
+            return plot_samples(results, judge_name, format)
+        real = next((metrics for _, metrics in results if metrics.nfe is None), None)
+        return plot_frontier(curves_of(results), real, judge_name, format)
+
     files.write(
         as_json(as_record(evaluation, judge, results)) if json else as_text(table, facts),
         lambda: as_markdown(table, facts, files.picture_beside_report),
-        lambda format: plot_samples(results, judge.card.name if judge else None, format),
+        picture,
     )
     return True
 
