@@ -184,7 +184,8 @@ def _known(name: str) -> dict[str, object]:
 
 def _record_of(name: str, folder: Path) -> dict[str, Any]:
     from sedd_cli.models.folder import config_table, count_parameters, folder_size, read_config, weights_hash
-    from sedd_cli.models.names import built_in_names, cached_repository
+    from sedd_cli.models.hub_ids import cached_repository
+    from sedd_cli.models.names import built_in_names
 
     config = read_config(folder)
     repository = cached_repository(folder)

@@ -19,9 +19,10 @@ from sedd_cli.models.folder import FileIdentity, config_file, file_identity, rea
 from sedd_cli.models.formats import check_plain, find_format
 from sedd_cli.models.formats.facts import Facts, Format
 from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2
+from sedd_cli.models.hub_ids import cached_repository
 from sedd_cli.models.int8 import Int8Linear
 from sedd_cli.models.layout import SENTENCE_PIECE
-from sedd_cli.models.names import cached_repository, find_checkpoint
+from sedd_cli.models.names import find_checkpoint
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.models.piecewise import PiecewiseLinear, replaced_precision
 from sedd_cli.models.placing import Placing

@@ -121,12 +121,6 @@ def expand_path(name: str) -> Path:
     return Path(os.path.expanduser(name))  # noqa: PTH111 - never raises
 
 
-def cached_repository(folder: Path) -> str | None:
-    """The repository whose snapshot in the hub's cache a folder is; None if it is not one."""
-    kind, *parts = folder.parent.parent.name.split("--")
-    return "/".join(parts) if kind == "models" and folder.parent.name == "snapshots" and parts else None
-
-
 def find_checkpoint(name: str | None) -> Path:
     """The folder of a checkpoint: a built-in name (None: the default), a path, or a hub id in the hub's cache.
 
