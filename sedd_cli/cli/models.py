@@ -1,6 +1,7 @@
 """`sedd models`: checkpoints, local and on the hub."""
 
 import json as json_
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,7 +43,7 @@ def list_(
         elif names:
             out.write(_join_lines(dict.fromkeys(str(row["name"]) for row in rows)))
         else:
-            out.write(_table(rows))
+            out.write(table(rows, shutil.get_terminal_size().columns if out.on_terminal else None))
 
 
 @models.command(cls=Command)
@@ -151,7 +152,8 @@ def _rows(checkpoints: "list[CachedCheckpoint]") -> list[dict[str, object]]:
     return [*built_in, *cached, *uncached]
 
 
-def _table(rows: list[dict[str, object]]) -> str:
+def table(rows: list[dict[str, object]], width: int | None = None) -> str:
+    """A line for each checkpoint; two where lines would be wider than `width`."""
     from rich.filesize import decimal
 
     cells = [
@@ -165,7 +167,10 @@ def _table(rows: list[dict[str, object]]) -> str:
         for row in rows
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return _join_lines("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)
+    lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
+    if width is not None and max(map(len, lines)) > width:
+        lines = [f"{name}\n    {', '.join(filter(None, rest))}" for name, *rest in cells]
+    return _join_lines(lines)
 
 
 def _revision(row: dict[str, object]) -> str:

@@ -74,7 +74,7 @@ PUBLIC_CHECKPOINTS = {
         "dialogues, A2D (Qwen3), blocks of 32", "0.6B", mask=_A2D_MASK
     ),
     "dllm-hub/Qwen2.5-Coder-0.5B-Instruct-diffusion-bd3lm-v0.1": PublicCheckpoint(
-        "code, dialogues, A2D (Qwen2.5)", "0.5B", mask=_A2D_MASK
+        "code, dialogues, A2D (Qwen2.5), blocks of 32", "0.5B", mask=_A2D_MASK
     ),
 }
 """Public checkpoints by their names on the hub. Other repositories with the same layouts load as well."""
