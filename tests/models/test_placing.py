@@ -18,9 +18,9 @@ from sedd_cli.models.formats import find_format
 from sedd_cli.models.formats.facts import Facts
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.models.weights import read_weights
+from tests.conftest import PARITY
 from tests.models.real_sizes import a2d_qwen3
 
-PARITY = Path(__file__).parent.parent / "data" / "parity"
 SHAPE = {"hidden_size": 512, "num_hidden_layers": 20, "num_attention_heads": 8, "num_key_value_heads": 4}
 SHAPE |= {"head_dim": 64, "intermediate_size": 2048, "vocab_size": 48_000}
 """With the share of Qwen3-0.6B's embedding in the whole."""
