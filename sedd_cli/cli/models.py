@@ -208,6 +208,7 @@ def _record_of(name: str, folder: Path) -> dict[str, Any]:
         "mask": _mask(config),
         "logits": "of the position itself" if config.model.leading_id is None else "of the next position",
         "context": config.model.length,
+        **({"block_size": size} if (size := config.model.block_size) else {}),
         "tokenizer": _tokenizer(folder),
         "config": config_table(folder),
     }

@@ -142,6 +142,8 @@ def test_show(sedd: Sedd, cache: Path) -> None:
     assert folder["where"] == "folder" and folder["form"] == "SEDD"
     weights = load_file(PARITY / "absorb" / "model.safetensors").values()
     assert folder["parameters"] == sum(w.numel() for w in weights) and folder["mask"] == folder["config"]["tokens"]
+    by_blocks = json.loads(sedd("models", "show", str(PARITY / "a2d-qwen3-block8"), "--json").stdout)
+    assert by_blocks["block_size"] == 8 and "block_size" not in folder
     known = sedd("models", "show", "louaaron/sedd-small")
     assert known.code == 0 and b"fetch: sedd download louaaron/sedd-small" in known.stdout
     dream = json.loads(sedd("models", "show", "Dream-org/Dream-v0-Base-7B", "--json").stdout)
