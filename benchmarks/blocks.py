@@ -12,38 +12,15 @@ from statistics import median
 from time import perf_counter
 
 from measure import machine, seconds
-from ours import SEED, random_weights
+from ours import SEED, half_billion, random_weights
 
 from sedd_cli.generation.engine import Run
 from sedd_cli.generation.request import Request
-from sedd_cli.models.config import Config
-
-SHAPE = {
-    "type": "llama",
-    "name": "half-billion",
-    "hidden_size": 896,
-    "length": 4096,
-    "n_blocks": 24,
-    "n_heads": 14,
-    "n_kv_heads": 2,
-    "head_dim": 64,
-    "mlp_size": 4864,
-    "rope_theta": 1e6,
-    "qkv_bias": True,
-    "tied": True,
-}
-
-
-def config(block: int | None) -> Config:
-    model = {**SHAPE, "block_size": block}
-    return Config.model_validate(
-        {"tokens": 151_935, "mask_id": 151_665, "noise": {"type": "loglinear"}, "model": model}
-    )
 
 
 def by_blocks(new: int, block: int, calls: int) -> tuple[float, int]:
     """Seconds and network calls of a whole run."""
-    run = Run(random_weights(config(block)), Request(length=new, steps=calls * new // block, seed=SEED))
+    run = Run(random_weights(half_billion(block)), Request(length=new, steps=calls * new // block, seed=SEED))
     taken = seconds(lambda: list(run.steps()))
     (sample,) = run.samples()
     assert sample.complete
@@ -52,7 +29,7 @@ def by_blocks(new: int, block: int, calls: int) -> tuple[float, int]:
 
 def full_call(new: int, steps: int, calls: int) -> float:
     """Seconds of a call, the median of several."""
-    steps_made = Run(random_weights(config(None)), Request(length=new, steps=steps, seed=SEED)).steps()
+    steps_made = Run(random_weights(half_billion()), Request(length=new, steps=steps, seed=SEED)).steps()
     edges = [perf_counter()] + [perf_counter() for _ in islice(steps_made, calls)]
     return median(b - a for a, b in pairwise(edges))
 

@@ -20,13 +20,12 @@ import torch
 import torch.nn.functional as F
 from int8 import show_loading
 from measure import aligned, machine, rounds, seconds
-from ours import SEED, random_weights
+from ours import HALF_BILLION, MASK, SEED, half_billion, random_weights
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sedd_cli import Checkpoint, generate, load_checkpoint
 from sedd_cli.models.backbones.llama import Block, Llama
-from sedd_cli.models.config import Config
 from sedd_cli.models.int8 import Int8Linear, Piece, integer_product
 from sedd_cli.models.stacking import PAD
 
@@ -34,27 +33,10 @@ PRECISIONS = ("float32", "int8", "bfloat16")
 SHARES = {"float32": 0.85, "int8": 0.6}
 """Of a call, that its products should take."""
 REVEALED, NEW, STEPS = 2, 128, 64
-MASK = 151_665
-SHAPE = {
-    "type": "llama",
-    "name": "half-billion",
-    "hidden_size": 896,
-    "length": 4096,
-    "n_blocks": 24,
-    "n_heads": 14,
-    "n_kv_heads": 2,
-    "head_dim": 64,
-    "mlp_size": 4864,
-    "rope_theta": 1e6,
-    "qkv_bias": True,
-    "tied": True,
-}
 
 
 def write(folder: Path) -> None:
-    config = Config.model_validate(
-        {"tokens": 151_935, "mask_id": MASK, "noise": {"type": "loglinear"}, "model": SHAPE, "trained_canvas": False}
-    )
+    config = half_billion()
     (folder / "config.json").write_text(config.model_dump_json())
     weights = random_weights(config).model.backbone.state_dict()
     save_file(
@@ -84,7 +66,7 @@ def products(checkpoint: Checkpoint, length: int) -> Callable[[], None]:
         for name, layer in [*block.self_attn.named_children(), *block.mlp.named_children()]:
             if name.endswith("_proj"):
                 works.append(product(layer, length if everywhere is None or name in everywhere else PAD))
-        q, k = torch.randn(1, SHAPE["n_heads"], length, 64), torch.randn(1, SHAPE["n_heads"], length, 64)
+        q, k = torch.randn(1, HALF_BILLION["n_heads"], length, 64), torch.randn(1, HALF_BILLION["n_heads"], length, 64)
         works.append(lambda q=q, k=k: (q @ k.mT) @ k)
     works.append(product(backbone.lm_head or backbone.embed_tokens, PAD))
 
@@ -130,13 +112,13 @@ class Original:
         states = checkpoint.process.states
         config = Qwen2Config(
             vocab_size=states,
-            hidden_size=SHAPE["hidden_size"],
-            intermediate_size=SHAPE["mlp_size"],
-            num_hidden_layers=SHAPE["n_blocks"],
-            num_attention_heads=SHAPE["n_heads"],
-            num_key_value_heads=SHAPE["n_kv_heads"],
+            hidden_size=HALF_BILLION["hidden_size"],
+            intermediate_size=HALF_BILLION["mlp_size"],
+            num_hidden_layers=HALF_BILLION["n_blocks"],
+            num_attention_heads=HALF_BILLION["n_heads"],
+            num_key_value_heads=HALF_BILLION["n_kv_heads"],
             rms_norm_eps=1e-6,
-            rope_parameters={"rope_type": "default", "rope_theta": SHAPE["rope_theta"]},
+            rope_parameters={"rope_type": "default", "rope_theta": HALF_BILLION["rope_theta"]},
             tie_word_embeddings=True,
         )
         with torch.device("meta"):

@@ -21,6 +21,21 @@ from sedd_cli.models.network import ScoreNetwork
 
 SEED = 0
 NETWORKS = ("sedd-small", "radd-small", "built-in")
+HALF_BILLION = {
+    "type": "llama",
+    "name": "half-billion",
+    "hidden_size": 896,
+    "length": 4096,
+    "n_blocks": 24,
+    "n_heads": 14,
+    "n_kv_heads": 2,
+    "head_dim": 64,
+    "mlp_size": 4864,
+    "rope_theta": 1e6,
+    "qkv_bias": True,
+    "tied": True,
+}
+MASK = 151_665
 
 
 def small(kind: str) -> Config:
@@ -36,6 +51,12 @@ def small(kind: str) -> Config:
         "scale_by_sigma": True,
     }
     return Config.model_validate({"tokens": 50257, "noise": {"type": "loglinear"}, "model": network})
+
+
+def half_billion(block: int | None = None) -> Config:
+    """Qwen2.5-0.5B's shape; `block`: reading by blocks of so many positions."""
+    table = {"tokens": 151_935, "mask_id": MASK, "noise": {"type": "loglinear"}, "trained_canvas": False}
+    return Config.model_validate({**table, "model": {**HALF_BILLION, "block_size": block}})
 
 
 def random_weights(config: Config) -> Checkpoint:

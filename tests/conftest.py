@@ -9,7 +9,7 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -22,6 +22,7 @@ from sedd_cli.cli.main import main
 if TYPE_CHECKING:
     # Not when this is imported: the process that only distributes tests to workers has no use for torch.
     from sedd_cli import Checkpoint
+    from tests.hub import Hub
 
 PARITY = Path(__file__).parent / "data" / "parity"
 
@@ -54,6 +55,16 @@ def limited(command: list[str], size: int) -> list[str]:
     """
     limit = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"
     return [sys.executable, "-c", f"{limit}; os.execv(sys.argv[1], sys.argv[1:])", *command]
+
+
+@pytest.fixture
+def hub() -> "Iterator[Hub]":
+    """A hub on loopback, which holds nothing yet."""
+    from tests.hub import Server
+
+    server = Server()
+    yield server.hub
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -154,7 +154,7 @@ def _as_text(report: dict[str, Any]) -> str:
         f"device: {machine['device']} (available: {', '.join(machine['available'])})",
         f"dtype: {machine['dtype']}",
         f"threads: {machine['threads']}",
-        _dtypes_line(report["dtypes"]),
+        *_dtypes_lines(report["dtypes"]),
         "",
         f"checkpoint: {': '.join(report['checkpoint'].values())}",
     ]
@@ -164,10 +164,13 @@ def _as_text(report: dict[str, Any]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _dtypes_line(dtypes: dict[str, Any]) -> str:
-    over, advised = dtypes["over_float32"], dtypes["advised"]
-    int8 = f"int8 is {over['int8']:.1f} times as fast as float32 in a quarter of its memory"
-    return f"on this CPU take --dtype {advised}: {int8}, bfloat16 {over['bfloat16']:.1f} times in half of it"
+def _dtypes_lines(dtypes: dict[str, Any]) -> list[str]:
+    over = dtypes["over_float32"]
+    return [
+        f"on this CPU take --dtype {dtypes['advised']}",
+        f"int8: {over['int8']:.1f} times as fast as float32, in a quarter of its memory",
+        f"bfloat16: {over['bfloat16']:.1f} times as fast, in half of it",
+    ]
 
 
 def _path_line(name: str, place: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from sedd_cli.generation.infill import Filling, Infilling
+    from sedd_cli.models.checkpoint import Checkpoint
 
 GAPS = "Gaps"
 MIN_WIDTH = 40
@@ -146,21 +147,13 @@ def infill(
         fetch_if_missing(model, terminal)
         with preview(lambda: document_frame(model, sampling, document, asked), terminal) as view:
             from sedd_cli.cli.watch import report_steps, run_job
-            from sedd_cli.generation.infill import Infilling, ranked
-            from sedd_cli.generation.request import Request
+            from sedd_cli.generation.infill import ranked
             from sedd_cli.generation.trace import TraceWriter
-            from sedd_cli.text.gaps import check_gaps
 
             checkpoint = load(model, device, dtype, terminal, identified=json)
             sampling, taken = resolve_sampling(checkpoint, sampling, None if exact else given, terminal)
-            gaps = asked.of(document, checkpoint.tokenizer, terminal)
-            for gap in check_gaps(gaps, len(document.text)):
-                if gap.start == gap.end and gap.tokens is None:
-                    terminal.warn(f"nothing stands in the gap {gap.start}:{gap.end}: --tokens N would write there")
             started = time.monotonic()
-            if any(not isinstance(gap.tokens, int | None) for gap in gaps):
-                terminal.info("comparing how many tokens fit")
-            infilling = Infilling(checkpoint, Request(**asdict(sampling)), document.text, gaps)
+            infilling = _infilling(checkpoint, sampling, document, asked, terminal)
             report_steps(infilling, sampling.steps, terminal)
             _report(infilling, taken, terminal)
             writer = TraceWriter(trace, infilling) if trace else None
@@ -190,6 +183,23 @@ def infill(
                 _write_in_place(fillings[0].text, document, printed=out is not None, terminal=terminal)
     if not finished:
         raise typer.Exit(130)
+
+
+def _infilling(
+    checkpoint: "Checkpoint", sampling: SamplingOptions, document: Document, asked: AskedGaps, terminal: Terminal
+) -> "Infilling":
+    """The gaps that are asked for, with their lengths. Warns of those that nothing is written in."""
+    from sedd_cli.generation.infill import Infilling
+    from sedd_cli.generation.request import Request
+    from sedd_cli.text.gaps import check_gaps
+
+    gaps = asked.of(document, checkpoint.tokenizer, terminal)
+    for gap in check_gaps(gaps, len(document.text)):
+        if gap.start == gap.end and gap.tokens is None:
+            terminal.warn(f"nothing stands in the gap {gap.start}:{gap.end}: --tokens N would write there")
+    if any(not isinstance(gap.tokens, int | None) for gap in gaps):
+        terminal.info("comparing how many tokens fit")
+    return Infilling(checkpoint, Request(**asdict(sampling)), document.text, gaps)
 
 
 def _check_in_place(source: str) -> None:

@@ -1,6 +1,7 @@
 """`sedd models`: checkpoints, local and on the hub."""
 
 import json as json_
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,7 +43,7 @@ def list_(
         elif names:
             out.write(_join_lines(dict.fromkeys(str(row["name"]) for row in rows)))
         else:
-            out.write(_table(rows))
+            out.write(table(rows, shutil.get_terminal_size().columns if out.on_terminal else None))
 
 
 @models.command(cls=Command)
@@ -151,7 +152,8 @@ def _rows(checkpoints: "list[CachedCheckpoint]") -> list[dict[str, object]]:
     return [*built_in, *cached, *uncached]
 
 
-def _table(rows: list[dict[str, object]]) -> str:
+def table(rows: list[dict[str, object]], width: int | None = None) -> str:
+    """A line for each checkpoint; two where lines would be wider than `width`."""
     from rich.filesize import decimal
 
     cells = [
@@ -165,7 +167,10 @@ def _table(rows: list[dict[str, object]]) -> str:
         for row in rows
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return _join_lines("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)
+    lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
+    if width is not None and max(map(len, lines)) > width:
+        lines = [f"{name}\n    {', '.join(filter(None, rest))}" for name, *rest in cells]
+    return _join_lines(lines)
 
 
 def _revision(row: dict[str, object]) -> str:
@@ -184,7 +189,8 @@ def _known(name: str) -> dict[str, object]:
 
 def _record_of(name: str, folder: Path) -> dict[str, Any]:
     from sedd_cli.models.folder import config_table, count_parameters, folder_size, read_config, weights_hash
-    from sedd_cli.models.names import built_in_names, cached_repository
+    from sedd_cli.models.hub_ids import cached_repository
+    from sedd_cli.models.names import built_in_names
 
     config = read_config(folder)
     repository = cached_repository(folder)
@@ -202,6 +208,7 @@ def _record_of(name: str, folder: Path) -> dict[str, Any]:
         "mask": _mask(config),
         "logits": "of the position itself" if config.model.leading_id is None else "of the next position",
         "context": config.model.length,
+        **({"block_size": size} if (size := config.model.block_size) else {}),
         "tokenizer": _tokenizer(folder),
         "config": config_table(folder),
     }

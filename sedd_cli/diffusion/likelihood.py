@@ -14,6 +14,7 @@ Of a network by blocks each is the sum over blocks of the estimate of a block gi
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -111,19 +112,8 @@ def estimate(
     if not isinstance(process, Process):
         return _autoregressive(network, process, x0, counted, replicates, draws, batch_size)
     if blocks is not None:
-
-        def of_block(x0: Tensor, counted: Tensor, number: int) -> Estimate:
-            return estimate(
-                *(network, process, noise, x0),
-                estimator=estimator,
-                where=counted,
-                replicates=replicates,
-                draws=draws,
-                seed=int(uniforms(seed, number, MONTE_CARLO, size=1) * 2**53),
-                batch_size=batch_size,
-            )
-
-        return _by_blocks(of_block, x0, counted, blocks)
+        of_block = partial(estimate, network, process, noise, estimator=estimator, replicates=replicates, draws=draws)
+        return _by_blocks(partial(of_block, batch_size=batch_size), x0, counted, blocks, seed)
     noised, contribution = _estimator_parts(estimator, process, noise)
     N = len(x0)
     per_replicate = torch.zeros(replicates, *x0.shape, dtype=torch.float64, device="cpu")
@@ -164,9 +154,9 @@ def _autoregressive(
 
 
 def _by_blocks(
-    of_block: Callable[[Tensor, Tensor, int], Estimate], x0: Tensor, counted: Tensor, blocks: TrainedBlocks
+    of_block: Callable[..., Estimate], x0: Tensor, counted: Tensor, blocks: TrainedBlocks, seed: int
 ) -> Estimate:
-    """The sum over blocks with tokens that count; `of_block` takes the canvases up to a block's end and its tokens."""
+    """The sum over blocks with tokens that count; `of_block` is `estimate` on canvases up to a block's end."""
     opened = blocks.opening is not None and bool(counted[:, 0].any())
     if opened:
         x0, counted = F.pad(x0, (1, 0), value=blocks.opening), F.pad(counted, (1, 0))
@@ -177,7 +167,8 @@ def _by_blocks(
         here = counted[:, :end].clone()
         here[:, :begin] = False
         if bool(here.any()):
-            parts.append(of_block(x0[:, :end], here, number))
+            own_seed = int(uniforms(seed, number, MONTE_CARLO, size=1) * 2**53)
+            parts.append(of_block(x0[:, :end], where=here, seed=own_seed))
             per_token[:, :end] += parts[-1].per_token
     return Estimate(
         parts[0].estimator,

@@ -19,9 +19,10 @@ from sedd_cli.models.folder import FileIdentity, config_file, file_identity, rea
 from sedd_cli.models.formats import check_plain, find_format
 from sedd_cli.models.formats.facts import Facts, Format
 from sedd_cli.models.gpt2 import GPT2_TOKENS, cached_gpt2
+from sedd_cli.models.hub_ids import cached_repository
 from sedd_cli.models.int8 import Int8Linear
 from sedd_cli.models.layout import SENTENCE_PIECE
-from sedd_cli.models.names import cached_repository, find_checkpoint
+from sedd_cli.models.names import find_checkpoint
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.models.piecewise import PiecewiseLinear, replaced_precision
 from sedd_cli.models.placing import Placing
@@ -233,22 +234,20 @@ def read_tokenizer(
         tokenizer = Tokenizer.from_gpt2(folder / "vocab.json", folder / "merges.txt", split, added)
     elif config.tokens == GPT2_TOKENS:
         tokenizer = cached_gpt2()
+    elif (folder / SENTENCE_PIECE).is_file():
+        raise sentence_piece(str(folder))
     else:
-        if (folder / SENTENCE_PIECE).is_file():
-            raise sentence_piece(str(folder))
+        tokenizer = None
+    if tokenizer is None:
         return None
     # MASK among the tokens has an id there as well.
     size = config.tokens + (config.mask_id is not None)
-    if tokenizer is not None and tokenizer.size > size:
+    too_few = layout is not None and tokenizer.size < 0.9 * size
+    if too_few or tokenizer.size > size:
+        only = "only " if too_few else ""
         raise NotLoadableError(
-            f"the tokenizer in {folder} has {counted(tokenizer.size, 'token')}, config.json says {size:,}",
+            f"the tokenizer in {folder} has {only}{counted(tokenizer.size, 'token')}, config.json says {size:,}",
             "One of the two files is from another checkpoint.",
         )
-    if tokenizer is not None and layout is not None and tokenizer.size < 0.9 * size:
-        raise NotLoadableError(
-            f"the tokenizer in {folder} has only {counted(tokenizer.size, 'token')}, config.json says {size:,}",
-            "One of the two files is from another checkpoint.",
-        )
-    if tokenizer is not None:
-        tokenizer.add_ends(config.end_ids)
+    tokenizer.add_ends(config.end_ids)
     return tokenizer

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.formats.facts import Facts
-from sedd_cli.models.names import cached_repository
+from sedd_cli.models.hub_ids import cached_repository
 
 OURS = ("order", "sampler", "steps", "block", "eos_confidence", "remask", "correct")
 """Keys that no autoregressive checkpoint has."""

@@ -1,6 +1,7 @@
 """How repositories of the hub are named."""
 
 import re
+from pathlib import Path
 
 _HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(.+))?", re.ASCII)
 
@@ -11,3 +12,9 @@ def split_hub_id(name: str) -> tuple[str, str | None] | None:
     if match is None or "--" in match[1] or ".." in match[1] or match[1].endswith((".git", "-", ".")):
         return None
     return match[1], match[2]
+
+
+def cached_repository(folder: Path) -> str | None:
+    """The repository whose snapshot in the hub's cache a folder is; None if it is not one."""
+    kind, *parts = folder.parent.parent.name.split("--")
+    return "/".join(parts) if kind == "models" and folder.parent.name == "snapshots" and parts else None

@@ -74,7 +74,7 @@ PUBLIC_CHECKPOINTS = {
         "dialogues, A2D (Qwen3), blocks of 32", "0.6B", mask=_A2D_MASK
     ),
     "dllm-hub/Qwen2.5-Coder-0.5B-Instruct-diffusion-bd3lm-v0.1": PublicCheckpoint(
-        "code, dialogues, A2D (Qwen2.5)", "0.5B", mask=_A2D_MASK
+        "code, dialogues, A2D (Qwen2.5), blocks of 32", "0.5B", mask=_A2D_MASK
     ),
 }
 """Public checkpoints by their names on the hub. Other repositories with the same layouts load as well."""
@@ -119,12 +119,6 @@ def local_folder(name: str) -> Path | None:
 def expand_path(name: str) -> Path:
     """A name as a path; `~` is expanded if there is a home folder."""
     return Path(os.path.expanduser(name))  # noqa: PTH111 - never raises
-
-
-def cached_repository(folder: Path) -> str | None:
-    """The repository whose snapshot in the hub's cache a folder is; None if it is not one."""
-    kind, *parts = folder.parent.parent.name.split("--")
-    return "/".join(parts) if kind == "models" and folder.parent.name == "snapshots" and parts else None
 
 
 def find_checkpoint(name: str | None) -> Path:

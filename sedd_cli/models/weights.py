@@ -83,8 +83,8 @@ def read_weights(files: Sequence[Path], buffers: Collection[str] = (), *, prefix
     """Read the files of `folder.weights_files`. No code of theirs is run.
 
     `buffers`: names of the network's tensors that are not trained, and so not averaged. `prefixed`: a prefix that all
-    names have belongs to the layout, and stays. Raises `NotLoadableError` for
-    files that are damaged, unsafe, or hold no named tensors.
+    names have belongs to the layout, and stays. Raises `NotLoadableError` for files that are damaged, unsafe, or hold
+    no named tensors.
     """
     tensors: Table = {}
     notes: list[str] = []

@@ -152,7 +152,7 @@ class TrainingSession:
             self._notes,
         )
         if not self._resume:
-            yield self._save(tokenizer)
+            yield self._save()
             if self.world.is_first:
                 self.folder.save_recipe(recipe)
         yield from self._train(tokenizer, metrics)
@@ -199,14 +199,14 @@ class TrainingSession:
                 yield from self._sample(tokenizer)
                 validated = now
             if now - saved > 60 * self.recipe.save.minutes:
-                yield self._save(tokenizer)
+                yield self._save()
                 saved = now
             self.stopped = self.world.any_rank(self.stop.is_set())
             if self.stopped:
                 break
         if not self.stopped:
             yield from self._validate(metrics)
-        yield self._save(tokenizer)
+        yield self._save()
         if not self.stopped:
             yield from self._sample(tokenizer)
 
@@ -238,7 +238,7 @@ class TrainingSession:
         checkpoint = Checkpoint(self.recipe.name, self.folder.path, config, self._ema_model, tokenizer)
         yield SampleReport(self.trainer.progress.step, generate(checkpoint, steps=64, seed=0)[0].text)
 
-    def _save(self, tokenizer: Tokenizer) -> SaveReport:
+    def _save(self) -> SaveReport:
         progress, keep = self.trainer.progress, self.recipe.save.keep
         self.states.save(self.trainer.state_tensors(), self.trainer.progress_record(), progress.step, keep)
         provenance: dict[str, object] = {

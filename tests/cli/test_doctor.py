@@ -41,7 +41,9 @@ def test_text(sedd: Sedd) -> None:
     assert f"sedd-cli {sedd_cli.__version__}" in lines and "dtype: float32" in lines
     assert f"package: {PACKAGE}" in lines
     assert "self-test on cpu: weights passed: whole, as shipped" in lines
-    assert any(line.startswith("on this CPU take --dtype ") for line in lines)
+    at = lines.index("threads: 1") + 1
+    assert lines[at].startswith("on this CPU take --dtype ") and lines[at + 1].startswith("int8: ")
+    assert lines[at + 2].endswith(" times as fast, in half of it")
 
 
 def test_every_path_that_is_used(sedd: Sedd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

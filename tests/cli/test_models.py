@@ -12,6 +12,7 @@ from huggingface_hub import constants
 from safetensors.torch import load_file
 
 from sedd_cli.cli.completion import model_names
+from sedd_cli.cli.models import table
 from sedd_cli.models.names import PUBLIC_CHECKPOINTS
 from tests.conftest import PARITY, Sedd
 
@@ -48,6 +49,17 @@ def test_without_a_cache_it_lists_the_built_in_and_the_known(sedd: Sedd, cache: 
     assert listed[1].split()[:3] == ["tinystories-sedd", "built", "in"] and listed[1].split()[-1] == "SEDD"
     assert [line.split()[:2] for line in listed[2:]] == [[name, "hub"] for name in PUBLIC_CHECKPOINTS]
     assert not cache.exists()
+
+
+def test_a_narrow_terminal_shows_a_checkpoint_in_two_lines(sedd: Sedd, cache: Path) -> None:
+    put(cache, "some/radd")
+    rows = json.loads(sedd("models", "list", "--json").stdout)["models"]
+    assert table(rows) == table(rows, 1000) == sedd("models", "list").stdout.decode()
+    lines = table(rows, 80).splitlines()
+    assert max(map(len, lines)) <= 80 and lines[::2] == [row["name"] for row in rows]
+    assert lines[1] == "    built in, 14.0 MB, RADD, the default"
+    assert lines[5].startswith("    cache, ") and lines[5].endswith(", aaaaaaaaaaaa main")
+    assert lines[7] == "    hub, 170M: English web text, SEDD (2310.16834)"
 
 
 def test_a_cache_that_cannot_be_read_is_noted_once(
@@ -130,6 +142,8 @@ def test_show(sedd: Sedd, cache: Path) -> None:
     assert folder["where"] == "folder" and folder["form"] == "SEDD"
     weights = load_file(PARITY / "absorb" / "model.safetensors").values()
     assert folder["parameters"] == sum(w.numel() for w in weights) and folder["mask"] == folder["config"]["tokens"]
+    by_blocks = json.loads(sedd("models", "show", str(PARITY / "a2d-qwen3-block8"), "--json").stdout)
+    assert by_blocks["block_size"] == 8 and "block_size" not in folder
     known = sedd("models", "show", "louaaron/sedd-small")
     assert known.code == 0 and b"fetch: sedd download louaaron/sedd-small" in known.stdout
     dream = json.loads(sedd("models", "show", "Dream-org/Dream-v0-Base-7B", "--json").stdout)

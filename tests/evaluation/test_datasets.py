@@ -18,19 +18,12 @@ from pyarrow import parquet
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.evaluation.datasets import NAMES, Format, read_dataset
 from tests import hub as loopback
-from tests.hub import Hub, Server, environment, sha256
+from tests.hub import Hub, environment, sha256
 
 WIKITEXT, PTB, LM1B = "Salesforce/wikitext", "ptb-text-only/ptb_text_only", "billion-word-benchmark/lm1b"
 CONVERTED = "refs/convert/parquet"
 ROWS = ["", " = Mills = \n", "", " A well @-@ lit mill . \n"]
 Read = Callable[..., list[dict[str, Any]]]
-
-
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    server = Server()
-    yield server.hub
-    server.close()
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from sedd_cli import Checkpoint, load_checkpoint
 from sedd_cli.diffusion.likelihood import estimate
 from sedd_cli.errors import UsageError
 from sedd_cli.evaluation.fidelity import agreement, fidelity
+from tests.conftest import PARITY
 
-PARITY = Path(__file__).parent.parent / "data" / "parity"
 TEXT = "Once upon a time, there was a little girl named Lily. She liked to play in the park with her red ball. One day"
 
 

@@ -1,13 +1,12 @@
 """Tiny autoregressive networks of transformers, in its folders, with a tokenizer of bytes."""
 
-import json
 from pathlib import Path
 
 import tokenizers
 import torch
-from tokenizers import decoders, models, pre_tokenizers
 
-from sedd_cli.text.byte_level import END_OF_TEXT
+from sedd_cli.text.byte_level import BYTE_ALPHABET, END_OF_TEXT
+from tests.models.other_families import tokenizer_of
 
 KINDS = ("llama", "qwen2", "qwen3")
 LLAMA3 = {
@@ -24,12 +23,8 @@ TOKENS = 257
 
 def bytes_tokenizer(without: str = "") -> tokenizers.Tokenizer:
     """End-of-text, then a token for each byte, but for those that are written as the characters `without`."""
-    names = [END_OF_TEXT, *sorted(set(pre_tokenizers.ByteLevel.alphabet()) - set(without))]
-    inner = tokenizers.Tokenizer(models.BPE(vocab={name: i for i, name in enumerate(names)}, merges=[]))
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = decoders.ByteLevel()
-    inner.add_special_tokens([END_OF_TEXT])
-    return inner
+    names = [END_OF_TEXT, *sorted(set(BYTE_ALPHABET) - set(without))]
+    return tokenizer_of(names, [END_OF_TEXT])
 
 
 def save_autoregressive(folder: Path, kind: str, rows: int = TOKENS, without: str = "", **keys: object) -> Path:
@@ -43,9 +38,3 @@ def save_autoregressive(folder: Path, kind: str, rows: int = TOKENS, without: st
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     bytes_tokenizer(without).save(str(folder / "tokenizer.json"))
     return folder
-
-
-def change(folder: Path, **keys: object) -> None:
-    """Change keys of a folder's config.json."""
-    path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **keys}))

@@ -2,7 +2,7 @@
 
 import json
 import re
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import tokenizers
@@ -14,15 +14,19 @@ from sedd_cli.models.folder import read_config
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.byte_level import BYTE_ALPHABET
 from tests.conftest import PARITY
-from tests.models.autoregressive import TOKENS, bytes_tokenizer, change
+
+
+def tokenizer_of(entries: Sequence[str], special: Sequence[str]) -> tokenizers.Tokenizer:
+    """A tokenizer whose entries are bytes, or special."""
+    inner = tokenizers.Tokenizer(models.BPE(vocab={entry: i for i, entry in enumerate(entries)}, merges=[]))
+    inner.pre_tokenizer, inner.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    inner.add_special_tokens(list(special))
+    return inner
 
 
 def byte_level(*special: str) -> tokenizers.Tokenizer:
     """A tokenizer of bytes, 0 to 255, and special tokens from 256 on."""
-    inner = tokenizers.Tokenizer(models.BPE(vocab={entry: i for i, entry in enumerate(BYTE_ALPHABET)}, merges=[]))
-    inner.pre_tokenizer, inner.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    inner.add_special_tokens(list(special))
-    return inner
+    return tokenizer_of(list(BYTE_ALPHABET), special)
 
 
 def save_random(folder: Path, inner: tokenizers.Tokenizer, **keys: object) -> Path:
@@ -40,19 +44,6 @@ def save_random(folder: Path, inner: tokenizers.Tokenizer, **keys: object) -> Pa
     del weights["rotary.inv_freq"]
     weights = {re.sub("^(?!lm_head)", "model.", name.replace("blocks.", "layers.")): p for name, p in weights.items()}
     save_file(weights, folder / "model.safetensors")
-    return folder
-
-
-def save_with_bytes(folder: Path, name: str, **keys: object) -> Path:
-    """A parity folder with the vocabulary of bytes, whose rows repeat its own; MASK is the state behind them."""
-    shutil.copytree(PARITY / name, folder)
-    sizes = dict.fromkeys(("vocab_size", "embedding_size"), TOKENS + 1)
-    change(folder, **sizes, mask_token_id=TOKENS, bos_token_id=0, eos_token_id=0, **keys)
-    bytes_tokenizer().save(str(folder / "tokenizer.json"))
-    weights = load_file(folder / "model.safetensors")
-    states = max(len(w) for key, w in weights.items() if "embed" in key or "wte" in key)
-    rows = torch.arange(TOKENS + 1) % states
-    save_file({n: w[rows] if len(w) == states else w for n, w in weights.items()}, folder / "model.safetensors")
     return folder
 
 
@@ -78,3 +69,9 @@ def save_family(folder: Path, name: str) -> Path:
     weights = {key: w[repeated] if len(w) == states else w for key, w in weights.items()}
     save_file(weights, folder / "model.safetensors")
     return folder
+
+
+def change(folder: Path, **keys: object) -> None:
+    """Change keys of a folder's config.json."""
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **keys}))

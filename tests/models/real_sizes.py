@@ -135,13 +135,17 @@ CODER |= {"num_key_value_heads": 2, "vocab_size": 151936, "max_position_embeddin
 TURNS = {151643: "<|endoftext|>", 151644: "<|im_start|>", 151645: "<|im_end|>"}
 
 
-def a2d_qwen3() -> Public:
+def a2d_qwen3(**shape: int) -> Public:
+    """Qwen3-0.6B, or one of another `shape`, then without a tokenizer."""
     config = {**QWEN, "model_type": "a2d-qwen3", "hidden_size": 1024, "intermediate_size": 3072, "head_dim": 128}
-    config |= {"num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8, "eos_token_id": 151645}
-    config |= {"vocab_size": 151936, "max_position_embeddings": 40960, "tie_word_embeddings": True}
-    generation = {"eos_token_id": [151645, 151643], "mask_token_id": 151669}
+    config |= {"num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8, "vocab_size": 151936}
+    config |= {"max_position_embeddings": 40960, "tie_word_embeddings": True, **shape}
+    words = int(str(config["vocab_size"])) - 293
+    end, end_of_turn, mask = words, words + 2, words + 26
+    config |= {"bos_token_id": end, "eos_token_id": end_of_turn}
+    generation = {"eos_token_id": [end_of_turn, end], "mask_token_id": mask}
     shapes = transformer(config, head_norms=True)
-    return Public(config, shapes, 151643, {**TURNS, 151669: "<|mask|>"}, 151669, generation)
+    return Public(config, shapes, 0 if shape else words, {**TURNS, mask: "<|mask|>"}, mask, generation)
 
 
 def a2d_coder() -> Public:

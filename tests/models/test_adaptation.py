@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from sedd_cli import NotLoadableError, load_checkpoint
 from sedd_cli.models.adaptation import MASK, load_start, read_start
 from tests.conftest import Sedd
-from tests.models.autoregressive import KINDS, LLAMA3, TOKENS, change, save_autoregressive
+from tests.models.autoregressive import KINDS, LLAMA3, TOKENS, save_autoregressive
+from tests.models.other_families import change
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Networks that read by blocks: what is kept of finished blocks changes no bit, and attention is block-causal."""
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +26,7 @@ from sedd_cli.models.backbones.attention import Reach
 from sedd_cli.models.block_memory import BlockMemory
 from sedd_cli.training.recipe import make_recipe
 from tests.conftest import PARITY
-from tests.models.other_families import save_random
+from tests.models.other_families import change, save_random
 from tests.models.test_backbone_seam import MASK, bytes_and_mask
 from tests.models.test_formats import BY_BLOCKS, changed
 
@@ -177,8 +176,7 @@ def test_the_mask_is_banded() -> None:
 def test_one_block_of_the_whole_canvas_is_full_attention(tmp_path: Path) -> None:
     folder = changed(PARITY / "bd3lm", tmp_path, block_size=64)
     assert load_checkpoint(folder).model.reach is None
-    table = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**table, "block_size": 8, "cross_attn": False}))
+    change(folder, block_size=8, cross_attn=False)
     assert load_checkpoint(folder).model.reach is None
 
 

@@ -14,8 +14,8 @@ from sedd_cli.training.loop import StepReport
 from sedd_cli.training.recipe import make_recipe
 from sedd_cli.training.session import TrainingSession
 from tests.conftest import PARITY
-from tests.models.autoregressive import LLAMA3, TOKENS
-from tests.models.other_families import byte_level, save_random, save_with_bytes
+from tests.models.autoregressive import LLAMA3
+from tests.models.other_families import byte_level, change, save_family, save_random
 from tests.models.test_backbone_seam import MASK, bytes_and_mask
 
 FULL_ATTENTION = ["mdlm", "llada", "dream", "a2d-qwen3", "a2d-qwen2-tied", "a2d-llama", "open-dcoder"]
@@ -121,12 +121,12 @@ def test_it_is_fine_tuned(byte_folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["mdlm", "llada", "dream"])
 def test_other_families_are_fine_tuned(name: str, tmp_path: Path) -> None:
-    folder = save_with_bytes(tmp_path / name, name)
+    folder = save_family(tmp_path / name, name)
     before, after = load_checkpoint(folder), fine_tune(folder, tmp_path / "run")
-    assert before.mask_id == after.mask_id == TOKENS
-    assert before.config.model.leading_id == after.config.model.leading_id == (0 if name == "dream" else None)
+    assert before.mask_id == after.mask_id == (257 if name == "mdlm" else 259)
+    assert before.config.model.leading_id == after.config.model.leading_id == (258 if name == "dream" else None)
     sample = generate(after, prompt="a cat", seed=0, steps=4)[0]
-    assert sample.text.startswith("a cat") and not (sample.ids == TOKENS).any()
+    assert sample.text.startswith("a cat") and not (sample.ids == after.mask_id).any()
     assert before.config.end_ids == after.config.end_ids
 
 
@@ -147,8 +147,7 @@ def test_llama3_positions_are_those_of_transformers(tmp_path: Path, key: str) ->
 
 def changed(folder: Path, tmp_path: Path, **keys: object) -> Path:
     copy = Path(shutil.copytree(folder, tmp_path / "checkpoint"))
-    table = json.loads((copy / "config.json").read_text())
-    (copy / "config.json").write_text(json.dumps({**table, **keys}))
+    change(copy, **keys)
     return copy
 
 
@@ -211,8 +210,7 @@ def test_a_tokenizer_of_another_checkpoint(tmp_path: Path) -> None:
     folder = save_random(tmp_path / "bytes", byte_level("<|end|>", "<|mask|>"), mask_token_id=257, vocab_size=270)
     assert load_checkpoint(folder).config.tokens == 257
     for rows, message in ((256, "has 258 tokens, config.json says 256"), (300, "has only 258 tokens, .* says 300")):
-        table = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps({**table, "vocab_size": rows, "mask_token_id": 255}))
+        change(folder, vocab_size=rows, mask_token_id=255)
         with pytest.raises(NotLoadableError, match=message):
             load_checkpoint(folder)
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,20 +18,12 @@ from torch import Tensor
 
 from sedd_cli.training.vocabulary import make_tokenizer
 from tests import hub as loopback
-from tests.conftest import Sedd, limited
-from tests.hub import Files, Hub, Server, git_sha1, sha256
+from tests.conftest import PARITY, Sedd, limited
+from tests.hub import Files, Hub, git_sha1, sha256
 
 SEDD = [sys.executable, "-m", "sedd_cli"]
-PARITY = Path(__file__).parent.parent / "data" / "parity"
 NAME = "someone/tiny"
 Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    server = Server()
-    yield server.hub
-    server.close()
 
 
 @pytest.fixture

@@ -17,8 +17,7 @@ from sedd_cli.errors import UsageError
 from sedd_cli.models.backbones.layers import Linear
 from sedd_cli.models.device import resolve_precision
 from sedd_cli.models.int8 import Int8Linear, has_exact_products
-
-PARITY = Path(__file__).parent.parent / "data" / "parity"
+from tests.conftest import PARITY
 
 
 def layer(K: int, N: int, seed: int, bias: bool = True) -> Linear:

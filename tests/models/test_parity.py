@@ -1,7 +1,5 @@
 """The figures that the original SEDD and RADD code computes for three tiny checkpoints (float32, CPU)."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -10,8 +8,7 @@ from torch import Tensor
 from sedd_cli import Checkpoint, load_checkpoint
 from sedd_cli.diffusion.grid import make_grid
 from sedd_cli.diffusion.network import Scored
-
-PARITY = Path(__file__).parent.parent / "data" / "parity"
+from tests.conftest import PARITY
 
 
 def case(name: str) -> tuple[Checkpoint, dict[str, Tensor]]:

@@ -18,12 +18,12 @@ from sedd_cli.models.formats import find_format
 from sedd_cli.models.formats.facts import Facts
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.models.weights import read_weights
-from tests.models.sized_folder import QWEN3_0_6B, write_sized_folder
+from tests.conftest import PARITY
+from tests.models.real_sizes import a2d_qwen3
 
-PARITY = Path(__file__).parent.parent / "data" / "parity"
-SHAPE = QWEN3_0_6B | {"hidden_size": 512, "num_hidden_layers": 20, "num_attention_heads": 8, "num_key_value_heads": 4}
+SHAPE = {"hidden_size": 512, "num_hidden_layers": 20, "num_attention_heads": 8, "num_key_value_heads": 4}
 SHAPE |= {"head_dim": 64, "intermediate_size": 2048, "vocab_size": 48_000}
-"""With the share of its embedding in the whole."""
+"""With the share of Qwen3-0.6B's embedding in the whole."""
 
 MEASURE = """
 import json, sys
@@ -48,8 +48,8 @@ print(json.dumps({"peak": mib("VmHWM") - before, "stays": sum(stays.values()) / 
 
 @pytest.fixture(scope="module")
 def sized(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sized")
-    write_sized_folder(folder, SHAPE)
+    folder = tmp_path_factory.mktemp("sized") / "checkpoint"
+    a2d_qwen3(**SHAPE).save(folder)
     return folder
 
 
@@ -93,8 +93,9 @@ def test_products_of_bfloat16(name: str) -> None:
 
 @pytest.mark.skipif(has_fast_products(), reason="inputs are rounded here")
 def test_weights_published_in_bfloat16_lose_nothing(tmp_path: Path) -> None:
-    write_sized_folder(tmp_path, SHAPE | {"hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 300})
-    exact, near = (load_checkpoint(tmp_path, dtype=dtype) for dtype in ("float32", "bfloat16"))
+    folder = tmp_path / "checkpoint"
+    a2d_qwen3(**SHAPE | {"hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 300}).save(folder)
+    exact, near = (load_checkpoint(folder, dtype=dtype) for dtype in ("float32", "bfloat16"))
     torch.testing.assert_close(logits(near.model), logits(exact.model), rtol=1e-5, atol=1e-5)
     head, embedding = near.model.backbone.get_submodule("lm_head"), near.model.backbone.embedding
     assert isinstance(head, WidenedLinear) and next(head.parameters()).data_ptr() == embedding.data_ptr()

@@ -7,14 +7,13 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 
 import pytest
 
 from tests import hub as loopback
-from tests.hub import Hub, Mapped, Server
+from tests.hub import Hub, Mapped
 from tests.models.real_sizes import PUBLIC, tokenizer_table
 
 DOCUMENT = "def add(a, b):\n    return a + b  # the sum\n"
@@ -36,13 +35,6 @@ told |= {"text": sample.text, "ids": sample.ids.tolist()}
 told |= {"filled": filling.text, "all": time.monotonic() - started}
 print(json.dumps(told))
 """
-
-
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    server = Server()
-    yield server.hub
-    server.close()
 
 
 @pytest.mark.slow

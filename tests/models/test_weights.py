@@ -17,6 +17,7 @@ from torch import Tensor
 from sedd_cli import Checkpoint, NotLoadableError, load_checkpoint
 from sedd_cli.models.folder import folder_size, has_weights
 from tests.conftest import PARITY, Sedd, enlarge_vocabulary
+from tests.models.other_families import change
 
 Tensors = dict[str, Tensor]
 POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 27200000\n"
@@ -224,11 +225,6 @@ def test_a_script_is_refused_in_our_own_words(folder: Path) -> None:
     assert refusal(folder).message.endswith("pytorch_model.bin: RuntimeError")
 
 
-def set_config(folder: Path, **keys: object) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, **keys}))
-
-
 def pad(folder: Path, rows: int) -> None:
     weights = load_file(folder / "model.safetensors")
     states = len(weights["vocab_embed.embedding"])
@@ -244,7 +240,7 @@ def test_rows_beyond_the_vocabulary_are_dropped_and_noted(tmp_path: Path) -> Non
     pad(folder, 64)
     error = refusal(folder)
     assert ", as where a vocabulary is padded by 3 rows" in error.message and '"mask_id": 60' in error.hint
-    set_config(folder, mask_id=60)
+    change(folder, mask_id=60)
     checkpoint = load_checkpoint(folder)
     assert_holds(checkpoint, weights)
     assert checkpoint.notes == ("3 rows of the weights beyond the 61 states are padding, and were dropped",)
@@ -255,14 +251,14 @@ def test_padding_that_scores_depend_on_is_named(folder: Path) -> None:
     error = refusal(folder)
     assert "has shape (64,) instead of (61,), as where a vocabulary is padded by 3 rows" in error.message
     assert '"tokens": 63' in error.hint and '"mask_id": 60' in error.hint
-    set_config(folder, tokens=63, mask_id=60)
+    change(folder, tokens=63, mask_id=60)
     assert load_checkpoint(folder).mask_id == 60
 
 
 def test_another_vocabulary_is_no_padding(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(PARITY / "radd", tmp_path / "radd"))
     enlarge_vocabulary(folder, 62)
-    set_config(folder, tokens=60)
+    change(folder, tokens=60)
     error = refusal(folder)
     assert "instead of (61,)" in error.message and "padded" not in error.message
 
@@ -274,7 +270,7 @@ def test_a_tied_head(folder: Path) -> None:
     error = refusal(folder)
     assert "output_layer.linear.weight is missing, as where a head is tied to the embedding" in error.message
     assert '"tie_word_embeddings": true' in error.hint
-    set_config(folder, tie_word_embeddings=True)
+    change(folder, tie_word_embeddings=True)
     assert_holds(load_checkpoint(folder), {**weights, "output_layer.linear.weight": weights["vocab_embed.embedding"]})
 
 

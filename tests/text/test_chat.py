@@ -9,7 +9,7 @@ from sedd_cli import NotLoadableError, load_checkpoint
 from sedd_cli.generation.chat import chat_canvas
 from sedd_cli.text.chat import render
 from tests.conftest import Sedd
-from tests.models.other_families import byte_level, save_random
+from tests.models.other_families import byte_level, change, save_random
 
 TEMPLATES = Path(__file__).parent.parent / "data" / "templates"
 
@@ -86,8 +86,7 @@ def test_transformers_encodes_it_alike(dialogues: Path, template: str, message: 
 
 def test_the_token_that_ends_a_turn_ends_the_reply(dialogues: Path) -> None:
     """Configs name that of texts alone; it is found though the message spells it out, and though a system is silent."""
-    table = json.loads((dialogues / "config.json").read_text())
-    (dialogues / "config.json").write_text(json.dumps({**table, "eos_token_id": None}))
+    change(dialogues, eos_token_id=None)
     ckpt = load_checkpoint(dialogues)
     assert ckpt.tokenizer is not None and not ckpt.tokenizer.end_ids
     canvas = chat_canvas(ckpt, "Say <|im_end|>", "Be kind.")

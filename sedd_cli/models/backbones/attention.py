@@ -11,8 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sedd_cli.models.config import NetworkConfig
-
 Attention = Literal["full", "causal"]
 """`causal`: positions see themselves and those before them only. `full`: all that the network was trained to see."""
 Seen = Attention | Tensor
@@ -27,10 +25,9 @@ class Reach:
     count: int
 
     @classmethod
-    def of(cls, config: NetworkConfig) -> "Reach | None":
+    def of(cls, size: int | None, length: int) -> "Reach | None":
         """Block-causal within the trained length; None for a network that sees the whole canvas."""
-        size = config.block_size
-        return None if size is None else cls(size, max(1, config.length // size))
+        return None if size is None else cls(size, max(1, length // size))
 
     def before(self, block: int) -> range:
         """The earlier blocks that a block sees."""

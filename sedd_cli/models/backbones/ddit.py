@@ -228,7 +228,7 @@ class DDiT(Backbone):
         self.mask_id = mask_id
         self.head_dim = config.hidden_size // config.n_heads
         self.time_conditioned = config.time_conditioned
-        self.reach = Reach.of(config)
+        self.reach = Reach.of(config.block_size, config.length)
         self.vocab_embed = Embedding(states, config.hidden_size)
         self.sigma_map = TimestepEmbedder(config.cond_dim) if config.time_conditioned else None
         self.rotary_emb = Rotary(self.head_dim)

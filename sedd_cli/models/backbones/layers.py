@@ -13,7 +13,7 @@ from sedd_cli.models.config import RopeScaling
 
 
 class Linear(nn.Linear):
-    """A linear layer that can compute a range of its outputs alone (as `int8.Int8Linear`, which may replace it)."""
+    """A linear layer that can compute a range of its outputs alone (as `PiecewiseLinear`, which may replace it)."""
 
     def part(self, x: Tensor, begin: int, end: int) -> Tensor:
         """Outputs `begin` to `end`: (..., K) -> (..., end - begin)."""

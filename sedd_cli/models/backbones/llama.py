@@ -135,7 +135,7 @@ class Llama(Backbone):
     def __init__(self, config: LlamaConfig, states: int, mask_id: int | None = None) -> None:
         super().__init__()
         self.mask_id, self._rope = mask_id, (config.head_dim, config.rope_theta, config.rope_scaling)
-        self.reach = Reach.of(config)
+        self.reach = Reach.of(config.block_size, config.length)
         # Not by its size alone: on the meta device it would be drawn, which imports torch's compiler (1 s, 90 MB).
         self.embed_tokens = nn.Embedding.from_pretrained(torch.empty(states, config.hidden_size), freeze=False)
         self.rotary = Rotary(*self._rope)

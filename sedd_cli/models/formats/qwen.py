@@ -6,7 +6,7 @@ from typing import Any
 
 from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.formats.facts import Facts, Format
-from sedd_cli.models.names import cached_repository
+from sedd_cli.models.hub_ids import cached_repository
 
 
 def sections(facts: Facts, *, shift: bool, mask_id: int | None) -> dict[str, Any]:
