@@ -45,7 +45,10 @@ def measure_speeds() -> Speeds:
         "bfloat16": [bfloat16_layers()(layer) for layer in layers],
         "int8": [Int8Linear(layer) for layer in layers],
     }
-    inputs = [torch.randn(ROWS, layer.in_features, generator=torch.Generator().manual_seed(0)) for layer in layers]
+    inputs = [
+        torch.randn(ROWS, layer.in_features, generator=torch.Generator().manual_seed(0), device="cpu")
+        for layer in layers
+    ]
     times: dict[Precision, list[float]] = {precision: [] for precision in kinds}
     begin = perf_counter()
     while len(times["int8"]) < ROUNDS or perf_counter() - begin < SECONDS:

@@ -88,8 +88,7 @@ def test_samplers_draw_the_same_tokens(name: SamplerName, score: ScoreUse, promp
             name=name,
             score=score,
             steps=4,
-            free=int(free.sum()),
-            length=L,
+            free=free,
             logits_processor=LogitsProcessor(),
         )
         drawn.append(ids_of(run_states(sampler, network, start_states(sampler, ids, free, 60))))
