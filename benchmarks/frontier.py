@@ -41,7 +41,7 @@ def compare(other: SampleSet, plain: Sequence[SampleSet]) -> Comparison:
     """Compare with the frontier of plain sampling, a line from temperature to temperature.
 
     The logarithm of perplexity is taken as linear in the entropy in between, and beyond the ends up to two standard
-    errors. The error is that of bootstraps over the texts, of each set by itself.
+    errors of the difference in entropy. The error is that of bootstraps over the texts, of each set by itself.
     """
     generator = torch.Generator().manual_seed(SEED)
     (figures, *line) = (resampled(each, generator) for each in (other, *plain))
@@ -49,10 +49,15 @@ def compare(other: SampleSet, plain: Sequence[SampleSet]) -> Comparison:
         float(figures[i, 1]) - interpolated([(float(f[i, 0]), float(f[i, 1])) for f in line], float(figures[i, 0]))
         for i in range(RESAMPLED + 1)
     ]
-    entropies = [float(f[0, 0]) for f in line]
-    slack = 2 * float(figures[1:, 0].std())
-    beyond = not min(entropies) - slack <= float(figures[0, 0]) <= max(entropies) + slack
+    line.sort(key=lambda f: float(f[0, 0]))
+    beyond = _above(line[0], figures) or _above(figures, line[-1])
     return Comparison(differences[0], float(torch.tensor(differences[1:]).std()), beyond)
+
+
+def _above(one: Tensor, other: Tensor) -> bool:
+    """Whether the entropy of one is higher by more than two standard errors of the difference."""
+    error = math.hypot(float(one[1:, 0].std()), float(other[1:, 0].std()))
+    return float(one[0, 0] - other[0, 0]) > 2 * error
 
 
 def resampled(sample_set: SampleSet, generator: torch.Generator) -> Tensor:
