@@ -162,9 +162,9 @@ class Store:
     def _evaluated(self, text: dict[str, Any]) -> EvaluatedText:
         assert self.checkpoint.tokenizer is not None
         ids, rating = text["ids"], Rating(text["nats"], text["judged_tokens"], None)
-        end_id = self.checkpoint.tokenizer.end_of_text_id
+        ends = self.checkpoint.tokenizer.end_ids
         # As the text: up to the first end-of-text token that another token precedes.
-        tokens = list(takewhile(lambda token: token != end_id, dropwhile(lambda token: token == end_id, ids)))
+        tokens = list(takewhile(lambda token: token not in ends, dropwhile(lambda token: token in ends, ids)))
         return EvaluatedText(text["row"], ids, tokens, self._text(ids), text["nfe"], rating)
 
     def _text(self, ids: list[int]) -> str:
