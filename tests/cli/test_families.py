@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Sedd
-from tests.models.other_families import FAMILIES, save_family
+from tests.models.other_families import OF_EACH_KIND, save_family
 
 TEXT = "One day a dog ran home.\nIt was late."
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=OF_EACH_KIND)
 def family(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(save_family(tmp_path / request.param, request.param))
 

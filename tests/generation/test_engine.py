@@ -14,9 +14,7 @@ SETTINGS = [
     {"prompt": "One day, Tom", "suffix": " the end."},
     {"temperature": 0.7, "top_k": 50, "top_p": 0.9},
     {"order": "confidence", "correct": 2},
-    {"order": "entropy", "threshold": 0.3},
-    {"remask": "cap", "eta": 0.2},
-    {"block": 16, "horizon": 8},
+    {"remask": "cap", "eta": 0.2, "block": 16, "horizon": 8},
 ]
 
 

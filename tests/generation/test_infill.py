@@ -68,7 +68,11 @@ def test_bytes_that_are_no_text_are_drawn_again(shallow: Checkpoint) -> None:
         assert filling.complete and filling.text.startswith(STORY[:20]) and filling.text.endswith(STORY[60:])
 
 
-@pytest.mark.parametrize("options", [{"remask": "rescale", "eta": 1.0}, {"block": 16, "correct": 9}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{"remask": "rescale", "eta": 1.0}, pytest.param({"block": 16, "correct": 9}, marks=pytest.mark.slow)],
+    ids=str,
+)
 def test_a_redraw_changes_no_other_token(shallow: Checkpoint, options: dict[str, Any]) -> None:
     """Where tokens return to MASK on the way or are corrected, too: the text would never be done."""
     request = Request(steps=64, seed=3, num_samples=3, temperature=1000.0, **options)
@@ -293,7 +297,9 @@ def test_a_document_of_both_line_ends_is_written_with_the_more_frequent() -> Non
     assert with_newlines("a\nb\r\nc", "\r\n") == "a\r\nb\r\nc" and with_newlines("a\r\nb", "\n") == "a\r\nb"
 
 
-@pytest.mark.parametrize("options", [{}, {"sampler": "first-hitting"}, {"score": "raw"}])
+@pytest.mark.parametrize(
+    "options", [{}, pytest.param({"sampler": "first-hitting"}, marks=pytest.mark.slow), {"score": "raw"}]
+)
 def test_a_gap_of_one_line_holds_no_line_end(shallow: Checkpoint, options: dict[str, object]) -> None:
     document = "Tom ran.\n\nSam sat.\n\nAnn ate.\n\nThe end.\n"
     places = document.index("Ann"), document.index("The end")
@@ -320,7 +326,7 @@ def test_a_gap_of_one_line_holds_no_line_end(shallow: Checkpoint, options: dict[
     assert newline in window.canvas.excluded_at(first) and newline not in window.canvas.excluded_at(second)
 
 
-@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("newline", ["\n", pytest.param("\r\n", marks=pytest.mark.slow)])
 def test_what_is_written_joins_the_text_beside_it(built_in: Checkpoint, newline: str) -> None:
     """At the beginning of a document and of a line, before a word and behind one, and between signs."""
     document = newline.join(["Tom had a red kite.", "", "He saw `the` hill and ran up.", ""])

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 import tokenizers
 import torch
 from safetensors.torch import load_file, save_file
@@ -48,6 +49,10 @@ def save_random(folder: Path, inner: tokenizers.Tokenizer, **keys: object) -> Pa
 
 
 FAMILIES = ("mdlm", "llada", "dream", "a2d-qwen3", "a2d-qwen2-tied", "a2d-llama", "open-dcoder")
+OF_EACH_KIND = [
+    pytest.param(name, marks=[] if name in ("mdlm", "llada", "dream") else pytest.mark.slow) for name in FAMILIES
+]
+"""As parameters; those that differ little from the others are slow."""
 
 
 def save_family(folder: Path, name: str) -> Path:

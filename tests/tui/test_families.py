@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.other_families import FAMILIES, save_family
+from tests.models.other_families import OF_EACH_KIND, save_family
 from tests.tui.conftest import Opened, one_size
 
 pytestmark = pytest.mark.asyncio
@@ -12,7 +12,7 @@ TEXT = "One day a dog ran home.\nIt was late."
 
 
 @one_size
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", OF_EACH_KIND)
 async def test_a_gap_is_written_accepted_and_saved(opened: Opened, tmp_path: Path, family: str) -> None:
     folder = save_family(tmp_path / "checkpoint", family)
     async with opened(TEXT, model=str(folder), length=None) as seat:
