@@ -88,7 +88,9 @@ def test_the_first_frame_of_a_document_is_that_of_the_run(
     assert (frame.pieces, frame.kept, frame.infills) == (run.pieces, run.kept, run.infills)
 
 
-@pytest.mark.parametrize("text", ["One [[3]] two [[5-20]] three.", "One day [[...]] the end."])
+@pytest.mark.parametrize(
+    "text", ["One [[3]] two [[5-20]] three.", pytest.param("One day [[...]] the end.", marks=pytest.mark.slow)]
+)
 def test_what_stands_behind_a_gap_of_unknown_length_is_not_shown_yet(built_in: Checkpoint, text: str) -> None:
     frame = document_frame(None, SamplingOptions(), Document(None, text.encode(), text), asked())
     run = shown_by_the_run(built_in, text, asked())

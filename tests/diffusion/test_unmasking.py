@@ -272,10 +272,10 @@ class Prefixes(Oracle):
 
 
 def test_a_horizon_leaves_out_what_is_beyond_it() -> None:
-    for horizon, lengths in ((0, {2, 4}), (1, {3, 4}), (9, {4})):
+    for horizon, lengths in ((0, {2, 4}), (1, {3, 4})):
         network = Prefixes(SPACE, ABSORBING)
         network.lengths = set()
-        ids = drawn(sampler_of(name="first-hitting", block=2, horizon=horizon), network=network, rows=500)
+        ids = drawn(sampler_of(name="first-hitting", block=2, horizon=horizon), network=network, rows=300)
         assert network.lengths == lengths
         assert chi_square_p(counts_of(ids, TOKENS), SPACE.p0) > UNLIKELY
 

@@ -203,7 +203,7 @@ class letters:  # noqa: N801 - reads as what it is where it is used
 
 
 @pytest.mark.parametrize(("sampler", "steps"), [("first-hitting", 1), ("tweedie", 400)])
-@pytest.mark.parametrize("gaps", [[(1, 3)], [(0, 1), (2, 4)], [(0, 2), (3, 4)]])
+@pytest.mark.parametrize("gaps", [[(1, 3)], pytest.param([(0, 1), (2, 4)], marks=pytest.mark.slow), [(0, 2), (3, 4)]])
 def test_gaps_are_filled_by_the_exact_conditional(
     sampler: SamplerName, steps: int, gaps: list[tuple[int, int]]
 ) -> None:

@@ -75,7 +75,7 @@ def learn(network: ScoreNetwork, recipe: Recipe, objective: str, x0: Tensor, ste
 @pytest.mark.parametrize(
     ("objective", "parameters", "process"),
     [
-        ("lambda-dce", "radd", "absorb"),
+        pytest.param("lambda-dce", "radd", "absorb", marks=pytest.mark.slow),
         pytest.param("ao", "radd", "absorb", marks=pytest.mark.slow),
         pytest.param("t-dce", "radd", "absorb", marks=pytest.mark.slow),
         pytest.param("dwdse", "radd", "absorb", marks=pytest.mark.slow),

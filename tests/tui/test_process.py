@@ -31,8 +31,10 @@ BUSY = """if True:
 
 @pytest.mark.parametrize(
     ("then", "code", "told"),
-    [("raise RuntimeError('spoilt')", 1, "error: RuntimeError: spoilt"), ("self.action_leave()", 0, "")],
-    ids=["fault", "leave"],
+    [
+        pytest.param("raise RuntimeError('spoilt')", 1, "error: RuntimeError: spoilt", id="fault"),
+        pytest.param("self.action_leave()", 0, "", id="leave", marks=pytest.mark.slow),
+    ],
 )
 def test_a_session_ends_during_a_network_call_and_says_why(tmp_path: Path, then: str, code: int, told: str) -> None:
     ours, theirs = os.openpty()
