@@ -260,6 +260,7 @@ def test_plots_are_pictures_and_the_same_each_time(
     assert format == "png" or b"$a judge" in picture
 
 
+@pytest.mark.slow
 def test_plots_of_a_sweep_are_pictures_and_the_same_each_time(built_in: Checkpoint, reference: Path) -> None:
     pytest.importorskip("matplotlib")
     sweep = {"temperature": (0.5, 1.0), "top_p": (None, 0.9)}

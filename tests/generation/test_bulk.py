@@ -41,6 +41,7 @@ def kill_while_writing(shard: Path) -> None:
     shard.write_bytes(shard.read_bytes()[:-20])
 
 
+@pytest.mark.slow
 def test_two_processes_write_what_one_does_and_one_goes_on(whole: list[bytes], sedd: Sedd, tmp_path: Path) -> None:
     folder = tmp_path / "two"
     done = by_two([*TINY, "-n", "11", "-o", f"{folder}/"], "sedd_cli.generation.engine")

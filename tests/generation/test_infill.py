@@ -202,7 +202,9 @@ class letters:  # noqa: N801 - reads as what it is where it is used
         return Infilling(self.checkpoint, replace(Request(), **options), document, gaps)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("sampler", "steps"), [("first-hitting", 1), ("tweedie", 400)])
+@pytest.mark.parametrize(
+    ("sampler", "steps"), [("first-hitting", 1), pytest.param("tweedie", 400, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("gaps", [[(1, 3)], pytest.param([(0, 1), (2, 4)], marks=pytest.mark.slow), [(0, 2), (3, 4)]])
 def test_gaps_are_filled_by_the_exact_conditional(
     sampler: SamplerName, steps: int, gaps: list[tuple[int, int]]
@@ -298,7 +300,8 @@ def test_a_document_of_both_line_ends_is_written_with_the_more_frequent() -> Non
 
 
 @pytest.mark.parametrize(
-    "options", [{}, pytest.param({"sampler": "first-hitting"}, marks=pytest.mark.slow), {"score": "raw"}]
+    "options",
+    [{}, *(pytest.param(o, marks=pytest.mark.slow) for o in ({"sampler": "first-hitting"}, {"score": "raw"}))],
 )
 def test_a_gap_of_one_line_holds_no_line_end(shallow: Checkpoint, options: dict[str, object]) -> None:
     document = "Tom ran.\n\nSam sat.\n\nAnn ate.\n\nThe end.\n"
