@@ -130,7 +130,7 @@ class TrainingSession:
         self._load_provenance(tokenizer)
         self.data = PackedCorpus(self.folder.data / "train", recipe.model.length)
         self.validation = PackedCorpus(self.folder.data / "validation", recipe.model.length, wrap=True)
-        recipe = self._settle_precision()
+        recipe = self._resolve_precision()
         network = make_network(recipe, self.tokens, self.device)
         if self._init_checkpoint is not None:
             network.backbone.load_state_dict(self._init_checkpoint.model.backbone.state_dict())
@@ -157,7 +157,7 @@ class TrainingSession:
                 self.folder.save_recipe(recipe)
         yield from self._train(tokenizer, metrics)
 
-    def _settle_precision(self) -> Recipe:
+    def _resolve_precision(self) -> Recipe:
         """Replace `auto` of the recipe's dtype by what is measured, or was when the run began. Returns the recipe."""
         chosen: str = self.recipe.dtype
         if self._resume and chosen == "auto":
