@@ -88,6 +88,6 @@ def fetch_checkpoint(repository: str, revision: str | None, terminal: Terminal, 
     summary = f"{', '.join(files)} ({decimal(plan.bytes)})" if files else "nothing to download, all files are cached"
     terminal.info(f"{repository}, commit {plan.checkpoint.commit}: {summary}")
     if files:
-        terminal.info(f"it takes {decimal(plan.memory)} of memory, on a CPU with --dtype int8 less than half of that")
+        terminal.info(f"it takes {decimal(plan.memory)} of memory in float32; --dtype int8 takes less on a CPU")
     with terminal.byte_progress(repository, plan.bytes) as on_bytes:
         return fetch(plan, on_bytes)
