@@ -67,7 +67,8 @@ class Dialog(ModalScreen[Result]):
                 yield Static(self._hint, classes="hint", markup=False)
 
     def body(self) -> ComposeResult:
-        raise NotImplementedError
+        """What stands between the title and the hint."""
+        yield from ()
 
     def close_with(self, result: Result | None) -> None:
         """Close with a result. Only once: a key pressed twice in a row would close the screen below too."""
