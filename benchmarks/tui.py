@@ -50,7 +50,7 @@ async def frames(model: str | None, count: int) -> list[float]:
         app = SeddApp(Document(None, b"", ""), settings, None, RecoveryStore(Path(folder)))
         async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
             screen = app.main_screen
-            while screen.checkpoint is None:
+            while screen.session.checkpoint is None:
                 await pilot.pause(0.05)
             await pilot.press("g")
             while screen.scene.branch is None or screen.scene.branch.last < 40:
@@ -59,7 +59,7 @@ async def frames(model: str | None, count: int) -> list[float]:
             taken = []
             for i in range(count):
                 painted = asyncio.Event()
-                assert screen.active_run_id is not None, "the run ended before the measurement: raise STEPS"
+                assert screen.runs.active_run_id is not None, "the run ended before the measurement: raise STEPS"
                 started = time.perf_counter()
                 screen.session.seek(0 if i % 2 else screen.scene.branch.last)
                 screen.refresh_view()

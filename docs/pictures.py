@@ -59,7 +59,7 @@ async def session(name: str, title: str, text: str, keys: Callable[["Pilot[None]
         app = SeddApp(document, Settings(seed=SEED, lock_seed=True), None, RecoveryStore(Path(folder)))
         async with app.run_test(size=(110, 26)) as pilot:
             screen = app.main_screen
-            await until(pilot, lambda: screen.checkpoint)
+            await until(pilot, lambda: screen.session.checkpoint)
             await keys(pilot)  # type: ignore[misc]
             app.clear_notifications()
             await pilot.pause(0.3)
@@ -74,7 +74,7 @@ async def a_run(pilot: "Pilot[None]") -> None:
     await pilot.press("space")
     screen.session.seek(90)
     await pilot.press("down", "down", *["right"] * 5)
-    await until(pilot, lambda: screen.alternatives)
+    await until(pilot, lambda: screen.tokens.alternatives)
 
 
 async def a_document(pilot: "Pilot[None]") -> None:
@@ -85,9 +85,9 @@ async def a_document(pilot: "Pilot[None]") -> None:
         await pilot.press(*["ctrl+shift+right"] * words, "shift+left", "shift+left", "m")
     await pilot.press("g")
     await until(pilot, lambda: screen.scene.branches and all(b.nats is not None for b in screen.scene.branches))
-    await until(pilot, lambda: screen.active_run_id is None)
+    await until(pilot, lambda: screen.runs.active_run_id is None)
     await pilot.press("ctrl+home", "tab")
-    await until(pilot, lambda: screen.alternatives)
+    await until(pilot, lambda: screen.tokens.alternatives)
 
 
 async def branches(pilot: "Pilot[None]") -> None:
@@ -96,10 +96,10 @@ async def branches(pilot: "Pilot[None]") -> None:
     screen = pilot.app.main_screen  # type: ignore[attr-defined]
     for choice in "14":
         await pilot.press("enter", choice, "g")
-        await until(pilot, lambda: screen.active_run_id is None and not screen.playing and screen.scene.branch.finished)
+        await until(pilot, lambda: screen.runs.active_run_id is None and not screen.runs.playing and screen.scene.branch.finished)
         screen.on_timeline_seek_requested(Timeline.SeekRequested(120))
         await pilot.press(*["right"] * 3)
-        await until(pilot, lambda: screen.alternatives)
+        await until(pilot, lambda: screen.tokens.alternatives)
     await pilot.press("b")
 
 

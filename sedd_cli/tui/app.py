@@ -15,6 +15,7 @@ from sedd_cli.errors import NotLoadableError, SeddError
 from sedd_cli.text.document import Document, read_file
 from sedd_cli.tui.engine import LoadCheckpoint
 from sedd_cli.tui.folders import NO_HOME
+from sedd_cli.tui.interface import reporting_errors
 from sedd_cli.tui.main_screen import MainScreen
 from sedd_cli.tui.recovery import RecoveryStore, recovery_folder
 from sedd_cli.tui.settings import Settings, read_settings, settings_path, write_settings
@@ -71,7 +72,7 @@ class SeddApp(App[None]):
                 n: getattr(self._file_settings, n) for n, v in self._overrides.items() if getattr(settings, n) == v
             }
             lasting = settings.model_copy(update=passing)
-            if self.main_screen.reporting_errors(lambda: write_settings(file, lasting, self._file_settings)):
+            if reporting_errors(self.main_screen, lambda: write_settings(file, lasting, self._file_settings)):
                 self._file_settings = lasting
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -81,19 +82,19 @@ class SeddApp(App[None]):
 
     async def action_quit(self) -> None:
         """Quit, asking first if something is unsaved. Textual binds ctrl+q to it on every screen."""
-        self.main_screen.action_leave()
+        self.main_screen.files.leave()
 
     def action_help_quit(self) -> None:
         """Stop the run and name the key that quits. Textual binds ctrl+c to it."""
-        stopped = self.main_screen.playing or self.main_screen.active_run_id is not None
+        stopped = not self.main_screen.runs.idle
         if stopped:
-            self.main_screen.stop_run()
+            self.main_screen.runs.stop()
             self.main_screen.schedule_refresh()
         self.main_screen.notify(f"{'Stopped. ' if stopped else ''}{self.main_screen.key_of('session.quit')} quits.")
 
     def _handle_exception(self, error: Exception) -> None:
         """An unexpected error: save unsaved work for recovery, and restore the terminal."""
-        self.main_screen.save_recovery()
+        self.main_screen.autosave.save_for_next()
         if self._tracebacks or self.is_headless:
             super()._handle_exception(error)
         else:

@@ -6,11 +6,14 @@ from textual.binding import Binding, BindingType
 
 
 class Command(NamedTuple):
-    """`keys` as Textual names them; `label` for the line at the foot, `description` for help and palette."""
+    """`keys` as Textual names them; `label` for the line at the foot, `description` for help and palette.
+
+    `target`: the method of the main screen, or of one of its parts, that it calls, such as "runs.step(-1)".
+    """
 
     id: str
     keys: str
-    action: str
+    target: str
     label: str
     description: str
 
@@ -19,71 +22,77 @@ TIME, TOKENS, DOCUMENT, SESSION = "Time", "Tokens", "Document", "Session"
 
 COMMANDS: dict[str, tuple[Command, ...]] = {
     TIME: (
-        Command("run.go", "g", "go", "go", "Write what is masked, or continue from here"),
-        Command("run.pause", "space", "pause", "pause", "Pause, or resume"),
-        Command("run.back", "comma", "step(-1)", "back", "Back one step"),
-        Command("run.forth", "full_stop", "step(1)", "step", "Forward one step; at the end, one network call"),
-        Command("run.first", "less_than_sign", "seek('first')", "", "To the first moment"),
-        Command("run.last", "greater_than_sign", "seek('last')", "", "To the last moment"),
-        Command("run.slower", "left_square_bracket", "speed(-1)", "", "Play slower"),
-        Command("run.faster", "right_square_bracket", "speed(1)", "", "Play faster"),
-        Command("run.again", "G", "again", "", "Write one more candidate"),
-        Command("branch.next", "n", "branch(1)", "next", "Next candidate or branch"),
-        Command("branch.previous", "p", "branch(-1)", "", "Previous candidate or branch"),
-        Command("branch.list", "b", "branches", "", "List the branches"),
+        Command("run.go", "g", "runs.go()", "go", "Write what is masked, or continue from here"),
+        Command("run.pause", "space", "runs.pause()", "pause", "Pause, or resume"),
+        Command("run.back", "comma", "runs.step(-1)", "back", "Back one step"),
+        Command("run.forth", "full_stop", "runs.step(1)", "step", "Forward one step; at the end, one network call"),
+        Command("run.first", "less_than_sign", "runs.seek(0)", "", "To the first moment"),
+        Command("run.last", "greater_than_sign", "runs.seek(-1)", "", "To the last moment"),
+        Command("run.slower", "left_square_bracket", "runs.change_speed(-1)", "", "Play slower"),
+        Command("run.faster", "right_square_bracket", "runs.change_speed(1)", "", "Play faster"),
+        Command("run.again", "G", "runs.again()", "", "Write one more candidate"),
+        Command("branch.next", "n", "runs.switch_branch(1)", "next", "Next candidate or branch"),
+        Command("branch.previous", "p", "runs.switch_branch(-1)", "", "Previous candidate or branch"),
+        Command("branch.list", "b", "runs.list_branches()", "", "List the branches"),
     ),
     TOKENS: (
-        Command("token.alternatives", "enter", "alternatives", "alternatives", "Choose another token, and lock it"),
-        Command("token.remask", "r", "remask", "remask", "Remask the token or the selection"),
-        Command("token.remask-word", "w", "remask_word", "", "Remask the word"),
-        Command("token.remask-doubtful", "c", "remask_doubtful", "", "Remask all below a confidence"),
-        Command("token.remask-all", "R", "remask_all", "", "Remask all that is not locked"),
-        Command("token.lock", "l", "lock", "lock", "Lock or unlock the token or the selection"),
-        Command("token.heat", "h", "heat", "", "Show or hide confidence as colour"),
+        Command("token.alternatives", "enter", "tokens.choose()", "alternatives", "Choose another token, and lock it"),
+        Command("token.remask", "r", "tokens.remask()", "remask", "Remask the token or the selection"),
+        Command("token.remask-word", "w", "tokens.remask_word()", "", "Remask the word"),
+        Command("token.remask-doubtful", "c", "tokens.remask_doubtful()", "", "Remask all below a confidence"),
+        Command("token.remask-all", "R", "tokens.remask_all()", "", "Remask all that is not locked"),
+        Command("token.lock", "l", "tokens.lock()", "lock", "Lock or unlock the token or the selection"),
+        Command("token.heat", "h", "toggle_heat()", "", "Show or hide confidence as colour"),
     ),
     DOCUMENT: (
-        Command("text.mask", "m", "mask", "mask", "Mask the selection or the word"),
+        Command("text.mask", "m", "document.mask()", "mask", "Mask the selection or the word"),
         Command(
             "text.tokens",
             "t",
-            "tokens",
+            "document.set_length()",
             "tokens",
             "How many tokens a gap gets, and write it anew if it is full; elsewhere, insert a gap",
         ),
-        Command("text.markers", "M", "markers", "", "Make gaps of the markers in the text: [[12]], [[5-20]], [[...]]"),
-        Command("text.accept", "a", "accept", "accept", "Accept what was written in this gap"),
-        Command("text.reject", "x", "reject", "reject", "Reject it: restore the original text"),
-        Command("text.accept-all", "A", "accept_all", "", "Accept all"),
-        Command("text.reject-all", "X", "reject_all", "", "Reject all"),
-        Command("text.next-gap", "tab", "next_gap(1)", "next gap", "To the next gap"),
-        Command("text.previous-gap", "shift+tab", "next_gap(-1)", "", "To the gap before"),
-        Command("text.edit", "i", "edit", "edit", "Edit the text; Esc returns"),
-        Command("text.undo", "u", "undo", "undo", "Undo an edit or a run"),
-        Command("text.redo", "ctrl+r", "redo", "", "Redo"),
-        Command("text.diff", "d", "diff", "diff", "Compare with the file"),
-        Command("text.copy", "y", "copy", "", "Copy the selection or the text"),
+        Command(
+            "text.markers",
+            "M",
+            "document.use_markers()",
+            "",
+            "Make gaps of the markers in the text: [[12]], [[5-20]], [[...]]",
+        ),
+        Command("text.accept", "a", "document.accept()", "accept", "Accept what was written in this gap"),
+        Command("text.reject", "x", "document.reject()", "reject", "Reject it: restore the original text"),
+        Command("text.accept-all", "A", "document.accept_all()", "", "Accept all"),
+        Command("text.reject-all", "X", "document.reject_all()", "", "Reject all"),
+        Command("text.next-gap", "tab", "document.next_gap(1)", "next gap", "To the next gap"),
+        Command("text.previous-gap", "shift+tab", "document.next_gap(-1)", "", "To the gap before"),
+        Command("text.edit", "i", "document.edit()", "edit", "Edit the text; Esc returns"),
+        Command("text.undo", "u", "document.undo()", "undo", "Undo an edit or a run"),
+        Command("text.redo", "ctrl+r", "document.redo()", "", "Redo"),
+        Command("text.diff", "d", "files.show_changes()", "diff", "Compare with the file"),
+        Command("text.copy", "y", "files.copy()", "", "Copy the selection or the text"),
     ),
     SESSION: (
-        Command("session.save", "ctrl+s", "save", "save", "Save"),
-        Command("session.save-as", "S", "save_as", "", "Save as"),
-        Command("session.export", "e", "export", "export", "Export the run or a picture"),
-        Command("session.settings", "s", "settings", "settings", "Settings"),
-        Command("session.help", "question_mark,f1", "help", "help", "Help"),
-        Command("session.palette", "ctrl+p", "app.command_palette", "palette", "All commands by name"),
-        Command("session.quit", "ctrl+q", "leave", "quit", "Quit"),
+        Command("session.save", "ctrl+s", "files.save()", "save", "Save"),
+        Command("session.save-as", "S", "files.save_as()", "", "Save as"),
+        Command("session.export", "e", "files.export()", "export", "Export the run or a picture"),
+        Command("session.settings", "s", "show_settings()", "settings", "Settings"),
+        Command("session.help", "question_mark,f1", "show_help()", "help", "Help"),
+        Command("session.palette", "ctrl+p", "app.action_command_palette()", "palette", "All commands by name"),
+        Command("session.quit", "ctrl+q", "files.leave()", "quit", "Quit"),
     ),
 }
-EDIT_MODE_ACTIONS = {"save", "help", "app.command_palette", "leave"}
-"""Actions that are available in edit mode too: their keys type no text."""
+EDIT_MODE = {"session.save", "session.help", "session.palette", "session.quit"}
+"""Commands that are available in edit mode too: their keys type no text."""
 
 
 def bindings() -> list[BindingType]:
     return [
-        Binding("escape", "command", "command", show=False, id="session.command"),
+        Binding("escape", "leave_edit_mode", "command", show=False, id="session.command"),
         *(
             Binding(
                 command.keys,
-                command.action,
+                f"command('{command.id}')",
                 command.description,
                 show=False,
                 id=command.id,

@@ -3,65 +3,78 @@
 import re
 from dataclasses import replace
 
-from textual.widgets import Label
-
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.text.draft import Draft, Mark, merge_adjacent
 from sedd_cli.text.formats import split_gaps
 from sedd_cli.text.gaps import Gap, Length, check_gaps, marker_gaps, parse_length
 from sedd_cli.tui import token_edits
+from sedd_cli.tui.interface import Interface
 from sedd_cli.tui.page_layout import Address
+from sedd_cli.tui.run_control import RunControl
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.input_dialog import InputDialog
+from sedd_cli.tui.session import EditingSession
 from sedd_cli.tui.token_actions import TokenActions
-from sedd_cli.tui.widgets.canvas_view import CanvasView
 
 
-class DocumentActions(TokenActions):
+class DocumentActions:
     """Gaps are accepted or rejected; typing or masking elsewhere first turns what is written into text."""
 
-    _edit_started = False
-    """Whether typed text belongs to the change on top of the undo stack."""
+    def __init__(self, session: EditingSession, runs: RunControl, tokens: TokenActions, ui: Interface) -> None:
+        self._session, self._runs, self._tokens, self._ui = session, runs, tokens, ui
+        self.editing = False
+        """Edit mode: keys are text."""
+        self._edit_started = False
+        """Whether typed text belongs to the change on top of the undo stack."""
 
-    def action_mask(self) -> None:
-        canvas = self.canvas
+    @property
+    def _scene(self) -> Scene:
+        return self._session.scene
+
+    def _apply(self, scene: Scene) -> None:
+        """Apply a change that can be undone, and show it."""
+        if self._session.apply(scene):
+            self._ui.state_changed()
+
+    def mask(self) -> None:
+        canvas = self._ui.canvas
         first, last = canvas.selection or self._word_of_text()
-        if token_edits.positions_between(self.scene, first, last):
-            self.action_remask()
+        if token_edits.positions_between(self._scene, first, last):
+            self._tokens.remask()
             return
         if first == canvas.page.end:
-            self.notify("There is nothing to mask here; t inserts a gap at the cursor.")
+            self._ui.notify("There is nothing to mask here; t inserts a gap at the cursor.")
             return
         if first[1] < 0 and self._mark_at(first) == self._mark_at(last):
-            self.notify("That is masked already: g writes it, x removes the mask.")
+            self._ui.notify("That is masked already: g writes it, x removes the mask.")
             return
-        self.stop_run()
-        scene, start = self.scene.flatten_at(first)
-        _, end = self.scene.flatten_at((self._offset_after(last), 0))
+        self._runs.stop()
+        scene, start = self._scene.flatten_at(first)
+        _, end = self._scene.flatten_at((self._offset_after(last), 0))
         selected = scene.draft.text[start:end]
         if first[1] == last[1] == 0 and not selected.strip():
-            self.notify("There is only blank space here: t writes where the cursor is.")
+            self._ui.notify("There is only blank space here: t writes where the cursor is.")
             return
         # Blanks at the edges stay as they are: what is written would have to repeat them. At a token a gap begins.
         start += (len(selected) - len(selected.lstrip())) * (first[1] == 0)
         end -= (len(selected) - len(selected.rstrip())) * (last[1] == 0)
         draft = scene.draft
-        gaps = split_gaps([Gap(start, end)], draft.text, self.session.path)
+        gaps = split_gaps([Gap(start, end)], draft.text, self._session.path)
         for gap in gaps:
             draft = draft.mask(gap.start, gap.end)
-        self.apply(replace(scene, draft=draft))
+        self._apply(replace(scene, draft=draft))
         canvas.move_cursor((gaps[0].start, -(10**6)))
 
     def _word_of_text(self) -> tuple[Address, Address]:
         """The word under the cursor, or the next one."""
-        page, at = self.canvas.page, self.canvas.cursor
+        page, at = self._ui.canvas.page, self._ui.canvas.cursor
         return page.word_at(page.next_word(at, 1) if page.is_blank(at) else at)
 
-    def action_tokens(self) -> None:
+    def set_length(self) -> None:
         """Set the number of tokens of the gap under the cursor; write a full one anew; elsewhere, insert a gap."""
-        before, mark = self.scene, self._mark_at(self.canvas.cursor)
-        if self.scene.run is not None:
-            self.notify("A canvas has no gaps: r remasks a token, g writes it again.")
+        before, mark = self._scene, self._mark_at(self._ui.canvas.cursor)
+        if self._scene.run is not None:
+            self._ui.notify("A canvas has no gaps: r remasks a token, g writes it again.")
             return
 
         def validate(value: str) -> str | None:
@@ -74,15 +87,15 @@ class DocumentActions(TokenActions):
         def on_result(value: str | None) -> None:
             if value is None:
                 return
-            if self.scene.draft is not before.draft:
-                self.notify("The text has changed meanwhile: press the key again.")
+            if self._scene.draft is not before.draft:
+                self._ui.notify("The text has changed meanwhile: press the key again.")
                 return
-            self.stop_run()
+            self._runs.stop()
             tokens = parse_length(value)
             if mark is None:
                 self._insert_gap(tokens)
-            elif mark.masked and self.scene.branch is None:
-                self.apply(replace(self.scene, draft=self.scene.draft.set_length(mark, tokens=tokens)))
+            elif mark.masked and self._scene.branch is None:
+                self._apply(replace(self._scene, draft=self._scene.draft.set_length(mark, tokens=tokens)))
             else:
                 self._write_anew(mark, tokens)
 
@@ -90,144 +103,146 @@ class DocumentActions(TokenActions):
         value = "-".join(map(str, now)) if isinstance(now, tuple) else str(now or "")
         title = "How many tokens?"
         hint = "12: exactly 12. 5-20: the best length in this range. auto: the best length."
-        self.app.push_screen(InputDialog(title, value, hint, validate), on_result)
+        self._ui.ask(InputDialog(title, value, hint, validate), on_result)
 
     def _length_of(self, mark: Mark) -> Length:
         """The length that a mark is set to, or the number of tokens that stand in its place."""
-        scene = self.scene
+        scene = self._scene
         if scene.infilling is not None and mark.masked:
             return len(scene.ids_of(scene.draft.masked.index(mark)))
-        if mark.tokens is not None or self.checkpoint is None or self.checkpoint.tokenizer is None:
+        if mark.tokens is not None or self._session.checkpoint is None or self._session.checkpoint.tokenizer is None:
             return mark.tokens
         from sedd_cli.text.windows import original_tokens
 
-        return original_tokens(self.checkpoint.tokenizer, scene.draft.text, Gap(mark.start, mark.end), 0)
+        return original_tokens(self._session.checkpoint.tokenizer, scene.draft.text, Gap(mark.start, mark.end), 0)
 
     def _insert_gap(self, tokens: Length) -> None:
-        scene, at = self.scene.flatten_at(self.canvas.cursor)
-        self.apply(replace(scene, draft=scene.draft.mask(at, at, tokens)))
-        self.canvas.move_cursor((at, -(10**6)))
+        scene, at = self._scene.flatten_at(self._ui.canvas.cursor)
+        self._apply(replace(scene, draft=scene.draft.mask(at, at, tokens)))
+        self._ui.canvas.move_cursor((at, -(10**6)))
 
     def _write_anew(self, mark: Mark, tokens: Length) -> None:
         """Ask for other candidates of a gap that was written, or is being written."""
-        draft, mark = self.scene.reopened(mark)
-        self.apply(Scene(draft.reopen(mark, tokens)))
-        self.canvas.move_cursor((mark.start, -(10**6)))
-        if self.checkpoint is not None:
-            self._start_run(new_rows=True)
+        draft, mark = self._scene.reopened(mark)
+        self._apply(Scene(draft.reopen(mark, tokens)))
+        self._ui.canvas.move_cursor((mark.start, -(10**6)))
+        if self._session.checkpoint is not None:
+            self._runs.start(new_rows=True)
 
-    def action_markers(self) -> None:
-        if self.scene.run is not None:
-            self.notify("A canvas has no markers: its MASKs are gaps already.")
+    def use_markers(self) -> None:
+        if self._scene.run is not None:
+            self._ui.notify("A canvas has no markers: its MASKs are gaps already.")
             return
-        draft = self.scene.flattened.draft
+        draft = self._scene.flattened.draft
         try:
             gaps = check_gaps(marker_gaps(draft.text), len(draft.text))
         except UsageError as error:
-            self.notify(f"{error.message}: no marker was made a gap.", severity="warning")
+            self._ui.notify(f"{error.message}: no marker was made a gap.", severity="warning")
             return
         new = [gap for gap in gaps if not any(mark.start < gap.end and gap.start < mark.end for mark in draft.marks)]
         if not new:
-            self.notify("There is no marker such as [[12]] in the text.")
+            self._ui.notify("There is no marker such as [[12]] in the text.")
             return
-        self.stop_run()
+        self._runs.stop()
         marks = [Mark(gap.start, gap.end, draft.text[gap.start : gap.end], gap.tokens) for gap in new]
-        self.apply(Scene(replace(draft, marks=merge_adjacent([*draft.marks, *marks]))))
-        self.canvas.move_cursor((new[0].start, -(10**6)))
+        self._apply(Scene(replace(draft, marks=merge_adjacent([*draft.marks, *marks]))))
+        self._ui.canvas.move_cursor((new[0].start, -(10**6)))
 
-    def action_accept(self) -> None:
+    def accept(self) -> None:
         self._accept_or_reject(accept=True)
 
-    def action_reject(self) -> None:
+    def reject(self) -> None:
         self._accept_or_reject(accept=False)
 
-    def action_accept_all(self) -> None:
-        self.stop_run()
-        scene = self.scene.flattened
-        if self.scene.run is None and all(mark.masked for mark in scene.draft.marks):
-            self.notify("There is no gap to accept." if not scene.draft.marks else "No gap is full yet: g writes.")
+    def accept_all(self) -> None:
+        self._runs.stop()
+        scene = self._scene.flattened
+        if self._scene.run is None and all(mark.masked for mark in scene.draft.marks):
+            self._ui.notify("There is no gap to accept." if not scene.draft.marks else "No gap is full yet: g writes.")
         for mark in scene.draft.marks:
             if not mark.masked:
                 scene = replace(scene, draft=scene.draft.accept(scene.draft.marks[scene.draft.marks.index(mark)]))
-        self.apply(scene)
+        self._apply(scene)
 
-    def action_reject_all(self) -> None:
-        self.stop_run()
-        draft = Draft() if self.scene.run is not None else self.scene.flattened.draft
-        if self.scene.run is None and not draft.marks:
-            self.notify("There is no gap to reject.")
+    def reject_all(self) -> None:
+        self._runs.stop()
+        draft = Draft() if self._scene.run is not None else self._scene.flattened.draft
+        if self._scene.run is None and not draft.marks:
+            self._ui.notify("There is no gap to reject.")
             return
         while draft.marks:
             draft = draft.accept(draft.marks[0]) if draft.marks[0].masked else draft.reject(draft.marks[0])
-        if self.scene.run is not None:
-            draft = self.scene.draft
-        self.apply(Scene(draft))
+        if self._scene.run is not None:
+            draft = self._scene.draft
+        self._apply(Scene(draft))
 
-    def action_next_gap(self, by: int) -> None:
+    def next_gap(self, by: int) -> None:
         starts = [
             (mark.start, -(10**6)) if mark.masked else (mark.start, 0)
-            for mark in self.scene.draft.marks
+            for mark in self._scene.draft.marks
             if mark not in self._decided_marks()
         ]
-        current = self.canvas.page.address(*self.canvas.page.locate(self.canvas.cursor))
-        page = self.canvas.page
+        current = self._ui.canvas.page.address(*self._ui.canvas.page.locate(self._ui.canvas.cursor))
+        page = self._ui.canvas.page
         stops = sorted({page.address(*page.locate(start)) for start in starts})
         ahead = [p for p in stops if (p > current if by > 0 else p < current)]
         if not stops:
-            self.notify("There is no gap: select something and press m.")
+            self._ui.notify("There is no gap: select something and press m.")
             return
         target = (ahead or stops)[0] if by > 0 else (ahead or stops)[-1]
-        self.canvas.move_cursor(target)
+        self._ui.canvas.move_cursor(target)
 
-    def action_undo(self) -> None:
-        self._show_history(self.session.undo(), "There is nothing to undo.")
+    def undo(self) -> None:
+        self._show_history(self._session.undo(), "There is nothing to undo.")
 
-    def action_redo(self) -> None:
-        self._show_history(self.session.redo(), "There is nothing to redo.")
+    def redo(self) -> None:
+        self._show_history(self._session.redo(), "There is nothing to redo.")
 
-    def action_edit(self) -> None:
-        self.stop_run()
-        page, cursor = self.canvas.page, self.canvas.cursor
+    def edit(self) -> None:
+        self._runs.stop()
+        page, cursor = self._ui.canvas.page, self._ui.canvas.cursor
         y_x = page.locate(cursor)
-        scene, at = self.scene.flatten_at(cursor)
+        scene, at = self._scene.flatten_at(cursor)
         # One undo reverts everything typed until Esc.
-        self._edit_started = self.session.apply(scene)
-        self._set_editing(True)
-        self.refresh_view()
-        self.canvas.move_cursor(self.canvas.page.address(*y_x) if cursor[1] < 0 else (at, 0))
+        self._edit_started = self._session.apply(scene)
+        self.editing = True
+        self._ui.state_changed()
+        self._ui.canvas.move_cursor(self._ui.canvas.page.address(*y_x) if cursor[1] < 0 else (at, 0))
 
-    def action_command(self) -> None:
+    def leave_edit_mode(self) -> None:
+        """Leave edit mode; in command mode, drop the selection."""
         if self.editing:
-            self._set_editing(False)
-            self.refresh_view()
+            self.editing = False
+            self._ui.state_changed()
         else:
-            self.canvas.move_cursor(self.canvas.cursor)
+            self._ui.canvas.move_cursor(self._ui.canvas.cursor)
 
-    def on_canvas_view_typed(self, message: CanvasView.Typed) -> None:
-        draft = self.scene.draft
-        if (mark := self._erased_gap(message.erase)) is not None:
+    def type_text(self, text: str, erase: str) -> None:
+        """In edit mode: replace the selection, or what the key `erase` erases ("": nothing), by a text."""
+        draft = self._scene.draft
+        if (mark := self._erased_gap(erase)) is not None:
             # The text that the gap hides is not visible, so no key erases it: it is shown again.
-            self._apply_text_edit(draft.accept(mark), self.canvas.cursor[0])
+            self._apply_text_edit(draft.accept(mark), self._ui.canvas.cursor[0])
             return
-        first, last = self._edited_range(message.erase)
-        text = re.sub(r"\r\n|\r|\n", "\r\n" if "\r\n" in draft.text else "\n", message.text)
+        first, last = self._edited_range(erase)
+        text = re.sub(r"\r\n|\r|\n", "\r\n" if "\r\n" in draft.text else "\n", text)
         if first != last or text:
             self._apply_text_edit(draft.edit(first, last, text), first + len(text))
 
     def _apply_text_edit(self, draft: Draft, cursor: int) -> None:
         """Show the edited draft with the cursor before a character of it."""
-        scene = replace(self.scene, draft=draft)
+        scene = replace(self._scene, draft=draft)
         if self._edit_started:
-            self.session.amend(scene)
+            self._session.amend(scene)
         else:
-            self._edit_started = self.session.apply(scene)
-        self.canvas.cursor, self.canvas.selection_anchor = (cursor, 0), None
-        self.refresh_view()
-        self.canvas.move_cursor(self.canvas.cursor)
+            self._edit_started = self._session.apply(scene)
+        self._ui.canvas.cursor, self._ui.canvas.selection_anchor = (cursor, 0), None
+        self._ui.state_changed()
+        self._ui.canvas.move_cursor(self._ui.canvas.cursor)
 
     def _erased_gap(self, erase: str) -> Mark | None:
         """The gap that a key removes: one whose MASK it would erase, or that contains the whole selection."""
-        canvas = self.canvas
+        canvas = self._ui.canvas
         if not erase:
             return None
         if canvas.selection is not None:
@@ -240,7 +255,7 @@ class DocumentActions(TokenActions):
         return self._mark_at(at) if at[1] < 0 else None
 
     def _edited_range(self, erase: str) -> tuple[int, int]:
-        canvas = self.canvas
+        canvas = self._ui.canvas
         if selection := canvas.selection:
             return selection[0][0], self._offset_after(selection[1])
         at = canvas.cursor
@@ -252,63 +267,57 @@ class DocumentActions(TokenActions):
 
     def _offset_after(self, address: Address) -> int:
         mark = self._mark_at(address) if address[1] < 0 else None
-        return mark.end if mark is not None else self.canvas.page.grapheme_end(address)
-
-    def _set_editing(self, editing: bool) -> None:
-        self.editing = self.canvas.editing = editing
-        self.set_class(editing, "-editing")
-        self.query_one("#mode", Label).update("EDIT" if editing else "COMMAND")
-        self.refresh_bindings()
+        return mark.end if mark is not None else self._ui.canvas.page.grapheme_end(address)
 
     def _mark_at(self, address: Address) -> Mark | None:
-        for mark in self.scene.draft.marks:
+        for mark in self._scene.draft.marks:
             tokens = mark.start == address[0] and address[1] < 0 and mark.masked
             if tokens or (address[1] == 0 and not mark.masked and mark.start <= address[0] < mark.end):
                 return mark
         return None
 
     def _decided_marks(self) -> list[Mark]:
-        masked = self.scene.draft.masked
-        return [masked[gap] for gap in self.scene.verdicts]
+        masked = self._scene.draft.masked
+        return [masked[gap] for gap in self._scene.verdicts]
 
     def _accept_or_reject(self, accept: bool) -> None:
-        scene = self.scene
+        scene = self._scene
         if scene.run is not None:
-            self.stop_run()
-            self.apply(scene.flattened if accept else Scene(scene.draft))
+            self._runs.stop()
+            self._apply(scene.flattened if accept else Scene(scene.draft))
             return
         marks = [mark for mark in scene.draft.marks if mark not in self._decided_marks()]
-        current = self._mark_at(self.canvas.cursor)
-        mark = current if current in marks else next((m for m in marks if m.start >= self.canvas.cursor[0]), None)
+        current = self._mark_at(self._ui.canvas.cursor)
+        mark = current if current in marks else next((m for m in marks if m.start >= self._ui.canvas.cursor[0]), None)
         mark = mark or (marks[0] if marks else None)
         if mark is None:
-            self.notify("There is no gap to accept or reject.")
+            self._ui.notify("There is no gap to accept or reject.")
         elif scene.branch is not None and mark.masked:
             self._set_verdict(scene.draft.masked.index(mark), accept)
         elif not mark.masked:
-            self.apply(replace(scene, draft=scene.draft.accept(mark) if accept else scene.draft.reject(mark)))
+            self._apply(replace(scene, draft=scene.draft.accept(mark) if accept else scene.draft.reject(mark)))
         elif accept:
-            self.notify("That gap is not written yet: g writes it.")
+            self._ui.notify("That gap is not written yet: g writes it.")
         else:
-            self.apply(replace(scene, draft=scene.draft.accept(mark)))
+            self._apply(replace(scene, draft=scene.draft.accept(mark)))
 
     def _set_verdict(self, gap: int, accept: bool) -> None:
         """Accept or reject a gap that a branch writes; after the last one, the document is text again."""
-        scene = self.scene
+        scene = self._scene
         if accept and not scene.filled(gap):
-            self.notify("That gap is not full yet: g continues.")
+            self._ui.notify("That gap is not full yet: g continues.")
             return
         text = scene.written(gap) if accept else scene.draft.masked[gap].original
         scene = replace(scene, verdicts={**scene.verdicts, gap: text})
         if len(scene.verdicts) == len(scene.draft.masked):
-            self.stop_run()
+            self._runs.stop()
             scene = scene.flattened
-        self.apply(scene)
-        self.action_next_gap(1) if scene.draft.marks else None
+        self._apply(scene)
+        self.next_gap(1) if scene.draft.marks else None
 
     def _show_history(self, moved: bool, if_unchanged: str) -> None:
-        self.stop_run()
+        self._runs.stop()
         if moved:
-            self.refresh_view()
+            self._ui.state_changed()
         else:
-            self.notify(if_unchanged)
+            self._ui.notify(if_unchanged)

@@ -1,4 +1,4 @@
-"""The editing session: the current scene, undo history and file."""
+"""The editing session: the current scene, undo history, file, settings and checkpoint."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from sedd_cli.text.document import Document
 from sedd_cli.text.draft import Draft
 from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.settings import Settings
 
 if TYPE_CHECKING:
     from sedd_cli.generation.branches import Branch, Moment
+    from sedd_cli.models.checkpoint import Checkpoint
 
 UNDO_LIMIT = 500
 """Maximum number of changes that can be undone."""
@@ -19,7 +21,10 @@ UNDO_LIMIT = 500
 class EditingSession:
     """State that is independent of the screen. Changes of the document or its branches can be undone."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, settings: Settings) -> None:
+        self.settings = settings
+        self.checkpoint: Checkpoint | None = None
+        """The network that writes next; None while it is loaded."""
         self.document = document
         self.scene = Scene(Draft(document.text))
         self.saved = document.text

@@ -13,6 +13,7 @@ from sedd_cli.text.line_ends import newline_of
 from sedd_cli.text.words import begins_word
 from sedd_cli.tui.page_layout import Page, Replacement, Token
 from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.session import EditingSession
 from sedd_cli.tui.widgets.canvas_view import HEATS
 from sedd_cli.tui.widgets.timeline import TimelineState
 
@@ -238,6 +239,16 @@ def _written_texts(branch: "Branch") -> str:
     texts = [text.strip() for text in texts_of(branch)]
     size = max(12, MAX_NAME // max(1, len(texts)))
     return " … ".join(f'"{one_line(text if len(text) <= size else f"{text[: size - 1]}…")}"' for text in texts)
+
+
+def file_label(session: EditingSession) -> str:
+    """The file, whether it has unsaved changes, and the branch that is shown."""
+    scene = session.scene
+    branch = f"   branch {scene.current + 1}/{len(scene.branches)}" if scene.branches else ""
+    if scene.branch is not None and scene.branch.nats is not None:
+        branch += f", {scene.branch.nats:.1f} nats"
+    name = session.path.name if session.path else "untitled"
+    return f"{name}{' *' if session.unsaved else ''}{branch}"
 
 
 def title_of(checkpoint: "Checkpoint | None", load_status: str, scene: Scene, sampler: str, steps: int) -> str:

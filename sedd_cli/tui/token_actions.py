@@ -1,49 +1,100 @@
-"""Commands on tokens: inspect, choose, lock, remask."""
+"""Commands on tokens: inspect, choose, lock, remask. An edit at a moment forks the branch there."""
+
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from sedd_cli.tui import messages, token_edits
-from sedd_cli.tui.page_layout import Address
-from sedd_cli.tui.run_actions import RunActions
+from sedd_cli.tui.engine import Engine
+from sedd_cli.tui.interface import Interface
+from sedd_cli.tui.page_layout import Address, Page
+from sedd_cli.tui.run_control import RunControl
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
 from sedd_cli.tui.screens.input_dialog import InputDialog
-from sedd_cli.tui.widgets.canvas_view import CanvasView
-from sedd_cli.tui.widgets.inspector import token_label
+from sedd_cli.tui.session import EditingSession
+from sedd_cli.tui.widgets.inspector import InspectedToken, token_label
+
+if TYPE_CHECKING:
+    from sedd_cli.generation.alternatives import Alternatives
+    from sedd_cli.generation.branches import Branch
+
+NOT_REMASKED = "That is locked (l unlocks it), or MASK already."
 
 
-class TokenActions(RunActions):
-    """An edit at a moment forks the branch there; `g` resumes from it."""
+class TokenActions:
+    """The token under the cursor, with its alternatives, and edits of tokens."""
 
-    def refresh_view(self) -> None:
-        super().refresh_view()
-        self._request_alternatives()
+    def __init__(self, session: EditingSession, engine: Engine, runs: RunControl, ui: Interface) -> None:
+        self._session, self._engine, self._runs, self._ui = session, engine, runs, ui
+        self._alternatives: Alternatives | None = None
+        self._asked: tuple[Branch, int, token_edits.TokenPosition] | None = None
+        """The branch, moment and position whose alternatives are known or asked for."""
 
-    def on_canvas_view_cursor_moved(self, message: CanvasView.CursorMoved) -> None:
-        self._request_alternatives()
-        self.refresh_inspector()
+    @property
+    def _scene(self) -> Scene:
+        return self._session.scene
+
+    @property
+    def _at_cursor(self) -> "tuple[Branch, int, token_edits.TokenPosition] | None":
+        """The token under the cursor; None where there is text."""
+        scene = self._scene
+        position = token_edits.position_at(scene, self._ui.canvas.cursor)
+        return None if position is None or scene.branch is None else (scene.branch, scene.at, position)
+
+    @property
+    def alternatives(self) -> "Alternatives | None":
+        """Those of the token under the cursor; None while they are not known."""
+        at = self._at_cursor
+        return self._alternatives if at is not None and at == self._asked else None
+
+    def ask_alternatives(self) -> None:
+        """Ask the engine for the alternatives of the token under the cursor, unless a run is being played."""
+        at = self._at_cursor
+        if at is not None and at != self._asked and not self._runs.playing:
+            self._asked, self._alternatives = at, None
+            self._engine.request_alternatives(*at)
 
     def on_alternatives_ready(self, message: messages.AlternativesReady) -> None:
-        if self.alternatives_key == (message.branch, message.at, message.position):
-            self.alternatives = message.alternatives
-            self.refresh_inspector()
+        if self._asked == (message.branch, message.at, message.position):
+            self._alternatives = message.alternatives
+            self._ui.refresh_inspector()
 
-    def action_remask(self) -> None:
-        if positions := self._selected_tokens():
-            self._remask(positions, "That is locked (l unlocks it), or MASK already.")
-
-    def action_remask_word(self) -> None:
-        first, last = self._word(self.canvas.cursor)
-        self._remask(
-            token_edits.positions_between(self.scene, first, last), "That is locked (l unlocks it), or MASK already."
+    def inspected(self) -> InspectedToken | None:
+        """The token under the cursor; None where there is text."""
+        scene, at = self._scene, self._at_cursor
+        if at is None or scene.moment is None:
+            return None
+        branch, _, (canvas, position) = at
+        checkpoint, moment = branch.job.checkpoint, scene.moment
+        token = int(moment.states[canvas].ids[position])
+        revealed = int(moment.revealed[canvas][position])
+        step = branch.moments[revealed].step if revealed >= 0 else None
+        return InspectedToken(
+            id=token,
+            tokenizer=checkpoint.tokenizer,
+            masked=token == checkpoint.mask_id,
+            locked=token_edits.locked(scene, (canvas, position)),
+            given=not bool(branch.moments[0].states[canvas].free[position]),
+            step=None if revealed < 0 else step.step if step else 0,
+            confidence=float(moment.confidence[canvas][position]),
+            alternatives=self.alternatives,
         )
 
-    def action_remask_all(self) -> None:
-        self._remask(token_edits.all_positions(self.scene), "Nothing here can be remasked.")
+    def remask(self) -> None:
+        if positions := self._selected():
+            self._remask(positions, NOT_REMASKED)
 
-    def action_remask_doubtful(self) -> None:
-        if self.scene.branch is None:
-            self.notify("Nothing is written yet: g writes.")
+    def remask_word(self) -> None:
+        first, last = word_around(self._ui.canvas.page, self._ui.canvas.cursor)
+        self._remask(token_edits.positions_between(self._scene, first, last), NOT_REMASKED)
+
+    def remask_all(self) -> None:
+        self._remask(token_edits.all_positions(self._scene), "Nothing here can be remasked.")
+
+    def remask_doubtful(self) -> None:
+        if self._scene.branch is None:
+            self._ui.notify("Nothing is written yet: g writes.")
             return
 
         def validate(value: str) -> str | None:
@@ -54,89 +105,79 @@ class TokenActions(RunActions):
 
         def on_result(value: str | None) -> None:
             if value is not None:
-                below = token_edits.below_confidence(self.scene, token_edits.all_positions(self.scene), float(value))
+                below = token_edits.below_confidence(self._scene, token_edits.all_positions(self._scene), float(value))
                 self._remask(below, f"No unlocked token has a confidence below {value}.")
 
         hint = "Tokens that were written with a lower probability are remasked."
-        self.app.push_screen(InputDialog("Remask below which confidence?", "0.1", hint, validate), on_result)
+        self._ui.ask(InputDialog("Remask below which confidence?", "0.1", hint, validate), on_result)
 
-    def action_lock(self) -> None:
-        if positions := self._selected_tokens():
-            self._apply_token_edit(token_edits.toggle_lock(self.scene, positions), "MASK cannot be locked.")
+    def lock(self) -> None:
+        """Lock or unlock the token or the selection."""
+        if positions := self._selected():
+            self._apply(token_edits.toggle_lock(self._scene, positions), "MASK cannot be locked.")
 
-    def action_alternatives(self) -> None:
-        scene = self.scene
-        position = token_edits.position_at(scene, self.canvas.cursor)
-        if position is None or self.alternatives is None or self.alternatives_key != (scene.branch, scene.at, position):
-            self.notify("Move to a token first." if position is None else "Its alternatives are not known yet.")
+    def choose(self) -> None:
+        """Choose among the alternatives of the token under the cursor."""
+        scene, at, alternatives = self._scene, self._at_cursor, self.alternatives
+        if at is None or alternatives is None:
+            self._ui.notify("Move to a token first." if at is None else "Its alternatives are not known yet.")
             return
-        assert scene.branch is not None
-        job, alternatives = scene.branch.job, self.alternatives
+        branch, _, position = at
         excluded = scene.excluded_at(*position)
         allowed = [
             (token, p)
             for token, p in zip(alternatives.tokens, alternatives.probability, strict=True)
             if token not in excluded
         ]
-        options = [Text(f"{p:.3f}  {token_label(job.checkpoint.tokenizer, token)}") for token, p in allowed]
+        options = [Text(f"{p:.3f}  {token_label(branch.job.checkpoint.tokenizer, token)}") for token, p in allowed]
 
         def on_choice(i: int | None) -> None:
             if i is not None:
-                self._apply_token_edit(token_edits.choose(scene, position, allowed[i][0]), "")
+                self._apply(token_edits.choose(scene, position, allowed[i][0]), "")
 
-        hint = "enter writes and locks it · esc closes"
-        self.app.push_screen(ChoiceDialog("Alternatives", options, 0, hint), on_choice)
+        self._ui.ask(ChoiceDialog("Alternatives", options, 0, "enter writes and locks it · esc closes"), on_choice)
 
     def _remask(self, positions: list[token_edits.TokenPosition], if_unchanged: str) -> None:
-        if self.scene.branch is None:
-            self.notify("Nothing is written yet: g writes.")
-            return
-        if positions and self.scene.branch.job.checkpoint.mask_id is None:
-            self.notify("The uniform process has no MASK, so no token can be remasked: l locks, enter chooses.")
-            return
-        self._apply_token_edit(token_edits.remask(self.scene, positions), if_unchanged)
+        branch = self._scene.branch
+        if branch is None:
+            self._ui.notify("Nothing is written yet: g writes.")
+        elif positions and branch.job.checkpoint.mask_id is None:
+            self._ui.notify("The uniform process has no MASK, so no token can be remasked: l locks, enter chooses.")
+        else:
+            self._apply(token_edits.remask(self._scene, positions), if_unchanged)
 
-    def _apply_token_edit(self, scene: Scene, if_unchanged: str) -> None:
-        if scene is self.scene:
-            self.notify(if_unchanged)
+    def _apply(self, scene: Scene, if_unchanged: str) -> None:
+        if scene is self._scene:
+            self._ui.notify(if_unchanged)
             return
-        self.stop_run()
-        self.apply(scene)
+        self._runs.stop()
+        self._session.apply(scene)
+        self._ui.state_changed()
 
-    def _selected_tokens(self) -> list[token_edits.TokenPosition]:
+    def _selected(self) -> list[token_edits.TokenPosition]:
         """The tokens of the selection, or the one under the cursor."""
-        canvas = self.canvas
+        canvas = self._ui.canvas
         first, last = canvas.selection or (canvas.cursor, canvas.cursor)
-        positions = token_edits.positions_between(self.scene, first, last)
+        positions = token_edits.positions_between(self._scene, first, last)
         if not positions:
-            self.notify(
-                "There is no token: move to one that was written." if self.scene.branch else "Nothing is written yet."
+            written = self._scene.branch is not None
+            self._ui.notify(
+                "There is no token: move to one that was written." if written else "Nothing is written yet."
             )
         return positions
 
-    def _word(self, address: Address) -> tuple[Address, Address]:
-        """The tokens around one that make up a word: a word begins at a token that begins with a blank."""
-        page = self.canvas.page
-        first = last = address
 
-        def starts_word(at: Address) -> bool:
-            y, _ = page.locate(at)
-            low, high = page.cells(y, at, at)
-            return page.text_of(y)[low:high][:1].isspace()
+def word_around(page: Page, address: Address) -> tuple[Address, Address]:
+    """The tokens around one that make up a word: a word begins at a token that begins with a blank."""
+    first = last = address
 
-        while not starts_word(first) and (before := page.move(first, -1)) != first and before[1] < 0:
-            first = before
-        while (after := page.move(last, 1)) != last and after[1] < 0 and not starts_word(after):
-            last = after
-        return first, last
+    def starts_word(at: Address) -> bool:
+        y, _ = page.locate(at)
+        low, high = page.cells(y, at, at)
+        return page.text_of(y)[low:high][:1].isspace()
 
-    def _request_alternatives(self) -> None:
-        """Request the alternatives of the token under the cursor, unless a run is being played."""
-        scene = self.scene
-        position = token_edits.position_at(scene, self.canvas.cursor) if scene.branch is not None else None
-        if position is None or self.playing:
-            return
-        request = (scene.branch, scene.at, position)
-        if request != self.alternatives_key and scene.branch is not None:
-            self.alternatives_key, self.alternatives = request, None
-            self.engine.request_alternatives(scene.branch, scene.at, position)
+    while not starts_word(first) and (before := page.move(first, -1)) != first and before[1] < 0:
+        first = before
+    while (after := page.move(last, 1)) != last and after[1] < 0 and not starts_word(after):
+        last = after
+    return first, last

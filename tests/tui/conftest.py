@@ -30,7 +30,6 @@ from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.session import EditingSession
 from sedd_cli.tui.settings import Settings
-from sedd_cli.tui.token_edits import position_at
 from sedd_cli.tui.widgets.canvas_view import CanvasView
 
 SMALL: dict[str, Any] = {"steps": 8, "length": 32, "seed": 7, "lock_seed": True, "candidates": 1}
@@ -183,11 +182,11 @@ class Seat:
         await self.rush(*({"\n": "enter", "\t": "tab", "\b": "backspace"}.get(c, c) for c in text))
 
     async def loaded(self) -> None:
-        await self.until(lambda: self.main_screen.checkpoint is not None)
+        await self.until(lambda: self.main_screen.session.checkpoint is not None)
 
     async def still(self) -> None:
         """Until nothing runs or plays."""
-        await self.until(lambda: self.main_screen.active_run_id is None and not self.main_screen.playing)
+        await self.until(lambda: self.main_screen.runs.active_run_id is None and not self.main_screen.runs.playing)
 
     async def go(self, *keys: str) -> None:
         """Press keys (`g`) and let what they begin come to its end."""
@@ -197,8 +196,7 @@ class Seat:
 
     async def known(self) -> None:
         """Until it is known what else could stand at the cursor."""
-        question = self.branch, self.scene.at, position_at(self.scene, self.canvas.cursor)
-        await self.until(lambda: self.main_screen.alternatives_key == question and self.main_screen.alternatives)
+        await self.until(lambda: self.main_screen.tokens.alternatives)
 
     async def shown(self, kind: type[S]) -> S:
         """A dialog, once it is there."""

@@ -559,7 +559,7 @@ async def test_text_is_edited_and_one_undo_takes_it_all_back(opened: Opened) -> 
     async with opened(STORY) as seat:
         await seat.loaded()
         await seat.press("i")
-        assert seat.main_screen.editing and seat.foot == "EDIT"
+        assert seat.main_screen.document.editing and seat.foot == "EDIT"
         # Letters are no commands now, nor are tab and enter.
         await seat.write("mg\t?\n")
         assert seat.scene.draft.text == "mg\t?\n" + STORY and seat.canvas.cursor == (5, 0)
@@ -569,7 +569,7 @@ async def test_text_is_edited_and_one_undo_takes_it_all_back(opened: Opened) -> 
         text = "mg\tnXe" + STORY[4:]
         assert seat.scene.draft.text == text and seat.canvas.cursor == (5, 0)
         await seat.press("escape")
-        assert not seat.main_screen.editing and seat.foot == "COMMAND" and seat.session.unsaved
+        assert not seat.main_screen.document.editing and seat.foot == "COMMAND" and seat.session.unsaved
         await seat.press("u")
         assert seat.scene.draft.text == STORY and not seat.session.unsaved
         await seat.press("ctrl+r")
@@ -837,7 +837,7 @@ async def test_gaps_within_a_line_of_a_table_or_where_that_is_set_stay_on_it(ope
         cases = (("story.csv", 1, 0, 1), ("new.csv", 0, 0, 1), ("story.txt", 1, 0, 0), ("story.txt", 1, 1, 1))
         for name, there, one_line, stays in cases:
             file = seat.folder / name
-            seat.main_screen.settings = seat.main_screen.settings.model_copy(update={"one_line": bool(one_line)})
+            seat.session.settings = seat.session.settings.model_copy(update={"one_line": bool(one_line)})
             seat.session.document = replace(seat.session.document, path=file if there else None)
             seat.session.new_path = file
             await seat.press("home", "ctrl+right", "m")

@@ -17,7 +17,7 @@ async def test_a_gap_is_written_accepted_and_saved(opened: Opened, tmp_path: Pat
     folder = save_family(tmp_path / "checkpoint", family)
     async with opened(TEXT, model=str(folder), length=None) as seat:
         await seat.loaded()
-        assert seat.main_screen.checkpoint is not None and seat.main_screen.checkpoint.folder == folder
+        assert seat.main_screen.session.checkpoint is not None and seat.main_screen.session.checkpoint.folder == folder
         seat.canvas.move_cursor((TEXT.index("dog"), 0))
         await seat.press("m")
         await seat.go()

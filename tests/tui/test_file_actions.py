@@ -373,7 +373,7 @@ async def test_a_text_that_was_generated_is_asked_about_until_it_is_saved(opened
         assert "untitled *" in seat.named
         # At an earlier moment too: what is asked about is seen.
         await seat.press("less_than_sign")
-        assert "untitled *" in seat.named and seat.main_screen.save_recovery()
+        assert "untitled *" in seat.named and seat.main_screen.autosave.save_for_next()
         (kept,) = (tmp_path / "recovery").iterdir()
         assert json.loads(kept.read_bytes())["text"] == written
         await seat.press("ctrl+q")
@@ -421,13 +421,13 @@ async def test_what_a_run_writes_is_kept_while_an_earlier_moment_is_looked_at(op
         await seat.loaded()
         await seat.press("ctrl+a", "m")
         await seat.tap("g", lambda: seat.scene.branch and seat.branch.last > 2)
-        await seat.tap("less_than_sign", lambda: not seat.main_screen.playing)
+        await seat.tap("less_than_sign", lambda: not seat.main_screen.runs.playing)
         scene = seat.scene
-        seat.main_screen._check_file()
+        seat.main_screen.autosave.check()
         assert not seat.branch.finished
         await seat.until(lambda: "story.txt *" in seat.named)
         assert seat.scene is scene and seat.branch.finished
-        seat.main_screen._check_file()
+        seat.main_screen.autosave.check()
         (kept,) = (tmp_path / "recovery").iterdir()
         text = json.loads(kept.read_bytes())["text"]
         await seat.press("greater_than_sign")
@@ -510,7 +510,7 @@ async def test_a_file_that_is_not_there_yet_gives_a_text_its_name(opened: Opened
         seat.session.new_path = new
         await typed(seat, "One")
         assert seat.named == "new.txt *"
-        assert seat.main_screen.save_recovery()
+        assert seat.main_screen.autosave.save_for_next()
         (left,) = RecoveryStore(tmp_path / "recovery")._entries(str(new))
         assert left[1].text == "One"
         await seat.press("ctrl+q")
@@ -561,7 +561,7 @@ async def test_what_was_done_on_another_branch_is_asked_about_and_kept(opened: O
         held = seat.scene.text
         await seat.go("G")
         assert seat.scene.current == 2 and seat.scene.text != held
-        seat.main_screen.save_recovery()
+        seat.main_screen.autosave.save_for_next()
         (kept,) = (tmp_path / "recovery").iterdir()
         assert json.loads(kept.read_bytes())["text"] == held
         await seat.press("ctrl+q")
@@ -681,7 +681,7 @@ async def test_what_was_saved_or_discarded_is_not_offered_again(opened: Opened, 
     for key in ("s", "d"):
         async with opened(STORY) as seat:
             await typed(seat, "x")
-            seat.main_screen.save_recovery()
+            seat.main_screen.autosave.save_for_next()
             assert list((tmp_path / "recovery").iterdir())
             await seat.press("ctrl+q")
             await seat.shown(ConfirmDialog)

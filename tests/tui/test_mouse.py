@@ -167,10 +167,10 @@ async def test_the_timeline_stops_what_plays(opened: Opened) -> None:
     async with opened() as seat:
         await seat.go()
         await seat.rush("less_than_sign", *["left_square_bracket"] * 6, "space")
-        assert seat.main_screen.playing
+        assert seat.main_screen.runs.playing
         await seat.pilot.click("#timeline", offset=bar(seat, 4))
         await seat.until(lambda: seat.scene.at == 4)
-        assert not seat.main_screen.playing
+        assert not seat.main_screen.runs.playing
 
 
 @one_size
@@ -216,7 +216,7 @@ async def test_the_hint_of_edit_mode_is_clicked(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await seat.press("i")
         await click_hint(seat, "leaves edit mode")
-        assert not seat.main_screen.editing
+        assert not seat.main_screen.document.editing
 
 
 async def test_the_wheel_scrolls_and_leaves_the_cursor(opened: Opened) -> None:

@@ -38,7 +38,7 @@ def picture(snapshot: SnapshotAssertion) -> SnapshotAssertion:
 async def drawn(seat: Seat) -> str:
     """The screen; the ids in it are random numbers otherwise."""
     await seat.settle()
-    assert not seat.main_screen.playing and seat.main_screen.active_run_id is None and not seat.told
+    assert not seat.main_screen.runs.playing and seat.main_screen.runs.active_run_id is None and not seat.told
     return re.sub(r"terminal-\d+", "terminal", seat.app.export_screenshot())
 
 

@@ -21,7 +21,7 @@ BUSY = """if True:
         self.engine._tasks.put(lambda: time.sleep(600))
         {then}
 
-    main_screen.MainScreen.action_heat = heat
+    main_screen.MainScreen.toggle_heat = heat
     # So long it waits for the call in vain.
     main_screen.EXIT_TIMEOUT = 0.1
     sys.argv = ["sedd", "tui"]
@@ -33,7 +33,7 @@ BUSY = """if True:
     ("then", "code", "told"),
     [
         pytest.param("raise RuntimeError('spoilt')", 1, "error: RuntimeError: spoilt", id="fault"),
-        pytest.param("self.action_leave()", 0, "", id="leave", marks=pytest.mark.slow),
+        pytest.param("self.files.leave()", 0, "", id="leave", marks=pytest.mark.slow),
     ],
 )
 def test_a_session_ends_during_a_network_call_and_says_why(tmp_path: Path, then: str, code: int, told: str) -> None:

@@ -13,6 +13,7 @@ from sedd_cli.text.document import Document
 from sedd_cli.text.draft import Draft
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.session import EditingSession
+from sedd_cli.tui.settings import Settings
 
 STORY = "He saw a dog."
 
@@ -31,7 +32,7 @@ def document(text: str) -> Document:
 @pytest.fixture
 def session(shallow: Checkpoint) -> EditingSession:
     """A gap with two candidates, of which the first is shown."""
-    session = EditingSession(document(STORY))
+    session = EditingSession(document(STORY), Settings())
     draft = Draft(STORY).mask(9, 12)
     job = Infilling(shallow, Request(steps=4, seed=1, num_samples=2), STORY, draft.gaps)
     branches = written(job, 0), written(job, 1)
@@ -66,7 +67,7 @@ def test_what_is_saved_stays_so_where_it_is_undone_and_redone(session: EditingSe
 
 
 def test_a_canvas_that_is_saved_as_text_stays_so_where_that_is_undone(shallow: Checkpoint) -> None:
-    session = EditingSession(document(""))
+    session = EditingSession(document(""), Settings())
     branch = written(Run(shallow, Request(length=16, steps=4, seed=1)), 0)
     session.apply(Scene(branches=(branch,), at=branch.last))
     session.apply(session.scene.flattened)

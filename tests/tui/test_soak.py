@@ -47,21 +47,21 @@ async def test_many_runs_broken_off_leave_nothing_behind(tmp_path: Path) -> None
     app = SeddApp(Document(None, b"", ""), Settings(length=48, steps=24), None, RecoveryStore(tmp_path))
     async with app.run_test(size=(80, 24)) as pilot:
         screen = app.main_screen
-        while screen.checkpoint is None:
+        while screen.session.checkpoint is None:
             await pilot.pause()
         held = 0
         for i in range(RUNS):
-            screen.stop_run()
+            screen.runs.stop()
             screen.session.apply(type(screen.scene)())
             screen.refresh_view()
             await pilot.press("g")
             steps = chance.randrange(12)
-            while screen.active_run_id is not None and (
+            while screen.runs.active_run_id is not None and (
                 screen.scene.branch is None or screen.scene.branch.last < steps
             ):
                 await pilot.pause()
             await pilot.press(*chance.choices(KEYS, k=chance.randrange(4)))
-            if screen.editing:
+            if screen.document.editing:
                 await pilot.press("escape")
             if i % 7 == 0:
                 await pilot.resize_terminal(*chance.choice(SIZES))

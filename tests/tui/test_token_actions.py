@@ -46,7 +46,7 @@ async def test_another_token_is_chosen_and_locked(opened: Opened) -> None:
         put(seat, 5)
         await seat.known()
         expected = alternatives(original.job.checkpoint, seat.moment.states[0], 5)
-        answer = seat.main_screen.alternatives
+        answer = seat.main_screen.tokens.alternatives
         # Computed on another thread, which may take other numbers of cores: rounding differs.
         assert answer is not None and answer.tokens == expected.tokens
         assert answer.probability == pytest.approx(expected.probability, rel=1e-4)
@@ -233,7 +233,7 @@ async def test_a_change_during_a_run_stops_it_there(opened: Opened) -> None:
         await seat.tap("g", lambda: seat.scene.branch and seat.branch.last >= 3)
         original = seat.branch
         await seat.tap("R", lambda: len(seat.scene.branches) == 2)
-        assert seat.main_screen.active_run_id is None and not seat.main_screen.playing
+        assert seat.main_screen.runs.active_run_id is None and not seat.main_screen.runs.playing
         assert len(masked(seat)) == 200 and seat.branch.forked_at <= original.last < 200
 
 

@@ -1,5 +1,6 @@
 """The canvas: a page of text and tokens, with a cursor and a selection."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -123,6 +124,16 @@ class CanvasView(ScrollView, can_focus=True):
             self.scroll_to(y=target, animate=False, immediate=True)
         self._draw_changed()
         self.post_message(self.CursorMoved())
+
+    def remember_place(self) -> Callable[[], None]:
+        """Returns what brings back the cursor, the selection and the rows as they are now."""
+        cursor, anchor, top = self.cursor, self.selection_anchor, self.scroll_offset.y
+
+        def go_back() -> None:
+            self.move_cursor(cursor, anchor)
+            self.scroll_to(y=top, animate=False, immediate=True)
+
+        return go_back
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width

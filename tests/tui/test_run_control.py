@@ -181,7 +181,7 @@ async def test_a_candidate_is_said_to_be_written_only_while_it_is(opened: Opened
         steps.release(first.calls_left(0))
         await seat.until(lambda: second.last == 1 and "writing candidate 2" in status(seat))
         # Once stopped, none is being written.
-        await seat.tap("space", lambda: seat.main_screen.active_run_id is None)
+        await seat.tap("space", lambda: seat.main_screen.runs.active_run_id is None)
         steps.release(10**6)
         await seat.settle()
         assert first.finished and not second.finished and not any("writing" in part for part in status(seat))
@@ -251,17 +251,17 @@ async def test_pause_and_play(opened: Opened) -> None:
     async with opened(**LONG) as seat:
         await seat.loaded()
         screen = seat.main_screen
-        await seat.tap("space", lambda: screen.active_run_id is not None)
+        await seat.tap("space", lambda: screen.runs.active_run_id is not None)
         for moments in (3, 9):
             await seat.until(lambda least=moments: seat.scene.branch and seat.branch.last >= least)
-            await seat.tap("space", lambda: screen.active_run_id is None)
+            await seat.tap("space", lambda: screen.runs.active_run_id is None)
             # This is answered once the engine has stopped.
-            await seat.until(lambda: screen.alternatives)
-            assert not screen.playing and not seat.branch.finished
+            await seat.until(lambda: screen.tokens.alternatives)
+            assert not screen.runs.playing and not seat.branch.finished
             last = seat.branch.last
             await seat.press("less_than_sign", "greater_than_sign")
             assert seat.scene.at == seat.branch.last == last
-            await seat.tap("space", lambda: screen.playing and screen.active_run_id is not None)
+            await seat.tap("space", lambda: screen.runs.playing and screen.runs.active_run_id is not None)
         # The session ends while it runs.
 
 
@@ -272,7 +272,7 @@ async def test_ctrl_c_says_what_it_stopped_and_what_quits(opened: Opened) -> Non
         await seat.press("ctrl+c")
         assert seat.told == ["^q quits."]
         await seat.tap("g", lambda: seat.scene.branch and seat.branch.last >= 2)
-        await seat.tap("ctrl+c", lambda: seat.main_screen.active_run_id is None)
+        await seat.tap("ctrl+c", lambda: seat.main_screen.runs.active_run_id is None)
         await seat.until(lambda: len(seat.told) == 2 and "space play" in seat.seen)
         assert seat.told[-1] == "Stopped. ^q quits." and not seat.branch.finished
         await seat.press("ctrl+c")
@@ -298,11 +298,11 @@ async def test_looking_back_during_a_run_does_not_stop_it(opened: Opened) -> Non
     async with opened(**LONG) as seat:
         await seat.loaded()
         await seat.tap("g", lambda: seat.scene.branch and seat.branch.last >= 2)
-        await seat.tap("less_than_sign", lambda: not seat.main_screen.playing)
+        await seat.tap("less_than_sign", lambda: not seat.main_screen.runs.playing)
         last = seat.branch.last
         await seat.until(lambda: seat.branch.last > last)
-        assert seat.scene.at == 0 and seat.main_screen.active_run_id is not None
-        await seat.tap("comma", lambda: seat.main_screen.active_run_id is None)
+        assert seat.scene.at == 0 and seat.main_screen.runs.active_run_id is not None
+        await seat.tap("comma", lambda: seat.main_screen.runs.active_run_id is None)
         assert seat.scene.at == 0
 
 
@@ -311,16 +311,16 @@ async def test_slower_and_faster(opened: Opened) -> None:
     async with opened() as seat:
         await seat.go()
         await seat.press("right_square_bracket")
-        assert seat.main_screen.speed is None
+        assert seat.main_screen.runs.speed is None
         await seat.press("left_square_bracket")
-        assert seat.main_screen.speed == 50 and "50/s" in status(seat)
+        assert seat.main_screen.runs.speed == 50 and "50/s" in status(seat)
         await seat.press("less_than_sign")
         await seat.go("space")
         assert seat.scene.at == seat.branch.last
         await seat.rush(*["left_square_bracket"] * 6)
-        assert seat.main_screen.speed == 1 and "1/s" in status(seat)
+        assert seat.main_screen.runs.speed == 1 and "1/s" in status(seat)
         await seat.rush(*["right_square_bracket"] * 6)
-        assert seat.main_screen.speed is None and not any("/s" in part for part in status(seat))
+        assert seat.main_screen.runs.speed is None and not any("/s" in part for part in status(seat))
 
 
 @one_size
@@ -386,7 +386,7 @@ async def test_a_fresh_seed_for_each_run_unless_it_is_locked(opened: Opened) -> 
 async def test_no_checkpoint_is_said(opened: Opened, tmp_path_factory: pytest.TempPathFactory) -> None:
     nothing = tmp_path_factory.mktemp("nothing")
     async with opened(STORY, model=str(nothing)) as seat:
-        await seat.until(lambda: seat.main_screen.load_status == "no checkpoint")
+        await seat.until(lambda: seat.main_screen.checkpoints.status == "no checkpoint")
         assert str(nothing) in seat.told[0] and "no checkpoint" in seat.title
         lines = seat.told[0].splitlines()
         assert len(lines) == len(set(lines))
@@ -409,15 +409,15 @@ async def test_only_the_checkpoint_that_was_asked_for_last_is_on_the_desk(opened
     async with opened() as seat:
         await seat.loaded()
         await asked(seat, str(PARITY / "radd"), str(tmp_path))
-        await seat.until(lambda: seat.main_screen.load_status == "no checkpoint")
-        assert seat.main_screen.checkpoint is None and seat.title == "sedd  no checkpoint"
+        await seat.until(lambda: seat.main_screen.checkpoints.status == "no checkpoint")
+        assert seat.main_screen.session.checkpoint is None and seat.title == "sedd  no checkpoint"
         assert len(seat.loads) == 1, "nothing was loaded that was not wanted any more"
         await seat.press("g")
         assert seat.told[-1] == "There is no checkpoint." and not seat.scene.branches
         told = len(seat.told)
         await asked(seat, str(tmp_path), None)
         await seat.loaded()
-        assert len(seat.loads) == 2 and seat.main_screen.checkpoint.name in seat.title
+        assert len(seat.loads) == 2 and seat.main_screen.session.checkpoint.name in seat.title
         assert len(seat.told) == told, "what is not wanted any more failed in silence"
 
 
@@ -426,14 +426,17 @@ async def test_what_was_loaded_too_late_is_let_go(opened: Opened, tmp_path: Path
     """It was read to its end before another one was asked for, and heard of after that."""
     async with opened() as seat:
         await seat.loaded()
-        found = seat.main_screen.checkpoint
-        stale = Loading(seat.main_screen.load_id, "later"), Loaded(seat.main_screen.load_id, found)
+        found = seat.main_screen.session.checkpoint
+        stale = (
+            Loading(seat.main_screen.checkpoints._load_id, "later"),
+            Loaded(seat.main_screen.checkpoints._load_id, found),
+        )
         seat.app.apply_settings(seat.main_screen.settings.model_copy(update={"model": str(tmp_path)}))
-        await seat.until(lambda: seat.main_screen.load_status == "no checkpoint")
+        await seat.until(lambda: seat.main_screen.checkpoints.status == "no checkpoint")
         for message in stale:
             seat.main_screen.post_message(message)
         await seat.settle()
-        assert seat.main_screen.checkpoint is None and seat.title == "sedd  no checkpoint"
+        assert seat.main_screen.session.checkpoint is None and seat.title == "sedd  no checkpoint"
 
 
 @one_size
@@ -441,9 +444,9 @@ async def test_what_cannot_be_run_is_said_and_nothing_plays(opened: Opened) -> N
     async with opened(STORY, length=4) as seat:
         await seat.loaded()
         await seat.press("ctrl+a", "m", "g")
-        await seat.until(lambda: seat.main_screen.active_run_id is None)
+        await seat.until(lambda: seat.main_screen.runs.active_run_id is None)
         assert "does not fit on a canvas of 4" in seat.told[-1]
-        assert not seat.main_screen.playing and len(seat.scene.draft.masked) == 1
+        assert not seat.main_screen.runs.playing and len(seat.scene.draft.masked) == 1
 
 
 @one_size
@@ -456,7 +459,10 @@ async def test_another_checkpoint_leaves_what_is_written_as_it_is(opened: Opened
             seat.app.apply_settings(seat.main_screen.settings.model_copy(update={"model": model}))
             assert seat.page.text_of(0) == seen and seat.title == f"{title} · loading"
             await seat.until(
-                lambda: seat.main_screen.load_status == "no checkpoint" or seat.main_screen.checkpoint is not None
+                lambda: (
+                    seat.main_screen.checkpoints.status == "no checkpoint"
+                    or seat.main_screen.session.checkpoint is not None
+                )
             )
             await seat.settle()
             assert seat.page.text_of(0) == seen

@@ -1,0 +1,46 @@
+"""What the user can do next, as the foot line and the empty token pane say it."""
+
+from collections.abc import Callable
+
+from sedd_cli.tui import commands
+from sedd_cli.tui.commands import BY_ID
+from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.widgets.hints import Hint
+
+KeyOf = Callable[[str], str]
+"""The key that a command is bound to."""
+
+
+def hints(scene: Scene, editing: bool, paused: bool, key_of: KeyOf) -> list[Hint]:
+    """The commands of the foot line, with the keys as they are bound."""
+    labels = {"run.pause": "play"} if paused else {}
+
+    def hints_of(*ids: str) -> list[Hint]:
+        return [(key_of(id), labels.get(id, BY_ID[id].label), f"command('{id}')") for id in ids]
+
+    if editing:
+        save, quit_ = hints_of("session.save", "session.quit")
+        return [("esc", "leaves edit mode", "leave_edit_mode"), save, ("F1", *hints_of("session.help")[0][1:]), quit_]
+    ids: tuple[str, ...]
+    if scene.run is not None:
+        ids = commands.RUN_HINTS
+    elif scene.branch is not None or any(not mark.masked for mark in scene.draft.marks):
+        ids = commands.GAP_HINTS
+    elif scene.draft.marks:
+        ids = commands.MASKED_HINTS
+    else:
+        ids = commands.TEXT_HINTS if scene.draft.text else commands.EMPTY_HINTS
+    return hints_of(*ids, *commands.ALWAYS_HINTED)
+
+
+def inspector_hint(scene: Scene, key_of: KeyOf) -> str:
+    """What the token pane says where there is no token."""
+    if scene.branch is not None:
+        return "Move to a token to see\nits alternatives."
+    if scene.draft.masked:
+        return f"{key_of('run.go')} writes what is masked.\n{key_of('text.tokens')}: how many tokens."
+    if scene.draft.marks:
+        return f"{key_of('text.accept')} accepts, {key_of('text.reject')} rejects\nwhat was written."
+    if scene.draft.text:
+        return f"Select, then {key_of('text.mask')} masks.\n{key_of('run.go')} fills what is masked."
+    return f"{key_of('run.go')} writes a text.\n{key_of('text.edit')} types a beginning first."
