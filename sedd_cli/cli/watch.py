@@ -6,6 +6,7 @@ from sedd_cli.cli.terminal import Terminal
 from sedd_cli.generation.engine import Step
 from sedd_cli.generation.infill import Infilling
 from sedd_cli.generation.job import Job
+from sedd_cli.generation.options import TABLE
 from sedd_cli.generation.trace import TraceWriter
 from sedd_cli.render.labels import network_label, run_title, step_label
 from sedd_cli.render.live import Frame, LiveView, pieces_of
@@ -42,6 +43,9 @@ def report_steps(job: Job, requested: int, terminal: Terminal) -> None:
     """Report where the sampler takes other steps than the requested ones."""
     if job.request.steps != requested:
         terminal.info(f"{job.request.sampler} takes the checkpoint's own {job.request.steps} steps, not {requested}")
+    chosen = next((n for n in ("per_call", "threshold") if getattr(job.request.asked, n) is not None), None)
+    if chosen and requested != TABLE["steps"].default:
+        terminal.info(f"{TABLE[chosen].label} says how many calls there are: --steps {requested} has no effect")
 
 
 def title_of(job: Job) -> str:

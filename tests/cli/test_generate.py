@@ -185,6 +185,12 @@ def test_a_long_canvas_earns_a_warning(sedd: Sedd) -> None:
     assert "warning" not in sedd("generate", "--length", "300", "--steps", "4", "-q").stderr
 
 
+def test_steps_that_decide_nothing_are_named(sedd: Sedd) -> None:
+    done = sedd("generate", "--order", "confidence", "--per-call", "4", "--steps", "64", "--length", "8")
+    assert "per-call says how many calls there are: --steps 64 has no effect" in done.stderr
+    assert "2 network calls" in done.stderr
+
+
 def test_a_foreign_prompt_earns_a_warning(sedd: Sedd, built_in: Checkpoint) -> None:
     options = ("-m", built_in.name, "--steps", "4", "--length", "48")
     foreign = sedd("generate", "The quarterly revenue report shows an operating margin of 12%.", *options)
