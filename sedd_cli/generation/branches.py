@@ -5,6 +5,7 @@ Going back is exact and calls no network: a moment holds the sampler states.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,6 +39,11 @@ class Moment:
     """Canvases changed by the step or edit."""
     edit: str = ""
     """Label of a manual edit; "" for a step of the run."""
+
+    @cached_property
+    def entropy(self) -> float | None:
+        """The mean entropy in nats of the choices that the step made; None if it made none."""
+        return None if self.step is None or not len(self.step.entropy) else float(self.step.entropy.mean())
 
 
 class Branch:

@@ -12,6 +12,7 @@ from sedd_cli.text.draft import Draft
 from sedd_cli.text.line_ends import newline_of
 from sedd_cli.text.words import begins_word
 from sedd_cli.tui.page_layout import Page, Replacement, Token
+from sedd_cli.tui.progress import share_done, time_left
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.session import EditingSession
 from sedd_cli.tui.widgets.canvas_view import HEATS
@@ -19,6 +20,7 @@ from sedd_cli.tui.widgets.timeline import TimelineState
 
 if TYPE_CHECKING:
     from sedd_cli.generation.branches import Branch
+    from sedd_cli.generation.engine import Step
     from sedd_cli.models.checkpoint import Checkpoint
     from sedd_cli.text.tokenizer import Tokenizer
 
@@ -153,26 +155,42 @@ def timeline_state(
     """
     branch = scene.branch
     if branch is None or scene.moment is None:
-        return TimelineState(label=_idle_label(scene.draft))
-    moment, at = scene.moment, scene.at
-    left = branch.calls_left(branch.last)
+        return TimelineState(progress=_idle_label(scene.draft))
+    at, exact, left = scene.at, branch.job.exact_calls, branch.calls_left(branch.last)
     made, needed = branch.calls_made(at), branch.calls_made(branch.last) + left
-    size = sum(int(state.free.sum()) for state in branch.moments[0].states)
-    status = [f"masks {moment.masked}/{size}", f"calls {made}/{'' if branch.job.exact_calls else '≤'}{needed}"]
-    if moment.step is not None:
-        status.insert(0, f"t {moment.step.t:.2f}")
-    if not left and at == branch.last:
-        status.append("done")
-    if left and seconds_per_call:
-        status.append(f"{left * seconds_per_call:.0f} s left")
+    share = share_done(made, needed, exact) if left or at < branch.last else "done"
+    notes = [scene.moment.edit] if scene.moment.edit else []
     if speed:
-        status.append(speed)
+        notes.append(speed)
     if writing is not None and writing is not branch and writing in scene.branches and not writing.finished:
-        status.append(f"writing candidate {scene.branches.index(writing) + 1}")
+        notes.append(f"writing candidate {scene.branches.index(writing) + 1}")
     if comparing:
-        status.append("comparing the candidates")
-    masks = tuple(m.masked for m in branch.moments)
-    return TimelineState(at, branch.last, branch.last + left, playing, label_of(branch, at), tuple(status), masks)
+        notes.append("comparing the candidates")
+    return TimelineState(
+        at,
+        branch.last,
+        branch.last + left,
+        playing,
+        share,
+        f"{share}, {time_left(left * seconds_per_call, exact)}" if left and seconds_per_call else share,
+        tuple(notes),
+        _figures(branch, at, needed),
+        tuple(moment.masked for moment in branch.moments),
+        tuple(moment.entropy for moment in branch.moments),
+    )
+
+
+def _figures(branch: "Branch", at: int, needed: int) -> tuple[str, ...]:
+    """Step, time, MASKs, calls and bound at a moment; `needed`: calls of the finished run."""
+    moment = branch.moments[at]
+    size = sum(int(state.free.sum()) for state in branch.moments[0].states)
+    figures = [f"masks {moment.masked}/{size}"]
+    figures.append(f"calls {branch.calls_made(at)}/{'' if branch.job.exact_calls else '≤'}{needed}")
+    if moment.step is not None:
+        figures = [_step_label(branch, moment.step), f"t {moment.step.t:.2f}", *figures]
+    if branch.nats is not None:
+        figures.append(f"{branch.nats:.1f} nats")
+    return tuple(figures)
 
 
 def _idle_label(draft: Draft) -> str:
@@ -184,14 +202,9 @@ def _idle_label(draft: Draft) -> str:
     return ", ".join(parts) or ("no gap to write" if draft.text else "nothing written yet")
 
 
-def label_of(branch: "Branch", at: int) -> str:
-    moment = branch.moments[at]
-    if moment.edit:
-        return moment.edit
-    if moment.step is None:
-        return "start"
-    request, updates = branch.job.request, branch.job.sampler_of(moment.step.row).num_updates
-    return step_label(moment.step.step, request.steps, request.sampler, updates)
+def _step_label(branch: "Branch", step: "Step") -> str:
+    request = branch.job.request
+    return step_label(step.step, request.steps, request.sampler, branch.job.sampler_of(step.row).num_updates)
 
 
 def branch_name(branch: "Branch") -> str:

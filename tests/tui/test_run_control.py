@@ -27,7 +27,9 @@ LONG = {"length": 200, "sampler": "first-hitting"}
 
 
 def status(seat: Seat) -> tuple[str, ...]:
-    return seat.main_screen.query_one(Timeline).state.status
+    """What the timeline tells beside the progress."""
+    state = seat.main_screen.query_one(Timeline).state
+    return state.notes + state.figures
 
 
 async def loose_end(seat: Seat, at: int) -> None:
