@@ -240,11 +240,10 @@ class MainScreen(Screen[None]):
         self.state_changed()
 
     def show_help(self) -> None:
-        from sedd_cli.tui.help_text import CURSOR, TERMS, legend
+        from sedd_cli.tui.help_text import sections
         from sedd_cli.tui.screens.help import HelpScreen
 
-        keys = [(title, [(self._keys(c), c.description) for c in commands]) for title, commands in COMMANDS.items()]
-        self.ask(HelpScreen([CURSOR, *keys, TERMS], legend(self.settings.heat)))
+        self.ask(HelpScreen(sections(self._keys, self.settings.heat)))
 
     def system_commands(self) -> Iterable[SystemCommand]:
         for commands in COMMANDS.values():

@@ -19,7 +19,7 @@ from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
 from sedd_cli.tui.screens.confirm_dialog import ConfirmDialog
 from sedd_cli.tui.screens.diff import DiffLines, DiffScreen
 from sedd_cli.tui.screens.fields import CHOICES, FIELDS, NUMBERS, WHOLE
-from sedd_cli.tui.screens.help import HelpScreen
+from sedd_cli.tui.screens.help import HelpScreen, Row, Section, first_half, matching
 from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.screens.settings import SettingsScreen
 from sedd_cli.tui.settings import Settings
@@ -92,8 +92,9 @@ def form(**values: Any) -> SettingsScreen:
 
 
 def help_screen() -> HelpScreen:
-    rows = [(f"ctrl+{i}", f"does the thing of number {i}") for i in range(40)]
-    return HelpScreen([("Keys", rows), ("More keys", rows[:2])], Text.assemble("▒ is a masked token, ", ("x", "bold")))
+    rows = [Row(Text(f"ctrl+{i}"), f"does the thing of number {i}") for i in range(40)]
+    signs = [Row(Text("▒▒▒", "dim"), "a word that is not written yet")]
+    return HelpScreen([Section("Signs", signs), Section("Keys", rows), Section("More keys", [Row(Text("x"), "do it")])])
 
 
 def diff(lines: int = 3, width: int = 5) -> DiffScreen:
@@ -166,14 +167,14 @@ async def test_every_screen_follows_the_theme(make: Callable[[], Screen[Any]]) -
         InputDialog(HOSTILE, HOSTILE, HOSTILE, lambda value: HOSTILE),
         ChoiceDialog(HOSTILE, [Text(HOSTILE, "red"), Content(HOSTILE)], hint=HOSTILE),
         SettingsScreen(Settings(model=HOSTILE)),
-        HelpScreen([(HOSTILE, [(HOSTILE, HOSTILE)])], Text(HOSTILE)),
+        HelpScreen([Section(HOSTILE, [Row(Text(HOSTILE), HOSTILE)])]),
         DiffScreen([(f"+{HOSTILE}\n", "green")], HOSTILE),
     ],
     ids=lambda screen: type(screen).__name__,
 )
 async def test_text_is_shown_and_never_obeyed(screen: Screen[Any]) -> None:
     async with host(screen) as (app, pilot):
-        await pilot.press("end", "!")
+        await pilot.press("end", "]")
         await pilot.pause()
         seen = on_screen(app)
         assert "[/red] [bold]x ␛[31m" in seen
@@ -413,29 +414,72 @@ class TestSettings:
 
 class TestHelp:
     async def test_keys_that_close(self) -> None:
-        assert await answers(help_screen, ["q"], ["question_mark"], ["f1"], ["escape"]) == NONE * 4
+        assert await answers(help_screen, ["question_mark"], ["f1"], ["escape"]) == NONE * 3
+
+    async def test_typing_selects_rows_and_escape_shows_all_again(self) -> None:
+        async with host(help_screen()) as (app, pilot):
+            await pilot.press(*"THING 39")
+            await pilot.pause()
+            seen = on_screen(app)
+            assert "of number 39" in seen and "of number 38" not in seen and "Signs" not in seen
+            await pilot.press("escape", "z", "z")
+            await pilot.pause()
+            assert "Nothing matches" in on_screen(app) and "number" not in on_screen(app)
+            await pilot.press("escape")
+            await pilot.pause()
+            assert "of number 0" in on_screen(app) and "Nothing" not in on_screen(app) and not app.answers
 
     async def test_it_scrolls(self) -> None:
         async with host(help_screen()) as (app, pilot):
-            assert "▒ is a masked token" in on_screen(app) and "of number 39" not in on_screen(app)
-            await pilot.press("end")
+            assert "▒▒▒" in on_screen(app) and "of number 39" not in on_screen(app)
+            await pilot.press("ctrl+end")
             await pilot.pause()
             assert "More keys" in on_screen(app) and "of number 39" in on_screen(app)
-            await pilot.press("home", "down")
+            await pilot.press("ctrl+home", "down")
             await pilot.pause()
             assert app.screen.query_one("#page").scroll_offset.y == 1
 
-    async def test_columns_are_one_below_the_other(self) -> None:
-        async with host(HelpScreen([("A", [("a", "first")]), ("B", [("ctrl+b", "second")])], Text())) as (app, _):
+    async def test_meanings_stand_below_one_another_and_sections_beside_where_it_is_wide(self) -> None:
+        sections = [Section("A", [Row(Text("a"), "first")]), Section("B", [Row(Text("ctrl+b"), "second")])]
+        async with host(HelpScreen(sections)) as (app, _):
             lines = on_screen(app).splitlines()
-            first, second = (next(line.index(w) for line in lines if w in line) for w in ("first", "second"))
-            assert first == second
+            first, second = (
+                next((y, row.index(w)) for y, row in enumerate(lines) if w in row) for w in ("first", "second")
+            )
+            assert first[1] == second[1]
+        async with host(HelpScreen(sections), (120, 24)) as (app, _):
+            assert any("first" in row and "second" in row for row in on_screen(app).splitlines())
 
     async def test_mouse_wheel(self) -> None:
         async with host(help_screen()) as (app, pilot):
             await pilot._post_mouse_events([MouseScrollDown], "#page", button=0)
             await pilot.pause()
             assert app.screen.query_one("#page").scroll_target_y > 0
+
+    async def test_a_search_finds_keys_first_and_then_words_anywhere(self) -> None:
+        save, step, help_ = Row(Text("s ^s"), "Save"), Row(Text("."), "Forward one step"), Row(Text("? f1"), "Help")
+        sections = [Section("Time", [step]), Section("Session", [save, help_])]
+        found = {query: [row for rows in matching(sections, query) for row in rows] for query in FOUND}
+        assert found == {
+            q: [{"save": save, "step": step, "help": help_}[n] for n in names] for q, names in FOUND.items()
+        }
+
+    async def test_halves_are_as_even_as_sections_allow(self) -> None:
+        assert [first_half(sizes) for sizes in ([], [5], [1, 1], [9, 2, 3, 4], [2, 3, 9])] == [0, 0, 1, 1, 2]
+
+
+FOUND = {
+    "": ["step", "save", "help"],
+    " ": ["step", "save", "help"],
+    "s": ["save"],
+    "S": ["step", "save", "help"],
+    "f1": ["help"],
+    "ST": ["step"],
+    "session e": ["save", "help"],
+    "one forward": ["step"],
+    "x": [],
+}
+"""Queries, and the rows that they find."""
 
 
 class TestDiff:
