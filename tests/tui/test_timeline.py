@@ -140,6 +140,7 @@ async def test_what_is_shown_in_so_many_columns() -> None:
         bar, figures = lines(timeline)
         assert bar == "━" * 60 + "●" + "━" * 11 + "─" * 48
         text, masks, uncertainty = re.split("  (?=masks|uncertainty)", figures)
+        text = text.rstrip()
         assert text == "▶ 50%, 1.4 s left  writing candidate 2"
         # Of 24 columns, as much as is written.
         assert masks.rstrip() == "masks ██▇▇▇▆▆▆▆▅▅▅▄▄▄" and uncertainty == "uncertainty ███████████████"

@@ -115,7 +115,10 @@ class Timeline(Widget):
             if cell_len("  ".join([*parts, part])) <= width:
                 parts.append(part)
         text = "  ".join(parts)
-        return [Segment(text), *(() if narrow else self._curves(width - cell_len(text)))]
+        curves = () if narrow else tuple(self._curves(width - cell_len(text)))
+        # At the right end they stand still while the text changes.
+        blank = width - cell_len(text) - sum(segment.cell_length for segment in curves)
+        return [Segment(text), Segment(" " * blank), *curves]
 
     def _curves(self, room: int) -> Iterator[Segment]:
         """As many curves as have room, beside one another."""
@@ -131,10 +134,11 @@ class Timeline(Widget):
             here = 1 + state.at * len(drawn) // (state.needed + 1)
             yield Segment(f"  {label} ")
             yield Segment(drawn[:here], self._style(label))
-            yield Segment(drawn[here:], self._style("missing"))
+            yield Segment(drawn[here:], self._style("ahead"))
 
     def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(f"timeline--{name}", partial=True)
+        # Not the partial style: Textual drops the opacity of its colours.
+        return self.get_component_rich_style(f"timeline--{name}")
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         self.capture_mouse()
