@@ -28,17 +28,21 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("run.forth", "full_stop", "runs.step(1)", "step", "Forward one step; at the end, one network call"),
         Command("run.first", "less_than_sign", "runs.seek(0)", "", "To the first moment"),
         Command("run.last", "greater_than_sign", "runs.seek(-1)", "", "To the last moment"),
-        Command("run.slower", "left_square_bracket", "runs.change_speed(-1)", "", "Play slower"),
-        Command("run.faster", "right_square_bracket", "runs.change_speed(1)", "", "Play faster"),
-        Command("run.again", "G", "runs.again()", "", "Write one more candidate"),
+        Command("run.slower", "left_square_bracket", "runs.change_speed(-1)", "slower", "Play slower"),
+        Command("run.faster", "right_square_bracket", "runs.change_speed(1)", "faster", "Play faster"),
+        Command("run.again", "G", "runs.again()", "another", "Write another text, or one more candidate"),
+        Command("run.watch", "w", "runs.watch()", "watch again", "Watch it again from the first moment"),
         Command("branch.next", "n", "runs.switch_branch(1)", "next", "Next candidate or branch"),
-        Command("branch.previous", "p", "runs.switch_branch(-1)", "", "Previous candidate or branch"),
+        Command("branch.previous", "N", "runs.switch_branch(-1)", "", "Previous candidate or branch"),
         Command("branch.list", "b", "runs.list_branches()", "", "List the branches"),
+        Command(
+            "view.figures", "equals_sign", "toggle_figures()", "figures", "Show or hide step, time, calls and bound"
+        ),
     ),
     TOKENS: (
-        Command("token.alternatives", "enter", "tokens.choose()", "alternatives", "Choose another token, and lock it"),
+        Command("token.alternatives", "enter", "tokens.choose()", "choose", "Choose another token, and lock it"),
         Command("token.remask", "r", "tokens.remask()", "remask", "Remask the token or the selection"),
-        Command("token.remask-word", "w", "tokens.remask_word()", "", "Remask the word"),
+        Command("token.remask-word", "W", "tokens.remask_word()", "", "Remask the word"),
         Command("token.remask-doubtful", "c", "tokens.remask_doubtful()", "", "Remask all below a confidence"),
         Command("token.remask-all", "R", "tokens.remask_all()", "", "Remask all that is not locked"),
         Command("token.lock", "l", "tokens.lock()", "lock", "Lock or unlock the token or the selection"),
@@ -62,7 +66,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         ),
         Command("text.accept", "a", "document.accept()", "accept", "Accept what was written in this gap"),
         Command("text.reject", "x", "document.reject()", "reject", "Reject it: restore the original text"),
-        Command("text.accept-all", "A", "document.accept_all()", "", "Accept all"),
+        Command("text.accept-all", "A", "document.accept_all()", "accept all", "Accept all"),
         Command("text.reject-all", "X", "document.reject_all()", "", "Reject all"),
         Command("text.next-gap", "tab", "document.next_gap(1)", "next gap", "To the next gap"),
         Command("text.previous-gap", "shift+tab", "document.next_gap(-1)", "", "To the gap before"),
@@ -70,13 +74,13 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("text.undo", "u", "document.undo()", "undo", "Undo an edit or a run"),
         Command("text.redo", "ctrl+r", "document.redo()", "", "Redo"),
         Command("text.diff", "d", "files.show_changes()", "diff", "Compare with the file"),
-        Command("text.copy", "y", "files.copy()", "", "Copy the selection or the text"),
+        Command("text.copy", "y", "files.copy()", "copy", "Copy the selection or the text"),
     ),
     SESSION: (
-        Command("session.save", "ctrl+s", "files.save()", "save", "Save"),
+        Command("session.save", "s,ctrl+s", "files.save()", "save", "Save"),
         Command("session.save-as", "S", "files.save_as()", "", "Save as"),
         Command("session.export", "e", "files.export()", "export", "Export the run or a picture"),
-        Command("session.settings", "s", "show_settings()", "settings", "Settings"),
+        Command("session.settings", "o,f2", "show_settings()", "settings", "Settings"),
         Command("session.help", "question_mark,f1", "show_help()", "help", "Help"),
         Command("session.palette", "ctrl+p", "app.action_command_palette()", "palette", "All commands by name"),
         Command("session.quit", "ctrl+q", "files.leave()", "quit", "Quit"),
@@ -112,22 +116,28 @@ TEXT_HINTS = (
     *("text.mask", "text.tokens", "run.go", "text.edit", "text.undo", "session.save", "text.diff"),
     *_GENERAL,
 )
-RUN_HINTS = (
-    *("run.pause", "run.back", "run.forth", "token.remask", "token.lock", "token.alternatives", "run.go"),
+RUNNING_HINTS = ("run.pause", "run.back", "run.slower", "run.faster", "view.figures", *_GENERAL)
+STOPPED_HINTS = (
+    *("run.pause", "run.back", "run.forth", "token.alternatives", "token.remask", "token.lock", "run.go"),
     *("text.undo", "branch.next", "session.export"),
+    *_GENERAL,
+)
+DONE_HINTS = (
+    *("run.again", "text.copy", "session.save", "session.export", "run.watch", "token.alternatives", "token.remask"),
+    *("branch.next", "text.undo", "run.back"),
     *_GENERAL,
 )
 MASKED_HINTS = (
     *("run.go", "text.tokens", "text.mask", "text.reject", "text.next-gap", "text.undo", "session.save"),
     *_GENERAL,
 )
-GAP_HINTS = (
-    *("text.accept", "text.reject", "branch.next", "text.next-gap", "text.tokens", "token.remask", "run.go"),
-    *("text.undo", "session.save", "token.alternatives"),
+FILLED_HINTS = (
+    *("text.accept", "text.reject", "branch.next", "text.next-gap", "text.accept-all", "session.save", "text.diff"),
+    *("token.alternatives", "run.again", "run.watch", "text.tokens", "token.remask", "text.undo"),
     *_GENERAL,
 )
 """Ids of the commands in the footer: those that are always there; then those of an empty canvas, of a document, of a
-run, of masked gaps, and of written ones."""
+run that is written or played, that is stopped, that is done, of masked gaps, and of written ones."""
 BY_ID = {command.id: command for commands in COMMANDS.values() for command in commands}
 
 
@@ -140,6 +150,7 @@ def key_name(key: str) -> str:
         "greater_than_sign": ">",
         "left_square_bracket": "[",
         "right_square_bracket": "]",
+        "equals_sign": "=",
         "question_mark": "?",
         "enter": "↵",
     }

@@ -220,6 +220,9 @@ class MainScreen(Screen[None]):
         """Show or hide confidence as colour."""
         self.app.apply_settings(self.settings.model_copy(update={"heat": not self.settings.heat}))  # type: ignore[attr-defined]
 
+    def toggle_figures(self) -> None:
+        self.query_one(Timeline).toggle_figures()
+
     def show_settings(self) -> None:
         from sedd_cli.tui.screens.settings import SettingsScreen
 
@@ -249,7 +252,9 @@ class MainScreen(Screen[None]):
         for commands in COMMANDS.values():
             for command in commands:
                 if command.id != "session.palette":
-                    yield SystemCommand(command.description, self._keys(command), partial(self.run_command, command))
+                    yield SystemCommand(
+                        command.description, f"Key: {self._keys(command)}", partial(self.run_command, command)
+                    )
         for name, field in Settings.model_fields.items():
             yield SystemCommand(f"Setting: {name.replace('_', ' ')}", field.description or "", self.show_settings)
 

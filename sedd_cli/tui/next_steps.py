@@ -20,17 +20,25 @@ def hints(scene: Scene, editing: bool, paused: bool, key_of: KeyOf) -> list[Hint
 
     if editing:
         save, quit_ = hints_of("session.save", "session.quit")
-        return [("esc", "leaves edit mode", "leave_edit_mode"), save, ("F1", *hints_of("session.help")[0][1:]), quit_]
-    ids: tuple[str, ...]
-    if scene.run is not None:
-        ids = commands.RUN_HINTS
-    elif scene.branch is not None or any(not mark.masked for mark in scene.draft.marks):
-        ids = commands.GAP_HINTS
-    elif scene.draft.marks:
-        ids = commands.MASKED_HINTS
-    else:
-        ids = commands.TEXT_HINTS if scene.draft.text else commands.EMPTY_HINTS
-    return hints_of(*ids, *commands.ALWAYS_HINTED)
+        (help_,) = hints_of("session.help")
+        # Letters are text here.
+        return [("esc", "leaves edit mode", "leave_edit_mode"), ("^s", *save[1:]), ("F1", *help_[1:]), quit_]
+    return hints_of(*_ids(scene, paused), *commands.ALWAYS_HINTED)
+
+
+def _ids(scene: Scene, paused: bool) -> tuple[str, ...]:
+    """The commands that come next, most likely first."""
+    if scene.branch is not None:
+        if not paused:
+            return commands.RUNNING_HINTS
+        if not (scene.branch.finished and scene.at == scene.branch.last):
+            return commands.STOPPED_HINTS
+        return commands.DONE_HINTS if scene.run is not None else commands.FILLED_HINTS
+    if any(not mark.masked for mark in scene.draft.marks):
+        return commands.FILLED_HINTS
+    if scene.draft.marks:
+        return commands.MASKED_HINTS
+    return commands.TEXT_HINTS if scene.draft.text else commands.EMPTY_HINTS
 
 
 def inspector_hint(scene: Scene, key_of: KeyOf) -> str:

@@ -103,6 +103,16 @@ class RunControl:
                 self._session.seek(0)
             self._play(branch)
 
+    def watch(self) -> None:
+        """Play the moments that there are, from the first on."""
+        if self._scene.branch is None:
+            self._ui.notify(f"Nothing is written yet: {self._ui.key_of('run.go')} writes.")
+            return
+        self.stop()
+        self._session.seek(0)
+        self.playing = True
+        self._ui.state_changed()
+
     def step(self, by: int) -> None:
         branch = self._scene.branch
         if branch is None:

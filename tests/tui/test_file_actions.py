@@ -250,7 +250,7 @@ async def test_settings_are_used_and_remembered(opened: Opened, tmp_path: Path) 
     file.write_text('# mine\nsteps = 8 # few\n\n[keys]\n"run.go" = "g"\n')
     async with opened() as seat:
         await seat.loaded()
-        await seat.press("s")
+        await seat.press("o")
         form = await seat.shown(SettingsScreen)
         form.query_one("#steps", Input).value = "4"
         form.query_one("#temperature", Input).value = "0.5"
@@ -262,7 +262,7 @@ async def test_settings_are_used_and_remembered(opened: Opened, tmp_path: Path) 
         await seat.go()
         request = seat.branch.job.request
         assert (request.steps, request.asked.temperature, request.length) == (4, 0.5, 32)
-        await seat.press("s")
+        await seat.press("o")
         form = await seat.shown(SettingsScreen)
         form.query_one("#steps", Input).value = "9"
         await seat.press("escape")

@@ -196,12 +196,18 @@ async def test_a_hint_is_clicked(opened: Opened) -> None:
         await click_hint(seat, "go")
         await seat.until(lambda: seat.scene.branches)
         await seat.still()
+        await click_hint(seat, "copy")
+        assert seat.told == ["Copied the text."]
+        await seat.press("comma")
         await click_hint(seat, "back")
+        assert seat.scene.at == seat.branch.last - 2
+        await click_hint(seat, "step")
         assert seat.scene.at == seat.branch.last - 1
         await click_hint(seat, "step")
         assert seat.scene.at == seat.branch.last
-        await click_hint(seat, "remask")
-        assert len(seat.scene.branches) == 2 and seat.moment.masked == 1
+        await click_hint(seat, "another")
+        await seat.still()
+        assert len(seat.scene.branches) == 2
 
 
 @one_size

@@ -336,7 +336,7 @@ async def test_candidates_one_beside_another(opened: Opened, built_in: Checkpoin
         await seat.go("G")
         assert [branch.number for branch in seat.scene.branches] == [0, 1] and seat.scene.current == 1
         assert seat.scene.text == samples[1].text and "branch 2/2" in seat.named
-        for key in ("n", "n", "p", "p"):
+        for key in ("n", "n", "N", "N"):
             before = seat.scene.current
             await seat.press(key)
             assert seat.scene.current == 1 - before and seat.scene.text == samples[1 - before].text

@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from textual.app import App, ComposeResult
 
 from sedd_cli import Checkpoint, Request, Run
 from sedd_cli.generation.branches import Branch
+from sedd_cli.generation.infill import Infilling
 from sedd_cli.text.draft import Draft
+from sedd_cli.tui.commands import BY_ID, key_name
+from sedd_cli.tui.next_steps import hints
 from sedd_cli.tui.progress import duration, share_done, time_left
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.style import timeline_state
@@ -105,6 +109,27 @@ def test_curves_have_a_value_a_moment(shallow: Checkpoint) -> None:
 )
 def test_without_a_run_it_names_what_the_draft_awaits(draft: Draft, awaits: str) -> None:
     assert state_of(Scene(draft)) == TimelineState(progress=awaits)
+
+
+def offered(scene: Scene, paused: bool = True) -> list[str]:
+    """The first labels of the foot line, with their keys."""
+    return [f"{key} {label}" for key, label, _ in hints(scene, False, paused, lambda id: key_name(BY_ID[id].keys))[:5]]
+
+
+def test_the_foot_line_offers_what_comes_next(shallow: Checkpoint) -> None:
+    run = Scene(branches=(written(shallow, 16),))
+    end = replace(run, at=run.branches[0].last)
+    assert offered(run, paused=False)[0] == "space pause"
+    assert offered(run)[:2] == ["space play", ", back"]
+    assert offered(end) == ["G another", "y copy", "s ^s save", "e export", "w watch again"]
+    draft = Draft("A dog ran.").mask(2, 5)
+    filling = Branch.begin(Infilling(shallow, Request(steps=2, seed=0), draft.text, draft.gaps), 0)
+    assert offered(Scene(draft, (filling,)))[0] == "space play"
+    for step in filling.resume():
+        filling.add(step)
+    filled = Scene(draft, (filling,), at=filling.last)
+    assert offered(filled)[:3] == offered(filled.flattened)[:3] == ["a accept", "x reject", "n next"]
+    assert offered(Scene(draft))[0] == "g go" and offered(Scene(Draft("A dog.")))[0] == "m mask"
 
 
 RUNNING = TimelineState(

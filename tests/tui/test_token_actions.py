@@ -103,7 +103,7 @@ async def test_a_token_is_remasked_and_written_anew(opened: Opened) -> None:
         await seat.go()
         assert not masked(seat) and seat.ids[:5] + seat.ids[6:] == before[:5] + before[6:]
         assert seat.branch.calls_made(seat.branch.last) == seat.scene.branches[0].last + 1
-        await seat.press("p")
+        await seat.press("N")
         assert seat.ids == before
 
 
@@ -128,7 +128,7 @@ async def test_a_word_is_remasked(opened: Opened) -> None:
         inside = next(i for i in range(1, 32) if not begins[i])
         end = next((i for i in range(inside + 1, 32) if begins[i]), 32)
         put(seat, inside)
-        await seat.press("w")
+        await seat.press("W")
         assert masked(seat) == list(range(inside - 1, end))
 
 
@@ -271,7 +271,7 @@ async def test_tokens_of_a_gap_are_held_as_those_of_a_canvas(opened: Opened) -> 
         # What is not in a gap is the user's: no token to hold.
         seat.canvas.move_cursor((0, 0))
         branch = seat.branch
-        await seat.rush(*"rwl", "enter")
+        await seat.rush(*"rWl", "enter")
         assert seat.branch is branch and seat.told[-1] == "Move to a token first."
         assert token_edits.position_at(seat.scene, seat.canvas.cursor) is None
         # m on tokens gives them back, too.
