@@ -54,9 +54,14 @@ class SeddApp(App[None]):
 
     def on_mount(self) -> None:
         self.set_keymap(self.settings.keys)
+        faults = self._register_themes()
         if self.settings.theme in self.available_themes:
             self.theme = self.settings.theme
+        else:
+            faults.append(f"There is no theme {self.settings.theme}: the settings name it.")
         self.push_screen(self.main_screen)
+        for fault in faults:
+            self.main_screen.notify(fault, severity="warning")
         self.theme_changed_signal.subscribe(self, lambda theme: self._theme_chosen(theme.name))
 
     def apply_settings(self, settings: Settings) -> None:
@@ -103,6 +108,18 @@ class SeddApp(App[None]):
                 f"{type(error).__name__}: {error}",
                 "This should not happen; unsaved work is offered at the next start. sedd --debug tui shows where.",
             )
+
+    def _register_themes(self) -> list[str]:
+        """Offer the user's themes beside Textual's. Returns what is wrong with those that cannot be used."""
+        folder = None if self.settings_file is None else self.settings_file.parent / "themes"
+        if folder is None or not folder.is_dir():
+            return []
+        from sedd_cli.tui.themes import read_themes
+
+        themes, faults = read_themes(folder)
+        for theme in themes:
+            self.register_theme(theme)
+        return faults
 
     def _theme_chosen(self, name: str) -> None:
         if name != self.settings.theme:

@@ -12,8 +12,6 @@ from textual.css.parse import parse_declarations
 from textual.css.tokenizer import TokenError
 from textual.theme import BUILTIN_THEMES, Theme
 
-from sedd_cli.tui.folders import config_folder
-
 COLOUR = 'a colour such as "#88c0d0" or "teal"'
 
 
@@ -63,12 +61,6 @@ class ThemeFile(BaseModel):
                 style = 'a style such as "bold"' if "-style" in name else COLOUR
                 raise ValueError(f"variables.{name} must be {style}, not {value!r}")
         return variables
-
-
-def themes_folder() -> Path | None:
-    """The user's folder of themes; None without a home folder."""
-    folder = config_folder()
-    return None if folder is None else folder / "themes"
 
 
 def read_themes(folder: Path) -> tuple[list[Theme], list[str]]:

@@ -275,7 +275,12 @@ async def test_a_setting_that_was_not_changed_stays_in_the_file(opened: Opened, 
     file = tmp_path / "settings.toml"
     text = "seed = 7\nsteps = 8\nlength = 32\ncandidates = 1\n"
     file.write_text(text)
-    async with opened(lock_seed=False) as seat:
+    themes = tmp_path / "themes"
+    themes.mkdir()
+    (themes / "dusk.toml").write_text('primary = "teal"')
+    (themes / "dawn.toml").write_text('primary = "blu"')
+    async with opened(lock_seed=False, theme="dusk") as seat:
+        assert seat.app.theme == "dusk" and seat.told[0].startswith("themes/dawn.toml: primary must be a colour")
         await seat.go()
         await seat.press("h")
         assert file.read_text() == text + "heat = false\n"
