@@ -243,7 +243,7 @@ def ranking_message(branches: Sequence["Branch"], originals: Sequence[str], wher
     as_before = bool(texts) and texts[0] == list(originals)
     if same:
         return f"All {count} candidates write the same{', which is what stood there' if as_before else ''}."
-    message = f"The best of {count} candidates, {best.nats or 0.0:.1f} nats, is {where}."
+    message = f"The best of {count} candidates is {where}."
     return f"{message} It is what stood there." if as_before else message
 
 
@@ -258,8 +258,6 @@ def file_label(session: EditingSession) -> str:
     """The file, whether it has unsaved changes, and the branch that is shown."""
     scene = session.scene
     branch = f"   branch {scene.current + 1}/{len(scene.branches)}" if scene.branches else ""
-    if scene.branch is not None and scene.branch.nats is not None:
-        branch += f", {scene.branch.nats:.1f} nats"
     name = session.path.name if session.path else "untitled"
     return f"{name}{' *' if session.unsaved else ''}{branch}"
 

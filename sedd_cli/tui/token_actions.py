@@ -97,19 +97,23 @@ class TokenActions:
             self._ui.notify("Nothing is written yet: g writes.")
             return
 
+        def percent(value: str) -> float:
+            return float(value.strip().removesuffix("%"))
+
         def validate(value: str) -> str | None:
             try:
-                return None if 0 < float(value) <= 1 else "a number above 0, at most 1"
+                return None if 0 < percent(value) <= 100 else "above 0%, at most 100%"
             except ValueError:
-                return "a number such as 0.5"
+                return "a percentage such as 10%"
 
         def on_result(value: str | None) -> None:
             if value is not None:
-                below = token_edits.below_confidence(self._scene, token_edits.all_positions(self._scene), float(value))
-                self._remask(below, f"No unlocked token has a confidence below {value}.")
+                everywhere, least = token_edits.all_positions(self._scene), percent(value)
+                below = token_edits.below_confidence(self._scene, everywhere, least / 100)
+                self._remask(below, f"No unlocked token was less than {least:g}% sure.")
 
-        hint = "Tokens that were written with a lower probability are remasked."
-        self._ui.ask(InputDialog("Remask below which confidence?", "0.1", hint, validate), on_result)
+        hint = "Tokens that the network was less sure of when it wrote them become MASK again."
+        self._ui.ask(InputDialog("Remask what was less sure than", "10%", hint, validate), on_result)
 
     def lock(self) -> None:
         """Lock or unlock the token or the selection."""

@@ -141,18 +141,18 @@ async def test_all_below_a_confidence_are_remasked(opened: Opened) -> None:
         confidence = seat.moment.confidence[0].tolist()
         await seat.press("c")
         await seat.shown(InputDialog)
-        for line in ("2", "0", "nan", "x", ""):
+        for line in ("200", "0%", "nan", "x", ""):
             await seat.answer(line)
             assert isinstance(seat.app.screen, InputDialog)
-        await seat.answer("0.2")
+        await seat.answer("20%")
         await seat.back()
         below = [i for i, p in enumerate(confidence) if p < 0.2 and i != 0]
         assert 0 < len(below) < 31 and masked(seat) == below
         await seat.press("c")
         await seat.shown(InputDialog)
-        await seat.answer("0.2")
+        await seat.answer(" 20 ")
         await seat.back()
-        assert seat.told[-1] == "No unlocked token has a confidence below 0.2." and masked(seat) == below
+        assert seat.told[-1] == "No unlocked token was less than 20% sure." and masked(seat) == below
         await seat.press("c")
         await seat.shown(InputDialog)
         await seat.press("escape")
