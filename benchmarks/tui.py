@@ -127,12 +127,14 @@ def keys(model: str | None, count: int) -> tuple[float, list[float]]:
             terminal.until(b"RADD")
             terminal.drain(0.5)
             os.write(terminal.fd, b"g")
+            # The figures: a moment after the first has a step.
+            os.write(terminal.fd, b"=")
             terminal.until(b"step 20/")
-            terminal.key(b"<", b"start")
+            terminal.key(b"<", b" 0%")
             taken = []
             for i in range(count):
                 terminal.drain(0.05)
-                taken.append(terminal.key(b"<" if i % 2 else b">", b"start" if i % 2 else b"step "))
+                taken.append(terminal.key(b"<" if i % 2 else b">", b" 0%" if i % 2 else b"step "))
             return first, taken
         finally:
             terminal.close()

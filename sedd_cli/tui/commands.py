@@ -22,7 +22,7 @@ TIME, TOKENS, DOCUMENT, SESSION = "Time", "Tokens", "Document", "Session"
 
 COMMANDS: dict[str, tuple[Command, ...]] = {
     TIME: (
-        Command("run.go", "g", "runs.go()", "go", "Write what is masked, or continue from here"),
+        Command("run.go", "g", "runs.go()", "go", "Write what is masked, or go on from here"),
         Command("run.pause", "space", "runs.pause()", "pause", "Pause, or resume"),
         Command("run.back", "comma", "runs.step(-1)", "back", "Back one step"),
         Command("run.forth", "full_stop", "runs.step(1)", "step", "Forward one step; at the end, one network call"),
@@ -43,7 +43,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("token.alternatives", "enter", "tokens.choose()", "choose", "Choose another token, and lock it"),
         Command("token.remask", "r", "tokens.remask()", "remask", "Remask the token or the selection"),
         Command("token.remask-word", "W", "tokens.remask_word()", "", "Remask the word"),
-        Command("token.remask-doubtful", "c", "tokens.remask_doubtful()", "", "Remask all below a confidence"),
+        Command("token.remask-doubtful", "c", "tokens.remask_doubtful()", "", "Remask all that was unsure"),
         Command("token.remask-all", "R", "tokens.remask_all()", "", "Remask all that is not locked"),
         Command("token.lock", "l", "tokens.lock()", "lock", "Lock or unlock the token or the selection"),
         Command("token.heat", "h", "toggle_heat()", "", "Show or hide confidence as colour"),
@@ -73,7 +73,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("text.edit", "i", "document.edit()", "edit", "Edit the text; Esc returns"),
         Command("text.undo", "u", "document.undo()", "undo", "Undo an edit or a run"),
         Command("text.redo", "ctrl+r", "document.redo()", "", "Redo"),
-        Command("text.diff", "d", "files.show_changes()", "diff", "Compare with the file"),
+        Command("text.diff", "d", "files.show_changes()", "diff", "Show what has changed since the file was read"),
         Command("text.copy", "y", "files.copy()", "copy", "Copy the selection or the text"),
     ),
     SESSION: (

@@ -224,7 +224,7 @@ class FileActions:
         self._ui.refresh_header()
         moment = self._scene.moment
         if self._scene.run is not None and moment is not None and moment.masked:
-            self._ui.notify("The canvas is not full: runs of MASK are saved as [[N]].", severity="warning")
+            self._ui.notify("Not all is written: where N tokens are missing, the file has [[N]].", severity="warning")
 
 
 def selected_text(canvas: Canvas) -> str:

@@ -299,7 +299,7 @@ class MainScreen(Screen[None]):
         unknown = [id for id in self.settings.keys if id not in known and id.split(".")[0] not in dialogs]
         if unknown:
             self.notify(
-                f"The settings bind unknown commands: {', '.join(unknown)}. Help lists all commands.",
+                f"The settings give keys to unknown commands: {', '.join(unknown)}. docs/tui.md names all commands.",
                 severity="warning",
             )
 

@@ -72,7 +72,7 @@ class RunControl:
         elif branch is None:
             self.start()
         elif self._scene.at == branch.last and not self._unfinished(branch):
-            self._ui.notify("All is written. r remasks a token, n shows another candidate, G writes one more.")
+            self._ui.notify("All is written: G writes another, r remasks a word, w plays it again.")
         else:
             self._play(branch)
 
@@ -142,7 +142,7 @@ class RunControl:
     def switch_branch(self, by: int) -> None:
         if len(self._scene.branches) < 2:
             self._ui.notify(
-                "There is one branch. G writes another candidate; an edit at an earlier moment forks a branch."
+                "There is one branch: G writes another, and so does a change at an earlier moment."
             )
             return
         self._session.switch_branch(self._scene.current + by)
@@ -176,7 +176,7 @@ class RunControl:
         assert checkpoint is not None
         if not scene.draft.masked and session.document.path is not None and scene.draft.text:
             self._ui.notify(
-                "Nothing is masked: select something and press m, or press t to insert a gap at the cursor; "
+                "Nothing is masked: select some words and press m, or press t where new ones are to be written; "
                 "at the end, t continues the text."
             )
             return
