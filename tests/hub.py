@@ -59,6 +59,8 @@ class Hub:
     """Repository: status and headers of all its answers."""
     cut_after: dict[str, int] = field(default_factory=dict)
     """SHA-256: bytes after which the connection is cut, once."""
+    stalls_after: dict[str, tuple[int, Callable[[], object]]] = field(default_factory=dict)
+    """SHA-256: bytes after which this is called, once, before the rest is sent."""
     damaged: set[str] = field(default_factory=set)
     """SHA-256: files whose last byte is another."""
     token: str | None = None
@@ -195,22 +197,32 @@ class Handler(BaseHTTPRequestHandler):
         data = self._given(self.hub.blobs()[digest])
         self.hub.leaked |= "Authorization" in self.headers
         start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").partition("-")[0])
-        cut = self.hub.cut_after.pop(digest, None)
+        cut, stall = self.hub.cut_after.pop(digest, None), self.hub.stalls_after.pop(digest, None)
         span = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
-        self._send(206 if start else 200, span, memoryview(data)[start:], cut)
+        self._send(206 if start else 200, span, memoryview(data)[start:], cut, stall)
 
     def _given(self, data: bytes | Mapped) -> bytes | Mapped:
         return data[:-1] + bytes([data[-1] ^ 1]) if sha256(data) in self.hub.damaged else data
 
     def _send(
-        self, status: int, headers: dict[str, str], body: bytes | memoryview = b"", cut: int | None = None
+        self,
+        status: int,
+        headers: dict[str, str],
+        body: bytes | memoryview = b"",
+        cut: int | None = None,
+        stall: tuple[int, Callable[[], object]] | None = None,
     ) -> None:
         self.send_response(status)
         for key, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(key, value)
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(memoryview(body)[:cut])
+            sent = 0
+            if stall is not None:
+                sent, wait = stall
+                self.wfile.write(memoryview(body)[:sent])
+                wait()
+            self.wfile.write(memoryview(body)[sent:cut])
         if cut is not None:
             self.close_connection = True
 

@@ -23,6 +23,9 @@ from sedd_cli.models.layout import CONFIG, FACTS, SENTENCE_PIECE, TOKENIZER, WEI
 
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 OnBytes = Callable[[int], None]
+"""Is told how many bytes more have come."""
+PIECE = 2**20
+"""Bytes of an interruptible download between two calls of `OnBytes`."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,14 @@ def fetch_snapshot(remote: RemoteSnapshot, on_bytes: OnBytes = _no_progress) -> 
         for file in remote.files:
             _fetch_file(remote, file, on_bytes)
         return _point_revision(remote)
+
+
+def make_interruptible() -> None:
+    """From now on, what `OnBytes` raises ends a download, and what came of that file is deleted.
+
+    Over plain HTTP, a piece at a time: Xet, which is faster, calls from threads of its own.
+    """
+    constants.HF_HUB_DISABLE_XET, constants.DOWNLOAD_CHUNK_SIZE = True, PIECE
 
 
 def _require_room(needed: int) -> None:

@@ -71,6 +71,11 @@ def _explain(error: BaseException, repository: str, revision: str, kind: Kind) -
         )
     if isinstance(error, OSError) and error.errno is not None:
         return _explain_os_error(error)
+    if "Connect" in type(error).__name__:
+        return SeddError(
+            f"{constants.ENDPOINT} cannot be reached: {_first_line(error)}",
+            "Check the connection (and HF_ENDPOINT, if set), and try again.",
+        )
     return SeddError(
         f"cannot download {repository} from {constants.ENDPOINT}: {_first_line(error)}",
         "Check the connection (and HF_ENDPOINT, if set), and try again.",
