@@ -11,6 +11,7 @@ from sedd_cli.render.labels import network_label, step_label
 from sedd_cli.text.draft import Draft
 from sedd_cli.text.line_ends import newline_of
 from sedd_cli.text.words import begins_word
+from sedd_cli.tui.gap_numbers import number_of, numbered, numbered_span
 from sedd_cli.tui.page_layout import Page, Replacement, Token
 from sedd_cli.tui.progress import share_done, time_left
 from sedd_cli.tui.scene import Scene
@@ -42,14 +43,24 @@ class PageBuilder:
 
     def build(self, scene: Scene, width: int) -> Page:
         text, marks = scene.draft.text, scene.draft.marks
-        pending = [(m.start, m.end, "pending") for m in marks if not m.masked and m.end > m.start]
+        pending = [
+            span
+            for m in marks
+            if not m.masked and m.end > m.start
+            for span in numbered_span(text, m, number_of(scene.draft, m), "pending")
+        ]
         if scene.run is not None:
             return Page(text, [Replacement(0, len(text), self._canvas_tokens(scene, 0, None, grow=True))], [], width)
         replacements = [
-            Replacement(mark.start, mark.end, _without_double_blank(text, mark.start, self._gap_tokens(scene, gap)))
+            Replacement(mark.start, mark.end, self._shown_tokens(scene, gap))
             for gap, mark in enumerate(scene.draft.masked)
         ]
         return Page(text, replacements, pending, width)
+
+    def _shown_tokens(self, scene: Scene, gap: int) -> tuple[Token, ...]:
+        mark = scene.draft.masked[gap]
+        tokens = _without_double_blank(scene.draft.text, mark.start, self._gap_tokens(scene, gap))
+        return tokens if gap in scene.verdicts else numbered(tokens, number_of(scene.draft, mark))
 
     def _gap_tokens(self, scene: Scene, gap: int) -> tuple[Token, ...]:
         if scene.infilling is None:

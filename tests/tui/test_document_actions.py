@@ -418,7 +418,13 @@ async def test_each_gap_is_accepted_or_rejected(opened: Opened) -> None:
         await seat.go()
         first, second = seat.scene.written(0), seat.scene.written(1)
         assert seat.canvas.cursor[0] == DOG
+        assert "Once¹" in seat.seen and "little²" in seat.seen
+        seat.canvas.move_cursor((UPON + 6, 0), (0, 0))
+        await seat.press("y")
+        assert seat.app.clipboard == f"Once {first} a", "numbers are no text"
+        seat.canvas.move_cursor((DOG, -1))
         await seat.press("x")
+        assert "Once¹" in seat.seen and "little²" not in seat.seen
         assert dict(seat.scene.verdicts) == {1: "dog"}
         assert seat.scene.text == STORY.replace("upon", first)
         seat.canvas.move_cursor((UPON, -1))

@@ -1,5 +1,6 @@
 """The canvas: a page of text and tokens, with a cursor and a selection."""
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,6 +14,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from sedd_cli.tui import gap_numbers
 from sedd_cli.tui.page_layout import Address, Page, Piece
 from sedd_cli.tui.wrapping import drawn, graphemes
 
@@ -20,7 +22,7 @@ HEATS = 8
 """Number of steps in which confidence is shown, from `heat0` (sure) to `heat7`."""
 STYLES = (
     *("text", "mask", "kept", "locked", "revealed", "past", "pending", "decided", "changed"),
-    *("selection", "cursor", "sure", "doubtful"),
+    *("selection", "cursor", "sure", "doubtful", "number"),
 )
 """Names of the styles in the style sheet, as component classes."""
 MAX_CACHED_STRIPS = 4096
@@ -155,6 +157,8 @@ class CanvasView(ScrollView, can_focus=True):
         if classes not in self._styles:
             style = self._component("text") + Style(bgcolor=self.background_colors[1].rich_color)
             for name in classes.split():
+                if name.startswith(gap_numbers.CLASS):
+                    continue
                 style += self._heat(int(name[4:])) if name.startswith("heat") else self._component(name)
             self._styles[classes] = style
         return self._styles[classes]
@@ -216,6 +220,9 @@ class CanvasView(ScrollView, can_focus=True):
         if cursor == len(visible):
             visible += " "
             spans.append((cursor, self.style_of("text") + self._component("cursor")))
+        for at, sign in gap_numbers.signs(pieces, visible).items():
+            visible = f"{visible[:at]}{sign}{visible[at + 1 :]}"
+            spans = _restyled(spans, at, self._component("number"))
         return Strip(_segments(visible, spans))
 
     def _draw_changed(self) -> None:
@@ -340,6 +347,15 @@ class CanvasView(ScrollView, can_focus=True):
 
     def on_blur(self) -> None:
         self._draw_changed()
+
+
+def _restyled(spans: list[tuple[int, Style]], at: int, style: Style) -> list[tuple[int, Style]]:
+    """The spans with one character in the foreground of another style, and without its lines."""
+    i = bisect_right(spans, at, key=lambda span: span[0]) - 1
+    start, before = spans[i]
+    after = [] if i + 1 < len(spans) and spans[i + 1][0] == at + 1 else [(at + 1, before)]
+    own = before + Style(color=style.color, bold=False, underline=False)
+    return [*spans[:i], *([(start, before)] if start < at else []), (at, own), *after, *spans[i + 1 :]]
 
 
 def _segments(text: str, spans: list[tuple[int, Style]]) -> list[Segment]:
