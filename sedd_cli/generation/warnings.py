@@ -43,6 +43,12 @@ def sampling_warnings(checkpoint: Checkpoint, given: str | None) -> Iterator[str
         yield f"with the uniform process {given} is only approximately taken into account"
 
 
+def is_unlike(checkpoint: Checkpoint, text: str) -> bool:
+    """Whether a text is unlike what a checkpoint was trained on, as far as that can be told."""
+    ratio = ood_ratio(checkpoint, text)
+    return ratio is not None and ratio > FAR
+
+
 def ood_warning(checkpoint: Checkpoint, what: str, text: str) -> Iterator[str]:
     """Yield a warning if `text`, a "prompt" or "document", is unlike what the checkpoint was trained on."""
     ratio = ood_ratio(checkpoint, text)

@@ -1,9 +1,19 @@
-"""The checkpoint of a session: loaded in the background by the engine."""
+"""The checkpoint of a session: loaded in the background by the engine, switched, downloaded if need be."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sedd_cli.tui import messages
+from sedd_cli.tui.downloads import Downloads
 from sedd_cli.tui.engine import Engine
 from sedd_cli.tui.interface import Interface
 from sedd_cli.tui.session import EditingSession
+
+if TYPE_CHECKING:
+    from sedd_cli.models.checkpoint import Checkpoint
+
+MOST_COMPARED = 2000
+"""Characters of a document that are compared with what a checkpoint was trained on."""
 
 
 class CheckpointControl:
@@ -15,6 +25,10 @@ class CheckpointControl:
         """The stage of loading, or "no checkpoint"."""
         self._load_id = 0
         """Of the load that `status` belongs to."""
+        self._downloads = Downloads()
+        self._shown_progress = ""
+        self._compared: set[tuple[Path, Path | None]] = set()
+        """Folders of checkpoints, and the files that each was compared with."""
 
     @property
     def failed(self) -> bool:
@@ -41,6 +55,8 @@ class CheckpointControl:
             )
         for note in checkpoint.notes:
             self._ui.notify(note)
+        if self._session.document.path is not None and self._session.scene.draft.text:
+            self.compare(checkpoint, self._session.scene.draft.text[:MOST_COMPARED])
         self._ui.state_changed()
 
     def on_load_failed(self, message: messages.LoadFailed) -> None:
@@ -48,3 +64,69 @@ class CheckpointControl:
             self.status = "no checkpoint"
             self._ui.notify_error(message.error)
             self._ui.refresh_header()
+
+    def choose(self) -> None:
+        """Ask which checkpoint is to write, and load it; it is the settings' from then on."""
+        from sedd_cli.models.catalogue import checkpoints
+        from sedd_cli.models.names import DEFAULT_CHECKPOINT
+        from sedd_cli.tui.screens.checkpoint_dialog import CheckpointDialog
+
+        loaded = self._session.checkpoint
+
+        def on_choice(name: str | None) -> None:
+            settings, model = self._session.settings, None if name == DEFAULT_CHECKPOINT else name
+            if name is not None and model != settings.model:
+                self._ui.change_settings(settings.model_copy(update={"model": model}))
+            elif name is not None and self.failed:
+                self.load()
+
+        folder = None if loaded is None else loaded.folder
+        self._ui.ask(CheckpointDialog(lambda: checkpoints(Path.cwd()), folder, self._downloads), on_choice)
+
+    @property
+    def download_label(self) -> str:
+        """The download in the background in short, such as "sedd-small 37%"; "" if there is none."""
+        current = self._downloads.current
+        if current is None or not current.progress.running:
+            return ""
+        return f"{current.name.rpartition('/')[2]} {current.progress.percent}%"
+
+    def tick(self) -> None:
+        """Show how far the download in the background is; say when it ends."""
+        current = self._downloads.current
+        if (label := self.download_label) != self._shown_progress:
+            self._shown_progress = label
+            self._ui.refresh_header()
+        if current is None or self._downloads.watched:
+            return
+        if current.progress.phase == "done":
+            self._downloads.current = None
+            self._ui.notify(f"{current.name} is downloaded: {self._ui.key_of('session.checkpoint')} loads it.")
+        elif current.progress.error is not None:
+            self._downloads.current = None
+            self._ui.notify_error(current.progress.error)
+
+    def compare(self, checkpoint: "Checkpoint", text: str) -> None:
+        """Have a text compared with what a checkpoint was trained on: `OutOfDistribution` if it is unlike that.
+
+        Once for a checkpoint and a file.
+        """
+        pair = checkpoint.folder, self._session.path
+        if pair not in self._compared:
+            self._compared.add(pair)
+            self._engine.check_distribution(checkpoint, text)
+
+    def on_out_of_distribution(self, message: messages.OutOfDistribution) -> None:
+        checkpoint, key = message.checkpoint, self._ui.key_of("session.checkpoint")
+        if checkpoint is self._session.checkpoint:
+            self._ui.notify(unlike_message(checkpoint.name, checkpoint.subject, key), severity="warning")
+
+    def close(self, timeout: float) -> None:
+        """Stop a download, and wait up to `timeout` seconds for it to delete what is half done."""
+        self._downloads.close(timeout)
+
+
+def unlike_message(name: str, subject: str, key: str) -> str:
+    """`subject`: what the checkpoint's texts are, "text" where that is unknown; `key`: switches the checkpoint."""
+    trained_on = f"{name} was trained on{f' ({subject})' if subject != 'text' else ''}"
+    return f"This text is unlike what {trained_on}: what it writes may not fit. {key} switches the checkpoint."

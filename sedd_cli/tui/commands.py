@@ -80,6 +80,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("session.save", "s,ctrl+s", "files.save()", "save", "Save"),
         Command("session.save-as", "S", "files.save_as()", "", "Save as"),
         Command("session.export", "e", "files.export()", "export", "Export the run or a picture"),
+        Command("session.checkpoint", "k", "checkpoints.choose()", "checkpoint", "Switch or download a checkpoint"),
         Command("session.settings", "o,f2", "show_settings()", "settings", "Settings"),
         Command("session.help", "question_mark,f1", "show_help()", "help", "Help"),
         Command("session.palette", "ctrl+p", "app.action_command_palette()", "palette", "All commands by name"),

@@ -126,6 +126,40 @@ class Download:
         self._set(number, lambda progress: replace(progress, phase="done", done=progress.total))
 
 
+class Downloads:
+    """The download of a session, at most one at a time."""
+
+    def __init__(self) -> None:
+        self.current: Download | None = None
+        self.watched = False
+        """Whether a dialog shows it."""
+
+    @property
+    def running(self) -> bool:
+        return self.current is not None and self.current.progress.running
+
+    def ask(self, name: str) -> Download:
+        """Ask for a checkpoint; what was asked for or downloaded before is stopped."""
+        self.stop()
+        self.current = Download(name)
+        self.current.ask()
+        return self.current
+
+    def of(self, name: str) -> Progress | None:
+        """The progress of the current download if it is of this checkpoint."""
+        return self.current.progress if self.current is not None and self.current.name == name else None
+
+    def stop(self) -> None:
+        if self.current is not None:
+            self.current.stop()
+
+    def close(self, timeout: float) -> None:
+        """Stop, and wait up to `timeout` seconds until what is half done is deleted."""
+        self.stop()
+        if self.current is not None and self.current.thread is not None:
+            self.current.thread.join(timeout)
+
+
 def _grown(progress: Progress, count: int) -> Progress:
     # A connection that is resumed may count bytes again.
     done = max(0, min(progress.done + count, progress.total))

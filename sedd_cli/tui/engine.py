@@ -95,12 +95,12 @@ class Engine:
         self._alternatives_requests.append((branch, at, position))
         self._tasks.put(self._compute_alternatives)
 
-    def check_distribution(self, job: "Job") -> None:
-        """Post `OutOfDistribution` if what a job goes by is unlike what its checkpoint was trained on.
+    def check_distribution(self, checkpoint: "Checkpoint", text: str) -> None:
+        """Post `OutOfDistribution` if a text is unlike what a checkpoint was trained on.
 
         This waits for the run in progress, and begins again behind one that is started meanwhile.
         """
-        self._tasks.put(lambda: self._check_distribution(job))
+        self._tasks.put(lambda: self._check_distribution(checkpoint, text))
 
     def stop(self) -> None:
         """Stop the run after its current step; a comparison of lengths or candidates stops within it."""
@@ -218,15 +218,15 @@ class Engine:
         if self._cancel_token not in (None, self.run_id):
             raise Cancelled
 
-    def _check_distribution(self, job: "Job") -> None:
-        from sedd_cli.generation.warnings import job_ood_warning
+    def _check_distribution(self, checkpoint: "Checkpoint", text: str) -> None:
+        from sedd_cli.generation.warnings import is_unlike
 
         try:
             with self._cancellable(self.run_id):
-                for warning in job_ood_warning(job):
-                    self._post(messages.OutOfDistribution(warning))
+                if is_unlike(checkpoint, text):
+                    self._post(messages.OutOfDistribution(checkpoint))
         except Cancelled:
-            self.check_distribution(job)
+            self.check_distribution(checkpoint, text)
         except Exception as error:
             self._post(messages.Failed(self.run_id, _as_sedd_error(error)))
 

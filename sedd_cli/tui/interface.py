@@ -8,6 +8,7 @@ from textual.screen import ModalScreen
 
 from sedd_cli.errors import SeddError
 from sedd_cli.tui.page_layout import Address, Page
+from sedd_cli.tui.settings import Settings
 
 T = TypeVar("T")
 
@@ -57,6 +58,9 @@ class Interface(Protocol):
 
     def key_of(self, id: str) -> str:
         """The first key that a command is bound to."""
+
+    def change_settings(self, settings: Settings) -> None:
+        """Apply settings, and save them for the next session."""
 
     def copy(self, text: str) -> None:
         """Copy to the clipboard."""

@@ -47,6 +47,8 @@ AUTOSAVE_INTERVAL = 2.0
 """Seconds between checks of the file on disk and autosaves of unsaved work."""
 EXIT_TIMEOUT = 1.5
 """Seconds that closing the screen waits for the engine to finish its step."""
+DOWNLOAD_TIMEOUT = 0.5
+"""Seconds that it waits for a download to delete what is half done."""
 
 
 class MainScreen(Screen[None]):
@@ -113,6 +115,7 @@ class MainScreen(Screen[None]):
         self.autosave.offer()
 
     def on_unmount(self) -> None:
+        self.checkpoints.close(DOWNLOAD_TIMEOUT)
         self.engine.close(EXIT_TIMEOUT)
 
     def state_changed(self) -> None:
@@ -149,12 +152,13 @@ class MainScreen(Screen[None]):
         settings, status = self.settings, self.checkpoints.status
         title = title_of(self.session.checkpoint, status, self.scene, settings.sampler, settings.steps)
         _update_label(self.query_one("#title", Label), title)
-        _update_label(self.query_one("#file", Label), file_label(self.session))
+        _update_label(self.query_one("#file", Label), file_label(self.session, self.checkpoints.download_label))
 
     def refresh_inspector(self) -> None:
         self.query_one(Inspector).show(self.tokens.inspected() or inspector_hint(self.scene, self.key_of))
 
     def _on_frame(self) -> None:
+        self.checkpoints.tick()
         if self.runs.tick(time.monotonic()) or self._dirty:
             self.state_changed()
 
@@ -211,14 +215,17 @@ class MainScreen(Screen[None]):
         self.runs.on_failed(message)
 
     def on_out_of_distribution(self, message: messages.OutOfDistribution) -> None:
-        self.runs.on_out_of_distribution(message)
+        self.checkpoints.on_out_of_distribution(message)
 
     def on_alternatives_ready(self, message: messages.AlternativesReady) -> None:
         self.tokens.on_alternatives_ready(message)
 
     def toggle_heat(self) -> None:
         """Show or hide confidence as colour."""
-        self.app.apply_settings(self.settings.model_copy(update={"heat": not self.settings.heat}))  # type: ignore[attr-defined]
+        self.change_settings(self.settings.model_copy(update={"heat": not self.settings.heat}))
+
+    def change_settings(self, settings: Settings) -> None:
+        self.app.apply_settings(settings)  # type: ignore[attr-defined]
 
     def toggle_figures(self) -> None:
         self.query_one(Timeline).toggle_figures()
@@ -228,7 +235,7 @@ class MainScreen(Screen[None]):
 
         def on_result(settings: Settings | None) -> None:
             if settings is not None:
-                self.app.apply_settings(settings)  # type: ignore[attr-defined]
+                self.change_settings(settings)
 
         self.ask(SettingsScreen(self.settings), on_result)
 
@@ -295,7 +302,7 @@ class MainScreen(Screen[None]):
     def _check_keys(self) -> None:
         """Warn of bindings in the settings that name no command."""
         known = {*BY_ID, *(b.id for b in CanvasView.BINDINGS if isinstance(b, Binding)), "session.command"}
-        dialogs = {"dialog", "confirm", "choose", "settings", "help", "diff"}
+        dialogs = {"dialog", "confirm", "choose", "settings", "help", "diff", "checkpoint"}
         unknown = [id for id in self.settings.keys if id not in known and id.split(".")[0] not in dialogs]
         if unknown:
             self.notify(

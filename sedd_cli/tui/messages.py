@@ -80,9 +80,9 @@ class Failed(RunMessage):
 
 @dataclass
 class OutOfDistribution(Message):
-    """The text of a run is unlike what its checkpoint was trained on."""
+    """A text is unlike what a checkpoint was trained on."""
 
-    warning: str
+    checkpoint: "Checkpoint"
 
 
 @dataclass

@@ -53,8 +53,6 @@ class RunControl:
         self._started_from: Scene | None = None
         self._last_rows: tuple[int, int] = (-1, 0)
         """The seed of the last run, and the row after its last."""
-        self._distribution_checked: Checkpoint | None = None
-        """The checkpoint that the text was last compared with."""
 
     @property
     def _scene(self) -> Scene:
@@ -68,7 +66,8 @@ class RunControl:
         branch = self._scene.branch
         if self._session.checkpoint is None:
             failed = self._checkpoints.failed
-            self._ui.notify("There is no checkpoint." if failed else "The checkpoint is still loading.")
+            none = f"There is no checkpoint: {self._ui.key_of('session.checkpoint')} chooses one."
+            self._ui.notify(none if failed else "The checkpoint is still loading.")
         elif branch is None:
             self.start()
         elif self._scene.at == branch.last and not self._unfinished(branch):
@@ -233,9 +232,8 @@ class RunControl:
         self._session.add_run(self._scene, message.branches)
         self.compared, job = message.branches, message.branches[0].job
         self._last_rows = job.request.seed, job.request.rows.stop
-        if self._scene.draft.text and self._distribution_checked is not job.checkpoint:
-            self._distribution_checked = job.checkpoint
-            self._engine.check_distribution(job)
+        if self._scene.draft.text:
+            self._checkpoints.compare(job.checkpoint, job.context()[1])
         # A seed is used for one run, unless it is locked.
         self.seed = job.request.seed if self._session.settings.lock_seed else None
         self._ui.state_changed()
@@ -266,9 +264,6 @@ class RunControl:
         where = "shown" if shown else f"the first: {self._ui.key_of('branch.list')} lists them"
         self._ui.notify(ranking_message(best_first, [mark.original for mark in scene.draft.masked], where))
         self._ui.schedule_refresh()
-
-    def on_out_of_distribution(self, message: messages.OutOfDistribution) -> None:
-        self._ui.notify(f"{message.warning}.", severity="warning")
 
     def on_stopped(self, message: messages.Stopped) -> None:
         if message.run_id == self.active_run_id:

@@ -265,12 +265,12 @@ def _written_texts(branch: "Branch") -> str:
     return " … ".join(f'"{one_line(text if len(text) <= size else f"{text[: size - 1]}…")}"' for text in texts)
 
 
-def file_label(session: EditingSession) -> str:
-    """The file, whether it has unsaved changes, and the branch that is shown."""
+def file_label(session: EditingSession, download: str = "") -> str:
+    """The file, whether it has unsaved changes, and the branch that is shown; a download in the background first."""
     scene = session.scene
     branch = f"   branch {scene.current + 1}/{len(scene.branches)}" if scene.branches else ""
     name = session.path.name if session.path else "untitled"
-    return f"{name}{' *' if session.unsaved else ''}{branch}"
+    return f"{f'↓ {download}   ' if download else ''}{name}{' *' if session.unsaved else ''}{branch}"
 
 
 def title_of(checkpoint: "Checkpoint | None", load_status: str, scene: Scene, sampler: str, steps: int) -> str:
