@@ -20,6 +20,7 @@ from sedd_cli.tui.screens.dialog import Dialog, inert_content, stylesheet
 POLL = 0.1
 """Seconds between two looks at a download."""
 NAME_WIDTH, SIZE_WIDTH = 38, 5
+"""Cells of the columns of names, at most, and of numbers of parameters."""
 BAR = 20
 """Cells of the bar of a download."""
 Find = Callable[[], tuple[Sequence[Listed], SeddError | None]]
@@ -156,8 +157,8 @@ class CheckpointDialog(Dialog[str | None]):
 
     def _option(self, listed: Listed) -> Option:
         sign = "●" if listed.folder is not None and listed.folder == self._loaded else " "
-        name = shortened(listed.label, NAME_WIDTH)
-        row = f"{sign} {name.ljust(NAME_WIDTH)}  {listed.parameters.rjust(SIZE_WIDTH)}  "
+        width = max(12, min(NAME_WIDTH, self.size.width - SIZE_WIDTH - 10))
+        row = f"{sign} {shortened(listed.label, width).ljust(width)}  {listed.parameters.rjust(SIZE_WIDTH)}  "
         return Option(Content.assemble(inert_content(row), (inert_content(listed.about).plain, "dim")), id=listed.name)
 
 
