@@ -117,6 +117,10 @@ TEXT_HINTS = (
     *("text.mask", "text.tokens", "run.go", "text.edit", "text.undo", "session.save", "text.diff"),
     *_GENERAL,
 )
+CHANGED_HINTS = (
+    *("session.save", "text.diff", "text.undo", "text.mask", "text.tokens", "text.edit"),
+    *_GENERAL,
+)
 RUNNING_HINTS = ("run.pause", "run.back", "run.slower", "run.faster", "view.figures", *_GENERAL)
 STOPPED_HINTS = (
     *("run.pause", "run.back", "run.forth", "token.alternatives", "token.remask", "token.lock", "run.go"),
@@ -137,8 +141,9 @@ FILLED_HINTS = (
     *("token.alternatives", "run.again", "run.watch", "text.tokens", "token.remask", "text.undo"),
     *_GENERAL,
 )
-"""Ids of the commands in the footer: those that are always there; then those of an empty canvas, of a document, of a
-run that is written or played, that is stopped, that is done, of masked gaps, and of written ones."""
+"""Ids of the commands in the footer: those that are always there; then those of an empty canvas, of a document, of one
+that was changed, of a run that is written or played, that is stopped, that is done, of masked gaps, and of written
+ones."""
 BY_ID = {command.id: command for commands in COMMANDS.values() for command in commands}
 
 

@@ -8,6 +8,7 @@ from sedd_cli.text.draft import Draft, Mark, merge_adjacent
 from sedd_cli.text.formats import split_gaps
 from sedd_cli.text.gaps import Gap, Length, check_gaps, marker_gaps, parse_length
 from sedd_cli.tui import token_edits
+from sedd_cli.tui.gap_numbers import SIGNS, number_of
 from sedd_cli.tui.interface import Interface
 from sedd_cli.tui.page_layout import Address
 from sedd_cli.tui.run_control import RunControl
@@ -276,6 +277,23 @@ class DocumentActions:
                 return mark
         return None
 
+    @property
+    def _mark_in_hand(self) -> Mark | None:
+        """The gap that a verdict is on: at the cursor, else the next, else the first that awaits one."""
+        decided, cursor = self._decided_marks(), self._ui.canvas.cursor
+        marks = [mark for mark in self._scene.draft.marks if mark not in decided]
+        current = self._mark_at(cursor)
+        if current in marks:
+            return current
+        return next((m for m in marks if m.start >= cursor[0]), marks[0] if marks else None)
+
+    @property
+    def sign_in_hand(self) -> str:
+        """The number of the gap that a verdict is on, as the page shows it; "" where it shows none."""
+        mark = self._mark_in_hand
+        number = number_of(self._scene.draft, mark) if mark is not None and self._scene.run is None else 0
+        return SIGNS[number - 1] if number else ""
+
     def _decided_marks(self) -> list[Mark]:
         masked = self._scene.draft.masked
         return [masked[gap] for gap in self._scene.verdicts]
@@ -286,10 +304,7 @@ class DocumentActions:
             self._runs.stop()
             self._apply(scene.flattened if accept else Scene(scene.draft))
             return
-        marks = [mark for mark in scene.draft.marks if mark not in self._decided_marks()]
-        current = self._mark_at(self._ui.canvas.cursor)
-        mark = current if current in marks else next((m for m in marks if m.start >= self._ui.canvas.cursor[0]), None)
-        mark = mark or (marks[0] if marks else None)
+        mark = self._mark_in_hand
         if mark is None:
             self._ui.notify("There is no gap to accept or reject.")
         elif scene.branch is not None and mark.masked:

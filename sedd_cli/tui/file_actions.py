@@ -221,7 +221,7 @@ class FileActions:
     def _mark_saved(self, document: Document) -> None:
         self._session.mark_saved(document)
         self._autosave.discard()
-        self._ui.refresh_header()
+        self._ui.state_changed()
         moment = self._scene.moment
         if self._scene.run is not None and moment is not None and moment.masked:
             self._ui.notify("Not all is written: where N tokens are missing, the file has [[N]].", severity="warning")

@@ -136,10 +136,24 @@ class MainScreen(Screen[None]):
         canvas.editing = editing
         self.set_class(editing, "-editing")
         _update_label(self.query_one("#mode", Label), "EDIT" if editing else "COMMAND")
-        self.query_one(Hints).show(hints(self.scene, editing, self.runs.idle, self.key_of))
+        self.refresh_hints()
         self.refresh_timeline()
         self.refresh_header()
         self.refresh_inspector()
+
+    def refresh_hints(self) -> None:
+        document = self.document
+        found = hints(
+            *(self.scene, document.editing, self.runs.idle, self.key_of),
+            unsaved=self._text_unsaved,
+            sign=document.sign_in_hand,
+        )
+        self.query_one(Hints).show(found)
+
+    @property
+    def _text_unsaved(self) -> bool:
+        """Whether there is a text without a run to save: while one is written, that would take long to tell."""
+        return self.scene.branch is None and self.session.unsaved
 
     def refresh_timeline(self) -> None:
         runs = self.runs
@@ -155,7 +169,8 @@ class MainScreen(Screen[None]):
         _update_label(self.query_one("#file", Label), file_label(self.session, self.checkpoints.download_label))
 
     def refresh_inspector(self) -> None:
-        self.query_one(Inspector).show(self.tokens.inspected() or inspector_hint(self.scene, self.key_of))
+        hint = inspector_hint(self.scene, self.key_of, unsaved=self._text_unsaved)
+        self.query_one(Inspector).show(self.tokens.inspected() or hint)
 
     def _on_frame(self) -> None:
         self.checkpoints.tick()
@@ -183,6 +198,7 @@ class MainScreen(Screen[None]):
     def on_canvas_view_cursor_moved(self) -> None:
         self.tokens.ask_alternatives()
         self.refresh_inspector()
+        self.refresh_hints()
 
     def on_canvas_view_typed(self, message: CanvasView.Typed) -> None:
         self.document.type_text(message.text, message.erase)

@@ -11,9 +11,17 @@ KeyOf = Callable[[str], str]
 """The key that a command is bound to."""
 
 
-def hints(scene: Scene, editing: bool, paused: bool, key_of: KeyOf) -> list[Hint]:
-    """The commands of the foot line, with the keys as they are bound."""
+def hints(
+    scene: Scene, editing: bool, paused: bool, key_of: KeyOf, *, unsaved: bool = False, sign: str = ""
+) -> list[Hint]:
+    """The commands of the foot line, with the keys as they are bound.
+
+    `unsaved`: whether there is something to save; `sign`: the number of the gap that a verdict would be on.
+    """
     labels = {"run.pause": "play"} if paused else {}
+    labels |= {id: f"{BY_ID[id].label} {sign}" for id in ("text.accept", "text.reject") if sign}
+    if scene.branch is None and scene.draft.masked:
+        labels["text.reject"] = f"unmask {sign}".rstrip()
 
     def hints_of(*ids: str) -> list[Hint]:
         return [(key_of(id), labels.get(id, BY_ID[id].label), f"command('{id}')") for id in ids]
@@ -23,10 +31,10 @@ def hints(scene: Scene, editing: bool, paused: bool, key_of: KeyOf) -> list[Hint
         (help_,) = hints_of("session.help")
         # Letters are text here.
         return [("esc", "leaves edit mode", "leave_edit_mode"), ("^s", *save[1:]), ("F1", *help_[1:]), quit_]
-    return hints_of(*_ids(scene, paused), *commands.ALWAYS_HINTED)
+    return hints_of(*_ids(scene, paused, unsaved), *commands.ALWAYS_HINTED)
 
 
-def _ids(scene: Scene, paused: bool) -> tuple[str, ...]:
+def _ids(scene: Scene, paused: bool, unsaved: bool) -> tuple[str, ...]:
     """The commands that come next, most likely first."""
     if scene.branch is not None:
         if not paused:
@@ -38,17 +46,24 @@ def _ids(scene: Scene, paused: bool) -> tuple[str, ...]:
         return commands.FILLED_HINTS
     if scene.draft.marks:
         return commands.MASKED_HINTS
-    return commands.TEXT_HINTS if scene.draft.text else commands.EMPTY_HINTS
+    if not scene.draft.text:
+        return commands.EMPTY_HINTS
+    return commands.CHANGED_HINTS if unsaved else commands.TEXT_HINTS
 
 
-def inspector_hint(scene: Scene, key_of: KeyOf) -> str:
+def inspector_hint(scene: Scene, key_of: KeyOf, *, unsaved: bool = False) -> str:
     """What the token pane says where there is no token."""
+    if scene.infilling is not None and scene.branch is not None and scene.branch.finished:
+        verdict = f"{key_of('text.accept')} accepts what is new, {key_of('text.reject')} rejects it."
+        return f"{verdict}\n{key_of('branch.next')} shows another candidate."
     if scene.branch is not None:
         return "Move to a token to see\nits alternatives."
     if scene.draft.masked:
         return f"{key_of('run.go')} writes what is masked.\n{key_of('text.tokens')}: how many tokens."
     if scene.draft.marks:
         return f"{key_of('text.accept')} accepts, {key_of('text.reject')} rejects\nwhat was written."
+    if scene.draft.text and unsaved:
+        return f"{key_of('session.save')} saves the text as it is now.\n{key_of('text.diff')} shows what has changed."
     if scene.draft.text:
         return f"Select, then {key_of('text.mask')} masks.\n{key_of('run.go')} fills what is masked."
     return f"{key_of('run.go')} writes a text.\n{key_of('text.edit')} types a beginning first."

@@ -423,7 +423,10 @@ async def test_each_gap_is_accepted_or_rejected(opened: Opened) -> None:
         await seat.press("y")
         assert seat.app.clipboard == f"Once {first} a", "numbers are no text"
         seat.canvas.move_cursor((DOG, -1))
+        await seat.settle()
+        assert "accept ²" in seat.seen and "reject ²" in seat.seen
         await seat.press("x")
+        assert "accept ¹" in seat.seen and "accept ²" not in seat.seen
         assert "Once¹" in seat.seen and "little²" not in seat.seen
         assert dict(seat.scene.verdicts) == {1: "dog"}
         assert seat.scene.text == STORY.replace("upon", first)
@@ -440,6 +443,11 @@ async def test_each_gap_is_accepted_or_rejected(opened: Opened) -> None:
         assert not seat.scene.branches and len(seat.scene.draft.masked) == 2
         await seat.press("ctrl+r", "ctrl+r", "ctrl+r")
         assert seat.scene.text == STORY.replace("upon", first) and not seat.scene.draft.marks
+        # What to do next is said, until it is done.
+        await seat.press("i", "!", "escape")
+        assert "saves the text as it is now" in seat.seen
+        await seat.press("ctrl+s")
+        assert "saves the text as it is now" not in seat.seen and seat.file.read_text() == seat.scene.text
 
 
 @one_size
