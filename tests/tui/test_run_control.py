@@ -12,6 +12,7 @@ from textual.events import Key
 
 from sedd_cli import Checkpoint, Gap, generate, infill
 from sedd_cli.tui.messages import Loaded, Loading
+from sedd_cli.tui.screens.checkpoint_dialog import CheckpointDialog
 from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
 from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.widgets.timeline import Timeline
@@ -152,19 +153,29 @@ GERMAN = "Die Sitzung des Haushaltsausschusses wurde auf den kommenden Donnersta
 async def test_a_text_unlike_the_checkpoints_is_warned_of_once(opened: Opened) -> None:
     async with opened(GERMAN) as seat:
         await seat.loaded()
-        for told in (1, 0):
-            seat.told.clear()
-            await seat.rush("ctrl+right", "m")
-            await seat.go()
-            # This is answered after the check.
-            await seat.known()
-            assert sum("tinystories knows children's stories" in said for said in seat.told) == told
-            await seat.press("A")
+        # Before anything is written.
+        await seat.until(lambda: seat.told)
+        assert seat.told == [
+            "This text is unlike what tinystories was trained on (children's stories): what it writes may not fit. "
+            "k switches the checkpoint."
+        ]
+        await seat.rush("ctrl+right", "m")
+        await seat.go()
+        # This is answered after a check.
+        await seat.known()
+        assert sum("is unlike" in said for said in seat.told) == 1
     async with opened(STORY) as seat:
         await seat.rush("ctrl+right", "m")
         await seat.go()
         await seat.known()
-        assert not any("children's stories" in said for said in seat.told)
+        assert not any("is unlike" in said for said in seat.told)
+    async with opened(length=96) as seat:
+        await seat.loaded()
+        await seat.press("i")
+        await seat.write(GERMAN)
+        await seat.press("escape")
+        await seat.go()
+        await seat.until(lambda: any("is unlike" in said for said in seat.told))
 
 
 @one_size
@@ -385,7 +396,9 @@ async def test_a_fresh_seed_for_each_run_unless_it_is_locked(opened: Opened) -> 
 
 
 @one_size
-async def test_no_checkpoint_is_said(opened: Opened, tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_no_checkpoint_is_said_and_another_one_chosen(
+    opened: Opened, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     nothing = tmp_path_factory.mktemp("nothing")
     async with opened(STORY, model=str(nothing)) as seat:
         await seat.until(lambda: seat.main_screen.checkpoints.status == "no checkpoint")
@@ -393,7 +406,14 @@ async def test_no_checkpoint_is_said(opened: Opened, tmp_path_factory: pytest.Te
         lines = seat.told[0].splitlines()
         assert len(lines) == len(set(lines))
         await seat.press("ctrl+right", "m", "g")
-        assert seat.told[-1] == "There is no checkpoint." and len(seat.scene.draft.masked) == 1
+        assert seat.told[-1] == "There is no checkpoint: k chooses one." and len(seat.scene.draft.masked) == 1
+        await seat.press("k")
+        await seat.shown(CheckpointDialog)
+        await seat.until(lambda: "On this computer" in seat.seen)
+        await seat.press("enter")
+        await seat.loaded()
+        assert seat.session.checkpoint is not None and seat.session.checkpoint.name == "tinystories"
+        assert seat.app.settings.model is None and len(seat.scene.draft.masked) == 1
 
 
 @one_size
@@ -415,7 +435,7 @@ async def test_only_the_checkpoint_that_was_asked_for_last_is_on_the_desk(opened
         assert seat.main_screen.session.checkpoint is None and seat.title == "sedd  no checkpoint"
         assert len(seat.loads) == 1, "nothing was loaded that was not wanted any more"
         await seat.press("g")
-        assert seat.told[-1] == "There is no checkpoint." and not seat.scene.branches
+        assert seat.told[-1] == "There is no checkpoint: k chooses one." and not seat.scene.branches
         told = len(seat.told)
         await asked(seat, str(tmp_path), None)
         await seat.loaded()

@@ -84,6 +84,12 @@ class CheckpointDialog(Dialog[str | None]):
         options.highlighted = options.get_option_index(wanted) if wanted in self._listed else 1
         self._refused = str(error) if error is not None else ""
         self._look()
+        self.call_after_refresh(self._show_headings)
+
+    def _show_headings(self) -> None:
+        """Scroll back to the top if the highlighted one is in sight there: the list was lower when it was scrolled."""
+        if (self._list.highlighted or 0) < self._list.size.height:
+            self._list.scroll_home(animate=False)
 
     def on_option_list_option_highlighted(self) -> None:
         self._refused = ""
