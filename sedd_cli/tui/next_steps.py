@@ -20,7 +20,7 @@ def hints(
     """
     labels = {"run.pause": "play"} if paused else {}
     labels |= {id: f"{BY_ID[id].label} {sign}" for id in ("text.accept", "text.reject") if sign}
-    if scene.branch is None and scene.draft.masked:
+    if scene.branch is None and all(mark.masked for mark in scene.draft.marks):
         labels["text.reject"] = f"unmask {sign}".rstrip()
 
     def hints_of(*ids: str) -> list[Hint]:
