@@ -110,7 +110,7 @@ def bindings() -> list[BindingType]:
     ]
 
 
-_GENERAL = ("session.settings", "session.palette")
+_GENERAL = ("session.settings", "session.checkpoint", "session.palette")
 ALWAYS_HINTED = ("session.help", "session.quit")
 EMPTY_HINTS = ("run.go", "text.edit", *_GENERAL)
 TEXT_HINTS = (
