@@ -46,7 +46,7 @@ def signs(pieces: Sequence[Piece], visible: str) -> dict[int, str]:
     for piece in pieces:
         if CLASS not in piece.classes:
             continue
-        number = next((int(name[len(CLASS) :]) for name in piece.classes.split() if name.startswith(CLASS)), 0)
+        number = next(int(name[len(CLASS) :]) for name in piece.classes.split() if name.startswith(CLASS))
         at = piece.start + len(piece.text) - len(piece.text.lstrip(" "))
         if at and visible[at - 1] == " ":
             at -= 1
