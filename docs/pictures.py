@@ -96,7 +96,10 @@ async def branches(pilot: "Pilot[None]") -> None:
     screen = pilot.app.main_screen  # type: ignore[attr-defined]
     for choice in "14":
         await pilot.press("enter", choice, "g")
-        await until(pilot, lambda: screen.runs.active_run_id is None and not screen.runs.playing and screen.scene.branch.finished)
+        await until(
+            pilot,
+            lambda: screen.runs.active_run_id is None and not screen.runs.playing and screen.scene.branch.finished,
+        )
         screen.on_timeline_seek_requested(Timeline.SeekRequested(120))
         await pilot.press(*["right"] * 3)
         await until(pilot, lambda: screen.tokens.alternatives)

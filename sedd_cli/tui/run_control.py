@@ -140,9 +140,7 @@ class RunControl:
 
     def switch_branch(self, by: int) -> None:
         if len(self._scene.branches) < 2:
-            self._ui.notify(
-                "There is one branch: G writes another, and so does a change at an earlier moment."
-            )
+            self._ui.notify("There is one branch: G writes another, and so does a change at an earlier moment.")
             return
         self._session.switch_branch(self._scene.current + by)
         self._ui.state_changed()
