@@ -14,12 +14,23 @@ from torch import Tensor
 from sedd_cli.ranges import FROM_1, NOT_NEGATIVE, SHARE
 
 
+class TopTokens(NamedTuple):
+    """The likeliest tokens of n draws (n, k), best first, with the probability that the network gave each (n, k)."""
+
+    token: Tensor
+    probability: Tensor
+
+
 class Drawn(NamedTuple):
-    """Tokens (n,), the probability that the network gave each (n,), and its entropy in nats there (n,)."""
+    """Tokens (n,), the probability that the network gave each (n,), and its entropy in nats there (n,).
+
+    `top`: the likeliest ones, if they were asked for.
+    """
 
     token: Tensor
     probability: Tensor
     entropy: Tensor
+    top: TopTokens | None = None
 
 
 Exclusion = tuple[tuple[int, ...], tuple[int, ...]]
@@ -112,12 +123,14 @@ def invert(weights: Tensor, u: Tensor) -> Tensor:
     return torch.searchsorted(cumulative, torch.minimum(u[:, None] * total, below), right=True).squeeze(-1)
 
 
-def draw(logits: Tensor, u: Tensor, logits_processor: LogitsProcessor, position: Tensor | None = None) -> Drawn:
+def draw(
+    logits: Tensor, u: Tensor, logits_processor: LogitsProcessor, position: Tensor | None = None, num_top: int = 0
+) -> Drawn:
     """Draw one token a row from `softmax(logits_processor.apply(logits))` by inversion of u: (n, V), (n,) -> (n,).
 
-    `position` (n,): where on their canvas they stand.
+    `position` (n,): where on their canvas they stand; `num_top`: how many of the likeliest tokens to report.
 
-    Probability and entropy are those of `softmax(logits)`, before any processing.
+    Probabilities and entropy are those of `softmax(logits)`, before any processing.
     """
     # MPS has no float64.
     exact = (logits.cpu() if logits.device.type == "mps" else logits).double()
@@ -126,4 +139,6 @@ def draw(logits: Tensor, u: Tensor, logits_processor: LogitsProcessor, position:
     weights = conditional if shaped is exact else shaped.softmax(-1)
     token = invert(weights, u.to(weights.device))
     probability = conditional.gather(-1, token[:, None]).squeeze(-1)
-    return Drawn(token, probability, torch.special.entr(conditional).sum(-1))
+    best = conditional.topk(min(num_top, conditional.shape[-1]), -1) if num_top else None
+    top = TopTokens(best.indices, best.values) if best is not None else None
+    return Drawn(token, probability, torch.special.entr(conditional).sum(-1), top)

@@ -1,8 +1,9 @@
-"""The likeliest tokens of one position, from one network call."""
+"""The law of the token at one position, from one network call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
 from sedd_cli.diffusion.processes import Uniform
 from sedd_cli.diffusion.samplers import State
@@ -14,13 +15,15 @@ from sedd_cli.models.checkpoint import Checkpoint
 class Alternatives:
     """The likeliest tokens of a position, best first, with their probabilities; `entropy` of the whole law, in nats.
 
-    `current`: the probability of the token at the position, None for MASK.
+    `current`: the probability of the token at the position, None for MASK. `law` (V,) float32: the probability of
+    every token by its id, 0 for MASK.
     """
 
     tokens: list[int]
     probability: list[float]
     entropy: float
     current: float | None
+    law: Tensor = field(compare=False, repr=False)
 
 
 def alternatives(checkpoint: Checkpoint, state: State, position: int, count: int = 20) -> Alternatives:
@@ -48,9 +51,12 @@ def alternatives(checkpoint: Checkpoint, state: State, position: int, count: int
     else:
         p = log_score[0].softmax(-1)
     best = p.topk(min(count, len(p)))
+    ids = process.state_of(torch.arange(len(p), device="cpu"))
+    law = torch.zeros(int(ids.max()) + 1, dtype=torch.float32, device="cpu").index_copy(0, ids, p.float())
     return Alternatives(
         process.state_of(best.indices).tolist(),
         best.values.tolist(),
         float(torch.special.entr(p).sum()),
         None if int(current) == process.mask_id else float(p[process.column_of(current)]),
+        law,
     )

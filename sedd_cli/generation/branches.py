@@ -19,6 +19,8 @@ from sedd_cli.generation.job import Job
 from sedd_cli.generation.trace import Tracer
 
 T = TypeVar("T")
+NUM_TOP = 3
+"""How many of the likeliest tokens are known of each draw: the one that was written, most often, and two it beat."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Branch:
     @classmethod
     def begin(cls, job: Job, number: int) -> "Branch":
         """Start text `number` of a job, before its first network call."""
-        states = tuple(job.start(row) for row in job.rows_of(number))
+        states = tuple(replace(job.start(row), num_top=NUM_TOP) for row in job.rows_of(number))
         unknown = tuple(torch.full((len(s.ids),), torch.nan, dtype=torch.float64, device="cpu") for s in states)
         never = tuple(torch.full((len(s.ids),), -1, device="cpu") for s in states)
         return cls(job, number, [Moment(states, unknown, never, _masked(job, states))])

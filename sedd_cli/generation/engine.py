@@ -6,6 +6,7 @@ from typing import Literal, Unpack
 
 from torch import Tensor
 
+from sedd_cli.diffusion.draws import TopTokens
 from sedd_cli.diffusion.samplers import Change, Sampler, State, make_sampler
 from sedd_cli.generation.defaults import request_of
 from sedd_cli.generation.options import SamplingKeywords
@@ -21,7 +22,8 @@ class Step:
 
     `step` counts from 1; of a run of n steps, n + 1 is the denoising step. `t` and `sigma` are where the network
     ran, `ids` (L,) the canvas after it. `changed` (k,) are the positions written, with the `probability` (k,) that
-    the network gave each token and the `entropy` (k,) in nats of the choice. `nfe`: calls of this row so far.
+    the network gave each token and the `entropy` (k,) in nats of the choice. `nfe`: calls of this row so far. `top`
+    (k, n): the likeliest tokens there, for a state that asks for them.
     `state` is all that the rest of the row depends on: keep it to go back (`Run.resume`).
     """
 
@@ -34,6 +36,7 @@ class Step:
     entropy: Tensor
     nfe: int
     state: State
+    top: TopTokens | None = None
 
     @property
     def ids(self) -> Tensor:
@@ -199,6 +202,7 @@ def _step(state: State, change: Change, nfe: int) -> Step:
         entropy=change.entropy,
         nfe=nfe,
         state=state,
+        top=change.top,
     )
 
 

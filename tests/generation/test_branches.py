@@ -236,6 +236,7 @@ def test_alternatives_are_the_law_that_the_network_gives(built_in: Checkpoint) -
         law = built_in.model.log_score(x[None], sigma)[0, position, :tokens].detach().double().softmax(-1)
         found = alternatives(built_in, state, position, count=tokens)
         assert sum(found.probability) == pytest.approx(1) and sorted(found.tokens) == list(range(tokens))
+        assert found.law[found.tokens].tolist() == pytest.approx(found.probability, rel=1e-6)
         assert found.probability == sorted(found.probability, reverse=True)
         torch.testing.assert_close(torch.tensor(found.probability).double(), law[found.tokens], rtol=1e-3, atol=1e-7)
         assert found.entropy == pytest.approx(float(torch.special.entr(law).sum()), rel=1e-4)
@@ -250,15 +251,19 @@ def test_alternatives_are_the_law_that_the_network_gives(built_in: Checkpoint) -
     assert len(few.tokens) == len(few.probability) == 5 and few.entropy == alternatives(built_in, state, 0).entropy
 
 
-def test_the_token_that_was_written_had_the_probability_that_is_told(built_in: Checkpoint) -> None:
-    """Before the step that wrote it, at temperature 1."""
-    branch = carried(begun(built_in))
+@pytest.mark.parametrize("options", [{}, {"order": "confidence"}, {"temperature": 0.5}], ids=str)
+def test_a_step_tells_the_law_that_its_tokens_were_drawn_from(built_in: Checkpoint, options: dict[str, Any]) -> None:
+    """The probabilities that the network gave, whatever the settings make of them."""
+    branch = carried(begun(built_in, **options))
     step = branch.moments[3].step
-    assert step is not None
+    assert step is not None and step.top is not None
     position, probability = int(step.changed[0]), float(step.probability[0])
-    found = alternatives(built_in, branch.moments[2].states[0], position, count=built_in.config.tokens)
-    token = int(step.ids[position])
-    assert found.probability[found.tokens.index(token)] == pytest.approx(probability, rel=1e-4)
+    found = alternatives(built_in, branch.moments[2].states[0], position)
+    assert float(found.law[int(step.ids[position])]) == pytest.approx(probability, rel=1e-4)
+    assert step.top.token[0].tolist() == found.tokens[:3]
+    assert step.top.probability[0].tolist() == pytest.approx(found.probability[:3], rel=1e-4)
+    watched, plain = ids(branch), generate(built_in, **OPTIONS | options)[0].ids.tolist()
+    assert watched == plain, "telling it changes no draw"
 
 
 def test_alternatives_of_a_time_conditioned_network_are_its_scores(built_in: Checkpoint) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.draws import LogitsProcessor, draw
+from sedd_cli.diffusion.draws import LogitsProcessor, TopTokens, draw
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing, Causal, StateSpace
 from sedd_cli.diffusion.randomness import REMASK, START, uniforms
@@ -24,14 +24,23 @@ class Call:
         self.probability = torch.zeros(self.ids.shape, dtype=torch.float64, device="cpu")
         self.entropy = torch.zeros(self.ids.shape, dtype=torch.float64, device="cpu")
         self._token_uniform = torch.stack([s.token_uniform for s in states])
+        self._num_top = max(s.num_top for s in states)
+        shape = (*self.ids.shape, self._num_top)
+        self._top = TopTokens(
+            torch.zeros(shape, dtype=torch.int64, device="cpu"), torch.zeros(shape, dtype=torch.float64, device="cpu")
+        )
 
     def write(self, scored: Scored, logits_processor: LogitsProcessor) -> None:
         """Draw a token for every position of a chunk and write it."""
         at = (scored.row, scored.position)
-        drawn = draw(scored.log_score, self._token_uniform[at], logits_processor, scored.position)
+        drawn = draw(scored.log_score, self._token_uniform[at], logits_processor, scored.position, self._num_top)
         self.ids[at] = self.space.state_of(drawn.token.cpu())
         self.probability[at] = drawn.probability.cpu()
         self.entropy[at] = drawn.entropy.cpu()
+        if drawn.top is not None:
+            count = drawn.top.token.shape[-1]
+            self._top.token[..., :count][at] = self.space.state_of(drawn.top.token.cpu())
+            self._top.probability[..., :count][at] = drawn.top.probability.cpu()
         self.written[at] = True
 
     def keep(self, chosen: Tensor) -> None:
@@ -42,7 +51,9 @@ class Call:
 
     def change(self, row: int, step: int, t: float, sigma: float) -> Change:
         positions = self.written[row].nonzero().squeeze(-1)
-        return Change(step, t, sigma, positions, self.probability[row, positions], self.entropy[row, positions])
+        at = (row, positions)
+        top = TopTokens(self._top.token[at], self._top.probability[at]) if self._num_top else None
+        return Change(step, t, sigma, positions, self.probability[at], self.entropy[at], top)
 
 
 def select(scored: Scored, chosen: Tensor) -> Scored:

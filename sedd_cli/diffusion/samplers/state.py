@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from sedd_cli.diffusion.draws import TopTokens
 from sedd_cli.diffusion.network import Network
 
 
@@ -37,10 +38,15 @@ class State:
     """Gibbs updates made."""
     block: int = 0
     """The block that is being written; `step`, `reached` and `corrections` are those of its run."""
+    num_top: int = 0
+    """How many of the likeliest tokens each call reports beside every one that it writes; changes no draw."""
 
 
 class Change(NamedTuple):
-    """The effect of one network call on one canvas: its step, time and noise; positions written, (k,) each."""
+    """The effect of one network call on one canvas: its step, time and noise; positions written, (k,) each.
+
+    `top` (k, num_top): the likeliest tokens there, if the state asks for them.
+    """
 
     step: int
     t: float
@@ -48,6 +54,7 @@ class Change(NamedTuple):
     positions: Tensor
     probability: Tensor
     entropy: Tensor
+    top: TopTokens | None = None
 
 
 class Sampler(ABC):
