@@ -94,8 +94,8 @@ async def branches(pilot: "Pilot[None]") -> None:
     """The list of branches after another token was chosen, and later one more."""
     await a_run(pilot)
     screen = pilot.app.main_screen  # type: ignore[attr-defined]
-    for choice in "14":
-        await pilot.press("enter", choice, "g")
+    for choice in (1, 4):
+        await pilot.press("enter", *["down"] * (choice - 1), "enter", "g")
         await until(
             pilot,
             lambda: screen.runs.active_run_id is None and not screen.runs.playing and screen.scene.branch.finished,

@@ -34,7 +34,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("run.watch", "w", "runs.watch()", "watch again", "Watch it again from the first moment"),
         Command("branch.next", "n", "runs.switch_branch(1)", "next", "Next candidate or branch"),
         Command("branch.previous", "N", "runs.switch_branch(-1)", "", "Previous candidate or branch"),
-        Command("branch.list", "b", "runs.list_branches()", "", "List the branches"),
+        Command("branch.list", "b", "list_branches()", "", "The branches and candidates: arrows show one"),
         Command(
             "view.figures", "equals_sign", "toggle_figures()", "figures", "Show or hide step, time, calls and bound"
         ),

@@ -236,6 +236,7 @@ class Engine:
         except IndexError:
             return
         from sedd_cli.generation.alternatives import alternatives
+        from sedd_cli.text.vocabulary import vocabulary_of
 
         branch, at, (canvas, position) = request
         try:
@@ -244,6 +245,8 @@ class Engine:
             self._post(messages.Failed(self.run_id, _as_sedd_error(error)))
         else:
             self._post(messages.AlternativesReady(branch, at, (canvas, position), result))
+            # Whoever asks for these may search next: of a large vocabulary, making ready for that takes 0.3 s once.
+            vocabulary_of(branch.job.checkpoint.tokenizer, len(result.law))
 
 
 def load_and_freeze(model: str | None, device: str) -> "Checkpoint":

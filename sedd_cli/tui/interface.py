@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from textual.geometry import Region
 from textual.notifications import SeverityLevel
 from textual.screen import ModalScreen
 
@@ -26,6 +27,9 @@ class Canvas(Protocol):
 
     def move_cursor(self, cursor: Address, anchor: Address | None = None) -> None:
         """Move the cursor, set the selection's anchor (None: no selection), and scroll to the cursor."""
+
+    def cursor_region(self) -> Region:
+        """The cells of the terminal that the token or character under the cursor takes."""
 
     def remember_place(self) -> Callable[[], None]:
         """Returns what brings back the cursor, the selection and the rows as they are now."""

@@ -27,7 +27,7 @@ from sedd_cli.tui.commands import BY_ID, COMMANDS, EDIT_MODE, Command, bindings,
 from sedd_cli.tui.document_actions import DocumentActions
 from sedd_cli.tui.engine import Engine, LoadCheckpoint
 from sedd_cli.tui.file_actions import FileActions
-from sedd_cli.tui.next_steps import hints, inspector_hint
+from sedd_cli.tui.next_steps import branches_hint, hints, inspector_hint
 from sedd_cli.tui.page_layout import Page
 from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.run_control import FRAMES_PER_SECOND, RunControl
@@ -36,6 +36,7 @@ from sedd_cli.tui.session import EditingSession
 from sedd_cli.tui.settings import Settings
 from sedd_cli.tui.style import PageBuilder, file_label, timeline_state, title_of
 from sedd_cli.tui.token_actions import TokenActions
+from sedd_cli.tui.widgets.branches_pane import BranchesPane
 from sedd_cli.tui.widgets.canvas_view import CanvasView
 from sedd_cli.tui.widgets.hints import Hints
 from sedd_cli.tui.widgets.inspector import Inspector
@@ -43,6 +44,8 @@ from sedd_cli.tui.widgets.timeline import Timeline
 
 T = TypeVar("T")
 
+BRANCHES_INTERVAL = 0.5
+"""Seconds between updates of the column of branches during a run."""
 AUTOSAVE_INTERVAL = 2.0
 """Seconds between checks of the file on disk and autosaves of unsaved work."""
 EXIT_TIMEOUT = 1.5
@@ -55,7 +58,7 @@ class MainScreen(Screen[None]):
     """Its parts change the state and call `state_changed`; the `refresh_*` methods draw it and change nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings()
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012 - Textual types it so
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide"), (140, "-columns")]  # noqa: RUF012 - Textual types it so
     VERTICAL_BREAKPOINTS = [(0, "-low"), (12, "-high")]  # noqa: RUF012 - Textual types it so
     AUTO_FOCUS = "#canvas"
     # The canvas view implements its own selection.
@@ -82,6 +85,7 @@ class MainScreen(Screen[None]):
         with Container(id="body"):
             yield CanvasView(Page(self.scene.draft.text, [], [], 80), id="canvas")
             yield Inspector(id="inspector")
+            yield BranchesPane(id="branches")
         yield Timeline(id="timeline")
         with Horizontal(id="foot"):
             yield Label("COMMAND", id="mode", markup=False)
@@ -104,6 +108,8 @@ class MainScreen(Screen[None]):
         self.query_one(Inspector).border_title = "token"
         self.refresh_view()
         self.set_interval(1 / FRAMES_PER_SECOND, self._on_frame)
+        # What is written changes with every step; to read it along, twice a second is enough.
+        self.set_interval(BRANCHES_INTERVAL, self.refresh_branches)
         self.set_interval(AUTOSAVE_INTERVAL, self.autosave.check)
         self.call_after_refresh(self.checkpoints.load)
         for name in ("SIGHUP", "SIGTERM"):
@@ -120,7 +126,7 @@ class MainScreen(Screen[None]):
 
     def state_changed(self) -> None:
         """Show the state as it is now, and ask the engine for what it needs."""
-        self.tokens.ask_alternatives()
+        self.tokens.follow()
         self.refresh_view()
 
     def schedule_refresh(self) -> None:
@@ -140,6 +146,8 @@ class MainScreen(Screen[None]):
         self.refresh_timeline()
         self.refresh_header()
         self.refresh_inspector()
+        if not self.runs.playing:
+            self.refresh_branches()
 
     def refresh_hints(self) -> None:
         document = self.document
@@ -172,6 +180,20 @@ class MainScreen(Screen[None]):
         hint = inspector_hint(self.scene, self.key_of, unsaved=self._text_unsaved)
         self.query_one(Inspector).show(self.tokens.inspected() or hint)
 
+    def refresh_branches(self) -> None:
+        """Show the column of branches, where there is room for one."""
+        pane = self.query_one(BranchesPane)
+        if pane.display:
+            pane.show(self.runs.entries.of(self.scene), self.scene.current, branches_hint(self.scene, self.key_of))
+
+    def list_branches(self) -> None:
+        """Go to the column of branches; where there is no room for one, list them."""
+        pane = self.query_one(BranchesPane)
+        if self.scene.branches and pane.display:
+            pane.focus()
+        else:
+            self.runs.list_branches()
+
     def _on_frame(self) -> None:
         self.checkpoints.tick()
         if self.runs.tick(time.monotonic()) or self._dirty:
@@ -196,12 +218,22 @@ class MainScreen(Screen[None]):
             self.refresh_view()
 
     def on_canvas_view_cursor_moved(self) -> None:
-        self.tokens.ask_alternatives()
+        self.tokens.follow()
         self.refresh_inspector()
         self.refresh_hints()
 
     def on_canvas_view_typed(self, message: CanvasView.Typed) -> None:
         self.document.type_text(message.text, message.erase)
+
+    def on_branches_pane_chosen(self, message: BranchesPane.Chosen) -> None:
+        self.runs.show_branch(message.index)
+
+    def on_branches_pane_left(self) -> None:
+        self.canvas.focus()
+
+    def on_resize(self) -> None:
+        # The style sheet decides after it whether the column is shown.
+        self.call_after_refresh(self.refresh_branches)
 
     def on_timeline_seek_requested(self, message: Timeline.SeekRequested) -> None:
         self.runs.seek(message.at)
@@ -244,7 +276,10 @@ class MainScreen(Screen[None]):
         self.app.apply_settings(settings)  # type: ignore[attr-defined]
 
     def toggle_figures(self) -> None:
-        self.query_one(Timeline).toggle_figures()
+        timeline = self.query_one(Timeline)
+        timeline.toggle_figures()
+        self.query_one(Inspector).detailed = timeline.detailed
+        self.refresh_inspector()
 
     def show_settings(self) -> None:
         from sedd_cli.tui.screens.settings import SettingsScreen

@@ -67,3 +67,12 @@ def inspector_hint(scene: Scene, key_of: KeyOf, *, unsaved: bool = False) -> str
     if scene.draft.text:
         return f"Select, then {key_of('text.mask')} masks.\n{key_of('run.go')} fills what is masked."
     return f"{key_of('run.go')} writes a text.\n{key_of('text.edit')} types a beginning first."
+
+
+def branches_hint(scene: Scene, key_of: KeyOf) -> str:
+    """What the column of branches says below them."""
+    if not scene.branches:
+        return "What is written stands here too: candidates, and branches after a change of yours."
+    if len(scene.branches) == 1:
+        return f"{key_of('run.again')} writes another."
+    return f"{key_of('branch.list')}, then ↑ ↓ show one."

@@ -4,18 +4,17 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from sedd_cli.text.formats import keep_lines
 from sedd_cli.tui import messages
+from sedd_cli.tui.branch_entries import BranchEntries
 from sedd_cli.tui.checkpoint_control import CheckpointControl
 from sedd_cli.tui.engine import Engine
 from sedd_cli.tui.interface import Interface
 from sedd_cli.tui.scene import Scene
-from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
+from sedd_cli.tui.screens.branches_dialog import BranchesDialog
 from sedd_cli.tui.session import EditingSession
 from sedd_cli.tui.settings import SAMPLING, Settings
-from sedd_cli.tui.style import branch_name, ranking_message
+from sedd_cli.tui.style import ranking_message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +44,7 @@ class RunControl:
         """The branch that the run in progress advances."""
         self.compared: Sequence[Branch] = ()
         """The candidates that the run in progress compares at its end."""
+        self.entries = BranchEntries()
         self.speed: float | None = None
         self.seconds_per_call = 0.0
         """Duration of a network call, smoothed."""
@@ -145,18 +145,31 @@ class RunControl:
         self._session.switch_branch(self._scene.current + by)
         self._ui.state_changed()
 
+    def show_branch(self, number: int) -> None:
+        """Show a branch at its last moment."""
+        self._session.switch_branch(number)
+        self._ui.state_changed()
+
     def list_branches(self) -> None:
         if not self._scene.branches:
             self._ui.notify("There is no branch yet: g writes one.")
             return
-        options = [Text(branch_name(branch)) for branch in self._scene.branches]
+        shown, at = self._scene.branch, self._scene.at
+        current, branches = self._scene.current, self._scene.branches
+        go_back = self._ui.canvas.remember_place()
+
+        def preview(number: int) -> None:
+            # The run may have put the branches in another order meanwhile.
+            branch = branches[number]
+            self._session.show(branch, at if branch is shown else branch.last)
+            self._ui.state_changed()
 
         def on_choice(number: int | None) -> None:
-            if number is not None:
-                self._session.switch_branch(number)
-                self._ui.state_changed()
+            preview(current if number is None else number)
+            if number in (None, current):
+                go_back()
 
-        self._ui.ask(ChoiceDialog("Branches", options, self._scene.current, "enter shows it · esc closes"), on_choice)
+        self._ui.ask(BranchesDialog(self.entries.of(self._scene), current, preview), on_choice)
 
     def stop(self) -> None:
         """Stop the engine and the playback; all moments stay."""

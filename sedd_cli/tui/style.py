@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.ranges import counted
-from sedd_cli.render.inert import one_line
 from sedd_cli.render.labels import network_label, step_label
 from sedd_cli.text.draft import Draft
 from sedd_cli.text.line_ends import newline_of
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 MASK = " ▒▒▒"
 MAX_MASKS = 1024
 """Maximum number of MASKs shown for a gap that is not being written."""
-MAX_NAME = 48
-"""Characters of what a branch writes that its name shows, all gaps together."""
 END_OF_TEXT_SIGN = "¶"
 PARTIAL_CHARACTER_SIGN = "◌"
 """Stands for bytes of an incomplete character."""
@@ -218,21 +215,6 @@ def _step_label(branch: "Branch", step: "Step") -> str:
     return step_label(step.step, request.steps, request.sampler, branch.job.sampler_of(step.row).num_updates)
 
 
-def branch_name(branch: "Branch") -> str:
-    """A branch in the list of them: what it writes, how well that fits, and how it came about."""
-    parts = [_written_texts(branch)] if branch.job.checkpoint.tokenizer else []
-    if branch.nats is not None:
-        parts.append(f"{branch.nats:.1f} nats")
-    parts.append(f"candidate {branch.number - branch.job.request.rows.start + 1}")
-    edits = [moment.edit for moment in branch.moments if moment.edit]
-    if edits:
-        parts.append(", ".join(edits[-3:]))
-    if branch.parent is not None:
-        parts.append(f"from moment {branch.forked_at}")
-    left = branch.calls_left(branch.last)
-    return " · ".join([*parts, f"{counted(left, 'call')} to go"] if left else parts)
-
-
 def texts_of(branch: "Branch") -> list[str]:
     """What a branch writes: each gap of a document, or the text of a canvas behind its prompt."""
     from sedd_cli.generation.engine import Run
@@ -256,13 +238,6 @@ def ranking_message(branches: Sequence["Branch"], originals: Sequence[str], wher
         return f"All {count} candidates write the same{', which is what stood there' if as_before else ''}."
     message = f"The best of {count} candidates is {where}."
     return f"{message} It is what stood there." if as_before else message
-
-
-def _written_texts(branch: "Branch") -> str:
-    """What a branch writes, shortened."""
-    texts = [text.strip() for text in texts_of(branch)]
-    size = max(12, MAX_NAME // max(1, len(texts)))
-    return " … ".join(f'"{one_line(text if len(text) <= size else f"{text[: size - 1]}…")}"' for text in texts)
 
 
 def file_label(session: EditingSession, download: str = "") -> str:

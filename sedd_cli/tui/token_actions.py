@@ -1,24 +1,26 @@
 """Commands on tokens: inspect, choose, lock, remask. An edit at a moment forks the branch there."""
 
+import time
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
+from sedd_cli.text.vocabulary import vocabulary_of
 from sedd_cli.tui import messages, token_edits
 from sedd_cli.tui.engine import Engine
 from sedd_cli.tui.interface import Interface
 from sedd_cli.tui.page_layout import Address, Page
 from sedd_cli.tui.run_control import RunControl
 from sedd_cli.tui.scene import Scene
-from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
 from sedd_cli.tui.screens.input_dialog import InputDialog
+from sedd_cli.tui.screens.token_chooser import TokenChooser
 from sedd_cli.tui.session import EditingSession
-from sedd_cli.tui.widgets.inspector import InspectedToken, token_label
+from sedd_cli.tui.widgets.inspector import InspectedToken, LatestToken
 
 if TYPE_CHECKING:
     from sedd_cli.generation.alternatives import Alternatives
     from sedd_cli.generation.branches import Branch
 
+LATEST_FOR = 0.3
+"""Seconds for which the latest word of a run is shown at least: as fast as words come, nobody reads them."""
 NOT_REMASKED = "That is locked (l unlocks it), or MASK already."
 
 
@@ -30,6 +32,10 @@ class TokenActions:
         self._alternatives: Alternatives | None = None
         self._asked: tuple[Branch, int, token_edits.TokenPosition] | None = None
         """The branch, moment and position whose alternatives are known or asked for."""
+        self._choosing = False
+        """Whether the user waits for them to choose one."""
+        self._latest: LatestToken | None = None
+        self._latest_since = 0.0
 
     @property
     def _scene(self) -> Scene:
@@ -48,20 +54,32 @@ class TokenActions:
         at = self._at_cursor
         return self._alternatives if at is not None and at == self._asked else None
 
-    def ask_alternatives(self) -> None:
-        """Ask the engine for the alternatives of the token under the cursor, unless a run is being played."""
+    def follow(self) -> None:
+        """Ask the engine for the alternatives of the token under the cursor; of a run being played, note the latest."""
+        if self._runs.playing:
+            now = time.monotonic()
+            if now - self._latest_since >= LATEST_FOR and (latest := latest_token(self._scene)):
+                self._latest, self._latest_since = latest, now
+            return
+        self._latest, self._latest_since = None, 0.0
         at = self._at_cursor
-        if at is not None and at != self._asked and not self._runs.playing:
-            self._asked, self._alternatives = at, None
-            self._engine.request_alternatives(*at)
+        if at != self._asked:
+            self._choosing = False
+            if at is not None:
+                self._asked, self._alternatives = at, None
+                self._engine.request_alternatives(*at)
 
     def on_alternatives_ready(self, message: messages.AlternativesReady) -> None:
         if self._asked == (message.branch, message.at, message.position):
             self._alternatives = message.alternatives
             self._ui.refresh_inspector()
+            if self._choosing:
+                self.choose()
 
-    def inspected(self) -> InspectedToken | None:
-        """The token under the cursor; None where there is text."""
+    def inspected(self) -> InspectedToken | LatestToken | None:
+        """The token under the cursor, or the latest of a run being played; None where there is text."""
+        if self._latest is not None:
+            return self._latest
         scene, at = self._scene, self._at_cursor
         if at is None or scene.moment is None:
             return None
@@ -121,25 +139,28 @@ class TokenActions:
             self._apply(token_edits.toggle_lock(self._scene, positions), "MASK cannot be locked.")
 
     def choose(self) -> None:
-        """Choose among the alternatives of the token under the cursor."""
+        """Choose what stands at the cursor: an alternative, any token, or a word of one's own."""
+        if self._at_cursor is None:
+            self._ui.notify("Move to a token first.")
+            return
+        if self._runs.playing:
+            self._runs.stop()
+            self._ui.state_changed()
         scene, at, alternatives = self._scene, self._at_cursor, self.alternatives
+        # A network call away: the list opens when they are there.
+        self._choosing = alternatives is None
         if at is None or alternatives is None:
-            self._ui.notify("Move to a token first." if at is None else "Its alternatives are not known yet.")
             return
         branch, _, position = at
-        excluded = scene.excluded_at(*position)
-        allowed = [
-            (token, p)
-            for token, p in zip(alternatives.tokens, alternatives.probability, strict=True)
-            if token not in excluded
-        ]
-        options = [Text(f"{p:.3f}  {token_label(branch.job.checkpoint.tokenizer, token)}") for token, p in allowed]
+        law = alternatives.law.tolist()
+        vocabulary = vocabulary_of(branch.job.checkpoint.tokenizer, len(law))
 
-        def on_choice(i: int | None) -> None:
-            if i is not None:
-                self._apply(token_edits.choose(scene, position, allowed[i][0]), "")
+        def on_choice(tokens: tuple[int, ...] | None) -> None:
+            if tokens is not None:
+                self._apply(token_edits.choose(scene, position, tokens), "")
 
-        self._ui.ask(ChoiceDialog("Alternatives", options, 0, "enter writes and locks it · esc closes"), on_choice)
+        choices = token_edits.choices_at(scene, position, law, vocabulary)
+        self._ui.ask(TokenChooser(self._ui.canvas.cursor_region(), choices), on_choice)
 
     def _remask(self, positions: list[token_edits.TokenPosition], if_unchanged: str) -> None:
         branch = self._scene.branch
@@ -169,6 +190,23 @@ class TokenActions:
                 "There is no token: move to one that was written." if written else "Nothing is written yet."
             )
         return positions
+
+
+def latest_token(scene: Scene) -> LatestToken | None:
+    """The last token of the text that the step before this moment wrote; None if it wrote none that is there."""
+    moment = scene.moment
+    if scene.branch is None or moment is None or moment.step is None or not len(moment.step.changed):
+        return None
+    step = moment.step
+    top = step.top
+    return LatestToken(
+        id=int(step.ids[step.changed[-1]]),
+        tokenizer=scene.branch.job.checkpoint.tokenizer,
+        step=step.step,
+        confidence=float(step.probability[-1]),
+        top=() if top is None else tuple(zip(top.token[-1].tolist(), top.probability[-1].tolist(), strict=True)),
+        written=len(step.changed),
+    )
 
 
 def word_around(page: Page, address: Address) -> tuple[Address, Address]:

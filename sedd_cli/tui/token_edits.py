@@ -3,11 +3,15 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from sedd_cli.ranges import counted
+from sedd_cli.text.vocabulary import Vocabulary
 from sedd_cli.tui.page_layout import Address
 from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.token_choices import TokenChoices
+from sedd_cli.tui.token_text import token_label
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,17 +94,53 @@ def toggle_lock(scene: Scene, positions: Sequence[TokenPosition]) -> Scene:
     return _with_edit(scene, tokens, edit, f"{'unlocked' if unlock else 'locked'} {_count(tokens)}")
 
 
-def choose(scene: Scene, position: TokenPosition, token: int) -> Scene:
-    """Write a token and lock it."""
+def writable_from(scene: Scene, position: TokenPosition) -> list[TokenPosition]:
+    """A position, and the free ones right behind it: of its gap in a document, else of its canvas."""
+    assert scene.moment is not None
+    canvas, first = position
+    free = scene.moment.states[canvas].free.tolist()
+    if scene.infilling is None:
+        end = len(free)
+    else:
+        places = (places for places in scene.infilling.windows[canvas].gap_positions if first in places)
+        end = next(places).stop
+    behind = takewhile(free.__getitem__, range(first + 1, end))
+    return [(canvas, p) for p in (first, *behind)]
+
+
+def choose(scene: Scene, position: TokenPosition, tokens: Sequence[int]) -> Scene:
+    """Write tokens from a position on, and lock them. There is room for them (`writable_from`)."""
     from torch import tensor
 
     from sedd_cli.diffusion.branching import write
 
     assert scene.branch is not None
+    canvas, first = position
     tokenizer = scene.branch.job.checkpoint.tokenizer
-    name = repr(tokenizer.decode([token])) if tokenizer else str(token)
+    name = "".join(token_label(tokenizer, token) for token in tokens)
     return _with_edit(
-        scene, [position], lambda state, positions: write(state, positions, tensor([token])), f"chose {name}"
+        scene,
+        [(canvas, first + i) for i in range(len(tokens))],
+        lambda state, positions: write(state, positions, tensor(tokens)),
+        f"chose {name}",
+    )
+
+
+def choices_at(scene: Scene, position: TokenPosition, law: Sequence[float], vocabulary: Vocabulary) -> TokenChoices:
+    """What can be written at a position, given the law of the token there."""
+    assert scene.branch is not None and scene.moment is not None
+    canvas, first = position
+    checkpoint = scene.branch.job.checkpoint
+    tokenizer, token = checkpoint.tokenizer, int(scene.moment.states[canvas].ids[first])
+    shown = max(range(len(law)), key=law.__getitem__) if token == checkpoint.mask_id else token
+    return TokenChoices(
+        tokenizer,
+        vocabulary,
+        law,
+        None if token == checkpoint.mask_id else token,
+        tokenizer is not None and tokenizer.bytes_of(shown).startswith(b" "),
+        len(writable_from(scene, position)),
+        lambda i: scene.excluded_at(canvas, first + i),
     )
 
 

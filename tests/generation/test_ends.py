@@ -17,7 +17,7 @@ from sedd_cli.render.page import page
 from sedd_cli.render.replay import END, make_frame
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.style import END_OF_TEXT_SIGN, PageBuilder
-from sedd_cli.tui.widgets.inspector import token_label
+from sedd_cli.tui.token_text import token_label
 from tests.conftest import Sedd
 from tests.models.other_families import byte_level, save_random
 from tests.traces import record

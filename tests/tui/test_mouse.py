@@ -3,8 +3,8 @@
 import pytest
 from textual.events import MouseScrollDown, MouseScrollUp
 
-from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
 from sedd_cli.tui.screens.help import HelpScreen
+from sedd_cli.tui.screens.token_chooser import TokenChooser
 from sedd_cli.tui.widgets.hints import Hints
 from sedd_cli.tui.widgets.timeline import Timeline
 from tests.tui.conftest import Opened, Seat, one_size
@@ -137,7 +137,7 @@ async def test_a_click_puts_the_cursor_on_a_whole_token(opened: Opened) -> None:
         assert seat.canvas.cursor == (0, 3 - 8)
         await seat.known()
         await seat.press("enter")
-        await seat.shown(ChoiceDialog)
+        await seat.shown(TokenChooser)
 
 
 async def test_the_timeline_is_clicked_and_dragged(opened: Opened) -> None:

@@ -1,15 +1,15 @@
 """Taking hold of tokens by their keys: what is changed leaves the branch, what is locked stays."""
 
 import pytest
-from textual.widgets import OptionList
+from textual.widgets import Input
 
 from sedd_cli.generation.alternatives import alternatives
 from sedd_cli.tui import token_edits
-from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
 from sedd_cli.tui.screens.input_dialog import InputDialog
+from sedd_cli.tui.screens.token_chooser import TokenChooser
 from sedd_cli.tui.settings import read_settings
-from sedd_cli.tui.style import branch_name
-from sedd_cli.tui.widgets.inspector import Inspector
+from sedd_cli.tui.token_text import percent, token_label
+from sedd_cli.tui.widgets.inspector import Inspector, LatestToken
 from tests.tui.conftest import Opened, Seat, one_size
 
 pytestmark = pytest.mark.asyncio
@@ -50,25 +50,80 @@ async def test_another_token_is_chosen_and_locked(opened: Opened) -> None:
         # Computed on another thread, which may take other numbers of cores: rounding differs.
         assert answer is not None and answer.tokens == expected.tokens
         assert answer.probability == pytest.approx(expected.probability, rel=1e-4)
-        assert f"entropy {answer.entropy:.2f}" in inspected(seat)
         confidence = float(seat.moment.confidence[0][5])
         step = original.moments[int(seat.moment.revealed[0][5])].step
-        assert step is not None and f"step {step.step}, p {confidence:.3f}" in inspected(seat)
+        assert step is not None and answer.current is not None
+        story = f"written at step {step.step}, {percent(confidence)} sure; now {percent(answer.current)}"
+        assert story in inspected(seat)
+        word = seat.canvas.cursor_region()
         await seat.press("enter")
-        dialog = await seat.shown(ChoiceDialog)
-        assert dialog.query_one(OptionList).option_count == len(expected.tokens)
+        dialog = await seat.shown(TokenChooser)
+        assert not dialog.query_one("#box").region.overlaps(word), "the word stays in sight"
+        assert [choice.tokens[0] for choice in dialog._offered[:10]] == expected.tokens[:10]
         await seat.press("escape")
         await seat.back()
         assert seat.scene.branches == (original,)
         await seat.press("enter")
-        await seat.shown(ChoiceDialog)
-        await seat.press("3")
+        await seat.shown(TokenChooser)
+        await seat.press("down", "down", "enter")
         await seat.back()
         assert seat.ids == [*before[:5], expected.tokens[2], *before[6:]] and not free(seat)[5]
         branch = seat.branch
         assert branch.parent is original and branch.forked_at == original.last and seat.scene.current == 1
-        assert branch.tip.edit.startswith("chose ") and branch.tip.edit in branch_name(branch)
+        assert branch.tip.edit == f"chose {token_label(original.job.checkpoint.tokenizer, expected.tokens[2])}"
         assert "locked" in inspected(seat)
+
+
+@one_size
+async def test_a_word_of_ones_own_is_written_where_there_is_room(opened: Opened) -> None:
+    async with opened(STORY) as seat:
+        seat.canvas.move_cursor((STORY.index("there"), 0), (STORY.index("dog"), 0))
+        await seat.press("m")
+        await seat.go()
+        (mark,), (canvas, places) = seat.scene.draft.masked, seat.scene.canvas_of(0)
+        tokenizer = seat.branch.job.checkpoint.tokenizer
+        assert tokenizer is not None and canvas == 0
+        size = len(tokenizer.encode(" dragonfly"))
+        before = seat.ids
+        # At the last token of the gap there is no room for it.
+        for back, written in ((1, False), (size, True)):
+            seat.canvas.move_cursor((mark.start, -back))
+            await seat.known()
+            await seat.press("enter")
+            dialog = await seat.shown(TokenChooser)
+            await seat.rush(*"dragonfly")
+            assert dialog.query_one(Input).value == "dragonfly"
+            if not written:
+                assert f"needs {size} tokens; 1 is free here" in seat.seen
+                await seat.press("enter", "escape")
+            else:
+                await seat.press("enter")
+            await seat.back()
+            assert (seat.ids != before) is written
+        first = places.stop - size
+        assert tokenizer.decode(seat.ids[first : places.stop]).strip() == "dragonfly"
+        assert seat.ids[:first] == before[:first] and seat.ids[places.stop :] == before[places.stop :]
+        assert not any(free(seat)[first : places.stop]) and seat.scene.written(0).endswith(" dragonfly")
+        await seat.press("u")
+        assert seat.ids == before
+
+
+@one_size
+async def test_a_run_that_is_played_tells_its_latest_word(opened: Opened) -> None:
+    async with opened(length=200, sampler="first-hitting") as seat:
+        await seat.loaded()
+        tokens = seat.main_screen.tokens
+        await seat.tap("g", lambda: isinstance(tokens.inspected(), LatestToken) and tokens.inspected().step > 5)
+        latest = tokens.inspected()
+        assert isinstance(latest, LatestToken)
+        step = next(m.step for m in seat.branch.moments if m.step is not None and m.step.step == latest.step)
+        assert latest.id == int(step.ids[step.changed[-1]]) and latest.confidence == float(step.probability[-1])
+        assert len(latest.top) == 3 and token_label(latest.tokenizer, latest.id) in inspected(seat)
+        # Enter takes hold of the token under the cursor: the run stops, and the list opens once it is known.
+        put(seat, int(step.changed[-1]))
+        await seat.press("enter")
+        await seat.shown(TokenChooser)
+        assert seat.main_screen.runs.idle and not isinstance(tokens.inspected(), LatestToken)
 
 
 @one_size
@@ -80,8 +135,8 @@ async def test_a_masked_position_can_be_chosen_too_and_the_run_goes_around_it(op
         await seat.known()
         assert inspected(seat).startswith("MASK")
         await seat.press("enter")
-        await seat.shown(ChoiceDialog)
-        await seat.press("1")
+        await seat.shown(TokenChooser)
+        await seat.press("enter")
         await seat.back()
         token = seat.ids[5]
         assert masked(seat) == [i for i in range(32) if i != 5]
@@ -291,9 +346,8 @@ async def test_the_end_of_text_is_not_offered_in_a_document(opened: Opened) -> N
         seat.canvas.move_cursor((seat.scene.draft.masked[0].start, -1))
         await seat.known()
         await seat.press("enter")
-        dialog = await seat.shown(ChoiceDialog)
-        offered = [str(dialog.query_one(OptionList).get_option_at_index(i).prompt) for i in range(10)]
-        assert not any("end of text" in option for option in offered)
+        dialog = await seat.shown(TokenChooser)
+        assert (end,) not in [choice.tokens for choice in dialog._offered]
 
 
 @one_size

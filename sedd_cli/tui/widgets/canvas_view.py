@@ -16,7 +16,7 @@ from textual.strip import Strip
 
 from sedd_cli.tui import gap_numbers
 from sedd_cli.tui.page_layout import Address, Page, Piece
-from sedd_cli.tui.wrapping import drawn, graphemes
+from sedd_cli.tui.wrapping import drawn, graphemes, width_of
 
 HEATS = 8
 """Number of steps in which confidence is shown, from `heat0` (sure) to `heat7`."""
@@ -126,6 +126,14 @@ class CanvasView(ScrollView, can_focus=True):
             self.scroll_to(y=target, animate=False, immediate=True)
         self._draw_changed()
         self.post_message(self.CursorMoved())
+
+    def cursor_region(self) -> Region:
+        """The cells of the terminal that the token or character under the cursor takes."""
+        y, x = self.page.locate(self.cursor)
+        low, high = self.page.cells(y, self.cursor, self.cursor)
+        within = self.scrollable_content_region
+        width = max(1, width_of(self.page.text_of(y)[low:high]))
+        return Region(within.x + x, within.y + y - self.scroll_offset.y, width, 1)
 
     def remember_place(self) -> Callable[[], None]:
         """Returns what brings back the cursor, the selection and the rows as they are now."""

@@ -1,12 +1,15 @@
-"""The inspector: the token under the cursor and its alternatives."""
+"""The token pane: a token and what else could stand there, or the latest word of a run and what it beat."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.widgets import Static
 
-from sedd_cli.render.inert import inert
+from sedd_cli.tui.token_text import NOTICEABLE, percent, token_label
+from sedd_cli.tui.wrapping import breaks
 
 if TYPE_CHECKING:
     from sedd_cli.generation.alternatives import Alternatives
@@ -14,6 +17,10 @@ if TYPE_CHECKING:
 
 BAR = 8
 """Width of the bar that shows a probability, in cells."""
+LOW = 6
+"""Below this many rows the alternatives are one row."""
+IN_ONE_ROW = 3
+"""The most alternatives in one row."""
 
 
 @dataclass(frozen=True)
@@ -27,46 +34,159 @@ class InspectedToken:
     given: bool
     """The user's own text: locked from the first moment on."""
     step: int | None
-    """The step that revealed it; None for a token that no step wrote."""
+    """The step that wrote it; None for a token that no step wrote."""
     confidence: float
     """Its probability in that step."""
     alternatives: "Alternatives | None"
     """None while the engine computes them."""
 
 
-class Inspector(Static):
-    """Shows a token: the step and confidence of its revealing, whether it is locked, and its alternatives."""
+@dataclass(frozen=True)
+class LatestToken:
+    """The token that a step has just written, of `written` ones, and the likeliest that could have stood there."""
 
-    _content_shown: Text | None = None
+    id: int
+    tokenizer: "Tokenizer | None"
+    step: int
+    confidence: float
+    top: tuple[tuple[int, float], ...]
+    written: int = 1
 
-    def show(self, token: InspectedToken | str) -> None:
-        """Show a token, or a hint where there is none. Updates the widget only if the content changes."""
-        text = Text(token, style="dim") if isinstance(token, str) else self._text(token)
-        if text != self._content_shown:
-            self._content_shown = text
-            self.update(text, layout=False)
 
-    def _text(self, token: InspectedToken) -> Text:
-        text = Text("MASK" if token.masked else token_label(token.tokenizer, token.id), style="bold")
-        if token.locked and not token.masked:
-            text.append("  yours" if token.given else "  locked", style="not bold")
-        if token.step is not None:
-            text.append(f"\nrevealed at step {token.step}, p {token.confidence:.3f}", style="not bold")
-        alternatives = token.alternatives
-        if alternatives is None:
-            text.append("\n…", style="not bold dim")
-            return text
-        text.append(f"\nentropy {alternatives.entropy:.2f} nats", style="not bold")
-        if alternatives.current is not None:
-            text.append(f"  now {alternatives.current:.3f}", style="not bold")
-        rows = max(1, self.size.height - 3) if self.size.height else 8
-        largest = max((p for p in alternatives.probability[:rows]), default=1)
-        for alternative, p in list(zip(alternatives.tokens, alternatives.probability, strict=True))[:rows]:
-            bar = _bar(p / largest)
-            style = "bold" if alternative == token.id else "not bold"
-            text.append(f"\n{p:.3f} ", style=style).append(f"{bar:<{BAR}}", style="not bold dim")
-            text.append(f" {token_label(token.tokenizer, alternative)}", style=style)
-        return text
+@dataclass(frozen=True)
+class Share:
+    """A token's share of a law; `chosen`: it stands there."""
+
+    label: str
+    probability: float
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the pane shows. `brief`: the story without the step; `shares`: likeliest first, None while not known.
+
+    `noticeable`: how many tokens have a share that reads 0.1% or more, None where only the likeliest are known.
+    """
+
+    word: str
+    holder: str
+    story: str
+    brief: str
+    shares: tuple[Share, ...] | None
+    noticeable: int | None = None
+
+    def others(self, shown: int) -> Share | None:
+        """All that the first `shown` shares leave, as one; None if nothing is left."""
+        if self.shares is None or self.noticeable is None:
+            return None
+        left = 1 - sum(share.probability for share in self.shares[:shown])
+        count = self.noticeable - sum(share.probability >= NOTICEABLE for share in self.shares[:shown])
+        if count <= 0:
+            return Share("others", left) if left >= NOTICEABLE else None
+        return Share(f"{count:,} {'other' if count == 1 else 'others'}", left)
+
+
+def report_of(token: InspectedToken | LatestToken, detailed: bool = False) -> Report:
+    """What the pane shows of a token; `detailed`: with the entropy of its law."""
+    if isinstance(token, LatestToken):
+        return _report_of_latest(token)
+    report = _report_of_inspected(token)
+    if not detailed or token.alternatives is None:
+        return report
+    entropy = f"; entropy {token.alternatives.entropy:.2f} nats"
+    return replace(report, story=report.story + entropy, brief=report.brief + entropy)
+
+
+def _report_of_inspected(token: InspectedToken) -> Report:
+    alternatives = token.alternatives
+    word = "MASK" if token.masked else token_label(token.tokenizer, token.id)
+    holder = "" if token.masked or not token.locked else "yours" if token.given else "locked"
+    if alternatives is None:
+        return Report(word, holder, *_stories(token, None), None)
+    shares = tuple(
+        Share(token_label(token.tokenizer, id), p, id == token.id)
+        for id, p in zip(alternatives.tokens, alternatives.probability, strict=True)
+    )
+    noticeable = int((alternatives.law >= NOTICEABLE).sum())
+    return Report(word, holder, *_stories(token, alternatives.current), shares, noticeable)
+
+
+def _stories(token: InspectedToken, current: float | None) -> tuple[str, str]:
+    """How a token came to stand there, and how sure the network is of it now: at length, and in brief."""
+    if token.masked:
+        return "not written yet", "not written yet"
+    now = f"; now {percent(current)}" if current is not None else ""
+    if token.step is None:
+        story = f"{'your text' if token.given else 'chosen by you'}{now}"
+        return story, story
+    sure = f"{percent(token.confidence)} sure"
+    return f"written at step {token.step}, {sure}{now}", f"{sure}{now}"
+
+
+def _report_of_latest(token: LatestToken) -> Report:
+    more = f", with {token.written - 1:,} more" if token.written > 1 else ""
+    beaten = [Share(token_label(token.tokenizer, id), p) for id, p in token.top if id != token.id]
+    word = token_label(token.tokenizer, token.id)
+    shares = (Share(word, token.confidence, True), *beaten[: max(0, len(token.top) - 1)])
+    sure = f"{percent(token.confidence)} sure"
+    return Report(word, "", f"written at step {token.step}, {sure}{more}", sure, shares)
+
+
+def pane_text(report: Report, width: int, height: int) -> Text:
+    """A report in so many cells: alternatives below one another where there is room, else in one row."""
+    text = _heading(report, width, height)
+    rows = height - sum(len(breaks(line, max(2, width))) for line in text.plain.split("\n"))
+    if report.shares is None:
+        return text.append("\n…", style="not bold dim")
+    if height < LOW:
+        return text.append("\n").append(_in_one_row(report, width)) if rows else text
+    # What is next to nothing is summed up, but for the first three.
+    few = [share for i, share in enumerate(report.shares) if i < IN_ONE_ROW or share.probability >= NOTICEABLE]
+    fits = len(few) <= rows and report.others(len(few)) is None
+    listed = few if fits else few[: max(1, rows - 1)]
+    largest = max((share.probability for share in listed), default=1) or 1
+    for share in listed:
+        style = "bold" if share.chosen else "not bold"
+        text.append(f"\n{percent(share.probability):>5} ", style=style)
+        text.append(f"{_bar(share.probability / largest):<{BAR}}", style="not bold dim")
+        text.append(f" {share.label}", style=style)
+    if (others := report.others(len(listed))) is not None:
+        text.append(f"\n{percent(others.probability):>5} {'':{BAR}} {others.label}", style="not bold dim")
+    return text
+
+
+def _heading(report: Report, width: int, height: int) -> Text:
+    """The word, who holds it, and its story; on one line where the pane is low, if need be the story in brief."""
+    text = Text(report.word, style="bold")
+    if report.holder:
+        text.append(f"  {report.holder}", style="not bold")
+    if height < LOW:
+        for story in (report.story, report.brief):
+            if cell_len(text.plain) + 3 + cell_len(story) <= width:
+                return text.append(f"   {story}", style="not bold")
+    return text.append(f"\n{report.brief if height < LOW else report.story}", style="not bold")
+
+
+def _in_one_row(report: Report, width: int) -> Text:
+    """As many of the first alternatives as fit, at least one, and the rest summed up."""
+    assert report.shares is not None
+    for shown in range(min(IN_ONE_ROW, len(report.shares)), 0, -1):
+        for others in (report.others(shown), None):
+            row = _row(report.shares[:shown], others)
+            if row.cell_len <= width:
+                return row
+    return _row(report.shares[:1], None)
+
+
+def _row(shares: Sequence[Share], others: Share | None) -> Text:
+    row = Text(style="not bold")
+    for share in shares:
+        row.append("   " if row else "")
+        row.append(f"{share.label} {percent(share.probability)}", style="bold" if share.chosen else "not bold")
+    if others is not None:
+        row.append(f"   {others.label} {percent(others.probability)}", style="dim")
+    return row
 
 
 def _bar(share: float) -> str:
@@ -74,17 +194,25 @@ def _bar(share: float) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
-def token_label(tokenizer: object, token: int) -> str:
-    """A token in quotes, its newlines and tabs as signs; its id where there is no tokenizer."""
-    from sedd_cli.text.tokenizer import Tokenizer
+class Inspector(Static):
+    """Shows a token with its alternatives, or a hint where there is none."""
 
-    if not isinstance(tokenizer, Tokenizer):
-        return str(token)
-    if token in tokenizer.special_ids:
-        name = "end of text" if token == tokenizer.end_of_text_id else inert(tokenizer.id_to_token(token))
-        return f"¶ {name}" if token in tokenizer.end_ids else name
-    data = tokenizer.bytes_of(token)
-    try:
-        return f'"{inert(data.decode()).replace(chr(10), "↵").replace(chr(9), "→")}"'
-    except UnicodeDecodeError:
-        return "bytes " + data.hex(" ")
+    detailed = False
+    """Whether the entropy is shown."""
+    _shown: InspectedToken | LatestToken | str = ""
+    _content_shown: Text | None = None
+
+    def show(self, shown: InspectedToken | LatestToken | str) -> None:
+        """Updates the widget only if the content changes."""
+        self._shown = shown
+        size = self.content_size
+        if isinstance(shown, str):
+            text = Text(shown, style="dim")
+        else:
+            text = pane_text(report_of(shown, self.detailed), size.width or 32, size.height or LOW)
+        if text != self._content_shown:
+            self._content_shown = text
+            self.update(text, layout=False)
+
+    def on_resize(self) -> None:
+        self.show(self._shown)
