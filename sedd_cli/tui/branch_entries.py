@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MASKS = re.compile(r"\[\[\d+\]\]")
 """How a text that is not all written names its MASKs."""
+INTERVAL = 0.5
+"""Seconds between entries of a branch that is being written: it changes with every step."""
 NUM_EDITS = 2
 """The most edits of a branch that are named, the last ones."""
 
@@ -33,18 +35,23 @@ class BranchEntries:
     """Makes the entries of scenes; anew only for branches that have changed."""
 
     def __init__(self) -> None:
-        self._made: dict[Branch, tuple[tuple[int, float | None, float | None], BranchEntry]] = {}
+        self._made: dict[Branch, tuple[tuple[int, float | None, float | None], float, BranchEntry]] = {}
 
-    def of(self, scene: Scene) -> list[BranchEntry]:
-        """The entries of a scene's branches, in their order."""
+    def of(self, scene: Scene, now: float = math.inf) -> list[BranchEntry]:
+        """The entries of a scene's branches, in their order.
+
+        `now` in seconds: those of branches that are not finished may be `INTERVAL` old.
+        """
         known = [branch.nats for branch in scene.branches if branch.nats is not None]
         best = min(known) if len(known) > 1 else None
         before, self._made = self._made, {}
         for branch in scene.branches:
             state = branch.last, branch.nats, best
             made = before.get(branch)
-            self._made[branch] = made if made is not None and made[0] == state else (state, _entry(branch, best))
-        return [entry for _, entry in self._made.values()]
+            if made is None or (made[0] != state and (branch.finished or now - made[1] >= INTERVAL)):
+                made = state, now, _entry(branch, best)
+            self._made[branch] = made
+        return [entry for _, _, entry in self._made.values()]
 
 
 def _entry(branch: "Branch", best: float | None) -> BranchEntry:

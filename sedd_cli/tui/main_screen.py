@@ -22,6 +22,7 @@ from sedd_cli.text.document import Document
 from sedd_cli.text.gaps import marker_gaps
 from sedd_cli.tui import messages
 from sedd_cli.tui.autosave import Autosave
+from sedd_cli.tui.branch_entries import INTERVAL as BRANCHES_INTERVAL
 from sedd_cli.tui.checkpoint_control import CheckpointControl
 from sedd_cli.tui.commands import BY_ID, COMMANDS, EDIT_MODE, Command, bindings, key_name
 from sedd_cli.tui.document_actions import DocumentActions
@@ -44,8 +45,6 @@ from sedd_cli.tui.widgets.timeline import Timeline
 
 T = TypeVar("T")
 
-BRANCHES_INTERVAL = 0.5
-"""Seconds between updates of the column of branches during a run."""
 AUTOSAVE_INTERVAL = 2.0
 """Seconds between checks of the file on disk and autosaves of unsaved work."""
 EXIT_TIMEOUT = 1.5
@@ -108,7 +107,6 @@ class MainScreen(Screen[None]):
         self.query_one(Inspector).border_title = "token"
         self.refresh_view()
         self.set_interval(1 / FRAMES_PER_SECOND, self._on_frame)
-        # What is written changes with every step; to read it along, twice a second is enough.
         self.set_interval(BRANCHES_INTERVAL, self.refresh_branches)
         self.set_interval(AUTOSAVE_INTERVAL, self.autosave.check)
         self.call_after_refresh(self.checkpoints.load)
@@ -146,8 +144,7 @@ class MainScreen(Screen[None]):
         self.refresh_timeline()
         self.refresh_header()
         self.refresh_inspector()
-        if not self.runs.playing:
-            self.refresh_branches()
+        self.refresh_branches()
 
     def refresh_hints(self) -> None:
         document = self.document
@@ -184,7 +181,8 @@ class MainScreen(Screen[None]):
         """Show the column of branches, where there is room for one."""
         pane = self.query_one(BranchesPane)
         if pane.display:
-            pane.show(self.runs.entries.of(self.scene), self.scene.current, branches_hint(self.scene, self.key_of))
+            entries = self.runs.entries.of(self.scene, time.monotonic())
+            pane.show(entries, self.scene.current, branches_hint(self.scene, self.key_of))
 
     def list_branches(self) -> None:
         """Go to the column of branches; where there is no room for one, list them."""

@@ -45,6 +45,17 @@ def test_an_entry_says_what_a_branch_writes_and_how_it_came_about(scene: Scene) 
     assert f"from moment {scene.at}" in entries.of(edited)[2].facts
 
 
+def test_a_branch_that_is_being_written_is_read_anew_twice_a_second(built_in: Checkpoint) -> None:
+    branch = Branch.begin(Run(built_in, Request(length=16, steps=16, seed=3)), 0)
+    scene, entries, steps = Scene(Draft(), (branch,)), BranchEntries(), branch.resume()
+    first = entries.of(scene, 10.0)
+    branch.add(next(steps))
+    assert entries.of(scene, 10.4) == first and entries.of(scene, 10.6) != first
+    for step in steps:
+        branch.add(step)
+    assert "to go" not in entries.of(scene, 10.61)[0].facts[-1], "the whole text is shown at once"
+
+
 def test_candidates_are_compared_in_percent(scene: Scene, built_in: Checkpoint) -> None:
     first, second = (replace_nats(branch, nats_of(built_in, branch.tip.states)) for branch in scene.branches[1:] * 2)
     second.nats = (first.nats or 0) + math.log(4)
