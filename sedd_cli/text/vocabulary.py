@@ -3,12 +3,15 @@
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 from heapq import nsmallest
+from typing import TYPE_CHECKING
 
-from sedd_cli.text.tokenizer import Tokenizer
+if TYPE_CHECKING:
+    # A screen that is to be there at once imports no tokenizers.
+    from sedd_cli.text.tokenizer import Tokenizer
 
 
 @lru_cache(maxsize=1)
-def vocabulary_of(tokenizer: Tokenizer | None, size: int) -> "Vocabulary":
+def vocabulary_of(tokenizer: "Tokenizer | None", size: int) -> "Vocabulary":
     """The vocabulary of a tokenizer; made once, while no other tokenizer is asked for."""
     return Vocabulary(tokenizer, size)
 
@@ -19,7 +22,7 @@ class Vocabulary:
     Making one decodes every token; a search looks at all of them, in some 10 ms for 150,000.
     """
 
-    def __init__(self, tokenizer: Tokenizer | None, size: int) -> None:
+    def __init__(self, tokenizer: "Tokenizer | None", size: int) -> None:
         """`size`: the number of tokens where there is no tokenizer."""
         if tokenizer is None:
             texts = [str(i) for i in range(size)]

@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from sedd_cli.ranges import counted
 from sedd_cli.render.inert import inert
@@ -35,7 +36,9 @@ class BranchEntries:
     """Makes the entries of scenes; anew only for branches that have changed."""
 
     def __init__(self) -> None:
-        self._made: dict[Branch, tuple[tuple[int, float | None, float | None], float, BranchEntry]] = {}
+        self._made: WeakKeyDictionary[Branch, tuple[tuple[int, float | None, float | None], float, BranchEntry]] = (
+            WeakKeyDictionary()
+        )
 
     def of(self, scene: Scene, now: float = math.inf) -> list[BranchEntry]:
         """The entries of a scene's branches, in their order.
@@ -44,14 +47,15 @@ class BranchEntries:
         """
         known = [branch.nats for branch in scene.branches if branch.nats is not None]
         best = min(known) if len(known) > 1 else None
-        before, self._made = self._made, {}
+        entries = []
         for branch in scene.branches:
             state = branch.last, branch.nats, best
-            made = before.get(branch)
+            made = self._made.get(branch)
             if made is None or (made[0] != state and (branch.finished or now - made[1] >= INTERVAL)):
                 made = state, now, _entry(branch, best)
-            self._made[branch] = made
-        return [entry for _, _, entry in self._made.values()]
+                self._made[branch] = made
+            entries.append(made[2])
+        return entries
 
 
 def _entry(branch: "Branch", best: float | None) -> BranchEntry:

@@ -351,7 +351,7 @@ class MainScreen(Screen[None]):
     def _check_keys(self) -> None:
         """Warn of bindings in the settings that name no command."""
         known = {*BY_ID, *(b.id for b in CanvasView.BINDINGS if isinstance(b, Binding)), "session.command"}
-        dialogs = {"dialog", "confirm", "choose", "settings", "help", "diff", "checkpoint"}
+        dialogs = {"dialog", "confirm", "choose", "chooser", "branches", "settings", "help", "diff", "checkpoint"}
         unknown = [id for id in self.settings.keys if id not in known and id.split(".")[0] not in dialogs]
         if unknown:
             self.notify(

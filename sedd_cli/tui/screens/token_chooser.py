@@ -25,10 +25,10 @@ class TokenChooser(Dialog[tuple[int, ...] | None]):
     """Returns the tokens to write, None for Escape. `anchor`: the cells of the word, which stay in sight."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "move('cursor_down')", show=False, id="token.down"),
-        Binding("up", "move('cursor_up')", show=False, id="token.up"),
-        Binding("pagedown", "move('page_down')", show=False, id="token.page-down"),
-        Binding("pageup", "move('page_up')", show=False, id="token.page-up"),
+        Binding("down", "move('cursor_down')", show=False, id="chooser.down"),
+        Binding("up", "move('cursor_up')", show=False, id="chooser.up"),
+        Binding("pagedown", "move('page_down')", show=False, id="chooser.page-down"),
+        Binding("pageup", "move('page_up')", show=False, id="chooser.page-up"),
     ]
     AUTO_FOCUS = "Input"
     DEFAULT_CSS = stylesheet("token_chooser")
