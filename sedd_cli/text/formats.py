@@ -16,11 +16,18 @@ CODE_FORMATS = (
 """Suffixes of files in which one within a line may break it, but the place of a line may take several."""
 DELIMITERS = {"csv": ",;", "psv": "|", "tab": "\t", "tsv": "\t"}
 """The sign between the fields of a line, by suffix: of several, the most frequent one in the first line."""
+PROSE_FORMATS = ("tex",)
+"""Code whose lines are paragraphs."""
 _ITEM = re.compile(r"[ \t]*(?:[-*+\u2022>|]|\d{1,9}[.)]|#{1,6})[ \t]")
 """How a line begins that a line end would break: an item of a list, a quotation, a row of a table or a heading."""
 _CUE = re.compile(r"\d+|.*-->.*|WEBVTT.*")
 """A line of subtitles that is no text."""
 _LINE_END = re.compile(r"[\r\n]")
+
+
+def is_code(path: Path | None) -> bool:
+    """Whether the lines of a file are of code, to be read as they stand."""
+    return _suffix(path) in CODE_FORMATS.split() and _suffix(path) not in PROSE_FORMATS
 
 
 def keep_lines(gaps: Iterable[Gap], document: str, path: Path | None) -> list[Gap]:

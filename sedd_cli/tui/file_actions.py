@@ -231,7 +231,4 @@ def selected_text(canvas: Canvas) -> str:
     """The selected text as it is shown; "" if nothing is selected."""
     if canvas.selection is None:
         return ""
-    page, (begin, end) = canvas.page, canvas.selection
-    first, last = page.locate(begin)[0], page.locate(end)[0]
-    ranges = ((y, *page.cells(y, begin, end)) for y in range(first, last + 1))
-    return "".join(page.text_of(y)[low:high] for y, low, high in ranges)
+    return canvas.page.text_between(*canvas.selection)

@@ -19,6 +19,7 @@ from textual.widgets import Label
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.render.inert import inert
 from sedd_cli.text.document import Document
+from sedd_cli.text.formats import is_code
 from sedd_cli.text.gaps import marker_gaps
 from sedd_cli.tui import messages
 from sedd_cli.tui.autosave import Autosave
@@ -136,7 +137,8 @@ class MainScreen(Screen[None]):
         canvas, editing = self.canvas, self.document.editing
         checkpoint = self.session.checkpoint
         builder = PageBuilder(checkpoint.tokenizer if checkpoint else None, self.settings.heat)
-        canvas.show(builder.build(self.scene, canvas.page_width))
+        canvas.wraps = self.scene.run is not None or not is_code(self.session.path)
+        canvas.show(builder.build(self.scene, canvas.page_width, canvas.page))
         canvas.editing = editing
         self.set_class(editing, "-editing")
         _update_label(self.query_one("#mode", Label), "EDIT" if editing else "COMMAND")

@@ -1,50 +1,22 @@
-"""What the canvas shows: a document's text, and in the place of its gaps their tokens, as rows of cells.
-
-A place on a page is an `Address`: `(offset, 0)` is a character of the text; the n tokens that stand before the
-character `offset` of a gap's start are `(offset, -n) ... (offset, -1)`. Addresses sort as they stand on the page.
-"""
+"""What the canvas shows: a document's text, and in the place of its gaps their tokens, as rows of cells."""
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
-from sedd_cli.tui.wrapping import breaks, graphemes
+from sedd_cli.tui.blocks import Address, Block, Replacement, Token, blocks_of
+from sedd_cli.tui.steady_blocks import arranged, follows, places_in
+from sedd_cli.tui.steady_rows import Places
+from sedd_cli.tui.wrapping import breaks, graphemes, widest
 
-Address = tuple[int, int]
-CHUNK = 16_384
-"""Plain text is laid out in pieces of about so many characters, each once."""
+__all__ = ["Address", "Page", "Piece", "Replacement", "Steady", "Token"]
+
 _WORD = re.compile(r"\w+(?:(?:['’-]|(?<=\d)[.,:](?=\d))\w+)*|[^\w\s]+")
 """A word without the punctuation around it, or such punctuation."""
-
-
-class Token(NamedTuple):
-    """A token of a canvas as it is shown. `classes` name its styles, separated by blanks."""
-
-    text: str
-    classes: str
-
-
-@dataclass(frozen=True)
-class Replacement:
-    """Tokens in the place of the characters `start ... end - 1` of a text."""
-
-    start: int
-    end: int
-    tokens: tuple[Token, ...]
-
-
-class Segment(NamedTuple):
-    """Characters of a block in one style: from `start`, in `classes`; a token's address, or None for text."""
-
-    start: int
-    classes: str
-    token: Address | None
-    offset: int
-    """Of text: the offset in the document of its first character, from that of the block."""
 
 
 class Piece(NamedTuple):
@@ -57,48 +29,82 @@ class Piece(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Block:
-    """Whole lines that are laid out together; the same block can stand at any offset."""
+class Steady:
+    """How to lay out a text that is being written, so that its words hold still.
 
-    text: str
-    segments: tuple[Segment, ...]
+    `before`: the page shown before. Where no more than a quarter of a block's tokens differ from it and the width is
+    the same, words stay as near to their places there as they can; so these depend on all the pages since a user has
+    last gone far. Elsewhere rows are filled but for the share `slack`, which depends on nothing else.
+    """
 
-    def stop(self, i: int) -> int:
-        """The character at which segment i ends."""
-        return self.segments[i + 1].start if i + 1 < len(self.segments) else len(self.text)
-
-    @cached_property
-    def addresses(self) -> list[Address]:
-        """Of the first character of each segment, from the block's offset."""
-        return [segment.token or (segment.offset, 0) for segment in self.segments]
+    before: "Page | None"
+    slack: float
 
 
 _cached_breaks = lru_cache(maxsize=1024)(breaks)
+_cached_widest = lru_cache(maxsize=1024)(widest)
 
 
 class Page:
     """A text of which some characters are shown as tokens, laid out in rows of `width` cells.
 
-    `styled_spans`: `(start, end, classes)` of the text. Both they and `replacements` are in order.
+    `styled_spans`: `(start, end, classes)` of the text. Both they and `replacements` are in order. `steady`: the text
+    is being written; by default rows are filled as far as they go.
     """
 
     def __init__(
-        self, text: str, replacements: Sequence[Replacement], styled_spans: Sequence[tuple[int, int, str]], width: int
+        self,
+        text: str,
+        replacements: Sequence[Replacement],
+        styled_spans: Sequence[tuple[int, int, str]],
+        width: int,
+        steady: Steady | None = None,
     ):
         self.width = width
-        self.length = len(text)
+        self.text = text
+        self._plain = list(blocks_of(text, replacements, styled_spans))
+        """The blocks as they would be written, with their offsets; `blocks` may have other blanks and MASKs."""
+        self._offsets = [offset for _, offset in self._plain]
+        self._places: dict[int, Places] = {}
+        """By offset of a block that is arranged, the places of its words."""
         self.blocks: list[Block] = []
-        self._offsets: list[int] = []
-        for block, offset in _blocks(text, replacements, styled_spans):
+        self._rows: list[list[int]] = []
+        for i, (block, offset) in enumerate(self._plain):
+            if steady is None or not block.has_tokens:
+                rows = _cached_breaks(block.text, max(2, width - 1))
+            else:
+                before = steady.before._places_for(self, i) if steady.before else None
+                block, rows, self._places[offset] = arranged(block, max(2, width - 1), before, steady.slack)
             self.blocks.append(block)
-            self._offsets.append(offset)
-        self._rows = [_cached_breaks(block.text, max(2, width - 1)) for block in self.blocks]
+            self._rows.append(rows)
         self._pieces: dict[int, tuple[Piece, ...]] = {}
         self._first = [0, *accumulate(map(len, self._rows))]
+
+    def _places_for(self, page: "Page", i: int) -> Places | None:
+        """The places of words here that block i of another page may keep; None if it does not follow one of this."""
+        block, offset = page._plain[i]
+        if self.width != page.width or self.text != page.text or offset not in self._offsets:
+            return None
+        b = self._offsets.index(offset)
+        before = self._plain[b][0]
+        if not (before.has_tokens and follows(block, before)):
+            return None
+        if offset not in self._places:
+            self._places[offset] = places_in(before, self._rows[b], max(2, self.width - 1))
+        return self._places[offset]
+
+    @property
+    def length(self) -> int:
+        return len(self.text)
 
     @property
     def height(self) -> int:
         return self._first[-1]
+
+    @cached_property
+    def widest(self) -> int:
+        """Cells of the widest row."""
+        return max(_cached_widest(block.text, self.width) for block in self.blocks)
 
     def row(self, y: int) -> tuple[Piece, ...]:
         if y not in self._pieces:
@@ -108,13 +114,13 @@ class Page:
     def _row(self, y: int) -> tuple[Piece, ...]:
         b, start, end = self._bounds(y)
         block = self.blocks[b]
-        first = bisect_right(block.segments, start, key=lambda segment: segment.start) - 1
+        first = block.segment_at(start)
         pieces = []
         for i in range(first, len(block.segments)):
             segment = block.segments[i]
-            if segment.start >= end and i > first:
+            if block.bounds[i] >= end and i > first:
                 break
-            low, high = max(start, segment.start), min(end, block.stop(i))
+            low, high = max(start, block.bounds[i]), min(end, block.bounds[i + 1])
             if low < high:
                 pieces.append(Piece(low - start, block.text[low:high], segment.classes, segment.token is not None))
         return tuple(pieces)
@@ -122,6 +128,14 @@ class Page:
     def text_of(self, y: int) -> str:
         b, start, end = self._bounds(y)
         return self.blocks[b].text[start:end]
+
+    def text_between(self, first: Address, last: Address) -> str:
+        """What stands from `first` to `last`, both included, as it would be written: MASKs are of one width."""
+        low, high = self._index(first), self._index(last)
+        begin, end = self._plain_index(*low), self._plain_index(high[0], self._stop(*high))
+        texts = [block.text for block, _ in self._plain[low[0] : high[0] + 1]]
+        texts[-1] = texts[-1][:end]
+        return "".join([texts[0][begin:], *texts[1:]])
 
     def address(self, y: int, x: int) -> Address:
         """What stands at a cell; right of the row's end its last character, below the page the end of the text."""
@@ -135,7 +149,7 @@ class Page:
                 at = start + low
                 break
             left += width
-            if start + high == end and end < len(self.blocks[b].text):
+            if start + high == end and y + 1 < self.height:
                 at = start + low
         return self._address(b, at)
 
@@ -145,7 +159,15 @@ class Page:
 
     def locate(self, address: Address) -> tuple[int, int]:
         """Row and column of an address (of the nearest one before it, if it is on no page)."""
+        return self._cell(*self._index(address))
+
+    def locate_word(self, address: Address) -> tuple[int, int]:
+        """Row and column of the first character of a token that is no blank."""
         b, at = self._index(address)
+        text = self.blocks[b].text[at : self._stop(b, at)]
+        return self._cell(b, at + len(text) - len(text.lstrip(" ")))
+
+    def _cell(self, b: int, at: int) -> tuple[int, int]:
         rows = self._rows[b]
         r = max(0, bisect_right(rows, at) - 1)
         end = rows[r + 1] if r + 1 < len(rows) else len(self.blocks[b].text)
@@ -229,17 +251,23 @@ class Page:
         rows, r = self._rows[b], y - self._first[b]
         return b, rows[r], rows[r + 1] if r + 1 < len(rows) else len(self.blocks[b].text)
 
-    def _segment_index(self, b: int, at: int) -> int:
-        return max(0, bisect_right(self.blocks[b].segments, at, key=lambda segment: segment.start) - 1)
+    def _plain_index(self, b: int, at: int) -> int:
+        """Where a character of a block is in the block as it would be written."""
+        block, plain = self.blocks[b], self._plain[b][0]
+        if at >= len(block.text):
+            return len(plain.text)
+        i = block.segment_at(at)
+        return plain.bounds[i] + at - block.bounds[i]
 
     def _address(self, b: int, at: int) -> Address:
         block = self.blocks[b]
-        segment = block.segments[self._segment_index(b, at)]
+        i = block.segment_at(at)
+        segment = block.segments[i]
         if segment.token is not None and at < len(block.text):
             return self._offsets[b] + segment.token[0], segment.token[1]
         if segment.token is not None:
             return self.length, 0
-        return self._offsets[b] + segment.offset + at - segment.start, 0
+        return self._offsets[b] + segment.offset + at - block.bounds[i], 0
 
     def _index(self, address: Address) -> tuple[int, int]:
         b = max(0, bisect_right(self._offsets, address[0]) - 1)
@@ -249,17 +277,17 @@ class Page:
         block, base = self.blocks[b], self._offsets[b]
         i = max(0, bisect_right(block.addresses, (address[0] - base, address[1])) - 1)
         segment = block.segments[i]
-        stop = block.stop(i)
+        start, stop = block.bounds[i], block.bounds[i + 1]
         if segment.token is not None:
             beyond = (address[0] - base, address[1]) > segment.token
-            return b, stop if beyond else segment.start
-        return b, min(stop, segment.start + max(0, address[0] - base - segment.offset))
+            return b, stop if beyond else start
+        return b, min(stop, start + max(0, address[0] - base - segment.offset))
 
     def _stop(self, b: int, at: int) -> int:
         """Where the grapheme or token at a character of a block ends."""
         block = self.blocks[b]
-        i = self._segment_index(b, at)
-        stop = block.stop(i)
+        i = block.segment_at(at)
+        stop = block.bounds[i + 1]
         if at >= len(block.text) or block.segments[i].token is not None:
             return stop
         newline = block.text.find("\n", at)
@@ -269,74 +297,9 @@ class Page:
     def _start_before(self, b: int, at: int) -> int:
         """Where the grapheme or token right before a character of a block begins."""
         block = self.blocks[b]
-        i = self._segment_index(b, at - 1)
+        i = block.segment_at(at - 1)
         segment = block.segments[i]
         if segment.token is not None:
-            return segment.start
-        low = max(segment.start, at - 64, block.text.rfind("\n", 0, at - 1) + 1)
+            return block.bounds[i]
+        low = max(block.bounds[i], at - 64, block.text.rfind("\n", 0, at - 1) + 1)
         return next((low + start for start, _, width in reversed(graphemes(block.text[low:at])) if width), low)
-
-
-_Item = tuple[int, int, Replacement | str]
-"""What is special about the characters `start ... end - 1`: tokens in their place, or style classes."""
-
-
-def _blocks(
-    text: str, replacements: Sequence[Replacement], styled_spans: Sequence[tuple[int, int, str]]
-) -> Iterator[tuple[Block, int]]:
-    """Blocks with their offsets: lines with something special on them, and in between plain ones by chunks."""
-    special: list[_Item] = [(s.start, s.end, s) for s in replacements]
-    special = sorted(special + list(styled_spans), key=lambda item: item[:2])
-    groups: list[tuple[int, int, list[_Item]]] = []
-    for item in special:
-        begin = text.rfind("\n", 0, item[0]) + 1
-        newline = text.find("\n", item[1])
-        end = len(text) if newline < 0 else newline + 1
-        if groups and begin < groups[-1][1]:
-            start, until, items = groups.pop()
-            groups.append((start, max(until, end), [*items, item]))
-        else:
-            groups.append((begin, end, [item]))
-    at = 0
-    for begin, end, items in groups:
-        yield from _plain(text, at, begin)
-        yield _special(text, begin, end, items), begin
-        at = end
-    yield from _plain(text, at, len(text))
-    if not (groups and groups[-1][1] == len(text) and groups[-1][2][-1][1] == len(text)) and text[-1:] in ("", "\n"):
-        # The empty line at the end has an address too.
-        yield Block("", (Segment(0, "text", None, 0),)), len(text)
-
-
-def _plain(text: str, at: int, stop: int) -> Iterator[tuple[Block, int]]:
-    while at < stop:
-        cut = text.find("\n", min(stop, at + CHUNK), stop)
-        cut = stop if cut < 0 else cut + 1
-        yield Block(text[at:cut], (Segment(0, "text", None, 0),)), at
-        at = cut
-
-
-def _special(text: str, begin: int, end: int, items: Sequence[_Item]) -> Block:
-    parts: list[str] = []
-    segments: list[Segment] = []
-    size = 0
-    at = begin
-
-    def add(part: str, classes: str, token: Address | None, offset: int) -> None:
-        nonlocal size
-        if part:
-            segments.append(Segment(size, classes, token, offset))
-            parts.append(part)
-            size += len(part)
-
-    for start, stop, item in items:
-        add(text[at:start], "text", None, at - begin)
-        if isinstance(item, str):
-            add(text[start:stop], item, None, start - begin)
-        else:
-            n = len(item.tokens)
-            for k, token in enumerate(item.tokens):
-                add(token.text, token.classes, (start - begin, k - n), 0)
-        at = max(at, stop)
-    add(text[at:end], "text", None, at - begin)
-    return Block("".join(parts), tuple(segments) or (Segment(0, "text", None, 0),))

@@ -11,7 +11,7 @@ from sedd_cli.text.draft import Draft
 from sedd_cli.text.line_ends import newline_of
 from sedd_cli.text.words import begins_word
 from sedd_cli.tui.gap_numbers import number_of, numbered, numbered_span
-from sedd_cli.tui.page_layout import Page, Replacement, Token
+from sedd_cli.tui.page_layout import Page, Replacement, Steady, Token
 from sedd_cli.tui.progress import share_done, time_left
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.session import EditingSession
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sedd_cli.text.tokenizer import Tokenizer
 
 MASK = " ▒▒▒"
+SLACK = 0.15
+"""Share of a row that is left free where a canvas is laid out anew: few rows then overflow (benchmarks/motion.py)."""
 MAX_MASKS = 1024
 """Maximum number of MASKs shown for a gap that is not being written."""
 END_OF_TEXT_SIGN = "¶"
@@ -38,7 +40,11 @@ class PageBuilder:
     def __init__(self, tokenizer: "Tokenizer | None", heat: bool) -> None:
         self.tokenizer, self.heat = tokenizer, heat
 
-    def build(self, scene: Scene, width: int) -> Page:
+    def build(self, scene: Scene, width: int, before: Page | None = None) -> Page:
+        """The page of a scene; while it is written, its words stand where they do on the page `before`."""
+        branch = scene.branch
+        settled = branch is None or (scene.at == branch.last and branch.finished)
+        steady = None if settled else Steady(before, SLACK if scene.run else 0)
         text, marks = scene.draft.text, scene.draft.marks
         pending = [
             span
@@ -47,12 +53,13 @@ class PageBuilder:
             for span in numbered_span(text, m, number_of(scene.draft, m), "pending")
         ]
         if scene.run is not None:
-            return Page(text, [Replacement(0, len(text), self._canvas_tokens(scene, 0, None, grow=True))], [], width)
+            tokens = self._canvas_tokens(scene, 0, None, grow=True)
+            return Page(text, [Replacement(0, len(text), tokens)], [], width, steady)
         replacements = [
             Replacement(mark.start, mark.end, self._shown_tokens(scene, gap))
             for gap, mark in enumerate(scene.draft.masked)
         ]
-        return Page(text, replacements, pending, width)
+        return Page(text, replacements, pending, width, steady)
 
     def _shown_tokens(self, scene: Scene, gap: int) -> tuple[Token, ...]:
         mark = scene.draft.masked[gap]

@@ -12,7 +12,8 @@ from rich.cells import split_graphemes
 
 from sedd_cli.render.inert import inert
 
-_UNUSUAL = re.compile(r"[^\x20-\x7e\n]")
+_UNUSUAL = re.compile("[^\x20-\x7e\n\xa1-\xac\xae-\u02ff\u2013\u2014\u2018-\u201d\u2026\u21b5\u2591-\u2593]")
+"""What may be other than one cell wide: all but Latin letters, the signs of English prose, and the shades of a MASK."""
 _DRAWN = str.maketrans({"\t": "　", "\n": " "})
 """A tab is shown as a blank of two cells, the end of a line as one blank."""
 
@@ -24,6 +25,13 @@ _JOINERS = ("\u200d", "\ufe0f")
 
 Span = tuple[int, int, int]
 """Start and end in characters, width in cells."""
+
+_WORD = re.compile(r"([^ \n]*(?: (?=\n))?)([ \n]?)")
+
+
+Stretch = tuple[int, int, int, int]
+"""The characters `start ... end - 1` between two places where a row may break; the cells that they take, and those of
+the blank or the line end behind them, which may stand beyond the row's width."""
 
 
 def drawn(text: str) -> str:
@@ -60,6 +68,12 @@ def graphemes(row: str) -> tuple[Span, ...]:
 
 def width_of(row: str) -> int:
     return sum(width for _, _, width in graphemes(row))
+
+
+def widest(text: str, most: int) -> int:
+    """Cells of the widest line, without its end; `most` if one is wider."""
+    plain = not _UNUSUAL.search(text)
+    return min(most, max(len(line) if plain else width_of(line) for line in text.split("\n")))
 
 
 def breaks(text: str, width: int) -> list[int]:
@@ -107,3 +121,50 @@ def _wide_breaks(line: str, width: int) -> Iterator[int]:
         # Each wide character is a word: Chinese and Japanese have no blanks.
         if line[start] in " \t" or cells == 2:
             blank, used_there = end, used
+
+
+def stretches(text: str, width: int) -> Iterator[Stretch]:
+    """What `breaks` may part: all that a text is made of, each of at most `width` cells."""
+    at = 0
+    while at < len(text):
+        end = text.find("\n", at) + 1 or len(text)
+        if _UNUSUAL.search(text, at, end):
+            yield from _wide_stretches(text, at, end, width)
+        else:
+            yield from _plain_stretches(text, at, end, width)
+        at = end
+
+
+def _plain_stretches(text: str, at: int, end: int, width: int) -> Iterator[Stretch]:
+    for match in _WORD.finditer(text, at, end):
+        begin, beyond = match.span()
+        stop = match.end(1)
+        if stop == begin and beyond > begin and text[begin] == " ":
+            # A blank that follows another.
+            stop = beyond
+        while stop - begin > width:
+            yield begin, begin + width, width, 0
+            begin += width
+        if begin < beyond:
+            yield begin, beyond, stop - begin, beyond - stop
+
+
+def _wide_stretches(text: str, at: int, end: int, width: int) -> Iterator[Stretch]:
+    begin, cells = at, 0
+    for low, high, wide in graphemes(text[at:end]):
+        start, stop = at + low, at + high
+        line_end, blank = text[stop - 1] == "\n", text[start] in " \t"
+        if line_end or (text[start] == " " and cells and text[stop : stop + 1] not in "\r\n"):
+            yield (begin, stop, cells, wide)
+            begin, cells = stop, 0
+            continue
+        if cells + wide > width:
+            yield (begin, start, cells, 0)
+            begin, cells = start, 0
+        cells += wide
+        # Each wide character is a word: Chinese and Japanese have no blanks.
+        if wide == 2 or blank:
+            yield (begin, stop, cells, 0)
+            begin, cells = stop, 0
+    if begin < end:
+        yield (begin, end, cells, 0)

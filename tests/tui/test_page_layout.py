@@ -1,11 +1,13 @@
 """Rows, columns and addresses: every character has a cell, and every cell its character."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from sedd_cli.tui.page_layout import Page, Replacement, Token
+from sedd_cli.tui.page_layout import Page, Replacement, Steady, Token
 from sedd_cli.tui.wrapping import breaks, drawn, graphemes, width_of
 
 TEXT = st.text(st.sampled_from("ab é\n\t日本🇩🇪ำﾞ🙂\u200d\ufe0f\u0301אב\x1b\r"), max_size=60) | st.text(max_size=40)
@@ -73,6 +75,13 @@ def test_rows_hold_what_is_shown(parts: tuple[str, str, str], tokens: list[str],
     page = page_of(parts, tokens, width)
     shown = "".join("".join(piece.text for piece in page.row(y)) for y in range(page.height))
     assert shown == parts[0] + "".join(tokens) + parts[2]
+
+
+@given(PARTS, WIDTH)
+def test_right_of_a_row_is_its_end(parts: tuple[str, str, str], width: int) -> None:
+    page = Page("".join(parts), [], [(len(parts[0]), len(parts[0]) + len(parts[1]), "pending")], width)
+    for y in range(page.height):
+        assert page.locate(page.address(y, 10**6))[0] == y
 
 
 def test_a_token_and_what_is_around_it() -> None:
@@ -147,3 +156,101 @@ def test_words_are_without_the_punctuation_beside_them(text: str, words: list[st
         at = page.next_word(at, -1)
         assert at == before
     assert page.next_word(at, -1) == at
+
+
+MASK = Token(" ▒▒▒", "mask")
+WRITTEN = st.sampled_from(
+    [" the", " a", ".", ",", "ing", " peanuts", " wonderful", "\n", " incomprehensibilities", "日本", " é", "\n\n"]
+)
+PATHS = st.lists(st.lists(st.tuples(st.integers(0, 19), st.none() | WRITTEN), max_size=8), min_size=1, max_size=8)
+
+
+def written(tokens: list[str | None], text: tuple[str, str] = ("", "")) -> tuple[str, list[Replacement]]:
+    """A text and its replacement: tokens, None for MASK, between two texts."""
+    shown = tuple(MASK if token is None else Token(token, "revealed") for token in tokens)
+    return "".join(text), [Replacement(len(text[0]), len(text[0]), shown)]
+
+
+def where(page: Page) -> list[tuple[int, int]]:
+    """Row and column of each token."""
+    return [page.locate_word(address) for address in page.blocks[0].addresses if address[1] < 0]
+
+
+@given(PATHS, st.integers(8, 40), st.sampled_from([0, 0.15, 0.5]), st.sampled_from([("", ""), ("One day, ", " ran.")]))
+def test_steady_rows_fit_and_hold_the_text(
+    path: list[list[tuple[int, str | None]]], width: int, slack: float, around: tuple[str, str]
+) -> None:
+    tokens: list[str | None] = [None] * 20
+    page: Page | None = None
+    for writes in path:
+        for i, token in writes:
+            tokens[i] = token
+        text, replacements = written(tokens, around)
+        page = Page(text, replacements, [], width, Steady(page, slack))
+        assert all(width_of(page.text_of(y).rstrip("\n")) <= width for y in range(page.height))
+        plain = "".join(token or " ▒▒▒" for token in tokens).join(around)
+        assert page.text_between(page.address(0, 0), page.end) == plain
+        shown = "".join(page.text_of(y) for y in range(page.height))
+        assert re.sub("▒+", "▒▒▒", re.sub(" +", " ", shown)) == re.sub(" +", " ", plain)
+        again = Page(text, replacements, [], width, Steady(page, slack))
+        assert where(again) == where(page)
+
+
+@given(TOKENS, PARTS, WIDTH)
+def test_the_cursor_visits_every_place_of_a_steady_page(
+    tokens: list[str], parts: tuple[str, str, str], width: int
+) -> None:
+    text, replacements = written([None, *tokens, None], (parts[0], parts[2]))
+    masked = Page(*written([None] * (len(tokens) + 2), (parts[0], parts[2])), [], width, Steady(None, 0.15))
+    page = Page(text, replacements, [], width, Steady(masked, 0.15))
+    here = page.address(0, 0)
+    while (after := page.move(here, 1)) != here:
+        assert here < after and page.address(*page.locate(here)) == here
+        here = after
+    assert here == page.end
+
+
+def test_a_word_moves_no_other_if_there_is_room() -> None:
+    tokens: list[str | None] = [None] * 40
+    page = Page(*written(tokens), [], 60, Steady(None, 0.15))
+    for i, token in [(3, " beautiful"), (12, "."), (30, " dog"), (6, ","), (20, " nice")]:
+        tokens[i] = token
+        before, page = page, Page(*written(tokens), [], 60, Steady(page, 0.15))
+        moved = [
+            k for k, places in enumerate(zip(where(before), where(page), strict=True)) if k != i and len({*places}) > 1
+        ]
+        # MASKs beside a long word give way.
+        assert all(tokens[k] is None and abs(k - i) <= 3 for k in moved)
+
+
+def test_a_row_that_overflows_moves_its_last_word_to_the_next() -> None:
+    tokens: list[str | None] = ["one", " two", None, " four", " five", " six", None, None]
+    before = Page(*written(tokens), [], 19, Steady(None, 0))
+    assert [before.text_of(y) for y in range(before.height)] == ["one two ▒▒▒ four ", "five six ▒▒▒ ▒▒▒"]
+    tokens[2] = " thirty"
+    page = Page(*written(tokens), [], 19, Steady(before, 0))
+    assert [page.text_of(y) for y in range(page.height)] == ["one two thirty ", "four five six ▒ ▒▒"]
+    tokens[2] = None
+    back = Page(*written(tokens), [], 19, Steady(page, 0))
+    assert [back.text_of(y) for y in range(back.height)] == ["one two ▒▒▒ ", "four five six ▒ ▒▒"]
+
+
+def test_far_from_the_page_before_rows_are_filled() -> None:
+    tokens: list[str | None] = [None] * 40
+    at_first = Page(*written(tokens), [], 60, Steady(None, 0.15))
+    page = at_first
+    for i in range(0, 40, 2):
+        tokens[i] = " incomprehensible"[: 3 + i % 14]
+        page = Page(*written(tokens), [], 60, Steady(page, 0.15))
+    fresh = Page(*written(tokens), [], 60, Steady(None, 0.15))
+    assert where(page) != where(fresh)
+    assert where(Page(*written(tokens), [], 60, Steady(at_first, 0.15))) == where(fresh)
+    assert where(Page(*written([None] * 40), [], 60, Steady(page, 0.15))) == where(at_first)
+
+
+def test_a_settled_page_can_be_gone_back_from() -> None:
+    tokens: list[str | None] = [(" wonderful", " a", " peanut", " of")[i % 4] for i in range(40)]
+    settled = Page(*written(tokens), [], 60)
+    tokens[20] = None
+    page = Page(*written(tokens), [], 60, Steady(settled, 0.15))
+    assert where(page) == where(settled)

@@ -26,6 +26,10 @@ STYLES = (
 )
 """Names of the styles in the style sheet, as component classes."""
 MAX_CACHED_STRIPS = 4096
+MEASURE = 90
+"""Cells of a row of text; one more is the cursor's at its end."""
+UNWRAPPED = 1000
+"""Cells of a row of code, where a line is a row: longer ones are broken after all."""
 
 KEYS = {
     "left": "left",
@@ -86,15 +90,24 @@ class CanvasView(ScrollView, can_focus=True):
         """The start of the selection, if there is one; the cursor is its other end."""
         self.editing = False
         """Edit mode: keys are text."""
+        self.wraps = True
+        """Whether lines are broken to fit; else one that is too long scrolls sideways with the cursor."""
         self._pressed: Address | None = None
         self._column: int | None = None
-        self._strips: dict[tuple[RowState, int], Strip] = {}
+        self._strips: dict[tuple[RowState, int, int], Strip] = {}
         self._styles: dict[str, Style] = {}
         self._visible: dict[int, RowState] = {}
 
     @property
     def page_width(self) -> int:
-        return max(4, self.scrollable_content_region.width)
+        """The width that the page should have."""
+        return max(4, min(MEASURE + 1, self.scrollable_content_region.width)) if self.wraps else UNWRAPPED
+
+    @property
+    def text_left(self) -> int:
+        """The column of the view at which the page's first column is: in the middle where there is room."""
+        used = self.page.width if self.wraps else max(MEASURE, self.page.widest) + 1
+        return max(0, (self.scrollable_content_region.width - used) // 2) - self.scroll_offset.x
 
     @property
     def selection(self) -> tuple[Address, Address] | None:
@@ -109,21 +122,36 @@ class CanvasView(ScrollView, can_focus=True):
         self.page = page
         self.cursor = page.nearest(self.cursor)
         self.selection_anchor = None if self.selection_anchor is None else page.nearest(self.selection_anchor)
-        # At least as high as the view: a text that fits may grow without a new layout.
-        size = Size(self.page_width, max(page.height, self.scrollable_content_region.height))
+        self._fit()
+        self._draw_changed()
+
+    def _fit(self) -> None:
+        """Set what there is to scroll over."""
+        view = self.scrollable_content_region
+        overflow = "hidden" if self.wraps or self.page.widest < view.width else "auto"
+        if self.styles.overflow_x != overflow:
+            self.styles.overflow_x = overflow
+        if overflow == "hidden":
+            # At least as high as the view: a text that fits may grow without a new layout.
+            size = Size(view.width, max(self.page.height, view.height))
+        else:
+            size = Size(self.page.widest + 1, self.page.height)
         if size != self.virtual_size:
             self.virtual_size = size
-        self._draw_changed()
 
     def move_cursor(self, cursor: Address, anchor: Address | None = None) -> None:
         """Move the cursor, set the selection's anchor (None: no selection), and scroll to the cursor."""
         self.cursor = self.page.nearest(cursor)
         self.selection_anchor = None if anchor is None else self.page.nearest(anchor)
-        y, _ = self.page.locate(cursor)
+        y, x = self.page.locate(cursor)
         top, height = self.scroll_offset.y, self.scrollable_content_region.height
         if not top <= y < top + height:
             target = y - height // 2 if abs(y - top) > 2 * height else y if y < top else y - height + 1
             self.scroll_to(y=target, animate=False, immediate=True)
+        width = self.scrollable_content_region.width
+        if not 0 <= x + self.text_left < width and width:
+            # All of the line where that shows the cursor, else what is around it.
+            self.scroll_to(x=0 if x < width else x - width // 2, animate=False, immediate=True)
         self._draw_changed()
         self.post_message(self.CursorMoved())
 
@@ -152,13 +180,19 @@ class CanvasView(ScrollView, can_focus=True):
             return Strip.blank(width, self.style_of("text"))
         state = self._row_state(row)
         self._visible[row] = state
-        key = (state, width)
+        key = (state, width, self.text_left)
         strip = self._strips.get(key)
         if strip is None:
             if len(self._strips) >= MAX_CACHED_STRIPS:
                 self._strips.clear()
-            strip = self._strips[key] = self._draw(state).adjust_cell_length(width, self.style_of("text"))
+            strip = self._strips[key] = self._placed(self._draw(state), width)
         return strip
+
+    def _placed(self, row: Strip, width: int) -> Strip:
+        """The part of a row that is in view."""
+        left, style = self.text_left, self.style_of("text")
+        row = Strip([Segment(" " * left, style), *row]) if left > 0 else row.crop(-left)
+        return row.adjust_cell_length(width, style)
 
     def style_of(self, classes: str) -> Style:
         """The combined style of classes such as `revealed heat3 changed`."""
@@ -339,11 +373,16 @@ class CanvasView(ScrollView, can_focus=True):
 
     def _under(self, event: events.MouseEvent) -> Address:
         at = event.get_content_offset_capture(self)
-        return self.page.address(at.y + self.scroll_offset.y, max(0, at.x))
+        return self.page.address(at.y + self.scroll_offset.y, max(0, at.x - self.text_left))
 
     def on_resize(self) -> None:
         self._visible.clear()
+        self._fit()
         self.post_message(self.Resized())
+
+    def watch_scroll_x(self, old: float, new: float) -> None:
+        super().watch_scroll_x(old, new)
+        self.refresh()
 
     def watch_scroll_y(self, old: float, new: float) -> None:
         super().watch_scroll_y(old, new)
