@@ -8,7 +8,23 @@ from importlib.resources import files
 from sedd_cli.generation.recording import RecordedCanvas, RecordedMoment, RecordedSample, RecordedToken
 from sedd_cli.generation.trace_lines import StepLine
 from sedd_cli.render.inert import inert, one_line
+from sedd_cli.render.palette import (
+    GLOW,
+    MASK_CONTRAST,
+    SCALES,
+    STEPS,
+    STRONG,
+    SURE_FROM,
+    Rgb,
+    brightest,
+    muted,
+    scale,
+)
 from sedd_cli.render.replay import moment_label, piece_texts, row_label, title_of
+
+LIGHT: Rgb = (253, 252, 249)
+DARK: Rgb = (22, 24, 27)
+"""The papers of the page."""
 
 
 def page(sample: RecordedSample, *, opens: int | None, speed: float, width: int) -> str:
@@ -49,6 +65,7 @@ def page(sample: RecordedSample, *, opens: int | None, speed: float, width: int)
             "width": str(width),
             "data": _script(data),
         }
+        | _look()
     )
 
 
@@ -100,6 +117,43 @@ def _script(data: object) -> str:
     """JSON with escapes, so that it cannot end the script element, open a comment or break a line."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _look() -> dict[str, str]:
+    """What the style of the page takes of the palette."""
+    steps = range(STEPS)
+    rules = [
+        f"[data-shading={shading}] .{name[0]}{k} {{ --own: var(--{name[0]}{k}); --most: var(--{name[0]}{k}m); }}"
+        for shading, name in (("certainty", "sure"), ("order", "order"))
+        for k in steps
+    ]
+    rules.append("[data-shading=plain] .drawn { --own: var(--plain, var(--ink)); --most: 25%; }")
+    names = [*(f"{share:.0%}" for share in SURE_FROM), "less"]
+    return {
+        "light": _hex(LIGHT),
+        "dark": _hex(DARK),
+        "light_colors": _colors(LIGHT),
+        "dark_colors": _colors(DARK),
+        "steps": "\n".join(rules),
+        "certainty": " ".join(f'<i class="drawn s{k}"><i>{name}</i></i>' for k, name in enumerate(names)) + " sure",
+        "last": str(STEPS - 1),
+        "glow": str(list(GLOW)),
+        "strong": str(STRONG),
+        "sure_from": str(list(SURE_FROM)),
+    }
+
+
+def _colors(paper: Rgb) -> str:
+    """The colours of both scales on a paper, and the share of each in what is behind it when it glows most."""
+    values = {"mask": _hex(muted(paper, MASK_CONTRAST)), "pole": "#fff" if paper == DARK else "#000"}
+    for name in SCALES:
+        for k, color in enumerate(scale(name, paper)):
+            values |= {f"{name[0]}{k}": _hex(color), f"{name[0]}{k}m": f"{100 * brightest(color, paper):.0f}%"}
+    return " ".join(f"--{name}: {value};" for name, value in values.items())
+
+
+def _hex(color: Rgb) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def _fill(values: dict[str, str]) -> str:

@@ -46,7 +46,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("token.remask-doubtful", "c", "tokens.remask_doubtful()", "", "Remask all that was unsure"),
         Command("token.remask-all", "R", "tokens.remask_all()", "", "Remask all that is not locked"),
         Command("token.lock", "l", "tokens.lock()", "lock", "Lock or unlock the token or the selection"),
-        Command("token.heat", "h", "toggle_heat()", "", "Show or hide confidence as colour"),
+        Command("token.shading", "h", "next_shading()", "", "Colour by certainty, by order of writing, or not"),
     ),
     DOCUMENT: (
         Command("text.mask", "m", "document.mask()", "mask", "Mask the selection or the word"),

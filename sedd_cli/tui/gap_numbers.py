@@ -10,7 +10,7 @@ SIGNS = "¹²³⁴⁵⁶⁷⁸⁹⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
 """One cell each; gaps beyond have none."""
 CLASS = "gap"
 """A piece of the class `gap1` is the beginning of the first gap. No style belongs to it."""
-FULL_CELL = "▒"
+FULL_CELL = "·"
 
 
 def number_of(draft: Draft, mark: Mark) -> int:

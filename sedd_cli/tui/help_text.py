@@ -6,7 +6,6 @@ from rich.text import Text
 
 from sedd_cli.tui.commands import COMMANDS, Command
 from sedd_cli.tui.screens.help import Row, Section
-from sedd_cli.tui.style import END_OF_TEXT_SIGN, MASK, PARTIAL_CHARACTER_SIGN
 
 CURSOR = (
     ("← → ↑ ↓", "Move; with ctrl by words, with shift select"),
@@ -26,10 +25,10 @@ TERMS = (
 )
 
 
-def sections(keys_of: Callable[[Command], str], heat: bool) -> list[Section]:
-    """All that is explained. `keys_of`: the keys of a command as they are bound; `heat`: whether colours are shown."""
+def sections(keys_of: Callable[[Command], str], signs: Section) -> list[Section]:
+    """All that is explained. `keys_of`: the keys of a command as they are bound; `signs`: those of the canvas."""
     return [
-        legend(heat),
+        signs,
         Section("Cursor", _rows(CURSOR)),
         *(
             Section(title, _rows((keys_of(command), command.description) for command in commands))
@@ -37,21 +36,6 @@ def sections(keys_of: Callable[[Command], str], heat: bool) -> list[Section]:
         ),
         Section("Terms", _rows(TERMS)),
     ]
-
-
-def legend(heat: bool) -> Section:
-    """What the styles of the canvas mean; `heat`: whether confidence is shown."""
-    colours = "how sure the network was of a token: each of 8 steps half as sure as the one before"
-    rows = [
-        Row(Text(MASK.strip()), "MASK: not written yet"),
-        Row(Text("reversed", "reverse"), "written in this step"),
-        Row(Text("bold", "bold"), "yours: kept as it is"),
-        Row(Text("underlined", "underline"), "new in a document, until you accept or reject it; on a canvas, locked"),
-        Row(Text(END_OF_TEXT_SIGN), "the end of the text; what follows is another one"),
-        Row(Text(PARTIAL_CHARACTER_SIGN), "part of a character of which the rest is missing"),
-        Row(Text("colour"), colours if heat else "h shows how sure the network was of each token"),
-    ]
-    return Section("Signs", rows)
 
 
 def _rows(rows: Iterable[tuple[str, str]]) -> list[Row]:

@@ -35,7 +35,7 @@ from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.run_control import FRAMES_PER_SECOND, RunControl
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.session import EditingSession
-from sedd_cli.tui.settings import Settings
+from sedd_cli.tui.settings import SHADINGS, Settings
 from sedd_cli.tui.style import PageBuilder, file_label, timeline_state, title_of
 from sedd_cli.tui.token_actions import TokenActions
 from sedd_cli.tui.widgets.branches_pane import BranchesPane
@@ -136,7 +136,7 @@ class MainScreen(Screen[None]):
         self._dirty = False
         canvas, editing = self.canvas, self.document.editing
         checkpoint = self.session.checkpoint
-        builder = PageBuilder(checkpoint.tokenizer if checkpoint else None, self.settings.heat)
+        builder = PageBuilder(checkpoint.tokenizer if checkpoint else None, self.settings.shading)
         canvas.wraps = self.scene.run is not None or not is_code(self.session.path)
         canvas.show(builder.build(self.scene, canvas.page_width, canvas.page))
         canvas.editing = editing
@@ -268,9 +268,10 @@ class MainScreen(Screen[None]):
     def on_alternatives_ready(self, message: messages.AlternativesReady) -> None:
         self.tokens.on_alternatives_ready(message)
 
-    def toggle_heat(self) -> None:
-        """Show or hide confidence as colour."""
-        self.change_settings(self.settings.model_copy(update={"heat": not self.settings.heat}))
+    def next_shading(self) -> None:
+        """Let colours show certainty, then the order of writing, then nothing."""
+        shading = SHADINGS[(SHADINGS.index(self.settings.shading) + 1) % len(SHADINGS)]
+        self.change_settings(self.settings.model_copy(update={"shading": shading}))
 
     def change_settings(self, settings: Settings) -> None:
         self.app.apply_settings(settings)  # type: ignore[attr-defined]
@@ -302,9 +303,11 @@ class MainScreen(Screen[None]):
 
     def show_help(self) -> None:
         from sedd_cli.tui.help_text import sections
+        from sedd_cli.tui.legend import legend
         from sedd_cli.tui.screens.help import HelpScreen
 
-        self.ask(HelpScreen(sections(self._keys, self.settings.heat)))
+        signs = legend(self.settings.shading, self.canvas.style_of)
+        self.ask(HelpScreen(sections(self._keys, signs)))
 
     def system_commands(self) -> Iterable[SystemCommand]:
         for commands in COMMANDS.values():

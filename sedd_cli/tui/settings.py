@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
@@ -17,6 +17,10 @@ from sedd_cli.tui.nested import leaves
 if TYPE_CHECKING:
     from sedd_cli.diffusion.names import NoiseSampler
     from sedd_cli.generation.options import SamplingOptions
+
+Shading = Literal["certainty", "order", "plain"]
+"""What the colour of a token shows: how sure the network was of it, when it wrote it, or nothing."""
+SHADINGS: tuple[Shading, ...] = get_args(Shading)
 
 _DEVICE = r"^(auto|cpu|mps|cuda(:[0-9]+)?)$"
 _BOUND = 'keys such as "escape,q" (the comma itself is "comma")'
@@ -63,7 +67,7 @@ class Settings(_Sampling, frozen=True):
     `exact`: whether the checkpoint's own settings are left out.
     `keys` binds ids of bindings to keys, as `"dialog.close" = "escape,q"`; `candidates`: fillings of a document's
     gaps to choose from; `one_line`: whether no line end is written in a gap, which within a line of .csv and the like
-    none is in any case; `heat`: whether confidence is shown as colour. The rest is as in `sedd generate`.
+    none is in any case; `shading`: what the colour of a token shows. The rest is as in `sedd generate`.
     """
 
     exact: bool = Field(False, description="true or false")
@@ -71,7 +75,7 @@ class Settings(_Sampling, frozen=True):
     candidates: int = Field(3, ge=1, le=16, description="a whole number from 1 to 16")
     one_line: bool = Field(False, description="true or false")
     theme: str = Field("textual-dark", min_length=1, description="the name of a theme")
-    heat: bool = Field(True, description="true or false")
+    shading: Shading = Field("certainty", description="certainty, order or plain")
     keys: dict[str, _Keys] = Field({}, description='a table such as "dialog.close" = "escape,q"')
 
     @field_validator("keys", mode="before")
@@ -94,7 +98,7 @@ def read_settings(path: Path) -> Settings:
     """
     text = _read(path)
     try:
-        return Settings.model_validate(tomllib.loads(text.removeprefix("\ufeff")))
+        return Settings.model_validate(_renamed(_parsed(text)))
     except tomllib.TOMLDecodeError as error:
         raise _not_toml(path, error) from None
     except ValidationError as error:
@@ -126,11 +130,27 @@ def write_settings(path: Path, settings: Settings, before: Settings) -> None:
     text = _read(path)
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     try:
-        new = updated(text, _changes(settings.model_dump(), before.model_dump()), defaults)
+        changes = _changes(settings.model_dump(), before.model_dump())
+        values = _parsed(text)
+        if (renamed := _renamed(values)) is not values:
+            changes = {"heat": None, "shading": renamed["shading"], **changes}
+        new = updated(text, changes, defaults)
     except ValueError as error:
         raise _not_toml(path, error) from None
     if new != text:
         _write(path, new.encode())
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    return tomllib.loads(text.removeprefix("\ufeff"))
+
+
+def _renamed(values: dict[str, Any]) -> dict[str, Any]:
+    """The values under today's names: `shading` was `heat`, on or off, in version 0.1.0."""
+    if not isinstance(heat := values.get("heat"), bool):
+        return values
+    shading: Shading = "certainty" if heat else "plain"
+    return {"shading": shading, **{name: value for name, value in values.items() if name != "heat"}}
 
 
 def _changes(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

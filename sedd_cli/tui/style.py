@@ -1,12 +1,12 @@
 """How a scene is shown: its page, timeline and header."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.ranges import counted
 from sedd_cli.render.labels import network_label, step_label
+from sedd_cli.render.palette import GLOW, certainty_step, order_step
 from sedd_cli.text.draft import Draft
 from sedd_cli.text.line_ends import newline_of
 from sedd_cli.text.words import begins_word
@@ -15,7 +15,7 @@ from sedd_cli.tui.page_layout import Page, Replacement, Steady, Token
 from sedd_cli.tui.progress import share_done, time_left
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.session import EditingSession
-from sedd_cli.tui.widgets.canvas_view import HEATS
+from sedd_cli.tui.settings import Shading
 from sedd_cli.tui.widgets.timeline import TimelineState
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sedd_cli.models.checkpoint import Checkpoint
     from sedd_cli.text.tokenizer import Tokenizer
 
-MASK = " ▒▒▒"
+MASK = " ···"
 SLACK = 0.15
 """Share of a row that is left free where a canvas is laid out anew: few rows then overflow (benchmarks/motion.py)."""
 MAX_MASKS = 1024
@@ -35,10 +35,10 @@ PARTIAL_CHARACTER_SIGN = "◌"
 
 
 class PageBuilder:
-    """Makes pages. `tokenizer`: of the network that would write next; `heat`: whether confidence is shown."""
+    """Makes pages. `tokenizer`: of the network that would write next; `shading`: what the colour of a token shows."""
 
-    def __init__(self, tokenizer: "Tokenizer | None", heat: bool) -> None:
-        self.tokenizer, self.heat = tokenizer, heat
+    def __init__(self, tokenizer: "Tokenizer | None", shading: Shading) -> None:
+        self.tokenizer, self.shading = tokenizer, shading
 
     def build(self, scene: Scene, width: int, before: Page | None = None) -> Page:
         """The page of a scene; while it is written, its words stand where they do on the page `before`."""
@@ -106,13 +106,15 @@ class PageBuilder:
         # The checkpoint of the run: another one may have been loaded since.
         checkpoint = scene.branch.job.checkpoint
         moment, mask_id, tokenizer = scene.moment, checkpoint.mask_id, checkpoint.tokenizer
-        state = moment.states[canvas]
+        state, revealed = moment.states[canvas], moment.revealed[canvas].tolist()
         writable = scene.branch.moments[0].states[canvas].free.tolist()
         free, ids = state.free.tolist(), state.ids.tolist()
         # In a document what is written is set off from the rest; a canvas is written all over.
         base = "revealed" if grow else "pending"
         confidence = moment.confidence[canvas].tolist()
-        changed = set(moment.step.changed.tolist()) if moment.step and canvas in moment.canvases else set()
+        # A finished text is shown at rest.
+        settled = scene.at == scene.branch.last and scene.branch.finished
+        moments = scene.branch.last + scene.branch.calls_left(scene.branch.last)
         end = scene.run.end_of_text_position(state.ids) if grow and scene.run else len(ids)
         positions = places or range(len(ids))
         texts = _token_texts([ids[i] for i in positions], mask_id, tokenizer)
@@ -127,16 +129,20 @@ class PageBuilder:
             elif i > end:
                 classes = "past"
             else:
-                classes = self._heated(base, confidence[i])
-            tokens.append(Token(text, f"{classes} changed" if i in changed else classes))
+                classes = base + self._shade(confidence[i], revealed[i], moments)
+                if revealed[i] >= 0 and not settled and (age := scene.at - revealed[i]) < len(GLOW):
+                    classes += f" glow{age}"
+            tokens.append(Token(text, classes))
         return tuple(tokens)
 
-    def _heated(self, base: str, confidence: float) -> str:
+    def _shade(self, confidence: float, revealed: int, moments: int) -> str:
+        """The class of a token's shade; "" for one that the network did not write."""
         # NaN, where the network wrote nothing, compares as False.
-        if not self.heat or not confidence > 0:
-            return base
-        # Each step stands for half the probability of the one before.
-        return f"{base} heat{min(HEATS - 1, int(-math.log2(confidence)))}"
+        if self.shading == "certainty" and confidence > 0:
+            return f" sure{certainty_step(confidence)}"
+        if self.shading == "order" and revealed >= 0:
+            return f" order{order_step(revealed, moments)}"
+        return ""
 
 
 def _token_texts(ids: list[int], mask_id: int | None, tokenizer: "Tokenizer | None") -> list[str]:

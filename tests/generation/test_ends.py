@@ -88,7 +88,7 @@ def test_run_live_view_trace_replay_export_and_tui_agree(ckpt: Checkpoint, chat:
         for step in branch.resume():
             branch.add(step)
         scene = Scene(branches=(branch,), at=branch.last)
-        screen = PageBuilder(ckpt.tokenizer, heat=False).build(scene, 80)
+        screen = PageBuilder(ckpt.tokenizer, "plain").build(scene, 80)
         pieces = [piece for y in range(screen.height) for piece in screen.row(y)]
         shown = "".join(piece.text for piece in pieces if not piece.classes.startswith("past"))
         assert shown.endswith(sample.text + END_OF_TEXT_SIGN)

@@ -21,9 +21,12 @@ from rich.console import Console
 
 from sedd_cli import Checkpoint, Request, Run, SeddError, UsageError
 from sedd_cli.generation.recording import RecordedSample, parse
+from sedd_cli.render import palette
 from sedd_cli.render.export import EXPORT_FORMATS, ExportFormat, export
 from sedd_cli.render.inert import inert
 from sedd_cli.render.live import FILLED, LiveView, canvas_text, height_of
+from sedd_cli.render.page import DARK, LIGHT
+from sedd_cli.render.palette import Rgb
 from sedd_cli.render.picture import NO_XML
 from sedd_cli.render.replay import default_speed, make_frame, piece_texts, title_of
 from tests.generation.test_recording import damage
@@ -188,6 +191,21 @@ def test_page_is_well_formed_and_asks_for_nothing(sample: RecordedSample) -> Non
     assert "prefers-color-scheme: dark" in page.text["style"]
 
 
+@pytest.mark.parametrize("paper", [LIGHT, DARK])
+def test_page_keeps_words_readable_while_they_glow(sample: RecordedSample, paper: Rgb) -> None:
+    """As its style mixes them: the ink up to halfway to black or white, what is behind up to the share of the step."""
+    style = Page(export(sample, "html").decode()).text["style"]
+    pole, behind = palette.oklab((255, 255, 255) if paper == DARK else (0, 0, 0)), palette.oklab(paper)
+    for name in palette.SCALES:
+        for k, color in enumerate(palette.scale(name, paper)):
+            most = float(f"{palette.brightest(color, paper):.2f}")
+            assert f"--{name[0]}{k}: #{bytes(color).hex()}; --{name[0]}{k}m: {most:.0%};" in style
+            for glow in (0.0, *palette.GLOW):
+                ink = palette.srgb(palette._between(palette.oklab(color), pole, 0.5 * glow))
+                ground = palette.srgb(palette._between(behind, palette.oklab(color), most * glow))
+                assert palette.contrast(ink, ground) >= palette.TEXT_CONTRAST
+
+
 def test_page_says_what_changed_and_no_more(sample: RecordedSample) -> None:
     text = export(sample, "html", step=2, speed=3.5).decode()
     data = json.loads(Page(text).raw[0])
@@ -254,12 +272,18 @@ def test_chromium_shows_every_position(sample: RecordedSample, tmp_path: Path) -
         boxes = canvases_in(text)
         assert len(boxes) == len(moment.canvases)
         for c, (box, canvas) in enumerate(zip(boxes, moment.canvases, strict=True)):
-            words = [" ░░░" if s is None else inert(s) for s in piece_texts(sample, canvas)]
+            words = [" ···" if s is None else inert(s) for s in piece_texts(sample, canvas)]
             assert [word for _, word in box] == words
             for i, (names, _) in enumerate(box):
                 assert ("mask" in names.split()) == (canvas.tokens[i].piece is None)
                 assert ("kept" in names.split()) == (i not in canvas.free)
-                assert ("changed" in names.split()) == (c == moment.on and i in moment.changed)
+                new = (
+                    c == moment.on
+                    and i in moment.changed
+                    and i in canvas.free
+                    and i < sample.end_of_text_position(canvas)
+                )
+                assert ("g0" in names.split()) == (new and step < sample.last)
 
 
 @pytest.mark.slow
@@ -278,7 +302,7 @@ const press = (key) => { document.dispatchEvent(new KeyboardEvent("keydown", { k
 look();
 press("ArrowRight"); press("ArrowRight"); press("ArrowLeft"); press("End"); press("ArrowRight"); press("Home");
 range.value = 5; range.dispatchEvent(new Event("input")); look();
-press("c"); seen.push(document.body.className);
+press("h"); seen.push(document.body.dataset.shading);
 main.querySelectorAll("span")[1].firstChild.nextSibling.dispatchEvent(new Event("pointerover", { bubbles: true }));
 seen.push(token.textContent.split(" ")[1], location.hash, play.textContent);
 press(" "); seen.push(play.textContent); press(" "); seen.push(play.textContent);
@@ -300,7 +324,7 @@ def test_chromium_scrubs_by_key_slider_and_address(edited: RecordedSample, tmp_p
     assert found
     last = str(edited.last)
     moved = ["2", "3", "4", "3", last, last, "0", "5"]
-    rest = ["5", "confidence", "1", "#step=5", "Play", "5", "Pause", "5", "Play", "7", 0]
+    rest = ["5", "order", "1", "#step=5", "Play", "5", "Pause", "5", "Play", "7", 0]
     assert json.loads(html.unescape(found[1])) == [*moved, *rest]
 
 

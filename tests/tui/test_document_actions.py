@@ -42,11 +42,11 @@ async def test_the_word_at_the_cursor_is_masked_without_the_blank_and_the_punctu
         await seat.rush("ctrl+right", "m")
         (mark,) = seat.scene.draft.marks
         assert mark == Mark(UPON, UPON + 4, "upon") and seat.scene.text == STORY
-        assert shown(seat) == STORY.replace("upon", "▒▒▒") and seat.canvas.cursor == (UPON, -1)
+        assert shown(seat) == STORY.replace("upon", "···") and seat.canvas.cursor == (UPON, -1)
         await seat.press("u")
         seat.canvas.move_cursor((1, 0))
         await seat.press("m")
-        assert spans(seat) == [(0, 4)] and shown(seat) == STORY.replace("Once", "▒▒▒")
+        assert spans(seat) == [(0, 4)] and shown(seat) == STORY.replace("Once", "···")
 
 
 @one_size
@@ -130,7 +130,7 @@ async def test_as_many_masks_are_shown_as_tokens_are_written(opened: Opened, tex
         at = text.index(gap)
         seat.canvas.move_cursor((at + len(gap), 0), (at, 0))
         await seat.press("m")
-        masks = shown(seat).count("▒▒▒")
+        masks = shown(seat).count("···")
         await seat.go()
         assert masks == sum(len(seat.scene.ids_of(i)) for i in range(len(seat.scene.draft.marks)))
 
@@ -279,7 +279,7 @@ async def test_how_many_tokens_a_gap_gets(opened: Opened) -> None:
             await seat.answer(line)
             await seat.back()
             assert seat.scene.draft.marks == (Mark(UPON, UPON + 4, "upon", tokens),)
-            assert shown(seat).count("▒▒▒") == masks
+            assert shown(seat).count("···") == masks
         await seat.press("t")
         await seat.shown(InputDialog)
         for line in ("0", "-1", "x", "", "3-"):
@@ -401,7 +401,7 @@ async def test_something_is_inserted_where_nothing_stands(opened: Opened) -> Non
         await seat.loaded()
         await insert(seat, at, "3")
         assert seat.scene.draft.marks == (Mark(at, at, "", 3),) and seat.scene.text == STORY
-        assert shown(seat) == STORY[:at] + " ▒▒▒" * 3 + STORY[at:]
+        assert shown(seat) == STORY[:at] + " ···" * 3 + STORY[at:]
         await seat.go()
         text = seat.scene.text
         assert text.startswith(STORY[:at]) and text.endswith(STORY[at:]) and len(text) > len(STORY)
@@ -541,7 +541,7 @@ async def test_a_canvas_that_is_not_full_becomes_a_text_with_gaps(opened: Opened
         masked = seat.moment.masked
         await seat.press("a")
         assert not seat.scene.branches and sum(mark.tokens for mark in seat.scene.draft.marks) == masked
-        assert shown(seat).count("▒▒▒") == masked
+        assert shown(seat).count("···") == masked
         await seat.go()
         assert seat.scene.infilling is not None and seat.branch.finished
 

@@ -283,7 +283,7 @@ async def test_a_setting_that_was_not_changed_stays_in_the_file(opened: Opened, 
         assert seat.app.theme == "dusk" and seat.told[0].startswith("themes/dawn.toml: primary must be a colour")
         await seat.go()
         await seat.press("h")
-        assert file.read_text() == text + "heat = false\n"
+        assert file.read_text() == text + 'shading = "order"\n'
 
 
 @one_size
@@ -294,7 +294,7 @@ async def test_what_was_written_in_the_settings_meanwhile_stays(opened: Opened, 
         text = 'seed = 7\nsteps = 99\ntop_p = 0.9\n\n[keys]\n"run.go" = "x"\n'
         file.write_text(text)
         await seat.press("h")
-        kept = text.replace("\n\n", "\nheat = false\n\n")
+        kept = text.replace("\n\n", '\nshading = "order"\n\n')
         assert file.read_text() == kept
         other.app.apply_settings(other.main_screen.settings.model_copy(update={"top_k": 40}))
         assert file.read_text() == kept.replace("\n\n", "\ntop_k = 40\n\n")
@@ -305,11 +305,11 @@ async def test_settings_that_cannot_be_written_are_said(opened: Opened, tmp_path
     (tmp_path / "settings.toml").mkdir()
     async with opened() as seat:
         await seat.press("h")
-        assert "settings.toml" in seat.told[-1] and seat.main_screen.settings.heat is False
+        assert "settings.toml" in seat.told[-1] and seat.main_screen.settings.shading == "order"
         # The next time what could not be written then is not forgotten.
         (tmp_path / "settings.toml").rmdir()
         seat.app.apply_settings(seat.main_screen.settings.model_copy(update={"top_k": 40}))
-        assert (tmp_path / "settings.toml").read_text() == "top_k = 40\nheat = false\n"
+        assert (tmp_path / "settings.toml").read_text() == 'top_k = 40\nshading = "order"\n'
 
 
 @one_size
@@ -337,7 +337,7 @@ async def test_help_tells_every_command_and_sign(opened: Opened) -> None:
             dialog = await seat.shown(HelpScreen)
             told = {(sign.plain, meaning) for _, rows in dialog._sections for sign, meaning in rows}
             assert {(key_name(c.keys), c.description) for cs in COMMANDS.values() for c in cs} <= told
-            assert {"▒▒▒", "¶", "◌"} <= {sign for sign, _ in told}
+            assert {"···", "¶", "◌"} <= {sign for sign, _ in told}
             await seat.press("escape")
             await seat.back()
 

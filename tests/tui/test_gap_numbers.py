@@ -27,34 +27,34 @@ def seen(page: Page) -> list[str]:
 
 def test_masks_are_numbered_over_the_blank_before_them() -> None:
     scene = Scene(Draft(STORY, (UPON, DOG)))
-    page = PageBuilder(None, heat=True).build(scene, 40)
-    assert seen(page) == ["Once¹▒▒▒ a time", "A²▒▒▒ ran."]
-    assert "".join(map(page.text_of, range(page.height))) == "Once ▒▒▒ a time\nA ▒▒▒ ran."
+    page = PageBuilder(None, "certainty").build(scene, 40)
+    assert seen(page) == ["Once¹··· a time", "A²··· ran."]
+    assert "".join(map(page.text_of, range(page.height))) == "Once ··· a time\nA ··· ran."
     assert page.address(0, 4) == (4, 0) and page.address(0, 5) == (5, -1)
 
 
 def test_one_gap_has_no_number() -> None:
     scene = Scene(Draft(STORY, (UPON,)))
-    assert seen(PageBuilder(None, heat=True).build(scene, 40)) == ["Once ▒▒▒ a time", "A dog ran."]
+    assert seen(PageBuilder(None, "certainty").build(scene, 40)) == ["Once ··· a time", "A dog ran."]
 
 
 def test_what_is_written_and_awaits_a_verdict_keeps_its_number() -> None:
     marks = Mark(5, 9, "was", masked=False), DOG
-    page = PageBuilder(None, heat=True).build(Scene(Draft(STORY, marks)), 40)
-    assert seen(page) == ["Once¹upon a time", "A²▒▒▒ ran."]
+    page = PageBuilder(None, "certainty").build(Scene(Draft(STORY, marks)), 40)
+    assert seen(page) == ["Once¹upon a time", "A²··· ran."]
     # A span of two rows is numbered once.
     marks = Mark(5, 18, "was", masked=False), DOG
-    page = PageBuilder(None, heat=True).build(Scene(Draft(STORY, marks)), 40)
+    page = PageBuilder(None, "certainty").build(Scene(Draft(STORY, marks)), 40)
     assert "".join(seen(page)).count("¹") == 1
 
 
 @pytest.mark.parametrize(
     ("before", "token", "after", "shown"),
     [
-        ("a ", Token("▒▒▒", "mask"), " b", "a¹▒▒▒ b"),
-        ("a", Token(" ▒▒▒", "mask"), " b", "a¹▒▒▒ b"),
-        ("", Token("▒▒▒", "mask"), " b", "¹▒▒ b"),
-        ("(", Token("▒▒▒", "mask"), ") b", "(¹▒▒) b"),
+        ("a ", Token("···", "mask"), " b", "a¹··· b"),
+        ("a", Token(" ···", "mask"), " b", "a¹··· b"),
+        ("", Token("···", "mask"), " b", "¹·· b"),
+        ("(", Token("···", "mask"), ") b", "(¹··) b"),
         ("", Token("He", "pending"), " ran", "He¹ran"),
         ("(", Token("he", "pending"), ")", "(he)"),
     ],

@@ -40,7 +40,7 @@ class Plain:
     @property
     def page(self) -> Page:
         checkpoint = self.session.checkpoint
-        return PageBuilder(checkpoint.tokenizer if checkpoint else None, heat=True).build(self.session.scene, 60)
+        return PageBuilder(checkpoint.tokenizer if checkpoint else None, "certainty").build(self.session.scene, 60)
 
     @property
     def selection(self) -> tuple[Address, Address] | None:

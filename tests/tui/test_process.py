@@ -16,12 +16,12 @@ BUSY = """if True:
     from sedd_cli.cli.main import main
     from sedd_cli.tui import main_screen
 
-    def heat(self):
+    def busy(self):
         # As long as the longest of network calls.
         self.engine._tasks.put(lambda: time.sleep(600))
         {then}
 
-    main_screen.MainScreen.toggle_heat = heat
+    main_screen.MainScreen.next_shading = busy
     # So long it waits for the call in vain.
     main_screen.EXIT_TIMEOUT = 0.1
     sys.argv = ["sedd", "tui"]

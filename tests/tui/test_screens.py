@@ -325,7 +325,7 @@ class TestSettings:
             await pilot.pause()
             (answer,) = app.answers
         values |= {name: names[-1] for name, names in CHOICES.items()}
-        assert answer == Settings(**values, exact=True, lock_seed=True, one_line=True, theme=answer.theme, heat=False)
+        assert answer == Settings(**values, exact=True, lock_seed=True, one_line=True, theme=answer.theme)
         assert answer.theme != "textual-dark" and answer.theme in app.available_themes
 
     async def test_up_and_down_move_between_fields(self) -> None:
@@ -364,12 +364,12 @@ class TestSettings:
 
     async def test_mouse(self) -> None:
         async with host(form()) as (app, pilot):
-            await pilot.click("#heat")
+            await pilot.click("#one_line")
             await pilot.click("#steps")
             await pilot.press("end", "0")
             await pilot.click("#save")
             await pilot.pause()
-            assert app.answers == [Settings(heat=False, steps=2560)]
+            assert app.answers == [Settings(one_line=True, steps=2560)]
 
     async def test_cancelled_by_mouse(self) -> None:
         async with host(form()) as (app, pilot):
@@ -379,11 +379,11 @@ class TestSettings:
 
     async def test_what_a_switch_means_is_written_beside_it(self) -> None:
         async with host(form()) as (app, pilot):
-            state = app.screen.query_one("#entry-heat .state", Static)
-            assert str(state.content) == "on"
-            await pilot.click("#heat")
-            await pilot.pause()
+            state = app.screen.query_one("#entry-one_line .state", Static)
             assert str(state.content) == "off"
+            await pilot.click("#one_line")
+            await pilot.pause()
+            assert str(state.content) == "on"
 
     async def test_escape_closes_an_open_list_first(self) -> None:
         async with host(form()) as (app, pilot):

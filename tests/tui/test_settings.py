@@ -79,7 +79,7 @@ def test_what_is_written_is_read_again(path: Path) -> None:
         lock_seed=True,
         candidates=16,
         theme="nord",
-        heat=False,
+        shading="order",
         keys={"dialog.close": "escape,q", "go": "g"},
     )
     write_settings(path, settings, Settings())
@@ -97,7 +97,7 @@ def test_what_is_written_is_read_again(path: Path) -> None:
         ("temperature = nan", "a number, 0 or more"),
         ("top_p = 1.5", "at most 1"),
         ("candidates = 17", "from 1 to 16"),
-        ("heat = 1", "true or false"),
+        ("shading = 'all'", "certainty, order or plain"),
         ("model = ''", "checkpoint"),
         ("device = 'gpu'", "auto, cpu, cuda, cuda:N or mps"),
         ("sampler = 'gibbs'", "sampler must be tweedie, euler,"),
@@ -136,8 +136,8 @@ def test_only_the_line_that_changed_changes(path: Path) -> None:
 def test_a_new_key_stands_with_the_others_above_the_tables_and_their_comments(path: Path) -> None:
     before = "# mine\nsteps = 3\n\n# my keys\n[keys]\ngo = 'g'\n"
     assert changed(path, before, theme="nord") == before.replace("= 3\n", '= 3\ntheme = "nord"\n')
-    assert changed(path, "# my keys\n[keys]\n", heat=False) == "heat = false\n\n# my keys\n[keys]\n"
-    assert changed(path, "steps = 3", heat=False) == "steps = 3\nheat = false\n"
+    assert changed(path, "# my keys\n[keys]\n", shading="plain") == 'shading = "plain"\n\n# my keys\n[keys]\n'
+    assert changed(path, "steps = 3", shading="plain") == 'steps = 3\nshading = "plain"\n'
 
 
 def test_a_key_that_is_unset_leaves_its_comment(path: Path) -> None:
@@ -145,8 +145,26 @@ def test_a_key_that_is_unset_leaves_its_comment(path: Path) -> None:
 
 
 def test_nothing_is_written_where_nothing_changes(path: Path) -> None:
-    text = "temperature = 1\nsteps = 0x10\nheat = true\nkeys.go = 'g'"
+    text = "temperature = 1\nsteps = 0x10\nlock_seed = true\nkeys.go = 'g'"
     assert changed(path, text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shading", "after"),
+    [
+        ("heat = false # calm\nsteps = 3\n", "plain", '# calm\nsteps = 4\nshading = "plain"\n'),
+        ("heat = true\nsteps = 3\n", "certainty", "steps = 4\n"),
+        ("heat = false\nshading = 'order'\nsteps = 3\n", "order", "shading = 'order'\nsteps = 4\n"),
+    ],
+)
+def test_a_file_of_version_0_1_0_is_read_and_written_under_todays_names(
+    path: Path, text: str, shading: str, after: str
+) -> None:
+    assert read_settings(put(path, text)).shading == shading
+    assert changed(path, text, steps=4) == after
+    assert read_settings(path) == Settings(steps=4, shading=shading)
+    chosen = changed(path, text, shading="order")
+    assert read_settings(path).shading == "order" and "heat" not in chosen
 
 
 def test_line_endings_stay(path: Path) -> None:
@@ -172,15 +190,15 @@ def test_bindings_however_they_are_written(path: Path, text: str) -> None:
 
 def test_what_was_written_there_meanwhile_stays(path: Path) -> None:
     """By the owner, or by another session: only what is new since it was read is written."""
-    before = Settings(steps=8, top_p=0.5, keys={"text.mask": "k", "dialog.close": "q"})
-    text = "steps = 99\ntop_p = 0.9\nheat = true\n\n[keys]\n'run.go' = 'x'\ndialog.close = 'q'\n"
+    before = Settings(steps=8, top_p=0.5, lock_seed=True, keys={"text.mask": "k", "dialog.close": "q"})
+    text = "steps = 99\ntop_p = 0.9\nlock_seed = true\n\n[keys]\n'run.go' = 'x'\ndialog.close = 'q'\n"
     put(path, text)
-    write_settings(path, before.model_copy(update={"heat": False}), before)
+    write_settings(path, before.model_copy(update={"lock_seed": False}), before)
     assert path.read_text() == text.replace("true", "false")
     keys = {"text.mask": "j", "help.close": "h"}
     write_settings(path, before.model_copy(update={"top_p": None, "keys": keys}), before)
     settings = read_settings(path)
-    assert (settings.steps, settings.top_p, settings.heat) == (99, None, False)
+    assert (settings.steps, settings.top_p, settings.lock_seed) == (99, None, False)
     assert settings.keys == {"run.go": "x", "text.mask": "j", "help.close": "h"}
 
 
@@ -272,7 +290,7 @@ def test_the_sampling_options_of_the_table_are_settings_and_in_the_form() -> Non
         assert Settings.model_fields[name].description == (option.setting.accepts or str(option.range))
     first, *_, last = SAMPLING
     assert (first, last) == ("steps", "seed")
-    order = ["model", "device", *SAMPLING, "exact", "lock_seed", "candidates", "one_line", "theme", "heat"]
+    order = ["model", "device", *SAMPLING, "exact", "lock_seed", "candidates", "one_line", "theme", "shading"]
     assert [field.name for field in FIELDS] == order == [n for n in Settings.model_fields if n != "keys"]
 
 

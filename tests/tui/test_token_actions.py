@@ -293,20 +293,18 @@ async def test_a_change_during_a_run_stops_it_there(opened: Opened) -> None:
 
 
 @one_size
-async def test_heat_is_shown_or_not_and_that_is_remembered(opened: Opened) -> None:
+async def test_colours_show_certainty_order_or_nothing_and_that_is_remembered(opened: Opened) -> None:
     async with opened() as seat:
         await seat.go()
 
-        def looks() -> set[str]:
-            return {piece.classes for y in range(seat.page.height) for piece in seat.page.row(y)}
+        def looks() -> str:
+            return " ".join(piece.classes for y in range(seat.page.height) for piece in seat.page.row(y))
 
-        assert any("heat" in look for look in looks())
-        await seat.press("h")
-        assert not any("heat" in look for look in looks())
-        assert read_settings(seat.folder / "settings.toml").heat is False
-        await seat.press("h")
-        assert any("heat" in look for look in looks())
-        assert read_settings(seat.folder / "settings.toml").heat is True
+        assert "sure" in looks()
+        for shading, there in (("order", "order"), ("plain", ""), ("certainty", "sure")):
+            await seat.press("h")
+            assert [scale for scale in ("sure", "order") if scale in looks()] == [there] * bool(there)
+            assert read_settings(seat.folder / "settings.toml").shading == shading
 
 
 async def test_tokens_of_a_gap_are_held_as_those_of_a_canvas(opened: Opened) -> None:

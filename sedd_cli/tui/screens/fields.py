@@ -3,9 +3,13 @@
 from typing import Any, NamedTuple, get_args
 
 from sedd_cli.diffusion.names import NoiseSampler, OrderName
-from sedd_cli.tui.settings import SAMPLING, Settings, validation_error
+from sedd_cli.tui.settings import SAMPLING, SHADINGS, Settings, validation_error
 
-CHOICES: dict[str, tuple[str, ...]] = {"sampler": get_args(NoiseSampler), "order": get_args(OrderName)}
+CHOICES: dict[str, tuple[str, ...]] = {
+    "sampler": get_args(NoiseSampler),
+    "order": get_args(OrderName),
+    "shading": SHADINGS,
+}
 """Settings that are chosen from a list, besides the theme."""
 
 
@@ -15,7 +19,7 @@ def _of_type(kind: type) -> set[str]:
 
 
 WHOLE, NUMBERS = _of_type(int), _of_type(float)
-SELF_EXPLANATORY = {*CHOICES, "exact", "lock_seed", "one_line", "theme", "heat"}
+SELF_EXPLANATORY = {*CHOICES, "exact", "lock_seed", "one_line", "theme"}
 """Those whose control shows the possible values."""
 
 
@@ -54,7 +58,7 @@ FIELDS = (
     Field("candidates", "Fillings of a document's gaps to choose from."),
     Field("one_line", "Write no line end in a gap. Within a line of .csv, .srt and the like, none is in any case."),
     Field("theme", "The colours of everything."),
-    Field("heat", "Show as colour how sure the model was of a token."),
+    Field("shading", "What the colour of a token shows: how sure the model was, when it was written, or nothing."),
 )
 
 

@@ -1,10 +1,12 @@
 """The canvas: a page of text and tokens, with a cursor and a selection."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple, cast
 
+from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -14,17 +16,16 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from sedd_cli.render.palette import Rgb, Scale
 from sedd_cli.tui import gap_numbers
 from sedd_cli.tui.page_layout import Address, Page, Piece
+from sedd_cli.tui.tints import FewColors, ManyColors, NoColors, Tints
 from sedd_cli.tui.wrapping import drawn, graphemes, width_of
 
-HEATS = 8
-"""Number of steps in which confidence is shown, from `heat0` (sure) to `heat7`."""
-STYLES = (
-    *("text", "mask", "kept", "locked", "revealed", "past", "pending", "decided", "changed"),
-    *("selection", "cursor", "sure", "doubtful", "number"),
-)
+STYLES = ("text", "kept", "locked", "revealed", "pending", "decided", "selection", "cursor", "number")
 """Names of the styles in the style sheet, as component classes."""
+_TINT = re.compile("(sure|order|glow)([0-9])")
+"""A step of a scale, or the calls since a word was written."""
 MAX_CACHED_STRIPS = 4096
 MEASURE = 90
 """Cells of a row of text; one more is the cursor's at its end."""
@@ -49,6 +50,12 @@ KEYS = {
 
 RowState = tuple[tuple[Piece, ...], tuple[int, int], int]
 """Everything a row's rendering depends on: pieces, selected characters, the cursor's character (-1: elsewhere)."""
+
+
+class _Look(NamedTuple):
+    style: Style
+    marks: bool
+    """Whether it shows on a blank too: only words are to be marked, not the blanks before them."""
 
 
 class CanvasView(ScrollView, can_focus=True):
@@ -95,7 +102,8 @@ class CanvasView(ScrollView, can_focus=True):
         self._pressed: Address | None = None
         self._column: int | None = None
         self._strips: dict[tuple[RowState, int, int], Strip] = {}
-        self._styles: dict[str, Style] = {}
+        self._looks: dict[str, _Look] = {}
+        self._tints: Tints | None = None
         self._visible: dict[int, RowState] = {}
 
     @property
@@ -195,20 +203,58 @@ class CanvasView(ScrollView, can_focus=True):
         return row.adjust_cell_length(width, style)
 
     def style_of(self, classes: str) -> Style:
-        """The combined style of classes such as `revealed heat3 changed`."""
-        if classes not in self._styles:
-            style = self._component("text") + Style(bgcolor=self.background_colors[1].rich_color)
-            for name in classes.split():
-                if name.startswith(gap_numbers.CLASS):
-                    continue
-                style += self._heat(int(name[4:])) if name.startswith("heat") else self._component(name)
-            self._styles[classes] = style
-        return self._styles[classes]
+        """The combined style of classes such as `revealed sure3 glow2`."""
+        return self._look(classes).style
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._styles.clear()
+        self._looks.clear()
         self._strips.clear()
+        self._tints = None
+
+    @property
+    def tints(self) -> Tints:
+        """The colours of tokens on the canvas, in as many colours as the terminal has."""
+        if self._tints is None:
+            behind = self.background_colors[1]
+            # Without a terminal, pictures are drawn.
+            system = "truecolor" if self.app.is_headless else self.app.console.color_system
+            if self.app.no_color:
+                self._tints = NoColors()
+            elif behind.ansi is not None:
+                # The terminal's own colours cannot be mixed.
+                self._tints = FewColors((0, 0, 0) if self.app.current_theme.dark else (255, 255, 255), native=True)
+            elif system in ("standard", "windows"):
+                self._tints = FewColors(behind.rgb, native=False)
+            else:
+                self._tints = ManyColors(behind.rgb, table=system == "256")
+        return self._tints
+
+    def _look(self, classes: str) -> _Look:
+        look = self._looks.get(classes)
+        if look is None:
+            style = self._combined(classes.split())
+            marks = style.underline or style.reverse or style.bgcolor != self.background_colors[1].rich_color
+            look = self._looks[classes] = _Look(style, bool(marks))
+        return look
+
+    def _combined(self, names: list[str]) -> Style:
+        style = self._component("text") + Style(bgcolor=self.background_colors[1].rich_color)
+        scale: Scale | None = None
+        step, age = 0, -1
+        for name in names:
+            if name.startswith(gap_numbers.CLASS):
+                continue
+            if tint := _TINT.fullmatch(name):
+                if tint[1] == "glow":
+                    age = int(tint[2])
+                else:
+                    scale, step = cast(Scale, tint[1]), int(tint[2])
+            elif name in ("mask", "past"):
+                return style + (self.tints.mask() if name == "mask" else self.tints.past())
+            else:
+                style += self._component(name)
+        return style + self.tints.word(scale, step, _rgb(style.color), age)
 
     def _component(self, name: str) -> Style:
         """The style of a component, its colours blended with the canvas's background."""
@@ -217,13 +263,11 @@ class CanvasView(ScrollView, can_focus=True):
         background = (behind + styles.background).rich_color if styles.has_rule("background") else None
         return Style(color=color, bgcolor=background) + styles.text_style
 
-    def _heat(self, step: int) -> Style:
-        sure, doubtful = (self.get_component_styles(f"canvas--{name}").background for name in ("sure", "doubtful"))
-        behind = self.background_colors[1]
-        if behind.ansi is not None:
-            # The terminal's own colours cannot be mixed.
-            return Style(italic=step >= HEATS // 2)
-        return Style(bgcolor=(behind + sure).blend(behind + doubtful, step / (HEATS - 1)).rich_color)
+    def _over(self, style: Style, name: str) -> Style:
+        """A style under the selection or the cursor, so that it can be read there."""
+        component = self._component(name)
+        over = style + component
+        return self.tints.on(_rgb(component.bgcolor), over) if component.bgcolor else over
 
     def _row_state(self, row: int) -> RowState:
         selection = self.selection
@@ -240,28 +284,28 @@ class CanvasView(ScrollView, can_focus=True):
     def _draw(self, state: RowState) -> Strip:
         pieces, (first, last), cursor = state
         visible = drawn("".join(piece.text for piece in pieces))
-        end = next((stop for start, stop, _ in graphemes(visible) if start == cursor), cursor + 1)
+        end = (
+            next((stop for start, stop, _ in graphemes(visible) if start == cursor), cursor + 1) if cursor >= 0 else -1
+        )
         spans: list[tuple[int, Style]] = []
         for piece in pieces:
             start, stop = piece.start, piece.start + len(piece.text)
-            style = self.style_of(piece.classes)
+            style, marks = self._look(piece.classes)
             if piece.token and start <= cursor < stop:
                 # The cursor covers a whole token.
-                spans.append((start, style + self._component("cursor")))
+                spans.append((start, self._over(style, "cursor")))
                 continue
-            # Heat, underline and reversal style the word, not the blank before it.
-            tinted = any(name in piece.classes for name in ("heat", "pending", "changed"))
-            word = start + (len(piece.text) - len(piece.text.lstrip(" ")) if tinted else 0)
+            word = start + (len(piece.text) - len(piece.text.lstrip(" ")) if marks else 0)
             for at in sorted({start, *(c for c in (first, last, word, cursor, end) if start < c < stop)}):
                 look = style if at >= word else self.style_of("text")
                 if first <= at < last:
-                    look += self._component("selection")
+                    look = self._over(look, "selection")
                 if cursor <= at < end:
-                    look += self._component("cursor")
+                    look = self._over(look, "cursor")
                 spans.append((at, look))
         if cursor == len(visible):
             visible += " "
-            spans.append((cursor, self.style_of("text") + self._component("cursor")))
+            spans.append((cursor, self._over(self.style_of("text"), "cursor")))
         for at, sign in gap_numbers.signs(pieces, visible).items():
             visible = f"{visible[:at]}{sign}{visible[at + 1 :]}"
             spans = _restyled(spans, at, self._component("number"))
@@ -403,6 +447,14 @@ def _restyled(spans: list[tuple[int, Style]], at: int, style: Style) -> list[tup
     after = [] if i + 1 < len(spans) and spans[i + 1][0] == at + 1 else [(at + 1, before)]
     own = before + Style(color=style.color, bold=False, underline=False)
     return [*spans[:i], *([(start, before)] if start < at else []), (at, own), *after, *spans[i + 1 :]]
+
+
+def _rgb(color: Color | None) -> Rgb | None:
+    """The values of a colour; None for one that the terminal names."""
+    if color is None or color.triplet is None:
+        return None
+    red, green, blue = color.triplet
+    return red, green, blue
 
 
 def _segments(text: str, spans: list[tuple[int, Style]]) -> list[Segment]:
