@@ -26,6 +26,10 @@ class UsageError(SeddError):
     exit_code = 2
 
 
+class NoGapError(UsageError):
+    """A document has nothing of what is to be rewritten."""
+
+
 class NotLoadableError(SeddError):
     """A checkpoint or a trace is missing, incomplete, unsafe or inconsistent."""
 

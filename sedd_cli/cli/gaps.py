@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sedd_cli.errors import UsageError
+from sedd_cli.errors import NoGapError, UsageError
 from sedd_cli.text.document import Document
 
 if TYPE_CHECKING:
@@ -34,10 +34,19 @@ class AskedGaps:
         if self.spans and self.pattern is not None:
             raise UsageError("--mask and --regex both name the gaps", "Leave one of them out.")
 
+    def check(self) -> None:
+        """Raises `UsageError` for what is wrong whatever the document: a pattern, a number of tokens."""
+        from sedd_cli.text.gaps import compile_pattern, parse_length
+
+        if self.tokens is not None:
+            parse_length(self.tokens)
+        if self.pattern is not None:
+            compile_pattern(self.pattern)
+
     def of(self, document: Document, tokenizer: "Tokenizer | None", terminal: "Terminal") -> "list[Gap]":
         """The gaps of a document: spans or matches, or else the markers that stand in it.
 
-        Raises `UsageError` for what names no gap.
+        Raises `NoGapError` for a document without a match or a marker, `UsageError` for what names no gap.
         """
         from sedd_cli.text.gaps import parse_length
 
@@ -92,7 +101,7 @@ class AskedGaps:
             line, column = line_and_column(document.text, gap.start)
             terminal.info(f"{line}:{column}: {document.text[gap.start : gap.end]}")
         if not gaps:
-            raise UsageError(
+            raise NoGapError(
                 f"{document.name} has no gap",
                 "Name one with --mask 10:40 or --regex PATTERN, or write [[12]] in the text.",
             )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, get_args
 
-from sedd_cli.errors import UsageError, to_integer
+from sedd_cli.errors import NoGapError, UsageError, to_integer
 from sedd_cli.ranges import counted
 from sedd_cli.text.line_ends import read_as_lf
 from sedd_cli.text.tokenizer import Tokenizer
@@ -187,17 +187,21 @@ def regex_gaps(document: str, pattern: str, tokens: Length) -> list[Gap]:
     that matches nothing.
     """
     text, offset = read_as_lf(document)
+    spans = [(offset(match.start()), offset(match.end())) for match in compile_pattern(pattern).finditer(text)]
+    gaps = [Gap(start, end, tokens) for start, end in spans if end > start or tokens is not None]
+    if not gaps:
+        raise NoGapError(f"{pattern!r} matches nothing in the document", "Check the pattern.")
+    return gaps
+
+
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """A pattern of `regex_gaps`. Raises `UsageError` for an invalid one."""
     try:
-        matches = re.finditer(_CRLF_OF_PATTERN.sub(r"\1\\n", pattern), text, re.MULTILINE)
-        spans = [(offset(match.start()), offset(match.end())) for match in matches]
+        return re.compile(_CRLF_OF_PATTERN.sub(r"\1\\n", pattern), re.MULTILINE)
     except re.error as error:
         raise UsageError(
             f"{pattern!r} is not a regular expression: {error}", "See the syntax of Python's re module."
         ) from None
-    gaps = [Gap(start, end, tokens) for start, end in spans if end > start or tokens is not None]
-    if not gaps:
-        raise UsageError(f"{pattern!r} matches nothing in the document", "Check the pattern.")
-    return gaps
 
 
 def marker_gaps(document: str, brackets: tuple[str, str] = ("[[", "]]"), tokens: Length = None) -> list[Gap]:

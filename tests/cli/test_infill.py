@@ -9,7 +9,7 @@ import pytest
 
 from sedd_cli import Checkpoint, Gap, infill
 from sedd_cli.cli.gaps import AskedGaps
-from sedd_cli.cli.infill import _candidate_line
+from sedd_cli.cli.infill_run import candidate_line
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.generation.infill import Filling
 from sedd_cli.text.document import Document
@@ -78,9 +78,93 @@ def test_json(sedd: Sedd, story: Path, shallow: Checkpoint) -> None:
     for candidate in candidates:
         ((start, end),) = candidate["spans"]
         assert candidate["text"] == STORY[:53] + candidate["text"][start:end] + STORY[70:]
+        assert candidate["written"] == [candidate["text"][start:end]]
         assert candidate["seed"] == 7 and 0 < candidate["nfe"] - candidate["redrawn"] <= min(gap["tokens"], 9)
     best = sedd("infill", str(story), *options, *QUICK)
     assert best.stdout.decode() == candidates[0]["text"] and best.stderr.count(" nats") >= 3
+
+
+def test_offsets_are_those_that_editors_count(sedd: Sedd) -> None:
+    text = "\ufeff« Été » 🌍🐕: he ran to the park.\r\nThe end."
+    result = sedd("infill", "-", "--regex", "ran|park", "--json", *QUICK, stdin=text.encode())
+    record = json.loads(result.stdout)
+    units = [("", lambda t: t), ("utf8", lambda t: t.encode()), ("utf16", lambda t: t.encode("utf-16-le"))]
+    (best,) = record["candidates"]
+    for name, encoded in units:
+        size = 2 if name == "utf16" else 1
+        for gap, word in zip(record["gaps"], ("ran", "park"), strict=True):
+            start, end = gap[name] if name else (gap["start"], gap["end"])
+            assert encoded(text)[size * start : size * end] == encoded(word)
+        for (start, end), written in zip(best[f"spans_{name}" if name else "spans"], best["written"], strict=True):
+            assert encoded(best["text"])[size * start : size * end] == encoded(written)
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """A folder of documents: two with a gap, one without, an empty one, and one that is no text."""
+    (tmp_path / "a.md").write_text("The dog TODO home.\n")
+    (tmp_path / "b.md").write_bytes(b"caf\xe9 TODO\n")
+    (tmp_path / "c.md").write_text("Nothing here.\n")
+    (tmp_path / "d.md").write_text("")
+    (tmp_path / "e.md").write_text("She TODO a cat. TODO\n")
+    return tmp_path
+
+
+def test_of_several_documents_one_that_fails_stops_no_other(sedd: Sedd, notes: Path) -> None:
+    files, before = sorted(notes.iterdir()), {file.name: file.read_bytes() for file in notes.iterdir()}
+    options = ("--regex", "TODO", "--tokens", "2", *QUICK)
+    alone = {name: sedd("infill", str(notes / name), *options).stdout for name in ("a.md", "e.md")}
+    named = [*map(str, files), str(notes / "a.md"), str(notes / "gone.md")]
+    record = json.loads(sedd("infill", *named, *options, "--json").stdout)
+    kinds = [(Path(each["file"]).name, each["error"] is None) for each in record["documents"]]
+    assert record["complete"] and kinds == [
+        (n, n in alone) for n in ("a.md", "b.md", "c.md", "d.md", "e.md", "gone.md")
+    ]
+    assert {f.name: f.read_bytes() for f in notes.iterdir()} == before
+    result = sedd("infill", *named, *options, "--in-place", "--diff")
+    assert result.code == 1 and result.stdout.decode().count("\n+++ ") == 2
+    assert "6 files: 2 changed, 2 without a gap, 2 failed" in result.stderr
+    assert f"{notes / 'b.md'} is not UTF-8" in result.stderr and f"cannot read {notes / 'gone.md'}" in result.stderr
+    after = {f.name: f.read_bytes() for f in notes.iterdir() if not f.name.endswith("~")}
+    assert after == {**before, **alone} and sorted(f.name for f in notes.glob("*~")) == ["a.md~", "e.md~"]
+    done = sedd("infill", *map(str, files[2:4]), *options, "-i")
+    assert done.code == 0 and "2 files: 2 without a gap" in done.stderr
+
+
+def test_several_documents_do_not_run_into_each_other(sedd: Sedd, notes: Path) -> None:
+    files = [str(notes / name) for name in ("a.md", "e.md")]
+    wrong = {
+        (): "2 documents would run into each other in stdout",
+        ("-o", "x"): "would run into each other in x",
+        ("-i", "--trace", "x"): "a trace records one document",
+        ("-i", "--tokens", "none"): "not a number of tokens",
+        ("-i", "-n", "0"): "must be at least 1",
+    }
+    for options, message in wrong.items():
+        result = sedd("infill", *files, "--regex", "TODO", *options)
+        assert (result.code, result.stdout) == (2, b"") and message in result.stderr
+    assert sedd("infill", *files, "-i", "--regex", "(").stderr.count("not a regular expression") == 1
+    assert "document is on stdin" in sedd("infill", *files, "-", "--regex", "TODO", "-i", stdin=b"a").stderr
+
+
+def test_a_stop_leaves_the_documents_that_were_not_reached(
+    sedd: Sedd, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sedd_cli.generation.infill import Infilling
+
+    steps = Infilling.steps
+
+    def stopped(self: Infilling):  # type: ignore[no-untyped-def]
+        yield from steps(self)
+        if self.document.startswith("She"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Infilling, "steps", stopped)
+    files = [str(notes / name) for name in ("a.md", "e.md", "c.md")]
+    before = [Path(file).read_bytes() for file in files]
+    result = sedd("infill", *files, "--regex", "TODO", "--tokens", "2", "-i", *QUICK)
+    assert result.code == 130 and "3 files: 1 changed, 2 not reached" in result.stderr
+    assert [Path(file).read_bytes() == text for file, text in zip(files, before, strict=True)] == [False, True, True]
 
 
 def test_diff(sedd: Sedd, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,4 +460,4 @@ def test_candidates_are_listed_with_what_they_wrote(sedd: Sedd, shallow: Checkpo
 
 def test_a_candidate_is_shown_inert_and_in_one_line(built_in: Checkpoint) -> None:
     filling = Filling("a\x1b[31mb\nc\td", [(0, 7), (7, 11)], 0, 0, 7, 1, True, [], built_in)
-    assert _candidate_line(filling, 80) == "row 1: 0.0 nats: a␛[31mb · c␉d"
+    assert candidate_line(filling, 80) == "row 1: 0.0 nats: a␛[31mb · c␉d"

@@ -1,0 +1,162 @@
+"""`sedd infill` of one document: its gaps are filled, the candidates ranked, and what is worth knowing is reported."""
+
+import time
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from sedd_cli.cli.checkpoints import load, resolve_sampling
+from sedd_cli.cli.gaps import AskedGaps
+from sedd_cli.cli.terminal import Color, Terminal
+from sedd_cli.generation.options import SamplingOptions
+from sedd_cli.ranges import counted
+from sedd_cli.text.document import Document
+
+if TYPE_CHECKING:
+    from sedd_cli.generation.infill import Filling, Infilling
+    from sedd_cli.models.checkpoint import Checkpoint
+
+MIN_WIDTH = 40
+"""Minimum characters in which a candidate is shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a command asks for of each document. `given`: see `resolve_sampling`."""
+
+    asked: AskedGaps
+    sampling: SamplingOptions
+    given: Collection[str] | None
+    model: str | None
+    device: str
+    dtype: str
+    in_place: bool
+    json: bool
+    diff: bool
+    color: Color
+
+    @property
+    def prints(self) -> bool:
+        """Whether something goes to stdout or the file of -o."""
+        return not self.in_place or self.json or self.diff
+
+    def prepare(self, terminal: Terminal) -> "Prepared":
+        """Load the checkpoint, and resolve the settings of sampling for it. Raises what `load` does."""
+        checkpoint = load(self.model, self.device, self.dtype, terminal, identified=self.json)
+        return Prepared(checkpoint, *resolve_sampling(checkpoint, self.sampling, self.given, terminal))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checkpoint, and the settings of sampling with it; those named in `taken` are its own."""
+
+    checkpoint: "Checkpoint"
+    sampling: SamplingOptions
+    taken: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A document after its run. `fillings`: best first, if `finished`; `nats` of each row, where these are wanted."""
+
+    infilling: "Infilling"
+    fillings: "list[Filling]"
+    nats: dict[int, float]
+    finished: bool
+    seconds: float
+
+
+def begin(
+    prepared: Prepared, document: Document, asked: AskedGaps, terminal: Terminal, *, again: bool = False
+) -> "Infilling":
+    """The gaps that are asked for, with their lengths, ready to be filled. Reports them.
+
+    `again`: what is the same of every document was reported before. Raises `NoGapError` for a document without gaps.
+    """
+    from sedd_cli.cli.watch import report_steps
+
+    infilling = _infilling(prepared.checkpoint, prepared.sampling, document, asked, terminal)
+    if not again:
+        report_steps(infilling, prepared.sampling.steps, terminal)
+    _report(infilling, prepared.taken, terminal, again)
+    return infilling
+
+
+def finish(infilling: "Infilling", finished: bool, started: float, *, with_nats: bool) -> Filled:
+    """What a run that `started` then has written, ranked unless it was stopped, or that is."""
+    from sedd_cli.generation.infill import ranked
+
+    fillings, nats = infilling.fillings(), dict[int, float]()
+    try:
+        fillings = ranked(fillings) if finished else fillings
+        # They are computed when asked for: here, where that may be interrupted.
+        nats = {filling.row: filling.nats for filling in fillings} if with_nats and finished else {}
+    except KeyboardInterrupt:
+        finished = False
+    return Filled(infilling, fillings, nats, finished, time.monotonic() - started)
+
+
+def _infilling(
+    checkpoint: "Checkpoint", sampling: SamplingOptions, document: Document, asked: AskedGaps, terminal: Terminal
+) -> "Infilling":
+    """The gaps that are asked for, with their lengths. Warns of those that nothing is written in."""
+    from sedd_cli.generation.infill import Infilling
+    from sedd_cli.generation.request import Request
+    from sedd_cli.text.gaps import check_gaps
+
+    gaps = asked.of(document, checkpoint.tokenizer, terminal)
+    for gap in check_gaps(gaps, len(document.text)):
+        if gap.start == gap.end and gap.tokens is None:
+            terminal.warn(f"nothing stands in the gap {gap.start}:{gap.end}: --tokens N would write there")
+    if any(not isinstance(gap.tokens, int | None) for gap in gaps):
+        terminal.info("comparing how many tokens fit")
+    return Infilling(checkpoint, Request(**asdict(sampling)), document.text, gaps)
+
+
+def _report(infilling: "Infilling", taken: Collection[str], terminal: Terminal, again: bool) -> None:
+    from sedd_cli.generation.warnings import job_ood_warning, law_note, length_warning, sampling_warnings
+
+    for chosen in infilling.chosen_lengths:
+        tried = ", ".join(f"{n} ({nats:.1f})" for n, nats in chosen.nats.items())
+        why = ", the fewest as good within the error" if chosen.nats[chosen.tokens] > min(chosen.nats.values()) else ""
+        terminal.info(
+            f"gap {chosen.gap.start}:{chosen.gap.end} gets {counted(chosen.tokens, 'token')}{why}; "
+            f"nats of the text beside it: {tried}"
+        )
+    checkpoint = infilling.checkpoint
+    longest = max((len(window.canvas.ids) for window in infilling.windows), default=0)
+    if not again:
+        terminal.info_each(law_note(infilling.request.asked, taken))
+    terminal.warn_each(
+        length_warning(checkpoint, "a canvas", longest),
+        () if again else sampling_warnings(checkpoint, "the rest of the document"),
+        job_ood_warning(infilling),
+    )
+
+
+def summarise(filled: Filled, terminal: Terminal) -> None:
+    """Report the candidates, and what the run took."""
+    infilling, fillings, finished = filled.infilling, filled.fillings, filled.finished
+    if len(fillings) > 1 and finished:
+        for filling in fillings:
+            terminal.info(candidate_line(filling, terminal.width))
+    calls, redrawn = sum(f.nfe for f in fillings), sum(f.redrawn for f in fillings)
+    again = f" ({redrawn} of them to redraw what was no text or joined badly)" if redrawn else ""
+    lengths = "the comparison of lengths, then " if infilling.chosen_lengths else ""
+    ranking = ", then the ranking" if len(fillings) > 1 and finished else ""
+    terminal.info(
+        f"seed {infilling.request.seed}, {lengths}{counted(calls, 'network call')}{again}{ranking}, "
+        f"{filled.seconds:.1f} s, {infilling.checkpoint.name}"
+    )
+
+
+def candidate_line(filling: "Filling", width: int) -> str:
+    """What a candidate wrote, its bound first, in one line of the terminal."""
+    from rich.text import Text
+
+    from sedd_cli.render.inert import one_line
+
+    written = " · ".join(filling.text[start:end].strip() for start, end in filling.spans)
+    line = Text(one_line(f"row {filling.row}: {filling.nats:.1f} nats: {written}"))
+    line.truncate(max(width, MIN_WIDTH), overflow="ellipsis")
+    return line.plain
