@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, NamedTuple, Unpack
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
@@ -14,13 +14,13 @@ from sedd_cli.diffusion.likelihood import default_estimator, estimate
 from sedd_cli.diffusion.samplers import Sampler, State
 from sedd_cli.errors import UsageError
 from sedd_cli.generation.defaults import request_of
+from sedd_cli.generation.edges import Edges
 from sedd_cli.generation.engine import Run, Step
 from sedd_cli.generation.lengths import choose_lengths
 from sedd_cli.generation.options import SamplingKeywords
 from sedd_cli.generation.request import Request, check_text, resolve
 from sedd_cli.models.checkpoint import Checkpoint
-from sedd_cli.text.byte_level import finish_gap, is_text
-from sedd_cli.text.edges import NEAR, Side, faulty_sides
+from sedd_cli.text.byte_level import is_text
 from sedd_cli.text.gaps import Gap, check_gaps
 from sedd_cli.text.line_ends import newline_of, read_as_lf
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
@@ -32,8 +32,6 @@ CONTEXT = 400
 """Characters beside a gap by which a document is compared with what the checkpoint was trained on."""
 REDRAWS = 16
 """How often invalid UTF-8 is drawn again before only tokens of whole characters are allowed."""
-EDGE_REDRAWS = 3
-"""How often the token at a gap's edge is drawn again for joining the text beside it badly."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +111,7 @@ class Infilling:
         self.newline = newline_of(document)
         reading = tokenizer.reading(self.newline)
         self.windows = make_windows(reading, document, self.sized_gaps, length, checkpoint.blocks)
+        self._edges = Edges(tokenizer, document, self.sized_gaps, self.newline)
         self._runs: dict[tuple[object, ...], Run] = {}
         self._state: dict[int, State] = {}
         self._nfe: dict[int, int] = defaultdict(int)
@@ -180,7 +179,11 @@ class Infilling:
         """Whether a window has no MASK, is valid UTF-8 and joins the text beside it, as well as may be (`Job`)."""
         if not self.sampler_of(state.row).done(state):
             return False
-        return self.checkpoint.mask_id is None or not (len(self._broken(state)) or self._faulty_edges(state))
+        if self.checkpoint.mask_id is None:
+            return True
+        return not (
+            len(self._broken(state)) or self._edges.faulty(self.window_of(state.row), state, self.written(state))
+        )
 
     def calls_needed(self) -> int:
         """Network calls of all candidates without redraws; an upper bound unless `exact_calls`."""
@@ -232,8 +235,10 @@ class Infilling:
             last = [(tuple(broken.tolist()), self._tokenizer.broken_tokens)]
             run = self._run_without(row, last if attempt == REDRAWS else [])
             yield from self._advance(run, [run.sampler.remask(state, broken)], redraw=True)
-        while edges := self._faulty_edges(state := self._state[row]):
-            run = self._run_without(row, [((edge.position,), self._spoiling_tokens(state, edge)) for edge in edges])
+        window = self.window_of(row)
+        while edges := self._edges.faulty(window, state := self._state[row], texts := self.written(state)):
+            spoiling = [self._edges.spoiling_tokens(window, state, edge, texts) for edge in edges]
+            run = self._run_without(row, [((e.position,), tokens) for e, tokens in zip(edges, spoiling, strict=True)])
             positions = torch.tensor([edge.position for edge in edges], device="cpu")
             yield from self._advance(run, [run.sampler.remask(state, positions)], redraw=True)
 
@@ -251,53 +256,6 @@ class Infilling:
         canvas, asked = self.window_of(row).canvas, replace(self.request.asked, remask=None, eta=None)
         canvas = replace(canvas, exclusions=(*canvas.exclusions, *exclusions))
         return Run(self.checkpoint, replace(self.request, asked=asked), canvas)
-
-    def _faulty_edges(self, state: State) -> list["_Edge"]:
-        """Of each gap, the first edge that joins the text beside it badly, and may be drawn again."""
-        texts = self.written(state)
-        edges = (self._faulty_edge(state, gap, texts) for gap in range(len(texts)))
-        return [edge for edge in edges if edge is not None]
-
-    def _faulty_edge(self, state: State, gap: int, texts: Sequence[str]) -> "_Edge | None":
-        place, faults = self.window_of(state.row).gap_positions[gap], self._faults(state.row, gap, texts)
-        for side, position in (("left", place.start), ("right", place.stop - 1)):
-            again = state.free[position] and state.visits[position] < EDGE_REDRAWS
-            if side in faults and again and is_text(self._tokenizer.bytes_of(int(state.ids[position]))):
-                return _Edge(gap, position, side, faults)
-        return None
-
-    def _faults(self, row: int, gap: int, texts: Sequence[str]) -> frozenset[Side]:
-        """The faulty sides of a gap of a window, given the texts of all its gaps."""
-        document, gaps, number = self.document, self.sized_gaps, self.window_of(row).first + gap
-        here = gaps[number]
-        low = gaps[number - 1].end if number else 0
-        high = gaps[number + 1].start if number + 1 < len(gaps) else len(document)
-        return faulty_sides(
-            (texts[gap - 1] if gap else "") + document[max(low, here.start - NEAR) : here.start],
-            texts[gap],
-            document[here.end : min(high, here.end + NEAR)] + (texts[gap + 1] if gap + 1 < len(texts) else ""),
-            document[here.start : here.end],
-        )
-
-    def _spoiling_tokens(self, state: State, edge: "_Edge") -> tuple[int, ...]:
-        """The tokens that would leave an edge faulty or make another so; none if all would."""
-        tokenizer, window, texts = self._tokenizer, self.window_of(state.row), self.written(state)
-        place, sized = window.gap_positions[edge.gap], self.sized_gaps[window.first + edge.gap]
-        head, tail = (
-            tokenizer.decode(state.ids[a:b].tolist())
-            for a, b in ((place.start, edge.position), (edge.position + 1, place.stop))
-        )
-        limits = {"absorbs_space": sized.absorbs_space, "adds_space": sized.adds_space}
-
-        def spoils(token: int) -> bool:
-            texts[edge.gap] = finish_gap(head + tokenizer.decode([token]) + tail, **limits, newline=self.newline)
-            faults = self._faults(state.row, edge.gap, texts)
-            return edge.side in faults or not faults <= edge.faults
-
-        broken = set(tokenizer.broken_tokens)
-        spoiling = tuple(token for token in range(tokenizer.size) if token in broken or spoils(token))
-        excluded = window.canvas.excluded_at(edge.position).union(spoiling)
-        return spoiling if len(excluded) < tokenizer.size else ()
 
     @property
     def _tokenizer(self) -> Tokenizer:
@@ -370,15 +328,6 @@ def _check_is_end(document: str, gaps: Sequence[Gap]) -> None:
         )
     if not isinstance(gaps[0].tokens, int | None):
         raise UsageError("lengths of a gap are compared by what stands after it", "Give one: --tokens 12.")
-
-
-class _Edge(NamedTuple):
-    """A position at the faulty `side` of a gap (of a window), all of whose faulty sides are `faults`."""
-
-    gap: int
-    position: int
-    side: Side
-    faults: frozenset[Side]
 
 
 def infill(

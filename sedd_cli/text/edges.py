@@ -8,11 +8,12 @@ from sedd_cli.text.words import OPENING, begins_word, is_letter, starts_with_wor
 Side = Literal["left", "right"]
 NEAR = 64
 """Characters beside a gap that are looked at."""
-_STOPS = ",.;:!?"
+STOPS = ",.;:!?"
+"""Signs that end a word, a part of a sentence or a sentence."""
 _OPENING = f"{OPENING}`\u201e"
 _LAST_WORD = re.compile(r"([^\W\d_][\w'\u2019]*)([^\S\r\n]*)\Z")
 _FIRST_WORD = re.compile(r"([^\S\r\n]*)([^\W\d_][\w'\u2019]*)")
-_LONE_STOP = re.compile(rf"[{_STOPS}](?:\s|\Z)")
+_LONE_STOP = re.compile(rf"[{STOPS}](?:\s|\Z)")
 
 
 def faulty_sides(before: str, text: str, after: str, original: str) -> frozenset[Side]:
@@ -42,8 +43,8 @@ def _is_faulty_left(before: str, text: str, after: str, original: str) -> bool:
             return True
         if mid_line and last and not last.isspace() and last not in _OPENING and starts_with_word(text):
             return not is_letter(last)
-    if not original or original[0] not in _STOPS:
-        if last and last in _STOPS and first in _STOPS:
+    if not original or original[0] not in STOPS:
+        if last and last in STOPS and first in STOPS:
             return True
         if not last.strip() and _LONE_STOP.match(text):
             return True
@@ -57,7 +58,7 @@ def _begins_without_blank(last: str, original: str) -> bool:
     if not original:
         return last in _OPENING
     # Other signs than letters may be replaced by what follows a word or a comma with a blank.
-    return is_letter(original[0]) or not (is_letter(last) or last in _STOPS)
+    return is_letter(original[0]) or not (is_letter(last) or last in STOPS)
 
 
 def _is_faulty_right(before: str, text: str, after: str, original: str) -> bool:
@@ -69,7 +70,7 @@ def _is_faulty_right(before: str, text: str, after: str, original: str) -> bool:
         return True
     if not original and is_letter(last) and is_letter(following) and not is_letter(before[-1:]):
         return True
-    if following and following in _STOPS and last in _STOPS and (not original or original[-1] not in _STOPS):
+    if following and following in STOPS and last in STOPS and (not original or original[-1] not in STOPS):
         return True
     return _doubles(text, after) and not _doubles(original, after)
 
@@ -80,3 +81,15 @@ def _doubles(left: str, right: str) -> bool:
     if last is None or first is None or not (last[2] or first[1]):
         return False
     return last[1].casefold() == first[2].casefold()
+
+
+def last_word(text: str) -> str:
+    """The word that a text ends with, whatever its case; "" if it ends with none."""
+    match = _LAST_WORD.search(text)
+    return match[1].casefold() if match else ""
+
+
+def first_word(text: str) -> str:
+    """The word that a text begins with, whatever its case; "" if it begins with none."""
+    match = _FIRST_WORD.match(text)
+    return match[2].casefold() if match else ""

@@ -1,0 +1,62 @@
+"""The tokens that would join a gap's edge badly: the same as by trying every one."""
+
+import random
+from functools import partial
+
+from sedd_cli import Checkpoint
+from sedd_cli.text.byte_level import finish_gap
+from sedd_cli.text.edge_tokens import EdgeTokens
+from sedd_cli.text.edges import faulty_sides
+
+WORDS = ("the", "The", "cat", "a", "3rd", "it's", "straße", "“Hi", "ing", "s", "I", "x", "")
+BETWEEN = ("", " ", "\n", "\r\n", ", ", ". ", ' "', "(", "-", "  ", "\t", "!")
+RARE = (
+    "3abc",
+    "'s",
+    "’",
+    " ‘the",
+    "\t\n",
+    "É",
+    "Straße",
+    "STRASSE",
+    "中",
+    "_a",
+    ".\n",
+    ". a",
+    '("',
+    "e\u0301",
+    "\u00a0cat",
+)
+
+
+def spoils(
+    text: str, side: str, neighbours: tuple[str, str, str], ends: tuple[str, str], limits: dict[str, bool]
+) -> bool:
+    (before, after, original), (head, tail) = neighbours, ends
+    return side in faulty_sides(before, finish_gap(f"{head}{text}{tail}", **limits, newline="\n"), after, original)
+
+
+def test_groups_of_tokens_say_what_each_of_them_does(built_in: Checkpoint) -> None:
+    assert built_in.tokenizer is not None
+    texts = [*(built_in.tokenizer.decode([i]) for i in range(built_in.tokenizer.size)), *RARE]
+    tokens, rng = EdgeTokens(texts), random.Random(0)
+
+    def some(count: int) -> str:
+        return "".join(rng.choice(WORDS) + rng.choice(BETWEEN) for _ in range(count))
+
+    for number in range(60):
+        neighbours = some(2), rng.choice(BETWEEN) + some(1), rng.choice(("", some(1), rng.choice(WORDS)))
+        other = rng.choice(("", rng.choice(WORDS), some(1), rng.choice(BETWEEN)))
+        side, ends = (("left", ("", other)), ("right", (other, "")))[number % 2]
+        limits = {"absorbs_space": rng.random() < 0.5, "adds_space": rng.random() < 0.3}
+        holds = partial(spoils, side=side, neighbours=neighbours, ends=ends, limits=limits)
+        plainly = [token for token, text in enumerate(texts) if holds(text)]
+        assert tokens.where(holds, *neighbours[:2]) == plainly, (side, neighbours, ends, limits)
+
+
+def test_few_tokens_are_tried(built_in: Checkpoint) -> None:
+    assert built_in.tokenizer is not None
+    texts = [built_in.tokenizer.decode([i]) for i in range(built_in.tokenizer.size)]
+    tried: list[str] = []
+    EdgeTokens(texts).where(lambda text: bool(tried.append(text)), "He saw the ", " dog.")
+    assert {" the", " th", "he", " dog"} <= {*tried} and len(tried) < len(texts) / 20
