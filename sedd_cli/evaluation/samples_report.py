@@ -9,7 +9,7 @@ from sedd_cli.evaluation.quality import Statistic
 from sedd_cli.evaluation.sample_metrics import SampleMetrics, SampleSet
 from sedd_cli.evaluation.samples import Evaluation
 from sedd_cli.evaluation.sweep import described, shown
-from sedd_cli.evaluation.tables import as_lines, printable
+from sedd_cli.evaluation.tables import printable
 from sedd_cli.generation.options import TABLE
 from sedd_cli.generation.request import LAW_OPTIONS, ORDER_OPTIONS
 from sedd_cli.ranges import counted
@@ -196,26 +196,6 @@ def _real(evaluation: Evaluation) -> str:
     if evaluation.request.conditional:
         return f"the first documents of {evaluation.reference.name} that fill a canvas, cut at its end"
     return f"the first documents of {evaluation.reference.name}, one a canvas, cut or filled up with those that follow"
-
-
-def as_text(table: Sequence[Sequence[str]], facts: Sequence[tuple[str, str]]) -> str:
-    """The table in columns, then the card."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    rows = [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
-        for row in table
-    ]
-    return "".join(f"{row.rstrip()}\n" for row in rows) + "\n" + as_lines(dict(facts))
-
-
-def as_markdown(table: Sequence[Sequence[str]], facts: Sequence[tuple[str, str]], picture: str | None) -> str:
-    """A page with the table, a `picture` by its address if there is one, and the card."""
-    heading, *rows = table
-    lines = [" | ".join(heading), " | ".join([":--", *["--:"] * (len(heading) - 1)]), *map(" | ".join, rows)]
-    shown = f"![Quality against network calls](<{picture}>)\n\n" if picture else ""
-    body = "".join(f"| {line} |\n" for line in lines)
-    # In a block, where no name of a file or model is markup.
-    return f"# Quality of samples\n\n{body}\n{shown}```text\n{as_lines(dict(facts))}```\n"
 
 
 def as_record(evaluation: Evaluation, judge: JudgeModel | None, results: Results) -> dict[str, object]:

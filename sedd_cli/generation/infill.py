@@ -58,10 +58,14 @@ class Filling:
 
         Common random numbers noise all candidates of a request, so that their differences are not noise.
         """
-        return nats_of(self._checkpoint, self._states)
+        return self.nats_by(REPLICATES, DRAWS)
+
+    def nats_by(self, replicates: int, draws: int) -> float:
+        """As `nats`, from so many replicates of so many network calls each."""
+        return nats_of(self._checkpoint, self._states, replicates, draws)
 
 
-def nats_of(checkpoint: Checkpoint, states: Sequence[State]) -> float:
+def nats_of(checkpoint: Checkpoint, states: Sequence[State], replicates: int = REPLICATES, draws: int = DRAWS) -> float:
     """The bound of the windows of one candidate, in nats; see `Filling.nats`."""
     estimator = default_estimator(checkpoint.process, checkpoint.noise)
     return sum(
@@ -73,8 +77,8 @@ def nats_of(checkpoint: Checkpoint, states: Sequence[State]) -> float:
                 state.ids[None],
                 estimator=estimator,
                 where=state.free[None],
-                replicates=REPLICATES,
-                draws=DRAWS,
+                replicates=replicates,
+                draws=draws,
                 blocks=checkpoint.blocks,
             ).nats
         )

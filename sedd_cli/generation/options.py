@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypedDict, get_args, get_type_hints
 from sedd_cli.diffusion.names import NoiseSampler, OrderName, RemaskName, SamplerName, ScoreUse
 from sedd_cli.ranges import FROM_0, FROM_1, NOT_NEGATIVE, SHARE, SHARE_OR_0, RealRange, WholeRange
 
-CommandName = Literal["generate", "infill", "eval samples"]
+CommandName = Literal["generate", "infill", "eval samples", "eval infill"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class SamplingOptions:
         int,
         Option(
             help="Steps of the time grid.",
-            commands={"generate": Shown(), "infill": Shown()},
+            commands={"generate": Shown(), "infill": Shown(), "eval infill": Shown()},
             range=FROM_1,
             setting=Setting(sentence="Denoising steps of a run. More is slower and closer to the model."),
         ),
@@ -95,7 +95,11 @@ class SamplingOptions:
         int | None,
         Option(
             help="Same seed, same text.",
-            commands={**EVERYWHERE, "eval samples": Shown("Same seed, same texts.", 0)},
+            commands={
+                **EVERYWHERE,
+                "eval samples": Shown("Same seed, same texts.", 0),
+                "eval infill": Shown("Same seed, same gaps and fillings.", 0),
+            },
             range=FROM_0,
             setting=Setting(sentence="The same seed and settings write the same text.", blank="a fresh one"),
         ),
@@ -108,6 +112,7 @@ class SamplingOptions:
                 "generate": Shown(),
                 "infill": Shown("Candidates; the best is printed."),
                 "eval samples": Shown("Texts at each number of steps.", 64),
+                "eval infill": Shown("Gaps of each kind.", 20),
             },
             flags=("-n", "--num"),
             range=FROM_1,

@@ -6,6 +6,21 @@ _END = re.compile(r"""(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)[.!?…]+["'
 _OPENING = " \t\r\n\"'“‘«「『（([-—*#>"
 
 
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """The spans of the sentences of a text, without the blanks around them.
+
+    A sentence begins with anything but a lowercase letter, and ends before a blank line at the latest.
+    """
+    spans = []
+    for part in re.finditer(r"(?:.+\n?)+", text):
+        bounds = [part.start(), *(match.end() for match in _END.finditer(text, *part.span())), part.end()]
+        starts = [bound for bound in bounds[:-1] if _begins(text[bound : part.end()])]
+        for start, end in zip(starts, [*starts[1:], part.end()], strict=True):
+            sentence = text[start:end]
+            spans.append((end - len(sentence.lstrip()), start + len(sentence.rstrip())))
+    return spans
+
+
 def whole_sentences(text: str, limit: int) -> str:
     """The first whole sentences of a text, in at most `limit` characters if more than one; "" if it has none.
 

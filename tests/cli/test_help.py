@@ -1,12 +1,13 @@
 """The pages of --help: whole words at every width, a placeholder for every value, commands in the order of use."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
 from sedd_cli.cli.main import GlobalOptions, app
-from sedd_cli.generation.options import TABLE
+from sedd_cli.generation.options import TABLE, CommandName
 
 ORDER = [
     "generate",
@@ -22,7 +23,7 @@ ORDER = [
     "download",
     "doctor",
 ]
-GROUPS = {"eval": ["perplexity", "samples", "compare"], "models": ["list", "show", "path", "rm"]}
+GROUPS = {"eval": ["perplexity", "samples", "infill", "compare"], "models": ["list", "show", "path", "rm"]}
 PAGES = ["", *ORDER, *(f"{group} {name}" for group, names in GROUPS.items() for name in names)]
 
 Page = Callable[[str, int], str]
@@ -65,8 +66,8 @@ def test_commands_stand_in_the_order_of_use_after_two_examples(page: Page) -> No
 
 
 def test_the_sampling_options_are_the_same_in_each_command(page: Page) -> None:
-    sections = [page(c, 80).split("\nSampling\n")[1].split("\n\n")[0] for c in ("generate", "infill", "eval samples")]
-    shared = [e for e in TABLE.values() if len(e.option.commands) == 3 and e.option.panel == "sampling"]
+    sections = [page(c, 80).split("\nSampling\n")[1].split("\n\n")[0] for c in get_args(CommandName)]
+    shared = [e for e in TABLE.values() if len(e.option.commands) == len(sections) and e.option.panel == "sampling"]
     for entry in shared:
         name = f"{(entry.option.flags or (f'--{entry.name}'.replace('_', '-'),))[-1]} {entry.option.metavar} "
         assert all(name in section for section in sections), name

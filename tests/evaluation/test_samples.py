@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from sedd_cli import Checkpoint, UsageError, generate, load_checkpoint
+from sedd_cli.evaluation.card import as_markdown, as_text
 from sedd_cli.evaluation.frontier_plot import curves_of, plot_frontier
 from sedd_cli.evaluation.judge_loader import load_judge
 from sedd_cli.evaluation.judge_model import JudgeInput, JudgeModel
@@ -15,7 +16,7 @@ from sedd_cli.evaluation.quality import Statistic, distinct, mean, perplexity, r
 from sedd_cli.evaluation.sample_metrics import EvaluatedText, SampleMetrics, SampleSet, compute_metrics
 from sedd_cli.evaluation.samples import Evaluation, SamplesRequest
 from sedd_cli.evaluation.samples_plot import plot_samples
-from sedd_cli.evaluation.samples_report import as_markdown, as_text, card, cells
+from sedd_cli.evaluation.samples_report import card, cells
 from sedd_cli.generation.request import Request
 from tests.conftest import PARITY
 from tests.judges import make_judge
@@ -236,7 +237,7 @@ def test_pages_hold_the_table_and_the_card_inert(built_in: Checkpoint, tmp_path:
         "unknown words",
     ]
     assert [row[0] for row in table[1:]] == ["4 steps", "real text"]
-    page, text = as_markdown(table, facts, "plot.svg"), as_text(table, facts)
+    page, text = as_markdown("Quality of samples", "A plot", table, facts, "plot.svg"), as_text(table, facts)
     for written in (page, text):
         assert "\x1b" not in written and "\\x1b]0;x\\x07|<b>\\n.txt" in written
     lines = page.splitlines()

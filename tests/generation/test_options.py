@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from sedd_cli import Request, UsageError
 from sedd_cli.cli.main import GlobalOptions, app
 from sedd_cli.diffusion.draws import LogitsProcessor
-from sedd_cli.generation.options import TABLE, Entry, SamplingKeywords
+from sedd_cli.generation.options import TABLE, CommandName, Entry, SamplingKeywords
 from sedd_cli.generation.request import LAW_OPTIONS
 from sedd_cli.ranges import WholeRange
 from sedd_cli.text.canvas import Canvas
@@ -21,7 +21,7 @@ from sedd_cli.text.canvas import Canvas
 every_option = pytest.mark.parametrize("entry", TABLE.values(), ids=lambda entry: entry.name)
 
 
-@pytest.mark.parametrize("command", ["generate", "infill", "eval samples"])
+@pytest.mark.parametrize("command", get_args(CommandName))
 def test_every_option_is_in_the_help_of_its_commands(command: str) -> None:
     result = CliRunner().invoke(
         app, [*command.split(), "--help"], obj=GlobalOptions(), env={"COLUMNS": "200", "TERM": "dumb"}, color=False

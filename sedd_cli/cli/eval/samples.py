@@ -135,9 +135,10 @@ def samples(
 
 def _write(files: Files, evaluation: "Evaluation", judge: "JudgeModel | None", json: bool, terminal: Terminal) -> bool:
     """Write what is done of it; False if that is nothing."""
+    from sedd_cli.evaluation.card import as_markdown, as_text
     from sedd_cli.evaluation.frontier_plot import curves_of, plot_frontier
     from sedd_cli.evaluation.samples_plot import plot_samples
-    from sedd_cli.evaluation.samples_report import as_markdown, as_record, as_text, card, cells
+    from sedd_cli.evaluation.samples_report import as_record, card, cells
 
     results = evaluation.metrics()
     if not results:
@@ -155,7 +156,9 @@ def _write(files: Files, evaluation: "Evaluation", judge: "JudgeModel | None", j
 
     files.write(
         as_json(as_record(evaluation, judge, results)) if json else as_text(table, facts),
-        lambda: as_markdown(table, facts, files.picture_beside_report),
+        lambda: as_markdown(
+            "Quality of samples", "Quality against network calls", table, facts, files.picture_beside_report
+        ),
         picture,
     )
     return True

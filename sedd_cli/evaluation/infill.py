@@ -1,0 +1,251 @@
+"""Spans cut out of documents and filled again, at the true length, at a chosen one and at fixed ones."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import torch
+
+from sedd_cli.errors import UsageError
+from sedd_cli.evaluation.infill_data import Source
+from sedd_cli.evaluation.infill_metrics import edit_similarity, is_balanced, is_exact, parses, token_f1
+from sedd_cli.evaluation.names import SpanKind, TextKind
+from sedd_cli.evaluation.quality import Statistic, mean
+from sedd_cli.evaluation.replicates import ROUND, check_until_error, replicates_needed
+from sedd_cli.evaluation.spans import ONE_LINE, Cut, cuts_of
+from sedd_cli.generation.infill import Infilling, nats_of
+from sedd_cli.generation.request import Request
+from sedd_cli.models.checkpoint import Checkpoint
+from sedd_cli.text.gaps import Gap
+from sedd_cli.text.tokenizer import require_tokenizer
+
+GapLength = int | Literal["true", "auto"]
+REPLICATES, DRAWS = 2, 8
+"""Network calls for the nats of a filling: replicates times draws. What is reported is a mean over many gaps."""
+LARGEST_SHARE = 0.5
+"""The share of a canvas that a span takes at most."""
+NEAR = 1.5
+"""The factor within which a length counts as found."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfillRequest:
+    """Settings of an evaluation: `num` gaps of each kind of span and text, each filled at each of `lengths`.
+
+    `until_error`: gaps are added until the standard error of each row's token F1 is at most this. `nats`: whether the
+    likelihood of the fillings is estimated. Raises `UsageError` for settings out of range.
+    """
+
+    sampling: Request
+    spans: tuple[SpanKind, ...] = get_args(SpanKind)
+    lengths: tuple[GapLength, ...] = ("true", "auto")
+    num: int = 20
+    until_error: float | None = None
+    nats: bool = True
+
+    def __post_init__(self) -> None:
+        if unknown := [kind for kind in self.spans if kind not in get_args(SpanKind)]:
+            raise UsageError(f"{unknown[0]!r} is no kind of span", f"Choose of {', '.join(get_args(SpanKind))}.")
+        for length in self.lengths:
+            if isinstance(length, int) and length < 1:
+                raise UsageError(f"a gap cannot have {length} tokens", "Give --lengths like true,auto,8.")
+        if not (self.spans and self.lengths):
+            raise UsageError("no kind of span, or no length", "Give --spans word,line and --lengths true,auto.")
+        check_until_error(self.until_error)
+
+    @property
+    def seed(self) -> int:
+        return self.sampling.seed or 0
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What was written in a gap at one length, and how near it is to what stood there.
+
+    `nats`: None where they were not asked for; `parses`: where the document was no Python before.
+    """
+
+    length: GapLength
+    written: str
+    tokens: int
+    exact: bool
+    token_f1: float
+    edit_similarity: float
+    balanced: bool
+    parses: bool | None
+    nats: float | None
+    seconds: float
+    nfe: int
+
+
+@dataclass(frozen=True)
+class FilledGap:
+    """A span that was cut out, of `tokens` tokens, with its nats given the rest, and its fillings, one a length."""
+
+    cut: Cut
+    tokens: int
+    nats: float | None
+    fillings: tuple[Filled, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The figures of one kind of text and span at one length: means over the gaps, with standard errors.
+
+    `ratio`: the geometric mean of tokens written over those of the truth; `near`: the share within a factor of 1.5.
+    """
+
+    text_kind: TextKind
+    span_kind: SpanKind
+    length: GapLength
+    gaps: int
+    exact: Statistic
+    token_f1: Statistic
+    edit_similarity: Statistic
+    balanced: Statistic
+    parses: Statistic | None
+    nats_of_truth: Statistic | None
+    nats: Statistic | None
+    ratio: float
+    near: float
+    seconds: float
+    nfe: float
+
+
+@dataclass
+class InfillEvaluation:
+    """Gaps being filled. `run` adds to `gaps`; those are whole, however it ends."""
+
+    checkpoint: Checkpoint
+    request: InfillRequest
+    sources: Sequence[Source]
+    gaps: list[FilledGap] = field(default_factory=list)
+    complete: bool = False
+
+    def __post_init__(self) -> None:
+        self._tokenizer = require_tokenizer(self.checkpoint.tokenizer, "it reads no documents")
+        kinds = dict.fromkeys(source.kind for source in self.sources)
+        self._open = {
+            (kind, span): cuts_of(
+                [s for s in self.sources if s.kind == kind], span, self.request.seed, self._fits_on_canvas
+            )
+            for kind in kinds
+            for span in self.request.spans
+        }
+        self.goal = self.request.num
+
+    @property
+    def fillings_planned(self) -> int:
+        return self.goal * len(self._open) * len(self.request.lengths)
+
+    def run(self) -> Iterator[str]:
+        """Fill gaps, a round of all kinds after another. Yields what is being filled, before each filling."""
+        made = 0
+        while self._open and made < self.goal:
+            for pair, cuts in list(self._open.items()):
+                cut = next(cuts, None)
+                if cut is None:
+                    del self._open[pair]
+                else:
+                    yield from self._fill(cut, made)
+            made += 1
+            if made == self.goal and self.request.until_error is not None:
+                self.goal = self._gaps_needed(made, self.request.until_error)
+        self.complete = True
+
+    def rows(self) -> list[Row]:
+        """A row for each kind of text and of span and each length, of what is filled so far."""
+        groups: dict[tuple[TextKind, SpanKind], list[FilledGap]] = {}
+        for gap in self.gaps:
+            groups.setdefault((gap.cut.text_kind, gap.cut.span_kind), []).append(gap)
+        return [_row(gaps, number) for gaps in groups.values() for number in range(len(self.request.lengths))]
+
+    def _fits_on_canvas(self, truth: str) -> bool:
+        return len(self._tokenizer.encode(truth)) <= LARGEST_SHARE * self.checkpoint.length
+
+    def _gaps_needed(self, made: int, target: float) -> int:
+        rows = [row for row in self.rows() if (row.text_kind, row.span_kind) in self._open]
+        errors = [row.token_f1.error for row in rows]
+        known = [error for error in errors if error is not None]
+        if len(known) < len(errors):
+            return made + ROUND
+        return replicates_needed(made, max(known, default=0.0), target)
+
+    def _fill(self, cut: Cut, row: int) -> Iterator[str]:
+        """Fill a gap at every length. The random numbers are those of this row of the seed."""
+        true = self._infilling(cut, row, self._true_tokens(cut))
+        tokens, fillings = true.sized_gaps[0].tokens, list[Filled]()
+        nats = self._nats_of_truth(true, cut) if self.request.nats else None
+        was_python = cut.text_kind == "python" and parses(cut.text[: cut.at] + cut.truth + cut.text[cut.at :])
+        for length in self.request.lengths:
+            yield f"{cut.text_kind}, {cut.span_kind}, {length}"
+            fillings.append(self._filled(cut, row, tokens if length == "true" else length, length, was_python))
+        self.gaps.append(FilledGap(cut, tokens, nats, tuple(fillings)))
+
+    def _filled(self, cut: Cut, row: int, tokens: int | Literal["auto"], length: GapLength, was_python: bool) -> Filled:
+        started = time.perf_counter()
+        run = self._infilling(cut, row, tokens)
+        for _ in run.steps():
+            pass
+        (filling,) = run.fillings()
+        seconds = time.perf_counter() - started
+        written = filling.text[slice(*filling.spans[0])]
+        return Filled(
+            length=length,
+            written=written,
+            tokens=run.sized_gaps[0].tokens,
+            exact=is_exact(written, cut.truth),
+            token_f1=token_f1(written, cut.truth),
+            edit_similarity=edit_similarity(written, cut.truth),
+            balanced=is_balanced(written, cut.truth),
+            parses=parses(filling.text) if was_python else None,
+            nats=filling.nats_by(REPLICATES, DRAWS) if self.request.nats else None,
+            seconds=seconds,
+            nfe=filling.nfe,
+        )
+
+    def _infilling(self, cut: Cut, row: int, tokens: int | Literal["auto"]) -> Infilling:
+        request = replace(self.request.sampling, seed=self.request.seed, num_samples=1, row=row)
+        gap = Gap(cut.at, cut.at, tokens, one_line=cut.span_kind in ONE_LINE)
+        return Infilling(self.checkpoint, request, cut.text, [gap])
+
+    def _truth_ids(self, cut: Cut, absorbs_space: bool) -> list[int]:
+        return self._tokenizer.encode(" " * absorbs_space + cut.truth)
+
+    def _true_tokens(self, cut: Cut) -> int:
+        (gap,) = self._infilling(cut, 0, 1).sized_gaps
+        return len(self._truth_ids(cut, gap.absorbs_space))
+
+    def _nats_of_truth(self, run: Infilling, cut: Cut) -> float:
+        """The bound on `-log p` of the truth in its place, given the rest."""
+        state = run.start(run.request.asked.row)
+        state.ids[state.free] = torch.tensor(self._truth_ids(cut, run.sized_gaps[0].absorbs_space), device="cpu")
+        return nats_of(self.checkpoint, [state], REPLICATES, DRAWS)
+
+
+def _row(gaps: Sequence[FilledGap], number: int) -> Row:
+    """The figures of gaps of one kind at the length of this number."""
+    fillings = [gap.fillings[number] for gap in gaps]
+    parsed = [float(filling.parses) for filling in fillings if filling.parses is not None]
+    ratios = [math.log(filling.tokens / gap.tokens) for filling, gap in zip(fillings, gaps, strict=True)]
+    truths, ours = ([each.nats for each in side if each.nats is not None] for side in (gaps, fillings))
+    first = gaps[0].cut
+    return Row(
+        text_kind=first.text_kind,
+        span_kind=first.span_kind,
+        length=fillings[0].length,
+        gaps=len(gaps),
+        exact=mean([float(filling.exact) for filling in fillings]),
+        token_f1=mean([filling.token_f1 for filling in fillings]),
+        edit_similarity=mean([filling.edit_similarity for filling in fillings]),
+        balanced=mean([float(filling.balanced) for filling in fillings]),
+        parses=mean(parsed) if parsed else None,
+        nats_of_truth=mean(truths) if truths else None,
+        nats=mean(ours) if ours else None,
+        ratio=math.exp(sum(ratios) / len(ratios)),
+        near=sum(abs(ratio) <= math.log(NEAR) + 1e-9 for ratio in ratios) / len(ratios),
+        seconds=sum(filling.seconds for filling in fillings) / len(fillings),
+        nfe=sum(filling.nfe for filling in fillings) / len(fillings),
+    )

@@ -1,0 +1,133 @@
+"""The report on filled gaps: a table, a card with the settings, and a record for JSON."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sedd_cli.evaluation.infill import DRAWS, REPLICATES, FilledGap, InfillEvaluation, Row
+from sedd_cli.evaluation.quality import Statistic
+from sedd_cli.evaluation.spans import LINES, WORDS
+from sedd_cli.evaluation.tables import printable
+from sedd_cli.generation.options import TABLE
+from sedd_cli.ranges import counted
+
+HEADINGS = (
+    *("", "length", "gaps", "exact", "token F1", "edit similarity", "nats, truth", "nats, ours"),
+    *("length ratio", "within 1.5", "balanced", "parses", "seconds", "NFE"),
+)
+
+
+def cells(rows: Sequence[Row]) -> list[list[str]]:
+    """The table's rows, the headings first; columns without any figure are left out."""
+    several = len({row.text_kind for row in rows}) > 1
+    columns = zip(*(_cells(row, several) for row in rows), strict=True)
+    filled = [(h, *column) for h, column in zip(HEADINGS, columns, strict=True) if set(column) != {"-"}]
+    return [list(row) for row in zip(*filled, strict=True)]
+
+
+def _cells(row: Row, several: bool) -> list[str]:
+    return [
+        f"{row.text_kind}, {row.span_kind}" if several else row.span_kind,
+        str(row.length),
+        str(row.gaps),
+        _share(row.exact),
+        _statistic(row.token_f1, 2),
+        _statistic(row.edit_similarity, 2),
+        _statistic(row.nats_of_truth, 1),
+        _statistic(row.nats, 1),
+        f"{row.ratio:.2f}",
+        f"{row.near:.0%}",
+        _share(row.balanced),
+        _share(row.parses),
+        f"{row.seconds:.2f}",
+        f"{row.nfe:.1f}",
+    ]
+
+
+def _share(statistic: Statistic | None) -> str:
+    return "-" if statistic is None else f"{statistic.value:.0%}"
+
+
+def _statistic(statistic: Statistic | None, digits: int) -> str:
+    if statistic is None:
+        return "-"
+    error = "" if statistic.error is None else f" ± {statistic.error:.{digits}f}"
+    return f"{statistic.value:.{digits}f}{error}"
+
+
+def card(evaluation: InfillEvaluation) -> list[tuple[str, str]]:
+    """How the figures were obtained: (what, how), in one line each."""
+    checkpoint, request = evaluation.checkpoint, evaluation.request
+    kinds = Counter(source.kind for source in evaluation.sources)
+    documents = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    lines = [
+        ("complete", "yes" if evaluation.complete else "NO: stopped early, the figures are of what was done by then"),
+        ("model", f"{checkpoint.name}, {checkpoint.parameterization}, sha256 {checkpoint.hash}"),
+        ("precision", f"network {checkpoint.precision} on {checkpoint.device}; draws in float64"),
+        ("sampling", _sampling(evaluation)),
+        ("documents", f"{counted(len(evaluation.sources), 'document')}: {documents}"),
+        ("gaps", f"cut out by seed {request.seed}; gap k of a kind is filled by row k of it"),
+        ("spans", f"words: {WORDS[0]} to {WORDS[1]} in a line; block: {LINES[0]} to {LINES[1]} lines"),
+        ("length", "true: as many tokens as were cut out; auto: 1 to 32, by the likelihood of the text beside"),
+        ("exact", "the same text, blanks at the ends aside"),
+        ("token F1", "of words and signs, whatever their order"),
+        ("edit similarity", "1 less the Levenshtein distance over the longer text's characters"),
+        ("length ratio", "tokens written over tokens cut out, geometric mean; within 1.5: share within that factor"),
+        ("balanced", "as many quotes and brackets are left open, and closed, as by what stood there"),
+        ("seconds, NFE", "of filling; NFE is without the comparison of lengths, which the seconds hold"),
+        ("±", "one standard error over gaps"),
+    ]
+    if request.nats:
+        calls = f"{REPLICATES} x {DRAWS} network calls each"
+        lines.insert(-1, ("nats", f"bound on -log p of what stands in the gap, given the rest; {calls}"))
+    if kinds["python"]:
+        lines.insert(-1, ("parses", "share of the Python documents that parse, of those that did before"))
+    return [(what, printable(how)) for what, how in lines]
+
+
+def _sampling(evaluation: InfillEvaluation) -> str:
+    """The options of sampling that are not as by default."""
+    ignored = ("seed", "num_samples", "row", "batch_size")
+    given = asdict(evaluation.request.sampling)
+    changed = {
+        entry.label: given[name]
+        for name, entry in TABLE.items()
+        if name not in ignored and given[name] != entry.default
+    }
+    return ", ".join(f"{name} {value}" for name, value in changed.items()) or "as by default"
+
+
+def as_record(evaluation: InfillEvaluation) -> dict[str, object]:
+    """The record for JSON: settings, card, rows, and every gap with its fillings."""
+    checkpoint, request = evaluation.checkpoint, evaluation.request
+    return {
+        "model": {"name": checkpoint.name, "sha256": checkpoint.hash, "precision": checkpoint.precision},
+        "complete": evaluation.complete,
+        "settings": {
+            **asdict(request.sampling),
+            "seed": request.seed,
+            "num_samples": request.num,
+            "spans": list(request.spans),
+            "lengths": list(request.lengths),
+            "until_error": request.until_error,
+        },
+        "documents": len(evaluation.sources),
+        "card": dict(card(evaluation)),
+        "rows": [asdict(row) for row in evaluation.rows()],
+        "gaps": [_gap_record(gap) for gap in evaluation.gaps],
+    }
+
+
+def _gap_record(gap: FilledGap) -> dict[str, object]:
+    cut = gap.cut
+    return {
+        "document": cut.source,
+        "text_kind": cut.text_kind,
+        "span_kind": cut.span_kind,
+        "start": cut.at,
+        "end": cut.at + len(cut.truth),
+        "truth": cut.truth,
+        "tokens": gap.tokens,
+        "nats": gap.nats,
+        "fillings": [asdict(filling) for filling in gap.fillings],
+    }
