@@ -17,6 +17,7 @@ HALVED = 4
 ONE_LINE: frozenset[SpanKind] = frozenset(("word", "words", "half-line", "line"))
 """Kinds in which no line end is written."""
 _WORD = re.compile(r"(?<!\w)[^\W\d_][\w'\u2019]*")
+_PIECE = re.compile(r"\S+")
 _LINE = re.compile(r"[^\r\n]*[^\s][^\r\n]*")
 
 
@@ -33,7 +34,7 @@ class Cut:
 
 
 def spans_of(text: str, kind: SpanKind, rng: random.Random) -> list[Span]:
-    """Every span of a kind, in code points; of those of several words or lines, all of a number that is drawn."""
+    """Every span of a kind, in code points; of several words of a line, or lines, those of a number that is drawn."""
     return _FINDERS[kind](text, rng)
 
 
@@ -67,17 +68,13 @@ def _word(text: str, rng: random.Random) -> list[Span]:
 
 
 def _words(text: str, rng: random.Random) -> list[Span]:
-    count, spans = rng.randint(*WORDS), list[Span]()
-    for line in _LINE.finditer(text):
-        words = [match.span() for match in re.compile(r"\S+").finditer(text, *line.span())]
-        spans += [(words[i][0], words[i + count - 1][1]) for i in range(len(words) - count + 1)]
-    return spans
+    lines = [_words_of(text, line) for line in _line(text, rng)]
+    return [span for line in lines for span in _runs(line, min(rng.randint(*WORDS), len(line) - 1), WORDS[0])]
 
 
 def _half_line(text: str, rng: random.Random) -> list[Span]:
     spans = []
-    for line in _LINE.finditer(text):
-        words = [match.span() for match in re.compile(r"\S+").finditer(text, *line.span())]
+    for words in (_words_of(text, line) for line in _line(text, rng)):
         if len(words) >= HALVED:
             middle = (words[0][0] + words[-1][1]) / 2
             spans.append((next(start for start, _ in words if start >= middle or start == words[-1][0]), words[-1][1]))
@@ -93,9 +90,19 @@ def _sentence(text: str, rng: random.Random) -> list[Span]:
 
 
 def _block(text: str, rng: random.Random) -> list[Span]:
-    count, lines = rng.randint(*LINES), _line(text, rng)
-    runs = (lines[i : i + count] for i in range(len(lines) - count + 1))
-    return [(run[0][0], run[-1][1]) for run in runs]
+    lines = _line(text, rng)
+    return _runs(lines, min(rng.randint(*LINES), len(lines) - 1), LINES[0])
+
+
+def _runs(spans: Sequence[Span], count: int, least: int) -> list[Span]:
+    """Every run of so many spans that follow each other; none of fewer than `least`."""
+    if count < least:
+        return []
+    return [(spans[i][0], spans[i + count - 1][1]) for i in range(len(spans) - count + 1)]
+
+
+def _words_of(text: str, span: Span) -> list[Span]:
+    return [match.span() for match in _PIECE.finditer(text, *span)]
 
 
 _FINDERS: Mapping[SpanKind, Callable[[str, random.Random], list[Span]]] = {

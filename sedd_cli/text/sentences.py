@@ -1,6 +1,7 @@
 """Whole sentences of a text."""
 
 import re
+from itertools import pairwise
 
 _END = re.compile(r"""(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)[.!?…]+["'”’»)\]]*(?=\s|$)|[。！？]+["”’」』）]*""")
 _OPENING = " \t\r\n\"'“‘«「『（([-—*#>"
@@ -15,7 +16,7 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     for part in re.finditer(r"(?:.+\n?)+", text):
         bounds = [part.start(), *(match.end() for match in _END.finditer(text, *part.span())), part.end()]
         starts = [bound for bound in bounds[:-1] if _begins(text[bound : part.end()])]
-        for start, end in zip(starts, [*starts[1:], part.end()], strict=True):
+        for start, end in pairwise([*starts, part.end()]):
             sentence = text[start:end]
             spans.append((end - len(sentence.lstrip()), start + len(sentence.rstrip())))
     return spans
