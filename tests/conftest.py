@@ -18,6 +18,7 @@ import pytest
 import typer.main
 
 from sedd_cli.cli.main import main
+from tests import json_page
 
 if TYPE_CHECKING:
     # Not when this is imported: the process that only distributes tests to workers has no use for torch.
@@ -159,7 +160,7 @@ Sedd = Callable[..., Result]
 
 @pytest.fixture(scope="session")
 def sedd() -> Sedd:
-    """Run the command in this process, with streams as in a pipe."""
+    """Run the command in this process, with streams as in a pipe. What it prints as JSON is as documented."""
 
     def run(*args: str, stdin: bytes | TextIO | None = b"") -> Result:
         out, err = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace")
@@ -176,6 +177,8 @@ def sedd() -> Sedd:
         out.flush()
         err.flush()
         assert isinstance(out.buffer, io.BytesIO) and isinstance(err.buffer, io.BytesIO)
+        if "--json" in args and (printed := out.buffer.getvalue()).startswith(b"{"):
+            assert json_page.faults(args, json.loads(printed)) == []
         return Result(code, out.buffer.getvalue(), err.buffer.getvalue().decode())
 
     return run

@@ -1,13 +1,14 @@
 """docs/json.md read as a schema: every key of a record stands there with its type, and every key there is in it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 PAGE = Path(__file__).parent.parent / "docs" / "json.md"
 _ROW = re.compile(r"^\| `([^`]+)` \| ([a-z ]+?)(, may be missing)? \|", re.MULTILINE)
+SEVERAL = {"results": "data sets", "documents": "documents"}
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "number": (int, float),
@@ -49,9 +50,16 @@ def _tree(section: str) -> Node:
     return root
 
 
-def faults(section: str, record: object) -> list[str]:
-    """Where a record differs from its section of the page."""
-    return list(_faults(schemas()[section], record, ""))
+def section_of(arguments: Sequence[str], record: Mapping[str, object]) -> str:
+    """The section of the record that a command printed."""
+    words = arguments[:2] if arguments[0] in ("eval", "models") else arguments[:1]
+    several = next((f", several {name}" for key, name in SEVERAL.items() if isinstance(record.get(key), list)), "")
+    return f"sedd {' '.join(words)}{several}"
+
+
+def faults(arguments: Sequence[str], record: Mapping[str, object]) -> list[str]:
+    """Where the record that a command printed differs from its section of the page."""
+    return list(_faults(schemas()[section_of(arguments, record)], record, ""))
 
 
 def _faults(node: Node, value: object, path: str) -> Iterator[str]:
