@@ -183,6 +183,8 @@ def _fill_one(file: str, task: Task, output: Path | None, trace: Path | None, te
             last.callback(summarise, filled, terminal)
             if writer:
                 last.callback(writer.close)
+            if not filled.finished and task.in_place:
+                terminal.info(f"stopped: {file} was left as it is")
             _write(filled, document, task, out, terminal)
     if not filled.finished:
         raise typer.Exit(130)
@@ -190,8 +192,6 @@ def _fill_one(file: str, task: Task, output: Path | None, trace: Path | None, te
 
 def _write(filled: Filled, document: Document, task: Task, out: Output | None, terminal: Terminal) -> None:
     """Write what is done of a document to where it goes."""
-    if not filled.finished and task.in_place:
-        terminal.info(f"stopped: {document.name} was left as it is")
     if not filled.finished and out is not None:
         out.save_partial(terminal)
     if not filled.fillings:

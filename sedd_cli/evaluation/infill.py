@@ -163,7 +163,8 @@ class InfillEvaluation:
         return [_row(gaps, number) for gaps in groups.values() for number in range(len(self.request.lengths))]
 
     def _fits_on_canvas(self, truth: str) -> bool:
-        return len(self._tokenizer.encode(truth)) <= LARGEST_SHARE * self.checkpoint.length
+        canvas = self.request.sampling.length or self.checkpoint.length
+        return len(self._tokenizer.encode(truth)) <= LARGEST_SHARE * canvas
 
     def _gaps_needed(self, made: int, target: float) -> int:
         rows = [row for row in self.rows() if (row.text_kind, row.span_kind) in self._open]
