@@ -21,10 +21,10 @@ from sedd_cli.ranges import counted
 if TYPE_CHECKING:
     from sedd_cli.evaluation.infill import GapLength, InfillEvaluation
 
-KINDS = ",".join(get_args(SpanKind))
 
-
-@options.takes_sampling_options("eval infill", first=("data", "spans", "lengths", "num_samples", "steps", "seed"))
+@options.takes_sampling_options(
+    "eval infill", first=("data", "spans", "lengths", "until_error", "nats", "num_samples", "seed")
+)
 def infill(
     *,
     data: Annotated[
@@ -37,8 +37,14 @@ def infill(
         ),
     ],
     spans: Annotated[
-        str, typer.Option(metavar="KIND,...", help="What is cut out.", rich_help_panel=shared.DATA)
-    ] = KINDS,
+        str,
+        typer.Option(
+            metavar="KIND,...",
+            help=f"What is cut out. Default: all of {', '.join(get_args(SpanKind))}.",
+            rich_help_panel=shared.DATA,
+            show_default=False,
+        ),
+    ] = ",".join(get_args(SpanKind)),
     lengths: Annotated[
         str,
         typer.Option(
@@ -75,7 +81,7 @@ def infill(
     """Cut spans out of documents, fill them, and compare with what stood there.
 
     Exact match, token F1, edit similarity, likelihood and length; of Python also whether it still parses. A file is one
-    document, or several between lines <|endoftext|>. Ctrl-C reports the figures so far, marked as partial.
+    document, or several with end-of-text lines between them. Ctrl-C reports the figures so far, marked as partial.
 
     For example: sedd eval infill --data notes/ --spans word,sentence --lengths true,auto,8 -n 50
     """
