@@ -30,9 +30,7 @@ GAPS = "Gaps"
 def infill(
     files: Annotated[
         list[str],
-        typer.Argument(
-            metavar="FILE...", help="The document; - is stdin. Several: see --in-place.", show_default=False
-        ),
+        typer.Argument(metavar="FILE", help="The document; - is stdin. Several need --in-place.", show_default=False),
     ],
     *,
     mask: Annotated[

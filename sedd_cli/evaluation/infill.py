@@ -134,11 +134,12 @@ class InfillEvaluation:
             for kind in kinds
             for span in self.request.spans
         }
-        self.goal = self.request.num
+        self._kinds, self.goal = len(self._open), self.request.num
 
     @property
     def fillings_planned(self) -> int:
-        return self.goal * len(self._open) * len(self.request.lengths)
+        """As many as are planned so far; fewer where the documents have no more spans of a kind."""
+        return self.goal * self._kinds * len(self.request.lengths)
 
     def run(self) -> Iterator[str]:
         """Fill gaps, a round of all kinds after another. Yields what is being filled, before each filling."""
