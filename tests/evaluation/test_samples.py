@@ -237,7 +237,10 @@ def test_pages_hold_the_table_and_the_card_inert(built_in: Checkpoint, tmp_path:
         "unknown words",
     ]
     assert [row[0] for row in table[1:]] == ["4 steps", "real text"]
-    page, text = as_markdown("Quality of samples", "A plot", table, facts, "plot.svg"), as_text(table, facts)
+    page, text = (
+        as_markdown("Quality of samples", "Quality against network calls", table, facts, "plot.svg"),
+        as_text(table, facts),
+    )
     for written in (page, text):
         assert "\x1b" not in written and "\\x1b]0;x\\x07|<b>\\n.txt" in written
     lines = page.splitlines()
