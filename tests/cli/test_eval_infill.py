@@ -24,7 +24,7 @@ def data(tmp_path: Path) -> str:
 
 def test_figures_as_a_table_json_report_and_plot(sedd: Sedd, data: str, tmp_path: Path) -> None:
     report, plot = tmp_path / "report.md", tmp_path / "plot.svg"
-    options = ("--data", data, "-n", "1", "--spans", "words,line", "--lengths", "true,auto")
+    options = ("--data", data, "-n", "1", "--spans", "words,line", "--lengths", "true,2")
     result = sedd(*QUICK, *options, "--report", str(report), "--plot", str(plot))
     lines = result.stdout.decode().splitlines()
     assert result.code == 0 and lines[0].split() == [
@@ -40,7 +40,16 @@ def test_figures_as_a_table_json_report_and_plot(sedd: Sedd, data: str, tmp_path
     texts = {path.name: path.read_text() for path in Path(data).iterdir()}
     for gap in record["gaps"]:
         assert texts[gap["document"]][gap["start"] : gap["end"]] == gap["truth"]
-        assert [filling["length"] for filling in gap["fillings"]] == ["true", "auto"]
+        assert [filling["length"] for filling in gap["fillings"]] == ["true", 2]
+
+
+def test_a_length_that_is_chosen_is_compared_with_the_true_one(sedd: Sedd, data: str) -> None:
+    options = ("--data", f"{data}/story.txt", "-n", "1", "--spans", "word", "--lengths", "auto", "--json")
+    record = json.loads(sedd(*QUICK, *options).stdout)
+    ((gap,), (row,)) = record["gaps"], record["rows"]
+    (filling,) = gap["fillings"]
+    assert 1 <= filling["tokens"] <= 32 and row["ratio"] == pytest.approx(filling["tokens"] / gap["tokens"])
+    assert row["near"] == (2 / 3 <= row["ratio"] <= 1.5)
 
 
 def test_a_stop_reports_whole_gaps(sedd: Sedd, data: str, monkeypatch: pytest.MonkeyPatch) -> None:
