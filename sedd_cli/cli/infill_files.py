@@ -58,7 +58,7 @@ def fill_each(files: Sequence[str], task: Task, output: Path | None, trace: Path
             out.write(as_json({"complete": finished, "documents": documents.records}))
         elif out is not None:
             out.show(documents.changes, task.color, wrap=True)
-        terminal.info(f"{summary(documents.outcomes)}, {prepared.checkpoint.name}")
+        terminal.info(summary(documents.outcomes))
     if not finished or "failed" in documents.outcomes:
         raise typer.Exit(1 if finished else 130)
 
