@@ -227,6 +227,7 @@ def test_a_row_that_overflows_moves_its_last_word_to_the_next() -> None:
     tokens: list[str | None] = ["one", " two", None, " four", " five", " six", None, None]
     before = Page(*written(tokens), [], 19, Steady(None, 0))
     assert [before.text_of(y) for y in range(before.height)] == ["one two ▒▒▒ four ", "five six ▒▒▒ ▒▒▒"]
+    assert before.locate((0, -4)) == (1, 0), "it begins the row, its blank is on the one before"
     tokens[2] = " thirty"
     page = Page(*written(tokens), [], 19, Steady(before, 0))
     assert [page.text_of(y) for y in range(page.height)] == ["one two thirty ", "four five six ▒ ▒▒"]
