@@ -159,13 +159,17 @@ class Page:
 
     def locate(self, address: Address) -> tuple[int, int]:
         """Row and column of an address (of the nearest one before it, if it is on no page)."""
-        return self._cell(*self._index(address))
+        b, at = self._index(address)
+        here = self._cell(b, at)
+        word = self.locate_word(address) if address[1] < 0 else here
+        # Of a token that begins a row, the blank is on the row before.
+        return word if word[0] != here[0] else here
 
     def locate_word(self, address: Address) -> tuple[int, int]:
         """Row and column of the first character of a token that is no blank."""
         b, at = self._index(address)
         text = self.blocks[b].text[at : self._stop(b, at)]
-        return self._cell(b, at + len(text) - len(text.lstrip(" ")))
+        return self._cell(b, at + len(text) - len(text.lstrip(" ")) if text.strip(" ") else at)
 
     def _cell(self, b: int, at: int) -> tuple[int, int]:
         rows = self._rows[b]
