@@ -70,8 +70,8 @@ class SamplingOptions:
     the checkpoint's own chain, not `steps`. `score`: `normalised` reads the network's score as `p(x_i | unmasked)`,
     `raw` as the original code does. `temperature` (0: always the likeliest token), `top_k`, `top_p`, and those of
     `diffusion.unmasking.Unmasking` (`order` to `horizon`) change the law of the samples, but `correct`. `strength` and
-    `by` are of documents alone (`generation.partial.PartialMasking`). `batch_size`: rows in one network call (None: one on a CPU,
-    16 elsewhere); it changes no sample on a CPU.
+    `by` are of documents alone (`generation.partial`). `batch_size`: rows in one network call (None: one on a CPU, 16
+    elsewhere); it changes no sample on a CPU.
     """
 
     length: Annotated[

@@ -11,6 +11,7 @@ from sedd_cli.generation.options import TABLE
 ORDER = [
     "generate",
     "infill",
+    "proof",
     "tui",
     "score",
     "replay",

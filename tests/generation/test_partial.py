@@ -1,4 +1,4 @@
-"""A share of a gap rewritten: the law given what is kept, which tokens are masked, and not a byte changed beside them."""
+"""A share of a gap rewritten: the law given what is kept, which tokens are masked, and the rest byte for byte."""
 
 from itertools import combinations
 
