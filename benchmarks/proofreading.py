@@ -2,8 +2,8 @@
 
     python benchmarks/proofreading.py VALIDATION.txt [-m CHECKPOINT] [--typos 500] [--length 128] [-o FOUND.jsonl]
 
-In stories (documents end at lines `<|endoftext|>`) one word in 25 is spoilt, by turns: two letters in its midst swapped,
-a word of another story in its place, the word doubled. Prints recall by kind and precision for each P, and how often
+In stories (documents end at lines `<|endoftext|>`) one word in 25 is spoilt, by turns: two letters inside it swapped, a
+word of another story in its place, the word doubled. Prints recall by kind and precision for each P, and how often
 the suggestion is what stood there. With -o every story is written down once it is read, and a run that was stopped
 goes on there. The last story is read whole, so there may be a few mistakes more.
 """
