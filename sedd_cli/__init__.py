@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sedd_cli.errors import NotLoadableError, SeddError, UsageError
+    from sedd_cli.evaluation.proofreading import Finding, proof
     from sedd_cli.evaluation.score import Score, score
     from sedd_cli.generation.engine import Run, Sample, Step, generate, stream
     from sedd_cli.generation.infill import Filling, infill
@@ -20,6 +21,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "Checkpoint": "models.checkpoint",
     "Filling": "generation.infill",
+    "Finding": "evaluation.proofreading",
     "Gap": "text.gaps",
     "NotLoadableError": "errors",
     "Request": "generation.request",
@@ -32,6 +34,7 @@ _MODULES = {
     "generate": "generation.engine",
     "infill": "generation.infill",
     "load_checkpoint": "models.checkpoint",
+    "proof": "evaluation.proofreading",
     "score": "evaluation.score",
     "stream": "generation.engine",
 }
@@ -39,6 +42,7 @@ _MODULES = {
 __all__ = [
     "Checkpoint",
     "Filling",
+    "Finding",
     "Gap",
     "NotLoadableError",
     "Request",
@@ -51,6 +55,7 @@ __all__ = [
     "generate",
     "infill",
     "load_checkpoint",
+    "proof",
     "score",
     "stream",
 ]

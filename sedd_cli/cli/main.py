@@ -15,6 +15,7 @@ from sedd_cli.cli.help import Command, Group
 from sedd_cli.cli.infill import infill
 from sedd_cli.cli.models import models
 from sedd_cli.cli.plot import plot
+from sedd_cli.cli.proof import proof
 from sedd_cli.cli.replay import replay
 from sedd_cli.cli.score import score
 from sedd_cli.cli.terminal import Terminal
@@ -87,6 +88,7 @@ def root(
 COMMANDS = {
     "generate": generate,
     "infill": infill,
+    "proof": proof,
     "tui": tui,
     "score": score,
     "replay": replay,

@@ -52,13 +52,14 @@ def document_frame(
 ) -> "Frame | None":
     """Return the first window of a document before its first step, or None, as `canvas_frame`.
 
-    What stands behind a gap whose length the network is to choose is left out: it would move.
+    What stands behind a gap whose length the network is to choose is left out: it would move. At a strength
+    below 1 there is no frame: what is kept is drawn, or is the network's choice.
     """
     from sedd_cli.text.gaps import check_gaps, length_range
     from sedd_cli.text.line_ends import newline_of
     from sedd_cli.text.windows import layouts, size_gaps
 
-    if (read := _read(model)) is None:
+    if sampling.strength != 1 or (read := _read(model)) is None:
         return None
     tokenizer, length = read
     try:

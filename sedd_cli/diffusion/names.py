@@ -12,6 +12,8 @@ OrderName = Literal["random", "confidence", "margin", "entropy", "left-to-right"
 """Which masked positions are written first; `random` is the law of the process."""
 RemaskName = Literal["cap", "rescale", "confidence", "loop"]
 """ReMDM's ways to return written tokens to MASK (2503.00307)."""
+MaskedFirst = Literal["random", "unlikely"]
+"""Which tokens of a text that stands are masked first."""
 ProcessName = Literal["absorbing", "uniform", "causal"]
 Estimator = Literal["lambda", "ao", "elbo", "d3pm", "autoregressive", "dwdse"]
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sedd_cli.diffusion.draws import TopTokens
 from sedd_cli.diffusion.samplers import Change, Sampler, State, make_sampler
+from sedd_cli.errors import UsageError
 from sedd_cli.generation.defaults import request_of
 from sedd_cli.generation.options import SamplingKeywords
 from sedd_cli.generation.request import Request, ResolvedRequest, resolve
@@ -210,7 +211,7 @@ def stream(
     ckpt: Checkpoint, *, defaults: Literal["checkpoint"] | None = None, **options: Unpack[SamplingKeywords]
 ) -> Iterator[Step]:
     """Generate and watch: every step of every row, as it happens. Options are those of `generate`."""
-    yield from Run(ckpt, request_of(ckpt, options, defaults)).steps()
+    yield from Run(ckpt, _of_canvas(request_of(ckpt, options, defaults))).steps()
 
 
 def generate(
@@ -222,7 +223,14 @@ def generate(
     A sample depends on the checkpoint, the settings, the seed and its row alone, in CPU float32 at one thread count;
     elsewhere rounding may differ. Raises `UsageError` for a request that cannot be carried out.
     """
-    run = Run(ckpt, request_of(ckpt, options, defaults))
+    run = Run(ckpt, _of_canvas(request_of(ckpt, options, defaults)))
     for _ in run.steps():
         pass
     return run.samples()
+
+
+def _of_canvas(request: Request) -> Request:
+    """Raises `UsageError` for what only a document can have."""
+    if request.strength != 1:
+        raise UsageError("strength needs a text that stands: a canvas is written whole", "Leave it out, or use infill.")
+    return request

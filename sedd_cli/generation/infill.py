@@ -16,11 +16,13 @@ from sedd_cli.errors import UsageError
 from sedd_cli.generation.defaults import request_of
 from sedd_cli.generation.edges import Edges
 from sedd_cli.generation.engine import Run, Step
-from sedd_cli.generation.lengths import choose_lengths
+from sedd_cli.generation.lengths import ChosenLength, choose_lengths
 from sedd_cli.generation.options import SamplingKeywords
+from sedd_cli.generation.partial import PartialMasking, exact_newline, partial_masking
 from sedd_cli.generation.request import Request, check_text, resolve
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.byte_level import is_text
+from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.gaps import Gap, check_gaps
 from sedd_cli.text.line_ends import newline_of, read_as_lf
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
@@ -111,35 +113,53 @@ class Infilling:
         gaps = check_gaps(gaps, len(document))
         if checkpoint.blocks is not None:
             _check_is_end(document, gaps)
-        self.sized_gaps, self.chosen_lengths = choose_lengths(checkpoint, document, gaps, length)
-        self.newline = newline_of(document)
+        self.newline, self.chosen_lengths = newline_of(document), list[ChosenLength]()
+        self._partial: PartialMasking | None = None
+        if self.request.asked.strength == 1:
+            self.sized_gaps, self.chosen_lengths = choose_lengths(checkpoint, document, gaps, length)
+        else:
+            self.newline = exact_newline(document, gaps)
+            self._partial = partial_masking(checkpoint, self.request, tokenizer.reading(self.newline), document, gaps)
+            self.sized_gaps = self._partial.sized_gaps
         reading = tokenizer.reading(self.newline)
         self.windows = make_windows(reading, document, self.sized_gaps, length, checkpoint.blocks)
         self._edges = Edges(tokenizer, document, self.sized_gaps, self.newline)
         self._runs: dict[tuple[object, ...], Run] = {}
+        self._canvases: dict[int, Canvas] = {}
         self._state: dict[int, State] = {}
         self._nfe: dict[int, int] = defaultdict(int)
         self._redrawn: dict[int, int] = defaultdict(int)
 
-    def run_of(self, window: Window) -> Run:
-        """The run that fills windows of this size. Windows of one size share it, and so network calls."""
-        canvas = window.canvas
+    def _run_of(self, row: int) -> Run:
+        """The run that fills a canvas of this size. Canvases of one size share it, and so network calls."""
+        canvas = self.canvas_of(row)
         # Blocks are cut where the gaps stand; otherwise their number is enough.
         free = tuple(canvas.free.tolist()) if self.request.asked.block else int(canvas.free.sum())
         key = (len(canvas.ids), free, canvas.space_positions, canvas.exclusions)
         if key not in self._runs:
-            self._runs[key] = Run(self.checkpoint, self.request, window.canvas)
+            # A sampler is made for some free position, where a canvas may have none (strength 0).
+            writable = canvas if bool(canvas.free.any()) else self.window_of(row).canvas
+            self._runs[key] = Run(self.checkpoint, self.request, writable)
         return self._runs[key]
 
     def window_of(self, row: int) -> Window:
         return self.windows[row % len(self.windows)]
 
+    def canvas_of(self, row: int) -> Canvas:
+        """The canvas that a row starts from: its window's, with what a strength below 1 keeps of the gaps."""
+        window = self.window_of(row)
+        if self._partial is None:
+            return window.canvas
+        if row not in self._canvases:
+            self._canvases[row] = self._partial.canvas(window, row)
+        return self._canvases[row]
+
     @property
     def exact_calls(self) -> bool:
-        return all(self.run_of(window).exact_calls for window in self.windows)
+        return all(self._run_of(row).exact_calls for row in self.rows_of(self.rows.start))
 
     def sampler_of(self, row: int) -> Sampler:
-        return self.run_of(self.window_of(row)).sampler
+        return self._run_of(row).sampler
 
     def label_of(self, row: int) -> str:
         W, n = len(self.windows), len(self.rows)
@@ -164,20 +184,20 @@ class Infilling:
             "windows": [
                 {
                     "length": len(window.canvas.ids),
-                    "steps": self.run_of(window).sampler.num_updates,
+                    "steps": self.sampler_of(row).num_updates,
                     "free": window.canvas.free.nonzero().squeeze(-1).tolist(),
                     "leads": list(window.canvas.space_positions),
                     **({"trails": trails} if (trails := self._trailing_positions(window)) else {}),
                     "gaps": [window.first + i for i in range(len(window.gap_positions))],
                 }
-                for window in self.windows
+                for row, window in zip(self.rows_of(self.rows.start), self.windows, strict=True)
             ],
         }
 
     def start(self, row: int) -> State:
         """Return the initial state of a canvas index (see the class)."""
-        window = self.window_of(row)
-        return self.sampler_of(row).start(window.canvas.ids, window.canvas.free, self.request.seed, row)
+        canvas = self.canvas_of(row)
+        return self.sampler_of(row).start(canvas.ids, canvas.free, self.request.seed, row)
 
     def done(self, state: State) -> bool:
         """Whether a window has no MASK, is valid UTF-8 and joins the text beside it, as well as may be (`Job`)."""
@@ -209,9 +229,9 @@ class Infilling:
         """Run windows of candidates to their end, be they initial, earlier or edited states."""
         groups: dict[int, list[State]] = defaultdict(list)
         for state in states:
-            groups[id(self.run_of(self.window_of(state.row)))].append(state)
+            groups[id(self._run_of(state.row))].append(state)
         for group in groups.values():
-            run = self.run_of(self.window_of(group[0].row))
+            run = self._run_of(group[0].row)
             for first in range(0, len(group), self.request.batch_size):
                 batch = group[first : first + self.request.batch_size]
                 yield from self._advance(run, batch)
@@ -257,7 +277,7 @@ class Infilling:
 
     def _run_without(self, row: int, exclusions: Sequence[Exclusion]) -> Run:
         """A run on the canvas of a row that has these exclusions too, and returns no other token to MASK."""
-        canvas, asked = self.window_of(row).canvas, replace(self.request.asked, remask=None, eta=None)
+        canvas, asked = self.canvas_of(row), replace(self.request.asked, remask=None, eta=None)
         canvas = replace(canvas, exclusions=(*canvas.exclusions, *exclusions))
         return Run(self.checkpoint, replace(self.request, asked=asked), canvas)
 
@@ -346,8 +366,9 @@ def infill(
 
     `gaps`: character offsets `(start, end)`, or `Gap(start, end, tokens=..., one_line=..., without=...)`. Options are
     those of `generate`: `length` is the canvas, `num_samples` candidates are ranked by `nats`; a prompt or suffix is
-    the document's own. Line ends are written as the document writes them, LF or CRLF. A token at a gap's edge that
-    joins the text beside it badly is drawn again (docs/theory.md, section 15).
+    the document's own; `strength` and `by` keep a part of what stands in the gaps (`generation.partial`).
+    Line ends are written as the document writes them, LF or CRLF. A token at a gap's edge that joins the text beside
+    it badly is drawn again (docs/theory.md, section 15).
     Raises `UsageError` for gaps or options out of range.
     """
     request = request_of(ckpt, options, defaults)

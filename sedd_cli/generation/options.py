@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal, TypedDict, get_args, get_type_hints
 
-from sedd_cli.diffusion.names import NoiseSampler, OrderName, RemaskName, SamplerName, ScoreUse
+from sedd_cli.diffusion.names import MaskedFirst, NoiseSampler, OrderName, RemaskName, SamplerName, ScoreUse
 from sedd_cli.ranges import FROM_0, FROM_1, NOT_NEGATIVE, SHARE, SHARE_OR_0, RealRange, WholeRange
 
 CommandName = Literal["generate", "infill", "eval samples", "eval infill"]
@@ -69,8 +69,9 @@ class SamplingOptions:
     one. `sampler`: None for tweedie, or of an autoregressive checkpoint left-to-right; `ancestral` takes the steps of
     the checkpoint's own chain, not `steps`. `score`: `normalised` reads the network's score as `p(x_i | unmasked)`,
     `raw` as the original code does. `temperature` (0: always the likeliest token), `top_k`, `top_p`, and those of
-    `diffusion.unmasking.Unmasking` (`order` to `horizon`) change the law of the samples, but `correct`. `batch_size`:
-    rows in one network call (None: one on a CPU, 16 elsewhere); it changes no sample on a CPU.
+    `diffusion.unmasking.Unmasking` (`order` to `horizon`) change the law of the samples, but `correct`. `strength` and
+    `by` are of documents alone (`generation.partial`). `batch_size`: rows in one network call (None: one on a CPU, 16
+    elsewhere); it changes no sample on a CPU.
     """
 
     length: Annotated[
@@ -278,6 +279,24 @@ class SamplingOptions:
             range=FROM_0,
         ),
     ] = None
+    strength: Annotated[
+        float,
+        Option(
+            help="Mask this share of each gap's tokens and keep the others: 0.3 rewrites a little, 1 all of it.",
+            metavar="S",
+            commands={"infill": Shown()},
+            range=SHARE_OR_0,
+            setting=Setting(sentence="The share of a gap's tokens that is written anew; the others are kept."),
+        ),
+    ] = 1.0
+    by: Annotated[
+        MaskedFirst,
+        Option(
+            help="With --strength below 1: mask tokens at random, or those that the model finds unlikely.",
+            metavar="NAME",
+            commands={"infill": Shown()},
+        ),
+    ] = "random"
     batch_size: Annotated[
         int | None,
         Option(
@@ -314,6 +333,8 @@ class SamplingKeywords(TypedDict, total=False):
     correct: int
     block: int | None
     horizon: int | None
+    strength: float
+    by: MaskedFirst
     batch_size: int | None
 
 

@@ -103,7 +103,7 @@ class RecordedSample:
             RecordedCanvas(
                 start.row,
                 tuple(map(RecordedToken, start.ids, start.pieces)),
-                frozenset(self.header.layout(start.row).free),
+                frozenset(self.header.layout(start.row).free) if start.free is None else start.free,
             )
             for start in self.starts
         )

@@ -1,9 +1,10 @@
 """Requests: as they are asked, and as they are resolved for a checkpoint."""
 
 from dataclasses import asdict, dataclass, fields
+from typing import get_args
 
 from sedd_cli.diffusion.draws import LogitsProcessor
-from sedd_cli.diffusion.names import SamplerName
+from sedd_cli.diffusion.names import MaskedFirst, SamplerName
 from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import default_sampler
 from sedd_cli.diffusion.schedules import Discrete
@@ -31,6 +32,8 @@ class Request(SamplingOptions):
         for name, text in (("prompt", self.prompt), ("suffix", self.suffix)):
             check_text(name, text or "")
         self.unmasking()
+        if self.by not in get_args(MaskedFirst):
+            raise UsageError(f"unknown by {self.by!r}", f"Choose one of {', '.join(get_args(MaskedFirst))}.")
 
     def logits_processor(self, canvas: Canvas | None = None) -> LogitsProcessor:
         """How draws are changed, and which tokens are excluded on a canvas."""

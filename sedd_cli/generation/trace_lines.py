@@ -67,11 +67,12 @@ class Header:
 
 @dataclass(frozen=True)
 class Start:
-    """The canvas of a row before its first step. `pieces` are bytes; None is MASK."""
+    """The canvas of a row before its first step. `pieces` are bytes; None is MASK. `free`: None for the layout's."""
 
     row: int
     ids: Sequence[int]
     pieces: Sequence[bytes | None]
+    free: frozenset[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -202,9 +203,10 @@ def read_line(fields: Fields, header: Header) -> Start | StepLine | EditLine:
     if "step" in fields.record:
         return _step(fields, row, length, header.mask_id)
     ids, pieces = fields.tokens(length, header.mask_id)
+    free = frozenset(fields.positions("free", length)) if "free" in fields.record else None
     if "edit" not in fields.record:
-        return Start(row, ids, pieces)
-    return EditLine(row, fields.text("edit"), ids, pieces, frozenset(fields.positions("free", length)))
+        return Start(row, ids, pieces, free)
+    return EditLine(row, fields.text("edit"), ids, pieces, fields.fail("no 'free'") if free is None else free)
 
 
 def _step(fields: Fields, row: int, length: int, mask_id: int | None) -> StepLine:

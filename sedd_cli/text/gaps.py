@@ -149,7 +149,7 @@ def unit_spans(document: str, unit: Unit, tokenizer: Tokenizer) -> Sequence[tupl
         # A match without characters is the end of the document, not a line.
         return [match.span(1) for match in lines if match[0]]
     if unit == "tokens":
-        return _token_spans(document, tokenizer)
+        return token_spans(document, tokenizer)
     raise UsageError(f"unknown unit {unit!r}", f"Choose one of {', '.join(get_args(Unit))}.")
 
 
@@ -168,7 +168,7 @@ class _Characters(Sequence[tuple[int, int]]):
         return i % self._count, i % self._count + 1
 
 
-def _token_spans(document: str, tokenizer: Tokenizer) -> list[tuple[int, int]]:
+def token_spans(document: str, tokenizer: Tokenizer) -> list[tuple[int, int]]:
     """The span of characters that each token has bytes of."""
     import numpy as np
 

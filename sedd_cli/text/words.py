@@ -23,6 +23,11 @@ def words_of(text: str) -> list[str]:
     return [word.casefold().replace("\u2019", "'") for word in _WORD.findall(text)]
 
 
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """The span of each word that holds a letter."""
+    return [word.span() for word in _WORD.finditer(text) if any(map(str.isalpha, word[0]))]
+
+
 def cut_word(text: str, at: int) -> tuple[int, int] | None:
     """The span of the word that an offset lies within, None if it lies in none."""
     if not 0 < at < len(text) or not (_is_spaced(text[at - 1]) and _is_spaced(text[at])):

@@ -35,6 +35,7 @@ def test_every_command_takes_it(family: str, sedd: Sedd, tmp_path: Path) -> None
     assert filled.startswith(TEXT[:8]) and filled.endswith(TEXT[13:]) and filled != TEXT
     score = json.loads(done("score", str(document), *common, "--replicates", "2", "--json"))
     assert 0 < score["bits_per_byte"] < 30
+    assert json.loads(done("proof", str(document), "-m", family, "--below", "1", "--json"))["findings"]
     corpus = tmp_path / "corpus.txt"
     corpus.write_text(f"{TEXT}\n<|endoftext|>\n" * 4)
     figures = json.loads(

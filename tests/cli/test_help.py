@@ -12,6 +12,7 @@ from sedd_cli.generation.options import TABLE, CommandName
 ORDER = [
     "generate",
     "infill",
+    "proof",
     "tui",
     "score",
     "replay",

@@ -99,8 +99,14 @@ def inserted(checkpoint: Checkpoint) -> Infilling:
     return Infilling(checkpoint, Request(steps=8, seed=1), "Tom had a red kite.", [Gap(0, 0, 2), Gap(14, 14, 3)])
 
 
+def drafted(checkpoint: Checkpoint) -> Infilling:
+    """Each row keeps other tokens of the gap."""
+    request = Request(steps=8, seed=1, strength=0.5, num_samples=2)
+    return Infilling(checkpoint, request, "Tom had a red kite and a big dog.", [Gap(4, 22)])
+
+
 @pytest.mark.parametrize(
-    "make", [lambda c: two_windows(c, num_samples=2, row=1, batch_size=2), redrawn, healed, of_crlf, inserted]
+    "make", [lambda c: two_windows(c, num_samples=2, row=1, batch_size=2), redrawn, healed, of_crlf, inserted, drafted]
 )
 def test_every_moment_of_a_document(built_in: Checkpoint, make: object) -> None:
     job: Infilling = make(built_in)  # type: ignore[operator]

@@ -364,12 +364,12 @@ class TestSettings:
 
     async def test_mouse(self) -> None:
         async with host(form()) as (app, pilot):
-            await pilot.click("#one_line")
+            await pilot.click("#exact")
             await pilot.click("#steps")
             await pilot.press("end", "0")
             await pilot.click("#save")
             await pilot.pause()
-            assert app.answers == [Settings(one_line=True, steps=2560)]
+            assert app.answers == [Settings(exact=True, steps=2560)]
 
     async def test_cancelled_by_mouse(self) -> None:
         async with host(form()) as (app, pilot):
@@ -379,9 +379,9 @@ class TestSettings:
 
     async def test_what_a_switch_means_is_written_beside_it(self) -> None:
         async with host(form()) as (app, pilot):
-            state = app.screen.query_one("#entry-one_line .state", Static)
+            state = app.screen.query_one("#entry-exact .state", Static)
             assert str(state.content) == "off"
-            await pilot.click("#one_line")
+            await pilot.click("#exact")
             await pilot.pause()
             assert str(state.content) == "on"
 
