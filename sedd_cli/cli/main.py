@@ -1,25 +1,15 @@
 """The `sedd` command: its subcommands, and the one place where errors become exit codes."""
 
 import sys
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
+import typer.main
 
 import sedd_cli
-from sedd_cli.cli.doctor import doctor
-from sedd_cli.cli.download import download
-from sedd_cli.cli.eval import evaluate
-from sedd_cli.cli.export import export
-from sedd_cli.cli.generate import generate
 from sedd_cli.cli.help import Command, Group
-from sedd_cli.cli.infill import infill
-from sedd_cli.cli.models import models
-from sedd_cli.cli.plot import plot
-from sedd_cli.cli.replay import replay
-from sedd_cli.cli.score import score
 from sedd_cli.cli.terminal import Terminal
-from sedd_cli.cli.train import train
-from sedd_cli.cli.tui import tui
 from sedd_cli.distributed import LocalError, PeerLostError, launched_rank
 from sedd_cli.errors import SeddError
 
@@ -29,10 +19,42 @@ NOT_PARSED = {
 }
 
 
+COMMANDS = {
+    "generate": "generate",
+    "infill": "infill",
+    "tui": "tui",
+    "score": "score",
+    "replay": "replay",
+    "export": "export",
+    "train": "train",
+    "plot": "plot",
+    "eval": "evaluate",
+    "models": "models",
+    "download": "download",
+    "doctor": "doctor",
+}
+"""In the order of use, which is that of the help: each is a module of this name, and in it the command."""
+
+
 class Commands(Group):
-    """The commands. Rewords pydantic's messages on a bad value, which typer passes on."""
+    """The commands, imported when they are used: `sedd tui` would wait for all others otherwise.
+
+    Rewords pydantic's messages on a bad value, which typer passes on.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            self.add_command(_command(cmd_name), cmd_name)
+        return super().get_command(ctx, cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in COMMANDS:
+            # A similar name is looked for among those that are there.
+            for name in COMMANDS:
+                self.get_command(ctx, name)
         # The older name of `sedd plot`.
         return super().resolve_command(ctx, args[1:] if args[:2] == ["train", "plot"] else args)
 
@@ -42,6 +64,16 @@ class Commands(Group):
         except typer.BadParameter as error:
             error.message = NOT_PARSED.get(error.message, error.message.removeprefix("Value error, "))
             raise
+
+
+def _command(name: str) -> Any:
+    command = getattr(import_module(f"sedd_cli.cli.{name}"), COMMANDS[name])
+    parent = typer.Typer()
+    if isinstance(command, typer.Typer):
+        parent.add_typer(command, name=name)
+    else:
+        parent.command(name, cls=Command)(command)
+    return typer.main.get_group(parent).commands[name]
 
 
 HELP = """Score-entropy discrete diffusion on text: generate by denoising, and watch it happen.
@@ -82,29 +114,6 @@ def root(
     ] = False,
 ) -> None:
     context.obj.debug = debug
-
-
-COMMANDS = {
-    "generate": generate,
-    "infill": infill,
-    "tui": tui,
-    "score": score,
-    "replay": replay,
-    "export": export,
-    "train": train,
-    "plot": plot,
-    "eval": evaluate,
-    "models": models,
-    "download": download,
-    "doctor": doctor,
-}
-"""In the order of use, which is that of the help."""
-for name, command in COMMANDS.items():
-    if isinstance(command, typer.Typer):
-        app.add_typer(command, name=name)
-    else:
-        app.command(name, cls=Command)(command)
-Commands.order = tuple(COMMANDS)
 
 
 def main() -> None:
