@@ -78,6 +78,7 @@ def run_sentence(writes: str, length: int | None, steps: int, sampler: str, orde
         how = " one token at a time"
     else:
         how = _ORDERS.get(order, ", the surest words first")
-    most = length if grid == "token by token" else min(steps, length or steps)
+    # A chain has steps of its own.
+    most = {"steps": min(steps, length or steps), "token by token": length, "chain": None}[grid]
     in_steps = f", in up to {counted(most, 'step')}" if most else ""
     return f"A {writes}{size} is written{how}{in_steps}; stop it, go back, change a word, go on."

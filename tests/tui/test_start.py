@@ -54,6 +54,7 @@ def test_a_folder_and_a_repository_are_named_and_faults_are_left_to_loading(tmp_
             "A text of 64 tokens is written one token at a time, in up to 64 steps",
         ),
         (("text", None, 8, "first-hitting", "random"), "A text is written one token at a time;"),
+        (("text", 64, 8, "ancestral", "random"), "A text of 64 tokens is written all over at once;"),
         (
             ("text", 64, 8, "tweedie", "random", True),
             "A text of 64 tokens is written block by block, in up to 8 steps",
