@@ -12,12 +12,23 @@ from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import fetch_if_missing
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
+from sedd_cli.text.encodings import check_text
 
 
 def tui(
     context: typer.Context,
     file: Annotated[
         Path | None, typer.Argument(metavar="FILE", help="Document to edit. Default: an empty canvas.")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Begin a new text with TEXT; g then writes on.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="Steps of a run. Default: from the settings.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Seed of the first run. Default: from the settings.")
+    ] = None,
+    theme: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Colours of this session. Default: from the settings.")
     ] = None,
     model: options.Model = None,
     device: Annotated[
@@ -36,6 +47,13 @@ def tui(
 
     For example: sedd tui story.txt
     """
+    if prompt is not None and file is not None:
+        raise UsageError(
+            "--prompt begins a new text, but FILE is there to be opened",
+            "Leave out one of them; within a document, i edits and m masks.",
+        )
+    if prompt:
+        check_text("prompt", prompt)
     if os.environ.get("TERM", "").lower() == "dumb":
         raise UsageError(
             "sedd tui cannot be shown on a dumb terminal (TERM=dumb)",
@@ -49,4 +67,5 @@ def tui(
     gc.disable()
     from sedd_cli.tui.app import run
 
-    raise typer.Exit(run(file, model, device, terminal.warn, context.obj.debug))
+    overrides = {"model": model, "device": device, "steps": steps, "seed": seed, "theme": theme}
+    raise typer.Exit(run(file, prompt, overrides, terminal.warn, context.obj.debug))

@@ -29,8 +29,9 @@ from sedd_cli.tui.commands import BY_ID, COMMANDS, EDIT_MODE, Command, bindings,
 from sedd_cli.tui.document_actions import DocumentActions
 from sedd_cli.tui.engine import Engine, LoadCheckpoint
 from sedd_cli.tui.file_actions import FileActions
-from sedd_cli.tui.next_steps import branches_hint, hints, inspector_hint
+from sedd_cli.tui.next_steps import branches_hint, card_rows, hints, inspector_hint
 from sedd_cli.tui.page_layout import Page
+from sedd_cli.tui.recent import RecentFiles, typed_names
 from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.run_control import FRAMES_PER_SECOND, RunControl
 from sedd_cli.tui.scene import Scene
@@ -42,6 +43,7 @@ from sedd_cli.tui.widgets.branches_pane import BranchesPane
 from sedd_cli.tui.widgets.canvas_view import CanvasView
 from sedd_cli.tui.widgets.hints import Hints
 from sedd_cli.tui.widgets.inspector import Inspector
+from sedd_cli.tui.widgets.start_card import CardState, StartCard
 from sedd_cli.tui.widgets.timeline import Timeline
 
 T = TypeVar("T")
@@ -65,7 +67,12 @@ class MainScreen(Screen[None]):
     ALLOW_SELECT = False
 
     def __init__(
-        self, document: Document, settings: Settings, store: RecoveryStore, load: LoadCheckpoint | None = None
+        self,
+        document: Document,
+        settings: Settings,
+        store: RecoveryStore,
+        recent: RecentFiles,
+        load: LoadCheckpoint | None = None,
     ) -> None:
         super().__init__()
         self.session = EditingSession(document, settings)
@@ -75,7 +82,8 @@ class MainScreen(Screen[None]):
         self.tokens = TokenActions(self.session, self.engine, self.runs, self)
         self.document = DocumentActions(self.session, self.runs, self.tokens, self)
         self.autosave = Autosave(self.session, store, self)
-        self.files = FileActions(self.session, self.runs, self.autosave, self)
+        self.recent = recent
+        self.files = FileActions(self.session, self.runs, self.autosave, recent, self)
         self._dirty = False
 
     def compose(self) -> ComposeResult:
@@ -83,6 +91,7 @@ class MainScreen(Screen[None]):
             yield Label("", id="title", markup=False)
             yield Label("", id="file", markup=False)
         with Container(id="body"):
+            yield StartCard(id="start")
             yield CanvasView(Page(self.scene.draft.text, [], [], 80), id="canvas")
             yield Inspector(id="inspector")
             yield BranchesPane(id="branches")
@@ -107,6 +116,9 @@ class MainScreen(Screen[None]):
         self.canvas.border_title = "canvas"
         self.query_one(Inspector).border_title = "token"
         self.refresh_view()
+        if self.session.document.path is None:
+            # A beginning is continued at its end.
+            self.canvas.move_cursor(self.canvas.page.end)
         self.set_interval(1 / FRAMES_PER_SECOND, self._on_frame)
         self.set_interval(BRANCHES_INTERVAL, self.refresh_branches)
         self.set_interval(AUTOSAVE_INTERVAL, self.autosave.check)
@@ -141,6 +153,7 @@ class MainScreen(Screen[None]):
         canvas.show(builder.build(self.scene, canvas.page_width, canvas.page))
         canvas.editing = editing
         self.set_class(editing, "-editing")
+        self._refresh_start(self.session.empty and not editing)
         _update_label(self.query_one("#mode", Label), "EDIT" if editing else "COMMAND")
         self.refresh_hints()
         self.refresh_timeline()
@@ -153,6 +166,7 @@ class MainScreen(Screen[None]):
         found = hints(
             *(self.scene, document.editing, self.runs.idle, self.key_of),
             unsaved=self._text_unsaved,
+            new=self.session.document.path is None,
             sign=document.sign_in_hand,
         )
         self.query_one(Hints).show(found)
@@ -161,6 +175,19 @@ class MainScreen(Screen[None]):
     def _text_unsaved(self) -> bool:
         """Whether there is a text without a run to save: while one is written, that would take long to tell."""
         return self.scene.branch is None and self.session.unsaved
+
+    def _refresh_start(self, shown: bool) -> None:
+        """Show the start card in the place of the canvas, or the canvas again."""
+        card, changed = self.query_one(StartCard), shown != self.has_class("-start")
+        if changed:
+            self.set_class(shown, "-start")
+            (card if shown else self.canvas).focus()
+        if shown:
+            checkpoints = self.checkpoints
+            paths = self.recent.paths() if changed else [path for _, path in card.state.recent]
+            rows = card_rows(checkpoints.facts.writes, self.key_of)
+            status = "" if self.session.checkpoint else checkpoints.status
+            card.show(CardState(rows, self.runs.sentence(), tuple(zip(typed_names(paths), paths, strict=True)), status))
 
     def refresh_timeline(self) -> None:
         runs = self.runs
@@ -176,7 +203,8 @@ class MainScreen(Screen[None]):
         _update_label(self.query_one("#file", Label), file_label(self.session, self.checkpoints.download_label))
 
     def refresh_inspector(self) -> None:
-        hint = inspector_hint(self.scene, self.key_of, unsaved=self._text_unsaved)
+        new = self.session.document.path is None
+        hint = inspector_hint(self.scene, self.key_of, unsaved=self._text_unsaved, new=new)
         self.query_one(Inspector).show(self.tokens.inspected() or hint)
 
     def refresh_branches(self) -> None:
@@ -235,6 +263,24 @@ class MainScreen(Screen[None]):
         # The style sheet decides after it whether the column is shown.
         self.call_after_refresh(self.refresh_branches)
 
+    def on_start_card_typed(self, message: StartCard.Typed) -> None:
+        if not self.document.editing:
+            self.document.edit()
+        self.document.type_text(message.text, message.erase)
+
+    def on_start_card_chosen(self, message: StartCard.Chosen) -> None:
+        self.run_command(BY_ID[message.action])
+
+    def on_start_card_file_chosen(self, message: StartCard.FileChosen) -> None:
+        self.files.open_file(message.path)
+
+    def document_opened(self) -> None:
+        self.document.editing = False
+        self.state_changed()
+        self.canvas.move_cursor((0, 0))
+        self._notify_markers()
+        self.autosave.offer()
+
     def on_timeline_seek_requested(self, message: Timeline.SeekRequested) -> None:
         self.runs.seek(message.at)
 
@@ -243,6 +289,7 @@ class MainScreen(Screen[None]):
 
     def on_loaded(self, message: messages.Loaded) -> None:
         self.checkpoints.on_loaded(message)
+        self.runs.on_loaded()
 
     def on_load_failed(self, message: messages.LoadFailed) -> None:
         self.checkpoints.on_load_failed(message)
@@ -356,7 +403,18 @@ class MainScreen(Screen[None]):
     def _check_keys(self) -> None:
         """Warn of bindings in the settings that name no command."""
         known = {*BY_ID, *(b.id for b in CanvasView.BINDINGS if isinstance(b, Binding)), "session.command"}
-        dialogs = {"dialog", "confirm", "choose", "chooser", "branches", "settings", "help", "diff", "checkpoint"}
+        dialogs = {
+            "dialog",
+            "open",
+            "confirm",
+            "choose",
+            "chooser",
+            "branches",
+            "settings",
+            "help",
+            "diff",
+            "checkpoint",
+        }
         unknown = [id for id in self.settings.keys if id not in known and id.split(".")[0] not in dialogs]
         if unknown:
             self.notify(

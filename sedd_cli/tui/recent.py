@@ -2,11 +2,13 @@
 
 import json
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from sedd_cli.atomic import write_file
 from sedd_cli.errors import SeddError
+from sedd_cli.models.names import expand_path
 from sedd_cli.tui.folders import state_folder
 
 LIMIT = 5
@@ -47,6 +49,15 @@ class RecentFiles:
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return []
         return [Path(p) for p in paths if isinstance(p, str) and p] if isinstance(paths, list) else []
+
+
+def typed_names(paths: Sequence[Path]) -> list[str]:
+    """Paths as one would type them here."""
+    try:
+        here, home = Path.cwd(), expand_path("~")
+    except OSError:  # the working directory is gone
+        return [str(path) for path in paths]
+    return [short_name(path, here, home if home.is_absolute() else None) for path in paths]
 
 
 def short_name(path: Path, folder: Path, home: Path | None = None) -> str:

@@ -137,8 +137,8 @@ async def test_as_many_masks_are_shown_as_tokens_are_written(opened: Opened, tex
 
 @one_size
 async def test_where_there_is_nothing_nothing_is_masked(opened: Opened) -> None:
-    async with opened() as seat:
-        await seat.press("m")
+    async with opened("One") as seat:
+        await seat.press("ctrl+end", "m")
         assert "nothing to mask" in seat.told[-1] and not seat.scene.draft.marks
 
 
@@ -838,8 +838,8 @@ async def test_the_text_or_what_is_selected_is_copied(opened: Opened) -> None:
 async def test_what_is_edited_is_not_put_under_a_run_again(opened: Opened) -> None:
     async with opened() as seat:
         await seat.go()
-        await seat.press("u", "i", "ctrl+r")
-        await seat.write("A cat")
+        await seat.press("u", "A", "ctrl+r")
+        await seat.write(" cat")
         assert seat.scene.branch is None and seat.scene.text == "A cat"
 
 

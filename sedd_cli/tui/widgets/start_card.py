@@ -12,7 +12,6 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.message import Message
@@ -29,12 +28,12 @@ MAX_WIDTH = 60
 BREATHS_PER_SECOND = 8
 BREATH = 4.0
 """Seconds of a breath."""
-MASKS = "▒▒▒ "
+MASKS = "··· "
 
 
 @dataclass(frozen=True)
 class CardRow:
-    """A key and what it does; `action` is what a click on the row, or Enter on the first row, asks for."""
+    """A key and what it does; `action`: the id of the command that a click asks for, or of the first row Enter."""
 
     key: str
     label: str
@@ -54,13 +53,12 @@ class CardState:
 class StartCard(Container, can_focus=True):
     """Offers a beginning. Letters begin a text; digits and clicks open recent files; Enter chooses the first row."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "first", "Write", show=False, id="start.write")]
-
     @dataclass
     class Typed(Message):
-        """The user begins a text with these characters."""
+        """The user begins a text with these characters, or erases some of them by the key `erase`."""
 
-        text: str
+        text: str = ""
+        erase: str = ""
 
     @dataclass
     class Chosen(Message):
@@ -79,6 +77,8 @@ class StartCard(Container, can_focus=True):
         self.state = CardState()
         self.shown = CardState()
         """The part of it that has room."""
+        self._begun = False
+        """Whether a text has been begun since the card was shown."""
 
     def compose(self) -> ComposeResult:
         yield MaskField()
@@ -94,14 +94,14 @@ class StartCard(Container, can_focus=True):
     def on_resize(self) -> None:
         self._fit()
 
+    def on_show(self) -> None:
+        self._begun = False
+
     def _fit(self) -> None:
         text = self.query_one(CardText)
         width = min(MAX_WIDTH, self.size.width - text.gutter.width)
         self.shown = fitted(self.state, width, self.size.height - text.gutter.height)
         text.update(Content("\n").join(card_lines(self.shown, width)))
-
-    def action_first(self) -> None:
-        self.choose(0)
 
     def choose(self, row: int) -> None:
         self.post_message(self.Chosen(self.state.rows[row].action))
@@ -111,29 +111,38 @@ class StartCard(Container, can_focus=True):
         self.post_message(self.FileChosen(self.shown.recent[number][1]))
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
-        return self._writes(character)
+        return self._begins_text(character)
 
-    def _writes(self, character: str | None) -> bool:
-        """Whether a key is the beginning of a text or the number of a file. A question mark stays the key of the help.
-
-        A blank starts a run, as it resumes one.
-        """
-        return character is not None and character.isprintable() and character not in "? "
+    def _begins_text(self, character: str | None) -> bool:
+        """Whether a key is text or the number of a file. A question mark stays the key of the help."""
+        return self._begun or (character is not None and character.isprintable() and character not in "? ")
 
     async def _on_key(self, event: events.Key) -> None:
-        character = event.character
-        if not self._writes(character) or character is None:
+        character = event.character or ""
+        if self._begun and event.key in ("backspace", "delete"):
+            self.post_message(self.Typed(erase=event.key))
+        elif self._begun and event.key in ("enter", "tab"):
+            self.post_message(self.Typed("\n" if event.key == "enter" else "\t"))
+        elif event.key in ("enter", "space") and not self._begun:
+            # Space starts a run, as it resumes one.
+            self.choose(0)
+        elif not (character.isprintable() and self._begins_text(character)):
             return
-        event.stop()
-        event.prevent_default()
-        if character in "123456789"[: len(self.shown.recent)]:
+        elif character in "123456789"[: len(self.shown.recent)] and not self._begun:
             self.open(int(character) - 1)
         else:
-            self.post_message(self.Typed(character))
+            self._type(character)
+        event.stop()
+        event.prevent_default()
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
-        self.post_message(self.Typed(event.text))
+        self._type(event.text)
+
+    def _type(self, text: str) -> None:
+        # Keys may be faster than the screen, which shows the canvas when it has heard of the first.
+        self._begun = True
+        self.post_message(self.Typed(text))
 
 
 class CardText(Static):
