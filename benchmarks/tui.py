@@ -48,7 +48,13 @@ async def frames(model: str | None, count: int) -> list[float]:
     """Seconds of each of `count` frames during a run."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(model=model, length=LENGTH, steps=STEPS, seed=0)
-        app = SeddApp(Document(None, b"", ""), settings, None, RecoveryStore(Path(folder)), RecentFiles(Path(folder, "recent.json")))
+        app = SeddApp(
+            Document(None, b"", ""),
+            settings,
+            None,
+            RecoveryStore(Path(folder)),
+            RecentFiles(Path(folder, "recent.json")),
+        )
         async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
             screen = app.main_screen
             while screen.session.checkpoint is None:

@@ -5,9 +5,10 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
@@ -44,7 +45,7 @@ class SeddApp(App[None]):
         settings_file: Path | None = None,
         store: RecoveryStore | None = None,
         recent: RecentFiles | None = None,
-        overrides: Mapping[str, object] | None = None,
+        overrides: Mapping[str, Any] | None = None,
         debug: bool = False,
         load: LoadCheckpoint | None = None,
     ) -> None:
@@ -54,7 +55,7 @@ class SeddApp(App[None]):
         self._file_settings = settings
         """The settings that this session last read from the file or wrote to it."""
         self._overrides = overrides or {}
-        self.settings = settings.model_copy(update=self._overrides)
+        self.settings = replace(settings, **self._overrides)
         self.settings_file = settings_file
         self._theme_faults = self._register_themes()
         self.main_screen = MainScreen(document, self.settings, store or RecoveryStore(), recent or RecentFiles(), load)
@@ -83,7 +84,7 @@ class SeddApp(App[None]):
             passing = {
                 n: getattr(self._file_settings, n) for n, v in self._overrides.items() if getattr(settings, n) == v
             }
-            lasting = settings.model_copy(update=passing)
+            lasting = replace(settings, **passing)
             if reporting_errors(self.main_screen, lambda: write_settings(file, lasting, self._file_settings)):
                 self._file_settings = lasting
 
@@ -130,7 +131,7 @@ class SeddApp(App[None]):
 
     def _theme_chosen(self, name: str) -> None:
         if name != self.settings.theme:
-            self.apply_settings(self.settings.model_copy(update={"theme": name}))
+            self.apply_settings(replace(self.settings, theme=name))
 
 
 def user_settings(warn: Callable[[str], None]) -> tuple[Path | None, Settings]:
@@ -139,12 +140,12 @@ def user_settings(warn: Callable[[str], None]) -> tuple[Path | None, Settings]:
     if file is None:
         lost = "settings are" if recovery_folder() else "settings and unsaved work are"
         warn(f"{NO_HOME}: {lost} not kept")
-        return None, Settings.model_validate({})
+        return None, Settings()
     try:
         return file, read_settings(file)
     except NotLoadableError as error:
         warn(f"{error.message}; the settings are the defaults, and are not saved")
-        return None, Settings.model_validate({})
+        return None, Settings()
 
 
 def run(

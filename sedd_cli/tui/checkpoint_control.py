@@ -1,5 +1,6 @@
 """The checkpoint of a session: loaded in the background by the engine, switched, downloaded if need be."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,7 @@ class CheckpointControl:
         def on_choice(name: str | None) -> None:
             settings, model = self._session.settings, None if name == DEFAULT_CHECKPOINT else name
             if name is not None and model != settings.model:
-                self._ui.change_settings(settings.model_copy(update={"model": model}))
+                self._ui.change_settings(replace(settings, model=model))
             elif name is not None and self.failed:
                 self.load()
 

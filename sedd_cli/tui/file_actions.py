@@ -3,16 +3,13 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from rich.text import Text
 
 from sedd_cli.atomic import write_file
 from sedd_cli.errors import SeddError
-from sedd_cli.generation.recording import parse
 from sedd_cli.models.names import expand_path
-from sedd_cli.render.diff import changes_between, diff_parts
-from sedd_cli.render.export import ExportFormat, export
-from sedd_cli.render.picture import without_fonts
 from sedd_cli.text.document import Document, read_file
 from sedd_cli.text.in_place import changed_on_disk, overwrite_with_backup, save, save_with_backup, write_new
 from sedd_cli.tui.autosave import Autosave
@@ -75,6 +72,7 @@ class FileActions:
             self._save_then(lambda: self._save_new(path), on_saved)
 
     def show_changes(self) -> None:
+        from sedd_cli.render.diff import changes_between, diff_parts
         from sedd_cli.tui.screens.diff import DiffScreen
 
         before, after = self._session.saved, self._scene.text
@@ -87,6 +85,11 @@ class FileActions:
         self._ui.notify("Copied the selection." if selected else "Copied the text.")
 
     def export(self) -> None:
+        # Imported late: they would delay the first paint.
+        from sedd_cli.generation.recording import parse
+        from sedd_cli.render.export import export
+        from sedd_cli.render.picture import without_fonts
+
         branch = self._scene.branch
         options = [Text("Picture of the screen (SVG)")]
         if branch is not None:
@@ -104,7 +107,7 @@ class FileActions:
             elif branch is not None and number == 3:
                 self._export("sedd.jsonl", branch.write_trace)
             elif branch is not None and number is not None:
-                kind: ExportFormat = "html" if number == 1 else "cast"
+                kind: Literal["html", "cast"] = "html" if number == 1 else "cast"
                 self._export(
                     f"sedd.{kind}",
                     lambda path: write_file(path, export(parse(branch.trace()).sample(branch.number), kind)),

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar, TypeVar
 
@@ -36,7 +37,7 @@ from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.run_control import FRAMES_PER_SECOND, RunControl
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.session import EditingSession
-from sedd_cli.tui.settings import SHADINGS, Settings
+from sedd_cli.tui.settings import SETTINGS, SHADINGS, Settings
 from sedd_cli.tui.style import PageBuilder, file_label, timeline_state, title_of
 from sedd_cli.tui.token_actions import TokenActions
 from sedd_cli.tui.widgets.branches_pane import BranchesPane
@@ -318,7 +319,7 @@ class MainScreen(Screen[None]):
     def next_shading(self) -> None:
         """Let colours show certainty, then the order of writing, then nothing."""
         shading = SHADINGS[(SHADINGS.index(self.settings.shading) + 1) % len(SHADINGS)]
-        self.change_settings(self.settings.model_copy(update={"shading": shading}))
+        self.change_settings(replace(self.settings, shading=shading))
 
     def change_settings(self, settings: Settings) -> None:
         self.app.apply_settings(settings)  # type: ignore[attr-defined]
@@ -363,8 +364,8 @@ class MainScreen(Screen[None]):
                     yield SystemCommand(
                         command.description, f"Key: {self._keys(command)}", partial(self.run_command, command)
                     )
-        for name, field in Settings.model_fields.items():
-            yield SystemCommand(f"Setting: {name.replace('_', ' ')}", field.description or "", self.show_settings)
+        for name, setting in SETTINGS.items():
+            yield SystemCommand(f"Setting: {name.replace('_', ' ')}", setting.accepts, self.show_settings)
 
     def key_of(self, id: str) -> str:
         """The first key that a command is bound to."""

@@ -15,7 +15,7 @@ from sedd_cli.tui.interface import Interface
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.branches_dialog import BranchesDialog
 from sedd_cli.tui.session import EditingSession
-from sedd_cli.tui.settings import SAMPLING, Settings
+from sedd_cli.tui.settings import SAMPLING, SETTINGS
 from sedd_cli.tui.start import run_sentence
 from sedd_cli.tui.style import ranking_message
 
@@ -353,5 +353,5 @@ class RunControl:
         asked = Request(**chosen | ends | {"seed": self.seed, "row": row, "num_samples": count})
         if settings.exact:
             return asked
-        given = [name for name, value in chosen.items() if value != Settings.model_fields[name].default]
+        given = [name for name, value in chosen.items() if value != SETTINGS[name].default]
         return with_defaults(checkpoint, asked, given).options

@@ -851,7 +851,7 @@ async def test_gaps_within_a_line_of_a_table_or_where_that_is_set_stay_on_it(ope
         cases = (("story.csv", 1, 0, 1), ("new.csv", 0, 0, 1), ("story.txt", 1, 0, 0), ("story.txt", 1, 1, 1))
         for name, there, one_line, stays in cases:
             file = seat.folder / name
-            seat.session.settings = seat.session.settings.model_copy(update={"one_line": bool(one_line)})
+            seat.session.settings = replace(seat.session.settings, one_line=bool(one_line))
             seat.session.document = replace(seat.session.document, path=file if there else None)
             seat.session.new_path = file
             await seat.press("home", "ctrl+right", "m")

@@ -297,7 +297,7 @@ async def test_what_was_written_in_the_settings_meanwhile_stays(opened: Opened, 
         await seat.press("h")
         kept = text.replace("\n\n", '\nshading = "order"\n\n')
         assert file.read_text() == kept
-        other.app.apply_settings(other.main_screen.settings.model_copy(update={"top_k": 40}))
+        other.app.apply_settings(replace(other.main_screen.settings, top_k=40))
         assert file.read_text() == kept.replace("\n\n", "\ntop_k = 40\n\n")
 
 
@@ -309,7 +309,7 @@ async def test_settings_that_cannot_be_written_are_said(opened: Opened, tmp_path
         assert "settings.toml" in seat.told[-1] and seat.main_screen.settings.shading == "order"
         # The next time what could not be written then is not forgotten.
         (tmp_path / "settings.toml").rmdir()
-        seat.app.apply_settings(seat.main_screen.settings.model_copy(update={"top_k": 40}))
+        seat.app.apply_settings(replace(seat.main_screen.settings, top_k=40))
         assert (tmp_path / "settings.toml").read_text() == 'top_k = 40\nshading = "order"\n'
 
 

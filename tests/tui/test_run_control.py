@@ -433,7 +433,7 @@ async def test_only_the_checkpoint_that_was_asked_for_last_is_on_the_desk(opened
         held = Event()
         seat.main_screen.engine._tasks.put(lambda: held.wait(60) and None)
         for model in models:
-            seat.app.apply_settings(seat.main_screen.settings.model_copy(update={"model": model}))
+            seat.app.apply_settings(replace(seat.main_screen.settings, model=model))
         held.set()
 
     async with opened() as seat:
@@ -461,7 +461,7 @@ async def test_what_was_loaded_too_late_is_let_go(opened: Opened, tmp_path: Path
             Loading(seat.main_screen.checkpoints._load_id, "later"),
             Loaded(seat.main_screen.checkpoints._load_id, found),
         )
-        seat.app.apply_settings(seat.main_screen.settings.model_copy(update={"model": str(tmp_path)}))
+        seat.app.apply_settings(replace(seat.main_screen.settings, model=str(tmp_path)))
         await seat.until(lambda: seat.main_screen.checkpoints.status == "no checkpoint")
         for message in stale:
             seat.main_screen.post_message(message)
@@ -486,7 +486,7 @@ async def test_another_checkpoint_leaves_what_is_written_as_it_is(opened: Opened
         await seat.go()
         seen, title = seat.page.text_of(0), seat.title
         for model in (str(PARITY / "radd"), str(tmp_path)):
-            seat.app.apply_settings(seat.main_screen.settings.model_copy(update={"model": model}))
+            seat.app.apply_settings(replace(seat.main_screen.settings, model=model))
             assert seat.page.text_of(0) == seen and seat.title == f"{title} · loading {Path(model).name}"
             await seat.until(
                 lambda: (

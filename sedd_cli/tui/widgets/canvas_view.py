@@ -110,7 +110,7 @@ class CanvasView(ScrollView, can_focus=True):
     def page_width(self) -> int:
         """The width that the page should have."""
         if not self.size.width:
-            # Until it is laid out, a page stays as wide as it is: a narrow one would be so tall that it got a scroll bar.
+            # Not laid out yet: a narrow page would be so tall that it got a scroll bar.
             return self.page.width
         return max(4, min(MEASURE + 1, self.scrollable_content_region.width)) if self.wraps else UNWRAPPED
 
