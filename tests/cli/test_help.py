@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 from typer.testing import CliRunner
 
-from sedd_cli.cli.main import GlobalOptions, app
+from sedd_cli.cli.commands import app
+from sedd_cli.cli.main import GlobalOptions
 from sedd_cli.generation.options import TABLE
 
 ORDER = [
