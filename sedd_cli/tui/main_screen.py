@@ -63,7 +63,8 @@ class MainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings()
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide"), (140, "-columns")]  # noqa: RUF012 - Textual types it so
     VERTICAL_BREAKPOINTS = [(0, "-low"), (12, "-high")]  # noqa: RUF012 - Textual types it so
-    AUTO_FOCUS = "#canvas"
+    # The start card while it is shown.
+    AUTO_FOCUS = ".-start #start, #canvas"
     # The canvas view implements its own selection.
     ALLOW_SELECT = False
 
@@ -85,6 +86,8 @@ class MainScreen(Screen[None]):
         self.autosave = Autosave(self.session, store, self)
         self.recent = recent
         self.files = FileActions(self.session, self.runs, self.autosave, recent, self)
+        # From the first: what is styled anew would delay the first paint.
+        self.set_class(self.session.empty, "-start")
         self._dirty = False
 
     def compose(self) -> ComposeResult:
@@ -98,7 +101,7 @@ class MainScreen(Screen[None]):
             yield BranchesPane(id="branches")
         yield Timeline(id="timeline")
         with Horizontal(id="foot"):
-            yield Label("COMMAND", id="mode", markup=False)
+            yield Label("", id="mode", markup=False)
             yield Hints(id="hints")
 
     @property
@@ -155,7 +158,8 @@ class MainScreen(Screen[None]):
         canvas.editing = editing
         self.set_class(editing, "-editing")
         self._refresh_start(self.session.empty and not editing)
-        _update_label(self.query_one("#mode", Label), "EDIT" if editing else "COMMAND")
+        mode = "EDIT" if editing else "START" if self.session.empty else "COMMAND"
+        _update_label(self.query_one("#mode", Label), mode)
         self.refresh_hints()
         self.refresh_timeline()
         self.refresh_header()
@@ -179,16 +183,16 @@ class MainScreen(Screen[None]):
 
     def _refresh_start(self, shown: bool) -> None:
         """Show the start card in the place of the canvas, or the canvas again."""
-        card, changed = self.query_one(StartCard), shown != self.has_class("-start")
-        if changed:
+        card = self.query_one(StartCard)
+        if shown != self.has_class("-start"):
             self.set_class(shown, "-start")
             (card if shown else self.canvas).focus()
         if shown:
-            checkpoints = self.checkpoints
-            paths = self.recent.paths() if changed else [path for _, path in card.state.recent]
-            rows = card_rows(checkpoints.facts.writes, self.key_of)
-            status = "" if self.session.checkpoint else checkpoints.status
-            card.show(CardState(rows, self.runs.sentence(), tuple(zip(typed_names(paths), paths, strict=True)), status))
+            paths = self.recent.paths()
+            recent = tuple(zip(typed_names(paths), paths, strict=True))
+            status = "" if self.session.checkpoint else self.checkpoints.status
+            rows = card_rows(self.checkpoints.facts.writes, self.key_of)
+            card.show(CardState(rows, self.runs.sentence(), recent, status))
 
     def refresh_timeline(self) -> None:
         runs = self.runs
@@ -404,18 +408,8 @@ class MainScreen(Screen[None]):
     def _check_keys(self) -> None:
         """Warn of bindings in the settings that name no command."""
         known = {*BY_ID, *(b.id for b in CanvasView.BINDINGS if isinstance(b, Binding)), "session.command"}
-        dialogs = {
-            "dialog",
-            "open",
-            "confirm",
-            "choose",
-            "chooser",
-            "branches",
-            "settings",
-            "help",
-            "diff",
-            "checkpoint",
-        }
+        dialogs = {"dialog", "open", "confirm", "choose", "chooser", "branches"}
+        dialogs |= {"settings", "help", "diff", "checkpoint"}
         unknown = [id for id in self.settings.keys if id not in known and id.split(".")[0] not in dialogs]
         if unknown:
             self.notify(

@@ -123,7 +123,7 @@ class Settings(_Sampling):
     candidates: int = _setting(3, int, "a whole number from 1 to 16", lambda v: 1 <= v <= 16)
     one_line: bool = _setting(False, bool, "true or false")
     theme: str = _setting("textual-dark", str, "the name of a theme", bool)
-    shading: Shading = _setting("certainty", Shading, "certainty, order or plain")
+    shading: Shading = _setting("certainty", Shading, "certainty, order or plain")  # noqa: RUF009 - it is a field
     keys: Mapping[str, str] = field(
         default_factory=dict,
         metadata={"setting": Setting({}, dict, 'a table such as "dialog.close" = "escape,q"')},

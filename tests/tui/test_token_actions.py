@@ -113,7 +113,7 @@ async def test_a_run_that_is_played_tells_its_latest_word(opened: Opened) -> Non
     async with opened(length=200, sampler="first-hitting") as seat:
         await seat.loaded()
         tokens = seat.main_screen.tokens
-        await seat.tap("g", lambda: isinstance(tokens.inspected(), LatestToken) and tokens.inspected().step > 5)
+        await seat.tap("enter", lambda: isinstance(tokens.inspected(), LatestToken) and tokens.inspected().step > 5)
         latest = tokens.inspected()
         assert isinstance(latest, LatestToken)
         step = next(m.step for m in seat.branch.moments if m.step is not None and m.step.step == latest.step)
