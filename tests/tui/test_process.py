@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sedd_cli.cli.session import plain_session
 from sedd_cli.errors import UsageError
 from sedd_cli.tui.app import run
 from tests.conftest import Sedd
@@ -93,3 +94,16 @@ def test_what_no_setting_takes_is_refused_before_the_session_opens(
     with pytest.raises(UsageError) as error:
         run(None, None, overrides, lambda warning: None)
     assert str(error.value).startswith(told)
+
+
+def test_a_session_without_options_needs_no_parser_and_hears_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEDD_MODEL", "tiny")
+    monkeypatch.setenv("SEDD_DEVICE", "")
+    values = {"model": "tiny", "device": None}
+    assert plain_session(["tui"]) == {"file": None, "overrides": values}
+    assert plain_session(["tui", "a.txt"]) == {"file": Path("a.txt"), "overrides": values}
+    others = (["tui", "--steps", "8"], ["tui", "-h"], ["tui", "a", "b"], ["generate"], ["--debug", "tui"], [])
+    assert not any(plain_session(arguments) for arguments in others)
+    code = "import sys, sedd_cli.cli.main, sedd_cli.cli.session, sedd_cli.tui.app; "
+    code += "print(sorted({'typer', 'pydantic', 'torch', 'huggingface_hub', 'tokenizers'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
