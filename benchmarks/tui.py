@@ -24,6 +24,7 @@ from pathlib import Path
 
 from sedd_cli.text.document import Document
 from sedd_cli.tui.app import SeddApp
+from sedd_cli.tui.recent import RecentFiles
 from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.settings import Settings
 
@@ -47,12 +48,18 @@ async def frames(model: str | None, count: int) -> list[float]:
     """Seconds of each of `count` frames during a run."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(model=model, length=LENGTH, steps=STEPS, seed=0)
-        app = SeddApp(Document(None, b"", ""), settings, None, RecoveryStore(Path(folder)))
+        app = SeddApp(
+            Document(None, b"", ""),
+            settings,
+            None,
+            RecoveryStore(Path(folder)),
+            RecentFiles(Path(folder, "recent.json")),
+        )
         async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
             screen = app.main_screen
             while screen.session.checkpoint is None:
                 await pilot.pause(0.05)
-            await pilot.press("g")
+            await pilot.press("enter")
             while screen.scene.branch is None or screen.scene.branch.last < 40:
                 await pilot.pause(0.05)
             await pilot.press("less_than_sign")
@@ -123,10 +130,10 @@ def keys(model: str | None, count: int) -> tuple[float, list[float]]:
         terminal = Terminal(model, folder)
         try:
             # The very first frame comes before the terminal's answer about frames.
-            first = terminal.until(b"COMMAND", b"") - started
+            first = terminal.until(b"loading", b"") - started
             terminal.until(b"RADD")
             terminal.drain(0.5)
-            os.write(terminal.fd, b"g")
+            os.write(terminal.fd, b"\r")
             # The figures: a moment after the first has a step.
             os.write(terminal.fd, b"=")
             terminal.until(b"step 20/")

@@ -13,6 +13,7 @@ from sedd_cli.render.live import LiveView
 from sedd_cli.render.picture import picture, without_fonts
 from sedd_cli.text.document import Document
 from sedd_cli.tui.app import SeddApp
+from sedd_cli.tui.recent import RecentFiles
 from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.settings import Settings
 from sedd_cli.tui.widgets.timeline import Timeline
@@ -56,7 +57,8 @@ async def session(name: str, title: str, text: str, keys: Callable[["Pilot[None]
         path = Path(folder, "story.txt")
         path.write_text(text)
         document = Document(path if text else None, text.encode(), text)
-        app = SeddApp(document, Settings(seed=SEED, lock_seed=True), None, RecoveryStore(Path(folder)))
+        stores = RecoveryStore(Path(folder)), RecentFiles(Path(folder, "recent.json"))
+        app = SeddApp(document, Settings(seed=SEED, lock_seed=True), None, *stores)
         async with app.run_test(size=(110, 26)) as pilot:
             screen = app.main_screen
             await until(pilot, lambda: screen.session.checkpoint)
@@ -69,7 +71,7 @@ async def session(name: str, title: str, text: str, keys: Callable[["Pilot[None]
 async def a_run(pilot: "Pilot[None]") -> None:
     """Stopped halfway, the cursor on a token."""
     screen = pilot.app.main_screen  # type: ignore[attr-defined]
-    await pilot.press("g")
+    await pilot.press("enter")
     await until(pilot, lambda: screen.scene.branch is not None and screen.scene.branch.last >= 90)
     await pilot.press("space")
     screen.session.seek(90)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sedd_cli.tui.commands import COMMANDS, key_name
 from sedd_cli.tui.screens.fields import FIELDS
-from sedd_cli.tui.settings import Settings
+from sedd_cli.tui.settings import SETTINGS
 
 PAGE = Path(__file__).parent / "tui.md"
 
@@ -25,10 +25,10 @@ def settings() -> str:
     """Every key of settings.toml: what it means, its values and its default."""
     rows = []
     for field in FIELDS:
-        info = Settings.model_fields[field.name]
+        info = SETTINGS[field.name]
         default = field.blank if info.default is None else f"`{json.dumps(info.default)}`"
-        rows.append((f"`{field.name}`", field.about, str(info.description), default))
-    rows.append(("`[keys]`", "Other keys for commands.", str(Settings.model_fields["keys"].description), "none"))
+        rows.append((f"`{field.name}`", field.about, info.accepts, default))
+    rows.append(("`[keys]`", "Other keys for commands.", SETTINGS["keys"].accepts, "none"))
     return _table(("key", "what it does", "values", "default"), rows)
 
 

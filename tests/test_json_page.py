@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import typer.main
 
-from sedd_cli.cli.main import app
+from sedd_cli.cli.commands import app
 from tests import json_page
 
 OFFSETS = {"start": 0, "end": 3, "utf8": [0, 3], "utf16": [0, 3], "tokens": 1, "one_line": True, "window": 0}

@@ -26,14 +26,6 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """Commands in the order of their names in `order`."""
-
-    order: tuple[str, ...] = ()
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        names = super().list_commands(ctx)
-        return sorted(names, key=self.order.index) if self.order else names
-
     def format_help(self, ctx: Any, formatter: Any) -> None:
         commands = [command for name in self.list_commands(ctx) if (command := self.get_command(ctx, name))]
         rows = [(c.name or "", _paragraphs(c.help)[0]) for c in commands if not c.hidden]

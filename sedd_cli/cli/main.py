@@ -1,65 +1,10 @@
-"""The `sedd` command: its subcommands, and the one place where errors become exit codes."""
+"""The `sedd` command: the one place where errors become exit codes."""
 
 import sys
-from typing import Annotated, Any
 
-import typer
-
-import sedd_cli
-from sedd_cli.cli.doctor import doctor
-from sedd_cli.cli.download import download
-from sedd_cli.cli.eval import evaluate
-from sedd_cli.cli.export import export
-from sedd_cli.cli.generate import generate
-from sedd_cli.cli.help import Command, Group
-from sedd_cli.cli.infill import infill
-from sedd_cli.cli.models import models
-from sedd_cli.cli.plot import plot
-from sedd_cli.cli.proof import proof
-from sedd_cli.cli.replay import replay
-from sedd_cli.cli.score import score
 from sedd_cli.cli.terminal import Terminal
-from sedd_cli.cli.train import train
-from sedd_cli.cli.tui import tui
 from sedd_cli.distributed import LocalError, PeerLostError, launched_rank
 from sedd_cli.errors import SeddError
-
-NOT_PARSED = {
-    "Input should be a valid integer, unable to parse string as an integer": "it must be a whole number",
-    "Input should be a valid number, unable to parse string as a number": "it must be a number",
-}
-
-
-class Commands(Group):
-    """The commands. Rewords pydantic's messages on a bad value, which typer passes on."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        # The older name of `sedd plot`.
-        return super().resolve_command(ctx, args[1:] if args[:2] == ["train", "plot"] else args)
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except typer.BadParameter as error:
-            error.message = NOT_PARSED.get(error.message, error.message.removeprefix("Value error, "))
-            raise
-
-
-HELP = """Score-entropy discrete diffusion on text: generate by denoising, and watch it happen.
-
-  sedd generate "Once upon a time"
-  sedd infill story.txt --mask 10:40 --diff
-
-sedd COMMAND --help shows the options of a command."""
-
-app = typer.Typer(
-    name="sedd",
-    cls=Commands,
-    help=HELP,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
 
 class GlobalOptions:
@@ -68,52 +13,11 @@ class GlobalOptions:
     debug = False
 
 
-def _print_version(requested: bool) -> None:
-    if requested:
-        typer.echo(f"sedd {sedd_cli.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    context: typer.Context,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    context.obj.debug = debug
-
-
-COMMANDS = {
-    "generate": generate,
-    "infill": infill,
-    "proof": proof,
-    "tui": tui,
-    "score": score,
-    "replay": replay,
-    "export": export,
-    "train": train,
-    "plot": plot,
-    "eval": evaluate,
-    "models": models,
-    "download": download,
-    "doctor": doctor,
-}
-"""In the order of use, which is that of the help."""
-for name, command in COMMANDS.items():
-    if isinstance(command, typer.Typer):
-        app.add_typer(command, name=name)
-    else:
-        app.command(name, cls=Command)(command)
-Commands.order = tuple(COMMANDS)
-
-
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 failed, 2 usage, 3 not found or not loadable, 130 interrupted."""
     global_options = GlobalOptions()
     try:
-        app(prog_name="sedd", obj=global_options)
+        _run(sys.argv[1:], global_options)
     except KeyboardInterrupt:
         sys.exit(130)
     except SeddError as error:
@@ -142,6 +46,17 @@ def main() -> None:
             SeddError(f"{type(error).__name__}: {error}", "This is a bug. sedd --debug ... shows a traceback.")
         )
         sys.exit(1)
+
+
+def _run(arguments: list[str], options: GlobalOptions) -> None:
+    from sedd_cli.cli.session import open_session, plain_session
+
+    # The first paint need not wait for a parser where there are no options.
+    if (values := plain_session(arguments)) is not None:
+        sys.exit(open_session(**values))
+    from sedd_cli.cli.commands import app
+
+    app(prog_name="sedd", obj=options)
 
 
 def _reports(error: SeddError) -> bool:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from sedd_cli.errors import UsageError, check_integer
 from sedd_cli.evaluation.words_in_context import Filling, WordLaw, WordReader
-from sedd_cli.generation.request import check_text
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.ranges import SHARE
+from sedd_cli.text.encodings import check_text
 from sedd_cli.text.line_ends import read_as_lf
 
 BELOW = 0.001

@@ -19,10 +19,11 @@ from sedd_cli.generation.engine import Run, Step
 from sedd_cli.generation.lengths import ChosenLength, choose_lengths
 from sedd_cli.generation.options import SamplingKeywords
 from sedd_cli.generation.partial import PartialMasking, exact_newline, partial_masking
-from sedd_cli.generation.request import Request, check_text, resolve
+from sedd_cli.generation.request import Request, resolve
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.byte_level import is_text
 from sedd_cli.text.canvas import Canvas
+from sedd_cli.text.encodings import check_text
 from sedd_cli.text.gaps import Gap, check_gaps
 from sedd_cli.text.line_ends import newline_of, read_as_lf
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer

@@ -13,6 +13,7 @@ from sedd_cli.errors import UsageError
 from sedd_cli.generation.options import TABLE, SamplingOptions, check_ranges
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.canvas import Canvas
+from sedd_cli.text.encodings import check_text
 from sedd_cli.text.words import encode_ends
 
 NEW_TOKENS, LENGTH_STEP = 128, 32
@@ -99,15 +100,3 @@ def _default_length(request: Request, checkpoint: Checkpoint) -> int:
 def room_for(given: int, longest: int) -> int:
     """The length of a canvas that holds so many tokens and `NEW_TOKENS` new ones, a multiple of `LENGTH_STEP`."""
     return min(longest, -(-(given + NEW_TOKENS) // LENGTH_STEP) * LENGTH_STEP)
-
-
-def check_text(name: str, text: str) -> None:
-    """Raises `UsageError` for what is no text, or none that UTF-8 can hold."""
-    if not isinstance(text, str):
-        raise UsageError(f"the {name} must be a text, not {text!r}")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(
-            f"the {name} is not valid UTF-8 (at character {error.start})", "Give it as UTF-8 text."
-        ) from None

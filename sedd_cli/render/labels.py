@@ -5,8 +5,13 @@ from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 
 def network_label(parameterization: str, parameters: int) -> str:
     """The parameterization and size of a network: `RADD 11.5M`."""
+    return f"{parameterization} {size_label(parameters)}"
+
+
+def size_label(parameters: int) -> str:
+    """A number of parameters: `11.5M`, `162M`."""
     digits = 1 if parameters < 1e8 else 0
-    return f"{parameterization} {parameters / 1e6:.{digits}f}M"
+    return f"{parameters / 1e6:.{digits}f}M"
 
 
 def run_title(checkpoint: str, sampler: str, steps: int, seed: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import BinaryIO
 
-from sedd_cli.errors import NotLoadableError
+from sedd_cli.errors import NotLoadableError, UsageError
 
 BOM = "\ufeff"
 GZIP = b"\x1f\x8b"
@@ -121,3 +121,15 @@ def _iconv(file: Path | None, encoding: str, option: str = "") -> str:
         return f"gunzip -c {quote(str(file))} | {command} > {quote(str(file.with_suffix('')))}"
     # The suffix stays last: it is what a folder of texts is read by.
     return f"{command} {quote(str(file))} > {quote(str(file.with_suffix(f'.utf8{file.suffix}')))}"
+
+
+def check_text(name: str, text: str) -> None:
+    """Raises `UsageError` for what is no text, or none that UTF-8 can hold."""
+    if not isinstance(text, str):
+        raise UsageError(f"the {name} must be a text, not {text!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the {name} is not valid UTF-8 (at character {error.start})", "Give it as UTF-8 text."
+        ) from None

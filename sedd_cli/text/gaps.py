@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from sedd_cli.errors import NoGapError, UsageError, to_integer
 from sedd_cli.ranges import counted
 from sedd_cli.text.line_ends import read_as_lf
-from sedd_cli.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from sedd_cli.text.tokenizer import Tokenizer
 
 Unit = Literal["chars", "words", "lines", "tokens"]
 Length = int | tuple[int, int] | Literal["auto"] | None
@@ -134,7 +136,7 @@ def parse_span(span: str, units: Sequence[tuple[int, int]], size: int, tokens: L
     return Gap(start, units[last - 1][1] if last > first else start, tokens)
 
 
-def unit_spans(document: str, unit: Unit, tokenizer: Tokenizer) -> Sequence[tuple[int, int]]:
+def unit_spans(document: str, unit: Unit, tokenizer: "Tokenizer") -> Sequence[tuple[int, int]]:
     """The span of each unit of the document. Words are runs of non-space; lines exclude their ending.
 
     So text written in the place of a line, even an empty one, does not run into the next. Raises `UsageError` for an
@@ -168,7 +170,7 @@ class _Characters(Sequence[tuple[int, int]]):
         return i % self._count, i % self._count + 1
 
 
-def token_spans(document: str, tokenizer: Tokenizer) -> list[tuple[int, int]]:
+def token_spans(document: str, tokenizer: "Tokenizer") -> list[tuple[int, int]]:
     """The span of characters that each token has bytes of."""
     import numpy as np
 

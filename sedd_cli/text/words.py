@@ -4,9 +4,12 @@ import re
 import unicodedata
 from dataclasses import replace
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from sedd_cli.text.gaps import Gap
-from sedd_cli.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from sedd_cli.text.tokenizer import Tokenizer
 
 _WORD = re.compile(r"(?:\w[\u0300-\u036f]*)+(?:['\u2019](?:\w[\u0300-\u036f]*)+)*")
 """Letters and digits, with their combining marks and the apostrophes between them."""
@@ -67,7 +70,7 @@ def _is_spaced(character: str) -> bool:
     return not character.isspace() and not unicodedata.name(character, "").startswith(_UNSPACED)
 
 
-def encode_ends(tokenizer: Tokenizer, prompt: str, suffix: str) -> tuple[list[int], list[int], bool]:
+def encode_ends(tokenizer: "Tokenizer", prompt: str, suffix: str) -> tuple[list[int], list[int], bool]:
     """The tokens of a prompt and of a suffix as a canvas holds them. Needs no torch.
 
     Returns with them whether what is written begins with the blank that ends the prompt. A suffix that begins with a

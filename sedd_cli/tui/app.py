@@ -5,27 +5,33 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from sedd_cli.errors import NotLoadableError, SeddError
+from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.text.document import Document, read_file
+from sedd_cli.text.draft import Draft
 from sedd_cli.tui.engine import LoadCheckpoint
 from sedd_cli.tui.folders import NO_HOME
 from sedd_cli.tui.interface import reporting_errors
 from sedd_cli.tui.main_screen import MainScreen
+from sedd_cli.tui.recent import RecentFiles
 from sedd_cli.tui.recovery import RecoveryStore, recovery_folder
-from sedd_cli.tui.settings import Settings, read_settings, settings_path, write_settings
+from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.settings import Settings, read_settings, settings_path, validation_error, write_settings
 
 
 class SeddApp(App[None]):
     """Opens the main screen on a document.
 
-    `settings_file`: where settings are saved (None: nowhere); `store`: where unsaved work is saved (None: the user's
-    folder); `overrides`: settings for this session alone; `load`: loads checkpoints (None: `load_and_freeze`).
+    `settings_file`: where settings are saved (None: nowhere); `store`, `recent`: where unsaved work and the list of
+    recent files are saved (None: the user's folder); `overrides`: settings for this session alone; `load`: loads
+    checkpoints (None: `load_and_freeze`).
     """
 
     CSS_PATH = "sedd.tcss"
@@ -38,7 +44,8 @@ class SeddApp(App[None]):
         settings: Settings,
         settings_file: Path | None = None,
         store: RecoveryStore | None = None,
-        overrides: Mapping[str, str] | None = None,
+        recent: RecentFiles | None = None,
+        overrides: Mapping[str, Any] | None = None,
         debug: bool = False,
         load: LoadCheckpoint | None = None,
     ) -> None:
@@ -48,13 +55,14 @@ class SeddApp(App[None]):
         self._file_settings = settings
         """The settings that this session last read from the file or wrote to it."""
         self._overrides = overrides or {}
-        self.settings = settings.model_copy(update=self._overrides)
+        self.settings = replace(settings, **self._overrides)
         self.settings_file = settings_file
-        self.main_screen = MainScreen(document, self.settings, store or RecoveryStore(), load)
+        self._theme_faults = self._register_themes()
+        self.main_screen = MainScreen(document, self.settings, store or RecoveryStore(), recent or RecentFiles(), load)
 
     def on_mount(self) -> None:
         self.set_keymap(self.settings.keys)
-        faults = self._register_themes()
+        faults = self._theme_faults
         if self.settings.theme in self.available_themes:
             self.theme = self.settings.theme
         else:
@@ -76,7 +84,7 @@ class SeddApp(App[None]):
             passing = {
                 n: getattr(self._file_settings, n) for n, v in self._overrides.items() if getattr(settings, n) == v
             }
-            lasting = settings.model_copy(update=passing)
+            lasting = replace(settings, **passing)
             if reporting_errors(self.main_screen, lambda: write_settings(file, lasting, self._file_settings)):
                 self._file_settings = lasting
 
@@ -123,7 +131,7 @@ class SeddApp(App[None]):
 
     def _theme_chosen(self, name: str) -> None:
         if name != self.settings.theme:
-            self.apply_settings(self.settings.model_copy(update={"theme": name}))
+            self.apply_settings(replace(self.settings, theme=name))
 
 
 def user_settings(warn: Callable[[str], None]) -> tuple[Path | None, Settings]:
@@ -132,28 +140,39 @@ def user_settings(warn: Callable[[str], None]) -> tuple[Path | None, Settings]:
     if file is None:
         lost = "settings are" if recovery_folder() else "settings and unsaved work are"
         warn(f"{NO_HOME}: {lost} not kept")
-        return None, Settings.model_validate({})
+        return None, Settings()
     try:
         return file, read_settings(file)
     except NotLoadableError as error:
         warn(f"{error.message}; the settings are the defaults, and are not saved")
-        return None, Settings.model_validate({})
+        return None, Settings()
 
 
 def run(
-    path: Path | None, model: str | None, device: str | None, warn: Callable[[str], None], debug: bool = False
+    path: Path | None,
+    prompt: str | None,
+    overrides: Mapping[str, object],
+    warn: Callable[[str], None],
+    debug: bool = False,
 ) -> int:
     """Open the session in this terminal. Returns the exit code when the user quits.
 
-    A path that does not exist names a new text. `warn` is called, before the session opens, if settings are neither
-    read nor saved. Raises `SeddError` for a document that cannot be read or settings that are invalid.
+    A path that does not exist names a new text; `prompt` begins one. `overrides`: settings for this session alone, None
+    for those of the file. `warn` is called, before the session opens, if settings are neither read nor saved. Raises
+    `SeddError` for a document that cannot be read or settings that are invalid.
     """
     there = path is not None and os.path.lexists(path)
     document = read_file(path) if path is not None and there else Document(None, b"", "")
     file, settings = user_settings(warn)
-    overrides = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
-    app = SeddApp(document, settings, file, overrides=overrides, debug=debug)
+    app = SeddApp(document, settings, file, overrides=_checked(overrides), debug=debug)
+    theme = app.settings.theme
+    if "theme" in overrides and theme not in app.available_themes:
+        raise _unknown_theme(theme, app.available_themes)
     app.main_screen.session.new_path = path
+    if path is not None and there:
+        app.main_screen.recent.add(path)
+    if prompt:
+        app.main_screen.session.apply(Scene(Draft(prompt)))
     app.run()
     if app.main_screen.engine.alive:
         # A long network call is in progress: nothing is lost with it, and the interpreter would wait for its thread.
@@ -162,6 +181,23 @@ def run(
     if app.fatal_error is not None:
         raise app.fatal_error
     return app.return_code or 0
+
+
+def _checked(overrides: Mapping[str, object]) -> dict[str, object]:
+    """Those that are given. Raises `UsageError` for one that is no value of its setting."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    for name, value in given.items():
+        # The device is looked for when the checkpoint is loaded.
+        if name not in ("model", "device") and (fault := validation_error(name, value)):
+            raise UsageError(f"--{name} {fault}, not {value!r}")
+    return given
+
+
+def _unknown_theme(theme: str, known: Iterable[str]) -> UsageError:
+    names = sorted(known)
+    close = get_close_matches(theme, names, n=1)
+    hint = f"Did you mean {close[0]}? " if close else ""
+    return UsageError(f"there is no theme {theme!r}", f"{hint}The themes are {', '.join(names)}.")
 
 
 def _end(code: int) -> None:

@@ -45,7 +45,7 @@ class Autosave:
         try:
             if not (session.unsaved or session.scene.draft.marks):
                 return False
-            record = self._recovery_of(session.unsaved_scene.flattened.draft)
+            record = self._recovery_of(session.unsaved_scene.as_document)
         except Exception:
             # An internal error may have damaged the branches: the draft is the user's own.
             record = self._recovery_of(session.scene.draft)
@@ -86,7 +86,7 @@ class Autosave:
         self._saved = scene, size
         try:
             if session.unsaved or scene.draft.marks:
-                self._store.autosave(self._recovery_of(session.unsaved_scene.flattened.draft))
+                self._store.autosave(self._recovery_of(session.unsaved_scene.as_document))
             else:
                 self._store.discard()
             self._failed = False

@@ -1,5 +1,6 @@
 """The checkpoint of a session: loaded in the background by the engine, switched, downloaded if need be."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from sedd_cli.tui.downloads import Downloads
 from sedd_cli.tui.engine import Engine
 from sedd_cli.tui.interface import Interface
 from sedd_cli.tui.session import EditingSession
+from sedd_cli.tui.start import named_facts
 
 if TYPE_CHECKING:
     from sedd_cli.models.checkpoint import Checkpoint
@@ -21,8 +23,10 @@ class CheckpointControl:
 
     def __init__(self, session: EditingSession, engine: Engine, ui: Interface) -> None:
         self._session, self._engine, self._ui = session, engine, ui
-        self.status = "loading"
-        """The stage of loading, or "no checkpoint"."""
+        self.facts = named_facts(session.settings.model)
+        """What is known of it while it loads."""
+        self.status = f"loading {self.facts.label}"
+        """What is loaded, or "no checkpoint"."""
         self._load_id = 0
         """Of the load that `status` belongs to."""
         self._downloads = Downloads()
@@ -36,14 +40,16 @@ class CheckpointControl:
 
     def load(self) -> None:
         settings = self._session.settings
-        self._session.checkpoint, self.status = None, "loading"
+        self.facts = named_facts(settings.model)
+        self._session.checkpoint, self.status = None, f"loading {self.facts.label}"
         self._load_id = self._engine.load(settings.model, settings.device)
-        self._ui.refresh_header()
+        self._ui.state_changed()
 
     def on_loading(self, message: messages.Loading) -> None:
         if message.load_id == self._load_id:
             self.status = message.status
-            self._ui.refresh_header()
+            self.facts = message.facts or self.facts
+            self._ui.state_changed()
 
     def on_loaded(self, message: messages.Loaded) -> None:
         if message.load_id != self._load_id:
@@ -63,7 +69,7 @@ class CheckpointControl:
         if message.load_id == self._load_id:
             self.status = "no checkpoint"
             self._ui.notify_error(message.error)
-            self._ui.refresh_header()
+            self._ui.state_changed()
 
     def choose(self) -> None:
         """Ask which checkpoint is to write, and load it; it is the settings' from then on."""
@@ -76,7 +82,7 @@ class CheckpointControl:
         def on_choice(name: str | None) -> None:
             settings, model = self._session.settings, None if name == DEFAULT_CHECKPOINT else name
             if name is not None and model != settings.model:
-                self._ui.change_settings(settings.model_copy(update={"model": model}))
+                self._ui.change_settings(replace(settings, model=model))
             elif name is not None and self.failed:
                 self.load()
 

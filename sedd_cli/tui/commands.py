@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("run.last", "greater_than_sign", "runs.seek(-1)", "", "To the last moment"),
         Command("run.slower", "left_square_bracket", "runs.change_speed(-1)", "slower", "Play slower"),
         Command("run.faster", "right_square_bracket", "runs.change_speed(1)", "faster", "Play faster"),
+        Command("run.ending", "ctrl+e", "document.ask_ending()", "ending", "Write a text towards an ending"),
         Command("run.again", "G", "runs.again()", "another", "Write another text, or one more candidate"),
         Command("run.watch", "w", "runs.watch()", "watch again", "Watch it again from the first moment"),
         Command("branch.next", "n", "runs.switch_branch(1)", "next", "Next candidate or branch"),
@@ -77,6 +78,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("text.copy", "y", "files.copy()", "copy", "Copy the selection or the text"),
     ),
     SESSION: (
+        Command("session.open", "ctrl+o", "files.open()", "open", "Open a document"),
         Command("session.save", "s,ctrl+s", "files.save()", "save", "Save"),
         Command("session.save-as", "S", "files.save_as()", "", "Save as"),
         Command("session.export", "e", "files.export()", "export", "Export the run or a picture"),
@@ -87,7 +89,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("session.quit", "ctrl+q", "files.leave()", "quit", "Quit"),
     ),
 }
-EDIT_MODE = {"session.save", "session.help", "session.palette", "session.quit"}
+EDIT_MODE = {"run.ending", "session.open", "session.save", "session.help", "session.palette", "session.quit"}
 """Commands that are available in edit mode too: their keys type no text."""
 
 
@@ -112,7 +114,7 @@ def bindings() -> list[BindingType]:
 
 _GENERAL = ("session.settings", "session.checkpoint", "session.palette")
 ALWAYS_HINTED = ("session.help", "session.quit")
-EMPTY_HINTS = ("run.go", "text.edit", *_GENERAL)
+EMPTY_HINTS = ("session.open", "run.ending", "session.palette")
 TEXT_HINTS = (
     *("text.mask", "text.tokens", "run.go", "text.edit", "text.undo", "session.save", "text.diff"),
     *_GENERAL,
@@ -121,6 +123,7 @@ CHANGED_HINTS = (
     *("session.save", "text.diff", "text.undo", "text.mask", "text.tokens", "text.edit"),
     *_GENERAL,
 )
+NEW_TEXT_HINTS = ("run.go", "run.ending", "text.edit", "text.mask", "text.undo", "session.save", *_GENERAL)
 RUNNING_HINTS = ("run.pause", "run.back", "run.slower", "run.faster", "view.figures", *_GENERAL)
 STOPPED_HINTS = (
     *("run.pause", "run.back", "run.forth", "token.alternatives", "token.remask", "token.lock", "run.go"),
@@ -142,8 +145,8 @@ FILLED_HINTS = (
     *_GENERAL,
 )
 """Ids of the commands in the footer: those that are always there; then those of an empty canvas, of a document, of one
-that was changed, of a run that is written or played, that is stopped, that is done, of masked gaps, and of written
-ones."""
+that was changed, of a new text, of a run that is written or played, that is stopped, that is done, of masked gaps, and
+of written ones."""
 BY_ID = {command.id: command for commands in COMMANDS.values() for command in commands}
 
 

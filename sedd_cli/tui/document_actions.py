@@ -125,7 +125,7 @@ class DocumentActions:
     def _write_anew(self, mark: Mark, tokens: Length) -> None:
         """Ask for other candidates of a gap that was written, or is being written."""
         draft, mark = self._scene.reopened(mark)
-        self._apply(Scene(draft.reopen(mark, tokens)))
+        self._apply(Scene(draft.reopen(mark, tokens), ending=self._scene.ending))
         self._ui.canvas.move_cursor((mark.start, -(10**6)))
         if self._session.checkpoint is not None:
             self._runs.start(new_rows=True)
@@ -146,7 +146,8 @@ class DocumentActions:
             return
         self._runs.stop()
         marks = [Mark(gap.start, gap.end, draft.text[gap.start : gap.end], gap.tokens) for gap in new]
-        self._apply(Scene(replace(draft, marks=merge_adjacent([*draft.marks, *marks]))))
+        draft = replace(draft, marks=merge_adjacent([*draft.marks, *marks]))
+        self._apply(Scene(draft, ending=self._scene.ending))
         self._ui.canvas.move_cursor((new[0].start, -(10**6)))
 
     def accept(self) -> None:
@@ -167,15 +168,16 @@ class DocumentActions:
 
     def reject_all(self) -> None:
         self._runs.stop()
-        draft = Draft() if self._scene.run is not None else self._scene.flattened.draft
-        if self._scene.run is None and not draft.marks:
+        if self._scene.run is not None:
+            self._apply(self._scene.without_run)
+            return
+        draft = self._scene.flattened.draft
+        if not draft.marks:
             self._ui.notify("There is no gap to reject.")
             return
         while draft.marks:
             draft = draft.accept(draft.marks[0]) if draft.marks[0].masked else draft.reject(draft.marks[0])
-        if self._scene.run is not None:
-            draft = self._scene.draft
-        self._apply(Scene(draft))
+        self._apply(replace(self._scene.flattened, draft=draft))
 
     def next_gap(self, by: int) -> None:
         starts = [
@@ -198,6 +200,29 @@ class DocumentActions:
 
     def redo(self) -> None:
         self._show_history(self._session.redo(), "There is nothing to redo.")
+
+    def ask_ending(self) -> None:
+        """Ask what a new text is to end with, and write towards it."""
+        if self._session.document.path is not None and self._scene.run is None and self._scene.draft.text:
+            self._ui.notify("An ending is for a new text; in a document t inserts a gap, also before its end.")
+            return
+        before = self._scene
+
+        def on_result(ending: str | None) -> None:
+            if ending is None:
+                return
+            if self._scene.without_run != before.without_run:
+                self._ui.notify("The text has changed meanwhile: press the key again.")
+                return
+            self.editing = False
+            self._runs.stop()
+            self._apply(replace(before.without_run, ending=ending))
+            if ending:
+                self._runs.go()
+
+        begun = "your text" if before.draft.text else "a text"
+        hint = f"The model writes {begun} that ends with this. Empty: no ending."
+        self._ui.ask(InputDialog("How does it end?", before.ending, hint), on_result)
 
     def edit(self) -> None:
         self._runs.stop()
@@ -302,7 +327,7 @@ class DocumentActions:
         scene = self._scene
         if scene.run is not None:
             self._runs.stop()
-            self._apply(scene.flattened if accept else Scene(scene.draft))
+            self._apply(scene.flattened if accept else scene.without_run)
             return
         mark = self._mark_in_hand
         if mark is None:

@@ -135,13 +135,16 @@ class Engine:
         if load_id != self._loads:
             return
         try:
-            self._post(messages.Loading(load_id, "starting torch"))
+            # The interpreter switches quickly to the thread of the screen.
+            sys.setswitchinterval(0.001)
+            from sedd_cli.tui.start import checkpoint_facts
+
+            facts = checkpoint_facts(model)
+            self._post(messages.Loading(load_id, f"loading {facts.label}", facts))
             import torch
 
-            # One core is left to the screen, and the interpreter switches to its thread quickly.
-            sys.setswitchinterval(0.001)
+            # One core is left to the screen.
             torch.set_num_threads(max(1, min(torch.get_num_threads(), _cores() - 1)))
-            self._post(messages.Loading(load_id, "loading the checkpoint"))
             checkpoint = self._load_checkpoint(model, device)
             self._remove_hooks()
             for block in checkpoint.model.backbone.blocks:
@@ -154,6 +157,9 @@ class Engine:
             self._post(messages.Loaded(load_id, checkpoint))
         except BaseException as error:
             self._post(messages.LoadFailed(load_id, _as_sedd_error(error)))
+        finally:
+            # Starting is faster without: `sedd_cli.cli.tui` disables it.
+            gc.enable()
 
     def _run_task(self, run_id: int, work: Callable[[], None]) -> None:
         try:

@@ -1,26 +1,26 @@
-"""Commands on files: save, compare, export, copy, leave."""
+"""Commands on files: open, save, compare, export, copy, leave."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from rich.text import Text
 
 from sedd_cli.atomic import write_file
-from sedd_cli.generation.recording import parse
+from sedd_cli.errors import SeddError
 from sedd_cli.models.names import expand_path
-from sedd_cli.render.diff import changes_between, diff_parts
-from sedd_cli.render.export import ExportFormat, export
-from sedd_cli.render.picture import without_fonts
-from sedd_cli.text.document import Document
+from sedd_cli.text.document import Document, read_file
 from sedd_cli.text.in_place import changed_on_disk, overwrite_with_backup, save, save_with_backup, write_new
 from sedd_cli.tui.autosave import Autosave
 from sedd_cli.tui.interface import Canvas, Interface, reporting_errors
+from sedd_cli.tui.recent import RecentFiles, typed_names
 from sedd_cli.tui.run_control import RunControl
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.choice_dialog import ChoiceDialog
 from sedd_cli.tui.screens.confirm_dialog import ConfirmDialog
 from sedd_cli.tui.screens.input_dialog import InputDialog
+from sedd_cli.tui.screens.open_dialog import OpenDialog
 from sedd_cli.tui.session import EditingSession
 
 Callback = Callable[[], None]
@@ -29,8 +29,10 @@ Callback = Callable[[], None]
 class FileActions:
     """The current text is what is saved; gaps that are not full keep their original text."""
 
-    def __init__(self, session: EditingSession, runs: RunControl, autosave: Autosave, ui: Interface) -> None:
-        self._session, self._runs, self._autosave, self._ui = session, runs, autosave, ui
+    def __init__(
+        self, session: EditingSession, runs: RunControl, autosave: Autosave, recent: RecentFiles, ui: Interface
+    ) -> None:
+        self._session, self._runs, self._autosave, self._recent, self._ui = session, runs, autosave, recent, ui
 
     @property
     def _scene(self) -> Scene:
@@ -70,6 +72,7 @@ class FileActions:
             self._save_then(lambda: self._save_new(path), on_saved)
 
     def show_changes(self) -> None:
+        from sedd_cli.render.diff import changes_between, diff_parts
         from sedd_cli.tui.screens.diff import DiffScreen
 
         before, after = self._session.saved, self._scene.text
@@ -82,6 +85,11 @@ class FileActions:
         self._ui.notify("Copied the selection." if selected else "Copied the text.")
 
     def export(self) -> None:
+        # Imported late: they would delay the first paint.
+        from sedd_cli.generation.recording import parse
+        from sedd_cli.render.export import export
+        from sedd_cli.render.picture import without_fonts
+
         branch = self._scene.branch
         options = [Text("Picture of the screen (SVG)")]
         if branch is not None:
@@ -99,7 +107,7 @@ class FileActions:
             elif branch is not None and number == 3:
                 self._export("sedd.jsonl", branch.write_trace)
             elif branch is not None and number is not None:
-                kind: ExportFormat = "html" if number == 1 else "cast"
+                kind: Literal["html", "cast"] = "html" if number == 1 else "cast"
                 self._export(
                     f"sedd.{kind}",
                     lambda path: write_file(path, export(parse(branch.trace()).sample(branch.number), kind)),
@@ -107,9 +115,39 @@ class FileActions:
 
         self._ui.ask(ChoiceDialog("Export", options), on_choice)
 
+    def open(self) -> None:
+        """Ask for a document, and open it in the place of this one."""
+
+        def on_result(name: str | None) -> None:
+            if name is not None:
+                self.open_file(expand_path(name))
+
+        self._ui.ask(OpenDialog(typed_names(self._recent.paths())), on_result)
+
+    def open_file(self, path: Path) -> None:
+        """Open a document, asking first if work would be lost."""
+        try:
+            document = read_file(path)
+        except SeddError as error:
+            self._ui.notify_error(error)
+            return
+
+        def replace_document() -> None:
+            self._runs.stop()
+            self._autosave.discard()
+            self._session.open(document)
+            self._recent.add(path)
+            self._ui.document_opened()
+
+        self._once_saved(f"Open {path.name}?", replace_document)
+
     def leave(self) -> None:
+        self._once_saved("Quit?", self._exit)
+
+    def _once_saved(self, question: str, go_on: Callback) -> None:
+        """Go on once nothing would be lost: ask what to do with unsaved work, if there is any."""
         if not self._session.unsaved:
-            self._exit()
+            go_on()
             return
         go_back = self._remember_place()
         if (scene := self._session.unsaved_scene) is not self._scene:
@@ -121,9 +159,9 @@ class FileActions:
         def on_result(choice: str | None) -> None:
             if choice == "save":
                 self._runs.stop()
-                self.save(self._exit)
+                self.save(go_on)
             elif choice == "discard":
-                self._exit()
+                go_on()
             else:
                 go_back()
 
@@ -131,7 +169,7 @@ class FileActions:
         name = self._session.path.name if self._session.path else "This text"
         why = f"{name} has changes that are not saved." if path else f"{name} is not saved."
         choices = [("s", "Save", "save"), ("d", "Discard", "discard"), ("c", "Cancel", "cancel")]
-        self._ui.ask(ConfirmDialog("Quit?", why, choices), on_result)
+        self._ui.ask(ConfirmDialog(question, why, choices), on_result)
 
     def _remember_place(self) -> Callback:
         """Returns what shows this branch and moment again, with the cursor, the selection and the rows as they are."""
@@ -221,6 +259,8 @@ class FileActions:
     def _mark_saved(self, document: Document) -> None:
         self._session.mark_saved(document)
         self._autosave.discard()
+        if document.path is not None:
+            self._recent.add(document.path)
         self._ui.state_changed()
         moment = self._scene.moment
         if self._scene.run is not None and moment is not None and moment.masked:

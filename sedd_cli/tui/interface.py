@@ -72,6 +72,9 @@ class Interface(Protocol):
     def screenshot(self) -> str:
         """The screen as an SVG."""
 
+    def document_opened(self) -> None:
+        """Show a document that was opened in the place of another."""
+
     def leave(self) -> None:
         """End the session."""
 

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar, TypeVar
 
@@ -29,19 +30,21 @@ from sedd_cli.tui.commands import BY_ID, COMMANDS, EDIT_MODE, Command, bindings,
 from sedd_cli.tui.document_actions import DocumentActions
 from sedd_cli.tui.engine import Engine, LoadCheckpoint
 from sedd_cli.tui.file_actions import FileActions
-from sedd_cli.tui.next_steps import branches_hint, hints, inspector_hint
+from sedd_cli.tui.next_steps import branches_hint, card_rows, hints, inspector_hint
 from sedd_cli.tui.page_layout import Page
+from sedd_cli.tui.recent import RecentFiles, typed_names
 from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.run_control import FRAMES_PER_SECOND, RunControl
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.session import EditingSession
-from sedd_cli.tui.settings import SHADINGS, Settings
+from sedd_cli.tui.settings import SETTINGS, SHADINGS, Settings
 from sedd_cli.tui.style import PageBuilder, file_label, timeline_state, title_of
 from sedd_cli.tui.token_actions import TokenActions
 from sedd_cli.tui.widgets.branches_pane import BranchesPane
 from sedd_cli.tui.widgets.canvas_view import CanvasView
 from sedd_cli.tui.widgets.hints import Hints
 from sedd_cli.tui.widgets.inspector import Inspector
+from sedd_cli.tui.widgets.start_card import CardState, StartCard
 from sedd_cli.tui.widgets.timeline import Timeline
 
 T = TypeVar("T")
@@ -60,12 +63,18 @@ class MainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings()
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide"), (140, "-columns")]  # noqa: RUF012 - Textual types it so
     VERTICAL_BREAKPOINTS = [(0, "-low"), (12, "-high")]  # noqa: RUF012 - Textual types it so
-    AUTO_FOCUS = "#canvas"
+    # The start card while it is shown.
+    AUTO_FOCUS = ".-start #start, #canvas"
     # The canvas view implements its own selection.
     ALLOW_SELECT = False
 
     def __init__(
-        self, document: Document, settings: Settings, store: RecoveryStore, load: LoadCheckpoint | None = None
+        self,
+        document: Document,
+        settings: Settings,
+        store: RecoveryStore,
+        recent: RecentFiles,
+        load: LoadCheckpoint | None = None,
     ) -> None:
         super().__init__()
         self.session = EditingSession(document, settings)
@@ -75,7 +84,10 @@ class MainScreen(Screen[None]):
         self.tokens = TokenActions(self.session, self.engine, self.runs, self)
         self.document = DocumentActions(self.session, self.runs, self.tokens, self)
         self.autosave = Autosave(self.session, store, self)
-        self.files = FileActions(self.session, self.runs, self.autosave, self)
+        self.recent = recent
+        self.files = FileActions(self.session, self.runs, self.autosave, recent, self)
+        # From the first: what is styled anew would delay the first paint.
+        self.set_class(self.session.empty, "-start")
         self._dirty = False
 
     def compose(self) -> ComposeResult:
@@ -83,12 +95,13 @@ class MainScreen(Screen[None]):
             yield Label("", id="title", markup=False)
             yield Label("", id="file", markup=False)
         with Container(id="body"):
+            yield StartCard(id="start")
             yield CanvasView(Page(self.scene.draft.text, [], [], 80), id="canvas")
             yield Inspector(id="inspector")
             yield BranchesPane(id="branches")
         yield Timeline(id="timeline")
         with Horizontal(id="foot"):
-            yield Label("COMMAND", id="mode", markup=False)
+            yield Label("", id="mode", markup=False)
             yield Hints(id="hints")
 
     @property
@@ -107,6 +120,9 @@ class MainScreen(Screen[None]):
         self.canvas.border_title = "canvas"
         self.query_one(Inspector).border_title = "token"
         self.refresh_view()
+        if self.session.document.path is None:
+            # A beginning is continued at its end.
+            self.canvas.move_cursor(self.canvas.page.end)
         self.set_interval(1 / FRAMES_PER_SECOND, self._on_frame)
         self.set_interval(BRANCHES_INTERVAL, self.refresh_branches)
         self.set_interval(AUTOSAVE_INTERVAL, self.autosave.check)
@@ -141,7 +157,9 @@ class MainScreen(Screen[None]):
         canvas.show(builder.build(self.scene, canvas.page_width, canvas.page))
         canvas.editing = editing
         self.set_class(editing, "-editing")
-        _update_label(self.query_one("#mode", Label), "EDIT" if editing else "COMMAND")
+        self._refresh_start(self.session.empty and not editing)
+        mode = "EDIT" if editing else "START" if self.session.empty else "COMMAND"
+        _update_label(self.query_one("#mode", Label), mode)
         self.refresh_hints()
         self.refresh_timeline()
         self.refresh_header()
@@ -153,6 +171,7 @@ class MainScreen(Screen[None]):
         found = hints(
             *(self.scene, document.editing, self.runs.idle, self.key_of),
             unsaved=self._text_unsaved,
+            new=self.session.document.path is None,
             sign=document.sign_in_hand,
         )
         self.query_one(Hints).show(found)
@@ -161,6 +180,19 @@ class MainScreen(Screen[None]):
     def _text_unsaved(self) -> bool:
         """Whether there is a text without a run to save: while one is written, that would take long to tell."""
         return self.scene.branch is None and self.session.unsaved
+
+    def _refresh_start(self, shown: bool) -> None:
+        """Show the start card in the place of the canvas, or the canvas again."""
+        card = self.query_one(StartCard)
+        if shown != self.has_class("-start"):
+            self.set_class(shown, "-start")
+            (card if shown else self.canvas).focus()
+        if shown:
+            paths = self.recent.paths()
+            recent = tuple(zip(typed_names(paths), paths, strict=True))
+            status = "" if self.session.checkpoint else self.checkpoints.status
+            rows = card_rows(self.checkpoints.facts.writes, self.key_of)
+            card.show(CardState(rows, self.runs.sentence(), recent, status))
 
     def refresh_timeline(self) -> None:
         runs = self.runs
@@ -176,7 +208,8 @@ class MainScreen(Screen[None]):
         _update_label(self.query_one("#file", Label), file_label(self.session, self.checkpoints.download_label))
 
     def refresh_inspector(self) -> None:
-        hint = inspector_hint(self.scene, self.key_of, unsaved=self._text_unsaved)
+        new = self.session.document.path is None
+        hint = inspector_hint(self.scene, self.key_of, unsaved=self._text_unsaved, new=new)
         self.query_one(Inspector).show(self.tokens.inspected() or hint)
 
     def refresh_branches(self) -> None:
@@ -235,6 +268,24 @@ class MainScreen(Screen[None]):
         # The style sheet decides after it whether the column is shown.
         self.call_after_refresh(self.refresh_branches)
 
+    def on_start_card_typed(self, message: StartCard.Typed) -> None:
+        if not self.document.editing:
+            self.document.edit()
+        self.document.type_text(message.text, message.erase)
+
+    def on_start_card_chosen(self, message: StartCard.Chosen) -> None:
+        self.run_command(BY_ID[message.action])
+
+    def on_start_card_file_chosen(self, message: StartCard.FileChosen) -> None:
+        self.files.open_file(message.path)
+
+    def document_opened(self) -> None:
+        self.document.editing = False
+        self.state_changed()
+        self.canvas.move_cursor((0, 0))
+        self._notify_markers()
+        self.autosave.offer()
+
     def on_timeline_seek_requested(self, message: Timeline.SeekRequested) -> None:
         self.runs.seek(message.at)
 
@@ -243,6 +294,7 @@ class MainScreen(Screen[None]):
 
     def on_loaded(self, message: messages.Loaded) -> None:
         self.checkpoints.on_loaded(message)
+        self.runs.on_loaded()
 
     def on_load_failed(self, message: messages.LoadFailed) -> None:
         self.checkpoints.on_load_failed(message)
@@ -271,7 +323,7 @@ class MainScreen(Screen[None]):
     def next_shading(self) -> None:
         """Let colours show certainty, then the order of writing, then nothing."""
         shading = SHADINGS[(SHADINGS.index(self.settings.shading) + 1) % len(SHADINGS)]
-        self.change_settings(self.settings.model_copy(update={"shading": shading}))
+        self.change_settings(replace(self.settings, shading=shading))
 
     def change_settings(self, settings: Settings) -> None:
         self.app.apply_settings(settings)  # type: ignore[attr-defined]
@@ -316,8 +368,8 @@ class MainScreen(Screen[None]):
                     yield SystemCommand(
                         command.description, f"Key: {self._keys(command)}", partial(self.run_command, command)
                     )
-        for name, field in Settings.model_fields.items():
-            yield SystemCommand(f"Setting: {name.replace('_', ' ')}", field.description or "", self.show_settings)
+        for name, setting in SETTINGS.items():
+            yield SystemCommand(f"Setting: {name.replace('_', ' ')}", setting.accepts, self.show_settings)
 
     def key_of(self, id: str) -> str:
         """The first key that a command is bound to."""
@@ -356,7 +408,8 @@ class MainScreen(Screen[None]):
     def _check_keys(self) -> None:
         """Warn of bindings in the settings that name no command."""
         known = {*BY_ID, *(b.id for b in CanvasView.BINDINGS if isinstance(b, Binding)), "session.command"}
-        dialogs = {"dialog", "confirm", "choose", "chooser", "branches", "settings", "help", "diff", "checkpoint"}
+        dialogs = {"dialog", "open", "confirm", "choose", "chooser", "branches"}
+        dialogs |= {"settings", "help", "diff", "checkpoint"}
         unknown = [id for id in self.settings.keys if id not in known and id.split(".")[0] not in dialogs]
         if unknown:
             self.notify(

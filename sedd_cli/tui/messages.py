@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sedd_cli.generation.alternatives import Alternatives
     from sedd_cli.generation.branches import Branch
     from sedd_cli.models.checkpoint import Checkpoint
+    from sedd_cli.tui.start import CheckpointFacts
 
 
 @dataclass
@@ -22,9 +23,10 @@ class LoadMessage(Message):
 
 @dataclass
 class Loading(LoadMessage):
-    """The checkpoint is being loaded; `status` names the stage."""
+    """The checkpoint is being loaded; `status` says so, `facts` what is known of it."""
 
     status: str
+    facts: "CheckpointFacts | None" = None
 
 
 @dataclass

@@ -6,17 +6,26 @@ from sedd_cli.tui import commands
 from sedd_cli.tui.commands import BY_ID
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.widgets.hints import Hint
+from sedd_cli.tui.widgets.start_card import CardRow
 
 KeyOf = Callable[[str], str]
 """The key that a command is bound to."""
 
 
 def hints(
-    scene: Scene, editing: bool, paused: bool, key_of: KeyOf, *, unsaved: bool = False, sign: str = ""
+    scene: Scene,
+    editing: bool,
+    paused: bool,
+    key_of: KeyOf,
+    *,
+    unsaved: bool = False,
+    new: bool = False,
+    sign: str = "",
 ) -> list[Hint]:
     """The commands of the foot line, with the keys as they are bound.
 
-    `unsaved`: whether there is something to save; `sign`: the number of the gap that a verdict would be on.
+    `unsaved`: whether there is something to save; `new`: whether the text has no file yet; `sign`: the number of the
+    gap that a verdict would be on.
     """
     labels = {"run.pause": "play"} if paused else {}
     labels |= {id: f"{BY_ID[id].label} {sign}" for id in ("text.accept", "text.reject") if sign}
@@ -30,11 +39,12 @@ def hints(
         save, quit_ = hints_of("session.save", "session.quit")
         (help_,) = hints_of("session.help")
         # Letters are text here.
-        return [("esc", "leaves edit mode", "leave_edit_mode"), ("^s", *save[1:]), ("F1", *help_[1:]), quit_]
-    return hints_of(*_ids(scene, paused, unsaved), *commands.ALWAYS_HINTED)
+        leaves = f"then {key_of('run.go')} writes on" if new and scene.draft.text else "leaves edit mode"
+        return [("esc", leaves, "leave_edit_mode"), ("^s", *save[1:]), ("F1", *help_[1:]), quit_]
+    return hints_of(*_ids(scene, paused, unsaved, new), *commands.ALWAYS_HINTED)
 
 
-def _ids(scene: Scene, paused: bool, unsaved: bool) -> tuple[str, ...]:
+def _ids(scene: Scene, paused: bool, unsaved: bool, new: bool) -> tuple[str, ...]:
     """The commands that come next, most likely first."""
     if scene.branch is not None:
         if not paused:
@@ -46,12 +56,25 @@ def _ids(scene: Scene, paused: bool, unsaved: bool) -> tuple[str, ...]:
         return commands.FILLED_HINTS
     if scene.draft.marks:
         return commands.MASKED_HINTS
-    if not scene.draft.text:
+    if not scene.draft.text and not scene.ending:
         return commands.EMPTY_HINTS
+    if new:
+        return commands.NEW_TEXT_HINTS
     return commands.CHANGED_HINTS if unsaved else commands.TEXT_HINTS
 
 
-def inspector_hint(scene: Scene, key_of: KeyOf, *, unsaved: bool = False) -> str:
+def card_rows(writes: str, key_of: KeyOf) -> tuple[CardRow, ...]:
+    """The rows of the start card; `writes`: "story" or "text"."""
+    return (
+        CardRow("↵", f"write a {writes}", "run.go"),
+        CardRow("abc", "type a beginning", "text.edit"),
+        CardRow(key_of("session.open"), "open a document", "session.open"),
+        CardRow(key_of("run.ending"), "write towards an ending", "run.ending"),
+        CardRow(key_of("session.help"), "all keys", "session.help"),
+    )
+
+
+def inspector_hint(scene: Scene, key_of: KeyOf, *, unsaved: bool = False, new: bool = False) -> str:
     """What the token pane says where there is no token."""
     if scene.infilling is not None and scene.branch is not None and scene.branch.finished:
         verdict = f"{key_of('text.accept')} accepts what is new, {key_of('text.reject')} rejects it."
@@ -62,11 +85,11 @@ def inspector_hint(scene: Scene, key_of: KeyOf, *, unsaved: bool = False) -> str
         return f"{key_of('run.go')} writes what is masked.\n{key_of('text.tokens')}: how many tokens."
     if scene.draft.marks:
         return f"{key_of('text.accept')} accepts, {key_of('text.reject')} rejects\nwhat was written."
-    if scene.draft.text and unsaved:
+    if new:
+        return f"{key_of('run.go')} writes on.\n{key_of('run.ending')} sets how it ends."
+    if unsaved:
         return f"{key_of('session.save')} saves the text as it is now.\n{key_of('text.diff')} shows what has changed."
-    if scene.draft.text:
-        return f"Select, then {key_of('text.mask')} masks.\n{key_of('run.go')} fills what is masked."
-    return f"{key_of('run.go')} writes a text.\n{key_of('text.edit')} types a beginning first."
+    return f"Select, then {key_of('text.mask')} masks.\n{key_of('run.go')} fills what is masked."
 
 
 def branches_hint(scene: Scene, key_of: KeyOf) -> str:

@@ -1,9 +1,11 @@
 """Runs: started from a draft or resumed from a branch's tip, played, and stepped through."""
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sedd_cli.errors import SeddError
 from sedd_cli.text.formats import keep_lines
 from sedd_cli.tui import messages
 from sedd_cli.tui.branch_entries import BranchEntries
@@ -13,7 +15,8 @@ from sedd_cli.tui.interface import Interface
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.branches_dialog import BranchesDialog
 from sedd_cli.tui.session import EditingSession
-from sedd_cli.tui.settings import SAMPLING, Settings
+from sedd_cli.tui.settings import SAMPLING, SETTINGS
+from sedd_cli.tui.start import run_sentence
 from sedd_cli.tui.style import ranking_message
 
 if TYPE_CHECKING:
@@ -53,6 +56,8 @@ class RunControl:
         self._started_from: Scene | None = None
         self._last_rows: tuple[int, int] = (-1, 0)
         """The seed of the last run, and the row after its last."""
+        self._awaiting_load: Scene | None = None
+        """The scene that is to be written once a checkpoint is loaded."""
 
     @property
     def _scene(self) -> Scene:
@@ -65,15 +70,41 @@ class RunControl:
     def go(self) -> None:
         branch = self._scene.branch
         if self._session.checkpoint is None:
-            failed = self._checkpoints.failed
-            none = f"There is no checkpoint: {self._ui.key_of('session.checkpoint')} chooses one."
-            self._ui.notify(none if failed else "The checkpoint is still loading.")
+            self._go_once_loaded()
         elif branch is None:
             self.start()
         elif self._scene.at == branch.last and not self._unfinished(branch):
             self._ui.notify("All is written: G writes another, r remasks a word, w plays it again.")
         else:
             self._play(branch)
+
+    def _go_once_loaded(self) -> None:
+        if self._checkpoints.failed:
+            self._ui.notify(f"There is no checkpoint: {self._ui.key_of('session.checkpoint')} chooses one.")
+        else:
+            self._awaiting_load = self._scene
+            self._ui.notify("The checkpoint is still loading; then this is written.")
+
+    def on_loaded(self) -> None:
+        """Start what was asked for while the checkpoint was loading, unless the text has changed since."""
+        scene, self._awaiting_load = self._awaiting_load, None
+        if scene is self._scene and self._session.checkpoint is not None:
+            self.go()
+
+    def sentence(self) -> str:
+        """What a run on an empty canvas will do, as far as it is known while the checkpoint loads."""
+        settings, checkpoint, facts = self._session.settings, self._session.checkpoint, self._checkpoints.facts
+        if checkpoint is not None:
+            from sedd_cli.generation.request import resolve
+
+            with suppress(SeddError):
+                request = resolve(self._request(checkpoint, 1, 0), checkpoint)
+                blocks = checkpoint.blocks is not None or request.asked.block is not None
+                return run_sentence(
+                    facts.writes, request.length, request.steps, request.sampler, request.asked.order, blocks
+                )
+        length = settings.length or facts.length
+        return run_sentence(facts.writes, length, settings.steps, settings.sampler, settings.order)
 
     def again(self) -> None:
         """Write one more candidate."""
@@ -174,7 +205,7 @@ class RunControl:
     def stop(self) -> None:
         """Stop the engine and the playback; all moments stay."""
         self._engine.stop()
-        self.active_run_id, self.playing = None, False
+        self.active_run_id, self.playing, self._awaiting_load = None, False, None
         self.writing, self.compared = None, ()
 
     def start(self, new_rows: bool = False) -> None:
@@ -184,7 +215,7 @@ class RunControl:
         """
         scene, session, checkpoint = self._scene, self._session, self._session.checkpoint
         assert checkpoint is not None
-        if not scene.draft.masked and session.document.path is not None and scene.draft.text:
+        if not scene.draft.masked and session.document.path is not None and scene.draft.text and not scene.ending:
             self._ui.notify(
                 "Nothing is masked: select some words and press m, or press t where new ones are to be written; "
                 "at the end, t continues the text."
@@ -203,7 +234,7 @@ class RunControl:
                 gaps = keep_lines(scene.draft.gaps, scene.draft.text, session.path)
                 gaps = [replace(gap, one_line=gap.one_line or one_line) for gap in gaps]
                 return Infilling(checkpoint, self._request(checkpoint, count, row), scene.draft.text, gaps)
-            return Run(checkpoint, self._request(checkpoint, 1, row, scene.draft.text))
+            return Run(checkpoint, self._request(checkpoint, 1, row, scene.draft.text, scene.ending))
 
         self.stop()
         self._started_from = scene
@@ -311,15 +342,16 @@ class RunControl:
             return []
         return [other for other in self._scene.branches if other.parent is None]
 
-    def _request(self, checkpoint: "Checkpoint", count: int, row: int, prompt: str = "") -> "Request":
+    def _request(self, checkpoint: "Checkpoint", count: int, row: int, prompt: str = "", suffix: str = "") -> "Request":
         """What the settings ask for; what they leave as it is by default is as the checkpoint's authors have it."""
         from sedd_cli.generation.defaults import with_defaults
         from sedd_cli.generation.request import Request
 
         settings = self._session.settings
         chosen = {name: getattr(settings, name) for name in SAMPLING}
-        asked = Request(**chosen | {"seed": self.seed, "row": row, "num_samples": count, "prompt": prompt or None})
+        ends = {"prompt": prompt or None, "suffix": suffix or None}
+        asked = Request(**chosen | ends | {"seed": self.seed, "row": row, "num_samples": count})
         if settings.exact:
             return asked
-        given = [name for name, value in chosen.items() if value != Settings.model_fields[name].default]
+        given = [name for name, value in chosen.items() if value != SETTINGS[name].default]
         return with_defaults(checkpoint, asked, given).options

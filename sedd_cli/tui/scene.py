@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from sedd_cli.text.draft import Draft, Mark
+from sedd_cli.text.draft import Draft, Mark, merge_adjacent
 from sedd_cli.tui.page_layout import Address
 
 if TYPE_CHECKING:
@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from sedd_cli.generation.engine import Run
     from sedd_cli.generation.infill import Infilling
 
+AUTO_MARKER = "[[...]]"
+"""Marks a gap of unknown length in a text that is saved."""
+
 
 @dataclass(frozen=True)
 class Scene:
     """A draft and its branches. Immutable except for the branches, which grow.
 
     `branches` write the draft's masked marks (an `Infilling`), or a canvas that begins with its text (a `Run`).
-    `verdicts`: the texts of gaps that are accepted or rejected, by index.
+    `verdicts`: the texts of gaps that are accepted or rejected, by index. `ending`: what a canvas that begins with the
+    draft's text ends with.
     """
 
     draft: Draft = field(default_factory=Draft)
@@ -29,6 +33,7 @@ class Scene:
     current: int = 0
     at: int = 0
     verdicts: Mapping[int, str] = field(default_factory=dict)
+    ending: str = ""
 
     @property
     def branch(self) -> "Branch | None":
@@ -88,11 +93,29 @@ class Scene:
 
     @property
     def text(self) -> str:
-        """The document as it would be saved: gaps that are not full keep their original text."""
+        """The document as it would be saved: gaps that are not full keep their original text.
+
+        Between a text and an ending that no run has begun to write towards stands the marker of a gap.
+        """
         if self.run is not None:
             assert self.moment is not None
             return self.run.text_of(self.moment.states[0].ids)
-        return self.flattened.draft.text
+        text = self.flattened.draft.text
+        return f"{text}{AUTO_MARKER}{self.ending}" if self.ending else text
+
+    @property
+    def as_document(self) -> Draft:
+        """The draft of the flattened scene, an ending that no run has begun to write towards behind a gap."""
+        draft = self.flattened.draft
+        if not self.ending or self.run is not None:
+            return draft
+        gap = Mark(len(draft.text), len(draft.text), "", "auto")
+        return Draft(draft.text + self.ending, merge_adjacent([*draft.marks, gap]))
+
+    @property
+    def without_run(self) -> "Scene":
+        """What the branches of a canvas were written from."""
+        return Scene(self.draft, ending=self.ending)
 
     @property
     def flattened(self) -> "Scene":
@@ -101,7 +124,7 @@ class Scene:
             return self
         if self.run is not None:
             return Scene(self._as_draft())
-        return Scene(self._filled(self.verdicts)[0])
+        return Scene(self._filled(self.verdicts)[0], ending=self.ending)
 
     def reopened(self, mark: Mark) -> tuple[Draft, Mark]:
         """The draft of the flattened scene, but with no verdict on one of the marks; and where that mark is on it."""

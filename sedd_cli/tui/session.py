@@ -25,6 +25,10 @@ class EditingSession:
         self.settings = settings
         self.checkpoint: Checkpoint | None = None
         """The network that writes next; None while it is loaded."""
+        self.open(document)
+
+    def open(self, document: Document) -> None:
+        """Begin with a document, in the place of an earlier one and its history."""
         self.document = document
         self.scene = Scene(Draft(document.text))
         self.saved = document.text
@@ -37,6 +41,12 @@ class EditingSession:
         """Moments that count as saved, by identity."""
         self._undo: list[Scene] = []
         self._redo: list[Scene] = []
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing yet: no text, no gap, no run and no ending."""
+        scene = self.scene
+        return not (scene.draft.text or scene.draft.marks or scene.branches or scene.ending)
 
     @property
     def path(self) -> Path | None:
@@ -123,7 +133,7 @@ class EditingSession:
         if any(self._unsaved_moments(branch) or self._has_unsaved_canvas(branch) for branch in scene.branches):
             return True
         if self.document.path is None and scene.run is not None:
-            return bool(scene.draft.text)
+            return bool(scene.draft.text or scene.ending)
         return scene.text != self.saved
 
     @property

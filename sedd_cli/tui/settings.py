@@ -1,16 +1,18 @@
 """Settings, saved between sessions in a TOML file that users may edit."""
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, make_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from sedd_cli.atomic import write_file
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.generation.options import TABLE, Entry
+from sedd_cli.ranges import RealRange, WholeRange
 from sedd_cli.tui.folders import config_folder
 from sedd_cli.tui.nested import leaves
 
@@ -22,9 +24,50 @@ Shading = Literal["certainty", "order", "plain"]
 """What the colour of a token shows: how sure the network was of it, when it wrote it, or nothing."""
 SHADINGS: tuple[Shading, ...] = get_args(Shading)
 
-_DEVICE = r"^(auto|cpu|mps|cuda(:[0-9]+)?)$"
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]+)?")
+_KEYS = re.compile(r"\s*[^\s,]+\s*(,\s*[^\s,]+\s*)*")
 _BOUND = 'keys such as "escape,q" (the comma itself is "comma")'
-_Keys = Annotated[str, Field(pattern=r"^\s*[^\s,]+\s*(,\s*[^\s,]+\s*)*$")]
+MOST_FAULTS = 5
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known of a setting: its default, its type, and the values that it accepts, in words and as checks."""
+
+    default: Any
+    type: Any
+    accepts: str
+    range: WholeRange | RealRange | None = None
+    check: Callable[[Any], bool] = lambda value: True
+
+    @property
+    def types(self) -> tuple[Any, ...]:
+        """The types of its values: two if it may be unset."""
+        return get_args(self.type) if get_origin(self.type) is not Literal and get_args(self.type) else (self.type,)
+
+    def takes(self, value: object) -> bool:
+        """Whether it can have a value. Strict: no text is a number, no number a switch."""
+        if value is None:
+            return NoneType in self.types
+        if not any(_is_of(value, kind) for kind in self.types) or not self.check(value):
+            return False
+        try:
+            if self.range is not None:
+                self.range.check("", value)  # type: ignore[arg-type]
+        except UsageError:
+            return False
+        return True
+
+
+def _is_of(value: object, kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    return type(value) is kind or (kind is float and type(value) is int)
+
+
+def _setting(default: Any, type: object, accepts: str, check: Callable[[Any], bool] = lambda value: True) -> Any:
+    """A field of the settings."""
+    return field(default=default, metadata={"setting": Setting(default, type, accepts, check=check)})
 
 
 _FIRST, _LAST = ("steps", "length", "sampler"), ("seed",)
@@ -36,53 +79,61 @@ SAMPLING = {
 """The sampling options that are settings, in the order of the form."""
 
 
-class _Machine(BaseModel, frozen=True):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
-
-    model: str | None = Field(None, min_length=1, description="the name or the folder of a checkpoint")
-    device: str = Field("auto", pattern=_DEVICE, description="auto, cpu, cuda, cuda:N or mps")
-
-
-def _field(entry: Entry) -> tuple[Any, Any]:
-    """Type and field of a sampling option; `description` is what messages and the form call its values."""
+def _sampling_field(entry: Entry) -> tuple[str, Any, Any]:
+    """Name, type and field of a sampling option, as the table declares it."""
     setting, limits = entry.option.setting, entry.option.range
     assert setting is not None
     default = entry.default if setting.default is None else setting.default
-    described = setting.accepts or str(limits)
-    return setting.type or entry.type, Field(default, description=described, **(limits.bounds if limits else {}))
+    type_ = setting.type or entry.type
+    found = Setting(default, type_, setting.accepts or str(limits), limits)
+    return entry.name, type_, field(default=default, metadata={"setting": found})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Machine:
+    model: str | None = _setting(None, str | None, "the name or the folder of a checkpoint", bool)
+    device: str = _setting("auto", str, "auto, cpu, cuda, cuda:N or mps", lambda v: bool(_DEVICE.fullmatch(v)))
 
 
 if TYPE_CHECKING:
 
-    class _Sampling(_Machine, SamplingOptions, frozen=True):
+    @dataclass(frozen=True, kw_only=True)
+    class _Sampling(_Machine, SamplingOptions):
         sampler: NoiseSampler = "tweedie"
 
 else:
-    _Sampling = create_model("_Sampling", __base__=_Machine, **{n: _field(entry) for n, entry in SAMPLING.items()})
+    _Sampling = make_dataclass(
+        "_Sampling", map(_sampling_field, SAMPLING.values()), bases=(_Machine,), frozen=True, kw_only=True
+    )
 
 
-class Settings(_Sampling, frozen=True):
+@dataclass(frozen=True, kw_only=True)
+class Settings(_Sampling):
     """Preferences; the file holds the same keys at its top level, and `keys` as a table.
 
     `exact`: whether the checkpoint's own settings are left out.
     `keys` binds ids of bindings to keys, as `"dialog.close" = "escape,q"`; `candidates`: fillings of a document's
     gaps to choose from; `one_line`: whether no line end is written in a gap, which within a line of .csv and the like
-    none is in any case; `shading`: what the colour of a token shows. The rest is as in `sedd generate`.
+    none is in any case; `shading`: what the colour of a token shows. The rest is as in `sedd generate`. What is
+    constructed is not checked: what comes from outside is, by `checked` and `validation_error`.
     """
 
-    exact: bool = Field(False, description="true or false")
-    lock_seed: bool = Field(False, description="true or false")
-    candidates: int = Field(3, ge=1, le=16, description="a whole number from 1 to 16")
-    one_line: bool = Field(False, description="true or false")
-    theme: str = Field("textual-dark", min_length=1, description="the name of a theme")
-    shading: Shading = Field("certainty", description="certainty, order or plain")
-    keys: dict[str, _Keys] = Field({}, description='a table such as "dialog.close" = "escape,q"')
+    exact: bool = _setting(False, bool, "true or false")
+    lock_seed: bool = _setting(False, bool, "true or false")
+    candidates: int = _setting(3, int, "a whole number from 1 to 16", lambda v: 1 <= v <= 16)
+    one_line: bool = _setting(False, bool, "true or false")
+    theme: str = _setting("textual-dark", str, "the name of a theme", bool)
+    shading: Shading = _setting("certainty", Shading, "certainty, order or plain")  # noqa: RUF009 - it is a field
+    keys: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata={"setting": Setting({}, dict, 'a table such as "dialog.close" = "escape,q"')},
+    )
 
-    @field_validator("keys", mode="before")
-    @classmethod
-    def _without_tables(cls, value: object) -> object:
-        """TOML reads `dialog.close = "q"` without quotes as a table in a table; it means the same."""
-        return {".".join(path): leaf for path, leaf in leaves(value)} if isinstance(value, Mapping) else value
+
+SETTINGS: Mapping[str, Setting] = {
+    item.name: item.metadata["setting"] for item in fields(Settings) if "setting" in item.metadata
+}
+"""The settings by name, in the order of the form."""
 
 
 def settings_path() -> Path | None:
@@ -96,26 +147,31 @@ def read_settings(path: Path) -> Settings:
 
     Raises `UsageError` for invalid content, `NotLoadableError` if it cannot be read.
     """
-    text = _read(path)
     try:
-        return Settings.model_validate(_renamed(_parsed(text)))
+        values = _renamed(_parsed(_read(path)))
     except tomllib.TOMLDecodeError as error:
         raise _not_toml(path, error) from None
-    except ValidationError as error:
-        errors = error.errors()[:5]
-        faults = "; ".join(_fault(e["loc"], e["type"], e["input"]) for e in errors)
-        unknown = any(e["type"] == "extra_forbidden" for e in errors)
-        hint = f"The keys are {', '.join(Settings.model_fields)}." if unknown else "Correct it, or delete it."
-        raise UsageError(f"{path}: {faults}", hint) from None
+    return checked(values, str(path))
+
+
+def checked(values: Mapping[str, Any], where: str) -> Settings:
+    """The settings of values that come from outside, `where` they stand. Raises `UsageError` for invalid ones."""
+    values = dict(values)
+    if isinstance(keys := values.get("keys"), Mapping):
+        # TOML reads `dialog.close = "q"` without quotes as a table in a table; it means the same.
+        values["keys"] = {".".join(path): leaf for path, leaf in leaves(keys)}
+    faults = list(_faults(values))[:MOST_FAULTS]
+    if faults:
+        unknown = values.keys() - SETTINGS.keys()
+        hint = f"The keys are {', '.join(SETTINGS)}." if unknown else "Correct it, or delete it."
+        raise UsageError(f"{where}: {'; '.join(faults)}", hint)
+    numbers = {n: float(v) for n, v in values.items() if type(v) is int and float in SETTINGS[n].types}
+    return Settings(**values | numbers)
 
 
 def validation_error(name: str, value: object) -> str | None:
     """Why a value is invalid for a setting; None if it is valid."""
-    try:
-        Settings.model_validate({name: value})
-    except ValidationError:
-        return f"must be {Settings.model_fields[name].description}"
-    return None
+    return None if SETTINGS[name].takes(value) else f"must be {SETTINGS[name].accepts}"
 
 
 def write_settings(path: Path, settings: Settings, before: Settings) -> None:
@@ -128,9 +184,9 @@ def write_settings(path: Path, settings: Settings, before: Settings) -> None:
     from sedd_cli.tui.toml import updated
 
     text = _read(path)
-    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    defaults = {name: setting.default for name, setting in SETTINGS.items()}
     try:
-        changes = _changes(settings.model_dump(), before.model_dump())
+        changes = _changes(_values(settings), _values(before))
         values = _parsed(text)
         if (renamed := _renamed(values)) is not values:
             changes = {"heat": None, "shading": renamed["shading"], **changes}
@@ -188,10 +244,19 @@ def _not_toml(path: Path, error: Exception) -> UsageError:
     return UsageError(f"{path} is not TOML: {error}", "Correct it, or delete it to start from the defaults.")
 
 
-def _fault(where: tuple[int | str, ...], kind: str, value: object) -> str:
-    name = ".".join(map(str, where))
-    if kind == "extra_forbidden":
-        close = get_close_matches(name, Settings.model_fields, n=1)
-        return f"unknown key {name}" + (f", did you mean {close[0]}?" if close else "")
-    allowed = _BOUND if len(where) > 1 else Settings.model_fields[name].description
-    return f"{name} must be {allowed}, not {value!r}"
+def _values(settings: Settings) -> dict[str, Any]:
+    return {name: value for name, value in asdict(settings).items() if name in SETTINGS}
+
+
+def _faults(values: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with values, those of settings in the order of the form."""
+    for name, setting in SETTINGS.items():
+        if name in values and not setting.takes(values[name]):
+            yield f"{name} must be {setting.accepts}, not {values[name]!r}"
+        elif name == "keys":
+            for id, keys in values.get(name, {}).items():
+                if not (isinstance(keys, str) and _KEYS.fullmatch(keys)):
+                    yield f"keys.{id} must be {_BOUND}, not {keys!r}"
+    for name in values.keys() - SETTINGS.keys():
+        close = get_close_matches(name, SETTINGS, n=1)
+        yield f"unknown key {name}" + (f", did you mean {close[0]}?" if close else "")

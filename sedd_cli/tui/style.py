@@ -1,5 +1,6 @@
 """How a scene is shown: its page, timeline and header."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ SLACK = 0.15
 """Share of a row that is left free where a canvas is laid out anew: few rows then overflow (benchmarks/motion.py)."""
 MAX_MASKS = 1024
 """Maximum number of MASKs shown for a gap that is not being written."""
+ENDING_MASKS = 24
+"""Number of MASKs shown before an ending: how many there are is known when a run begins."""
 END_OF_TEXT_SIGN = "¶"
 PARTIAL_CHARACTER_SIGN = "◌"
 """Stands for bytes of an incomplete character."""
@@ -59,6 +62,9 @@ class PageBuilder:
             Replacement(mark.start, mark.end, self._shown_tokens(scene, gap))
             for gap, mark in enumerate(scene.draft.masked)
         ]
+        # A gap at the very end is written first.
+        if scene.ending and not any(r.start == len(text) for r in replacements):
+            replacements.append(Replacement(len(text), len(text), _ending_tokens(scene.ending)))
         return Page(text, replacements, pending, width, steady)
 
     def _shown_tokens(self, scene: Scene, gap: int) -> tuple[Token, ...]:
@@ -143,6 +149,12 @@ class PageBuilder:
         if self.shading == "order" and revealed >= 0:
             return f" order{order_step(revealed, moments)}"
         return ""
+
+
+def _ending_tokens(ending: str) -> tuple[Token, ...]:
+    """An ending that no run has begun to write towards, and MASKs that stand for what is before it."""
+    words = re.findall(r"\s*\S+|\s+", " " * begins_word(ending, 0) + ending)
+    return (*(Token(MASK, "mask"),) * ENDING_MASKS, *(Token(word, "kept") for word in words))
 
 
 def _token_texts(ids: list[int], mask_id: int | None, tokenizer: "Tokenizer | None") -> list[str]:

@@ -6,7 +6,8 @@ from typing import get_args
 import pytest
 from typer.testing import CliRunner
 
-from sedd_cli.cli.main import GlobalOptions, app
+from sedd_cli.cli.commands import app
+from sedd_cli.cli.main import GlobalOptions
 from sedd_cli.generation.options import TABLE, CommandName
 
 ORDER = [

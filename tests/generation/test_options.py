@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from sedd_cli import Request, UsageError
-from sedd_cli.cli.main import GlobalOptions, app
+from sedd_cli.cli.commands import app
+from sedd_cli.cli.main import GlobalOptions
 from sedd_cli.diffusion.draws import LogitsProcessor
 from sedd_cli.generation.options import TABLE, CommandName, Entry, SamplingKeywords
 from sedd_cli.generation.request import LAW_OPTIONS

@@ -26,6 +26,7 @@ from sedd_cli.tui.engine import _cores
 from sedd_cli.tui.main_screen import MainScreen
 from sedd_cli.tui.messages import Loaded
 from sedd_cli.tui.page_layout import Page
+from sedd_cli.tui.recent import RecentFiles
 from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.session import EditingSession
@@ -189,9 +190,9 @@ class Seat:
         await self.until(lambda: self.main_screen.runs.active_run_id is None and not self.main_screen.runs.playing)
 
     async def go(self, *keys: str) -> None:
-        """Press keys (`g`) and let what they begin come to its end."""
+        """Press keys (what begins a run: `g`, Enter on the start card) and let what they begin come to its end."""
         await self.loaded()
-        await self.press(*(keys or "g"))
+        await self.press(*keys or ["enter" if self.session.empty else "g"])
         await self.still()
 
     async def known(self) -> None:
@@ -256,7 +257,9 @@ def opened(tmp_path: Path, size: tuple[int, int]) -> Opened:
                 loads.add(message.load_id)
 
         store = RecoveryStore(tmp_path / "recovery")
-        app = SeddApp(document, Settings(**{**SMALL, **settings}), tmp_path / "settings.toml", store, load=load_shared)
+        recent = RecentFiles(tmp_path / "state" / "recent.json")
+        values = Settings(**{**SMALL, **settings})
+        app = SeddApp(document, values, tmp_path / "settings.toml", store, recent, load=load_shared)
         app.animation_level = "none"
         async with app.run_test(size=size, notifications=True, message_hook=heard) as pilot:
             await until(pilot, lambda: app.screen is app.main_screen or len(app.screen_stack) > 2)

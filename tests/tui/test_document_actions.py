@@ -137,8 +137,8 @@ async def test_as_many_masks_are_shown_as_tokens_are_written(opened: Opened, tex
 
 @one_size
 async def test_where_there_is_nothing_nothing_is_masked(opened: Opened) -> None:
-    async with opened() as seat:
-        await seat.press("m")
+    async with opened("One") as seat:
+        await seat.press("ctrl+end", "m")
         assert "nothing to mask" in seat.told[-1] and not seat.scene.draft.marks
 
 
@@ -838,8 +838,8 @@ async def test_the_text_or_what_is_selected_is_copied(opened: Opened) -> None:
 async def test_what_is_edited_is_not_put_under_a_run_again(opened: Opened) -> None:
     async with opened() as seat:
         await seat.go()
-        await seat.press("u", "i", "ctrl+r")
-        await seat.write("A cat")
+        await seat.press("u", "A", "ctrl+r")
+        await seat.write(" cat")
         assert seat.scene.branch is None and seat.scene.text == "A cat"
 
 
@@ -851,7 +851,7 @@ async def test_gaps_within_a_line_of_a_table_or_where_that_is_set_stay_on_it(ope
         cases = (("story.csv", 1, 0, 1), ("new.csv", 0, 0, 1), ("story.txt", 1, 0, 0), ("story.txt", 1, 1, 1))
         for name, there, one_line, stays in cases:
             file = seat.folder / name
-            seat.session.settings = seat.session.settings.model_copy(update={"one_line": bool(one_line)})
+            seat.session.settings = replace(seat.session.settings, one_line=bool(one_line))
             seat.session.document = replace(seat.session.document, path=file if there else None)
             seat.session.new_path = file
             await seat.press("home", "ctrl+right", "m")

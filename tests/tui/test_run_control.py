@@ -58,7 +58,6 @@ async def test_go_writes_what_the_library_writes(opened: Opened, built_in: Check
 async def test_go_continues_what_was_typed(opened: Opened, built_in: Checkpoint) -> None:
     (sample,) = generate(built_in, top_p=0.9, prompt="A cat", **OPTIONS)
     async with opened() as seat:
-        await seat.press("i")
         await seat.write("A cat")
         await seat.press("escape")
         await seat.go()
@@ -285,7 +284,7 @@ async def test_ctrl_c_says_what_it_stopped_and_what_quits(opened: Opened) -> Non
         await seat.loaded()
         await seat.press("ctrl+c")
         assert seat.told == ["^q quits."]
-        await seat.tap("g", lambda: seat.scene.branch and seat.branch.last >= 2)
+        await seat.tap("enter", lambda: seat.scene.branch and seat.branch.last >= 2)
         await seat.tap("ctrl+c", lambda: seat.main_screen.runs.active_run_id is None)
         await seat.until(lambda: len(seat.told) == 2 and "space play" in seat.seen)
         assert seat.told[-1] == "Stopped. ^q quits." and not seat.branch.finished
@@ -311,7 +310,7 @@ async def test_a_text_that_was_saved_is_gone_on_with_by_a_gap_at_its_end(opened:
 async def test_looking_back_during_a_run_does_not_stop_it(opened: Opened) -> None:
     async with opened(**LONG) as seat:
         await seat.loaded()
-        await seat.tap("g", lambda: seat.scene.branch and seat.branch.last >= 2)
+        await seat.tap("enter", lambda: seat.scene.branch and seat.branch.last >= 2)
         await seat.tap("less_than_sign", lambda: not seat.main_screen.runs.playing)
         last = seat.branch.last
         await seat.until(lambda: seat.branch.last > last)
@@ -381,7 +380,8 @@ async def test_candidates_one_beside_another(opened: Opened, built_in: Checkpoin
 @one_size
 async def test_one_more_where_there_is_none_is_the_first(opened: Opened) -> None:
     async with opened() as seat:
-        await seat.press("b", "comma", "full_stop", "less_than_sign")
+        await seat.write("A cat")
+        await seat.press("escape", "b", "comma", "full_stop", "less_than_sign")
         assert seat.told == ["There is no branch yet: g writes one."]
         await seat.go("G")
         assert len(seat.scene.branches) == 1 and seat.branch.finished
@@ -433,7 +433,7 @@ async def test_only_the_checkpoint_that_was_asked_for_last_is_on_the_desk(opened
         held = Event()
         seat.main_screen.engine._tasks.put(lambda: held.wait(60) and None)
         for model in models:
-            seat.app.apply_settings(seat.main_screen.settings.model_copy(update={"model": model}))
+            seat.app.apply_settings(replace(seat.main_screen.settings, model=model))
         held.set()
 
     async with opened() as seat:
@@ -442,7 +442,7 @@ async def test_only_the_checkpoint_that_was_asked_for_last_is_on_the_desk(opened
         await seat.until(lambda: seat.main_screen.checkpoints.status == "no checkpoint")
         assert seat.main_screen.session.checkpoint is None and seat.title == "sedd  no checkpoint"
         assert len(seat.loads) == 1, "nothing was loaded that was not wanted any more"
-        await seat.press("g")
+        await seat.press("enter")
         assert seat.told[-1] == "There is no checkpoint: k chooses one." and not seat.scene.branches
         told = len(seat.told)
         await asked(seat, str(tmp_path), None)
@@ -461,7 +461,7 @@ async def test_what_was_loaded_too_late_is_let_go(opened: Opened, tmp_path: Path
             Loading(seat.main_screen.checkpoints._load_id, "later"),
             Loaded(seat.main_screen.checkpoints._load_id, found),
         )
-        seat.app.apply_settings(seat.main_screen.settings.model_copy(update={"model": str(tmp_path)}))
+        seat.app.apply_settings(replace(seat.main_screen.settings, model=str(tmp_path)))
         await seat.until(lambda: seat.main_screen.checkpoints.status == "no checkpoint")
         for message in stale:
             seat.main_screen.post_message(message)
@@ -486,8 +486,8 @@ async def test_another_checkpoint_leaves_what_is_written_as_it_is(opened: Opened
         await seat.go()
         seen, title = seat.page.text_of(0), seat.title
         for model in (str(PARITY / "radd"), str(tmp_path)):
-            seat.app.apply_settings(seat.main_screen.settings.model_copy(update={"model": model}))
-            assert seat.page.text_of(0) == seen and seat.title == f"{title} · loading"
+            seat.app.apply_settings(replace(seat.main_screen.settings, model=model))
+            assert seat.page.text_of(0) == seen and seat.title == f"{title} · loading {Path(model).name}"
             await seat.until(
                 lambda: (
                     seat.main_screen.checkpoints.status == "no checkpoint"

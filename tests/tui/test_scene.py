@@ -8,7 +8,7 @@ import torch
 from sedd_cli import Checkpoint, Request, Run
 from sedd_cli.generation.branches import Branch
 from sedd_cli.generation.infill import Infilling
-from sedd_cli.text.draft import Draft
+from sedd_cli.text.draft import Draft, Mark
 from sedd_cli.text.gaps import check_gaps
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.style import PageBuilder
@@ -51,3 +51,13 @@ def test_a_gap_behind_a_blank_shows_one_blank(done: bool, built_in: Checkpoint) 
     scene = Scene(draft, (branch,), at=branch.last)
     shown = "".join(piece.text for piece in PageBuilder(built_in.tokenizer, "plain").build(scene, 80).row(0))
     assert shown.rstrip() == (scene.text if done else "He saw a ···.")
+
+
+def test_an_ending_is_saved_and_recovered_behind_a_gap_until_it_is_written_towards() -> None:
+    scene = Scene(Draft("Once."), ending="The end.")
+    assert scene.text == "Once.[[...]]The end."
+    document = scene.as_document
+    assert document.text == "Once.The end." and document.marks == (Mark(5, 5, "", "auto"),)
+    page = PageBuilder(None, "plain").build(scene, 200)
+    assert page.text_of(0).startswith("Once. ··· ···") and page.text_of(0).rstrip().endswith("··· The end.")
+    assert scene.flattened is scene and scene.without_run == scene

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,15 @@ from sedd_cli.generation.options import TABLE
 from sedd_cli.tui.app import user_settings
 from sedd_cli.tui.recovery import Recovery, RecoveryStore
 from sedd_cli.tui.screens.fields import FIELDS, error_text
-from sedd_cli.tui.settings import SAMPLING, Settings, read_settings, settings_path, validation_error, write_settings
+from sedd_cli.tui.settings import (
+    SAMPLING,
+    SETTINGS,
+    Settings,
+    read_settings,
+    settings_path,
+    validation_error,
+    write_settings,
+)
 
 
 @pytest.fixture
@@ -29,7 +38,7 @@ def put(path: Path, text: str) -> Path:
 def changed(path: Path, text: str, **values: object) -> str:
     """The file after a change to what is in it; it reads back as what was written."""
     old = read_settings(put(path, text))
-    new = Settings.model_validate(old.model_dump() | values)
+    new = replace(old, **values)
     write_settings(path, new, old)
     assert read_settings(path) == new
     return path.read_bytes().decode()
@@ -193,10 +202,10 @@ def test_what_was_written_there_meanwhile_stays(path: Path) -> None:
     before = Settings(steps=8, top_p=0.5, lock_seed=True, keys={"text.mask": "k", "dialog.close": "q"})
     text = "steps = 99\ntop_p = 0.9\nlock_seed = true\n\n[keys]\n'run.go' = 'x'\ndialog.close = 'q'\n"
     put(path, text)
-    write_settings(path, before.model_copy(update={"lock_seed": False}), before)
+    write_settings(path, replace(before, lock_seed=False), before)
     assert path.read_text() == text.replace("true", "false")
     keys = {"text.mask": "j", "help.close": "h"}
-    write_settings(path, before.model_copy(update={"top_p": None, "keys": keys}), before)
+    write_settings(path, replace(before, top_p=None, keys=keys), before)
     settings = read_settings(path)
     assert (settings.steps, settings.top_p, settings.lock_seed) == (99, None, False)
     assert settings.keys == {"run.go": "x", "text.mask": "j", "help.close": "h"}
@@ -284,16 +293,16 @@ def test_the_defaults_are_those_of_a_request() -> None:
 def test_the_sampling_options_of_the_table_are_settings_and_in_the_form() -> None:
     declared = {entry.name: entry.option for entry in TABLE.values() if entry.option.setting}
     form = {field.name: field for field in FIELDS}
-    assert declared.keys() == SAMPLING.keys() == declared.keys() & Settings.model_fields.keys() & form.keys()
+    assert declared.keys() == SAMPLING.keys() == declared.keys() & SETTINGS.keys() & form.keys()
     for name, option in declared.items():
         assert option.setting and form[name].about == option.setting.sentence
-        assert Settings.model_fields[name].description == (option.setting.accepts or str(option.range))
+        assert SETTINGS[name].accepts == (option.setting.accepts or str(option.range))
     first, *_, last = SAMPLING
     assert (first, last) == ("steps", "seed")
     order = ["model", "device", *SAMPLING, "exact", "lock_seed", "candidates", "one_line", "theme", "shading"]
-    assert [field.name for field in FIELDS] == order == [n for n in Settings.model_fields if n != "keys"]
+    assert [field.name for field in FIELDS] == order == [n for n in SETTINGS if n != "keys"]
 
 
-def test_reading_settings_imports_neither_torch_nor_textual() -> None:
-    code = "import sys, sedd_cli.tui.settings; print(sorted({'torch', 'textual'} & sys.modules.keys()))"
+def test_reading_settings_imports_neither_torch_nor_textual_nor_pydantic() -> None:
+    code = "import sys, sedd_cli.tui.settings; print(sorted({'torch', 'textual', 'pydantic'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -9,6 +9,7 @@ import pytest
 
 from sedd_cli.text.document import Document
 from sedd_cli.tui.app import SeddApp
+from sedd_cli.tui.recent import RecentFiles
 from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.settings import Settings
 
@@ -44,7 +45,13 @@ def resident() -> int:
 async def test_many_runs_broken_off_leave_nothing_behind(tmp_path: Path) -> None:
     chance = random.Random(0)
     threads = threading.active_count()
-    app = SeddApp(Document(None, b"", ""), Settings(length=48, steps=24), None, RecoveryStore(tmp_path))
+    app = SeddApp(
+        Document(None, b"", ""),
+        Settings(length=48, steps=24),
+        None,
+        RecoveryStore(tmp_path),
+        RecentFiles(tmp_path / "recent.json"),
+    )
     async with app.run_test(size=(80, 24)) as pilot:
         screen = app.main_screen
         while screen.session.checkpoint is None:
@@ -54,7 +61,7 @@ async def test_many_runs_broken_off_leave_nothing_behind(tmp_path: Path) -> None
             screen.runs.stop()
             screen.session.apply(type(screen.scene)())
             screen.refresh_view()
-            await pilot.press("g")
+            await pilot.press("enter")
             steps = chance.randrange(12)
             while screen.runs.active_run_id is not None and (
                 screen.scene.branch is None or screen.scene.branch.last < steps

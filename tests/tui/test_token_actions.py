@@ -113,7 +113,7 @@ async def test_a_run_that_is_played_tells_its_latest_word(opened: Opened) -> Non
     async with opened(length=200, sampler="first-hitting") as seat:
         await seat.loaded()
         tokens = seat.main_screen.tokens
-        await seat.tap("g", lambda: isinstance(tokens.inspected(), LatestToken) and tokens.inspected().step > 5)
+        await seat.tap("enter", lambda: isinstance(tokens.inspected(), LatestToken) and tokens.inspected().step > 5)
         latest = tokens.inspected()
         assert isinstance(latest, LatestToken)
         step = next(m.step for m in seat.branch.moments if m.step is not None and m.step.step == latest.step)
@@ -285,7 +285,7 @@ async def test_a_change_in_the_past_leaves_the_branch_there(opened: Opened) -> N
 async def test_a_change_during_a_run_stops_it_there(opened: Opened) -> None:
     async with opened(length=200, sampler="first-hitting") as seat:
         await seat.loaded()
-        await seat.tap("g", lambda: seat.scene.branch and seat.branch.last >= 3)
+        await seat.tap("enter", lambda: seat.scene.branch and seat.branch.last >= 3)
         original = seat.branch
         await seat.tap("R", lambda: len(seat.scene.branches) == 2)
         assert seat.main_screen.runs.active_run_id is None and not seat.main_screen.runs.playing

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple, get_args
 
 from sedd_cli.diffusion.names import NoiseSampler, OrderName
-from sedd_cli.tui.settings import SAMPLING, SHADINGS, Settings, validation_error
+from sedd_cli.tui.settings import SAMPLING, SETTINGS, SHADINGS, validation_error
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "sampler": get_args(NoiseSampler),
@@ -14,8 +14,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 
 def _of_type(kind: type) -> set[str]:
-    fields = Settings.model_fields.items()
-    return {name for name, field in fields if kind in (field.annotation, *get_args(field.annotation))}
+    return {name for name, setting in SETTINGS.items() if kind in setting.types}
 
 
 WHOLE, NUMBERS = _of_type(int), _of_type(float)
@@ -36,7 +35,7 @@ class Field(NamedTuple):
 
     @property
     def placeholder(self) -> str:
-        return self.blank or str(Settings.model_fields[self.name].default)
+        return self.blank or str(SETTINGS[self.name].default)
 
     @property
     def typed(self) -> bool:
@@ -46,7 +45,7 @@ class Field(NamedTuple):
     def help(self) -> str:
         if not self.typed:
             return self.about
-        return f"{self.about} Takes {Settings.model_fields[self.name].description}. Empty: {self.placeholder}."
+        return f"{self.about} Takes {SETTINGS[self.name].accepts}. Empty: {self.placeholder}."
 
 
 FIELDS = (
@@ -70,7 +69,7 @@ def parse_value(name: str, text: str) -> Any:
     """The value of a text; the default if it is empty, the text itself if it cannot be parsed."""
     text = text.strip()
     if not text:
-        return Settings.model_fields[name].default
+        return SETTINGS[name].default
     try:
         return int(text) if name in WHOLE else float(text) if name in NUMBERS else text
     except ValueError:

@@ -1,5 +1,6 @@
 """The settings as a form."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -108,7 +109,7 @@ class SettingsScreen(Dialog[Settings | None]):
         values: dict[str, Any] = {str(i.id): parse_value(str(i.id), i.value) for i in self.query(Input)}
         values |= {str(s.id): s.value for s in self.query(Switch)}
         values |= {str(s.id): s.value for s in self.query(Select)}
-        self.close_with(Settings.model_validate(self._settings.model_dump() | values))
+        self.close_with(replace(self._settings, **values))
 
     def _validate(self, field: Input) -> bool:
         """Show the error in a field. Returns whether it is valid."""

@@ -109,6 +109,9 @@ class CanvasView(ScrollView, can_focus=True):
     @property
     def page_width(self) -> int:
         """The width that the page should have."""
+        if not self.size.width:
+            # Not laid out yet: a narrow page would be so tall that it got a scroll bar.
+            return self.page.width
         return max(4, min(MEASURE + 1, self.scrollable_content_region.width)) if self.wraps else UNWRAPPED
 
     @property
