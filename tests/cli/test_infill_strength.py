@@ -9,7 +9,7 @@ from sedd_cli import Checkpoint, infill
 from tests.conftest import Sedd
 
 STORY = "\ufeffOnce upon a time, there was a little dog.\r\nHe ran to the park\tand saw a cat. \r\nThey were happy."
-QUICK = ("--steps", "8", "--seed", "7")
+QUICK = ("--steps", "4", "--seed", "7")
 
 pytestmark = pytest.mark.usefixtures("shallow_by_default")
 
@@ -17,10 +17,10 @@ pytestmark = pytest.mark.usefixtures("shallow_by_default")
 def test_a_draft_is_the_library_s_and_strength_0_the_document(sedd: Sedd, shallow: Checkpoint, tmp_path: Path) -> None:
     story, trace = tmp_path / "story.txt", tmp_path / "trace.jsonl"
     story.write_bytes(STORY.encode())
-    asked = ("infill", str(story), "--mask", "3:66", *QUICK)
+    asked = ("infill", str(story), "--mask", "3:40", *QUICK)
     options = ("--strength", "0.4", "--by", "unlikely", "-n", "2")
-    drafts = {"strength": 0.4, "by": "unlikely", "num_samples": 2, "seed": 7, "steps": 8}
-    best, other = infill(shallow, STORY, [(3, 66)], defaults="checkpoint", **drafts)  # type: ignore[arg-type]
+    drafts = {"strength": 0.4, "by": "unlikely", "num_samples": 2, "seed": 7, "steps": 4}
+    best, other = infill(shallow, STORY, [(3, 40)], defaults="checkpoint", **drafts)  # type: ignore[arg-type]
     record = json.loads(sedd(*asked, *options, "--json", "--trace", str(trace)).stdout)
     assert [(c["text"], c["nats"]) for c in record["candidates"]] == [(f.text, f.nats) for f in (best, other)]
     assert (record["settings"]["strength"], record["settings"]["by"]) == (0.4, "unlikely")
