@@ -474,7 +474,7 @@ async def test_what_cannot_be_run_is_said_and_nothing_plays(opened: Opened) -> N
     async with opened(STORY, length=4) as seat:
         await seat.loaded()
         await seat.press("ctrl+a", "m", "g")
-        await seat.until(lambda: seat.main_screen.runs.active_run_id is None)
+        await seat.until(lambda: seat.main_screen.runs.active_run_id is None and seat.told)
         assert "does not fit on a canvas of 4" in seat.told[-1]
         assert not seat.main_screen.runs.playing and len(seat.scene.draft.masked) == 1
 
