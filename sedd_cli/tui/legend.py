@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from rich.style import Style
 from rich.text import Text
 
-from sedd_cli.render.palette import GLOW, SURE_FROM
+from sedd_cli.render.palette import GLOW, STEPS, SURE_FROM
 from sedd_cli.tui.screens.help import Row, Section
 from sedd_cli.tui.settings import Shading
 from sedd_cli.tui.style import END_OF_TEXT_SIGN, MASK, PARTIAL_CHARACTER_SIGN
@@ -26,19 +26,21 @@ _RARE = {END_OF_TEXT_SIGN, PARTIAL_CHARACTER_SIGN, "underlined"}
 
 def legend(shading: Shading, style_of: StyleOf) -> Section:
     """A line for each meaning, as a section of the help."""
-    rows = []
+    rows = [Row(Text("colour"), "h shows how sure the network was of a word, or when it wrote it")]
     if shading != "plain":
-        about = "how sure the network was of a word" if shading == "certainty" else "when a word was written"
-        rows.append(Row(_scale(shading, style_of), f"{about}; h shows another"))
-    rows += [Row(Text(sign, style_of(classes)), meaning) for sign, classes, meaning in _SIGNS]
-    if shading == "plain":
-        rows.append(Row(Text("colour"), "h shows how sure the network was of a word, or when it wrote it"))
+        percents = [f"{share:.0%}" for share in SURE_FROM]
+        sure = f"how sure the network was of a word: {percents[0]} or more, {', '.join(percents[1:])}, less"
+        about = sure if shading == "certainty" else "when a word was written, from first to last"
+        rows = [Row(_scale(shading, "●" * STEPS, style_of), f"{about}; h shows another")]
+    # The sign alone is in its style: the column is wider.
+    rows += [Row(Text.assemble((sign, style_of(classes))), meaning) for sign, classes, meaning in _SIGNS]
     return Section("Signs", rows)
 
 
 def legend_line(shading: Shading, style_of: StyleOf) -> Text:
     """The same in one line, without what is rare."""
-    parts = [] if shading == "plain" else [_scale(shading, style_of)]
+    names = {"certainty": [*(f"{share:.0%}" for share in SURE_FROM), "less"], "order": ["first", "•", "•", "•", "last"]}
+    parts = [_scale(shading, names[shading], style_of)] if shading in names else []
     for sign, classes, meaning in _SIGNS:
         if sign not in _RARE:
             short = meaning.split(":")[0] if sign != MASK.strip() else "not written yet"
@@ -46,12 +48,8 @@ def legend_line(shading: Shading, style_of: StyleOf) -> Text:
     return Text("   ", no_wrap=True, overflow="ellipsis", end="").join(parts)
 
 
-def _scale(shading: Shading, style_of: StyleOf) -> Text:
-    """The steps of a scale, each in its colour."""
-    if shading == "certainty":
-        return _colored("sure", [*(f"{share:.0%}" for share in SURE_FROM), "less"], style_of)
-    return _colored("order", ["first", "•", "•", "•", "last"], style_of)
-
-
-def _colored(scale: str, names: Iterable[str], style_of: StyleOf) -> Text:
-    return Text(" ").join(Text(name, style_of(f"revealed {scale}{step}")) for step, name in enumerate(names))
+def _scale(shading: Shading, signs: Iterable[str], style_of: StyleOf) -> Text:
+    """A sign for each step of a scale, in its colour."""
+    scale = "sure" if shading == "certainty" else "order"
+    colored = (Text.assemble((sign, style_of(f"revealed {scale}{step}"))) for step, sign in enumerate(signs))
+    return Text(" ").join(colored)
