@@ -1,14 +1,17 @@
 """What the colours and signs of the canvas mean."""
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 from rich.text import Text
 
 from sedd_cli.render.palette import GLOW, STEPS, SURE_FROM
-from sedd_cli.tui.screens.help import Row, Section
 from sedd_cli.tui.settings import Shading
 from sedd_cli.tui.style import END_OF_TEXT_SIGN, MASK, PARTIAL_CHARACTER_SIGN
+
+if TYPE_CHECKING:
+    from sedd_cli.tui.screens.help import Section
 
 StyleOf = Callable[[str], Style]
 """The style of a token's classes on the canvas."""
@@ -24,8 +27,11 @@ _SIGNS = (
 _RARE = {END_OF_TEXT_SIGN, PARTIAL_CHARACTER_SIGN, "underlined"}
 
 
-def legend(shading: Shading, style_of: StyleOf) -> Section:
+def legend(shading: Shading, style_of: StyleOf) -> "Section":
     """A line for each meaning, as a section of the help."""
+    # Imported late: the line is shown without the help.
+    from sedd_cli.tui.screens.help import Row, Section
+
     rows = [Row(Text("colour"), "h shows how sure the network was of a word, or when it wrote it")]
     if shading != "plain":
         percents = [f"{share:.0%}" for share in SURE_FROM]
@@ -39,8 +45,12 @@ def legend(shading: Shading, style_of: StyleOf) -> Section:
 
 def legend_line(shading: Shading, style_of: StyleOf) -> Text:
     """The same in one line, without what is rare."""
-    names = {"certainty": [*(f"{share:.0%}" for share in SURE_FROM), "less"], "order": ["first", "•", "•", "•", "last"]}
-    parts = [_scale(shading, names[shading], style_of)] if shading in names else []
+    percents = [*(f"{share:.0%}" for share in SURE_FROM), "less"]
+    parts = []
+    if shading == "certainty":
+        parts.append(Text("sure ").append_text(_scale(shading, percents, style_of)))
+    elif shading == "order":
+        parts.append(_scale(shading, ["first", *"•••", "last"], style_of))
     for sign, classes, meaning in _SIGNS:
         if sign not in _RARE:
             short = meaning.split(":")[0] if sign != MASK.strip() else "not written yet"

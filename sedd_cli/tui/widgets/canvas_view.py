@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple, cast
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
+from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
@@ -105,6 +106,7 @@ class CanvasView(ScrollView, can_focus=True):
         self._looks: dict[str, _Look] = {}
         self._tints: Tints | None = None
         self._visible: dict[int, RowState] = {}
+        self._legend: Text | None = None
 
     @property
     def page_width(self) -> int:
@@ -146,6 +148,14 @@ class CanvasView(ScrollView, can_focus=True):
             size = Size(self.page.widest + 1, self.page.height)
         if size != self.virtual_size:
             self.virtual_size = size
+
+    def show_legend(self, legend: Text | None) -> None:
+        """Show what the colours mean in the frame, where there is room for all of it (None: show nothing)."""
+        if legend is not None and legend.cell_len > self.size.width - 4:
+            legend = None
+        if legend != self._legend:
+            self._legend = legend
+            self.border_subtitle = legend
 
     def move_cursor(self, cursor: Address, anchor: Address | None = None) -> None:
         """Move the cursor, set the selection's anchor (None: no selection), and scroll to the cursor."""
