@@ -190,7 +190,7 @@ def _between(a: Lab, b: Lab, share: float) -> Lab:
 
 
 def oklab(color: Rgb) -> Lab:
-    r, g, b = (_linear(value / 255) for value in color)
+    r, g, b = (_LINEAR[value] for value in color)
     long = math.cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b)
     medium = math.cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b)
     short = math.cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b)
@@ -224,8 +224,8 @@ def _linear_of(lab: Lab) -> tuple[float, float, float]:
 
 
 def _luminance(color: Rgb) -> float:
-    r, g, b = (_linear(value / 255) for value in color)
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+    red, green, blue = color
+    return 0.2126 * _LINEAR[red] + 0.7152 * _LINEAR[green] + 0.0722 * _LINEAR[blue]
 
 
 def _linear(value: float) -> float:
@@ -234,3 +234,7 @@ def _linear(value: float) -> float:
 
 def _gamma(value: float) -> float:
     return value * 12.92 if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055
+
+
+_LINEAR = tuple(_linear(value / 255) for value in range(256))
+"""The linear light of each value of a channel."""

@@ -30,6 +30,7 @@ from sedd_cli.tui.commands import BY_ID, COMMANDS, EDIT_MODE, Command, bindings,
 from sedd_cli.tui.document_actions import DocumentActions
 from sedd_cli.tui.engine import Engine, LoadCheckpoint
 from sedd_cli.tui.file_actions import FileActions
+from sedd_cli.tui.legend import legend_line
 from sedd_cli.tui.next_steps import branches_hint, card_rows, hints, inspector_hint
 from sedd_cli.tui.page_layout import Page
 from sedd_cli.tui.recent import RecentFiles, typed_names
@@ -155,6 +156,7 @@ class MainScreen(Screen[None]):
         builder = PageBuilder(checkpoint.tokenizer if checkpoint else None, self.settings.shading)
         canvas.wraps = self.scene.run is not None or not is_code(self.session.path)
         canvas.show(builder.build(self.scene, canvas.page_width, canvas.page))
+        canvas.show_legend(legend_line(self.settings.shading, canvas.style_of) if self.scene.branch else None)
         canvas.editing = editing
         self.set_class(editing, "-editing")
         self._refresh_start(self.session.empty and not editing)
@@ -355,7 +357,6 @@ class MainScreen(Screen[None]):
 
     def show_help(self) -> None:
         from sedd_cli.tui.help_text import sections
-        from sedd_cli.tui.legend import legend
         from sedd_cli.tui.screens.help import HelpScreen
 
         signs = legend(self.settings.shading, self.canvas.style_of)

@@ -12,8 +12,8 @@ from rich.cells import split_graphemes
 
 from sedd_cli.render.inert import inert
 
-_UNUSUAL = re.compile("[^\x20-\x7e\n\xa1-\xac\xae-\u02ff\u2013\u2014\u2018-\u201d\u2026\u21b5\u2591-\u2593]")
-"""What may be other than one cell wide: all but Latin letters, the signs of English prose, and the shades of a MASK."""
+_UNUSUAL = re.compile("[^\x20-\x7e\n\xa1-\xac\xae-\u02ff\u2013\u2014\u2018-\u201d\u2026\u21b5]")
+"""What may be other than one cell wide: all but Latin letters, and the signs of English prose and of MASKs."""
 _DRAWN = str.maketrans({"\t": "　", "\n": " "})
 """A tab is shown as a blank of two cells, the end of a line as one blank."""
 

@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple, cast
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
+from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
@@ -105,6 +106,7 @@ class CanvasView(ScrollView, can_focus=True):
         self._looks: dict[str, _Look] = {}
         self._tints: Tints | None = None
         self._visible: dict[int, RowState] = {}
+        self._legend: Text | None = None
 
     @property
     def page_width(self) -> int:
@@ -149,6 +151,14 @@ class CanvasView(ScrollView, can_focus=True):
             size = Size(self.page.widest + 1, self.page.height)
         if size != self.virtual_size:
             self.virtual_size = size
+
+    def show_legend(self, legend: Text | None) -> None:
+        """Show what the colours mean in the frame, where there is room for all of it (None: show nothing)."""
+        if legend is not None and legend.cell_len > self.size.width - 4:
+            legend = None
+        if legend != self._legend:
+            self._legend = legend
+            self.border_subtitle = legend
 
     def move_cursor(self, cursor: Address, anchor: Address | None = None) -> None:
         """Move the cursor, set the selection's anchor (None: no selection), and scroll to the cursor."""
@@ -287,32 +297,40 @@ class CanvasView(ScrollView, can_focus=True):
     def _draw(self, state: RowState) -> Strip:
         pieces, (first, last), cursor = state
         visible = drawn("".join(piece.text for piece in pieces))
-        end = (
-            next((stop for start, stop, _ in graphemes(visible) if start == cursor), cursor + 1) if cursor >= 0 else -1
-        )
         spans: list[tuple[int, Style]] = []
+        plain = self.style_of("text")
         for piece in pieces:
-            start, stop = piece.start, piece.start + len(piece.text)
-            style, marks = self._look(piece.classes)
-            if piece.token and start <= cursor < stop:
-                # The cursor covers a whole token.
-                spans.append((start, self._over(style, "cursor")))
-                continue
+            start, (style, marks) = piece.start, self._look(piece.classes)
             word = start + (len(piece.text) - len(piece.text.lstrip(" ")) if marks else 0)
-            for at in sorted({start, *(c for c in (first, last, word, cursor, end) if start < c < stop)}):
-                look = style if at >= word else self.style_of("text")
-                if first <= at < last:
-                    look = self._over(look, "selection")
-                if cursor <= at < end:
-                    look = self._over(look, "cursor")
-                spans.append((at, look))
+            if word > start:
+                spans.append((start, plain))
+            if word < start + len(piece.text):
+                spans.append((word, style))
+        if first < last or cursor >= 0:
+            spans = self._marked(spans, state, visible)
         if cursor == len(visible):
             visible += " "
-            spans.append((cursor, self._over(self.style_of("text"), "cursor")))
+            spans.append((cursor, self._over(plain, "cursor")))
         for at, sign in gap_numbers.signs(pieces, visible).items():
             visible = f"{visible[:at]}{sign}{visible[at + 1 :]}"
             spans = _restyled(spans, at, self._component("number"))
         return Strip(_segments(visible, spans))
+
+    def _marked(self, spans: list[tuple[int, Style]], state: RowState, visible: str) -> list[tuple[int, Style]]:
+        """The spans of a row with the selection and the cursor over them."""
+        pieces, (first, last), cursor = state
+        end = next((stop for start, stop, _ in graphemes(visible) if start == cursor), cursor + 1)
+        for piece in pieces:
+            # The cursor covers a whole token.
+            if piece.token and piece.start <= cursor < piece.start + len(piece.text):
+                cursor, end = piece.start, piece.start + len(piece.text)
+        marked: list[tuple[int, Style]] = []
+        stops = [at for at, _ in spans[1:]] + [len(visible)] * bool(spans)
+        for (start, style), stop in zip(spans, stops, strict=True):
+            for at in sorted({start, *(c for c in (first, last, cursor, end) if start < c < stop)}):
+                look = self._over(style, "selection") if first <= at < last else style
+                marked.append((at, self._over(look, "cursor") if cursor <= at < end else look))
+        return marked
 
     def _draw_changed(self) -> None:
         """Refresh the visible rows whose state has changed."""
