@@ -30,7 +30,7 @@ from sedd_cli.tui.commands import BY_ID, COMMANDS, EDIT_MODE, Command, bindings,
 from sedd_cli.tui.document_actions import DocumentActions
 from sedd_cli.tui.engine import Engine, LoadCheckpoint
 from sedd_cli.tui.file_actions import FileActions
-from sedd_cli.tui.legend import legend_line
+from sedd_cli.tui.legend import legend, legend_line
 from sedd_cli.tui.next_steps import branches_hint, card_rows, hints, inspector_hint
 from sedd_cli.tui.page_layout import Page
 from sedd_cli.tui.recent import RecentFiles, typed_names
