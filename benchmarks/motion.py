@@ -15,6 +15,7 @@ from statistics import mean
 from sedd_cli import Checkpoint, Request, Run, load_checkpoint
 from sedd_cli.generation.branches import Branch
 from sedd_cli.generation.defaults import with_defaults
+from sedd_cli.render.palette import GLOW
 from sedd_cli.tui.page_layout import Page, Replacement
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.style import PageBuilder
@@ -82,8 +83,9 @@ def main() -> None:
     parser.add_argument("--width", default="80,90")
     args = parser.parse_args()
     checkpoint = load_checkpoint(args.model, "cpu")
-    builder = PageBuilder(checkpoint.tokenizer, heat=False)
+    builder = PageBuilder(checkpoint.tokenizer, "plain")
     widths = [int(width) for width in args.width.split(",")]
+    print(f"a new word glows for {len(GLOW)} calls")
     print("share of the words on screen that move a call: row or column (row alone)")
     print(f"{'tokens':>6} {'steps':>5} {'width':>5}   {'before':>15}   {'after':>15}")
     for steps in map(int, args.steps.split(",")):
