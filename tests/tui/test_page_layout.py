@@ -1,6 +1,8 @@
 """Rows, columns and addresses: every character has a cell, and every cell its character."""
 
+import random
 import re
+from statistics import mean
 
 import pytest
 from hypothesis import given
@@ -227,6 +229,7 @@ def test_a_row_that_overflows_moves_its_last_word_to_the_next() -> None:
     tokens: list[str | None] = ["one", " two", None, " four", " five", " six", None, None]
     before = Page(*written(tokens), [], 19, Steady(None, 0))
     assert [before.text_of(y) for y in range(before.height)] == ["one two ▒▒▒ four ", "five six ▒▒▒ ▒▒▒"]
+    assert before.locate((0, -4)) == (1, 0), "it begins the row, its blank is on the one before"
     tokens[2] = " thirty"
     page = Page(*written(tokens), [], 19, Steady(before, 0))
     assert [page.text_of(y) for y in range(page.height)] == ["one two thirty ", "four five six ▒ ▒▒"]
@@ -254,3 +257,30 @@ def test_a_settled_page_can_be_gone_back_from() -> None:
     tokens[20] = None
     page = Page(*written(tokens), [], 60, Steady(settled, 0.15))
     assert where(page) == where(settled)
+
+
+STORY = (
+    "Once upon a time there was a shy bird. The bird lived in a nest. One day, a little bird lived in the tree with its"
+    " nest. The nest was pretty and made a lot of shapes. The bird wanted to be a part of the fun. But suddenly, the"
+    " little bird was not scared of the bird. It forgot about trying to play and played with the other birds instead,"
+    " until the evening came and everybody went home.\nThe bird wanted to play too, but the cat tried to scare it. It"
+    " told them that it was sorry, and they flew away to find another tree. They were happy, and became best friends."
+)
+
+
+def test_under_two_percent_of_the_words_move_while_a_story_is_written() -> None:
+    tokens = re.findall(r" ?[A-Za-z]+|[^A-Za-z ]", STORY)
+    order = random.Random(0).sample(range(len(tokens)), len(tokens))
+    moved: dict[bool, list[float]] = {False: [], True: []}
+    for steady in moved:
+        shown: list[str | None] = [None] * len(tokens)
+        page: Page | None = None
+        before: list[tuple[int, int]] = []
+        for i in order[:-1]:
+            words = [k for k, token in enumerate(shown) if token is not None]
+            shown[i] = tokens[i]
+            page = Page(*written(shown), [], 81, Steady(page, 0.15) if steady else None)
+            now = where(page)
+            moved[steady] += [mean(now[k] != before[k] for k in words)] if words else []
+            before = now
+    assert mean(moved[True]) < 0.02 and mean(moved[False]) > 0.1

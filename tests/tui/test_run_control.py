@@ -214,7 +214,7 @@ async def test_going_back_is_exact_and_runs_nothing(opened: Opened) -> None:
         for at in (*reversed(range(len(moments) - 1)), 0):
             await seat.press("comma")
             assert seat.scene.at == at and seat.moment is moments[at]
-            masks = "".join(seat.page.text_of(y) for y in range(seat.page.height)).count("···")
+            masks = seat.page.text_between(seat.page.address(0, 0), seat.page.end).count("···")
             assert masks == moments[at].masked == seat.ids.count(branch.job.checkpoint.mask_id)
         for at in range(1, 4):
             await seat.press("full_stop")

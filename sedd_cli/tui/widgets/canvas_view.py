@@ -169,7 +169,7 @@ class CanvasView(ScrollView, can_focus=True):
         low, high = self.page.cells(y, self.cursor, self.cursor)
         within = self.scrollable_content_region
         width = max(1, width_of(self.page.text_of(y)[low:high]))
-        return Region(within.x + x, within.y + y - self.scroll_offset.y, width, 1)
+        return Region(within.x + self.text_left + x, within.y + y - self.scroll_offset.y, width, 1)
 
     def remember_place(self) -> Callable[[], None]:
         """Returns what brings back the cursor, the selection and the rows as they are now."""
