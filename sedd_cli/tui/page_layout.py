@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from sedd_cli.tui.blocks import Address, Block, Replacement, Token, blocks_of
-from sedd_cli.tui.steady_blocks import arranged, follows, places_in
+from sedd_cli.tui.steady_blocks import Arranged, arranged, follows, places_in
 from sedd_cli.tui.steady_rows import Places
 from sedd_cli.tui.wrapping import breaks, graphemes, widest
 
@@ -69,28 +69,41 @@ class Page:
         """By offset of a block that is arranged, the places of its words."""
         self.blocks: list[Block] = []
         self._rows: list[list[int]] = []
-        for i, (block, offset) in enumerate(self._plain):
+        for block, offset in self._plain:
             if steady is None or not block.has_tokens:
                 rows = _cached_breaks(block.text, max(2, width - 1))
             else:
-                before = steady.before._places_for(self, i) if steady.before else None
-                block, rows, self._places[offset] = arranged(block, max(2, width - 1), before, steady.slack)
+                block, rows, self._places[offset] = self._arranged(block, offset, steady)
             self.blocks.append(block)
             self._rows.append(rows)
         self._pieces: dict[int, tuple[Piece, ...]] = {}
         self._first = [0, *accumulate(map(len, self._rows))]
 
-    def _places_for(self, page: "Page", i: int) -> Places | None:
-        """The places of words here that block i of another page may keep; None if it does not follow one of this."""
-        block, offset = page._plain[i]
+    def _arranged(self, block: Block, offset: int, steady: Steady) -> Arranged:
+        """A block of tokens, its words where they stand on the page before."""
+        width, before = max(2, self.width - 1), steady.before
+        b = None if before is None else before._followed_by(self, block, offset)
+        if before is None or b is None:
+            return arranged(block, width, None, steady.slack)
+        places = before._places_of(b)
+        if before._plain[b][0].texts == block.texts:
+            # Only its styles are others.
+            return Arranged(Block(before.blocks[b].texts, block.segments), before._rows[b], places)
+        return arranged(block, width, places, steady.slack)
+
+    def _followed_by(self, page: "Page", block: Block, offset: int) -> int | None:
+        """The index of the block here that a block of another page is a later state of; None if there is none."""
         if self.width != page.width or self.text != page.text or offset not in self._offsets:
             return None
         b = self._offsets.index(offset)
         before = self._plain[b][0]
-        if not (before.has_tokens and follows(block, before)):
-            return None
+        return b if before.has_tokens and follows(block, before) else None
+
+    def _places_of(self, b: int) -> Places:
+        """Where the words of a block are, which the next page may keep."""
+        offset = self._offsets[b]
         if offset not in self._places:
-            self._places[offset] = places_in(before, self._rows[b], max(2, self.width - 1))
+            self._places[offset] = places_in(self._plain[b][0], self._rows[b], max(2, self.width - 1))
         return self._places[offset]
 
     @property
