@@ -15,7 +15,12 @@ def commands_with_json() -> Iterator[str]:
     pending = [("sedd", typer.main.get_command(app))]
     while pending:
         name, command = pending.pop()
-        pending += [(f"{name} {each}", inner) for each, inner in getattr(command, "commands", {}).items()]
+        if isinstance(command, typer.core.TyperGroup):
+            # Commands are imported when they are asked for.
+            context = typer.Context(command)
+            pending += [
+                (f"{name} {each}", command.get_command(context, each)) for each in command.list_commands(context)
+            ]
         if any("--json" in option.opts for option in command.params):
             yield name
 

@@ -127,7 +127,7 @@ def test_a_hub_that_has_it_not(hub: Hub, read: Read) -> None:
 
 def test_a_hub_out_of_reach(read: Read) -> None:
     (done,) = read("lm1b", HF_ENDPOINT="http://127.0.0.1:1")
-    assert done["code"] == 1 and f"cannot download {LM1B} from http://127.0.0.1:1" in done["error"]
+    assert done["code"] == 1 and "http://127.0.0.1:1 cannot be reached" in done["error"]
     assert "HF_ENDPOINT" in done["hint"]
 
 
