@@ -204,6 +204,9 @@ class RunControl:
 
     def stop(self) -> None:
         """Stop the engine and the playback; all moments stay."""
+        if not self.idle:
+            # Also where what stopped it changes nothing else.
+            self._ui.schedule_refresh()
         self._engine.stop()
         self.active_run_id, self.playing, self._awaiting_load = None, False, None
         self.writing, self.compared = None, ()
