@@ -87,8 +87,11 @@ class RunControl:
 
     def on_loaded(self) -> None:
         """Start what was asked for while the checkpoint was loading, unless the text has changed since."""
+        if self._session.checkpoint is None:
+            # What was loaded is not what the settings name by now.
+            return
         scene, self._awaiting_load = self._awaiting_load, None
-        if scene is self._scene and self._session.checkpoint is not None:
+        if scene is self._scene:
             self.go()
 
     def sentence(self) -> str:
