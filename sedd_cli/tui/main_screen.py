@@ -283,6 +283,7 @@ class MainScreen(Screen[None]):
 
     def document_opened(self) -> None:
         self.document.editing = False
+        self.checkpoints.compare_document()
         self.state_changed()
         self.canvas.move_cursor((0, 0))
         self._notify_markers()
