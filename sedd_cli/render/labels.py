@@ -9,9 +9,12 @@ def network_label(parameterization: str, parameters: int) -> str:
 
 
 def size_label(parameters: int) -> str:
-    """A number of parameters: `11.5M`, `162M`."""
-    digits = 1 if parameters < 1e8 else 0
-    return f"{parameters / 1e6:.{digits}f}M"
+    """A number of parameters as people write it: `36k`, `6.8M`, `170M`, `7.6B`."""
+    if parameters >= 999.5e6:
+        return f"{parameters / 1e9:.1f}B"
+    if parameters < 999_500:
+        return f"{parameters / 1e3:.0f}k"
+    return f"{parameters / 1e6:.{1 if parameters < 99.95e6 else 0}f}M"
 
 
 def run_title(checkpoint: str, sampler: str, steps: int, seed: int) -> str:
