@@ -1,4 +1,4 @@
-"""Short texts that name a run and its steps, the same in the live view, a replay, an export and the TUI."""
+"""Short texts that name a run, its steps, sizes and times, the same in all commands."""
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 
@@ -29,3 +29,12 @@ def step_label(step: int, steps: int, sampler: str, updates: int | None = None) 
     if updates not in (None, steps + 1):
         return f"call {step}/{updates}"
     return f"step {step}/{steps}" if step <= steps else "denoising step"
+
+
+def duration(seconds: float) -> str:
+    """Two digits of a time: `1.4 s`, `23 s`, `4 min`, `2.5 h`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
