@@ -157,14 +157,16 @@ class DocumentActions:
         self._accept_or_reject(accept=False)
 
     def accept_all(self) -> None:
-        self._runs.stop()
         scene = self._scene.flattened
-        if self._scene.run is None and all(mark.masked for mark in scene.draft.marks):
+        full = [mark for mark in scene.draft.marks if not mark.masked]
+        if self._scene.run is None and not full:
             self._ui.notify("There is no gap to accept." if not scene.draft.marks else "No gap is full yet: g writes.")
-        for mark in scene.draft.marks:
-            if not mark.masked:
-                scene = replace(scene, draft=scene.draft.accept(scene.draft.marks[scene.draft.marks.index(mark)]))
-        self._apply(scene)
+            return
+        self._runs.stop()
+        draft = scene.draft
+        for mark in full:
+            draft = draft.accept(mark)
+        self._apply(replace(scene, draft=draft))
 
     def reject_all(self) -> None:
         self._runs.stop()
@@ -216,7 +218,9 @@ class DocumentActions:
                 return
             self.editing = False
             self._runs.stop()
-            self._apply(replace(before.without_run, ending=ending))
+            # A canvas is written anew; what is written in gaps is text to go on from.
+            scene = self._scene.without_run if self._scene.infilling is None else self._scene.flattened
+            self._apply(replace(scene, ending=ending))
             if ending:
                 self._runs.go()
 

@@ -488,8 +488,7 @@ async def test_what_is_not_full_is_not_accepted(opened: Opened) -> None:
         await seat.press("less_than_sign", "a")
         assert "not full yet" in seat.told[-1] and not seat.scene.verdicts and seat.scene.text == STORY
         await seat.press("A")
-        assert not seat.scene.branches and len(seat.scene.draft.masked) == 2 and seat.scene.text == STORY
-        assert seat.told[-1] == "No gap is full yet: g writes."
+        assert seat.told[-1] == "No gap is full yet: g writes." and seat.scene.branches, "what is written stays"
 
 
 @one_size
@@ -778,7 +777,7 @@ async def test_undo_and_redo_go_through_edits_masks_and_runs(opened: Opened) -> 
         scenes.append(seat.scene)
         await seat.press("R")
         scenes.append(seat.scene)
-        await seat.press("A")
+        await seat.press("X")
         scenes.append(seat.scene)
         for scene in reversed(scenes[:-1]):
             await seat.press("u")

@@ -85,12 +85,18 @@ def test_a_word_is_masked_and_written_without_an_app(shallow: Checkpoint) -> Non
     while not isinstance(message := sent.get(timeout=60), Stopped):
         if isinstance(message, Started):
             runs.on_started(message)
+    document.accept_all()
+    assert session.scene.branch is not None and "No gap is full yet" in ui.told.pop()
     runs.watch()
     assert session.scene.at == 0 and runs.playing
     last = session.scene.branches[0].last
     assert [runs.tick(now) for now in range(1, last + 2)] == [True] * last + [False]
     assert session.scene.at == last and runs.idle
     written = session.scene.written(0)
+    ui.answer = "The end."
+    document.ask_ending()
+    assert session.scene.draft.text == f"The {written} sat down." and session.scene.ending == "The end."
+    document.undo()
     document.accept()
     assert session.scene.branch is None and ui.told == []
     assert written != "cat" and session.scene.text == f"The {written} sat down."
