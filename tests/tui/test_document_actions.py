@@ -307,7 +307,7 @@ async def test_impossible_numbers_of_tokens_are_not_taken(opened: Opened, line: 
 @one_size
 async def test_a_full_gap_is_written_anew(opened: Opened) -> None:
     """The same seed again: the rows after those that were seen."""
-    async with opened(STORY, candidates=2, temperature=5.0) as seat:
+    async with opened(STORY, temperature=5.0) as seat:
         await seat.loaded()
         await two_gaps(seat)
         await seat.go()
