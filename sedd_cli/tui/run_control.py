@@ -74,7 +74,10 @@ class RunControl:
         elif branch is None:
             self.start()
         elif self._scene.at == branch.last and not self._unfinished(branch):
-            self._ui.notify("All is written: G writes another, r remasks a word, w plays it again.")
+            another, remask, watch = map(self._ui.key_of, ("run.again", "token.remask", "run.watch"))
+            self._ui.notify(
+                f"All is written: {another} writes another, {remask} remasks a word, {watch} plays it again."
+            )
         else:
             self._play(branch)
 
@@ -174,7 +177,8 @@ class RunControl:
 
     def switch_branch(self, by: int) -> None:
         if len(self._scene.branches) < 2:
-            self._ui.notify("There is one branch: G writes another, and so does a change at an earlier moment.")
+            writes = f"{self._ui.key_of('run.again')} writes another"
+            self._ui.notify(f"There is one branch: {writes}, and so does a change at an earlier moment.")
             return
         self._session.switch_branch(self._scene.current + by)
         self._ui.state_changed()
@@ -186,7 +190,7 @@ class RunControl:
 
     def list_branches(self) -> None:
         if not self._scene.branches:
-            self._ui.notify("There is no branch yet: g writes one.")
+            self._ui.notify(f"There is no branch yet: {self._ui.key_of('run.go')} writes one.")
             return
         shown, at = self._scene.branch, self._scene.at
         current, branches = self._scene.current, self._scene.branches
@@ -222,9 +226,10 @@ class RunControl:
         scene, session, checkpoint = self._scene, self._session, self._session.checkpoint
         assert checkpoint is not None
         if not scene.draft.masked and session.document.path is not None and scene.draft.text and not scene.ending:
+            mask, insert = self._ui.key_of("text.mask"), self._ui.key_of("text.tokens")
             self._ui.notify(
-                "Nothing is masked: select some words and press m, or press t where new ones are to be written; "
-                "at the end, t continues the text."
+                f"Nothing is masked: select some words and press {mask}, or press {insert} where new ones are to be "
+                f"written; at the end, {insert} continues the text."
             )
             return
         filling = bool(scene.draft.masked)

@@ -86,7 +86,7 @@ def test_a_word_is_masked_and_written_without_an_app(shallow: Checkpoint) -> Non
         if isinstance(message, Started):
             runs.on_started(message)
     document.accept_all()
-    assert session.scene.branch is not None and "No gap is full yet" in ui.told.pop()
+    assert session.scene.branch is not None and ui.told.pop() == "No gap is full yet: run.go writes."
     runs.watch()
     assert session.scene.at == 0 and runs.playing
     last = session.scene.branches[0].last
