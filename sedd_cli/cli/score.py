@@ -165,7 +165,7 @@ def _report(evaluation: "ScoreEvaluation", terminal: Terminal) -> None:
 
 def _run(evaluation: "ScoreEvaluation", terminal: Terminal) -> "tuple[Score | None, bool]":
     """Returns the last score, or None, and whether the evaluation is complete."""
-    from sedd_cli.render.training import duration
+    from sedd_cli.render.labels import duration
 
     result: Score | None = None
     started, announced_goal = time.monotonic(), 0

@@ -177,7 +177,7 @@ def _recipe(
 
 
 def _plan_line(recipe: "Recipe", device: "torch.device", resume_dir: Path | None) -> str:
-    from sedd_cli.render.training import duration
+    from sedd_cli.render.labels import duration
     from sedd_cli.training.plan import plan_training
 
     cost = plan_training(recipe, device, resume_dir)
@@ -283,7 +283,7 @@ def sample_line(event: "SampleReport") -> str:
 
 
 def _report_line(event: "StepReport") -> str:
-    from sedd_cli.render.training import duration
+    from sedd_cli.render.labels import duration
 
     left = "" if event.seconds_left is None else f", {duration(event.seconds_left)} left"
     return (

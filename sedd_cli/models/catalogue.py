@@ -11,6 +11,7 @@ from sedd_cli.models.cache import CachedCheckpoint, cached_checkpoints, cached_f
 from sedd_cli.models.config import Config
 from sedd_cli.models.folder import config_file, count_parameters, folder_size, has_weights, read_config
 from sedd_cli.models.names import PUBLIC_CHECKPOINTS, built_in_names, find_checkpoint
+from sedd_cli.render.labels import size_label
 
 Where = Literal["built in", "folder", "downloaded", "in part", "hub"]
 """`in part`: what a download that was interrupted left in the cache."""
@@ -58,17 +59,6 @@ def checkpoints(root: Path) -> tuple[list[Listed], SeddError | None]:
         if name not in names
     ]
     return found, error
-
-
-def size_label(parameters: int | None) -> str:
-    """A number of parameters as people write it: 36k, 6.8M, 170M, 7.6B; "" for None."""
-    if parameters is None:
-        return ""
-    if parameters >= 999.5e6:
-        return f"{parameters / 1e9:.1f}B"
-    if parameters < 999_500:
-        return f"{parameters / 1e3:.0f}k"
-    return f"{parameters / 1e6:.{1 if parameters < 99.95e6 else 0}f}M"
 
 
 def _built_in() -> Iterator[Listed]:
@@ -123,7 +113,8 @@ def _of_folder(name: str, label: str, where: Where, folder: Path, config: Config
     subject = str(config.provenance.get("subject") or "")
     about = known.use if known else ", ".join(filter(None, (subject, config.parameterization)))
     try:
-        size = size_label(count_parameters(folder)) or (known.parameters if known else "")
+        count = count_parameters(folder)
+        size = size_label(count) if count is not None else known.parameters if known else ""
     except (NotLoadableError, OSError, ValueError, KeyError):
         # Loading it will say what is wrong with its weights.
         size = ""

@@ -1,4 +1,4 @@
-"""Short texts that name a run and its steps, the same in the live view, a replay, an export and the TUI."""
+"""Short texts that name a run, its steps, sizes and times, the same in all commands."""
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 
@@ -9,9 +9,12 @@ def network_label(parameterization: str, parameters: int) -> str:
 
 
 def size_label(parameters: int) -> str:
-    """A number of parameters: `11.5M`, `162M`."""
-    digits = 1 if parameters < 1e8 else 0
-    return f"{parameters / 1e6:.{digits}f}M"
+    """A number of parameters as people write it: `36k`, `6.8M`, `170M`, `7.6B`."""
+    if parameters >= 999.5e6:
+        return f"{parameters / 1e9:.1f}B"
+    if parameters < 999_500:
+        return f"{parameters / 1e3:.0f}k"
+    return f"{parameters / 1e6:.{1 if parameters < 99.95e6 else 0}f}M"
 
 
 def run_title(checkpoint: str, sampler: str, steps: int, seed: int) -> str:
@@ -26,3 +29,12 @@ def step_label(step: int, steps: int, sampler: str, updates: int | None = None) 
     if updates not in (None, steps + 1):
         return f"call {step}/{updates}"
     return f"step {step}/{steps}" if step <= steps else "denoising step"
+
+
+def duration(seconds: float) -> str:
+    """Two digits of a time: `1.4 s`, `23 s`, `4 min`, `2.5 h`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

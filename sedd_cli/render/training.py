@@ -6,6 +6,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from sedd_cli.render.labels import duration
 from sedd_cli.training.loop import StepReport
 from sedd_cli.training.session import ValidationReport
 
@@ -75,10 +76,3 @@ def curve(values: list[float]) -> str:
     low, high = min(values), max(values)
     step = (high - low) / (len(BARS) - 1) or 1.0
     return "".join(BARS[round((value - low) / step)] for value in values)
-
-
-def duration(seconds: float) -> str:
-    """In a suitable unit: 40 s, 12 min, 3.5 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

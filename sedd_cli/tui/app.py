@@ -102,7 +102,6 @@ class SeddApp(App[None]):
         stopped = not self.main_screen.runs.idle
         if stopped:
             self.main_screen.runs.stop()
-            self.main_screen.schedule_refresh()
         self.main_screen.notify(f"{'Stopped. ' if stopped else ''}{self.main_screen.key_of('session.quit')} quits.")
 
     def _handle_exception(self, error: Exception) -> None:

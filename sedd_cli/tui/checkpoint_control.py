@@ -61,8 +61,7 @@ class CheckpointControl:
             )
         for note in checkpoint.notes:
             self._ui.notify(note)
-        if self._session.document.path is not None and self._session.scene.draft.text:
-            self.compare(checkpoint, self._session.scene.draft.text[:MOST_COMPARED])
+        self.compare_document()
         self._ui.state_changed()
 
     def on_load_failed(self, message: messages.LoadFailed) -> None:
@@ -111,6 +110,12 @@ class CheckpointControl:
         elif current.progress.error is not None:
             self._downloads.current = None
             self._ui.notify_error(current.progress.error)
+
+    def compare_document(self) -> None:
+        """Compare the document with what the checkpoint was trained on, if both are there."""
+        checkpoint, text = self._session.checkpoint, self._session.scene.draft.text
+        if checkpoint is not None and self._session.document.path is not None and text:
+            self.compare(checkpoint, text[:MOST_COMPARED])
 
     def compare(self, checkpoint: "Checkpoint", text: str) -> None:
         """Have a text compared with what a checkpoint was trained on: `OutOfDistribution` if it is unlike that.

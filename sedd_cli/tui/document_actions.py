@@ -44,17 +44,22 @@ class DocumentActions:
             self._tokens.remask()
             return
         if first == canvas.page.end:
-            self._ui.notify("There is nothing to mask here; t inserts a gap at the cursor.")
+            self._ui.notify(
+                f"There is nothing to mask here; {self._ui.key_of('text.tokens')} inserts a gap at the cursor."
+            )
             return
         if first[1] < 0 and self._mark_at(first) == self._mark_at(last):
-            self._ui.notify("That is masked already: g writes it, x removes the mask.")
+            removes = f"{self._ui.key_of('text.reject')} removes the mask"
+            self._ui.notify(f"That is masked already: {self._ui.key_of('run.go')} writes it, {removes}.")
             return
         self._runs.stop()
         scene, start = self._scene.flatten_at(first)
         _, end = self._scene.flatten_at((self._offset_after(last), 0))
         selected = scene.draft.text[start:end]
         if first[1] == last[1] == 0 and not selected.strip():
-            self._ui.notify("There is only blank space here: t writes where the cursor is.")
+            self._ui.notify(
+                f"There is only blank space here: {self._ui.key_of('text.tokens')} writes where the cursor is."
+            )
             return
         # Blanks at the edges stay as they are: what is written would have to repeat them. At a token a gap begins.
         start += (len(selected) - len(selected.lstrip())) * (first[1] == 0)
@@ -75,7 +80,8 @@ class DocumentActions:
         """Set the number of tokens of the gap under the cursor; write a full one anew; elsewhere, insert a gap."""
         before, mark = self._scene, self._mark_at(self._ui.canvas.cursor)
         if self._scene.run is not None:
-            self._ui.notify("A canvas has no gaps: r remasks a token, g writes it again.")
+            remasks = f"{self._ui.key_of('token.remask')} remasks a token"
+            self._ui.notify(f"A canvas has no gaps: {remasks}, {self._ui.key_of('run.go')} writes it again.")
             return
 
         def validate(value: str) -> str | None:
@@ -157,14 +163,17 @@ class DocumentActions:
         self._accept_or_reject(accept=False)
 
     def accept_all(self) -> None:
-        self._runs.stop()
         scene = self._scene.flattened
-        if self._scene.run is None and all(mark.masked for mark in scene.draft.marks):
-            self._ui.notify("There is no gap to accept." if not scene.draft.marks else "No gap is full yet: g writes.")
-        for mark in scene.draft.marks:
-            if not mark.masked:
-                scene = replace(scene, draft=scene.draft.accept(scene.draft.marks[scene.draft.marks.index(mark)]))
-        self._apply(scene)
+        full = [mark for mark in scene.draft.marks if not mark.masked]
+        if self._scene.run is None and not full:
+            not_full = f"No gap is full yet: {self._ui.key_of('run.go')} writes."
+            self._ui.notify(not_full if scene.draft.marks else "There is no gap to accept.")
+            return
+        self._runs.stop()
+        draft = scene.draft
+        for mark in full:
+            draft = draft.accept(mark)
+        self._apply(replace(scene, draft=draft))
 
     def reject_all(self) -> None:
         self._runs.stop()
@@ -190,7 +199,7 @@ class DocumentActions:
         stops = sorted({page.address(*page.locate(start)) for start in starts})
         ahead = [p for p in stops if (p > current if by > 0 else p < current)]
         if not stops:
-            self._ui.notify("There is no gap: select something and press m.")
+            self._ui.notify(f"There is no gap: select something and press {self._ui.key_of('text.mask')}.")
             return
         target = (ahead or stops)[0] if by > 0 else (ahead or stops)[-1]
         self._ui.canvas.move_cursor(target)
@@ -204,7 +213,8 @@ class DocumentActions:
     def ask_ending(self) -> None:
         """Ask what a new text is to end with, and write towards it."""
         if self._session.document.path is not None and self._scene.run is None and self._scene.draft.text:
-            self._ui.notify("An ending is for a new text; in a document t inserts a gap, also before its end.")
+            inserts = f"{self._ui.key_of('text.tokens')} inserts a gap"
+            self._ui.notify(f"An ending is for a new text; in a document {inserts}, also before its end.")
             return
         before = self._scene
 
@@ -216,7 +226,9 @@ class DocumentActions:
                 return
             self.editing = False
             self._runs.stop()
-            self._apply(replace(before.without_run, ending=ending))
+            # A canvas is written anew; what is written in gaps is text to go on from.
+            scene = self._scene.without_run if self._scene.infilling is None else self._scene.flattened
+            self._apply(replace(scene, ending=ending))
             if ending:
                 self._runs.go()
 
@@ -337,7 +349,7 @@ class DocumentActions:
         elif not mark.masked:
             self._apply(replace(scene, draft=scene.draft.accept(mark) if accept else scene.draft.reject(mark)))
         elif accept:
-            self._ui.notify("That gap is not written yet: g writes it.")
+            self._ui.notify(f"That gap is not written yet: {self._ui.key_of('run.go')} writes it.")
         else:
             self._apply(replace(scene, draft=scene.draft.accept(mark)))
 
@@ -345,7 +357,7 @@ class DocumentActions:
         """Accept or reject a gap that a branch writes; after the last one, the document is text again."""
         scene = self._scene
         if accept and not scene.filled(gap):
-            self._ui.notify("That gap is not full yet: g continues.")
+            self._ui.notify(f"That gap is not full yet: {self._ui.key_of('run.go')} continues.")
             return
         text = scene.written(gap) if accept else scene.draft.masked[gap].original
         scene = replace(scene, verdicts={**scene.verdicts, gap: text})

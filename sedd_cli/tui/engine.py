@@ -247,12 +247,11 @@ class Engine:
         branch, at, (canvas, position) = request
         try:
             result = alternatives(branch.job.checkpoint, branch.moments[at].states[canvas], position)
-        except Exception as error:
-            self._post(messages.Failed(self.run_id, _as_sedd_error(error)))
-        else:
             self._post(messages.AlternativesReady(branch, at, (canvas, position), result))
             # Whoever asks for these may search next: of a large vocabulary, making ready for that takes 0.3 s once.
             vocabulary_of(branch.job.checkpoint.tokenizer, len(result.law))
+        except Exception as error:
+            self._post(messages.Failed(self.run_id, _as_sedd_error(error)))
 
 
 def load_and_freeze(model: str | None, device: str) -> "Checkpoint":

@@ -8,7 +8,6 @@ from typing import Literal
 from rich.text import Text
 
 from sedd_cli.atomic import write_file
-from sedd_cli.errors import SeddError
 from sedd_cli.models.names import expand_path
 from sedd_cli.text.document import Document, read_file
 from sedd_cli.text.in_place import changed_on_disk, overwrite_with_backup, save, save_with_backup, write_new
@@ -23,7 +22,7 @@ from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.screens.open_dialog import OpenDialog
 from sedd_cli.tui.session import EditingSession
 
-Callback = Callable[[], None]
+Callback = Callable[[], object]
 
 
 class FileActions:
@@ -126,20 +125,18 @@ class FileActions:
 
     def open_file(self, path: Path) -> None:
         """Open a document, asking first if work would be lost."""
-        try:
-            document = read_file(path)
-        except SeddError as error:
-            self._ui.notify_error(error)
-            return
 
         def replace_document() -> None:
+            # Read anew: what was unsaved may have been saved in this very file.
+            document = read_file(path)
             self._runs.stop()
             self._autosave.discard()
             self._session.open(document)
             self._recent.add(path)
             self._ui.document_opened()
 
-        self._once_saved(f"Open {path.name}?", replace_document)
+        if reporting_errors(self._ui, lambda: read_file(path)):
+            self._once_saved(f"Open {path.name}?", lambda: reporting_errors(self._ui, replace_document))
 
     def leave(self) -> None:
         self._once_saved("Quit?", self._exit)

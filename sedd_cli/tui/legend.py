@@ -27,17 +27,17 @@ _SIGNS = (
 _RARE = {END_OF_TEXT_SIGN, PARTIAL_CHARACTER_SIGN, "underlined"}
 
 
-def legend(shading: Shading, style_of: StyleOf) -> "Section":
-    """A line for each meaning, as a section of the help."""
+def legend(shading: Shading, style_of: StyleOf, key: str) -> "Section":
+    """A line for each meaning, as a section of the help; `key`: lets the colours show something else."""
     # Imported late: the line is shown without the help.
     from sedd_cli.tui.screens.help import Row, Section
 
-    rows = [Row(Text("colour"), "h shows how sure the network was of a word, or when it wrote it")]
+    rows = [Row(Text("colour"), f"{key} shows how sure the network was of a word, or when it wrote it")]
     if shading != "plain":
         percents = [f"{share:.0%}" for share in SURE_FROM]
         sure = f"how sure the network was of a word: {percents[0]} or more, {', '.join(percents[1:])}, less"
         about = sure if shading == "certainty" else "when a word was written, from first to last"
-        rows = [Row(_scale(shading, "●" * STEPS, style_of), f"{about}; h shows another")]
+        rows = [Row(_scale(shading, "●" * STEPS, style_of), f"{about}; {key} shows another")]
     # The sign alone is in its style: the column is wider.
     rows += [Row(Text.assemble((sign, style_of(classes))), meaning) for sign, classes, meaning in _SIGNS]
     return Section("Signs", rows)

@@ -283,6 +283,7 @@ class MainScreen(Screen[None]):
 
     def document_opened(self) -> None:
         self.document.editing = False
+        self.checkpoints.compare_document()
         self.state_changed()
         self.canvas.move_cursor((0, 0))
         self._notify_markers()
@@ -359,7 +360,7 @@ class MainScreen(Screen[None]):
         from sedd_cli.tui.help_text import sections
         from sedd_cli.tui.screens.help import HelpScreen
 
-        signs = legend(self.settings.shading, self.canvas.style_of)
+        signs = legend(self.settings.shading, self.canvas.style_of, self.key_of("token.shading"))
         self.ask(HelpScreen(sections(self._keys, signs)))
 
     def system_commands(self) -> Iterable[SystemCommand]:

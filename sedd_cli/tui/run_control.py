@@ -74,7 +74,10 @@ class RunControl:
         elif branch is None:
             self.start()
         elif self._scene.at == branch.last and not self._unfinished(branch):
-            self._ui.notify("All is written: G writes another, r remasks a word, w plays it again.")
+            another, remask, watch = map(self._ui.key_of, ("run.again", "token.remask", "run.watch"))
+            self._ui.notify(
+                f"All is written: {another} writes another, {remask} remasks a word, {watch} plays it again."
+            )
         else:
             self._play(branch)
 
@@ -87,8 +90,11 @@ class RunControl:
 
     def on_loaded(self) -> None:
         """Start what was asked for while the checkpoint was loading, unless the text has changed since."""
+        if self._session.checkpoint is None:
+            # What was loaded is not what the settings name by now.
+            return
         scene, self._awaiting_load = self._awaiting_load, None
-        if scene is self._scene and self._session.checkpoint is not None:
+        if scene is self._scene:
             self.go()
 
     def sentence(self) -> str:
@@ -171,7 +177,8 @@ class RunControl:
 
     def switch_branch(self, by: int) -> None:
         if len(self._scene.branches) < 2:
-            self._ui.notify("There is one branch: G writes another, and so does a change at an earlier moment.")
+            writes = f"{self._ui.key_of('run.again')} writes another"
+            self._ui.notify(f"There is one branch: {writes}, and so does a change at an earlier moment.")
             return
         self._session.switch_branch(self._scene.current + by)
         self._ui.state_changed()
@@ -183,7 +190,7 @@ class RunControl:
 
     def list_branches(self) -> None:
         if not self._scene.branches:
-            self._ui.notify("There is no branch yet: g writes one.")
+            self._ui.notify(f"There is no branch yet: {self._ui.key_of('run.go')} writes one.")
             return
         shown, at = self._scene.branch, self._scene.at
         current, branches = self._scene.current, self._scene.branches
@@ -204,6 +211,9 @@ class RunControl:
 
     def stop(self) -> None:
         """Stop the engine and the playback; all moments stay."""
+        if not self.idle:
+            # Also where what stopped it changes nothing else.
+            self._ui.schedule_refresh()
         self._engine.stop()
         self.active_run_id, self.playing, self._awaiting_load = None, False, None
         self.writing, self.compared = None, ()
@@ -216,9 +226,10 @@ class RunControl:
         scene, session, checkpoint = self._scene, self._session, self._session.checkpoint
         assert checkpoint is not None
         if not scene.draft.masked and session.document.path is not None and scene.draft.text and not scene.ending:
+            mask, insert = self._ui.key_of("text.mask"), self._ui.key_of("text.tokens")
             self._ui.notify(
-                "Nothing is masked: select some words and press m, or press t where new ones are to be written; "
-                "at the end, t continues the text."
+                f"Nothing is masked: select some words and press {mask}, or press {insert} where new ones are to be "
+                f"written; at the end, {insert} continues the text."
             )
             return
         filling = bool(scene.draft.masked)

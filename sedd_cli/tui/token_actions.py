@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 LATEST_FOR = 0.3
 """Seconds for which the latest word of a run is shown at least: as fast as words come, nobody reads them."""
-NOT_REMASKED = "That is locked (l unlocks it), or MASK already."
 
 
 class TokenActions:
@@ -101,18 +100,18 @@ class TokenActions:
 
     def remask(self) -> None:
         if positions := self._selected():
-            self._remask(positions, NOT_REMASKED)
+            self._remask(positions, self._not_remasked)
 
     def remask_word(self) -> None:
         first, last = word_around(self._ui.canvas.page, self._ui.canvas.cursor)
-        self._remask(token_edits.positions_between(self._scene, first, last), NOT_REMASKED)
+        self._remask(token_edits.positions_between(self._scene, first, last), self._not_remasked)
 
     def remask_all(self) -> None:
         self._remask(token_edits.all_positions(self._scene), "Nothing here can be remasked.")
 
     def remask_doubtful(self) -> None:
         if self._scene.branch is None:
-            self._ui.notify("Nothing is written yet: g writes.")
+            self._ui.notify(f"Nothing is written yet: {self._ui.key_of('run.go')} writes.")
             return
 
         def percent(value: str) -> float:
@@ -162,12 +161,19 @@ class TokenActions:
         choices = token_edits.choices_at(scene, position, law, vocabulary)
         self._ui.ask(TokenChooser(self._ui.canvas.cursor_region(), choices), on_choice)
 
+    @property
+    def _not_remasked(self) -> str:
+        return f"That is locked ({self._ui.key_of('token.lock')} unlocks it), or MASK already."
+
     def _remask(self, positions: list[token_edits.TokenPosition], if_unchanged: str) -> None:
         branch = self._scene.branch
         if branch is None:
-            self._ui.notify("Nothing is written yet: g writes.")
+            self._ui.notify(f"Nothing is written yet: {self._ui.key_of('run.go')} writes.")
         elif positions and branch.job.checkpoint.mask_id is None:
-            self._ui.notify("The uniform process has no MASK, so no token can be remasked: l locks, enter chooses.")
+            lock, choose = self._ui.key_of("token.lock"), self._ui.key_of("token.alternatives")
+            self._ui.notify(
+                f"This checkpoint has no MASK, so no token can be remasked: {lock} locks, {choose} chooses."
+            )
         else:
             self._apply(token_edits.remask(self._scene, positions), if_unchanged)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from sedd_cli.models.catalogue import Listed, checkpoints, size_label
+from sedd_cli.models.catalogue import Listed, checkpoints
 from sedd_cli.models.names import PUBLIC_CHECKPOINTS
 from tests.cli.test_models import FIRST, SECOND, put
 from tests.conftest import PARITY
@@ -70,11 +70,3 @@ def test_a_cache_that_cannot_be_read_is_said(cache: Path, root: Path) -> None:
     cache.touch()
     listed, error = checkpoints(root)
     assert len(listed) == 2 + len(PUBLIC_CHECKPOINTS) and error is not None and "hub's cache" in str(error)
-
-
-@pytest.mark.parametrize(
-    ("parameters", "label"),
-    [(None, ""), (36_000, "36k"), (999_900, "1.0M"), (6_800_000, "6.8M"), (99_970_000, "100M"), (7.6e9, "7.6B")],
-)
-def test_sizes_are_short(parameters: int | None, label: str) -> None:
-    assert size_label(parameters) == label

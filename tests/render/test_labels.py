@@ -7,10 +7,10 @@ from sedd_cli.render.labels import network_label, run_title, step_label
 
 @pytest.mark.parametrize(
     ("parameters", "expected"),
-    [(11_540_000, "RADD 11.5M"), (99_999_999, "RADD 100.0M"), (100_000_000, "RADD 100M"), (169_600_000, "RADD 170M")],
+    [(36_000, "36k"), (999_900, "1.0M"), (6_800_000, "6.8M"), (99_970_000, "100M"), (7_600_000_000, "7.6B")],
 )
-def test_sizes_have_a_decimal_below_a_hundred_million(parameters: int, expected: str) -> None:
-    assert network_label("RADD", parameters) == expected
+def test_sizes_are_short(parameters: int, expected: str) -> None:
+    assert network_label("RADD", parameters) == f"RADD {expected}"
 
 
 def test_the_title_names_checkpoint_sampler_and_seed() -> None:

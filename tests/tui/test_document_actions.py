@@ -307,7 +307,7 @@ async def test_impossible_numbers_of_tokens_are_not_taken(opened: Opened, line: 
 @one_size
 async def test_a_full_gap_is_written_anew(opened: Opened) -> None:
     """The same seed again: the rows after those that were seen."""
-    async with opened(STORY, candidates=2, temperature=5.0) as seat:
+    async with opened(STORY, temperature=5.0) as seat:
         await seat.loaded()
         await two_gaps(seat)
         await seat.go()
@@ -488,8 +488,7 @@ async def test_what_is_not_full_is_not_accepted(opened: Opened) -> None:
         await seat.press("less_than_sign", "a")
         assert "not full yet" in seat.told[-1] and not seat.scene.verdicts and seat.scene.text == STORY
         await seat.press("A")
-        assert not seat.scene.branches and len(seat.scene.draft.masked) == 2 and seat.scene.text == STORY
-        assert seat.told[-1] == "No gap is full yet: g writes."
+        assert seat.told[-1] == "No gap is full yet: g writes." and seat.scene.branches, "what is written stays"
 
 
 @one_size
@@ -778,7 +777,7 @@ async def test_undo_and_redo_go_through_edits_masks_and_runs(opened: Opened) -> 
         scenes.append(seat.scene)
         await seat.press("R")
         scenes.append(seat.scene)
-        await seat.press("A")
+        await seat.press("X")
         scenes.append(seat.scene)
         for scene in reversed(scenes[:-1]):
             await seat.press("u")

@@ -160,7 +160,7 @@ def test_words_are_without_the_punctuation_beside_them(text: str, words: list[st
     assert page.next_word(at, -1) == at
 
 
-MASK = Token(" ▒▒▒", "mask")
+MASK = Token(" ···", "mask")
 WRITTEN = st.sampled_from(
     [" the", " a", ".", ",", "ing", " peanuts", " wonderful", "\n", " incomprehensibilities", "日本", " é", "\n\n"]
 )
@@ -190,10 +190,10 @@ def test_steady_rows_fit_and_hold_the_text(
         text, replacements = written(tokens, around)
         page = Page(text, replacements, [], width, Steady(page, slack))
         assert all(width_of(page.text_of(y).rstrip("\n")) <= width for y in range(page.height))
-        plain = "".join(token or " ▒▒▒" for token in tokens).join(around)
+        plain = "".join(token or " ···" for token in tokens).join(around)
         assert page.text_between(page.address(0, 0), page.end) == plain
         shown = "".join(page.text_of(y) for y in range(page.height))
-        assert re.sub("▒+", "▒▒▒", re.sub(" +", " ", shown)) == re.sub(" +", " ", plain)
+        assert re.sub("·+", "···", re.sub(" +", " ", shown)) == re.sub(" +", " ", plain)
         again = Page(text, replacements, [], width, Steady(page, slack))
         assert where(again) == where(page)
 
@@ -228,14 +228,14 @@ def test_a_word_moves_no_other_if_there_is_room() -> None:
 def test_a_row_that_overflows_moves_its_last_word_to_the_next() -> None:
     tokens: list[str | None] = ["one", " two", None, " four", " five", " six", None, None]
     before = Page(*written(tokens), [], 19, Steady(None, 0))
-    assert [before.text_of(y) for y in range(before.height)] == ["one two ▒▒▒ four ", "five six ▒▒▒ ▒▒▒"]
+    assert [before.text_of(y) for y in range(before.height)] == ["one two ··· four ", "five six ··· ···"]
     assert before.locate((0, -4)) == (1, 0), "it begins the row, its blank is on the one before"
     tokens[2] = " thirty"
     page = Page(*written(tokens), [], 19, Steady(before, 0))
-    assert [page.text_of(y) for y in range(page.height)] == ["one two thirty ", "four five six ▒ ▒▒"]
+    assert [page.text_of(y) for y in range(page.height)] == ["one two thirty ", "four five six · ··"]
     tokens[2] = None
     back = Page(*written(tokens), [], 19, Steady(page, 0))
-    assert [back.text_of(y) for y in range(back.height)] == ["one two ▒▒▒ ", "four five six ▒ ▒▒"]
+    assert [back.text_of(y) for y in range(back.height)] == ["one two ··· ", "four five six · ··"]
 
 
 def test_far_from_the_page_before_rows_are_filled() -> None:

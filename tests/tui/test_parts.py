@@ -14,7 +14,7 @@ from sedd_cli.text.document import Document
 from sedd_cli.tui.checkpoint_control import CheckpointControl
 from sedd_cli.tui.document_actions import DocumentActions
 from sedd_cli.tui.engine import Engine
-from sedd_cli.tui.messages import Started, Stopped
+from sedd_cli.tui.messages import Loaded, Started, Stopped
 from sedd_cli.tui.page_layout import Address, Page
 from sedd_cli.tui.run_control import RunControl
 from sedd_cli.tui.session import EditingSession
@@ -85,13 +85,38 @@ def test_a_word_is_masked_and_written_without_an_app(shallow: Checkpoint) -> Non
     while not isinstance(message := sent.get(timeout=60), Stopped):
         if isinstance(message, Started):
             runs.on_started(message)
+    document.accept_all()
+    assert session.scene.branch is not None and ui.told.pop() == "No gap is full yet: run.go writes."
     runs.watch()
     assert session.scene.at == 0 and runs.playing
     last = session.scene.branches[0].last
     assert [runs.tick(now) for now in range(1, last + 2)] == [True] * last + [False]
     assert session.scene.at == last and runs.idle
     written = session.scene.written(0)
+    ui.answer = "The end."
+    document.ask_ending()
+    assert session.scene.draft.text == f"The {written} sat down." and session.scene.ending == "The end."
+    document.undo()
     document.accept()
     assert session.scene.branch is None and ui.told == []
     assert written != "cat" and session.scene.text == f"The {written} sat down."
+    engine.close(60)
+
+
+def test_what_is_asked_for_waits_for_the_checkpoint_that_is_named_last(shallow: Checkpoint) -> None:
+    session = EditingSession(Document(None, b"", ""), Settings(steps=4, length=8))
+    ui: Any = Plain(session)
+    sent: SimpleQueue[Message] = SimpleQueue()
+    engine = Engine(sent.put, lambda model, device: shallow)
+    checkpoints = CheckpointControl(session, engine, ui)
+    runs = RunControl(session, engine, checkpoints, ui)
+    checkpoints.load()
+    checkpoints.load()
+    runs.go()
+    for loaded in (1, 2):
+        assert runs.idle
+        message = Loaded(loaded, shallow)
+        checkpoints.on_loaded(message)
+        runs.on_loaded()
+    assert not runs.idle
     engine.close(60)

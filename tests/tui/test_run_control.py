@@ -169,6 +169,10 @@ async def test_a_text_unlike_the_checkpoints_is_warned_of_once(opened: Opened) -
         await seat.go()
         await seat.known()
         assert not any("is unlike" in said for said in seat.told)
+        (seat.folder / "german.txt").write_text(GERMAN)
+        await seat.press("X")
+        seat.main_screen.files.open_file(seat.folder / "german.txt")
+        await seat.until(lambda: any("is unlike" in said for said in seat.told))
     async with opened(length=96) as seat:
         await seat.loaded()
         await seat.press("i")

@@ -93,7 +93,7 @@ def form(**values: Any) -> SettingsScreen:
 
 def help_screen() -> HelpScreen:
     rows = [Row(Text(f"ctrl+{i}"), f"does the thing of number {i}") for i in range(40)]
-    signs = [Row(Text("▒▒▒", "dim"), "a word that is not written yet")]
+    signs = [Row(Text("···", "dim"), "a word that is not written yet")]
     return HelpScreen([Section("Signs", signs), Section("Keys", rows), Section("More keys", [Row(Text("x"), "do it")])])
 
 
@@ -431,7 +431,7 @@ class TestHelp:
 
     async def test_it_scrolls(self) -> None:
         async with host(help_screen()) as (app, pilot):
-            assert "▒▒▒" in on_screen(app) and "of number 39" not in on_screen(app)
+            assert "···" in on_screen(app) and "of number 39" not in on_screen(app)
             await pilot.press("ctrl+end")
             await pilot.pause()
             assert "More keys" in on_screen(app) and "of number 39" in on_screen(app)

@@ -109,7 +109,7 @@ def test_the_legend_shows_colours_as_the_canvas_does(shading: Shading) -> None:
         asked.append(classes)
         return Style(bold=True)
 
-    full, line = legend(shading, style_of), legend_line(shading, style_of)
+    full, line = legend(shading, style_of, "h"), legend_line(shading, style_of)
     for name, scale in (("certainty", "sure"), ("order", "order")):
         steps = [classes for classes in asked if scale in classes]
         assert len(steps) == (2 * STEPS if shading == name else 0)

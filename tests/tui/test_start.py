@@ -24,7 +24,7 @@ def test_a_folder_and_a_repository_are_named_and_faults_are_left_to_loading(tmp_
     folder = tmp_path / "mine"
     shutil.copytree(PARITY / "radd", folder)
     facts = checkpoint_facts(str(folder))
-    assert facts.label == "mine 0.0M" and facts.writes == "text"
+    assert facts.label == "mine 29k" and facts.writes == "text"
     assert facts.length == json.loads((folder / "config.json").read_text())["model"]["length"]
     (folder / "config.json").write_text("{")
     assert checkpoint_facts(str(folder)) == CheckpointFacts("mine")

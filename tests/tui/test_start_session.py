@@ -81,6 +81,16 @@ async def test_a_document_is_opened_in_the_place_of_another_and_nothing_is_lost(
         await seat.press("right", "enter")
         await seat.back()
         assert seat.scene.text == "Another day.\n"
+        # Opened again, with changes that are saved first: they are what is opened.
+        await seat.press("i")
+        await seat.write("Not ")
+        await seat.press("ctrl+o")
+        await seat.shown(OpenDialog)
+        await seat.answer(str(other))
+        await seat.shown(ConfirmDialog)
+        await seat.press("s")
+        await seat.back()
+        assert seat.scene.text == "Not Another day.\n" == other.read_text()
 
 
 async def test_a_path_is_completed_as_far_as_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

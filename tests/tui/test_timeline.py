@@ -13,7 +13,7 @@ from sedd_cli.generation.infill import Infilling
 from sedd_cli.text.draft import Draft
 from sedd_cli.tui.commands import BY_ID, key_name
 from sedd_cli.tui.next_steps import hints
-from sedd_cli.tui.progress import duration, share_done, time_left
+from sedd_cli.tui.progress import share_done, time_left
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.style import timeline_state
 from sedd_cli.tui.widgets.timeline import Timeline, TimelineState, sparkline
@@ -27,7 +27,8 @@ def test_a_share_is_100_only_at_the_end() -> None:
 
 def test_times_have_two_digits() -> None:
     seconds = (0.0, 1.44, 9.94, 9.96, 89.4, 90, 5399, 9000)
-    assert [duration(s) for s in seconds] == ["0.1 s", "1.4 s", "9.9 s", "10 s", "89 s", "2 min", "90 min", "2.5 h"]
+    times = ["0.1 s", "1.4 s", "9.9 s", "10 s", "89 s", "2 min", "90 min", "2.5 h"]
+    assert [time_left(s, exact=True) for s in seconds] == [f"{time} left" for time in times]
     assert time_left(1.44, exact=False) == "≤1.4 s left"
 
 

@@ -89,7 +89,7 @@ def warn_of_length(checkpoint: "Checkpoint", length: int, terminal: Terminal) ->
 
 def run_evaluation(evaluation: "LikelihoodEvaluation", name: str, terminal: Terminal) -> bool:
     """Run an evaluation with progress on stderr. Returns False if interrupted; its results are then partial."""
-    from sedd_cli.render.training import duration
+    from sedd_cli.render.labels import duration
 
     blocks, started, announced = evaluation.blocks, time.monotonic(), False
     terminal.info(
