@@ -59,7 +59,7 @@ class FileActions:
         self._ask_for_path(
             "Save as",
             str(self._session.path or "text.txt"),
-            "The name of a file; ~ is your home.",
+            "The name of a file; ~ is your home. ↵ saves · esc",
             lambda path: self._save_then(lambda: self._save_new(path), on_saved),
             lambda path: self._confirm_overwrite(path, f"There is a file {path.name} already", on_saved),
         )
@@ -200,7 +200,7 @@ class FileActions:
                 lambda choice: write_and_notify(path) if choice == "over" else None,
             )
 
-        self._ask_for_path("Export to", name, "", write_and_notify, confirm)
+        self._ask_for_path("Export to", name, "↵ writes it · esc", write_and_notify, confirm)
 
     def _ask_for_path(
         self, title: str, value: str, hint: str, if_new: Callable[[Path], None], if_exists: Callable[[Path], None]
