@@ -44,7 +44,7 @@ from sedd_cli.tui.token_actions import TokenActions
 from sedd_cli.tui.widgets.branches_pane import BranchesPane
 from sedd_cli.tui.widgets.canvas_view import CanvasView
 from sedd_cli.tui.widgets.hints import Hints
-from sedd_cli.tui.widgets.inspector import Inspector
+from sedd_cli.tui.widgets.inspector import InspectedToken, Inspector
 from sedd_cli.tui.widgets.start_card import CardState, StartCard
 from sedd_cli.tui.widgets.timeline import Timeline
 
@@ -213,7 +213,12 @@ class MainScreen(Screen[None]):
     def refresh_inspector(self) -> None:
         new = self.session.document.path is None
         hint = inspector_hint(self.scene, self.key_of, unsaved=self._text_unsaved, new=new)
-        self.query_one(Inspector).show(self.tokens.inspected() or hint)
+        inspected = self.tokens.inspected()
+        inspector = self.query_one(Inspector)
+        # Latest tokens pass by: there is none to change.
+        offered = isinstance(inspected, InspectedToken)
+        inspector.border_subtitle = f"{self.key_of('token.alternatives')} another word" if offered else ""
+        inspector.show(inspected or hint)
 
     def refresh_branches(self) -> None:
         """Show the column of branches, where there is room for one."""
