@@ -132,7 +132,7 @@ STOPPED_HINTS = (
 )
 DONE_HINTS = (
     *("run.again", "text.copy", "session.save", "session.export", "run.watch", "token.alternatives", "token.remask"),
-    *("branch.next", "text.undo", "run.back"),
+    *("text.undo", "run.back"),
     *_GENERAL,
 )
 BRANCHED_HINTS = (

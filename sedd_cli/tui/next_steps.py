@@ -43,7 +43,10 @@ def hints(
         # Letters are text here.
         leaves = f"then {key_of('run.go')} writes on" if new and scene.draft.text else "leaves edit mode"
         return [("esc", leaves, "leave_edit_mode"), ("^s", *save[1:]), ("F1", *help_[1:]), quit_]
-    return hints_of(*_ids(scene, paused, unsaved, new), *commands.ALWAYS_HINTED)
+    ids = _ids(scene, paused, unsaved, new)
+    if scene.run is not None and len(scene.branches) == 1:
+        ids = tuple(id for id in ids if id != "branch.next")
+    return hints_of(*ids, *commands.ALWAYS_HINTED)
 
 
 def _ids(scene: Scene, paused: bool, unsaved: bool, new: bool) -> tuple[str, ...]:
