@@ -182,7 +182,8 @@ class SamplingOptions:
             range=SHARE,
             label="top-p",
             setting=Setting(
-                sentence="Draw from the likeliest tokens that hold this probability together.", blank="all tokens"
+                sentence="Draw from the likeliest tokens that hold this probability together.",
+                blank="the checkpoint's, or all",
             ),
         ),
     ] = None

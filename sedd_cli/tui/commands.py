@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("run.watch", "w", "runs.watch()", "watch again", "Watch it again from the first moment"),
         Command("branch.next", "n", "runs.switch_branch(1)", "next", "Next candidate or branch"),
         Command("branch.previous", "N", "runs.switch_branch(-1)", "", "Previous candidate or branch"),
-        Command("branch.list", "b", "list_branches()", "", "The branches and candidates: arrows show one"),
+        Command("branch.list", "b", "list_branches()", "branches", "The branches and candidates: arrows show one"),
         Command(
             "view.figures", "equals_sign", "toggle_figures()", "figures", "Show or hide step, time, calls and bound"
         ),
@@ -132,7 +132,12 @@ STOPPED_HINTS = (
 )
 DONE_HINTS = (
     *("run.again", "text.copy", "session.save", "session.export", "run.watch", "token.alternatives", "token.remask"),
-    *("branch.next", "text.undo", "run.back"),
+    *("text.undo", "run.back"),
+    *_GENERAL,
+)
+BRANCHED_HINTS = (
+    *("branch.next", "branch.list", "session.save", "session.export", "run.again", "text.copy", "run.watch"),
+    *("token.alternatives", "token.remask", "text.undo", "run.back"),
     *_GENERAL,
 )
 MASKED_HINTS = (
@@ -145,8 +150,8 @@ FILLED_HINTS = (
     *_GENERAL,
 )
 """Ids of the commands in the footer: those that are always there; then those of an empty canvas, of a document, of one
-that was changed, of a new text, of a run that is written or played, that is stopped, that is done, of masked gaps, and
-of written ones."""
+that was changed, of a new text, of a run that is written or played, that is stopped, that is done, that is done and has
+branches to compare, of masked gaps, and of written ones."""
 BY_ID = {command.id: command for commands in COMMANDS.values() for command in commands}
 
 

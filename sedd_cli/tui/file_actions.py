@@ -21,6 +21,7 @@ from sedd_cli.tui.screens.confirm_dialog import ConfirmDialog
 from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.screens.open_dialog import OpenDialog
 from sedd_cli.tui.session import EditingSession
+from sedd_cli.tui.style import END_OF_TEXT_SIGN
 
 Callback = Callable[[], object]
 
@@ -58,7 +59,7 @@ class FileActions:
         self._ask_for_path(
             "Save as",
             str(self._session.path or "text.txt"),
-            "The name of a file; ~ is your home.",
+            "The name of a file; ~ is your home. ↵ saves · esc",
             lambda path: self._save_then(lambda: self._save_new(path), on_saved),
             lambda path: self._confirm_overwrite(path, f"There is a file {path.name} already", on_saved),
         )
@@ -81,7 +82,7 @@ class FileActions:
     def copy(self) -> None:
         selected = selected_text(self._ui.canvas)
         self._ui.copy(selected or self._scene.text)
-        self._ui.notify("Copied the selection." if selected else "Copied the text.")
+        self._ui.notify("Copied the selection." if selected else f"Copied the text{self._up_to_end}.")
 
     def export(self) -> None:
         # Imported late: they would delay the first paint.
@@ -197,7 +198,7 @@ class FileActions:
                 lambda choice: write_and_notify(path) if choice == "over" else None,
             )
 
-        self._ask_for_path("Export to", name, "", write_and_notify, confirm)
+        self._ask_for_path("Export to", name, "↵ writes it · esc", write_and_notify, confirm)
 
     def _ask_for_path(
         self, title: str, value: str, hint: str, if_new: Callable[[Path], None], if_exists: Callable[[Path], None]
@@ -246,7 +247,12 @@ class FileActions:
 
     def _save_new(self, path: Path) -> None:
         self._mark_saved(write_new(path, self._scene.text))
-        self._ui.notify(f"Saved as {path}.")
+        self._ui.notify(f"Saved as {path}{self._up_to_end}.")
+
+    @property
+    def _up_to_end(self) -> str:
+        """What to say of a text that ends before its canvas does."""
+        return f" up to {END_OF_TEXT_SIGN}" if self._scene.ends_early else ""
 
     def _overwrite(self, path: Path) -> None:
         document, backup = overwrite_with_backup(path, self._scene.text)

@@ -44,7 +44,7 @@ from sedd_cli.tui.token_actions import TokenActions
 from sedd_cli.tui.widgets.branches_pane import BranchesPane
 from sedd_cli.tui.widgets.canvas_view import CanvasView
 from sedd_cli.tui.widgets.hints import Hints
-from sedd_cli.tui.widgets.inspector import Inspector
+from sedd_cli.tui.widgets.inspector import InspectedToken, Inspector
 from sedd_cli.tui.widgets.start_card import CardState, StartCard
 from sedd_cli.tui.widgets.timeline import Timeline
 
@@ -63,7 +63,8 @@ class MainScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings()
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide"), (140, "-columns")]  # noqa: RUF012 - Textual types it so
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (12, "-high")]  # noqa: RUF012 - Textual types it so
+    # Below 16 rows, head and token pane would leave the text next to none.
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (16, "-high")]  # noqa: RUF012 - Textual types it so
     # The start card while it is shown.
     AUTO_FOCUS = ".-start #start, #canvas"
     # The canvas view implements its own selection.
@@ -212,7 +213,12 @@ class MainScreen(Screen[None]):
     def refresh_inspector(self) -> None:
         new = self.session.document.path is None
         hint = inspector_hint(self.scene, self.key_of, unsaved=self._text_unsaved, new=new)
-        self.query_one(Inspector).show(self.tokens.inspected() or hint)
+        inspected = self.tokens.inspected()
+        inspector = self.query_one(Inspector)
+        # Latest tokens pass by: there is none to change.
+        offered = isinstance(inspected, InspectedToken)
+        inspector.border_subtitle = f"{self.key_of('token.alternatives')} another word" if offered else ""
+        inspector.show(inspected or hint)
 
     def refresh_branches(self) -> None:
         """Show the column of branches, where there is room for one."""

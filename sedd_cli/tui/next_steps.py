@@ -28,6 +28,8 @@ def hints(
     gap that a verdict would be on.
     """
     labels = {"run.pause": "play"} if paused else {}
+    if scene.run is not None:
+        labels["branch.next"] = "next branch"
     labels |= {id: f"{BY_ID[id].label} {sign}" for id in ("text.accept", "text.reject") if sign}
     if scene.branch is None and all(mark.masked for mark in scene.draft.marks):
         labels["text.reject"] = f"unmask {sign}".rstrip()
@@ -41,17 +43,21 @@ def hints(
         # Letters are text here.
         leaves = f"then {key_of('run.go')} writes on" if new and scene.draft.text else "leaves edit mode"
         return [("esc", leaves, "leave_edit_mode"), ("^s", *save[1:]), ("F1", *help_[1:]), quit_]
-    return hints_of(*_ids(scene, paused, unsaved, new), *commands.ALWAYS_HINTED)
+    ids = _ids(scene, paused, unsaved, new)
+    if scene.run is not None and len(scene.branches) == 1:
+        ids = tuple(id for id in ids if id != "branch.next")
+    return hints_of(*ids, *commands.ALWAYS_HINTED)
 
 
 def _ids(scene: Scene, paused: bool, unsaved: bool, new: bool) -> tuple[str, ...]:
     """The commands that come next, most likely first."""
     if scene.branch is not None:
-        if not paused:
-            return commands.RUNNING_HINTS
-        if not (scene.branch.finished and scene.at == scene.branch.last):
-            return commands.STOPPED_HINTS
-        return commands.DONE_HINTS if scene.run is not None else commands.FILLED_HINTS
+        # Verdicts need not wait until the candidates are compared.
+        if scene.branch.finished and scene.at == scene.branch.last:
+            if scene.run is None:
+                return commands.FILLED_HINTS
+            return commands.BRANCHED_HINTS if len(scene.branches) > 1 else commands.DONE_HINTS
+        return commands.STOPPED_HINTS if paused else commands.RUNNING_HINTS
     if any(not mark.masked for mark in scene.draft.marks):
         return commands.FILLED_HINTS
     if scene.draft.marks:
@@ -89,7 +95,7 @@ def inspector_hint(scene: Scene, key_of: KeyOf, *, unsaved: bool = False, new: b
         return f"{key_of('run.go')} writes on.\n{key_of('run.ending')} sets how it ends."
     if unsaved:
         return f"{key_of('session.save')} saves the text as it is now.\n{key_of('text.diff')} shows what has changed."
-    return f"Select, then {key_of('text.mask')} masks.\n{key_of('run.go')} fills what is masked."
+    return f"{key_of('text.mask')} masks the word here, or what is selected\n(Shift+→; whole words: Ctrl+Shift+→)."
 
 
 def branches_hint(scene: Scene, key_of: KeyOf) -> str:

@@ -104,6 +104,14 @@ class Scene:
         return f"{text}{AUTO_MARKER}{self.ending}" if self.ending else text
 
     @property
+    def ends_early(self) -> bool:
+        """Whether the canvas shows another text behind the end of this one: `text` has none of it."""
+        if self.run is None or self.moment is None:
+            return False
+        ids = self.moment.states[0].ids
+        return self.run.end_of_text_position(ids) < len(ids) - 1
+
+    @property
     def as_document(self) -> Draft:
         """The draft of the flattened scene, an ending that no run has begun to write towards behind a gap."""
         draft = self.flattened.draft

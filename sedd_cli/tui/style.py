@@ -196,7 +196,7 @@ def timeline_state(
     if speed:
         notes.append(speed)
     if writing is not None and writing is not branch and writing in scene.branches and not writing.finished:
-        notes.append(f"writing candidate {scene.branches.index(writing) + 1}")
+        notes.append(f"writing {'branch' if scene.run else 'candidate'} {scene.branches.index(writing) + 1}")
     if comparing:
         notes.append("comparing the candidates")
     return TimelineState(

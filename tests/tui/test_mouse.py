@@ -245,9 +245,12 @@ async def test_the_wheel_scrolls_and_leaves_the_cursor(opened: Opened) -> None:
 
 
 @one_size
-async def test_nothing_scrolls_sideways(opened: Opened) -> None:
+async def test_nothing_scrolls_sideways_and_the_text_has_most_rows_of_a_low_terminal(opened: Opened) -> None:
     async with opened(STORY) as seat:
         for width, height in ((80, 24), (100, 30), (200, 50), (60, 20), (100, 30)):
             await seat.pilot.resize_terminal(width, height)
             await seat.settle()
             assert not seat.canvas.show_horizontal_scrollbar, (width, height)
+        await seat.pilot.resize_terminal(40, 12)
+        # Of twelve rows, one each is the timeline's and the foot line's.
+        await seat.until(lambda: seat.canvas.size.height == 10)

@@ -33,6 +33,13 @@ def test_an_end_of_text_at_the_start_of_a_canvas_ends_nothing(built_in: Checkpoi
     assert draft.text == "Once upon a time" and [mark.start for mark in draft.marks] == [len(draft.text)]
 
 
+def test_it_tells_whether_another_text_is_behind_the_end(built_in: Checkpoint) -> None:
+    assert built_in.tokenizer is not None and built_in.tokenizer.end_of_text_id is not None
+    end = built_in.tokenizer.end_of_text_id
+    assert canvas_of(built_in, "A dog ran.", end, "Once").ends_early
+    assert not canvas_of(built_in, "A dog ran.").ends_early and not Scene(Draft("A dog ran.")).ends_early
+
+
 def test_part_of_a_character_between_masks_is_within_one_gap(built_in: Checkpoint) -> None:
     tokenizer, mask_id = built_in.tokenizer, built_in.mask_id
     assert tokenizer is not None and mask_id is not None

@@ -123,6 +123,8 @@ def test_the_foot_line_offers_what_comes_next(shallow: Checkpoint) -> None:
     assert offered(run, paused=False)[0] == "space pause"
     assert offered(run)[:2] == ["space play", ", back"]
     assert offered(end) == ["G another", "y copy", "s ^s save", "e export", "w watch again"]
+    branched = replace(end, branches=run.branches * 2)
+    assert offered(branched)[:3] == ["n next branch", "b branches", "s ^s save"]
     draft = Draft("A dog ran.").mask(2, 5)
     filling = Branch.begin(Infilling(shallow, Request(steps=2, seed=0), draft.text, draft.gaps), 0)
     assert offered(Scene(draft, (filling,)))[0] == "space play"
@@ -130,6 +132,7 @@ def test_the_foot_line_offers_what_comes_next(shallow: Checkpoint) -> None:
         filling.add(step)
     filled = Scene(draft, (filling,), at=filling.last)
     assert offered(filled)[:3] == offered(filled.flattened)[:3] == ["a accept", "x reject", "n next"]
+    assert offered(filled, paused=False) == offered(filled), "verdicts need not wait for the comparison of candidates"
     assert offered(Scene(draft))[0] == "g go" and offered(Scene(Draft("A dog.")))[0] == "m mask"
 
 

@@ -29,7 +29,8 @@ class Hints(Static):
         self._fit()
 
     def _fit(self) -> None:
-        room = self.size.width - sum(_width(hint) for hint in self._hints[-NUM_PINNED:])
+        # The last hint has no blanks behind it.
+        room = self.size.width + 2 - sum(_width(hint) for hint in self._hints[-NUM_PINNED:])
         shown = []
         for hint in self._hints[:-NUM_PINNED]:
             if _width(hint) <= room:
