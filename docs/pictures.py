@@ -2,9 +2,8 @@
 
 import asyncio
 import tempfile
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from itertools import groupby
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import chain, count, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +33,7 @@ Cell = tuple[str, Style | None]
 
 PROMPT, SEED, HALFWAY = "Once upon a time", 0, 0.55
 CAST_SIZE, CAST_STEPS, FRAMES_PER_SECOND = (100, 26), 64, 10
+CHANGED, CHOSEN = " bird", "cat"
 STORY = """\
 Once upon a time there was a little dog named Max. Max had a big red ball. He loved to play with it.
 
@@ -155,19 +155,24 @@ async def recorded(name: str) -> None:
 
 
 async def record_frames(app: SeddApp, frames: list[tuple[float, str]]) -> None:
-    """Note when the screen has changed, in seconds, and what a terminal is sent for it."""
-    began, sent = time.monotonic(), "\x1b[?25l\x1b[2J"
+    """Note when the screen has changed, in seconds, and what a terminal is sent for it.
+
+    The seconds are those between the frames: what recording takes is left out.
+    """
+    sent = "\x1b[?25l\x1b[2J"
     shown: list[list[Cell]] = []
-    while True:
-        rows = [list(cells(strip)) for strip in app.screen._compositor.render_strips()]
+    for number in count():
+        # As for a screenshot: with the screens below a dialog.
+        screen = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens, simplify=True)
+        rows = [list(cells(chain.from_iterable(strips))) for strips in screen.strips]  # type: ignore[union-attr]
         sent += "".join(changes(shown, rows))
         if sent:
-            frames.append((time.monotonic() - began, sent))
+            frames.append((number / FRAMES_PER_SECOND, sent))
         shown, sent = rows, ""
         await asyncio.sleep(1 / FRAMES_PER_SECOND)
 
 
-def cells(segments: Iterator[Segment]) -> Iterator[Cell]:
+def cells(segments: Iterable[Segment]) -> Iterator[Cell]:
     """A row of the screen; behind a wide character stands an empty one."""
     for text, style, _ in segments:
         for character in text:
@@ -187,7 +192,9 @@ def changes(before: list[list[Cell]], after: list[list[Cell]]) -> Iterator[str]:
             yield f"\x1b[{y + 1};{piece[0][0] + 1}H"
             for style, styled in groupby((cell for _, cell in piece), key=itemgetter(1)):
                 text = "".join(character for character, _ in styled)
-                yield style.render(text, color_system=ColorSystem.TRUECOLOR) if style else text
+                styled_text = style.render(text, color_system=ColorSystem.TRUECOLOR) if style else text
+                # Instead of an end of the style behind it.
+                yield styled_text.removesuffix("\x1b[0m").replace("\x1b[", "\x1b[0;", 1)
 
 
 async def a_changed_story(pilot: "Pilot[None]") -> None:
@@ -203,12 +210,15 @@ async def a_changed_story(pilot: "Pilot[None]") -> None:
     await press("enter")
     await until(pilot, lambda: screen.runs.idle and screen.scene.branch is not None)
     await pilot.pause(1.5)
-    await press("ctrl+home", *["ctrl+right"] * 4)
+    await press("ctrl+home")
+    tokenizer = screen.session.checkpoint.tokenizer
+    while tokenizer.decode_each([screen.tokens.inspected().id]) != [CHANGED]:
+        await press("ctrl+right", pause=0.2)
     await until(pilot, lambda: screen.tokens.alternatives)
     await press("enter", pause=1)
-    await press("down", "down")
+    await press(*CHOSEN)
     await press("enter", pause=1)
-    await press("R", pause=1)
+    await press("right", *["shift+down"] * 6, "r", pause=0.2)
     await press("g")
     await until(pilot, lambda: screen.runs.idle)
     await pilot.pause(2)
