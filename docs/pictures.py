@@ -218,7 +218,7 @@ async def a_changed_story(pilot: "Pilot[None]") -> None:
     await press("enter", pause=1)
     await press(*CHOSEN)
     await press("enter", pause=1)
-    await press("right", *["shift+down"] * 6, "r", pause=0.2)
+    await press("right", *["shift+down"] * 6, "r", "escape", pause=0.2)
     await press("g")
     await until(pilot, lambda: screen.runs.idle)
     await pilot.pause(2)

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from sedd_cli.ranges import counted
 from sedd_cli.render.inert import inert
 from sedd_cli.tui.scene import Scene
-from sedd_cli.tui.style import texts_of
+from sedd_cli.tui.style import MASK, texts_of
 from sedd_cli.tui.token_text import percent
 
 if TYPE_CHECKING:
@@ -91,5 +91,5 @@ def _title(branch: "Branch") -> str:
 def _text(branch: "Branch") -> str:
     if branch.job.checkpoint.tokenizer is None:
         return ""
-    text = " … ".join(inert(" ".join(text.split())) for text in texts_of(branch))
-    return text if branch.finished else MASKS.sub("▒", text)
+    texts = texts_of(branch) if branch.finished else [MASKS.sub(MASK, text) for text in texts_of(branch)]
+    return " … ".join(inert(" ".join(text.split())) for text in texts)

@@ -35,7 +35,7 @@ def scene(built_in: Checkpoint) -> Scene:
 def test_an_entry_says_what_a_branch_writes_and_how_it_came_about(scene: Scene) -> None:
     entries = BranchEntries()
     half, full = entries.of(scene)
-    assert half.title == "candidate 1" and "▒" in half.text and "to go" in half.facts[-1]
+    assert half.title == "candidate 1" and "···" in half.text and "to go" in half.facts[-1]
     assert full.title == "candidate 2" and " … " in full.text and not any("to go" in fact for fact in full.facts)
     assert full.facts[0].endswith("% sure on average")
     assert entries.of(scene)[1] is full, "nothing has changed"
