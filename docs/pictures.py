@@ -1,14 +1,22 @@
-"""Draw the README's pictures from real runs. `python docs/pictures.py`"""
+"""Draw the README's pictures from real runs, and record a session. `python docs/pictures.py`"""
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import chain, count, groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import get_character_cell_size
+from rich.color import ColorSystem
+from rich.segment import Segment
+from rich.style import Style
 
 from sedd_cli import Request, Run, load_checkpoint
 from sedd_cli.cli.watch import make_frame, title_of
 from sedd_cli.generation.defaults import with_defaults
+from sedd_cli.render.cast import header, record
 from sedd_cli.render.live import LiveView
 from sedd_cli.render.picture import picture, without_fonts
 from sedd_cli.text.document import Document
@@ -21,7 +29,11 @@ from sedd_cli.tui.widgets.timeline import Timeline
 if TYPE_CHECKING:
     from textual.pilot import Pilot
 
+Cell = tuple[str, Style | None]
+
 PROMPT, SEED, HALFWAY = "Once upon a time", 0, 0.55
+CAST_SIZE, CAST_STEPS, FRAMES_PER_SECOND = (100, 26), 64, 10
+CHANGED, CHOSEN = " bird", "cat"
 STORY = """\
 Once upon a time there was a little dog named Max. Max had a big red ball. He loved to play with it.
 
@@ -51,21 +63,41 @@ async def until(pilot: "Pilot[None]", holds: Callable[[], object]) -> None:
         await pilot.pause(0.02)
 
 
-async def session(name: str, title: str, text: str, keys: Callable[["Pilot[None]"], object]) -> None:
-    """A picture of `sedd tui` after some keys."""
+async def session(
+    text: str, size: tuple[int, int], keys: Callable[[SeddApp, "Pilot[None]"], Awaitable[None]], **settings: Any
+) -> None:
+    """A session of `sedd tui` on a text, on which `keys` works once its checkpoint is loaded."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "story.txt")
         path.write_text(text)
         document = Document(path if text else None, text.encode(), text)
         stores = RecoveryStore(Path(folder)), RecentFiles(Path(folder, "recent.json"))
-        app = SeddApp(document, Settings(seed=SEED, lock_seed=True), None, *stores)
-        async with app.run_test(size=(110, 26)) as pilot:
-            screen = app.main_screen
-            await until(pilot, lambda: screen.session.checkpoint)
-            await keys(pilot)  # type: ignore[misc]
-            app.clear_notifications()
-            await pilot.pause(0.3)
-            save(name, app.export_screenshot(title=title))
+        app = SeddApp(document, Settings(seed=SEED, lock_seed=True, **settings), None, *stores)
+        async with app.run_test(size=size) as pilot:
+            await until(pilot, lambda: app.main_screen.session.checkpoint)
+            await keys(app, pilot)
+
+
+async def still(
+    name: str,
+    title: str,
+    text: str,
+    keys: Callable[["Pilot[None]"], Awaitable[None]],
+    size: tuple[int, int] = (110, 26),
+) -> None:
+    """A picture of `sedd tui` after some keys."""
+
+    async def shot(app: SeddApp, pilot: "Pilot[None]") -> None:
+        await keys(pilot)
+        app.clear_notifications()
+        await pilot.pause(0.3)
+        save(name, app.export_screenshot(title=title))
+
+    await session(text, size, shot)
+
+
+async def the_start(pilot: "Pilot[None]") -> None:
+    """The card of an empty session."""
 
 
 async def a_run(pilot: "Pilot[None]") -> None:
@@ -108,10 +140,96 @@ async def branches(pilot: "Pilot[None]") -> None:
     await pilot.press("b")
 
 
+async def recorded(name: str) -> None:
+    """A session as an asciicast: a story is written, a word of it changed, and the rest written anew."""
+    frames: list[tuple[float, str]] = []
+
+    async def play(app: SeddApp, pilot: "Pilot[None]") -> None:
+        recording = asyncio.create_task(record_frames(app, frames))
+        await a_changed_story(pilot)
+        recording.cancel()
+
+    await session("", CAST_SIZE, play, steps=CAST_STEPS)
+    lines = [header(*CAST_SIZE, "sedd tui"), *(record([round(at, 3), "o", sent]) for at, sent in frames)]
+    Path(__file__).with_name(name).write_text("".join(lines), encoding="utf-8")
+
+
+async def record_frames(app: SeddApp, frames: list[tuple[float, str]]) -> None:
+    """Note when the screen has changed, in seconds, and what a terminal is sent for it.
+
+    The seconds are those between the frames: what recording takes is left out.
+    """
+    sent = "\x1b[?25l\x1b[2J"
+    shown: list[list[Cell]] = []
+    for number in count():
+        # As for a screenshot: with the screens below a dialog.
+        screen = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens, simplify=True)
+        rows = [list(cells(chain.from_iterable(strips))) for strips in screen.strips]  # type: ignore[union-attr]
+        sent += "".join(changes(shown, rows))
+        if sent:
+            frames.append((number / FRAMES_PER_SECOND, sent))
+        shown, sent = rows, ""
+        await asyncio.sleep(1 / FRAMES_PER_SECOND)
+
+
+def cells(segments: Iterable[Segment]) -> Iterator[Cell]:
+    """A row of the screen; behind a wide character stands an empty one."""
+    for text, style, _ in segments:
+        for character in text:
+            yield character, style
+            if get_character_cell_size(character) == 2:
+                yield "", style
+
+
+def changes(before: list[list[Cell]], after: list[list[Cell]]) -> Iterator[str]:
+    """What a terminal is sent to show other cells."""
+    for y, row in enumerate(after):
+        old = before[y] if y < len(before) else []
+        changed = ((x, cell) for x, cell in enumerate(row) if old[x : x + 1] != [cell])
+        # Cells in a row have the same difference of place and number.
+        for _, run in groupby(enumerate(changed), key=lambda item: item[1][0] - item[0]):
+            piece = [item for _, item in run]
+            yield f"\x1b[{y + 1};{piece[0][0] + 1}H"
+            for style, styled in groupby((cell for _, cell in piece), key=itemgetter(1)):
+                text = "".join(character for character, _ in styled)
+                styled_text = style.render(text, color_system=ColorSystem.TRUECOLOR) if style else text
+                # Instead of an end of the style behind it.
+                yield styled_text.removesuffix("\x1b[0m").replace("\x1b[", "\x1b[0;", 1)
+
+
+async def a_changed_story(pilot: "Pilot[None]") -> None:
+    """Each key at the pace of somebody who looks at what it does."""
+    screen = pilot.app.main_screen  # type: ignore[attr-defined]
+
+    async def press(*keys: str, pause: float = 0.3) -> None:
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause(pause)
+
+    await pilot.pause(1.5)
+    await press("enter")
+    await until(pilot, lambda: screen.runs.idle and screen.scene.branch is not None)
+    await pilot.pause(1.5)
+    await press("ctrl+home")
+    tokenizer = screen.session.checkpoint.tokenizer
+    while tokenizer.decode_each([screen.tokens.inspected().id]) != [CHANGED]:
+        await press("ctrl+right", pause=0.2)
+    await until(pilot, lambda: screen.tokens.alternatives)
+    await press("enter", pause=1)
+    await press(*CHOSEN)
+    await press("enter", pause=1)
+    await press("right", *["shift+down"] * 6, "r", "escape", pause=0.2)
+    await press("g")
+    await until(pilot, lambda: screen.runs.idle)
+    await pilot.pause(2)
+
+
 async def interactive() -> None:
-    await session("tui-run.svg", "sedd tui", "", a_run)
-    await session("tui-document.svg", "sedd tui story.txt", STORY, a_document)
-    await session("tui-branches.svg", "sedd tui", "", branches)
+    await still("tui-start.svg", "sedd tui", "", the_start)
+    await still("tui-run.svg", "sedd tui", "", a_run)
+    await still("tui-document.svg", "sedd tui story.txt", STORY, a_document)
+    await still("tui-branches.svg", "sedd tui", "", branches, (150, 32))
+    await recorded("tui.cast")
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ def cast(sample: RecordedSample, speed: float, width: int) -> Iterator[str]:
     frames = [(moment.number, make_frame(sample, moment)) for moment in _frame_moments(sample, speed)]
     height = min(MAX_HEIGHT, max(height_of(frame, width) for _, frame in frames))
     title = title_of(sample.header)
-    yield _line({"version": 2, "width": width, "height": height, "title": one_line(title)})
+    yield header(width, height, title)
     now = 0.0
     view = LiveView(title, sample.calls, True, clock=lambda: now)
     screen = _Screen(width, height)
@@ -33,8 +33,8 @@ def cast(sample: RecordedSample, speed: float, width: int) -> Iterator[str]:
         now = number / speed
         view.show(frame)
         begin = "\x1b[?25l\x1b[2J" if number == 0 else ""
-        yield _line([round(now, 6), "o", begin + screen.draw(view)])
-    yield _line([round(now + END_SECONDS, 6), "o", f"\x1b[{height};1H\x1b[?25h"])
+        yield record([round(now, 6), "o", begin + screen.draw(view)])
+    yield record([round(now + END_SECONDS, 6), "o", f"\x1b[{height};1H\x1b[?25h"])
 
 
 def _frame_moments(sample: RecordedSample, speed: float) -> Iterator[RecordedMoment]:
@@ -73,7 +73,13 @@ def _ansi(segment: Segment) -> str:
     return segment.style.render(segment.text, color_system=ColorSystem.EIGHT_BIT) if segment.style else segment.text
 
 
-def _line(record: object) -> str:
+def header(width: int, height: int, title: str) -> str:
+    """The first line of a file."""
+    return record({"version": 2, "width": width, "height": height, "title": one_line(title)})
+
+
+def record(value: object) -> str:
+    """A line of a file."""
     # Some readers treat these two characters as line ends.
-    text = json.dumps(record, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029") + "\n"

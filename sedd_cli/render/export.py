@@ -56,10 +56,12 @@ def check_speed(speed: float | None) -> float | None:
 
 def _picture(sample: RecordedSample, step: int, width: int) -> bytes:
     from sedd_cli.render.live import LiveView, height_of
+    from sedd_cli.render.palette import GLOW
     from sedd_cli.render.picture import picture
     from sedd_cli.render.replay import make_frame, title_of
 
-    frame = make_frame(sample, sample.at(step))
     view = LiveView(title_of(sample.header), sample.calls, True, clock=None)
-    view.show(frame)
+    # The earlier moments are those whose words still glow.
+    for number in range(max(0, step - len(GLOW) + 1), step + 1):
+        view.show(frame := make_frame(sample, sample.at(number)))
     return picture(view, "sedd", width, height_of(frame, width)).encode()

@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -14,11 +14,12 @@ from rich.segment import Segment
 from rich.text import Text
 
 from sedd_cli.render.inert import inert, one_line
+from sedd_cli.render.palette import GLOW, STRONG
 
 if TYPE_CHECKING:
     from sedd_cli.text.tokenizer import Tokenizer
 
-MASK = " ░░░"
+MASK = " ···"
 ASCII_MASK = " ___"
 FILLED = "underline green"
 """Style of what was written in a document."""
@@ -69,6 +70,8 @@ class LiveView:
         clock: Callable[[], float] | None = time.monotonic,
     ) -> None:
         self._frame: Frame | None = None
+        self._lit: dict[int, int] = {}
+        """Positions of new words, and the frames since each was written."""
         self._clock = clock
         self.begin(title, calls_needed, exact)
 
@@ -82,6 +85,11 @@ class LiveView:
     def show(self, frame: Frame) -> None:
         if self._earlier_calls is None and frame.calls:
             self._earlier_calls = max(0, frame.calls - 1)
+        same = self._frame is not None and frame.row == self._frame.row
+        cooling = {i: age + 1 for i, age in self._lit.items() if age + 1 < len(GLOW)} if same else {}
+        # A finished text is shown at rest.
+        finished = self._needed and frame.calls >= self._needed
+        self._lit = {} if finished else cooling | dict.fromkeys(frame.changed, 0)
         self._frame = frame
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -90,7 +98,8 @@ class LiveView:
         if frame is None:
             return
         unicode = options.encoding.startswith("utf")
-        canvas = console.render_lines(canvas_text(frame, MASK if unicode else ASCII_MASK), options.update(height=None))
+        text = canvas_text(frame, MASK if unicode else ASCII_MASK, self._lit)
+        canvas = console.render_lines(text, options.update(height=None))
         compact = height < COMPACT_HEIGHT
         room = max(1, height - (3 if compact else 4))
         hidden = 0 if compact else max(0, len(canvas) - room)
@@ -125,35 +134,38 @@ class LiveView:
         return "  ".join([frame.row, *parts] if frame.row else parts)
 
 
-def canvas_text(frame: Frame, mask: str = MASK) -> Text:
-    """The canvas as text: MASK dim, positions changed by this step reversed, past the end dim.
+def canvas_text(frame: Frame, mask: str = MASK, lit: Mapping[int, int] | None = None) -> Text:
+    """The canvas as text: MASK dim, a new word reversed and then bold while it cools, past the end dim.
 
+    `lit`: positions of new words, and the frames since each was written; None: those that the step changed.
     What is the rarer stands out: clamped positions are bold, or in a document the written ones `FILLED`.
     """
     # Neighbours of the same style become one part: rich is slow per part.
-    parts = groupby(_parts(frame, mask), key=itemgetter(1))
+    parts = groupby(_parts(frame, mask, dict.fromkeys(frame.changed, 0) if lit is None else lit), key=itemgetter(1))
     return Text.assemble(*(("".join(part for part, _ in same_style), style) for style, same_style in parts))
 
 
-def _parts(frame: Frame, mask: str) -> Iterator[tuple[str, str]]:
+def _parts(frame: Frame, mask: str, lit: Mapping[int, int]) -> Iterator[tuple[str, str]]:
     for i, piece in enumerate(frame.pieces):
         if piece is None:
             yield mask, "bright_black"
         else:
             word = piece.lstrip(" ")
-            style = _style(frame, i)
+            style = _style(frame, i, lit.get(i))
             yield " " * (len(piece) - len(word)), style if style == "dim" else ""
             yield inert(word), style
 
 
-def _style(frame: Frame, position: int) -> str:
-    if position in frame.changed:
+def _style(frame: Frame, position: int, age: int | None) -> str:
+    # The terminal's background is not known, so that no shade can be made for it.
+    if age is not None and age < STRONG:
         return "reverse"
     if position in frame.kept:
         return "" if frame.infills else "bold"
     if position >= frame.end:
         return "dim"
-    return FILLED if frame.infills else ""
+    own = FILLED if frame.infills else ""
+    return own if age is None else f"bold {own}".rstrip()
 
 
 def height_of(frame: Frame, width: int) -> int:

@@ -91,5 +91,5 @@ def _title(branch: "Branch") -> str:
 def _text(branch: "Branch") -> str:
     if branch.job.checkpoint.tokenizer is None:
         return ""
-    text = " … ".join(inert(" ".join(text.split())) for text in texts_of(branch))
-    return text if branch.finished else MASKS.sub(MASK.strip(), text)
+    texts = texts_of(branch) if branch.finished else [MASKS.sub(MASK, text) for text in texts_of(branch)]
+    return " … ".join(inert(" ".join(text.split())) for text in texts)

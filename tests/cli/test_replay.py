@@ -145,11 +145,11 @@ def test_it_plays_on_a_terminal_and_leaves_it_as_it_was(sedd: Sedd, trace: Path)
     code, shown, out = on_a_terminal(["replay", str(trace), "--speed", "20"])
     assert (code, out) == (0, text)
     assert shown.count("\x1b[?1049h") == shown.count("\x1b[?1049l") == 1
-    assert "step " in shown and "masks " in shown and "░" in shown
+    assert "step " in shown and "masks " in shown and "···" in shown
     code, shown, out = on_a_terminal(["replay", str(trace), "--no-live"])
     assert (code, out) == (0, text) and "\x1b" not in shown
     code, shown, out = on_a_terminal(["replay", str(trace), "--step", "2"])
-    assert code == 0 and b"[[" in out and "\x1b[?1049h" not in shown and "░" in shown and "calls 2/" in shown
+    assert code == 0 and b"[[" in out and "\x1b[?1049h" not in shown and "···" in shown and "calls 2/" in shown
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
