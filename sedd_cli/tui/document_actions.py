@@ -178,7 +178,7 @@ class DocumentActions:
     def reject_all(self) -> None:
         self._runs.stop()
         if self._scene.run is not None:
-            self._apply(self._scene.without_run)
+            self._reject_run()
             return
         draft = self._scene.flattened.draft
         if not draft.marks:
@@ -187,6 +187,10 @@ class DocumentActions:
         while draft.marks:
             draft = draft.accept(draft.marks[0]) if draft.marks[0].masked else draft.reject(draft.marks[0])
         self._apply(replace(self._scene.flattened, draft=draft))
+
+    def _reject_run(self) -> None:
+        self._apply(self._scene.without_run)
+        self._ui.notify(f"All that was written is rejected: {self._ui.key_of('text.undo')} brings it back.")
 
     def next_gap(self, by: int) -> None:
         starts = [
@@ -339,7 +343,10 @@ class DocumentActions:
         scene = self._scene
         if scene.run is not None:
             self._runs.stop()
-            self._apply(scene.flattened if accept else scene.without_run)
+            if accept:
+                self._apply(scene.flattened)
+            else:
+                self._reject_run()
             return
         mark = self._mark_in_hand
         if mark is None:

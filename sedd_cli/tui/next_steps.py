@@ -41,7 +41,7 @@ def hints(
         save, quit_ = hints_of("session.save", "session.quit")
         (help_,) = hints_of("session.help")
         # Letters are text here.
-        leaves = f"then {key_of('run.go')} writes on" if new and scene.draft.text else "leaves edit mode"
+        leaves = f"then {key_of('run.go')} writes on" if new and scene.draft.text else "ends editing"
         return [("esc", leaves, "leave_edit_mode"), ("^s", *save[1:]), ("F1", *help_[1:]), quit_]
     ids = _ids(scene, paused, unsaved, new)
     if scene.run is not None and len(scene.branches) == 1:

@@ -222,7 +222,7 @@ async def test_the_palette_s_hint_is_clicked(opened: Opened) -> None:
 async def test_the_hint_of_edit_mode_is_clicked(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await seat.press("i")
-        await click_hint(seat, "leaves edit mode")
+        await click_hint(seat, "ends editing")
         assert not seat.main_screen.document.editing
 
 

@@ -16,6 +16,7 @@ from sedd_cli.tui.next_steps import hints
 from sedd_cli.tui.progress import share_done, time_left
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.style import timeline_state
+from sedd_cli.tui.widgets.hints import fitting
 from sedd_cli.tui.widgets.timeline import Timeline, TimelineState, sparkline
 
 
@@ -134,6 +135,14 @@ def test_the_foot_line_offers_what_comes_next(shallow: Checkpoint) -> None:
     assert offered(filled)[:3] == offered(filled.flattened)[:3] == ["a accept", "x reject", "n next"]
     assert offered(filled, paused=False) == offered(filled), "verdicts need not wait for the comparison of candidates"
     assert offered(Scene(draft))[0] == "g go" and offered(Scene(Draft("A dog.")))[0] == "m mask"
+
+
+def test_a_narrow_foot_line_has_the_first_hint_and_help() -> None:
+    hints = [("esc", "then g writes on", ""), ("^s", "save", ""), ("F1", "help", ""), ("^q", "quit", "")]
+    labels = {width: [label for _, label, _ in fitting(hints, width)] for width in (47, 46, 38, 37, 29, 28)}
+    assert labels[47] == ["then g writes on", "save", "help", "quit"]
+    assert labels[46] == labels[38] == ["then g writes on", "help", "quit"]
+    assert labels[37] == ["then g writes on", "help"] and labels[29] == labels[37] and labels[28] == ["save", "help"]
 
 
 RUNNING = TimelineState(

@@ -10,11 +10,11 @@ from textual.widgets import Static
 Hint = tuple[str, str, str]
 """Name of a key, label, action."""
 NUM_PINNED = 2
-"""Number of hints at the end that are always shown."""
+"""Number of hints at the end that are always shown: help, and how to quit."""
 
 
 class Hints(Static):
-    """Shows as many hints as fit, and always the last two."""
+    """Shows as many hints as fit."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id, markup=False)
@@ -29,14 +29,23 @@ class Hints(Static):
         self._fit()
 
     def _fit(self) -> None:
-        # The last hint has no blanks behind it.
-        room = self.size.width + 2 - sum(_width(hint) for hint in self._hints[-NUM_PINNED:])
-        shown = []
-        for hint in self._hints[:-NUM_PINNED]:
-            if _width(hint) <= room:
-                room -= _width(hint)
-                shown.append(hint)
-        self.update(Content("  ").join(map(_link, [*shown, *self._hints[-NUM_PINNED:]])))
+        self.update(Content("  ").join(map(_link, fitting(self._hints, self.size.width))))
+
+
+def fitting(hints: Sequence[Hint], width: int) -> list[Hint]:
+    """The hints for so many cells: the first, which comes before the last one (help says how to quit), then others."""
+    # The last hint shown has no blanks behind it.
+    room = width + 2
+    others, pinned = hints[:-NUM_PINNED], hints[-NUM_PINNED:]
+    if others and sum(map(_width, [others[0], *pinned])) > room:
+        pinned = pinned[:1]
+    room -= sum(map(_width, pinned))
+    shown = []
+    for hint in others:
+        if _width(hint) <= room:
+            room -= _width(hint)
+            shown.append(hint)
+    return [*shown, *pinned]
 
 
 def _width(hint: Hint) -> int:
