@@ -134,6 +134,7 @@ def keys(model: str | None, count: int) -> tuple[float, list[float]]:
             terminal.until(b"RADD")
             terminal.drain(0.5)
             os.write(terminal.fd, b"\r")
+            terminal.until(b"pause")
             # The figures: a moment after the first has a step.
             os.write(terminal.fd, b"=")
             terminal.until(b"step 20/")

@@ -277,6 +277,9 @@ class MainScreen(Screen[None]):
         self.call_after_refresh(self.refresh_branches)
 
     def on_start_card_typed(self, message: StartCard.Typed) -> None:
+        if not self.runs.idle:
+            # Typed before the canvas of a run that was just started is there: it would end the run.
+            return
         if not self.document.editing:
             self.document.edit()
         self.document.type_text(message.text, message.erase)
