@@ -61,7 +61,7 @@ class InfillRequest:
 
 
 @dataclass(frozen=True)
-class Filled:
+class MeasuredFilling:
     """What was written in a gap at one length, and how near it is to what stood there.
 
     `nats`: None where they were not asked for; `parses`: where the document was no Python before.
@@ -87,7 +87,7 @@ class FilledGap:
     cut: Cut
     tokens: int
     nats: float | None
-    fillings: tuple[Filled, ...]
+    fillings: tuple[MeasuredFilling, ...]
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class InfillEvaluation:
     def _fill(self, cut: Cut, row: int) -> Iterator[str]:
         """Fill a gap at every length. The random numbers are those of this row of the seed."""
         true = self._infilling(cut, row, self._true_tokens(cut))
-        tokens, fillings = true.sized_gaps[0].tokens, list[Filled]()
+        tokens, fillings = true.sized_gaps[0].tokens, list[MeasuredFilling]()
         nats = self._nats_of_truth(true, cut) if self.request.nats else None
         was_python = cut.text_kind == "python" and parses(cut.text[: cut.at] + cut.truth + cut.text[cut.at :])
         for length in self.request.lengths:
@@ -186,7 +186,9 @@ class InfillEvaluation:
             fillings.append(self._filled(cut, row, tokens if length == "true" else length, length, was_python))
         self.gaps.append(FilledGap(cut, tokens, nats, tuple(fillings)))
 
-    def _filled(self, cut: Cut, row: int, tokens: int | Literal["auto"], length: GapLength, was_python: bool) -> Filled:
+    def _filled(
+        self, cut: Cut, row: int, tokens: int | Literal["auto"], length: GapLength, was_python: bool
+    ) -> MeasuredFilling:
         started = time.perf_counter()
         run = self._infilling(cut, row, tokens)
         for _ in run.steps():
@@ -194,7 +196,7 @@ class InfillEvaluation:
         (filling,) = run.fillings()
         seconds = time.perf_counter() - started
         written = filling.text[slice(*filling.spans[0])]
-        return Filled(
+        return MeasuredFilling(
             length=length,
             written=written,
             tokens=run.sized_gaps[0].tokens,

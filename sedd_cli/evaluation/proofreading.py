@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sedd_cli.errors import UsageError, check_integer
-from sedd_cli.evaluation.words_in_context import Filling, WordLaw, WordReader
+from sedd_cli.evaluation.words_in_context import Suggestion, WordLaw, WordReader
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.ranges import SHARE
 from sedd_cli.text.encodings import check_text
@@ -134,7 +134,7 @@ class Proofreading:
         others = (other for other in self.unlikely[first:stop] if other.log_p < law.log_p)
         return frozenset(position for other in others for position in other.word.tokens)
 
-    def _finding(self, law: WordLaw, filling: Filling | None) -> Finding | None:
+    def _finding(self, law: WordLaw, filling: Suggestion | None) -> Finding | None:
         """None where the network would write the same word, or none. Of a word that stands twice, the second."""
         word, probability = law.word, law.probability
         repeating = word if word.repeats is not None else self._repeating.get(word.end)

@@ -46,7 +46,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Filling:
+class Suggestion:
     """Tokens in the place of a word, and the log of their probability."""
 
     tokens: tuple[int, ...] = ()
@@ -62,7 +62,7 @@ class WordLaw:
 
     word: Word
     log_p: float
-    first: Filling | None
+    first: Suggestion | None
     hidden: frozenset[int]
 
     @property
@@ -102,61 +102,61 @@ class WordReader:
         self.words = _words(text, tokenizer, len(begin))
         self._allowed = cache(self._tokens_of)
 
-    def decode(self, word: Word, filling: Filling) -> str:
-        """The word that a filling spells, without what its tokens hold beside it."""
-        return self._tokenizer.decode(filling.tokens).removeprefix(word.before).removesuffix(word.behind)
+    def decode(self, word: Word, suggestion: Suggestion) -> str:
+        """The word that a suggestion spells, without what its tokens hold beside it."""
+        return self._tokenizer.decode(suggestion.tokens).removeprefix(word.before).removesuffix(word.behind)
 
     def laws(self, words: Sequence[Word], hidden: Sequence[frozenset[int]] = ()) -> list[WordLaw]:
         """How likely words are, at a canvas for each of their tokens; `hidden`: for each, what is masked besides."""
         hidden = hidden or [frozenset()] * len(words)
         places = [(i, k) for i, word in enumerate(words) for k in range(len(word.tokens))]
         asked = [_Question(words[i], self._spelt(words[i])[:k], len(words[i].tokens), hidden[i]) for i, k in places]
-        log_p, first = [0.0] * len(words), dict[int, Filling | None]()
+        log_p, first = [0.0] * len(words), dict[int, Suggestion | None]()
         for n, law in self._conditionals(asked):
             i, k = places[n]
             log_p[i] += float(law[self._column(self._ids[words[i].tokens[k]])])
             if k == 0:
-                first[i] = self._written(words[i], Filling(), len(words[i].tokens), law)
+                first[i] = self._written(words[i], Suggestion(), len(words[i].tokens), law)
         return [WordLaw(word, log_p[i], first[i], hidden[i]) for i, word in enumerate(words)]
 
-    def suggestions(self, laws: Sequence[WordLaw]) -> list[Filling | None]:
+    def suggestions(self, laws: Sequence[WordLaw]) -> list[Suggestion | None]:
         """The likeliest word of as many tokens, greedily from left to right, or of one if that is likelier still.
 
         None where no word can be written.
         """
-        fillings = self._finished(laws)
+        suggestions = self._finished(laws)
         several = [i for i, law in enumerate(laws) if len(law.word.tokens) > 1]
         for n, law in self._conditionals([_Question(laws[i].word, [], 1, laws[i].hidden) for i in several]):
             i = several[n]
-            short, filling = self._written(laws[i].word, Filling(), 1, law), fillings[i]
-            if short is not None and (filling is None or short.log_p > filling.log_p):
-                fillings[i] = short
-        return fillings
+            short, suggestion = self._written(laws[i].word, Suggestion(), 1, law), suggestions[i]
+            if short is not None and (suggestion is None or short.log_p > suggestion.log_p):
+                suggestions[i] = short
+        return suggestions
 
-    def _finished(self, laws: Sequence[WordLaw]) -> list[Filling | None]:
-        """Fillings that begin with the likeliest first tokens, brought to the lengths of their words."""
-        words, fillings = [law.word for law in laws], [law.first for law in laws]
+    def _finished(self, laws: Sequence[WordLaw]) -> list[Suggestion | None]:
+        """Suggestions that begin with the likeliest first tokens, brought to the lengths of their words."""
+        words, suggestions = [law.word for law in laws], [law.first for law in laws]
         for k in range(1, max((len(word.tokens) for word in words), default=0)):
-            ready = [i for i, f in enumerate(fillings) if f is not None and len(words[i].tokens) > k]
-            given = [(fillings[i] or Filling()).tokens for i in ready]
+            ready = [i for i, f in enumerate(suggestions) if f is not None and len(words[i].tokens) > k]
+            given = [(suggestions[i] or Suggestion()).tokens for i in ready]
             asked = [
                 _Question(words[i], tokens, len(words[i].tokens), laws[i].hidden)
                 for i, tokens in zip(ready, given, strict=True)
             ]
             for n, law in self._conditionals(asked):
                 i = ready[n]
-                fillings[i] = self._written(words[i], fillings[i] or Filling(), len(words[i].tokens), law)
-        return fillings
+                suggestions[i] = self._written(words[i], suggestions[i] or Suggestion(), len(words[i].tokens), law)
+        return suggestions
 
-    def _written(self, word: Word, filling: Filling, count: int, law: Tensor) -> Filling | None:
-        """A filling of `count` tokens with its next one, the likeliest that may stand there; None if none may."""
-        k = len(filling.tokens)
+    def _written(self, word: Word, suggestion: Suggestion, count: int, law: Tensor) -> Suggestion | None:
+        """A suggestion of `count` tokens with its next one, the likeliest that may stand there; None if none may."""
+        k = len(suggestion.tokens)
         columns = self._allowed(word.before if k == 0 else "", word.behind if k == count - 1 else "")
         if not len(columns):
             return None
         best = columns[int(law[columns].argmax())]
         token = int(self._process.state_of(best))
-        return Filling((*filling.tokens, token), filling.log_p + float(law[best]))
+        return Suggestion((*suggestion.tokens, token), suggestion.log_p + float(law[best]))
 
     def _tokens_of(self, before: str, behind: str) -> Tensor:
         """Columns of the tokens that hold a part of a word between these."""

@@ -15,7 +15,7 @@ Phase = Literal["asking", "planned", "fetching", "checking", "done", "stopped", 
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
-class Stopped(Exception):  # noqa: N818 - no error: a request
+class DownloadStopped(Exception):  # noqa: N818 - no error: a request
     """Ends the thread of a download that was stopped, at the next bytes."""
 
 
@@ -84,10 +84,10 @@ class Download:
         self.thread.start()
 
     def _run(self, number: int, work: Callable[[int], None]) -> None:
-        with suppress(Stopped):
+        with suppress(DownloadStopped):
             try:
                 work(number)
-            except Stopped:
+            except DownloadStopped:
                 raise
             except SeddError as error:
                 self._fail(number, error)
@@ -99,10 +99,10 @@ class Download:
         self._set(number, lambda progress: replace(progress, phase="failed", error=error))
 
     def _set(self, number: int, change: Callable[[Progress], Progress]) -> None:
-        """Change the progress. Raises `Stopped` if this thread is no longer the newest."""
+        """Change the progress. Raises `DownloadStopped` if this thread is no longer the newest."""
         with self._lock:
             if number != self._number:
-                raise Stopped
+                raise DownloadStopped
             self.progress = change(self.progress)
 
     def _make_plan(self, number: int) -> None:
