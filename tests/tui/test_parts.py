@@ -119,4 +119,9 @@ def test_what_is_asked_for_waits_for_the_checkpoint_that_is_named_last(shallow: 
         checkpoints.on_loaded(message)
         runs.on_loaded()
     assert not runs.idle
+    shown: list[bool] = []
+    ui.schedule_refresh = lambda: shown.append(runs.idle)
+    runs.stop()
+    runs.stop()
+    assert len(shown) == 1, "what was stopped is shown, and nothing where nothing was"
     engine.close(60)

@@ -5,7 +5,9 @@ import re
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from textual.widgets import Input
 
+from sedd_cli.tui.screens.help import HelpScreen
 from tests.tui.conftest import Opened, Seat
 
 pytestmark = pytest.mark.asyncio
@@ -70,4 +72,7 @@ async def test_help(opened: Opened, picture: SnapshotAssertion) -> None:
     async with opened() as seat:
         await seat.loaded()
         await seat.press("question_mark")
+        dialog = await seat.shown(HelpScreen)
+        # Otherwise the time decides whether it is seen.
+        dialog.query_one(Input).cursor_blink = False
         assert await drawn(seat) == picture
