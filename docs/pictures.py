@@ -109,7 +109,7 @@ async def a_run(pilot: "Pilot[None]") -> None:
     await pilot.press("enter")
     await until(pilot, lambda: screen.scene.branch is not None and screen.scene.branch.last >= MOMENT)
     await pilot.press("space")
-    screen.session.seek(MOMENT)
+    screen.runs.seek(MOMENT)
     await pilot.press("down", "down", *["right"] * 5)
     await until(pilot, lambda: screen.tokens.alternatives)
 
@@ -213,19 +213,19 @@ async def a_changed_story(pilot: "Pilot[None]") -> None:
     await pilot.pause(1.5)
     await press("enter")
     await until(pilot, lambda: screen.runs.idle and screen.scene.branch is not None)
-    await pilot.pause(1.5)
+    await pilot.pause(2)
     await press("ctrl+home")
     tokenizer = screen.session.checkpoint.tokenizer
     while tokenizer.decode_each([screen.tokens.inspected().id]) != [CHANGED]:
         await press("ctrl+right", pause=0.2)
     await until(pilot, lambda: screen.tokens.alternatives)
-    await press("enter", pause=1)
+    await press("enter", pause=1.5)
     await press(*CHOSEN)
-    await press("enter", pause=1)
+    await press("enter", pause=1.5)
     await press("right", *["shift+down"] * 6, "r", "escape", pause=0.2)
     await press("g")
     await until(pilot, lambda: screen.runs.idle)
-    await pilot.pause(2)
+    await pilot.pause(3)
 
 
 async def interactive() -> None:
