@@ -5,6 +5,7 @@ import re
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from textual.widgets import Input
 
 from tests.tui.conftest import Opened, Seat
 
@@ -70,4 +71,6 @@ async def test_help(opened: Opened, picture: SnapshotAssertion) -> None:
     async with opened() as seat:
         await seat.loaded()
         await seat.press("question_mark")
+        # Whether it is in sight would depend on the time.
+        seat.app.screen.query_one(Input).cursor_blink = False
         assert await drawn(seat) == picture
