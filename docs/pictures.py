@@ -33,6 +33,8 @@ Cell = tuple[str, Style | None]
 
 PROMPT, SEED, HALFWAY = "Once upon a time", 0, 0.55
 CAST_SIZE, CAST_STEPS, FRAMES_PER_SECOND = (100, 26), 64, 10
+GAPS = ("red ball", "The cat was sad because she was\nhungry")
+STEPS, MOMENT, LATER = 128, 55, 75
 CHANGED, CHOSEN = " bird", "cat"
 STORY = """\
 Once upon a time there was a little dog named Max. Max had a big red ball. He loved to play with it.
@@ -72,7 +74,7 @@ async def session(
         path.write_text(text)
         document = Document(path if text else None, text.encode(), text)
         stores = RecoveryStore(Path(folder)), RecentFiles(Path(folder, "recent.json"))
-        app = SeddApp(document, Settings(seed=SEED, lock_seed=True, **settings), None, *stores)
+        app = SeddApp(document, Settings(**{"seed": SEED, "lock_seed": True, **settings}), None, *stores)
         async with app.run_test(size=size) as pilot:
             await until(pilot, lambda: app.main_screen.session.checkpoint)
             await keys(app, pilot)
@@ -84,6 +86,7 @@ async def still(
     text: str,
     keys: Callable[["Pilot[None]"], Awaitable[None]],
     size: tuple[int, int] = (110, 26),
+    **settings: Any,
 ) -> None:
     """A picture of `sedd tui` after some keys."""
 
@@ -93,7 +96,7 @@ async def still(
         await pilot.pause(0.3)
         save(name, app.export_screenshot(title=title))
 
-    await session(text, size, shot)
+    await session(text, size, shot, **settings)
 
 
 async def the_start(pilot: "Pilot[None]") -> None:
@@ -104,9 +107,9 @@ async def a_run(pilot: "Pilot[None]") -> None:
     """Stopped halfway, the cursor on a token."""
     screen = pilot.app.main_screen  # type: ignore[attr-defined]
     await pilot.press("enter")
-    await until(pilot, lambda: screen.scene.branch is not None and screen.scene.branch.last >= 90)
+    await until(pilot, lambda: screen.scene.branch is not None and screen.scene.branch.last >= MOMENT)
     await pilot.press("space")
-    screen.session.seek(90)
+    screen.runs.seek(MOMENT)
     await pilot.press("down", "down", *["right"] * 5)
     await until(pilot, lambda: screen.tokens.alternatives)
 
@@ -114,9 +117,10 @@ async def a_run(pilot: "Pilot[None]") -> None:
 async def a_document(pilot: "Pilot[None]") -> None:
     """Two gaps filled, the cursor on the first."""
     screen = pilot.app.main_screen  # type: ignore[attr-defined]
-    for start, words in ((STORY.index("red"), 2), (STORY.index("The cat was"), 8)):
-        screen.canvas.move_cursor((start, 0))
-        await pilot.press(*["ctrl+shift+right"] * words, "shift+left", "shift+left", "m")
+    for words in GAPS:
+        start = STORY.index(words)
+        screen.canvas.move_cursor((start + len(words), 0), (start, 0))
+        await pilot.press("m")
     await pilot.press("g")
     await until(pilot, lambda: screen.scene.branches and all(b.nats is not None for b in screen.scene.branches))
     await until(pilot, lambda: screen.runs.active_run_id is None)
@@ -134,7 +138,7 @@ async def branches(pilot: "Pilot[None]") -> None:
             pilot,
             lambda: screen.runs.active_run_id is None and not screen.runs.playing and screen.scene.branch.finished,
         )
-        screen.on_timeline_seek_requested(Timeline.SeekRequested(120))
+        screen.on_timeline_seek_requested(Timeline.SeekRequested(LATER))
         await pilot.press(*["right"] * 3)
         await until(pilot, lambda: screen.tokens.alternatives)
     await pilot.press("b")
@@ -209,26 +213,26 @@ async def a_changed_story(pilot: "Pilot[None]") -> None:
     await pilot.pause(1.5)
     await press("enter")
     await until(pilot, lambda: screen.runs.idle and screen.scene.branch is not None)
-    await pilot.pause(1.5)
+    await pilot.pause(2)
     await press("ctrl+home")
     tokenizer = screen.session.checkpoint.tokenizer
     while tokenizer.decode_each([screen.tokens.inspected().id]) != [CHANGED]:
         await press("ctrl+right", pause=0.2)
     await until(pilot, lambda: screen.tokens.alternatives)
-    await press("enter", pause=1)
+    await press("enter", pause=1.5)
     await press(*CHOSEN)
-    await press("enter", pause=1)
+    await press("enter", pause=1.5)
     await press("right", *["shift+down"] * 6, "r", "escape", pause=0.2)
     await press("g")
     await until(pilot, lambda: screen.runs.idle)
-    await pilot.pause(2)
+    await pilot.pause(3)
 
 
 async def interactive() -> None:
     await still("tui-start.svg", "sedd tui", "", the_start)
-    await still("tui-run.svg", "sedd tui", "", a_run)
-    await still("tui-document.svg", "sedd tui story.txt", STORY, a_document)
-    await still("tui-branches.svg", "sedd tui", "", branches, (150, 32))
+    await still("tui-run.svg", "sedd tui", "", a_run, steps=STEPS)
+    await still("tui-document.svg", "sedd tui story.txt", STORY, a_document, seed=1)
+    await still("tui-branches.svg", "sedd tui", "", branches, (150, 32), steps=STEPS)
     await recorded("tui.cast")
 
 
