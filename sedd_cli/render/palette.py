@@ -5,6 +5,7 @@ Colours are sRGB, 0 to 255.
 """
 
 import math
+from bisect import bisect_right
 from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
@@ -23,6 +24,7 @@ _MARGIN = 1.03
 
 SURE_FROM = (0.9, 0.5, 0.2, 0.05)
 """The lowest probability of each step of certainty but the last."""
+_ASCENDING = SURE_FROM[::-1]
 STEPS = len(SURE_FROM) + 1
 """Number of steps of certainty, 0 the surest, and of the order of writing, 0 the earliest."""
 GLOW = (1.0, 0.82, 0.67, 0.54, 0.43, 0.33, 0.24, 0.17, 0.11)
@@ -57,7 +59,7 @@ class Shade(NamedTuple):
 
 def certainty_step(probability: float) -> int:
     """The step of the probability that the network gave a token when it wrote it."""
-    return next((step for step, lowest in enumerate(SURE_FROM) if probability >= lowest), STEPS - 1)
+    return STEPS - 1 - bisect_right(_ASCENDING, probability)
 
 
 def order_step(moment: int, moments: int) -> int:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from sedd_cli.generation.job import Job
     from sedd_cli.models.checkpoint import Checkpoint
 
+GC_THRESHOLDS = (10_000, 10, 100)
+"""Of `gc.set_threshold`. As what was there is frozen, full collections, 40 ms each, would come every second or so."""
 AlternativesRequest = tuple["Branch", int, tuple[int, int]]
 
 
@@ -160,6 +162,7 @@ class Engine:
         finally:
             # Starting is faster without: `sedd_cli.cli.tui` disables it.
             gc.enable()
+            gc.set_threshold(*GC_THRESHOLDS)
 
     def _run_task(self, run_id: int, work: Callable[[], None]) -> None:
         try:

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from sedd_cli.tui.blocks import Address, Block, Replacement, Token, blocks_of
-from sedd_cli.tui.steady_blocks import Arranged, arranged, follows, places_in
+from sedd_cli.tui.steady_blocks import arranged, follows, places_in
 from sedd_cli.tui.steady_rows import Places
 from sedd_cli.tui.wrapping import breaks, graphemes, widest
 
@@ -66,30 +66,32 @@ class Page:
         """The blocks as they would be written, with their offsets; `blocks` may have other blanks and MASKs."""
         self._offsets = [offset for _, offset in self._plain]
         self._places: dict[int, Places] = {}
-        """By offset of a block that is arranged, the places of its words."""
+        """By offset of a block of tokens, the places of its words, as far as they are known."""
         self.blocks: list[Block] = []
         self._rows: list[list[int]] = []
         for block, offset in self._plain:
             if steady is None or not block.has_tokens:
                 rows = _cached_breaks(block.text, max(2, width - 1))
             else:
-                block, rows, self._places[offset] = self._arranged(block, offset, steady)
+                block, rows = self._held(block, offset, steady)
             self.blocks.append(block)
             self._rows.append(rows)
         self._pieces: dict[int, tuple[Piece, ...]] = {}
         self._first = [0, *accumulate(map(len, self._rows))]
 
-    def _arranged(self, block: Block, offset: int, steady: Steady) -> Arranged:
-        """A block of tokens, its words where they stand on the page before."""
+    def _held(self, block: Block, offset: int, steady: Steady) -> tuple[Block, list[int]]:
+        """A block of tokens and where its rows begin, its words where they stand on the page before."""
         width, before = max(2, self.width - 1), steady.before
         b = None if before is None else before._followed_by(self, block, offset)
         if before is None or b is None:
-            return arranged(block, width, None, steady.slack)
-        places = before._places_of(b)
+            # Where its words are is found out once a page follows.
+            return block, _cached_breaks(block.text, max(2, round(width * (1 - steady.slack))))
+        self._places[offset] = before._places_of(b)
         if before._plain[b][0].texts == block.texts:
             # Only its styles are others.
-            return Arranged(Block(before.blocks[b].texts, block.segments), before._rows[b], places)
-        return arranged(block, width, places, steady.slack)
+            return Block(before.blocks[b].texts, block.segments), before._rows[b]
+        block, rows, self._places[offset] = arranged(block, width, self._places[offset])
+        return block, rows
 
     def _followed_by(self, page: "Page", block: Block, offset: int) -> int | None:
         """The index of the block here that a block of another page is a later state of; None if there is none."""

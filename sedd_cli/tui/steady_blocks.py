@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from sedd_cli.tui.blocks import Block
-from sedd_cli.tui.steady_rows import Place, Places, Word, fill, keep
+from sedd_cli.tui.steady_rows import Place, Places, Word, keep
 from sedd_cli.tui.wrapping import Stretch, stretches
 
 MAX_MASK = 6
@@ -29,15 +29,11 @@ def follows(block: Block, before: Block) -> bool:
     return same >= LIKE * len(block.texts)
 
 
-def arranged(block: Block, width: int, before: Places | None, slack: float) -> Arranged:
-    """A block in rows of `width` cells, its words where they stood before.
-
-    `before`: the places of the words of a block that this one follows; without it, the share `slack` of a row is left
-    free at its end, for words that will be longer than their MASKs.
-    """
+def arranged(block: Block, width: int, before: Places) -> Arranged:
+    """A block in rows of `width` cells, its words where those of the block that it follows stood: `before`."""
     parts = list(stretches(block.text, width))
     words, homes = _words(block, parts)
-    places = keep(words, width, before) if before else fill(words, round(width * (1 - slack)))
+    places = keep(words, width, before)
     texts, bounds = list(block.texts), block.bounds
     rows = [0]
     shift = 0

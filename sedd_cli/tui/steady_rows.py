@@ -34,20 +34,6 @@ Place = tuple[int, int, bool]
 Places = Mapping[Hashable, Place]
 
 
-def fill(words: Sequence[Word], width: int) -> list[Place]:
-    """Each word of its usual size behind the one before it, or where that would reach beyond `width`, on a new row."""
-    places: list[Place] = []
-    row = column = 0
-    ended = False
-    for i, (_, least, usual, most, after, _, last) in enumerate(words):
-        if i and (ended or column + usual > width):
-            row, column = row + 1, 0
-        places.append((row, column, least < most))
-        column += usual + after
-        ended = last
-    return places
-
-
 def keep(words: Sequence[Word], width: int, before: Places) -> list[Place]:
     """Words in rows of `width` cells, each where it stood on the page before, or as near to it as there is room.
 

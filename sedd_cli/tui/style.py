@@ -120,7 +120,8 @@ class PageBuilder:
         confidence = moment.confidence[canvas].tolist()
         # A finished text is shown at rest.
         settled = scene.at == scene.branch.last and scene.branch.finished
-        moments = scene.branch.last + scene.branch.calls_left(scene.branch.last)
+        order = self.shading == "order"
+        moments = scene.branch.last + scene.branch.calls_left(scene.branch.last) if order else 0
         end = scene.run.end_of_text_position(state.ids) if grow and scene.run else len(ids)
         positions = places or range(len(ids))
         texts = _token_texts([ids[i] for i in positions], mask_id, tokenizer)

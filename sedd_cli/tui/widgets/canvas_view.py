@@ -27,7 +27,8 @@ STYLES = ("text", "kept", "locked", "revealed", "pending", "decided", "selection
 """Names of the styles in the style sheet, as component classes."""
 _TINT = re.compile("(sure|order|glow)([0-9])")
 """A step of a scale, or the calls since a word was written."""
-MAX_CACHED_STRIPS = 4096
+MAX_CACHED_STRIPS = 512
+"""Rows kept as they were drawn: few come again while words glow, and garbage collection goes through all of them."""
 MEASURE = 90
 """Cells of a row of text; one more is the cursor's at its end."""
 UNWRAPPED = 1000
