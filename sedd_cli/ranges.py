@@ -61,3 +61,12 @@ class RealRange:
 FROM_0, FROM_1 = WholeRange(0), WholeRange(1)
 POSITIVE, SHARE = RealRange(), RealRange(most=1)
 NOT_NEGATIVE, SHARE_OR_0 = RealRange(zero=True), RealRange(most=1, zero=True)
+
+
+def size_label(parameters: int) -> str:
+    """A number of parameters as people write it: `36k`, `6.8M`, `170M`, `7.6B`."""
+    if parameters >= 999.5e6:
+        return f"{parameters / 1e9:.1f}B"
+    if parameters < 999_500:
+        return f"{parameters / 1e3:.0f}k"
+    return f"{parameters / 1e6:.{1 if parameters < 99.95e6 else 0}f}M"

@@ -11,7 +11,7 @@ from sedd_cli.models.cache import CachedCheckpoint, cached_checkpoints, cached_f
 from sedd_cli.models.config import Config
 from sedd_cli.models.folder import config_file, count_parameters, folder_size, has_weights, read_config
 from sedd_cli.models.names import PUBLIC_CHECKPOINTS, built_in_names, find_checkpoint
-from sedd_cli.render.labels import size_label
+from sedd_cli.ranges import size_label
 
 Where = Literal["built in", "folder", "downloaded", "in part", "hub"]
 """`in part`: what a download that was interrupted left in the cache."""

@@ -1,20 +1,12 @@
 """Short texts that name a run, its steps, sizes and times, the same in all commands."""
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
+from sedd_cli.ranges import size_label
 
 
 def network_label(parameterization: str, parameters: int) -> str:
     """The parameterization and size of a network: `RADD 11.5M`."""
     return f"{parameterization} {size_label(parameters)}"
-
-
-def size_label(parameters: int) -> str:
-    """A number of parameters as people write it: `36k`, `6.8M`, `170M`, `7.6B`."""
-    if parameters >= 999.5e6:
-        return f"{parameters / 1e9:.1f}B"
-    if parameters < 999_500:
-        return f"{parameters / 1e3:.0f}k"
-    return f"{parameters / 1e6:.{1 if parameters < 99.95e6 else 0}f}M"
 
 
 def run_title(checkpoint: str, sampler: str, steps: int, seed: int) -> str:

@@ -7,8 +7,7 @@ from pathlib import Path
 from sedd_cli.diffusion.names import BY_NAME
 from sedd_cli.errors import SeddError
 from sedd_cli.models.names import DEFAULT_CHECKPOINT, PUBLIC_CHECKPOINTS, built_in_names, find_checkpoint
-from sedd_cli.ranges import counted
-from sedd_cli.render.labels import size_label
+from sedd_cli.ranges import counted, size_label
 
 _ORDERS = {"left-to-right": " from left to right", "random": " all over at once"}
 
