@@ -15,9 +15,9 @@ STORY = "Once upon a time,\nthere was a little 🐕 dog.\nHe ran to the park.\n"
 
 
 def cell(seat: Seat, x: int, y: int) -> tuple[int, int]:
-    """A cell of the page, as an offset in the canvas; it has a border and a padding."""
+    """A cell of the page, as an offset in the canvas: a border, a padding, and what is left of the centred text."""
     left, top = seat.canvas.content_region.offset - seat.canvas.region.offset
-    return left + x, top + y
+    return left + seat.canvas.text_left + x, top + y
 
 
 def bar(seat: Seat, at: int) -> tuple[int, int]:
