@@ -145,6 +145,8 @@ class TokenActions:
         if self._runs.playing:
             self._runs.stop()
             self._ui.state_changed()
+        # Keys may be faster than the message that the cursor has moved.
+        self.follow()
         scene, at, alternatives = self._scene, self._at_cursor, self.alternatives
         # A network call away: the list opens when they are there.
         self._choosing = alternatives is None
