@@ -160,7 +160,7 @@ class Engine:
         except BaseException as error:
             self._post(messages.LoadFailed(load_id, _as_sedd_error(error)))
         finally:
-            # Starting is faster without: `sedd_cli.cli.tui` disables it.
+            # Starting is faster without: `sedd_cli.cli.session` disables it.
             gc.enable()
             gc.set_threshold(*GC_THRESHOLDS)
 
