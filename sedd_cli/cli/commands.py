@@ -20,6 +20,7 @@ COMMANDS = {
     "infill": "infill",
     "proof": "proof",
     "tui": "tui",
+    "serve": "serve",
     "score": "score",
     "replay": "replay",
     "export": "export",

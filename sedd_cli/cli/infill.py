@@ -12,13 +12,13 @@ from sedd_cli.cli import options
 from sedd_cli.cli.checkpoints import fetch_if_missing
 from sedd_cli.cli.gaps import AskedGaps
 from sedd_cli.cli.infill_files import distinct_files, fill_each
-from sedd_cli.cli.infill_json import as_record
 from sedd_cli.cli.infill_output import check_in_place, diff_of, show_text, write_in_place
 from sedd_cli.cli.infill_run import Filled, Task, begin, finish, summarise
 from sedd_cli.cli.output import Output, as_json, check_outputs
 from sedd_cli.cli.preview import document_frame, preview
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import UsageError
+from sedd_cli.generation.infill_record import as_record
 from sedd_cli.generation.options import SamplingOptions
 from sedd_cli.text.document import Document, read_document
 from sedd_cli.text.in_place import check_writable

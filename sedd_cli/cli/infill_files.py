@@ -12,12 +12,12 @@ from typing import Literal
 import typer
 
 from sedd_cli.atomic import STDOUT
-from sedd_cli.cli.infill_json import as_record
 from sedd_cli.cli.infill_output import check_in_place, diff_of, write_in_place
 from sedd_cli.cli.infill_run import Filled, Prepared, Task, begin, finish, summarise
 from sedd_cli.cli.output import Output, as_json, check_outputs
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import NoGapError, SeddError, UsageError
+from sedd_cli.generation.infill_record import as_record
 from sedd_cli.ranges import counted
 from sedd_cli.text.document import Document, read_document, read_file
 from sedd_cli.text.in_place import check_writable

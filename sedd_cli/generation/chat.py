@@ -20,20 +20,34 @@ PLACES = re.compile("\ue0f0([0-9]+)\ue0f1")
 def chat_canvas(checkpoint: Checkpoint, message: str, system: str | None = None, length: int | None = None) -> Canvas:
     """Return a canvas of `length` tokens (None: the dialogue and room for new ones) on which a reply is to be written.
 
+    Raises what `dialogue_tokens` and `reply_canvas` raise.
+    """
+    words = [("system", system)] if system is not None else []
+    messages = [{"role": role, "content": text} for role, text in [*words, ("user", message)]]
+    ids = dialogue_tokens(checkpoint, messages)
+    return reply_canvas(checkpoint, ids, length or room_for(len(ids), checkpoint.length))
+
+
+def dialogue_tokens(checkpoint: Checkpoint, messages: list[dict[str, str]]) -> list[int]:
+    """The tokens of a dialogue up to where the reply begins. A message has a `role` and its `content`.
+
     The template's special tokens are tokens; those that a person types are text. The token that ends a turn in the
     template ends the checkpoint's texts from now on: many configs do not name it. Raises `UsageError` for a checkpoint
-    without a chat template and for a message that leaves no room, `NotLoadableError` for a template that fails.
+    without a chat template, `NotLoadableError` for a template that fails.
     """
     tokenizer = require_tokenizer(checkpoint.tokenizer, "it holds no dialogues")
     facts = Facts(checkpoint.folder)
     template = facts.chat_template
     if template is None:
         raise UsageError(f"{checkpoint.name} has no chat template", "Leave out --chat: its prompt is a plain text.")
-    words = [("system", system)] if system is not None else []
-    messages = [{"role": role, "content": text} for role, text in [*words, ("user", message)]]
     ids, end_of_turn = _encode(tokenizer, template, messages, facts.special_tokens)
     tokenizer.add_ends(end_of_turn)
-    length = length or room_for(len(ids), checkpoint.length)
+    return ids
+
+
+def reply_canvas(checkpoint: Checkpoint, ids: list[int], length: int) -> Canvas:
+    """A canvas that begins with a dialogue. Raises `UsageError` if that leaves no room."""
+    tokenizer = require_tokenizer(checkpoint.tokenizer, "it holds no dialogues")
     if len(ids) >= length:
         raise UsageError(f"a dialogue of {len(ids)} tokens leaves no room on a canvas of {length}", "Raise --length.")
     canvas = torch.tensor([*ids, *[0] * (length - len(ids))], device="cpu")
