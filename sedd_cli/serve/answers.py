@@ -4,17 +4,33 @@ import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sedd_cli.serve.events import Begun, Delta, Done, Logprob, Revealed, Written
+from sedd_cli.serve.ends import up_to_dedent, up_to_stop
+from sedd_cli.serve.events import Begun, Delta, Done, GapsRevealed, Logprob, Revealed, Written
 
 Json = dict[str, Any]
 
 
-@dataclass
 class Answer(ABC):
-    """The answer of one request. `model`: the name of the checkpoint."""
+    """The answer of a request, by its events."""
+
+    ends_with_done = True
+    """Whether a stream ends with `[DONE]`."""
+
+    @abstractmethod
+    def whole(self, events: Sequence[object]) -> Json:
+        """The answer that is not streamed; the last event is `Done`."""
+
+    @abstractmethod
+    def chunks(self, event: object) -> Iterator[Json]:
+        """The chunks of a stream that an event is sent as."""
+
+
+@dataclass
+class Texts(Answer):
+    """As OpenAI's clients read them. `model`: the name of the checkpoint."""
 
     model: str
     include_usage: bool = False
@@ -40,7 +56,6 @@ class Answer(ABC):
         """The choice of a chunk."""
 
     def whole(self, events: Sequence[object]) -> Json:
-        """The answer that is not streamed; the last event is `Done`."""
         done = events[-1]
         assert isinstance(done, Done)
         written = sorted((event for event in events if isinstance(event, Written)), key=lambda event: event.index)
@@ -48,7 +63,6 @@ class Answer(ABC):
         return {**self._head(self.kind), "choices": choices, "usage": _usage(done), "sedd": _facts(done)}
 
     def chunks(self, event: object) -> Iterator[Json]:
-        """The chunks of a stream that an event is sent as."""
         if isinstance(event, Begun):
             yield from (self._chunk(choice) for choice in self.first(event))
         elif isinstance(event, Delta):
@@ -69,8 +83,8 @@ class Answer(ABC):
 
 
 @dataclass
-class CompletionAnswer(Answer):
-    """Of `/v1/completions`. `offset`: characters of the prompt, by which those of tokens are counted."""
+class CompletionAnswer(Texts):
+    """Of `/v1/completions`."""
 
     prefix: str = "cmpl-"
     kind: str = "text_completion"
@@ -88,7 +102,7 @@ class CompletionAnswer(Answer):
 
 
 @dataclass
-class ChatAnswer(Answer):
+class ChatAnswer(Texts):
     """Of `/v1/chat/completions`."""
 
     prefix: str = "chatcmpl-"
@@ -108,6 +122,95 @@ class ChatAnswer(Answer):
     def piece(self, index: int, text: str, reason: str | None, logprobs: Sequence[Logprob] | None) -> Json:
         delta = {"content": text} if text else {}
         return {"index": index, "delta": delta, "logprobs": _chat_logprobs(logprobs), "finish_reason": reason}
+
+
+@dataclass
+class EditAnswer(Answer):
+    """Of `/v1/edit`: the record of `sedd infill --json`."""
+
+    def whole(self, events: Sequence[object]) -> Json:
+        done = events[-1]
+        assert isinstance(done, Done)
+        return {"schema_version": 1, **done.record, "usage": _usage(done), "sedd": _facts(done)}
+
+    def chunks(self, event: object) -> Iterator[Json]:
+        if isinstance(event, GapsRevealed):
+            yield asdict(event)
+        elif isinstance(event, Done):
+            yield self.whole([event])
+
+
+@dataclass
+class InfillAnswer(Answer):
+    """Of `/infill`, as llama.cpp's server has it; of a dialogue with an editor only what is written at its cursor.
+
+    `stops` end the text, and so does a line that is indented by less than `indent`. `fields`: those of the answer that
+    are wanted, None for all.
+    """
+
+    model: str
+    tokens: int
+    stops: Sequence[str] = ()
+    indent: int = 0
+    fields: Sequence[str] | None = None
+    ends_with_done = False
+
+    def whole(self, events: Sequence[object]) -> Json:
+        done = events[-1]
+        assert isinstance(done, Done)
+        whole = done.record["candidates"][0]["written"][0] if self.tokens else ""
+        text, stop = up_to_stop(up_to_dedent(whole, self.indent), self.stops)
+        answer = {
+            "content": text,
+            "stop": True,
+            "stop_type": "word" if stop else "limit",
+            "stopping_word": stop,
+            "model": self.model,
+            "tokens_predicted": done.completion_tokens,
+            "tokens_evaluated": done.prompt_tokens,
+            "tokens_cached": 0,
+            "truncated": False,
+            "generation_settings": {"n_predict": self.tokens, "seed": done.seed, **done.record.get("settings", {})},
+            "timings": _timings(done),
+            "sedd": _facts(done),
+        }
+        return answer if self.fields is None else _chosen(answer, self.fields)
+
+    def chunks(self, event: object) -> Iterator[Json]:
+        if isinstance(event, Done):
+            whole = self.whole([event])
+            yield {"content": whole.get("content", ""), "stop": False}
+            yield {**whole, "content": ""}
+
+
+def _timings(done: Done) -> Json:
+    prompt, predicted = (1000 * seconds for seconds in done.seconds)
+    return {
+        name: value
+        for part, count, ms in (
+            ("prompt", done.prompt_tokens, prompt),
+            ("predicted", done.completion_tokens, predicted),
+        )
+        for name, value in (
+            (f"{part}_n", count),
+            (f"{part}_ms", ms),
+            (f"{part}_per_token_ms", ms / count if count else 0.0),
+            (f"{part}_per_second", 1000 * count / ms if ms else 0.0),
+        )
+    }
+
+
+def _chosen(answer: Json, fields: Sequence[str]) -> Json:
+    """Fields of an answer; `timings/prompt_n` is one of an object in it, and keeps that name."""
+    chosen = {}
+    for name in fields:
+        first, _, rest = name.partition("/")
+        inner = answer.get(first)
+        if not rest and first in answer:
+            chosen[name] = inner
+        elif isinstance(inner, dict) and rest in inner:
+            chosen[name] = inner[rest]
+    return chosen
 
 
 def _usage(done: Done) -> Json:

@@ -16,13 +16,16 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sedd_cli.serve.answers import Answer, ChatAnswer, CompletionAnswer
+from sedd_cli.errors import SeddError
+from sedd_cli.serve.answers import Answer, ChatAnswer, CompletionAnswer, EditAnswer, InfillAnswer
 from sedd_cli.serve.api_error import ApiError, as_api_error
-from sedd_cli.serve.bodies import Body, ChatBody, CompletionBody
+from sedd_cli.serve.bodies import Body, ChatBody, CompletionBody, EditBody, InfillBody
 from sedd_cli.serve.engine import Engine, Failed, Ticket, Work
 from sedd_cli.serve.events import Done
 from sedd_cli.serve.guard import Guard, answer, read_body
 from sedd_cli.serve.limits import Limits
+from sedd_cli.text.gaps import Gap
+from sedd_cli.text.offsets import from_units
 
 if TYPE_CHECKING:
     from sedd_cli.models.checkpoint import Checkpoint
@@ -47,6 +50,8 @@ class Endpoints:
             Route("/v1/models/{name:path}", self.model, methods=["GET"]),
             Route("/v1/completions", self.completions, methods=["POST"]),
             Route("/v1/chat/completions", self.chat, methods=["POST"]),
+            Route("/v1/edit", self.edit, methods=["POST"]),
+            Route("/infill", self.infill, methods=["POST"]),
         ]
 
     async def health(self, request: Request) -> Response:
@@ -119,6 +124,48 @@ class Endpoints:
             request, body, partial(asked.begin, self.limits), ChatAnswer(model, body.includes_usage)
         )
 
+    async def edit(self, request: Request) -> Response:
+        body = EditBody.parse(await read_body(request, self.limits.body))
+        self._check_model(body.model)
+        from sedd_cli.serve.filling import Edit
+
+        document = body.document
+        gaps = [
+            Gap(
+                from_units(document, gap.start, body.offsets),
+                from_units(document, gap.end, body.offsets),
+                gap.tokens,
+                gap.one_line,
+            )
+            for gap in body.gaps
+        ]
+        asked = Edit(document=document, gaps=gaps, options=body.options(), nats=bool(body.nats), canvases=body.canvases)
+        return await self._respond(request, body, partial(asked.begin, self.limits), EditAnswer())
+
+    async def infill(self, request: Request) -> Response:
+        """The name of the model is ignored, as llama.cpp's server does."""
+        body = InfillBody.parse(await read_body(request, self.limits.body))
+        answer = InfillAnswer(
+            self.engine.checkpoint.name,
+            body.tokens,
+            [stop for stop in body.stop or [] if stop],
+            body.n_indent or 0,
+            body.response_fields,
+        )
+        if not body.tokens:
+            # Editors send their extra text beforehand, for a cache that is not needed here.
+            return JSONResponse(answer.whole([Done(0, 0, 0, 0, {})]))
+        from sedd_cli.serve.filling import Edit
+
+        at = len(body.before)
+        asked = Edit(
+            document=body.before + body.input_suffix,
+            gaps=[Gap(at, at, body.tokens, one_line=body.within_line)],
+            options=body.options(),
+            seconds=None if (body.t_max_predict_ms or 0) <= 0 else (body.t_max_predict_ms or 0) / 1000,
+        )
+        return await self._respond(request, body, partial(asked.begin, self.limits), answer)
+
     async def _respond(self, request: Request, body: Body, make: Make, shape: Answer) -> Response:
         """The answer, whole or streamed. Raises `ApiError` for what cannot be begun."""
         events = self._events(request, make)
@@ -178,7 +225,8 @@ async def _server_sent(first: object, events: AsyncGenerator[object], shape: Ans
         async for event in events:
             for chunk in shape.chunks(event):
                 yield _data(chunk)
-        yield "data: [DONE]\n\n"
+        if shape.ends_with_done:
+            yield "data: [DONE]\n\n"
     except ApiError as error:
         yield _data(error.body())
     finally:
@@ -211,7 +259,12 @@ def make_app(
     api_key: str | None = None,
 ) -> ASGIApp:
     """The application. `hosts`, `origins`, `api_key`: see `Guard`; pages of `origins` may ask by CORS."""
-    handlers: Any = {ApiError: _on_api_error, HTTPException: _on_http_error, Exception: _on_api_error}
+    handlers: Any = {
+        ApiError: _on_api_error,
+        SeddError: _on_api_error,
+        HTTPException: _on_http_error,
+        Exception: _on_api_error,
+    }
     app: ASGIApp = Starlette(routes=Endpoints(engine, limits, created).routes(), exception_handlers=handlers)
     guarded: ASGIApp = Guard(app, {host.lower() for host in hosts}, frozenset(origins), api_key)
     if not origins:

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from sedd_cli.generation.options import TABLE, SamplingKeywords
 from sedd_cli.serve.api_error import ApiError
-from sedd_cli.serve.limits import MOST_ROWS, MOST_STEPS, MOST_STOPS
+from sedd_cli.serve.limits import MOST_GAPS, MOST_ROWS, MOST_STEPS, MOST_STOPS
+from sedd_cli.text.offsets import OffsetUnit
 
 OF_THE_TEXT = ("length", "num_samples", "prompt", "suffix", "strength", "by", "batch_size")
 """Options that are no key of every request: a text's, or the server's."""
@@ -15,6 +16,8 @@ OPTION_OF_KEY: Mapping[str, str] = {"n": "num_samples", **{name: name for name i
 """The option of `Request` that a key of any request sets."""
 OPTION_OF_EDIT_KEY: Mapping[str, str] = {**OPTION_OF_KEY, "strength": "strength", "by": "by", "length": "length"}
 """The same of a document's."""
+AT_LINE_END, WITHIN_LINE = 24, 8
+"""Tokens that are written at a cursor, at the most."""
 MOST: Mapping[str, int] = {"n": MOST_ROWS, "steps": MOST_STEPS, "correct": MOST_STEPS}
 """The largest values that are accepted."""
 NOT_GIVEN: Mapping[str, Callable[[Any], bool]] = {"seed": lambda seed: seed < 0, "top_k": lambda k: k < 1}
@@ -108,17 +111,22 @@ class StreamOptions(BaseModel):
     canvas: bool | None = None
 
 
-class Texts(Body):
-    """What completions and dialogues have in common."""
+class Streamed(Body):
+    """A body whose answer can be streamed with more than OpenAI's chunks."""
 
-    max_tokens: int | None = None
-    stop: str | list[str] | None = None
     stream_options: StreamOptions | None = None
 
     @property
     def canvases(self) -> bool:
         """Whether canvases are sent as they are revealed."""
         return bool(self.stream and self.stream_options and self.stream_options.canvas)
+
+
+class Texts(Streamed):
+    """What completions and dialogues have in common."""
+
+    max_tokens: int | None = None
+    stop: str | list[str] | None = None
 
     @property
     def includes_usage(self) -> bool:
@@ -179,6 +187,67 @@ class ChatBody(Texts):
     max_completion_tokens: int | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
+
+
+class Extra(BaseModel):
+    """Text of another file, or of elsewhere in this one."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+    text: str = ""
+
+
+class InfillBody(Body):
+    """`POST /infill`: text around an editor's cursor, which stands behind `prompt`."""
+
+    lenient: ClassVar[bool] = True
+
+    input_prefix: str = ""
+    input_suffix: str = ""
+    input_extra: list[Extra] | None = None
+    prompt: str | None = None
+    n_predict: int | None = None
+    n_indent: int | None = None
+    t_max_predict_ms: float | None = Field(None, allow_inf_nan=False)
+    stop: list[str] | None = Field(None, max_length=MOST_STOPS)
+    response_fields: list[str] | None = None
+
+    @property
+    def before(self) -> str:
+        """All text before the cursor: the extra texts come first, as far from it as they may be."""
+        extra = "".join(f"{part.text.rstrip()}\n\n" for part in self.input_extra or [] if part.text.strip())
+        return f"{extra}{self.input_prefix}{self.prompt or ''}"
+
+    @property
+    def within_line(self) -> bool:
+        """Whether text follows in the cursor's line: then no line end is written there."""
+        return bool(self.input_suffix.partition("\n")[0].strip())
+
+    @property
+    def tokens(self) -> int:
+        """Tokens to write. A gap is filled to its end, so there are fewer than editors ask for as the most."""
+        usual = WITHIN_LINE if self.within_line else AT_LINE_END
+        return usual if self.n_predict is None or self.n_predict < 0 else min(usual, self.n_predict)
+
+
+class GapBody(BaseModel):
+    """A gap of a document: `start` and `end` in its offsets; `tokens` to write, by default as many as stand there."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    start: int
+    end: int
+    tokens: int | tuple[int, int] | Literal["auto"] | None = None
+    one_line: bool = False
+
+
+class EditBody(Streamed):
+    """`POST /v1/edit`. `offsets`: what the gaps count. `nats`: compute the bound also of a single candidate."""
+
+    keys: ClassVar[Mapping[str, str]] = OPTION_OF_EDIT_KEY
+
+    document: str
+    gaps: list[GapBody] = Field(min_length=1, max_length=MOST_GAPS)
+    offsets: OffsetUnit = "characters"
+    nats: bool | None = None
 
 
 def _misfit(error: ValidationError) -> ApiError:

@@ -1,10 +1,9 @@
 """Texts that begin with a prompt or a dialogue, row by row, in network calls shared with other requests."""
 
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import groupby
 from typing import Any, Literal
 
 from torch import Tensor
@@ -18,6 +17,8 @@ from sedd_cli.generation.options import SamplingOptions
 from sedd_cli.generation.request import Request, resolve, room_for
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.serve.api_error import ApiError
+from sedd_cli.serve.canvases import texts_and_masks
+from sedd_cli.serve.ends import first_stop
 from sedd_cli.serve.engine import Call, Task, Ticket, Work
 from sedd_cli.serve.events import Begun, Delta, Done, Logprob, Revealed, Written
 from sedd_cli.serve.limits import MOST_ROWS, Limits
@@ -160,7 +161,8 @@ class _Row:
             self.nfe += 1
             self._record(state.ids, change)
             if self.asked.canvases:
-                pieces = list(self._canvas(state.ids))
+                between = state.ids[_bounds(self.run.canvas)[0] : self._end(state.ids)].tolist()
+                pieces = texts_and_masks(self.run.checkpoint, between)
                 self.ticket.post(Revealed(self.index, change.step + 1, sampler.num_updates, self.nfe, pieces))
             if self._stands_whole(state.ids):
                 break
@@ -177,7 +179,7 @@ class _Row:
         if not self._keeps_what_stands:
             return False
         text, ended = standing(self.run, ids)
-        at = _first_stop(text, self.asked.stops)
+        at = first_stop(text, self.asked.stops)
         if self.asked.pieces and at is None:
             # The characters at the end may be the first of a string to stop at.
             held = max((len(stop) - 1 for stop in self.asked.stops), default=0)
@@ -191,14 +193,13 @@ class _Row:
 
     def _finish(self, ids: Tensor) -> None:
         canvas = self.run.canvas
-        low, high = _bounds(canvas)
-        end = high if canvas.suffix else min(high, self.run.end_of_text_position(ids))
+        (low, high), end = _bounds(canvas), self._end(ids)
         whole = self.run.text_of(ids)
         text = whole[len(canvas.prompt) : len(whole) - len(canvas.suffix)]
-        at = _first_stop(text, self.asked.stops)
+        at = first_stop(text, self.asked.stops)
         if at is not None:
             # What stands before it; the canvas behind it may hold MASK.
-            text = text[:at]
+            text = text[: at[0]]
         positions = self._positions_of(ids, range(low, end), len(text), at is not None)
         self.written = len(positions)
         if self.asked.pieces:
@@ -247,19 +248,10 @@ class _Row:
             for p, top in [self.drawn.get(i, (0.0, []))]
         ]
 
-    def _canvas(self, ids: Tensor) -> Iterator[str | int]:
-        """The text between prompt and suffix: strings, and numbers of tokens that are still masked."""
-        tokenizer, (low, high) = self.run.checkpoint.tokenizer, _bounds(self.run.canvas)
-        assert tokenizer is not None
-        end = high if self.run.canvas.suffix else min(high, self.run.end_of_text_position(ids))
-        runs = groupby(ids[low:end].tolist(), key=lambda token: token == self.run.checkpoint.mask_id)
-        for masked, tokens in runs:
-            yield len(list(tokens)) if masked else tokenizer.decode(tokens)
-
-
-def _first_stop(text: str, stops: Sequence[str]) -> int | None:
-    """Where the first of the strings to stop at begins."""
-    return min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
+    def _end(self, ids: Tensor) -> int:
+        """The position behind the text."""
+        high = _bounds(self.run.canvas)[1]
+        return high if self.run.canvas.suffix else min(high, self.run.end_of_text_position(ids))
 
 
 def _log(probability: float) -> float:

@@ -41,6 +41,17 @@ class Revealed:
 
 
 @dataclass(frozen=True)
+class GapsRevealed:
+    """The gaps of a window of a document after a step: of each, strings and numbers of tokens still masked."""
+
+    index: int
+    window: int
+    step: int
+    nfe: int
+    gaps: Sequence[Sequence[str | int]]
+
+
+@dataclass(frozen=True)
 class Written:
     """A text at its end."""
 
@@ -61,3 +72,5 @@ class Done:
     taken: Mapping[str, object]
     record: Mapping[str, Any] = field(default_factory=dict)
     """Of documents: what was filled."""
+    seconds: tuple[float, float] = (0.0, 0.0)
+    """Of documents: before the first network call, and from there to the last."""

@@ -1,8 +1,14 @@
 """Offsets in the units that editors count: UTF-8 bytes (Vim, Emacs), UTF-16 code units (LSP, JavaScript)."""
 
 from collections.abc import Callable, Sequence
+from typing import Literal
+
+from sedd_cli.errors import UsageError
 
 Span = tuple[int, int]
+OffsetUnit = Literal["characters", "utf8", "utf16"]
+_ENCODINGS = {"utf8": ("utf-8", 1), "utf16": ("utf-16-le", 2)}
+"""Of a unit: the encoding in which it has so many bytes."""
 
 
 def in_utf8(text: str, spans: Sequence[Span]) -> list[Span]:
@@ -13,6 +19,20 @@ def in_utf8(text: str, spans: Sequence[Span]) -> list[Span]:
 def in_utf16(text: str, spans: Sequence[Span]) -> list[Span]:
     """Spans of a text in code points as spans in UTF-16 code units, of which characters beyond U+FFFF have two."""
     return _converted(text, spans, lambda part: len(part.encode("utf-16-le")) // 2)
+
+
+def from_units(text: str, offset: int, unit: OffsetUnit) -> int:
+    """An offset into a text in code points. Raises `UsageError` outside of the text, or within a character."""
+    if unit == "characters":
+        return offset
+    encoding, size = _ENCODINGS[unit]
+    data = text.encode(encoding)
+    try:
+        if not 0 <= offset * size <= len(data):
+            raise ValueError
+        return len(data[: offset * size].decode(encoding))
+    except ValueError:
+        raise UsageError(f"the offset {offset} is not between two characters of the document") from None
 
 
 def _converted(text: str, spans: Sequence[Span], size: Callable[[str], int]) -> list[Span]:
