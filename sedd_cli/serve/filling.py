@@ -26,8 +26,8 @@ from sedd_cli.text.gaps import Gap
 class Edit:
     """A document and its gaps, in code points.
 
-    `seconds`: if the steps that are asked for take longer, there are fewer. `nats`: compute the bound also of a single candidate.
-    `canvases` are sent after every network call.
+    `seconds`: if the steps that are asked for take longer, there are fewer. `nats`: compute the bound also of a single
+    candidate. `canvases` are sent after every network call.
     """
 
     document: str
