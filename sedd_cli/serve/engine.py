@@ -7,7 +7,7 @@ depends on its seed and row alone, whatever else is in the call.
 import math
 import time
 from collections.abc import Callable, Generator, Hashable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import BoundedSemaphore, Thread
@@ -108,6 +108,8 @@ class Engine:
         """By shape; the first has the next turn."""
         self._current: Sequence[_Running] = ()
         """Whose network call is being made."""
+        self._hooks = ExitStack()
+        """On the blocks of the network."""
         self._closed = False
         self._usual_seconds = 1.0
         """Of a request, the recent ones more."""
@@ -148,8 +150,11 @@ class Engine:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
-        if not self._loaded():
-            return
+        with self._hooks:
+            if self._loaded():
+                self._serve()
+
+    def _serve(self) -> None:
         while not self._closed:
             self._take_in()
             self._drop_stale()
@@ -167,7 +172,7 @@ class Engine:
         try:
             checkpoint = self._load()
             for block in checkpoint.model.backbone.blocks:
-                block.register_forward_pre_hook(self._check_stale)
+                self._hooks.callback(block.register_forward_pre_hook(self._check_stale).remove)
             self._batch_size = self._batch_size or (1 if checkpoint.device.type == "cpu" else 16)
             self._checkpoint = checkpoint
         except SeddError as error:
