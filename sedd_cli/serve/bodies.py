@@ -94,10 +94,9 @@ class Body(BaseModel):
 def _options_model(keys: Mapping[str, str]) -> type[BaseModel]:
     """A model of the options that keys set, typed as the table has them."""
     fields: dict[str, Any] = {
-        key: (TABLE[option].type | None, Field(None, le=MOST.get(key), allow_inf_nan=None))
-        for key, option in keys.items()
+        key: (TABLE[option].type | None, Field(None, le=MOST.get(key))) for key, option in keys.items()
     }
-    return create_model("Options", __config__=ConfigDict(strict=True), **fields)
+    return create_model("Options", __config__=ConfigDict(strict=True, allow_inf_nan=False), **fields)
 
 
 _OPTIONS = {False: _options_model(OPTION_OF_KEY), True: _options_model(OPTION_OF_EDIT_KEY)}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from threading import BoundedSemaphore, Thread
+from threading import BoundedSemaphore, Thread, current_thread
 from typing import TYPE_CHECKING, Literal
 
 from sedd_cli.errors import SeddError
@@ -90,7 +90,7 @@ class Stale(Exception):  # noqa: N818 - no error: a request
 class Engine:
     """Loads the checkpoint by `load`, then runs requests. `on_failure` is called, in its thread, if it cannot load.
 
-    `batch_size`: rows of one call (None: 1 on a CPU, 16 elsewhere). Must be closed.
+    `batch_size`: rows of one call (None: 1 on a CPU, 16 elsewhere). Must be started, and closed.
     """
 
     def __init__(
@@ -114,6 +114,9 @@ class Engine:
         self._usual_seconds = 1.0
         """Of a request, the recent ones more."""
         self._thread = Thread(target=self._work, name="sedd-engine", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load."""
         self._thread.start()
 
     @property
@@ -182,7 +185,9 @@ class Engine:
         return self._checkpoint is not None
 
     def _check_stale(self, *_: object) -> None:
-        if self._closed or (self._current and all(running.ticket.stale for running in self._current)):
+        # Others may use the network too.
+        stale = self._current and all(running.ticket.stale for running in self._current)
+        if current_thread() is self._thread and (self._closed or stale):
             raise Stale
 
     def _take_in(self) -> None:

@@ -113,6 +113,7 @@ class Server:
 
     def run(self) -> int | None:
         """Serve. Returns the signal that ended it. Raises `SeddError` if the checkpoint cannot be loaded."""
+        self.engine.start()
         self._uvicorn.run([self._socket])
         self.engine.close(timeout=0.5)
         if self._failure is not None:

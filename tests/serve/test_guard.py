@@ -1,7 +1,9 @@
 """Who may ask, and what may be asked: everything else is refused by an error as OpenAI's clients read it."""
 
+import http.client
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -75,7 +77,7 @@ def test_a_page_that_is_named_may_ask(local: Local) -> None:
         (b'{"logit_bias":' + b'{"a":' * 1_500, 400, "invalid_json", None),
         (b"", 400, "invalid_json", None),
         (b"[]", 400, "invalid_type", None),
-        (b'{"prompt": ["a", 1]}', 400, "invalid_type", "prompt.1"),
+        (b'{"prompt": ["a", 1]}', 400, "invalid_type", "prompt"),
         (b'{"prompt": "%s"}' % (b"a" * 10_000), 413, "too_large", None),
         (b'{"prompt": "%s"}' % (b"word " * 100), 400, "context_length_exceeded", None),
         (b'{"max_tokens": "2"}', 400, "invalid_type", "max_tokens"),
@@ -133,12 +135,13 @@ def test_other_paths_and_methods_are_refused(local: Local) -> None:
     ]:
         assert local.ask(method, path, headers=KEY).json["error"].keys() == {"message", "type", "param", "code"}
         assert local.ask(method, path, headers=KEY).status == status
-    assert local.get("/health", **{"X-Large": "a" * 200_000}).status == 400
+    # The connection may be closed before all is sent.
+    with suppress(ConnectionError):
+        assert local.get("/health", **{"X-Large": "a" * 200_000}).status == 400
+    assert local.get("/health").status == 200
 
 
 def test_requests_beyond_the_queue_are_refused_and_those_without_a_client_end(shallow: "Checkpoint") -> None:
-    import http.client
-
     with serving(shallow, limits=Limits(requests=1)) as local:
         connection = http.client.HTTPConnection("127.0.0.1", local.port, timeout=60)
         endless = {"n": 64, "steps": 10_000, "correct": 10_000, "stream": True, "stream_options": {"canvas": True}}
