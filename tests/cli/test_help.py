@@ -15,6 +15,7 @@ ORDER = [
     "infill",
     "proof",
     "tui",
+    "serve",
     "score",
     "replay",
     "export",
