@@ -168,6 +168,9 @@ def log_to(report: Callable[[str], None]) -> None:
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             cause = record.exc_info[1] if record.exc_info else None
+            if isinstance(cause, asyncio.CancelledError):
+                # A request that the second signal ends.
+                return
             first = record.getMessage().partition("\n")[0]
             report(f"{first}: {type(cause).__name__}: {cause}" if cause else first)
 
