@@ -4,6 +4,7 @@ A request is a list of tasks, generators that stop before each network call. Tas
 depends on its seed and row alone, whatever else is in the call.
 """
 
+import logging
 import math
 import time
 from collections.abc import Callable, Generator, Hashable, Sequence
@@ -20,6 +21,9 @@ from sedd_cli.serve.limits import Limits
 if TYPE_CHECKING:
     from sedd_cli.diffusion.samplers import Change, Sampler, State
     from sedd_cli.models.checkpoint import Checkpoint
+
+
+LOGGER = logging.getLogger("sedd.serve")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +85,11 @@ class _Running:
     task: Task
     ticket: Ticket
     call: Call | None = None
+
+
+def _goes_with(first: Call, other: Call) -> bool:
+    """Whether two calls of one shape can be one."""
+    return len(first.sampler.ready([first.state, other.state])) == 2
 
 
 class Stale(Exception):  # noqa: N818 - no error: a request
@@ -207,7 +216,7 @@ class Engine:
         try:
             work = ticket.make(self._checkpoint, ticket)
         except Exception as error:
-            self._end(ticket, Failed(as_api_error(error)))
+            self._fail(ticket, error)
             return
         ticket.result, ticket.tasks_left = work.result, len(work.tasks)
         for task in work.tasks:
@@ -230,7 +239,7 @@ class Engine:
         except Stale:
             self._end_stale(ticket)
         except Exception as error:
-            self._end(ticket, Failed(as_api_error(error)))
+            self._fail(ticket, error)
         return False
 
     def _drop_stale(self) -> None:
@@ -257,25 +266,29 @@ class Engine:
         self._keep(shape, [running for running in group if running not in over])
 
     def _call_together(self, batch: Sequence[_Running]) -> list[_Running]:
-        """One call for as many of a batch as can share it. Returns the tasks that have ended."""
+        """One call for the first of a batch, and those that can share it. Returns the tasks that have ended."""
         assert self._checkpoint is not None
-        calls = {id(running.call.state): running for running in batch if running.call}
-        first = batch[0].call
-        assert first is not None
-        states = first.sampler.ready([running.call.state for running in batch if running.call])
-        ready = [calls[id(state)] for state in states]
-        self._current = ready
+        shared = [(running, running.call) for running in batch if running.call]
+        _, first = shared[0]
+        # Not `ready` of all: it may prefer those that came last, and the first would wait as long as others come.
+        shared = [(r, call) for r, call in shared if call is first or _goes_with(first, call)]
+        self._current = [running for running, _ in shared]
         try:
-            outcomes = first.sampler.advance(states, self._checkpoint.model)
+            outcomes = first.sampler.advance([call.state for _, call in shared], self._checkpoint.model)
         except Stale:
             return []
         except Exception as error:
-            for running in ready:
-                self._end(running.ticket, Failed(as_api_error(error)))
-            return ready
-        return [
-            running for running, outcome in zip(ready, outcomes, strict=True) if not self._advance(running, outcome)
-        ]
+            for running in self._current:
+                self._fail(running.ticket, error)
+            return [*self._current]
+        pairs = zip(shared, outcomes, strict=True)
+        return [running for (running, _), outcome in pairs if not self._advance(running, outcome)]
+
+    def _fail(self, ticket: Ticket, error: Exception) -> None:
+        answer = as_api_error(error)
+        if answer.status >= 500:
+            LOGGER.error("a request failed", exc_info=error)
+        self._end(ticket, Failed(answer))
 
     def _end_stale(self, ticket: Ticket) -> None:
         message = f"it takes more than {ticket.seconds:g} seconds: ask for fewer tokens, texts or steps"

@@ -16,7 +16,7 @@ import uvicorn
 
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.serve.app import make_app
-from sedd_cli.serve.engine import Engine
+from sedd_cli.serve.engine import LOGGER, Engine
 from sedd_cli.serve.guard import is_loopback
 from sedd_cli.serve.limits import Limits
 
@@ -163,7 +163,7 @@ class _Uvicorn(uvicorn.Server):
 
 
 def log_to(report: Callable[[str], None]) -> None:
-    """Report errors of the HTTP server, one line each, in place of its own log."""
+    """Report errors of the HTTP server and of the engine, one line each, in place of a log."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -174,6 +174,6 @@ def log_to(report: Callable[[str], None]) -> None:
             first = record.getMessage().partition("\n")[0]
             report(f"{first}: {type(cause).__name__}: {cause}" if cause else first)
 
-    logger = logging.getLogger("uvicorn")
-    logger.handlers, logger.propagate = [Handler(logging.ERROR)], False
-    logger.setLevel(logging.ERROR)
+    for logger in (logging.getLogger("uvicorn"), LOGGER):
+        logger.handlers, logger.propagate = [Handler()], False
+        logger.setLevel(logging.ERROR)

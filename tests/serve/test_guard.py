@@ -106,6 +106,8 @@ def test_what_is_no_request_is_named(local: Local, body: bytes, status: int, cod
 
 def test_what_asks_for_nothing_is_let_pass(local: Local) -> None:
     neutral = {"presence_penalty": 0, "user": "me", "logit_bias": {}, "seed": -1, "top_k": 0, "stop": None, "model": ""}
+    # Of llama.vscode.
+    neutral |= {"cache_prompt": True, "samplers": "edkypmxt", "dynatemp_range": 0, "min_p": 0.05, "max_tokens": -1}
     assert local.post(PATH, {**ASKED, **neutral}, **KEY).status == 200
 
 
@@ -143,20 +145,18 @@ def test_other_paths_and_methods_are_refused(local: Local) -> None:
 
 def test_requests_beyond_the_queue_are_refused_and_those_without_a_client_end(shallow: "Checkpoint") -> None:
     with serving(shallow, limits=Limits(requests=1)) as local:
-        connection = http.client.HTTPConnection("127.0.0.1", local.port, timeout=60)
-        endless = {"n": 64, "steps": 10_000, "correct": 10_000, "stream": True, "stream_options": {"canvas": True}}
-        connection.request("POST", PATH, json.dumps(endless))
-        response = connection.getresponse()
-        assert response.readline().startswith(b"data: ")
-        refused = local.post(PATH, ASKED)
-        assert (refused.status, refused.json["error"]["code"]) == (429, "queue_full")
-        assert 1 <= int(refused.headers["retry-after"]) <= 60
-        response.close()
-        connection.close()
-        # As soon as the engine has seen that nobody waits.
-        while (reply := local.post(PATH, ASKED)).status == 429:
-            pass
-        assert reply.status == 200
+        for stream in (True, False):
+            connection = http.client.HTTPConnection("127.0.0.1", local.port, timeout=60)
+            connection.request("POST", PATH, json.dumps({"n": 64, "correct": 9_999, "stream": stream}))
+            while (refused := local.post(PATH, ASKED)).status == 200:
+                pass
+            assert (refused.status, refused.json["error"]["code"]) == (429, "queue_full")
+            assert 1 <= int(refused.headers["retry-after"]) <= 60
+            connection.close()
+            # As soon as the engine has seen that nobody waits.
+            while (reply := local.post(PATH, ASKED)).status == 429:
+                pass
+            assert reply.status == 200
 
 
 def test_a_request_that_takes_too_long_fails(shallow: "Checkpoint") -> None:
@@ -216,6 +216,7 @@ def test_others_than_this_machine_need_a_key(
     ]:
         refused = sedd("serve", *arguments)
         assert refused.code == 2 and message in refused.stderr
+    assert sedd("serve", "--port", "0", "-m", "./none").code == 3
     monkeypatch.setenv("SEDD_API_KEY", "two words")
     assert sedd("serve").code == 2
 
