@@ -142,7 +142,7 @@ class EditAnswer(Answer):
 
 @dataclass
 class InfillAnswer(Answer):
-    """Of `/infill`, as llama.cpp's server has it; of a dialogue with an editor only what is written at its cursor.
+    """Of `/infill`, as llama.cpp's server has it: `tokens` at an editor's cursor.
 
     `stops` end the text, and so does a line that is indented by less than `indent`. `fields`: those of the answer that
     are wanted, None for all.

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from sedd_cli.generation.options import TABLE, SamplingKeywords
+from sedd_cli.generation.options import TABLE
 from sedd_cli.serve.api_error import ApiError
 from sedd_cli.serve.limits import MOST_GAPS, MOST_ROWS, MOST_STEPS, MOST_STOPS
 from sedd_cli.text.offsets import OffsetUnit
@@ -69,7 +69,7 @@ class Body(BaseModel):
         body._check_extra()
         return body
 
-    def options(self) -> SamplingKeywords:
+    def options(self) -> dict[str, Any]:
         """The options of sampling that are given. Raises `ApiError` for one of another type."""
         extra = self.model_extra or {}
         values = {key: extra[key] for key in self.keys if extra.get(key) is not None}
@@ -79,7 +79,7 @@ class Body(BaseModel):
             raise _misfit(error) from None
         given = {key: value for key, value in read if value is not None}
         given = {key: value for key, value in given.items() if not NOT_GIVEN.get(key, lambda _: False)(value)}
-        return {self.keys[key]: value for key, value in given.items()}  # type: ignore[return-value]
+        return {self.keys[key]: value for key, value in given.items()}
 
     def _check_extra(self) -> None:
         for key, value in (self.model_extra or {}).items():
@@ -252,12 +252,11 @@ class EditBody(Streamed):
 def _misfit(error: ValidationError) -> ApiError:
     """The first fault of a body, by the name of its key."""
     fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    # Of a union, pydantic names the type that it tried last.
-    where = [str(part) for part in fault["loc"] if not str(part).startswith(("str", "list[", "constrained", "literal"))]
+    # Of a union, the type that was tried is named too.
+    where = [str(part) for part in fault["loc"] if "[" not in str(part) and part not in ("str", "int")]
     param = ".".join(where) or None
     if fault["type"] == "json_invalid":
-        return ApiError(
-            400, f"the body is not JSON: {fault['msg'].removeprefix('Invalid JSON: ')}", code="invalid_json"
-        )
+        reason = fault["msg"].removeprefix("Invalid JSON: ")
+        return ApiError(400, f"the body is not JSON: {reason}", code="invalid_json")
     message = fault["msg"][:1].lower() + fault["msg"][1:]
     return ApiError(400, f"{param}: {message}" if param else message, param, "invalid_type")

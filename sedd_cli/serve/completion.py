@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -10,12 +11,14 @@ from torch import Tensor
 
 from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import Change
+from sedd_cli.errors import SeddError
 from sedd_cli.generation.chat import dialogue_tokens, reply_canvas
 from sedd_cli.generation.defaults import with_defaults
 from sedd_cli.generation.engine import Run
 from sedd_cli.generation.options import SamplingOptions
 from sedd_cli.generation.request import Request, resolve, room_for
 from sedd_cli.models.checkpoint import Checkpoint
+from sedd_cli.models.formats.facts import Facts
 from sedd_cli.serve.api_error import ApiError
 from sedd_cli.serve.canvases import texts_and_masks
 from sedd_cli.serve.ends import first_stop
@@ -25,6 +28,9 @@ from sedd_cli.serve.limits import MOST_ROWS, Limits
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
 from sedd_cli.text.words import encode_ends
+
+LONGEST_TOKEN = 128
+"""Characters: GPT-2 has a token of so many, and vocabularies made since hardly longer ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +75,9 @@ class Asked:
     def _continuation(
         self, checkpoint: Checkpoint, tokenizer: Tokenizer, request: Request, prompt: str, limit: int
     ) -> Run:
+        if len(prompt) + len(self.suffix) > limit * LONGEST_TOKEN:
+            # Reading a megabyte takes seconds, in which nothing else is written.
+            raise _no_room(f"more than {limit}", limit)
         head, tail, _ = encode_ends(tokenizer, prompt, self.suffix)
         given = len(head) + len(tail) + (checkpoint.opening is not None and not head)
         request = replace(request, prompt=prompt, suffix=self.suffix)
@@ -81,13 +90,24 @@ class Asked:
         return Run(checkpoint, request, reply_canvas(checkpoint, ids, length))
 
 
+def name_ends(checkpoint: Checkpoint) -> None:
+    """Let the token that ends a turn end texts from now on, as after a dialogue: no request changes those after it."""
+    if checkpoint.tokenizer is not None and Facts(checkpoint.folder).chat_template is not None:
+        # A template that fails is reported to who asks for a dialogue.
+        with suppress(SeddError):
+            dialogue_tokens(checkpoint, [{"role": "user", "content": "Hello"}])
+
+
 def _length(given: int, max_tokens: int | None, default: int, limit: int) -> int:
     """Tokens of a canvas that holds so many and at most `max_tokens` new ones. Raises `ApiError` without room."""
     if given >= limit:
-        raise ApiError(
-            400, f"a text of {given} tokens leaves no room on a canvas of {limit}", None, "context_length_exceeded"
-        )
+        raise _no_room(str(given), limit)
     return min(limit, default if max_tokens is None else given + max_tokens)
+
+
+def _no_room(tokens: str, limit: int) -> ApiError:
+    message = f"a text of {tokens} tokens leaves no room on a canvas of {limit}"
+    return ApiError(400, message, code="context_length_exceeded")
 
 
 def _result(runs: Sequence[Run], rows: Sequence["_Row"], taken: Mapping[str, object]) -> Done:
@@ -159,7 +179,7 @@ class _Row:
             assert outcome is not None
             state, change = outcome
             self.nfe += 1
-            self._record(state.ids, change)
+            self._record(change)
             if self.asked.canvases:
                 between = state.ids[_bounds(self.run.canvas)[0] : self._end(state.ids)].tolist()
                 pieces = texts_and_masks(self.run.checkpoint, between)
@@ -227,7 +247,7 @@ class _Row:
         assert tokenizer is not None
         return tokenizer.decode_each([None if int(ids[i]) == mask_id else int(ids[i]) for i in positions])
 
-    def _record(self, ids: Tensor, change: Change) -> None:
+    def _record(self, change: Change) -> None:
         if self.asked.num_top is None:
             return
         for n, position in enumerate(change.positions.tolist()):
@@ -240,11 +260,14 @@ class _Row:
     def _logprobs(self, ids: Tensor, positions: Sequence[int]) -> list[Logprob] | None:
         if self.asked.num_top is None:
             return None
-        tokenizer = self.run.checkpoint.tokenizer
+        tokenizer, texts = self.run.checkpoint.tokenizer, self._decode(ids, positions)
         assert tokenizer is not None
+        if texts and self.run.canvas.prompt and self.run.canvas.space_positions:
+            # The prompt has it.
+            texts[0] = texts[0].removeprefix(" ")
         return [
             Logprob(text, tokenizer.bytes_of(int(ids[i])), _log(p), [(tokenizer.bytes_of(t), _log(q)) for t, q in top])
-            for i, text in zip(positions, self._decode(ids, positions), strict=True)
+            for i, text in zip(positions, texts, strict=True)
             for p, top in [self.drawn.get(i, (0.0, []))]
         ]
 

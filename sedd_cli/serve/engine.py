@@ -182,7 +182,10 @@ class Engine:
 
     def _loaded(self) -> bool:
         try:
+            from sedd_cli.serve.completion import name_ends
+
             checkpoint = self._load()
+            name_ends(checkpoint)
             for block in checkpoint.model.backbone.blocks:
                 self._hooks.callback(block.register_forward_pre_hook(self._check_stale).remove)
             self._batch_size = self._batch_size or (1 if checkpoint.device.type == "cpu" else 16)

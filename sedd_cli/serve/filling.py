@@ -42,8 +42,6 @@ class Edit:
         limit = limits.length or checkpoint.length
         if (self.options.get("length") or 0) > limit:
             raise ApiError(400, f"length is at most {limit}", "length", "out_of_range")
-        if checkpoint.mask_id is None and self.seconds is not None:
-            raise ApiError(400, f"{checkpoint.name} cannot hurry: it has no MASK", None, "unsupported")
         seed = self.options.get("seed")
         given = {"length": limits.length, **self.options, "seed": fresh_seed() if seed is None else seed}
         defaulted = with_defaults(checkpoint, SamplingOptions(**given), self.options.keys())
@@ -116,8 +114,8 @@ class _Filler:
         self, infilling: Infilling, states: Mapping[int, State], started: float, begun: float
     ) -> int | None:
         """The steps in which the rest must be written to be in time; None: it is, or no more can be saved."""
-        # The first call is slower than those that follow.
-        if self.asked.seconds is None or self.nfe < 2:
+        # The uniform process has no MASK to count; the first call is slower than those that follow.
+        if self.asked.seconds is None or self.checkpoint.mask_id is None or self.nfe < 2:
             return None
         now = time.monotonic()
         left, each = started + self.asked.seconds - now, (now - begun) / self.nfe

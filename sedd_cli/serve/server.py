@@ -45,19 +45,26 @@ class Settings:
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
-        if self.api_key is None and not is_loopback(self.host):
+        self.check_address(self.host)
+
+    def check_address(self, address: str) -> None:
+        """Raises `UsageError` if others than this machine could ask at an address, without a key."""
+        if self.api_key is None and not is_loopback(address):
             raise UsageError(
-                f"on {self.host} whoever reaches this machine could use the server",
+                f"on {address} whoever reaches this machine could use the server",
                 "Give a key by --api-key-file FILE or SEDD_API_KEY, or leave out --host.",
             )
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises `SeddError` if the address cannot be used."""
+def listen(settings: Settings) -> socket.socket:
+    """A socket that listens. Raises `SeddError` if the address cannot be used, `UsageError` if others could ask."""
+    host, port = settings.host, settings.port
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
+        # What a name such as localhost means here.
+        settings.check_address(str(address[0]))
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -78,7 +85,7 @@ class Server:
 
     def __init__(self, settings: Settings, load: "Callable[[], Checkpoint]") -> None:
         self._settings = settings
-        self._socket = listen(settings.host, settings.port)
+        self._socket = listen(settings)
         self._failure: SeddError | None = None
         self.engine = Engine(load, settings.limits, settings.batch_size, self._fail)
         app = make_app(
@@ -114,8 +121,10 @@ class Server:
     def run(self) -> int | None:
         """Serve. Returns the signal that ended it. Raises `SeddError` if the checkpoint cannot be loaded."""
         self.engine.start()
-        self._uvicorn.run([self._socket])
-        self.engine.close(timeout=0.5)
+        try:
+            self._uvicorn.run([self._socket])
+        finally:
+            self.engine.close(timeout=0.5)
         if self._failure is not None:
             raise self._failure
         return self._uvicorn.signal

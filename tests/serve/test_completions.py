@@ -36,6 +36,14 @@ def test_the_text_of_a_seed_is_that_of_the_command(local: Local, sedd: "Sedd", s
         assert "\n<|endoftext|>\n".join(texts) + "\n" == printed
 
 
+def test_rows_share_network_calls(local: Local, shallow: "Checkpoint") -> None:
+    calls = []
+    hook = shallow.model.backbone.blocks[0].register_forward_hook(lambda *_: calls.append(1))
+    nfe = local.post(PATH, {"prompt": PROMPT, "seed": 1, "max_tokens": 12, "steps": 8, "n": 3}).json["sedd"]["nfe"]
+    hook.remove()
+    assert len(calls) < nfe / 2
+
+
 def test_requests_together_get_the_texts_that_they_get_alone(local: Local) -> None:
     requests = [
         {"prompt": PROMPT, "seed": seed, "max_tokens": length, "steps": steps, "n": n, "temperature": temperature}
@@ -49,7 +57,10 @@ def test_requests_together_get_the_texts_that_they_get_alone(local: Local) -> No
     assert [[c["text"] for c in reply.json["choices"]] for reply in replies] == alone
 
 
-@pytest.mark.parametrize("options", [{}, {"block": 4}, {"order": "confidence"}, {"remask": "cap"}, {"correct": 2}])
+@pytest.mark.parametrize(
+    "options",
+    [{"prompt": ""}, {"block": 4}, {"order": "confidence", "stop": "the "}, {"remask": "cap"}, {"correct": 2}],
+)
 def test_pieces_of_a_stream_make_up_the_text(local: Local, options: dict[str, object]) -> None:
     request = {"prompt": f"{PROMPT} ", "seed": 3, "max_tokens": 24, "steps": 12, "n": 2, **options}
     whole = local.post(PATH, request).json

@@ -50,18 +50,20 @@ def test_an_edit_is_the_record_of_the_command(
 ) -> None:
     file = tmp_path / "story.txt"
     file.write_bytes(DOCUMENT.encode())
-    options = ("--seed", "4", "-n", "2", "--steps", "4")
+    options = ("--seed", "4", "--steps", "4")
     printed = json.loads(sedd("infill", str(file), "--mask", "14:17", "--mask", "28:33", "--json", *options).stdout)
-    request = {"document": DOCUMENT, "seed": 4, "n": 2, "steps": 4}
-    record = local.post("/v1/edit", {**request, "gaps": [{"start": 14, "end": 17}, {"start": 28, "end": 33}]}).json
+    request = {"document": DOCUMENT, "seed": 4, "steps": 4}
+    record = local.post(
+        "/v1/edit", {**request, "nats": True, "gaps": [{"start": 14, "end": 17}, {"start": 28, "end": 33}]}
+    ).json
     assert json_page.faults(["infill"], {key: record[key] for key in record.keys() - {"usage", "sedd"}}) == []
     assert {key: record[key] for key in printed} == printed
-    # As other editors count, and without the bounds by which candidates are ranked.
+    # As other editors count, and without the bound.
     for offsets, spans in {"utf8": [(17, 20), (31, 36)], "utf16": [(15, 18), (29, 34)]}.items():
         gaps = [{"start": start, "end": end} for start, end in spans]
-        other = local.post("/v1/edit", {**request, "gaps": gaps, "offsets": offsets, "n": 1}).json
+        other = local.post("/v1/edit", {**request, "gaps": gaps, "offsets": offsets}).json
         assert other["gaps"] == record["gaps"]
-        assert other["candidates"] == [{**c, "nats": None} for c in record["candidates"] if c["row"] == 0]
+        assert other["candidates"] == [{**c, "nats": None} for c in record["candidates"]]
 
 
 def test_the_gaps_of_an_edit_are_shown_as_they_are_filled(local: Local) -> None:

@@ -83,6 +83,14 @@ def test_a_signal_ends_it(shallow: "Checkpoint", signals: list[signal.Signals], 
 
 
 @pytest.mark.slow
+def test_candidates_of_an_edit_are_ranked(local: Local) -> None:
+    request = {"document": "Lily had a dog.", "gaps": [{"start": 11, "end": 14, "tokens": "auto"}], "seed": 1, "n": 4}
+    record = local.post("/v1/edit", request).json
+    nats = [candidate["nats"] for candidate in record["candidates"]]
+    assert nats == sorted(nats) and len(set(nats)) > 1 and record["lengths_compared"]
+
+
+@pytest.mark.slow
 def test_clients_of_openai_are_served(local: Local) -> None:
     openai = pytest.importorskip("openai")
     with openai.OpenAI(base_url=f"{local.server.url}/v1", api_key="none", max_retries=0) as client:
