@@ -1,10 +1,11 @@
 """The canvas of a dialogue: a checkpoint's chat template around a message, and room for the reply."""
 
 import re
+from contextlib import suppress
 
 import torch
 
-from sedd_cli.errors import UsageError
+from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.generation.request import room_for
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.formats.facts import Facts
@@ -54,6 +55,14 @@ def reply_canvas(checkpoint: Checkpoint, ids: list[int], length: int) -> Canvas:
     free = torch.arange(length, device="cpu") >= len(ids)
     forbidden = tuple(i for i in tokenizer.special_ids if i not in tokenizer.end_ids)
     return Canvas(canvas, free, forbidden=forbidden)
+
+
+def name_ends(checkpoint: Checkpoint) -> None:
+    """Let the token that ends a turn end texts from now on, as after a dialogue: no request changes those after it."""
+    if checkpoint.tokenizer is not None and Facts(checkpoint.folder).chat_template is not None:
+        # A template that fails is reported to who asks for a dialogue.
+        with suppress(SeddError):
+            dialogue_tokens(checkpoint, [{"role": "user", "content": "Hello"}])
 
 
 def _encode(

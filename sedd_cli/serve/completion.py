@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -11,14 +10,12 @@ from torch import Tensor
 
 from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import Change
-from sedd_cli.errors import SeddError
 from sedd_cli.generation.chat import dialogue_tokens, reply_canvas
 from sedd_cli.generation.defaults import with_defaults
 from sedd_cli.generation.engine import Run
 from sedd_cli.generation.options import SamplingOptions
 from sedd_cli.generation.request import Request, resolve, room_for
 from sedd_cli.models.checkpoint import Checkpoint
-from sedd_cli.models.formats.facts import Facts
 from sedd_cli.serve.api_error import ApiError
 from sedd_cli.serve.canvases import texts_and_masks
 from sedd_cli.serve.ends import first_stop
@@ -88,14 +85,6 @@ class Asked:
         ids = dialogue_tokens(checkpoint, messages)
         length = _length(len(ids), self.max_tokens, room_for(len(ids), checkpoint.length), limit)
         return Run(checkpoint, request, reply_canvas(checkpoint, ids, length))
-
-
-def name_ends(checkpoint: Checkpoint) -> None:
-    """Let the token that ends a turn end texts from now on, as after a dialogue: no request changes those after it."""
-    if checkpoint.tokenizer is not None and Facts(checkpoint.folder).chat_template is not None:
-        # A template that fails is reported to who asks for a dialogue.
-        with suppress(SeddError):
-            dialogue_tokens(checkpoint, [{"role": "user", "content": "Hello"}])
 
 
 def _length(given: int, max_tokens: int | None, default: int, limit: int) -> int:

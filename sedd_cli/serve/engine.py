@@ -182,7 +182,7 @@ class Engine:
 
     def _loaded(self) -> bool:
         try:
-            from sedd_cli.serve.completion import name_ends
+            from sedd_cli.generation.chat import name_ends
 
             checkpoint = self._load()
             name_ends(checkpoint)
