@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,6 +124,19 @@ def test_curl_is_served(local: Local) -> None:
     assert json.loads(whole)["choices"][0]["text"] == local.post("/v1/completions", json.loads(body)).text
     refused = subprocess.run([*command, "{"], capture_output=True, timeout=60)
     assert refused.returncode == 22 and json.loads(refused.stdout)["error"]["code"] == "invalid_json"
+
+
+@pytest.mark.slow
+def test_the_page_shows_what_works(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "serve.md").read_text(encoding="utf-8")
+    page = page.replace("http://127.0.0.1:8484", local.server.url).replace('"tinystories"', '"shallow"')
+    commands = re.findall(r"^\$ (curl .*)$", page, re.MULTILINE)
+    for command in commands:
+        printed = subprocess.run(["sh", "-c", command], capture_output=True, check=True, timeout=120).stdout
+        assert printed.startswith((b"{", b"data: ")) and b'"error"' not in printed
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(program)
+    assert len(commands) == 4 and capsys.readouterr().out.strip()
 
 
 def test_the_extra_that_is_missing_is_named(sedd: "Sedd", monkeypatch: pytest.MonkeyPatch) -> None:
