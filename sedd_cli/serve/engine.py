@@ -63,6 +63,8 @@ class Ticket:
     ended: bool = False
     result: Callable[[], object] | None = None
     tasks_left: int = 0
+    seconds_per_call: float | None = None
+    """What a network call of a row took of late, when the request began; None: there was none yet."""
 
     @property
     def overdue(self) -> bool:
@@ -122,6 +124,7 @@ class Engine:
         self._closed = False
         self._usual_seconds = 1.0
         """Of a request, the recent ones more."""
+        self._seconds_per_call: float | None = None
         self._thread = Thread(target=self._work, name="sedd-engine", daemon=True)
 
     def start(self) -> None:
@@ -216,6 +219,7 @@ class Engine:
 
     def _begin(self, ticket: Ticket) -> None:
         assert self._checkpoint is not None
+        ticket.seconds_per_call = self._seconds_per_call
         try:
             work = ticket.make(self._checkpoint, ticket)
         except Exception as error:
@@ -260,32 +264,35 @@ class Engine:
 
     def _turn(self) -> None:
         """One network call, for the shape whose turn it is. Within a shape the earliest go first."""
-        shape = next(iter(self._groups))
+        shape, started = next(iter(self._groups)), time.monotonic()
         group = self._groups.pop(shape)
         if group[0].call is None:
             over = [running for running in group[:1] if not self._advance(running)]
         else:
             over = self._call_together(group[: self._batch_size])
         self._keep(shape, [running for running in group if running not in over])
+        seconds = (time.monotonic() - started) / max(1, len(self._current))
+        self._seconds_per_call = 0.8 * (self._seconds_per_call or seconds) + 0.2 * seconds
 
     def _call_together(self, batch: Sequence[_Running]) -> list[_Running]:
         """One call for the first of a batch, and those that can share it. Returns the tasks that have ended."""
         assert self._checkpoint is not None
-        shared = [(running, running.call) for running in batch if running.call]
-        _, first = shared[0]
+        calls = [(running, running.call) for running in batch if running.call]
+        _, first = calls[0]
         # Not `ready` of all: it may prefer those that came last, and the first would wait as long as others come.
-        shared = [(r, call) for r, call in shared if call is first or _goes_with(first, call)]
-        self._current = [running for running, _ in shared]
+        calls = [(running, call) for running, call in calls if call is first or _goes_with(first, call)]
+        self._current = together = [running for running, _ in calls]
         try:
-            outcomes = first.sampler.advance([call.state for _, call in shared], self._checkpoint.model)
+            outcomes = first.sampler.advance([call.state for _, call in calls], self._checkpoint.model)
         except Stale:
             return []
         except Exception as error:
-            for running in self._current:
+            for running in together:
                 self._fail(running.ticket, error)
-            return [*self._current]
-        pairs = zip(shared, outcomes, strict=True)
-        return [running for (running, _), outcome in pairs if not self._advance(running, outcome)]
+            return together
+        ended = [r for r, outcome in zip(together, outcomes, strict=True) if not self._advance(r, outcome)]
+        self._current = together
+        return ended
 
     def _fail(self, ticket: Ticket, error: Exception) -> None:
         answer = as_api_error(error)

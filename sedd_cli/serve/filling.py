@@ -21,13 +21,16 @@ from sedd_cli.serve.events import Begun, Done, GapsRevealed
 from sedd_cli.serve.limits import Limits
 from sedd_cli.text.gaps import Gap
 
+LEAST, TOKENS_PER_CALL = 6, 1.5
+"""Tokens of a gap whatever the time; and what is written in a network call without too much harm to the text."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
     """A document and its gaps, in code points.
 
-    `seconds`: if the steps that are asked for take longer, there are fewer. `nats`: compute the bound also of a single
-    candidate. `canvases` are sent after every network call.
+    `seconds`: if there is not the time for it, gaps are shorter and steps fewer. `nats`: compute the bound also of a
+    single candidate. `canvases` are sent after every network call.
     """
 
     document: str
@@ -45,9 +48,17 @@ class Edit:
         seed = self.options.get("seed")
         given = {"length": limits.length, **self.options, "seed": fresh_seed() if seed is None else seed}
         defaulted = with_defaults(checkpoint, SamplingOptions(**given), self.options.keys())
-        filler = _Filler(self, checkpoint, defaulted.options, ticket)
+        filler = _Filler(self._in_time(ticket.seconds_per_call), checkpoint, defaulted.options, ticket)
         filler.taken = {name: getattr(defaulted.options, name) for name in defaulted.taken}
         return Work([filler.task()], filler.result)
+
+    def _in_time(self, seconds_per_call: float | None) -> "Edit":
+        """The same with gaps in which there is a network call for every other token or so, as far as can be told."""
+        if self.seconds is None or seconds_per_call is None:
+            return self
+        most = max(LEAST, int(TOKENS_PER_CALL * self.seconds / seconds_per_call))
+        gaps = [replace(g, tokens=min(g.tokens, most)) if isinstance(g.tokens, int) else g for g in self.gaps]
+        return replace(self, gaps=gaps)
 
 
 @dataclass(eq=False)
