@@ -29,7 +29,7 @@ class Answer(ABC):
 
 
 @dataclass
-class Texts(Answer):
+class OpenAIAnswer(Answer):
     """As OpenAI's clients read them. `model`: the name of the checkpoint."""
 
     model: str
@@ -83,7 +83,7 @@ class Texts(Answer):
 
 
 @dataclass
-class CompletionAnswer(Texts):
+class CompletionAnswer(OpenAIAnswer):
     """Of `/v1/completions`."""
 
     prefix: str = "cmpl-"
@@ -102,7 +102,7 @@ class CompletionAnswer(Texts):
 
 
 @dataclass
-class ChatAnswer(Texts):
+class ChatAnswer(OpenAIAnswer):
     """Of `/v1/chat/completions`."""
 
     prefix: str = "chatcmpl-"

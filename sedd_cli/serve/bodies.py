@@ -48,11 +48,20 @@ OF_LLAMA_CPP = (
 IGNORED = frozenset((*OF_OPENAI, *OF_LLAMA_CPP))
 
 
+def _options_model(keys: Mapping[str, str]) -> type[BaseModel]:
+    """A model of the options that keys set, typed as the table has them."""
+    fields: dict[str, Any] = {
+        key: (TABLE[option].type | None, Field(None, le=MOST.get(key))) for key, option in keys.items()
+    }
+    return create_model("Options", __config__=ConfigDict(strict=True, allow_inf_nan=False), **fields)
+
+
 class Body(BaseModel):
     """A request. Options of sampling are among its extra keys."""
 
     model_config = ConfigDict(strict=True, extra="allow")
     keys: ClassVar[Mapping[str, str]] = OPTION_OF_KEY
+    typed: ClassVar[type[BaseModel]] = _options_model(OPTION_OF_KEY)
     lenient: ClassVar[bool] = False
     """Whether unknown keys are ignored."""
 
@@ -74,7 +83,7 @@ class Body(BaseModel):
         extra = self.model_extra or {}
         values = {key: extra[key] for key in self.keys if extra.get(key) is not None}
         try:
-            read = _OPTIONS[type(self).keys is OPTION_OF_EDIT_KEY].model_validate(values)
+            read = self.typed.model_validate(values)
         except ValidationError as error:
             raise _misfit(error) from None
         given = {key: value for key, value in read if value is not None}
@@ -89,17 +98,6 @@ class Body(BaseModel):
                 raise ApiError(400, f"unknown key {key!r}", key, "unknown_parameter")
             if value not in NEUTRAL[key]:
                 raise ApiError(400, f"{key} is not supported by this server", key, "unsupported_parameter")
-
-
-def _options_model(keys: Mapping[str, str]) -> type[BaseModel]:
-    """A model of the options that keys set, typed as the table has them."""
-    fields: dict[str, Any] = {
-        key: (TABLE[option].type | None, Field(None, le=MOST.get(key))) for key, option in keys.items()
-    }
-    return create_model("Options", __config__=ConfigDict(strict=True, allow_inf_nan=False), **fields)
-
-
-_OPTIONS = {False: _options_model(OPTION_OF_KEY), True: _options_model(OPTION_OF_EDIT_KEY)}
 
 
 class StreamOptions(BaseModel):
@@ -242,6 +240,7 @@ class EditBody(Streamed):
     """`POST /v1/edit`. `offsets`: what the gaps count. `nats`: compute the bound also of a single candidate."""
 
     keys: ClassVar[Mapping[str, str]] = OPTION_OF_EDIT_KEY
+    typed: ClassVar[type[BaseModel]] = _options_model(OPTION_OF_EDIT_KEY)
 
     document: str
     gaps: list[GapBody] = Field(min_length=1, max_length=MOST_GAPS)
