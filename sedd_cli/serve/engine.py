@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sedd_cli.models.checkpoint import Checkpoint
 
 
+ON_CPU, ELSEWHERE = 4, 16
+"""Rows of a network call. On a CPU few of them share what a call costs beside arithmetic; more only wait longer."""
 LOGGER = logging.getLogger("sedd.serve")
 
 
@@ -101,7 +103,7 @@ class Stale(Exception):  # noqa: N818 - no error: a request
 class Engine:
     """Loads the checkpoint by `load`, then runs requests. `on_failure` is called, in its thread, if it cannot load.
 
-    `batch_size`: rows of one call (None: 1 on a CPU, 16 elsewhere). Must be started, and closed.
+    `batch_size`: rows of one call (None: `ON_CPU` or `ELSEWHERE`). Must be started, and closed.
     """
 
     def __init__(
@@ -191,7 +193,7 @@ class Engine:
             name_ends(checkpoint)
             for block in checkpoint.model.backbone.blocks:
                 self._hooks.callback(block.register_forward_pre_hook(self._check_stale).remove)
-            self._batch_size = self._batch_size or (1 if checkpoint.device.type == "cpu" else 16)
+            self._batch_size = self._batch_size or (ON_CPU if checkpoint.device.type == "cpu" else ELSEWHERE)
             self._checkpoint = checkpoint
         except SeddError as error:
             self._on_failure(error)
