@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.serve.local import Local, serving
+from tests.serve.process import process_of
 
 if TYPE_CHECKING:
     from sedd_cli import Checkpoint
@@ -29,29 +30,6 @@ def local(shallow: "Checkpoint") -> Iterator[Local]:
         yield local
 
 
-@contextmanager
-def command(checkpoint: "Checkpoint") -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """`sedd serve` once it is ready, and its port."""
-    arguments = [sys.executable, "-m", "sedd_cli", "serve", "--port", "0", "-m", str(checkpoint.folder)]
-    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            found = re.search(r"listening on http://127\.0\.0\.1:(\d+)", process.stderr.readline())
-            assert found is not None
-            port = int(found[1])
-            while _status(port) != 200:
-                pass
-            yield process, port
-        finally:
-            process.kill()
-
-
-def _status(port: int) -> int:
-    with closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
-        connection.request("GET", "/health")
-        return connection.getresponse().status
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("signals", "drained", "code"),
@@ -63,24 +41,27 @@ def _status(port: int) -> int:
     ids=["drained", "at once", "Ctrl-C"],
 )
 def test_a_signal_ends_it(shallow: "Checkpoint", signals: list[signal.Signals], drained: bool, code: int) -> None:
-    with command(shallow) as (process, port), closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+    with (
+        process_of(str(shallow.folder)) as server,
+        closing(http.client.HTTPConnection("127.0.0.1", server.port)) as connection,
+    ):
         connection.request("POST", "/v1/completions", json.dumps(ENDLESS))
         with connection.getresponse() as response:
             # It has begun, and does not end by itself.
             assert response.readline().startswith(b"data: ")
             for number in signals:
-                process.send_signal(number)
+                server.process.send_signal(number)
                 # Two of a kind may be one to a process that has not seen the first.
                 with suppress(ConnectionError):
-                    while _status(port):
+                    while server.health:
                         pass
             try:
                 data = response.read()
             except http.client.IncompleteRead as error:
                 data = error.partial
         assert (b'"code":"stopping"' in data) == drained
-        assert process.wait(20) == code
-        assert process.stderr is not None and process.stderr.read() == "shallow is loaded\n"
+        assert server.process.wait(20) == code
+        assert server.said.splitlines()[1:] == ["shallow is loaded"]
 
 
 @pytest.mark.slow
