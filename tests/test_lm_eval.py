@@ -16,6 +16,7 @@ from sedd_cli.lm_eval.__main__ import main
 from tests.conftest import Sedd
 
 TASKS = Path(__file__).parent / "data" / "lm_eval"
+PROMPT_TAILS = {"Once upon a time": "Once upon a time", "Lily had a red ball. One day": " a red ball. One day"}
 COMMAND = [sys.executable, "-m", "sedd_cli.lm_eval", "--model", "sedd", "--include_path", ".", "--log_samples"]
 
 
@@ -83,6 +84,22 @@ def test_figures_are_those_of_score_and_texts_those_of_generate(
             shallow, prompt=prompt, length=length, steps=16, seed=0, temperature=0, defaults="checkpoint"
         )
         assert record["resps"][0][0] == sample.text.removeprefix(prompt).partition(".")[0]
+
+
+@pytest.mark.slow
+def test_a_request_that_is_repeated_has_the_next_row_and_the_end_of_a_long_context(
+    shallow: Checkpoint, tmp_path: Path
+) -> None:
+    pytest.importorskip("lm_eval", reason="needs sedd-cli[lm-eval]")
+    done = harness(tmp_path, shallow, "sedd_retold", steps=4, length=12)
+    assert done.returncode == 0, done.stderr
+    # Of 4 and 8 tokens; half a canvas, 6, is left for the answer.
+    assert "generate_until: 2 contexts too long, of which the end was taken" in done.stderr
+    tails = [PROMPT_TAILS[record["doc"]["begin"]] for record in samples(tmp_path, "sedd_retold")]
+    for record, tail in zip(samples(tmp_path, "sedd_retold"), tails, strict=True):
+        options = {"prompt": tail, "length": 12, "steps": 4, "seed": 0, "temperature": 0.8, "num_samples": 2}
+        texts = [s.text.removeprefix(tail) for s in generate(shallow, **options, defaults="checkpoint")]  # type: ignore[arg-type]
+        assert record["resps"] == [texts] and texts[0] != texts[1]
 
 
 @pytest.mark.slow

@@ -167,6 +167,8 @@ def _report(evaluation: "ScoreEvaluation", terminal: Terminal) -> None:
     at_least = "at least " if evaluation.request.until_error and evaluation.goal else ""
     calls = counted(evaluation.calls_needed, "network call")
     terminal.info(f"{counted(len(evaluation.ids), 'token')}{cut}, {at_least}{calls}")
+    if evaluation.num_left_out:
+        terminal.info(f"of the context the last {counted(len(evaluation.given), 'token')} are given")
     if cut:
         terminal.info(
             f"each window but the first shares at least {counted(windows.overlap, 'token')} with the one before"

@@ -169,7 +169,7 @@ class ScoreEvaluation:
     """The evaluation of a text, run by iterating `rounds()`. `ids` (n,) are its tokens, which follow those `given`.
 
     Both are cut into `windows`. Where they are more than one window holds, as much is given as windows share at least,
-    or as there is room for, whichever is more: the end of the context.
+    or as there is room for, whichever is more: the end of the context, without its first `num_left_out` tokens.
 
     `goal`: the planned number of replicates; with `until_error` it grows as the error becomes known.
     Raises `UsageError` if the text cannot be scored, or if the request does not fit the checkpoint.
@@ -191,7 +191,8 @@ class ScoreEvaluation:
         given, self.ids = _ids(checkpoint, request.context, text)
         length = request.length or checkpoint.length
         room = max(length - len(self.ids), length // 2 if request.overlap is None else request.overlap)
-        self.given = given[max(0, len(given) - room) :]
+        self.num_left_out = max(0, len(given) - room)
+        self.given = given[self.num_left_out :]
         self._all_ids = torch.cat([self.given, self.ids])
         self.windows = make_score_windows(len(self._all_ids), length, request.overlap, len(self.given))
         self.goal = 0 if request.order == "left-to-right" or self._causal else request.replicates

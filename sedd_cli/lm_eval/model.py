@@ -1,7 +1,8 @@
 """The model `sedd` of lm-evaluation-harness: a checkpoint answers its three kinds of requests."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -32,10 +33,10 @@ Answer = TypeVar("Answer")
 class SeddLM(LM):
     """A checkpoint in lm-evaluation-harness.
 
-    `loglikelihood` is minus what `sedd score` measures: the text is the continuation, and the context is given. Both of
-    `likelihood_order` and `replicates`, `until_error`, `overlap` are those of `ScoreRequest`. `length` (None: the
-    checkpoint's) is the longest canvas, for scores and answers; of a context that is too long its end is taken. Every
-    request has the same `seed`, so answers depend neither on their order nor on which others are asked.
+    `loglikelihood` is minus what `sedd score` measures: the text is the continuation, and the context is given.
+    `likelihood_order` is the `order` of `ScoreRequest`; `replicates`, `until_error` and `overlap` are there too.
+    `length` (None: the checkpoint's) is the longest canvas, for scores and answers; of a context that is too long its
+    end is taken. Every request has the same `seed`: no answer depends on which others are asked.
     `sampling`: options of `SamplingOptions` by name; those not given are the checkpoint's own settings, as in `sedd
     generate`. lm_eval's own defaults, a batch size of 1 and the device cuda:0, and `auto` stand for ours: 8 canvases
     in a call, which changes nothing on a CPU, and the best device that is there.
@@ -76,6 +77,7 @@ class SeddLM(LM):
         log.info("%s, %s on %s", self.checkpoint.name, self.checkpoint.precision, self.checkpoint.device)
         for note in self.checkpoint.notes:
             log.info(note)
+        self._cut = 0
         self._tokenizer = require_tokenizer(self.checkpoint.tokenizer, "it cannot answer in text")
         self._length = self._scoring.length or self.checkpoint.length
         options = SamplingOptions(seed=self._scoring.seed, **sampling)
@@ -100,6 +102,7 @@ class SeddLM(LM):
             if not continuation:
                 return 0.0, True
             evaluation = self._evaluation(context, continuation)
+            self._cut += evaluation.num_left_out > 0
             scores.append(_last(evaluation))
             return -scores[-1].nats, greedy and evaluation.is_greedy()
 
@@ -125,9 +128,18 @@ class SeddLM(LM):
         """For each (context, settings): what is written after the context, up to the first of `until`.
 
         Of the settings `max_gen_toks`, `do_sample`, `temperature`, `top_k` and `top_p` are read. Without `do_sample`
-        the likeliest tokens are taken (temperature 0), in the order in which the model reveals them.
+        the likeliest tokens are taken (temperature 0), in the order in which the model reveals them. A request that is
+        repeated with `do_sample` has another text each time: the rows of the seed.
         """
-        return self._answers("generate_until", requests, self._generate, disable_tqdm)
+        rows: Counter[str] = Counter()
+
+        def answer(context: str, settings: dict[str, Any]) -> str:
+            asked = normalize_gen_kwargs(settings)
+            request = repr((context, settings))
+            rows[request] += 1
+            return self._generate(context, asked, rows[request] - 1 if asked["do_sample"] else 0)
+
+        return self._answers("generate_until", requests, answer, disable_tqdm)
 
     def get_model_info(self) -> dict[str, object]:
         """What lm_eval records of the model with its results."""
@@ -153,15 +165,17 @@ class SeddLM(LM):
         for request in tqdm(requests, desc=kind, disable=disable_tqdm):
             answers.append(answer(*request.args))
             self.cache_hook.add_partial(kind, request.args, answers[-1])
+        if self._cut:
+            log.warning("%s: %s too long, of which the end was taken", kind, counted(self._cut, "context"))
+            self._cut = 0
         return answers
 
-    def _generate(self, context: str, settings: dict[str, Any]) -> str:
-        asked = normalize_gen_kwargs(settings)
+    def _generate(self, context: str, asked: Mapping[str, Any], row: int) -> str:
         prompt, length = self._prompt(context, asked["max_gen_toks"])
         options: dict[str, Any] = {name: asked[name] for name in ("top_k", "top_p") if name in asked}
         if not asked["do_sample"] or "temperature" in asked:
             options["temperature"] = float(asked["temperature"]) if asked["do_sample"] else 0.0
-        request = replace(self._settings, prompt=prompt, length=length, **options)
+        request = replace(self._settings, prompt=prompt, length=length, row=row, **options)
         run = Run(self.checkpoint, request)
         for _ in run.steps():
             pass
@@ -174,7 +188,7 @@ class SeddLM(LM):
         new = min(new, max(self._length - len(ids), self._length // 2))
         if len(ids) <= (room := self._length - new):
             return context, len(ids) + new
-        log.debug("a context of %s is cut to its last %d", counted(len(ids), "token"), room)
+        self._cut += 1
         return self._tokenizer.decode(ids[len(ids) - room :]), self._length
 
     def _log(self, kind: str, scores: Sequence[Score]) -> None:

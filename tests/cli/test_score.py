@@ -244,3 +244,8 @@ def test_the_document_is_not_written_over(sedd: Sedd, tmp_path: Path) -> None:
     for place in (story, link):
         result = sedd("score", str(story), "-o", str(place))
         assert result.code == 2 and "would write over" in result.stderr and story.read_text() == "Once upon a time"
+
+
+def test_a_context_that_is_too_long_is_given_in_part(sedd: Sedd, document: str) -> None:
+    result = sedd("score", document, *QUICK, "--length", "20", "--context", "Ben and Mia had a red ball. They played.")
+    assert result.code == 0 and "of the context the last 10 tokens are given" in result.stderr
