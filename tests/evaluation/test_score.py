@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sedd_cli import Checkpoint, UsageError, score
+from sedd_cli import Checkpoint, UsageError, generate, score
 from sedd_cli.diffusion.likelihood import ordered_nats, pseudo
 from sedd_cli.diffusion.processes import Absorbing, Uniform
 from sedd_cli.evaluation.score import ScoreEvaluation, ScoreRequest, make_score_windows
@@ -276,3 +276,12 @@ def test_texts_that_cannot_be_scored(built_in: Checkpoint, tiny: Checkpoint) -> 
         score(built_in, "a\ud800")
     with pytest.raises(UsageError, match="no tokenizer"):
         score(tiny, TEXT)
+
+
+@pytest.mark.parametrize("prompt", ["Once upon a time", "Lily had a red"])
+def test_greedy_decoding_is_what_generate_writes_from_left_to_right(shallow: Checkpoint, prompt: str) -> None:
+    options = {"prompt": prompt, "length": 10, "order": "left-to-right", "per_call": 1, "temperature": 0}
+    (sample,) = generate(shallow, **options)  # type: ignore[arg-type]
+    text = sample.text.removeprefix(prompt)
+    assert ScoreEvaluation(shallow, text, ScoreRequest(context=prompt)).is_greedy()
+    assert not ScoreEvaluation(shallow, text, ScoreRequest(context=f"{prompt} dog")).is_greedy()
