@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sedd_cli.models.checkpoint import Checkpoint, load_checkpoint
     from sedd_cli.text.gaps import Gap
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = {
     "Checkpoint": "models.checkpoint",

@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,16 @@ def doctor(
         out.write(as_json(report) if json else _as_text(report))
     Terminal(quiet=quiet, color=color).info(
         "to uninstall: sedd models rm each downloaded checkpoint (other programs share the hub's cache), "
-        "pip uninstall sedd-cli, and delete the settings and recovery paths"
+        f"{_installer()} uninstall sedd-cli, and delete the settings and recovery paths"
     )
     if not all(check["passed"] for check in tests):
         raise typer.Exit(1)
+
+
+def _installer() -> str:
+    """The program that installed this one, by the record that pipx and uv leave in the environment that they make."""
+    records = {"pipx_metadata.json": "pipx", "uv-receipt.toml": "uv tool"}
+    return next((name for file, name in records.items() if Path(sys.prefix, file).is_file()), "pip")
 
 
 def _versions() -> dict[str, str]:

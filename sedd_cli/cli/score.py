@@ -40,6 +40,15 @@ def score(
             metavar="NAME", help="any: a bound over all orders. left-to-right: exact.", rich_help_panel=SCORING
         ),
     ] = "any",
+    context: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help="Text before it, which is given and not scored.",
+            rich_help_panel=SCORING,
+            show_default=False,
+        ),
+    ] = "",
     pseudo: Annotated[
         bool,
         typer.Option("--pseudo", help="Each token given all others, as well.", rich_help_panel=SCORING),
@@ -117,6 +126,7 @@ def score(
 
         request = ScoreRequest(
             order=order,
+            context=context,
             pseudo=pseudo,
             replicates=replicates,
             seed=seed,
@@ -157,6 +167,8 @@ def _report(evaluation: "ScoreEvaluation", terminal: Terminal) -> None:
     at_least = "at least " if evaluation.request.until_error and evaluation.goal else ""
     calls = counted(evaluation.calls_needed, "network call")
     terminal.info(f"{counted(len(evaluation.ids), 'token')}{cut}, {at_least}{calls}")
+    if evaluation.num_left_out:
+        terminal.info(f"of the context the last {counted(len(evaluation.given), 'token')} are given")
     if cut:
         terminal.info(
             f"each window but the first shares at least {counted(windows.overlap, 'token')} with the one before"
@@ -296,6 +308,7 @@ def _as_json(evaluation: "ScoreEvaluation", result: "Score", finished: bool) -> 
             "model": {"name": checkpoint.name, "sha256": checkpoint.hash, "precision": checkpoint.precision},
             "settings": {
                 "order": request.order,
+                "context": request.context,
                 "seed": request.seed,
                 "until_error": request.until_error,
                 "length": evaluation.windows.length,

@@ -12,7 +12,7 @@ Estimators, all in nats:
 Of a network by blocks each is the sum over blocks of the estimate of a block given the clean ones before it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -118,18 +118,16 @@ def estimate(
     N = len(x0)
     per_replicate = torch.zeros(replicates, *x0.shape, dtype=torch.float64, device="cpu")
     levels, nats_at = torch.zeros(2, replicates, draws, N, dtype=torch.float64, device="cpu")
-    for r in range(replicates):
-        u = _Uniforms(seed, r, x0.shape)
-        for d in range(draws):
-            times = u.times(d, draws)
-            for rows in torch.arange(N, device="cpu").split(batch_size):
-                batch = noised(x0[rows], counted[rows], times[rows], u.positions(d)[rows])
-                levels[r, d, rows] = batch.level
-                for scored in network.log_scores(batch.x, batch.sigma, batch.where):
-                    at = (rows[scored.row], scored.position)
-                    value = batch.weight[scored.row] * contribution(scored, batch, x0[at])
-                    nats_at[r, d].index_add_(0, rows[scored.row], value)
-                    per_replicate[r][at] += value / draws
+    for index, times, positions in _random_draws(seed, replicates, draws, x0.shape, batch_size):
+        for rows in torch.arange(len(times), device="cpu").split(batch_size):
+            r, d, n = index[:, rows]
+            batch = noised(x0[n], counted[n], times[rows], positions[rows])
+            levels[r, d, n] = batch.level
+            for scored in network.log_scores(batch.x, batch.sigma, batch.where):
+                row, at = scored.row, (n[scored.row], scored.position)
+                value = batch.weight[row] * contribution(scored, batch, x0[at])
+                nats_at.index_put_((r[row], d[row], n[row]), value, accumulate=True)
+                per_replicate.index_put_((r[row], *at), value / draws, accumulate=True)
     if estimator == "elbo":
         assert isinstance(process, Uniform)
         per_replicate += _boundary_terms(network, process, noise, x0, counted, replicates, seed, batch_size)
@@ -196,6 +194,25 @@ class _Uniforms:
         order, jitter = uniforms(self.seed, self.replicate, MONTE_CARLO, draw, 1, size=2 * N).view(2, N)
         times: Tensor = (draw + (order.argsort() + (1 - jitter)) / N) / draws
         return times
+
+
+def _random_draws(
+    seed: int, replicates: int, draws: int, shape: torch.Size, batch_size: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yields, for several draws of N canvases at once, as far as they fit in a batch, M items: their indices (3, M) of
+    replicate, draw and canvas, their times (M,) and the uniforms of their positions (M, L).
+    """
+    every = [(r, d) for r in range(replicates) for d in range(draws)]
+    at_once = max(1, batch_size // shape[0])
+    for first in range(0, len(every), at_once):
+        some = every[first : first + at_once]
+        uniforms_of = [(_Uniforms(seed, r, shape), d) for r, d in some]
+        index = torch.tensor([(r, d, n) for r, d in some for n in range(shape[0])], device="cpu").T
+        yield (
+            index,
+            torch.cat([u.times(d, draws) for u, d in uniforms_of]),
+            torch.cat([u.positions(d) for u, d in uniforms_of]),
+        )
 
 
 Noise = Callable[[Tensor, Tensor, Tensor, Tensor], _NoisedBatch]
@@ -331,15 +348,50 @@ def ordered_nats(
     if blocks is not None and blocks.opening is not None and 0 in order:
         opened = F.pad(x0, (1, 0), value=blocks.opening)
         return ordered_nats(network, process, noise, opened, order + 1, batch_size=batch_size)[1:]
+    nats = torch.zeros(len(x0), dtype=torch.float64, device="cpu")
+    for scored in _in_order(network, process, noise, x0, order, batch_size):
+        nats[scored.position] = _cross_entropy(process, scored, x0[scored.position])
+    return nats
+
+
+def _in_order(
+    network: Network, process: Absorbing, noise: Schedule, x0: Tensor, order: Tensor, batch_size: int
+) -> Iterator[Scored]:
+    """The scores of each position of `order`, with those before it in `order` written and those after it masked."""
     L, K = len(x0), len(order)
     rank = torch.full((L,), -1, device="cpu").index_copy(0, order, torch.arange(K, device="cpu"))
-    nats = torch.zeros(L, dtype=torch.float64, device="cpu")
     for first in torch.arange(K, device="cpu").split(batch_size):
         x = torch.where(rank >= first[:, None], process.mask_id, x0)
         sigma = sigma_of_masked(noise, (x == process.mask_id).sum(1).double() / L)
-        for scored in network.log_scores(x, sigma, rank == first[:, None]):
-            nats[scored.position] = _cross_entropy(process, scored, x0[scored.position])
-    return nats
+        yield from network.log_scores(x, sigma, rank == first[:, None])
+
+
+def is_greedy(
+    network: Network,
+    process: Absorbing | Causal,
+    noise: Schedule,
+    x0: Tensor,
+    order: Tensor,
+    *,
+    batch_size: int = 8,
+    blocks: TrainedBlocks | None = None,
+) -> bool:
+    """Whether writing the positions of `order` (K,), each by its likeliest token, gives those of `x0` (L,).
+
+    As for `ordered_nats`; the first position that differs ends it. A causal network needs one call and the order from
+    left to right.
+    """
+    if blocks is not None and blocks.opening is not None and 0 in order:
+        opened = F.pad(x0, (1, 0), value=blocks.opening)
+        return is_greedy(network, process, noise, opened, order + 1, batch_size=batch_size)
+    if isinstance(process, Causal):
+        where = torch.zeros(1, len(x0), dtype=torch.bool, device="cpu").index_fill(1, order, True)
+        scores = network.log_scores(x0[None], torch.zeros(1, dtype=torch.float64, device="cpu"), where)
+    else:
+        scores = _in_order(network, process, noise, x0, order, batch_size)
+    return all(
+        bool((scored.log_score.argmax(-1).cpu() == process.column_of(x0[scored.position])).all()) for scored in scores
+    )
 
 
 def pseudo(

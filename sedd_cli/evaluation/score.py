@@ -4,21 +4,22 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.likelihood import default_estimator, estimate, ordered_nats
+from sedd_cli.diffusion.likelihood import default_estimator, estimate, is_greedy, ordered_nats
 from sedd_cli.diffusion.likelihood import pseudo as pseudo_likelihood
 from sedd_cli.diffusion.names import Estimator
-from sedd_cli.diffusion.processes import Absorbing
+from sedd_cli.diffusion.processes import Absorbing, Causal
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.errors import UsageError, check_integer
 from sedd_cli.evaluation.replicates import check_until_error, next_round, replicates_needed
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.ranges import counted
-from sedd_cli.text.tokenizer import require_tokenizer
+from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
 
 Order = Literal["any", "left-to-right"]
 ScoreForm = Estimator | Literal["left-to-right"]
@@ -31,13 +32,15 @@ MIN_CANVASES = 8
 class ScoreRequest:
     """Settings of a score.
 
-    `order`: `any` bounds `-log p` over all orders, `left-to-right` is exact for that order. `pseudo`: also compute
-    each token given all others. `until_error`: replicates are added until the standard error, in nats a token, is at
+    `order`: `any` bounds `-log p` over all orders, `left-to-right` is exact for that order. `context`: text before it,
+    which is given: its tokens condition the score and are not in it. `pseudo`: also compute each token given all
+    others. `until_error`: replicates are added until the standard error, in nats a token, is at
     most this. `length`: tokens of a window (None: the checkpoint's), which shares at least `overlap` tokens with the
     window before (None: half). Raises `UsageError` for a value out of range.
     """
 
     order: Order = "any"
+    context: str = ""
     pseudo: bool = False
     replicates: int = 8
     seed: int = 0
@@ -63,11 +66,15 @@ class ScoreRequest:
 
 @dataclass(frozen=True)
 class ScoreWindows:
-    """N canvases of L tokens over a document: `starts` (N,); each holds at least `overlap` tokens of the last one."""
+    """N canvases of L tokens over a document: `starts` (N,); each holds at least `overlap` tokens of the last one.
+
+    The first `given` tokens of the document do not count.
+    """
 
     starts: Tensor
     length: int
     overlap: int
+    given: int = 0
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -81,21 +88,23 @@ class ScoreWindows:
     def is_new(self) -> Tensor:
         """(N, L) bool: tokens in no earlier window. Their conditionals are the factors of the chain rule."""
         ends = self.starts + self.length
-        return self.positions >= torch.cat([self.starts[:1], ends[:-1]])[:, None]
+        begin = torch.cat([self.starts[:1], ends[:-1]]).clamp(min=self.given)
+        return self.positions >= begin[:, None]
 
     @property
     def has_most_context(self) -> Tensor:
         """(N, L) bool: each token in the window where it has most context: overlaps are cut in the middle."""
         ends = self.starts + self.length
         cuts = (self.starts[1:] + ends[:-1] + 1) // 2
-        begin, end = torch.cat([self.starts[:1], cuts]), torch.cat([cuts, ends[-1:]])
+        begin, end = torch.cat([self.starts[:1], cuts]).clamp(min=self.given), torch.cat([cuts, ends[-1:]])
         return (self.positions >= begin[:, None]) & (self.positions < end[:, None])
 
 
-def make_score_windows(tokens: int, length: int, overlap: int | None = None) -> ScoreWindows:
+def make_score_windows(tokens: int, length: int, overlap: int | None = None, given: int = 0) -> ScoreWindows:
     """Cut a document of `tokens` tokens into windows of equal size; the last one ends at the document's end.
 
-    Raises `UsageError` if the overlap (None: half) is not below the length.
+    The first `given`, fewer than `length`, do not count. Raises `UsageError` if the overlap (None: half) is not below
+    the length.
     """
     overlap = length // 2 if overlap is None else overlap
     if overlap >= length:
@@ -105,7 +114,8 @@ def make_score_windows(tokens: int, length: int, overlap: int | None = None) -> 
         )
     length_used = min(length, tokens)
     last = tokens - length_used
-    return ScoreWindows(torch.tensor([*range(0, last, length - overlap), last], device="cpu"), length_used, overlap)
+    starts = torch.tensor([*range(0, last, length - overlap), last], device="cpu")
+    return ScoreWindows(starts, length_used, overlap, given)
 
 
 @dataclass(frozen=True)
@@ -156,7 +166,10 @@ class Score:
 
 
 class ScoreEvaluation:
-    """The evaluation of a text, run by iterating `rounds()`. `ids` (n,) are its tokens, cut into `windows`.
+    """The evaluation of a text, run by iterating `rounds()`. `ids` (n,) are its tokens, which follow those `given`.
+
+    Both are cut into `windows`. Where they are more than one window holds, as much is given as windows share at least,
+    or as there is room for, whichever is more: the end of the context, without its first `num_left_out` tokens.
 
     `goal`: the planned number of replicates; with `until_error` it grows as the error becomes known.
     Raises `UsageError` if the text cannot be scored, or if the request does not fit the checkpoint.
@@ -168,18 +181,20 @@ class ScoreEvaluation:
         ordered = request.order != "any" and not self._causal
         if not isinstance(checkpoint.process, Absorbing) and (ordered or request.pseudo):
             asked = "the pseudo-likelihood" if request.order == "any" else f"the order {request.order}"
-            raise UsageError(
-                f"{asked} needs a checkpoint of the absorbing process: {checkpoint.name} has no MASK to give tokens by",
-                "What it reports by default can be had.",
-            )
+            raise _no_mask(checkpoint, asked)
         if request.pseudo and checkpoint.blocks is not None:
             raise UsageError(
                 f"{checkpoint.name} reads by blocks: it cannot give a token by those of later ones",
                 "What it reports by default can be had.",
             )
         self.num_bytes = _bytes(text)
-        self.ids = _ids(checkpoint, text)
-        self.windows = make_score_windows(len(self.ids), request.length or checkpoint.length, request.overlap)
+        given, self.ids = _ids(checkpoint, request.context, text)
+        length = request.length or checkpoint.length
+        room = max(length - len(self.ids), length // 2 if request.overlap is None else request.overlap)
+        self.num_left_out = max(0, len(given) - room)
+        self.given = given[self.num_left_out :]
+        self._all_ids = torch.cat([self.given, self.ids])
+        self.windows = make_score_windows(len(self._all_ids), length, request.overlap, len(self.given))
         self.goal = 0 if request.order == "left-to-right" or self._causal else request.replicates
         self._draws = -(-MIN_CANVASES // len(self.windows))
         self._batch_size = request.batch_size or 8
@@ -191,6 +206,26 @@ class ScoreEvaluation:
             return len(self.windows)
         exact = (self.request.order == "left-to-right") + self.request.pseudo
         return self.goal * self._draws * len(self.windows) + exact * len(self.ids)
+
+    @property
+    def _canvases(self) -> Tensor:
+        """(N, L): the tokens of each window."""
+        return self._all_ids[self.windows.positions]
+
+    def is_greedy(self) -> bool:
+        """Whether decoding from left to right, each token the likeliest given those before it, gives the text.
+
+        On a canvas as long as the text: what follows a token is masked, and where it ends is known. Raises
+        `UsageError` if the process is uniform.
+        """
+        checkpoint = self.checkpoint
+        if not isinstance(checkpoint.process, Absorbing | Causal):
+            raise _no_mask(checkpoint, "decoding from left to right")
+        model = (checkpoint.model, checkpoint.process, checkpoint.noise)
+        return all(
+            is_greedy(*model, x0, where.nonzero().squeeze(1), batch_size=self._batch_size, blocks=checkpoint.blocks)
+            for x0, where in zip(self._canvases, self.windows.is_new, strict=True)
+        )
 
     def rounds(self) -> Iterator[Score]:
         """Yields the score after each round of replicates, then once more with the pseudo-likelihood if requested."""
@@ -214,7 +249,7 @@ class ScoreEvaluation:
 
     def _bounds(self) -> Iterator[Score]:
         checkpoint, request = self.checkpoint, self.request
-        x0, where = self.ids[self.windows.positions], self.windows.is_new
+        x0, where = self._canvases, self.windows.is_new
         estimator = default_estimator(checkpoint.process, checkpoint.noise)
         statistics = _RoundStatistics()
         while statistics.replicates < self.goal:
@@ -239,7 +274,7 @@ class ScoreEvaluation:
                 )
 
     def _autoregressive(self) -> Iterator[Score]:
-        checkpoint, x0, where = self.checkpoint, self.ids[self.windows.positions], self.windows.is_new
+        checkpoint, x0, where = self.checkpoint, self._canvases, self.windows.is_new
         result = estimate(
             *(checkpoint.model, checkpoint.process, checkpoint.noise, x0),
             estimator="autoregressive",
@@ -258,7 +293,7 @@ class ScoreEvaluation:
     def _exact(self, nats_of: Callable[..., Tensor], counted: Tensor) -> Tensor:
         """(n,) nats by a function of (model, process, noise, x0, positions), at the counted positions."""
         checkpoint, parts = self.checkpoint, []
-        for x0, where in zip(self.ids[self.windows.positions], counted, strict=True):
+        for x0, where in zip(self._canvases, counted, strict=True):
             positions = where.nonzero().squeeze(1)
             model = (checkpoint.model, checkpoint.process, checkpoint.noise)
             parts.append(nats_of(*model, x0, positions, batch_size=self._batch_size)[where])
@@ -316,11 +351,30 @@ def _bytes(text: str) -> int:
         ) from None
 
 
-def _ids(checkpoint: Checkpoint, text: str) -> Tensor:
+def _no_mask(checkpoint: Checkpoint, asked: str) -> UsageError:
+    return UsageError(
+        f"{asked} needs a checkpoint of the absorbing process: {checkpoint.name} has no MASK to give tokens by",
+        "What it reports by default can be had.",
+    )
+
+
+def _ids(checkpoint: Checkpoint, context: str, text: str) -> tuple[Tensor, Tensor]:
+    """The tokens of the context, and those of the text: the two are encoded as one text.
+
+    A token in both is the text's: what follows a blank is written with it.
+    """
     tokenizer = require_tokenizer(checkpoint.tokenizer, "it cannot read text")
     if not text:
         raise UsageError("the text is empty", "There is nothing to score in it.")
-    return torch.tensor(tokenizer.encode(text), device="cpu")
+    ids = tokenizer.encode(context + text)
+    given = _tokens_within(tokenizer, ids, _bytes(context)) if context else 0
+    first, second = torch.tensor(ids, dtype=torch.int64, device="cpu").tensor_split([given])
+    return first, second
+
+
+def _tokens_within(tokenizer: Tokenizer, ids: list[int], num_bytes: int) -> int:
+    """The number of tokens that end within the first bytes."""
+    return sum(end <= num_bytes for end in accumulate(len(tokenizer.bytes_of(i)) for i in ids))
 
 
 def score(
@@ -328,6 +382,7 @@ def score(
     text: str,
     *,
     order: Order = "any",
+    context: str = "",
     pseudo: bool = False,
     replicates: int = 8,
     seed: int = 0,
@@ -346,6 +401,7 @@ def score(
     """
     request = ScoreRequest(
         order=order,
+        context=context,
         pseudo=pseudo,
         replicates=replicates,
         seed=seed,

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import sedd_cli
 from sedd_cli import Checkpoint
+from sedd_cli.cli.doctor import _installer
 from sedd_cli.models import names
 from tests.conftest import Sedd
 
@@ -111,3 +112,14 @@ def test_a_damaged_checkpoint_fails(
     monkeypatch.setattr(names, "_BUILT_IN", tmp_path / "checkpoints")
     done = sedd("doctor", "--device", "cpu")
     assert done.code == 1 and said in done.stdout.decode(), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("record", "installer"), [("pipx_metadata.json", "pipx"), ("uv-receipt.toml", "uv tool"), ("pyvenv.cfg", "pip")]
+)
+def test_it_is_removed_by_what_installed_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: str, installer: str
+) -> None:
+    (tmp_path / record).touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert _installer() == installer

@@ -275,7 +275,7 @@ def test_debug_shows_the_traceback(sedd: Sedd) -> None:
 
 
 def test_version(sedd: Sedd) -> None:
-    assert sedd("--version").stdout == b"sedd 0.1.0\n"
+    assert sedd("--version").stdout == b"sedd 0.2.0\n"
 
 
 def test_paths_that_cannot_be_looked_at(sedd: Sedd, tmp_path: Path) -> None:

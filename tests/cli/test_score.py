@@ -89,12 +89,18 @@ def test_stdin_and_output_file_give_the_same(sedd: Sedd, document: str, tmp_path
 
 
 def test_json(sedd: Sedd, shallow: Checkpoint, document: str) -> None:
-    expected = score(shallow, TEXT, replicates=2, seed=3, pseudo=True, length=8, overlap=2)
-    options = ("--json", "--pseudo", "--seed", "3", "--length", "8", "--overlap", "2")
+    expected = score(shallow, TEXT, context="Ben said: ", replicates=2, seed=3, pseudo=True, length=8, overlap=2)
+    options = ("--json", "--pseudo", "--seed", "3", "--length", "8", "--overlap", "2", "--context", "Ben said: ")
     record = json.loads(sedd("score", document, *options, *QUICK).stdout)
     assert record["schema_version"] == 1
     assert record["model"] == {"name": shallow.name, "sha256": shallow.hash, "precision": "float32"}
-    assert record["settings"] == {"order": "any", "seed": 3, "until_error": None, "length": 8}
+    assert record["settings"] == {
+        "order": "any",
+        "context": "Ben said: ",
+        "seed": 3,
+        "until_error": None,
+        "length": 8,
+    }
     for name in ("nats", "standard_error", "form", "bits_per_byte", "perplexity", "num_tokens", "num_bytes"):
         assert record[name] == getattr(expected, name), name
     assert (record["replicates"], record["windows"], record["overlap"]) == (2, expected.windows, 2)
@@ -238,3 +244,8 @@ def test_the_document_is_not_written_over(sedd: Sedd, tmp_path: Path) -> None:
     for place in (story, link):
         result = sedd("score", str(story), "-o", str(place))
         assert result.code == 2 and "would write over" in result.stderr and story.read_text() == "Once upon a time"
+
+
+def test_a_context_that_is_too_long_is_given_in_part(sedd: Sedd, document: str) -> None:
+    result = sedd("score", document, *QUICK, "--length", "20", "--context", "Ben and Mia had a red ball. They played.")
+    assert result.code == 0 and "of the context the last 10 tokens are given" in result.stderr

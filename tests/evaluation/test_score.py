@@ -1,13 +1,14 @@
 """Scores of texts: windows that count every token once, and figures that agree with the enumerated truth."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from sedd_cli import Checkpoint, UsageError, score
+from sedd_cli import Checkpoint, UsageError, generate, score
 from sedd_cli.diffusion.likelihood import ordered_nats, pseudo
 from sedd_cli.diffusion.processes import Absorbing, Uniform
 from sedd_cli.evaluation.score import ScoreEvaluation, ScoreRequest, make_score_windows
@@ -15,6 +16,7 @@ from tests.diffusion.oracle import Space
 from tests.evaluation.truth import Letters, truth
 
 TEXT = "Once upon a time there was a little dog. He liked to play."
+SPLITS = (("Once upon ", TEXT[10:]), ("Once upon", TEXT[9:]))
 LETTERS = 3
 SPACE = Space(LETTERS, 3, seed=70)
 PAIR = Space(LETTERS, 2, seed=71)
@@ -49,13 +51,16 @@ def direct(checkpoint: Checkpoint, ids: Tensor) -> Tensor:
 @pytest.mark.parametrize("overlap", [None, 0, 1, 3, 6])
 @pytest.mark.parametrize("tokens", [1, 6, 7, 8, 9, 14, 23])
 def test_windows_count_every_token_once_and_give_the_overlap(tokens: int, overlap: int | None) -> None:
+    shared = 3 if overlap is None else overlap
+    context = min(shared, tokens - 1)
     windows = make_score_windows(tokens, 7, overlap)
-    given = 3 if overlap is None else overlap
+    after = make_score_windows(tokens, 7, overlap, context)
     positions, is_new = windows.positions, windows.is_new
-    assert windows.overlap == given and windows.length == min(7, tokens)
-    assert positions[is_new].tolist() == list(range(tokens))
-    assert positions[windows.has_most_context].tolist() == list(range(tokens))
-    assert bool(is_new.any(1).all()) and bool(((~is_new).sum(1)[1:] >= given).all())
+    assert windows.overlap == shared and windows.length == min(7, tokens)
+    assert positions[is_new].tolist() == positions[windows.has_most_context].tolist() == list(range(tokens))
+    assert positions[after.is_new].tolist() == list(range(context, tokens))
+    assert positions[after.has_most_context].tolist() == list(range(context, tokens))
+    assert bool(is_new.any(1).all()) and bool(((~is_new).sum(1)[1:] >= shared).all())
     # Those given come first.
     assert bool((is_new.int().diff(dim=1) >= 0).all())
 
@@ -82,6 +87,42 @@ def test_with_the_true_score_the_bound_and_the_exact_order_are_met(text: str, ov
     assert (exact.standard_error, exact.token_error) == (0, 0)
     assert bound.nats == pytest.approx(expected, abs=4.5 * bound.standard_error)
     assert bound.standard_error < 0.1 * len(text)
+
+
+@pytest.mark.parametrize(
+    ("context", "text", "kept"), [("a", "bc", 1), ("ca", "b", 2), ("bca", "b", 2), ("abc", "bca", 1)]
+)
+def test_what_is_given_conditions_the_bound_and_the_exact_order(context: str, text: str, kept: int) -> None:
+    """Of a context that is too long, the end: what fits in a window beside the text, or what two windows share."""
+    ckpt, ids = truth(SPACE), Letters().encode(context[-kept:] + text)
+    expected = nats(SPACE, ids[:3], ids[:kept]) + (nats(SPACE, ids[1:], ids[1:3]) if len(ids) > 3 else 0)
+    exact = score(ckpt, text, context=context, order="left-to-right")
+    bound = score(ckpt, text, context=context, replicates=60)
+    assert exact.nats == pytest.approx(expected, rel=1e-9)
+    # Of a single token the bound is exact.
+    assert bound.nats == pytest.approx(expected, abs=max(4.5 * bound.standard_error, 1e-9))
+    assert exact.num_tokens == exact.num_bytes == len(text)
+
+
+def test_greedy_decoding_is_that_of_the_true_conditionals() -> None:
+    """From left to right on a canvas as long as the text, for every text of the space."""
+    ckpt = truth(SPACE)
+    for text in map("".join, product("abc", repeat=2)):
+        ids, likeliest = Letters().encode("b" + text), []
+        for position in (1, 2):
+            options = [nats(SPACE, [*ids[:position], token], ids[:position]) for token in range(LETTERS)]
+            likeliest.append(options.index(min(options)))
+        greedy = ScoreEvaluation(ckpt, text, ScoreRequest(context="b")).is_greedy()
+        assert greedy == (likeliest == ids[1:])
+    with pytest.raises(UsageError, match="has no MASK"):
+        ScoreEvaluation(truth(PAIR, Uniform(LETTERS)), "ab", ScoreRequest()).is_greedy()
+
+
+def test_a_blank_that_ends_the_context_is_scored_with_the_word_behind_it(built_in: Checkpoint) -> None:
+    given, after = (ScoreEvaluation(built_in, text, ScoreRequest(context=context)) for context, text in SPLITS)
+    assert given.given.tolist() == after.given.tolist() and given.ids.tolist() == after.ids.tolist()
+    whole = ScoreEvaluation(built_in, TEXT, ScoreRequest())
+    assert [*given.given.tolist(), *given.ids.tolist()] == whole.ids.tolist()
 
 
 def test_pseudo_is_each_token_given_all_others() -> None:
@@ -235,3 +276,12 @@ def test_texts_that_cannot_be_scored(built_in: Checkpoint, tiny: Checkpoint) -> 
         score(built_in, "a\ud800")
     with pytest.raises(UsageError, match="no tokenizer"):
         score(tiny, TEXT)
+
+
+@pytest.mark.parametrize("prompt", ["Once upon a time", "Lily had a red"])
+def test_greedy_decoding_is_what_generate_writes_from_left_to_right(shallow: Checkpoint, prompt: str) -> None:
+    options = {"prompt": prompt, "length": 10, "order": "left-to-right", "per_call": 1, "temperature": 0}
+    (sample,) = generate(shallow, **options)  # type: ignore[arg-type]
+    text = sample.text.removeprefix(prompt)
+    assert ScoreEvaluation(shallow, text, ScoreRequest(context=prompt)).is_greedy()
+    assert not ScoreEvaluation(shallow, text, ScoreRequest(context=f"{prompt} dog")).is_greedy()
