@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, cast
 
@@ -180,7 +180,7 @@ class CanvasView(ScrollView, can_focus=True):
     def cursor_region(self) -> Region:
         """The cells of the terminal that the token or character under the cursor takes."""
         y, x = self.page.locate(self.cursor)
-        low, high = self.page.cells(y, self.cursor, self.cursor)
+        low, high = self.page.cells(y, self.page.extent(self.cursor, self.cursor))
         within = self.scrollable_content_region
         width = max(1, width_of(self.page.text_of(y)[low:high]))
         return Region(within.x + self.text_left + x, within.y + y - self.scroll_offset.y, width, 1)
@@ -200,8 +200,9 @@ class CanvasView(ScrollView, can_focus=True):
         row = y + self.scroll_offset.y
         if row >= self.page.height:
             return Strip.blank(width, self.style_of("text"))
-        state = self._row_state(row)
-        self._visible[row] = state
+        if row not in self._visible:
+            self._visible |= self._row_states([row])
+        state = self._visible[row]
         key = (state, width, self.text_left)
         strip = self._strips.get(key)
         if strip is None:
@@ -283,17 +284,21 @@ class CanvasView(ScrollView, can_focus=True):
         over = style + component
         return self.tints.on(_rgb(component.bgcolor), over) if component.bgcolor else over
 
-    def _row_state(self, row: int) -> RowState:
-        selection = self.selection
-        selected = self.page.cells(row, *selection) if selection else (0, 0)
-        at = -1
-        if self.has_focus:
-            low, high = self.page.cells(row, self.cursor, self.cursor)
-            if low < high:
-                at = low
-            elif self.cursor == self.page.end and self.page.locate(self.cursor)[0] == row:
-                at = len(self.page.text_of(row))
-        return self.page.row(row), selected if selected[0] < selected[1] else (0, 0), at
+    def _row_states(self, rows: Iterable[int]) -> dict[int, RowState]:
+        """The state of each of some rows, without those below the page."""
+        page, selection = self.page, self.selection
+        selected = page.extent(*selection) if selection else None
+        cursor = page.extent(self.cursor, self.cursor) if self.has_focus else None
+        at_end = page.locate(self.cursor)[0] if cursor and self.cursor == page.end else -1
+        states: dict[int, RowState] = {}
+        for row in rows:
+            if row >= page.height:
+                break
+            marked = page.cells(row, selected) if selected else (0, 0)
+            low, high = page.cells(row, cursor) if cursor else (0, 0)
+            at = low if low < high else len(page.text_of(row)) if row == at_end else -1
+            states[row] = page.row(row), marked if marked[0] < marked[1] else (0, 0), at
+        return states
 
     def _draw(self, state: RowState) -> Strip:
         pieces, (first, last), cursor = state
@@ -336,13 +341,9 @@ class CanvasView(ScrollView, can_focus=True):
     def _draw_changed(self) -> None:
         """Refresh the visible rows whose state has changed."""
         top, height = self.scroll_offset.y, self.scrollable_content_region.height
-        before, self._visible = self._visible, {}
+        before, self._visible = self._visible, self._row_states(range(top, top + height))
         for y in range(height):
-            row = top + y
-            state = self._row_state(row) if row < self.page.height else None
-            if state is not None:
-                self._visible[row] = state
-            if before.get(row) != state:
+            if before.get(top + y) != self._visible.get(top + y):
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def action_go(self, where: str, select: bool) -> None:

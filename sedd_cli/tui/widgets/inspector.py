@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.text import Text
-from textual.widgets import Static
+from textual.geometry import Region
+from textual.visual import Visual, visualize
+from textual.widget import Widget
 
 from sedd_cli.tui.token_text import NOTICEABLE, percent, token_label
 from sedd_cli.tui.wrapping import breaks
@@ -194,25 +196,33 @@ def _bar(share: float) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
-class Inspector(Static):
+class Inspector(Widget):
     """Shows a token with its alternatives, or a hint where there is none."""
 
-    detailed = False
-    """Whether the entropy is shown."""
-    _shown: InspectedToken | LatestToken | str = ""
-    _content_shown: Text | None = None
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.detailed = False
+        """Whether the entropy is shown."""
+        self.content = Text()
+        self._shown: InspectedToken | LatestToken | str = ""
+        self._visual = visualize(self, self.content)
 
     def show(self, shown: InspectedToken | LatestToken | str) -> None:
-        """Updates the widget only if the content changes."""
+        """Repaints the rows that have text, or had some, only if it changes."""
         self._shown = shown
         size = self.content_size
         if isinstance(shown, str):
             text = Text(shown, style="dim")
         else:
             text = pane_text(report_of(shown, self.detailed), size.width or 32, size.height or LOW)
-        if text != self._content_shown:
-            self._content_shown = text
-            self.update(text, layout=False)
+        if text != self.content:
+            before, self.content, self._visual = self._visual, text, visualize(self, text)
+            # No width: not laid out yet, or not displayed.
+            rows = max(visual.get_height(self.styles, size.width or 32) for visual in (before, self._visual))
+            self.refresh(Region(0, 0, size.width, rows))
+
+    def render(self) -> Visual:
+        return self._visual
 
     def on_resize(self) -> None:
         self.show(self._shown)
