@@ -214,11 +214,10 @@ class MainScreen(Screen[None]):
         new = self.session.document.path is None
         hint = inspector_hint(self.scene, self.key_of, unsaved=self._text_unsaved, new=new)
         inspected = self.tokens.inspected()
-        inspector = self.query_one(Inspector)
         # Latest tokens pass by: there is none to change.
         offered = isinstance(inspected, InspectedToken)
-        inspector.border_subtitle = f"{self.key_of('token.alternatives')} another word" if offered else ""
-        inspector.show(inspected or hint)
+        offer = f"{self.key_of('token.alternatives')} another word" if offered else ""
+        self.query_one(Inspector).show(inspected or hint, offer)
 
     def refresh_branches(self) -> None:
         """Show the column of branches, where there is room for one."""

@@ -206,10 +206,17 @@ class Inspector(Widget):
         self.content = Text()
         self._shown: InspectedToken | LatestToken | str = ""
         self._visual = visualize(self, self.content)
+        self._offer = ""
 
-    def show(self, shown: InspectedToken | LatestToken | str) -> None:
-        """Repaints the rows that have text, or had some, only if it changes."""
+    def show(self, shown: InspectedToken | LatestToken | str, offer: str = "") -> None:
+        """Show a token or a hint, and on the frame what can be done with it.
+
+        Only rows that have text, or had some, are painted anew, and only if the text changes.
+        """
         self._shown = shown
+        if offer != self._offer:
+            # Even the same title would paint all anew.
+            self._offer = self.border_subtitle = offer
         size = self.content_size
         if isinstance(shown, str):
             text = Text(shown, style="dim")
@@ -225,4 +232,4 @@ class Inspector(Widget):
         return self._visual
 
     def on_resize(self) -> None:
-        self.show(self._shown)
+        self.show(self._shown, self._offer)
