@@ -133,13 +133,16 @@ class Page:
         block = self.blocks[b]
         first = block.segment_at(start)
         pieces = []
+        stop = block.bounds[first]
         for i in range(first, len(block.segments)):
-            segment = block.segments[i]
-            if block.bounds[i] >= end and i > first:
+            begin, stop = stop, block.bounds[i + 1]
+            if begin >= end and i > first:
                 break
-            low, high = max(start, block.bounds[i]), min(end, block.bounds[i + 1])
-            if low < high:
-                pieces.append(Piece(low - start, block.text[low:high], segment.classes, segment.token is not None))
+            classes, token, _ = block.segments[i]
+            if start <= begin < stop <= end:
+                pieces.append(Piece(begin - start, block.texts[i], classes, token is not None))
+            elif (low := max(start, begin)) < (high := min(end, stop)):
+                pieces.append(Piece(low - start, block.text[low:high], classes, token is not None))
         return tuple(pieces)
 
     def text_of(self, y: int) -> str:

@@ -106,7 +106,8 @@ async def test_what_is_painted_is_what_would_be_painted_from_nothing(seed: int) 
                         word = draws.choice([" a", " wonderful", ".", "ing", "\n", " 日本", " ···"])
                         classes = "mask" if word == " ···" else f"revealed sure{draws.randrange(5)}"
                         tokens[draws.randrange(60)] = Token(word, classes)
-                    view.show(Page("", [Replacement(0, 0, tuple(tokens))], [], view.page_width, Steady(view.page, 0.15)))
+                    steady, replacement = Steady(view.page, 0.15), Replacement(0, 0, tuple(tokens))
+                    view.show(Page("", [replacement], [], view.page_width, steady))
                 case 3:
                     first, last = (view.page.address(draws.randrange(12), draws.randrange(60)) for _ in range(2))
                     view.move_cursor(first, draws.choice([None, last]))
