@@ -107,6 +107,8 @@ class CanvasView(ScrollView, can_focus=True):
         self._looks: dict[str, _Look] = {}
         self._tints: Tints | None = None
         self._visible: dict[int, RowState] = {}
+        self._window: tuple[int, int, int] | None = None
+        """While it is painted, see `_find_window`."""
         self._legend: Text | None = None
 
     @property
@@ -195,25 +197,36 @@ class CanvasView(ScrollView, can_focus=True):
 
         return go_back
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # It is the same for all rows, and to find it takes as long as to draw one.
+        self._window = self._find_window()
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._window = None
+
     def render_line(self, y: int) -> Strip:
-        width = self.scrollable_content_region.width
-        row = y + self.scroll_offset.y
+        top, left, width = self._window or self._find_window()
+        row = y + top
         if row >= self.page.height:
             return Strip.blank(width, self.style_of("text"))
         if row not in self._visible:
             self._visible |= self._row_states([row])
-        state = self._visible[row]
-        key = (state, width, self.text_left)
+        key = (self._visible[row], width, left)
         strip = self._strips.get(key)
         if strip is None:
             if len(self._strips) >= MAX_CACHED_STRIPS:
                 self._strips.clear()
-            strip = self._strips[key] = self._placed(self._draw(state), width)
+            strip = self._strips[key] = self._placed(self._draw(key[0]), left, width)
         return strip
 
-    def _placed(self, row: Strip, width: int) -> Strip:
+    def _find_window(self) -> tuple[int, int, int]:
+        """The row at the top of the view, the column at which the page begins, and the view's width."""
+        return self.scroll_offset.y, self.text_left, self.scrollable_content_region.width
+
+    def _placed(self, row: Strip, left: int, width: int) -> Strip:
         """The part of a row that is in view."""
-        left, style = self.text_left, self.style_of("text")
+        style = self.style_of("text")
         row = Strip([Segment(" " * left, style), *row]) if left > 0 else row.crop(-left)
         return row.adjust_cell_length(width, style)
 
@@ -342,9 +355,9 @@ class CanvasView(ScrollView, can_focus=True):
         """Refresh the visible rows whose state has changed."""
         top, height = self.scroll_offset.y, self.scrollable_content_region.height
         before, self._visible = self._visible, self._row_states(range(top, top + height))
-        for y in range(height):
-            if before.get(top + y) != self._visible.get(top + y):
-                self.refresh(Region(0, y, self.size.width, 1))
+        changed = [y for y in range(height) if before.get(top + y) != self._visible.get(top + y)]
+        if changed:
+            self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
 
     def action_go(self, where: str, select: bool) -> None:
         current = self.cursor
