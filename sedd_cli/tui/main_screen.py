@@ -91,8 +91,8 @@ class MainScreen(Screen[None]):
         self.files = FileActions(self.session, self.runs, self.autosave, recent, self)
         # From the first: what is styled anew would delay the first paint.
         self.set_class(self.session.empty, "-start")
-        self._starting: bool | None = None
-        """Whether the start card is in the place of the canvas; None before the first frame."""
+        self._starting = False
+        """Whether the start card is in the place of the canvas."""
         self._recent: tuple[tuple[str, Path], ...] = ()
         """The recent files when the start card came, as one would type them."""
         self._dirty = False
@@ -194,14 +194,13 @@ class MainScreen(Screen[None]):
     def _follow_start(self) -> None:
         """Go to the start card once there is nothing, and to the canvas once there is something."""
         empty = self.session.empty and not self.document.editing
-        if empty != self._starting:
-            if empty:
-                paths = self.recent.paths()
-                self._recent = tuple(zip(typed_names(paths), paths, strict=True))
-            if self._starting is not None or not empty:
-                self.set_class(empty, "-start")
-                (self.query_one(StartCard) if empty else self.canvas).focus()
-            self._starting = empty
+        if empty and not self._starting:
+            paths = self.recent.paths()
+            self._recent = tuple(zip(typed_names(paths), paths, strict=True))
+        self._starting = empty
+        if empty != self.has_class("-start"):
+            self.set_class(empty, "-start")
+            (self.query_one(StartCard) if empty else self.canvas).focus()
 
     def _refresh_start(self) -> None:
         if self.has_class("-start"):
