@@ -7,7 +7,7 @@ character `offset` of a gap's start are `(offset, -n) ... (offset, -1)`. Address
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -113,6 +113,12 @@ def _plain(text: str, at: int, stop: int) -> Iterator[tuple[Block, int]]:
         at = cut
 
 
+@lru_cache(maxsize=16_384)
+def _token_segment(classes: str, offset: int, number: int) -> Segment:
+    """The segment of a token: most are those of the page before, and what is new costs garbage collection too."""
+    return Segment(classes, (offset, number), 0)
+
+
 def _special(text: str, begin: int, end: int, items: Sequence[_Item]) -> Block:
     texts: list[str] = []
     segments: list[Segment] = []
@@ -128,9 +134,10 @@ def _special(text: str, begin: int, end: int, items: Sequence[_Item]) -> Block:
         if isinstance(item, str):
             add(text[start:stop], item, start - begin)
         else:
-            shown = [(k, token) for k, token in enumerate(item.tokens, -len(item.tokens)) if token.text]
-            texts += [token.text for _, token in shown]
-            segments += [Segment(token.classes, (start - begin, k), 0) for k, token in shown]
+            for k, (shown, classes) in enumerate(item.tokens, -len(item.tokens)):
+                if shown:
+                    texts.append(shown)
+                    segments.append(_token_segment(classes, start - begin, k))
         at = max(at, stop)
     add(text[at:end], "text", at - begin)
     return Block(tuple(texts) or ("",), tuple(segments) or PLAIN)

@@ -10,7 +10,7 @@ from sedd_cli.ranges import counted
 from sedd_cli.render.inert import inert
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.style import MASK, texts_of
-from sedd_cli.tui.token_text import percent
+from sedd_cli.tui.token_text import percent_to_tenth
 
 if TYPE_CHECKING:
     from sedd_cli.generation.branches import Branch
@@ -63,7 +63,7 @@ def _entry(branch: "Branch", best: float | None) -> BranchEntry:
     if best is not None and branch.nats is not None:
         facts.append(fit(branch.nats, best))
     if (sure := certainty(branch)) is not None:
-        facts.append(f"{percent(sure)} sure on average")
+        facts.append(f"{percent_to_tenth(sure)} sure on average")
     if branch.parent is not None:
         facts.append(f"from moment {branch.forked_at}")
     if left := branch.calls_left(branch.last):
@@ -73,7 +73,7 @@ def _entry(branch: "Branch", best: float | None) -> BranchEntry:
 
 def fit(nats: float, best: float) -> str:
     """How well a candidate fits its document beside the best one: both are bounds on minus the log-likelihood."""
-    return "fits best" if nats <= best else f"{percent(math.exp(best - nats))} as likely as the best"
+    return "fits best" if nats <= best else f"{percent_to_tenth(math.exp(best - nats))} as likely as the best"
 
 
 def certainty(branch: "Branch") -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from textual.actions import parse
@@ -90,6 +91,10 @@ class MainScreen(Screen[None]):
         self.files = FileActions(self.session, self.runs, self.autosave, recent, self)
         # From the first: what is styled anew would delay the first paint.
         self.set_class(self.session.empty, "-start")
+        self._starting = False
+        """Whether the start card is in the place of the canvas."""
+        self._recent: tuple[tuple[str, Path], ...] = ()
+        """The recent files when the start card came, as one would type them."""
         self._dirty = False
 
     def compose(self) -> ComposeResult:
@@ -121,6 +126,7 @@ class MainScreen(Screen[None]):
     def on_mount(self) -> None:
         self.canvas.border_title = "canvas"
         self.query_one(Inspector).border_title = "token"
+        self._follow_start()
         self.refresh_view()
         if self.session.document.path is None:
             # A beginning is continued at its end.
@@ -144,6 +150,7 @@ class MainScreen(Screen[None]):
     def state_changed(self) -> None:
         """Show the state as it is now, and ask the engine for what it needs."""
         self.tokens.follow()
+        self._follow_start()
         self.refresh_view()
 
     def schedule_refresh(self) -> None:
@@ -160,7 +167,7 @@ class MainScreen(Screen[None]):
         canvas.show_legend(legend_line(self.settings.shading, canvas.style_of) if self.scene.branch else None)
         canvas.editing = editing
         self.set_class(editing, "-editing")
-        self._refresh_start(self.session.empty and not editing)
+        self._refresh_start()
         mode = "EDIT" if editing else "START" if self.session.empty else "COMMAND"
         _update_label(self.query_one("#mode", Label), mode)
         self.refresh_hints()
@@ -184,18 +191,22 @@ class MainScreen(Screen[None]):
         """Whether there is a text without a run to save: while one is written, that would take long to tell."""
         return self.scene.branch is None and self.session.unsaved
 
-    def _refresh_start(self, shown: bool) -> None:
-        """Show the start card in the place of the canvas, or the canvas again."""
-        card = self.query_one(StartCard)
-        if shown != self.has_class("-start"):
-            self.set_class(shown, "-start")
-            (card if shown else self.canvas).focus()
-        if shown:
+    def _follow_start(self) -> None:
+        """Go to the start card once there is nothing, and to the canvas once there is something."""
+        empty = self.session.empty and not self.document.editing
+        if empty and not self._starting:
             paths = self.recent.paths()
-            recent = tuple(zip(typed_names(paths), paths, strict=True))
+            self._recent = tuple(zip(typed_names(paths), paths, strict=True))
+        self._starting = empty
+        if empty != self.has_class("-start"):
+            self.set_class(empty, "-start")
+            (self.query_one(StartCard) if empty else self.canvas).focus()
+
+    def _refresh_start(self) -> None:
+        if self.has_class("-start"):
             status = "" if self.session.checkpoint else self.checkpoints.status
             rows = card_rows(self.checkpoints.facts.writes, self.key_of)
-            card.show(CardState(rows, self.runs.sentence(), recent, status))
+            self.query_one(StartCard).show(CardState(rows, self.runs.sentence(), self._recent, status))
 
     def refresh_timeline(self) -> None:
         runs = self.runs
@@ -214,11 +225,10 @@ class MainScreen(Screen[None]):
         new = self.session.document.path is None
         hint = inspector_hint(self.scene, self.key_of, unsaved=self._text_unsaved, new=new)
         inspected = self.tokens.inspected()
-        inspector = self.query_one(Inspector)
         # Latest tokens pass by: there is none to change.
         offered = isinstance(inspected, InspectedToken)
-        inspector.border_subtitle = f"{self.key_of('token.alternatives')} another word" if offered else ""
-        inspector.show(inspected or hint)
+        offer = f"{self.key_of('token.alternatives')} another word" if offered else ""
+        self.query_one(Inspector).show(inspected or hint, offer)
 
     def refresh_branches(self) -> None:
         """Show the column of branches, where there is room for one."""

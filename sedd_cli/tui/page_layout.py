@@ -41,6 +41,8 @@ class Steady:
     slack: float
 
 
+Extent = tuple[tuple[int, int], tuple[int, int]]
+"""Block and index of a character, and of what follows the last one."""
 _cached_breaks = lru_cache(maxsize=1024)(breaks)
 _cached_widest = lru_cache(maxsize=1024)(widest)
 
@@ -131,13 +133,16 @@ class Page:
         block = self.blocks[b]
         first = block.segment_at(start)
         pieces = []
+        stop = block.bounds[first]
         for i in range(first, len(block.segments)):
-            segment = block.segments[i]
-            if block.bounds[i] >= end and i > first:
+            begin, stop = stop, block.bounds[i + 1]
+            if begin >= end and i > first:
                 break
-            low, high = max(start, block.bounds[i]), min(end, block.bounds[i + 1])
-            if low < high:
-                pieces.append(Piece(low - start, block.text[low:high], segment.classes, segment.token is not None))
+            classes, token, _ = block.segments[i]
+            if start <= begin < stop <= end:
+                pieces.append(Piece(begin - start, block.texts[i], classes, token is not None))
+            elif (low := max(start, begin)) < (high := min(end, stop)):
+                pieces.append(Piece(low - start, block.text[low:high], classes, token is not None))
         return tuple(pieces)
 
     def text_of(self, y: int) -> str:
@@ -193,14 +198,18 @@ class Page:
         x = sum(width for low, _, width in graphemes(self.blocks[b].text[rows[r] : end]) if rows[r] + low < at)
         return self._first[b] + r, x
 
-    def cells(self, y: int, first: Address, last: Address) -> tuple[int, int]:
-        """The characters of a row that stand from `first` to `last`, both included; an empty range if none."""
-        b, start, end = self._bounds(y)
+    def extent(self, first: Address, last: Address) -> Extent:
+        """The characters from `first` to `last`, both included: block and index of the first, and of what follows."""
         low, high = self._index(first), self._index(last)
-        stop = (high[0], self._stop(*high))
+        return low, (high[0], self._stop(*high))
+
+    def cells(self, y: int, extent: Extent) -> tuple[int, int]:
+        """The characters of a row that are within an extent; an empty range if none."""
+        (low_b, low), (high_b, high) = extent
+        b, start, end = self._bounds(y)
         return (
-            max(0, low[1] - start) if low[0] == b else 0 if low[0] < b else end - start,
-            min(end, stop[1]) - start if stop[0] == b else end - start if stop[0] > b else 0,
+            max(0, low - start) if low_b == b else 0 if low_b < b else end - start,
+            min(end, high) - start if high_b == b else end - start if high_b > b else 0,
         )
 
     def move(self, address: Address, by: int) -> Address:

@@ -6,29 +6,18 @@ enough blanks are left, which later words take up. So the rows are those of the 
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import NamedTuple
 
 MAX_BLANKS = 3
 """Cells that may be left blank before a word, besides its own blank, for it to keep its column."""
 
 
-class Word(NamedTuple):
-    """What stands between two places where a row may break; sizes in cells.
+Word = tuple[Hashable, int, int, int, int, bool, bool]
+"""What stands between two places where a row may break: `(key, least, usual, most, after, padded, last)`.
 
-    It takes from `least` to `most` cells, which differ for a MASK, or `usual` ones if there is nothing to go by; then
-    `after` of blanks. `padded`: whether more blanks may follow. `last`: whether it ends a line. `key` names it from
-    page to page.
-    """
-
-    key: Hashable
-    least: int
-    usual: int
-    most: int
-    after: int
-    padded: bool
-    last: bool
-
-
+It takes from `least` to `most` cells, which differ for a MASK, or `usual` ones if there is nothing to go by; then
+`after` of blanks. `padded`: whether more blanks may follow. `last`: whether it ends a line. `key` names it from page
+to page. A plain tuple: a page has a thousand of them, thirty times a second.
+"""
 Place = tuple[int, int, bool]
 """Row and column of a word, and whether it is a MASK."""
 Places = Mapping[Hashable, Place]
@@ -52,32 +41,40 @@ def keep(words: Sequence[Word], width: int, before: Places) -> list[Place]:
     ended = True
     low = likely = high = 0
     """The columns at which the next word of a row can begin: the first, the usual and the last one."""
+    get = before.get
     for i, (key, least, usual, most, after, padded, last) in enumerate(words):
-        old = before.get(key)
-        free.append(least < most or old is None or old[2])
-        began = old is not None and old[0] != begun_by
-        if old is not None:
-            begun_by = old[0]
+        old = get(key)
+        elastic = least < most
+        if old is None:
+            movable, began = True, False
+        else:
+            old_row, old_column, was_elastic = old
+            movable, began = elastic or was_elastic, old_row != begun_by
+            begun_by = old_row
+        free.append(movable)
         goes_on = fits = not ended and (pushed or not began)
         column = 0
         if goes_on:
             if began:
                 pushed, held = False, begun_by
             column = likely
-            if old is not None and old[0] == held:
-                if low > old[1] and not free[i]:
-                    low -= _make_room(words, places, first, low - old[1], free)
-                column = max(low, min(old[1], high))
+            if old is not None and old_row == held:
+                if low > old_column and not movable:
+                    low -= _make_room(words, places, first, low - old_column, free)
+                column = low if old_column < low else old_column if old_column < high else high
             over = low + least - width
-            fits = over <= 0 or _make_room(words, places, first, over, None) > 0
-            column = min(column, width - least)
+            if over > 0:
+                fits = _make_room(words, places, first, over, None) > 0
+            if column > width - least:
+                column = width - least
         if not fits:
             # A row that overflows pushes its last words to the next one.
             pushed = goes_on
             held = begun_by if began and not pushed else None
             row, first, column = row + 1, i, 0
-        places.append((row, column, least < most))
-        low, likely, high = column + least + after, column + usual + after, column + most + after
+        places.append((row, column, elastic))
+        end = column + after
+        low, likely, high = end + least, end + usual, end + most
         if padded:
             high += MAX_BLANKS
         ended = last
@@ -95,7 +92,8 @@ def _make_room(words: Sequence[Word], places: list[Place], first: int, wanted: i
     for j in range(len(places) - 1, first, -1):
         if found >= wanted or (free is not None and not free[j]):
             break
-        rooms.append(places[j][1] - places[j - 1][1] - words[j - 1].least - words[j - 1].after)
+        _, least, _, _, after, _, _ = words[j - 1]
+        rooms.append(places[j][1] - places[j - 1][1] - least - after)
         found += rooms[-1]
     if found < wanted and free is None:
         return 0

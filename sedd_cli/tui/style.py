@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
@@ -139,7 +140,7 @@ class PageBuilder:
                 classes = base + self._shade(confidence[i], revealed[i], moments)
                 if revealed[i] >= 0 and not settled and (age := scene.at - revealed[i]) < len(GLOW):
                     classes += f" glow{age}"
-            tokens.append(Token(text, classes))
+            tokens.append(_token(text, classes))
         return tuple(tokens)
 
     def _shade(self, confidence: float, revealed: int, moments: int) -> str:
@@ -150,6 +151,10 @@ class PageBuilder:
         if self.shading == "order" and revealed >= 0:
             return f" order{order_step(revealed, moments)}"
         return ""
+
+
+_token = lru_cache(maxsize=16_384)(Token)
+"""Most tokens of a frame are those of the frame before, and what is new costs garbage collection too."""
 
 
 def _ending_tokens(ending: str) -> tuple[Token, ...]:

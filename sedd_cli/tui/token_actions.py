@@ -223,7 +223,7 @@ def word_around(page: Page, address: Address) -> tuple[Address, Address]:
 
     def starts_word(at: Address) -> bool:
         y, _ = page.locate(at)
-        low, high = page.cells(y, at, at)
+        low, high = page.cells(y, page.extent(at, at))
         return page.text_of(y)[low:high][:1].isspace()
 
     while not starts_word(first) and (before := page.move(first, -1)) != first and before[1] < 0:

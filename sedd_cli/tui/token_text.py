@@ -33,7 +33,7 @@ def text_label(text: str) -> str:
     return inert(text).translate(_SIGNS)
 
 
-def percent(probability: float) -> str:
+def percent_to_tenth(probability: float) -> str:
     """A probability in percent, to 0.1%: "99.8%", "100%", "<0.1%"."""
     if 0 < probability < NOTICEABLE:
         return "<0.1%"

@@ -1,9 +1,12 @@
 """The canvas alone: where the text stands on screens of any width, and how long lines of code are read."""
 
+import random
+
 import pytest
 from textual.app import App, ComposeResult
+from textual.geometry import Region
 
-from sedd_cli.tui.page_layout import Page
+from sedd_cli.tui.page_layout import Page, Replacement, Steady, Token
 from sedd_cli.tui.widgets.canvas_view import MEASURE, CanvasView
 from tests.tui.conftest import QuickPilot
 
@@ -88,3 +91,34 @@ async def test_code_is_not_wrapped_and_scrolls_with_the_cursor() -> None:
     async with wide.run_test(size=(200, 8)) as usual:
         await QuickPilot(usual.app).pause()
         assert wide.rows()[0].index("def") == (200 - MEASURE - 1) // 2
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+async def test_what_is_painted_is_what_would_be_painted_from_nothing(seed: int) -> None:
+    app, draws = Alone(""), random.Random(seed)
+    tokens = [Token(" ···", "mask")] * 60
+    async with app.run_test(size=(60, 8)) as usual:
+        pilot, view = QuickPilot(usual.app), app.view
+        for _ in range(30):
+            match draws.randrange(6):
+                case 0 | 1 | 2:
+                    for _ in range(draws.choice([1, 2, 50])):
+                        word = draws.choice([" a", " wonderful", ".", "ing", "\n", " 日本", " ···"])
+                        classes = "mask" if word == " ···" else f"revealed sure{draws.randrange(5)}"
+                        tokens[draws.randrange(60)] = Token(word, classes)
+                    steady, replacement = Steady(view.page, 0.15), Replacement(0, 0, tuple(tokens))
+                    view.show(Page("", [replacement], [], view.page_width, steady))
+                case 3:
+                    first, last = (view.page.address(draws.randrange(12), draws.randrange(60)) for _ in range(2))
+                    view.move_cursor(first, draws.choice([None, last]))
+                case 4:
+                    app.theme = draws.choice(["textual-dark", "textual-light", "nord"])
+                case 5:
+                    await pilot.resize_terminal(draws.choice([40, 60, 100]), draws.choice([5, 8, 30]))
+            await pilot.pause()
+            everything = Region(0, 0, *view.outer_size)
+            painted = view.render_lines(everything)
+            view.notify_style_update()
+            view._visible.clear()
+            view.refresh()
+            assert painted == view.render_lines(everything)

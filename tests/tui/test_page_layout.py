@@ -97,7 +97,7 @@ def test_a_token_and_what_is_around_it() -> None:
     assert page.locate((8, -1)) == (0, 12)
     assert page.address(0, 13) == (8, -1)
     assert page.move((8, -1), 1) == (13, 0)
-    assert page.cells(0, (7, 0), (8, -1)) == (7, 16)
+    assert page.cells(0, page.extent((7, 0), (8, -1))) == (7, 16)
     assert page.word_at((1, 0)) == ((0, 0), (2, 0))
 
 

@@ -8,7 +8,7 @@ from sedd_cli.tui import token_edits
 from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.screens.token_chooser import TokenChooser
 from sedd_cli.tui.settings import read_settings
-from sedd_cli.tui.token_text import percent, token_label
+from sedd_cli.tui.token_text import percent_to_tenth, token_label
 from sedd_cli.tui.widgets.inspector import Inspector, LatestToken
 from tests.tui.conftest import Opened, Seat, one_size
 
@@ -53,7 +53,9 @@ async def test_another_token_is_chosen_and_locked(opened: Opened) -> None:
         confidence = float(seat.moment.confidence[0][5])
         step = original.moments[int(seat.moment.revealed[0][5])].step
         assert step is not None and answer.current is not None
-        story = f"written at step {step.step}, {percent(confidence)} sure; now {percent(answer.current)}"
+        story = (
+            f"written at step {step.step}, {percent_to_tenth(confidence)} sure; now {percent_to_tenth(answer.current)}"
+        )
         assert story in inspected(seat)
         word = seat.canvas.cursor_region()
         await seat.press("enter")

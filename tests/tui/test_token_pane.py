@@ -10,7 +10,7 @@ from sedd_cli import Checkpoint
 from sedd_cli.generation.alternatives import Alternatives
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.tui.placement import beside
-from sedd_cli.tui.token_text import percent, token_label
+from sedd_cli.tui.token_text import percent_to_tenth, token_label
 from sedd_cli.tui.widgets.inspector import InspectedToken, LatestToken, pane_text, report_of
 from sedd_cli.tui.wrapping import width_of
 
@@ -44,7 +44,7 @@ def text_of(shown: InspectedToken | LatestToken, width: int, height: int) -> str
 
 def test_probabilities_are_percents_to_a_tenth() -> None:
     shares = (0.998, 0.99996, 1, 0.064, 0.0005, 0.0004, 1e-12, 0)
-    assert [percent(p) for p in shares] == ["99.8%", "100%", "100%", "6.4%", "0.1%", "<0.1%", "<0.1%", "0%"]
+    assert [percent_to_tenth(p) for p in shares] == ["99.8%", "100%", "100%", "6.4%", "0.1%", "<0.1%", "<0.1%", "0%"]
 
 
 def test_blanks_and_line_ends_are_signs(tokenizer: Tokenizer) -> None:

@@ -15,7 +15,7 @@ from sedd_cli.ranges import counted
 from sedd_cli.tui.placement import beside
 from sedd_cli.tui.screens.dialog import Dialog, InertHighlighter, stylesheet
 from sedd_cli.tui.token_choices import Choice, TokenChoices
-from sedd_cli.tui.token_text import percent
+from sedd_cli.tui.token_text import percent_to_tenth
 
 WANTED = Size(44, 14)
 """Of the popup, its border included."""
@@ -82,7 +82,9 @@ class TokenChooser(Dialog[tuple[int, ...] | None]):
             size = f" ({counted(len(choice.tokens), 'token')})" if len(choice.tokens) > 1 else ""
             return Option(Content.assemble("write ", (choice.label, "bold"), size))
         here = "  stands here" if choice.tokens == (self._choices.current,) else ""
-        return Option(Content.assemble(f"{percent(choice.probability):>5}  ", (choice.label, "bold"), (here, "dim")))
+        return Option(
+            Content.assemble(f"{percent_to_tenth(choice.probability):>5}  ", (choice.label, "bold"), (here, "dim"))
+        )
 
     @property
     def _list(self) -> OptionList:

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, cast
 
@@ -107,6 +107,8 @@ class CanvasView(ScrollView, can_focus=True):
         self._looks: dict[str, _Look] = {}
         self._tints: Tints | None = None
         self._visible: dict[int, RowState] = {}
+        self._window: tuple[int, int, int] | None = None
+        """While it is painted, see `_find_window`."""
         self._legend: Text | None = None
 
     @property
@@ -180,7 +182,7 @@ class CanvasView(ScrollView, can_focus=True):
     def cursor_region(self) -> Region:
         """The cells of the terminal that the token or character under the cursor takes."""
         y, x = self.page.locate(self.cursor)
-        low, high = self.page.cells(y, self.cursor, self.cursor)
+        low, high = self.page.cells(y, self.page.extent(self.cursor, self.cursor))
         within = self.scrollable_content_region
         width = max(1, width_of(self.page.text_of(y)[low:high]))
         return Region(within.x + self.text_left + x, within.y + y - self.scroll_offset.y, width, 1)
@@ -195,24 +197,36 @@ class CanvasView(ScrollView, can_focus=True):
 
         return go_back
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # It is the same for all rows, and to find it takes as long as to draw one.
+        self._window = self._find_window()
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._window = None
+
     def render_line(self, y: int) -> Strip:
-        width = self.scrollable_content_region.width
-        row = y + self.scroll_offset.y
+        top, left, width = self._window or self._find_window()
+        row = y + top
         if row >= self.page.height:
             return Strip.blank(width, self.style_of("text"))
-        state = self._row_state(row)
-        self._visible[row] = state
-        key = (state, width, self.text_left)
+        if row not in self._visible:
+            self._visible |= self._row_states([row])
+        key = (self._visible[row], width, left)
         strip = self._strips.get(key)
         if strip is None:
             if len(self._strips) >= MAX_CACHED_STRIPS:
                 self._strips.clear()
-            strip = self._strips[key] = self._placed(self._draw(state), width)
+            strip = self._strips[key] = self._placed(self._draw(key[0]), left, width)
         return strip
 
-    def _placed(self, row: Strip, width: int) -> Strip:
+    def _find_window(self) -> tuple[int, int, int]:
+        """The row at the top of the view, the column at which the page begins, and the view's width."""
+        return self.scroll_offset.y, self.text_left, self.scrollable_content_region.width
+
+    def _placed(self, row: Strip, left: int, width: int) -> Strip:
         """The part of a row that is in view."""
-        left, style = self.text_left, self.style_of("text")
+        style = self.style_of("text")
         row = Strip([Segment(" " * left, style), *row]) if left > 0 else row.crop(-left)
         return row.adjust_cell_length(width, style)
 
@@ -283,17 +297,21 @@ class CanvasView(ScrollView, can_focus=True):
         over = style + component
         return self.tints.on(_rgb(component.bgcolor), over) if component.bgcolor else over
 
-    def _row_state(self, row: int) -> RowState:
-        selection = self.selection
-        selected = self.page.cells(row, *selection) if selection else (0, 0)
-        at = -1
-        if self.has_focus:
-            low, high = self.page.cells(row, self.cursor, self.cursor)
-            if low < high:
-                at = low
-            elif self.cursor == self.page.end and self.page.locate(self.cursor)[0] == row:
-                at = len(self.page.text_of(row))
-        return self.page.row(row), selected if selected[0] < selected[1] else (0, 0), at
+    def _row_states(self, rows: Iterable[int]) -> dict[int, RowState]:
+        """The state of each of some rows, without those below the page."""
+        page, selection = self.page, self.selection
+        selected = page.extent(*selection) if selection else None
+        cursor = page.extent(self.cursor, self.cursor) if self.has_focus else None
+        at_end = page.locate(self.cursor)[0] if cursor and self.cursor == page.end else -1
+        states: dict[int, RowState] = {}
+        for row in rows:
+            if row >= page.height:
+                break
+            marked = page.cells(row, selected) if selected else (0, 0)
+            low, high = page.cells(row, cursor) if cursor else (0, 0)
+            at = low if low < high else len(page.text_of(row)) if row == at_end else -1
+            states[row] = page.row(row), marked if marked[0] < marked[1] else (0, 0), at
+        return states
 
     def _draw(self, state: RowState) -> Strip:
         pieces, (first, last), cursor = state
@@ -336,14 +354,10 @@ class CanvasView(ScrollView, can_focus=True):
     def _draw_changed(self) -> None:
         """Refresh the visible rows whose state has changed."""
         top, height = self.scroll_offset.y, self.scrollable_content_region.height
-        before, self._visible = self._visible, {}
-        for y in range(height):
-            row = top + y
-            state = self._row_state(row) if row < self.page.height else None
-            if state is not None:
-                self._visible[row] = state
-            if before.get(row) != state:
-                self.refresh(Region(0, y, self.size.width, 1))
+        before, self._visible = self._visible, self._row_states(range(top, top + height))
+        changed = [y for y in range(height) if before.get(top + y) != self._visible.get(top + y)]
+        if changed:
+            self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
 
     def action_go(self, where: str, select: bool) -> None:
         current = self.cursor

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.text import Text
-from textual.widgets import Static
+from textual.geometry import Region
+from textual.visual import Visual, visualize
+from textual.widget import Widget
 
-from sedd_cli.tui.token_text import NOTICEABLE, percent, token_label
+from sedd_cli.tui.token_text import NOTICEABLE, percent_to_tenth, token_label
 from sedd_cli.tui.wrapping import breaks
 
 if TYPE_CHECKING:
@@ -116,11 +118,11 @@ def _stories(token: InspectedToken, current: float | None) -> tuple[str, str]:
     """How a token came to stand there, and how sure the network is of it now: at length, and in brief."""
     if token.masked:
         return "not written yet", "not written yet"
-    now = f"; now {percent(current)}" if current is not None else ""
+    now = f"; now {percent_to_tenth(current)}" if current is not None else ""
     if token.step is None:
         story = f"{'your text' if token.given else 'chosen by you'}{now}"
         return story, story
-    sure = f"{percent(token.confidence)} sure"
+    sure = f"{percent_to_tenth(token.confidence)} sure"
     return f"written at step {token.step}, {sure}{now}", f"{sure}{now}"
 
 
@@ -129,7 +131,7 @@ def _report_of_latest(token: LatestToken) -> Report:
     beaten = [Share(token_label(token.tokenizer, id), p) for id, p in token.top if id != token.id]
     word = token_label(token.tokenizer, token.id)
     shares = (Share(word, token.confidence, True), *beaten[: max(0, len(token.top) - 1)])
-    sure = f"{percent(token.confidence)} sure"
+    sure = f"{percent_to_tenth(token.confidence)} sure"
     return Report(word, "", f"written at step {token.step}, {sure}{more}", sure, shares)
 
 
@@ -148,11 +150,11 @@ def pane_text(report: Report, width: int, height: int) -> Text:
     largest = max((share.probability for share in listed), default=1) or 1
     for share in listed:
         style = "bold" if share.chosen else "not bold"
-        text.append(f"\n{percent(share.probability):>5} ", style=style)
+        text.append(f"\n{percent_to_tenth(share.probability):>5} ", style=style)
         text.append(f"{_bar(share.probability / largest):<{BAR}}", style="not bold dim")
         text.append(f" {share.label}", style=style)
     if (others := report.others(len(listed))) is not None:
-        text.append(f"\n{percent(others.probability):>5} {'':{BAR}} {others.label}", style="not bold dim")
+        text.append(f"\n{percent_to_tenth(others.probability):>5} {'':{BAR}} {others.label}", style="not bold dim")
     return text
 
 
@@ -183,9 +185,9 @@ def _row(shares: Sequence[Share], others: Share | None) -> Text:
     row = Text(style="not bold")
     for share in shares:
         row.append("   " if row else "")
-        row.append(f"{share.label} {percent(share.probability)}", style="bold" if share.chosen else "not bold")
+        row.append(f"{share.label} {percent_to_tenth(share.probability)}", style="bold" if share.chosen else "not bold")
     if others is not None:
-        row.append(f"   {others.label} {percent(others.probability)}", style="dim")
+        row.append(f"   {others.label} {percent_to_tenth(others.probability)}", style="dim")
     return row
 
 
@@ -194,25 +196,40 @@ def _bar(share: float) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
-class Inspector(Static):
+class Inspector(Widget):
     """Shows a token with its alternatives, or a hint where there is none."""
 
-    detailed = False
-    """Whether the entropy is shown."""
-    _shown: InspectedToken | LatestToken | str = ""
-    _content_shown: Text | None = None
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.detailed = False
+        """Whether the entropy is shown."""
+        self.content = Text()
+        self._shown: InspectedToken | LatestToken | str = ""
+        self._visual = visualize(self, self.content)
+        self._offer = ""
 
-    def show(self, shown: InspectedToken | LatestToken | str) -> None:
-        """Updates the widget only if the content changes."""
+    def show(self, shown: InspectedToken | LatestToken | str, offer: str = "") -> None:
+        """Show a token or a hint, and on the frame what can be done with it.
+
+        Only rows that have text, or had some, are painted anew, and only if the text changes.
+        """
         self._shown = shown
+        if offer != self._offer:
+            # Even the same title would paint all anew.
+            self._offer = self.border_subtitle = offer
         size = self.content_size
         if isinstance(shown, str):
             text = Text(shown, style="dim")
         else:
             text = pane_text(report_of(shown, self.detailed), size.width or 32, size.height or LOW)
-        if text != self._content_shown:
-            self._content_shown = text
-            self.update(text, layout=False)
+        if text != self.content:
+            before, self.content, self._visual = self._visual, text, visualize(self, text)
+            # No width: not laid out yet, or not displayed.
+            rows = max(visual.get_height({}, size.width or 32) for visual in (before, self._visual))
+            self.refresh(Region(0, 0, size.width, rows))
+
+    def render(self) -> Visual:
+        return self._visual
 
     def on_resize(self) -> None:
-        self.show(self._shown)
+        self.show(self._shown, self._offer)
