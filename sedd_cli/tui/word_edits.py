@@ -1,0 +1,95 @@
+"""Edits of words, wherever they stand: in a canvas their tokens are changed, elsewhere the text.
+
+Spans are those of the `SceneText` of a scene whose gaps are full. What a branch has written in the gaps of a document
+becomes text by the first edit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sedd_cli.text.words import word_spans
+from sedd_cli.tui import token_edits
+from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.scene_text import Part, SceneText, Span
+from sedd_cli.tui.token_edits import TokenPosition
+
+
+def open_spans(scene: Scene, shown: SceneText, within: Span) -> list[Span]:
+    """The spans that are neither hidden by a gap nor locked by hand, in order; what touches is one span."""
+    spans = list[Span]()
+    for part in shown.covering(within):
+        if part.hidden or (part.position is not None and _locked_by_hand(scene, part.position)):
+            continue
+        if spans and spans[-1][1] == part.start:
+            spans[-1] = spans[-1][0], part.end
+        else:
+            spans.append((part.start, part.end))
+    # Words that the selection cuts are read whole.
+    edges = [span for span in word_spans(shown.text) if span[0] < within[1] and within[0] < span[1]]
+    low, high = (edges[0][0], edges[-1][1]) if edges else within
+    return [(max(start, low), min(end, high)) for start, end in spans if start < high and low < end]
+
+
+def _locked_by_hand(scene: Scene, position: TokenPosition) -> bool:
+    """Whether a token is locked, and no text that was given from the first."""
+    assert scene.branch is not None
+    canvas, place = position
+    given = not bool(scene.branch.moments[0].states[canvas].free[place])
+    return not given and token_edits.locked(scene, position)
+
+
+def replace_word(scene: Scene, shown: SceneText, span: Span, new: str) -> Scene:
+    """The scene with `new` in the place of a word; in a canvas as tokens, if it needs as many as the word has."""
+    parts = shown.covering(span)
+    ids = _tokens_for(scene, parts, span, new)
+    if ids:
+        assert parts[0].position is not None
+        return token_edits.choose(scene, parts[0].position, ids)
+    scene = scene.flattened
+    return replace(scene, draft=scene.draft.edit(*span, new))
+
+
+def _tokens_for(scene: Scene, parts: Sequence[Part], span: Span, new: str) -> list[int]:
+    """The tokens of a word in the place of those of a canvas; none if they cannot be written there."""
+    if scene.run is None or scene.run.checkpoint.tokenizer is None or any(part.position is None for part in parts):
+        return []
+    held, start = "".join(part.piece for part in parts), parts[0].piece_start
+    text = held[: span[0] - start] + new + held[span[1] - start :]
+    ids = scene.run.checkpoint.tokenizer.encode(text)
+    positions = [part.position for part in parts if part.position is not None]
+    if len(ids) != len(parts) or any(i in scene.excluded_at(*p) for i, p in zip(ids, positions, strict=True)):
+        return []
+    return ids
+
+
+def mask_word(scene: Scene, shown: SceneText, span: Span) -> tuple[Scene, int]:
+    """The scene with a word masked, and how many characters are no longer in its text."""
+    parts = shown.covering(span)
+    if scene.run is not None:
+        masked = token_edits.remask(scene, [part.position for part in parts if part.position is not None])
+        if masked is not scene:
+            return masked, parts[-1].end - parts[0].start
+    return mask_spans(scene, [span]), 0
+
+
+def mask_spans(scene: Scene, spans: Sequence[Span]) -> Scene:
+    """The flattened scene with words masked; what was written around one and awaits a verdict is accepted."""
+    scene = scene.flattened
+    draft = scene.draft
+    for start, end in spans:
+        for mark in draft.marks:
+            if not mark.masked and mark.start < end and start < mark.end:
+                draft = draft.accept(mark)
+        draft = draft.mask(start, end)
+    return replace(scene, draft=draft)
+
+
+def whole_words(shown: SceneText, positions: Sequence[TokenPosition]) -> tuple[list[TokenPosition], int]:
+    """Tokens, and those of the words that they are parts of; and how many words, or signs between words, these are."""
+    asked = set(positions)
+    parts = [part for part in shown.parts if part.position in asked]
+    words = word_spans(shown.text)
+    cut = [(low, high) for low, high in words if any(part.start < high and low < part.end for part in parts)]
+    spans = cut + [(p.start, p.end) for p in parts if not any(p.start < high and low < p.end for low, high in cut)]
+    found = {part.position for span in spans for part in shown.covering(span) if part.position is not None}
+    return sorted(found | asked), len(spans)
