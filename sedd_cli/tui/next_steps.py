@@ -92,9 +92,9 @@ def inspector_hint(scene: Scene, key_of: KeyOf, settings: Settings, *, unsaved: 
     if scene.branch is not None:
         return "Move to a token to see\nits alternatives."
     if scene.draft.masked and (share := settings.strength) < 1:
-        which = "at random" if settings.by == "random" else "the least likely"
+        which = "tokens at random" if settings.by == "random" else "the least likely tokens"
         return (
-            f"{key_of('run.go')} writes {100 * share:g}% of what is masked anew,\n{which}; the rest stays (strength)."
+            f"{key_of('run.go')} writes {100 * share:g}% of it anew, {which}.\nThe rest stays: strength is {share:g}."
         )
     if scene.draft.masked:
         return f"{key_of('run.go')} writes what is masked.\n{key_of('text.tokens')}: how many tokens."

@@ -16,7 +16,6 @@ from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.scene_text import scene_text
 from sedd_cli.tui.screens.proof_popup import ProofPopup, ProofView
 from sedd_cli.tui.session import EditingSession
-from sedd_cli.tui.token_text import percent
 
 if TYPE_CHECKING:
     from sedd_cli.evaluation.proofreading import Finding, Proofreading
@@ -251,7 +250,7 @@ class ProofActions:
 
     def _mask_all(self, findings: "Sequence[Finding]") -> None:
         """Mask all words that were found in the text that is on screen."""
-        below = percent(self._session.settings.unsure_below)
+        below = f"{100 * self._session.settings.unsure_below:g}%"
         if not findings:
             self._ui.notify(f"No word here is less likely than {below}.")
             return
@@ -272,12 +271,12 @@ class ProofActions:
         shown = scene_text(scene)
         words, count = (unsure, len(unsure)) if shown is None else word_edits.whole_words(shown, unsure)
         if not unsure or (new := token_edits.remask(scene, words)) is scene:
-            self._ui.notify(f"No unlocked word here was less than {percent(least)} sure.")
+            self._ui.notify(f"No unlocked word here was less than {100 * least:g}% sure.")
             return
         self._runs.stop()
         self._session.apply(new)
         self._ui.state_changed()
-        self._ui.notify(self._masked(count, f"less than {percent(least)} sure"))
+        self._ui.notify(self._masked(count, f"less than {100 * least:g}% sure"))
 
     def _masked(self, count: int, what: str) -> str:
         is_, it = ("is", "it") if count == 1 else ("are", "them")
@@ -317,5 +316,5 @@ def outcome(reading: _Reading, go: str) -> str:
     if not reading.finished:
         return ""
     if not reading.findings:
-        return f"None of {counted(reading.done, 'word')} is less likely than {percent(reading.below)}."
+        return f"None of {counted(reading.done, 'word')} is less likely than {100 * reading.below:g}%."
     return "That was the last unlikely word." if place.waiting else ""

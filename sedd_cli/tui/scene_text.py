@@ -1,7 +1,7 @@
 """The text that a scene shows as one string: which parts of it are tokens, and where each part is on the page."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sedd_cli.tui.page_layout import Address
 from sedd_cli.tui.scene import Scene
@@ -110,7 +110,9 @@ def _of_gap(scene: Scene, gap: int, start: int) -> tuple[str, list[Part]] | None
         return None
     address = scene.draft.masked[gap].start
     places = [((address, k - len(positions)), (canvas, position)) for k, position in enumerate(positions)]
-    return text, list(_tokens(pieces, places, start - lead, (start, start + len(text))))
+    parts = list(_tokens(pieces, places, start - lead, (start, start + len(text))))
+    # A blank may be put behind what is written.
+    return text, [*parts[:-1], *(replace(part, end=start + len(text)) for part in parts[-1:])]
 
 
 def _pieces(scene: Scene, ids: Sequence[int]) -> list[str]:

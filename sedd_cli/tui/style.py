@@ -79,10 +79,12 @@ class PageBuilder:
         if scene.infilling is None:
             mark, masks = scene.draft.masked[gap], min(MAX_MASKS, self._mask_count(scene.draft, gap))
             blank = " " * (mark.start == mark.end and begins_word(scene.draft.text, mark.end))
-            if not isinstance(mark.tokens, int | None):
-                # How many there will be is not known.
-                return (Token(f" {length_label(mark.tokens)}{MASK}", "mask"), Token(f"{MASK}{blank}", "mask"))
-            return (*(Token(MASK, "mask"),) * (masks - 1), Token(f"{MASK}{blank}", "mask"))
+            # How many there will be is not known of a gap whose lengths are compared.
+            label = "" if isinstance(mark.tokens, int | None) else length_label(mark.tokens)
+            texts = [MASK] * masks
+            texts[0] = f" {label}{MASK.lstrip()}"
+            texts[-1] += blank
+            return tuple(Token(text, "mask") for text in texts)
         if gap in scene.verdicts:
             return (Token(scene.verdicts[gap], "decided"),)
         canvas, places = scene.canvas_of(gap)
