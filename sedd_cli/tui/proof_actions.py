@@ -19,6 +19,7 @@ from sedd_cli.tui.session import EditingSession
 
 if TYPE_CHECKING:
     from sedd_cli.evaluation.proofreading import Finding, Proofreading
+    from sedd_cli.text.tokenizer import Tokenizer
     from sedd_cli.tui.token_edits import TokenPosition
 
 MOST_READ_AROUND = 128
@@ -186,7 +187,8 @@ class ProofActions:
         assert shown is not None
         reading.history.append(place)
         if mask:
-            new, lost = word_edits.mask_word(scene, shown, (place.now(finding.start), place.now(finding.end)))
+            span = place.now(finding.start), place.now(finding.end)
+            new, lost = word_edits.mask_word(scene, shown, span, self._sizing)
             place = replace(place.moved(finding.end, -lost), masked=place.masked | {finding.start})
         else:
             span = place.now(finding.edit_start), place.now(finding.end)
@@ -254,9 +256,8 @@ class ProofActions:
         if not findings:
             self._ui.notify(f"No word here is less likely than {below}.")
             return
-        self._session.apply(
-            word_edits.mask_spans(self._session.scene, [(finding.start, finding.end) for finding in findings])
-        )
+        spans = [(finding.start, finding.end) for finding in findings]
+        self._session.apply(word_edits.mask_spans(self._session.scene, spans, self._sizing))
         self._ui.state_changed()
         self._ui.notify(self._masked(len(findings), f"less likely than {below}"))
 
@@ -277,6 +278,12 @@ class ProofActions:
         self._session.apply(new)
         self._ui.state_changed()
         self._ui.notify(self._masked(count, f"less than {100 * least:g}% sure"))
+
+    @property
+    def _sizing(self) -> "Tokenizer | None":
+        """By what the lengths of masked words are told; None where a draft keeps them."""
+        checkpoint = self._session.checkpoint
+        return None if checkpoint is None or self._session.settings.strength != 1 else checkpoint.tokenizer
 
     def _masked(self, count: int, what: str) -> str:
         is_, it = ("is", "it") if count == 1 else ("are", "them")
@@ -308,9 +315,8 @@ def view_of(reading: _Reading) -> ProofView:
 def outcome(reading: _Reading, go: str) -> str:
     """What came of going through the findings; "" where it was left without any. `go`: the key that writes."""
     taken, masked, place = len(reading.place.taken), len(reading.place.masked), reading.place
-    done = [f"{counted(taken, 'word')} changed"] * bool(taken) + [f"{masked:,} masked: {go} writes there"] * bool(
-        masked
-    )
+    done = [f"{counted(taken, 'word')} changed"] * bool(taken)
+    done += [f"{masked if taken else counted(masked, 'word')} masked: {go} writes there"] * bool(masked)
     if done:
         return f"{', '.join(done)}."
     if not reading.finished:

@@ -6,12 +6,17 @@ becomes text by the first edit.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from sedd_cli.text.gaps import Gap, Length
 from sedd_cli.text.words import word_spans
 from sedd_cli.tui import token_edits
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.scene_text import Part, SceneText, Span
 from sedd_cli.tui.token_edits import TokenPosition
+
+if TYPE_CHECKING:
+    from sedd_cli.text.tokenizer import Tokenizer
 
 
 def open_spans(scene: Scene, shown: SceneText, within: Span) -> list[Span]:
@@ -62,26 +67,40 @@ def _tokens_for(scene: Scene, parts: Sequence[Part], span: Span, new: str) -> li
     return ids
 
 
-def mask_word(scene: Scene, shown: SceneText, span: Span) -> tuple[Scene, int]:
-    """The scene with a word masked, and how many characters are no longer in its text."""
+def mask_word(scene: Scene, shown: SceneText, span: Span, tokenizer: "Tokenizer | None") -> tuple[Scene, int]:
+    """The scene with a word masked, and how many characters are no longer in its text; see `mask_spans`."""
     parts = shown.covering(span)
     if scene.run is not None:
         masked = token_edits.remask(scene, [part.position for part in parts if part.position is not None])
         if masked is not scene:
             return masked, parts[-1].end - parts[0].start
-    return mask_spans(scene, [span]), 0
+    return mask_spans(scene, [span], tokenizer), 0
 
 
-def mask_spans(scene: Scene, spans: Sequence[Span]) -> Scene:
-    """The flattened scene with words masked; what was written around one and awaits a verdict is accepted."""
+def mask_spans(scene: Scene, spans: Sequence[Span], tokenizer: "Tokenizer | None") -> Scene:
+    """The flattened scene with words masked; what was written around one and awaits a verdict is accepted.
+
+    `tokenizer`: what is written may have fewer tokens than the word, as a word that is spelt wrong has many (None: it
+    has as many).
+    """
     scene = scene.flattened
     draft = scene.draft
     for start, end in spans:
         for mark in draft.marks:
             if not mark.masked and mark.start < end and start < mark.end:
                 draft = draft.accept(mark)
-        draft = draft.mask(start, end)
+        draft = draft.mask(start, end, _at_most(start, end, draft.text, tokenizer))
     return replace(scene, draft=draft)
+
+
+def _at_most(start: int, end: int, text: str, tokenizer: "Tokenizer | None") -> Length:
+    """As many tokens as a word has, or fewer; None where it has one."""
+    if tokenizer is None:
+        return None
+    from sedd_cli.text.windows import original_tokens
+
+    count = original_tokens(tokenizer, text, Gap(start, end), 0)
+    return (1, count) if count > 1 else None
 
 
 def whole_words(shown: SceneText, positions: Sequence[TokenPosition]) -> tuple[list[TokenPosition], int]:

@@ -48,7 +48,7 @@ async def test_the_unlikely_words_of_a_document_are_gone_through(opened: Opened)
         assert seat.scene.text == TEXT.replace("grl", "girl") and selected(seat) == "sda" and "u undo" in popup(seat)
         await seat.press("m")
         (mark,) = seat.scene.draft.marks
-        assert (mark.original, mark.masked, selected(seat)) == ("sda", True, "frineds")
+        assert (mark.original, mark.tokens, selected(seat)) == ("sda", (1, 3), "frineds")
         # There is none behind it that is not dealt with, and none before it.
         await seat.press("N")
         assert selected(seat) == "frineds"
@@ -69,7 +69,7 @@ async def test_the_unlikely_words_of_a_document_are_gone_through(opened: Opened)
         assert popup(seat).startswith("word 1 of 1: ")
         await seat.press("m")
         await seat.back()
-        assert seat.told[-1] == "1 masked: g writes there."
+        assert seat.told[-1] == "1 word masked: g writes there."
         seat.canvas.move_cursor((TEXT.index("named"), 0), (TEXT.index("grl") - 1, 0))
         await seat.press("p")
         assert seat.told[-1] == "There is no word to read here."
