@@ -20,19 +20,22 @@ if TYPE_CHECKING:
 
 
 def open_spans(scene: Scene, shown: SceneText, within: Span) -> list[Span]:
-    """The spans that are neither hidden by a gap nor locked by hand, in order; what touches is one span."""
+    """The spans from the first word to the last that are neither hidden by a gap nor locked by hand, in order."""
+    # Words that the selection cuts are read whole.
+    words = [span for span in word_spans(shown.text) if span[0] < within[1] and within[0] < span[1]]
+    if not words:
+        return []
+    low, high = words[0][0], words[-1][1]
     spans = list[Span]()
-    for part in shown.covering(within):
+    for part in shown.covering((low, high)):
         if part.hidden or (part.position is not None and _locked_by_hand(scene, part.position)):
             continue
-        if spans and spans[-1][1] == part.start:
-            spans[-1] = spans[-1][0], part.end
+        start, end = max(part.start, low), min(part.end, high)
+        if spans and spans[-1][1] == start:
+            spans[-1] = spans[-1][0], end
         else:
-            spans.append((part.start, part.end))
-    # Words that the selection cuts are read whole.
-    edges = [span for span in word_spans(shown.text) if span[0] < within[1] and within[0] < span[1]]
-    low, high = (edges[0][0], edges[-1][1]) if edges else within
-    return [(max(start, low), min(end, high)) for start, end in spans if start < high and low < end]
+            spans.append((start, end))
+    return spans
 
 
 def _locked_by_hand(scene: Scene, position: TokenPosition) -> bool:
