@@ -19,6 +19,7 @@ from sedd_cli.tui.session import EditingSession
 
 if TYPE_CHECKING:
     from sedd_cli.evaluation.proofreading import Finding, Proofreading
+    from sedd_cli.models.checkpoint import Checkpoint
     from sedd_cli.text.tokenizer import Tokenizer
     from sedd_cli.tui.token_edits import TokenPosition
 
@@ -131,28 +132,23 @@ class ProofActions:
 
     def _read(self, below: float, at_end: "Callable[[Sequence[Finding]], None] | None" = None) -> None:
         checkpoint, scene, canvas = self._session.checkpoint, self._session.scene, self._ui.canvas
-        if checkpoint is None:
-            self._ui.notify("The checkpoint is not loaded yet: it is what reads the words.")
+        if checkpoint is None or (refusal := self._refusal(checkpoint, scene)):
+            self._ui.notify(refusal if checkpoint else "The checkpoint is not loaded yet: it is what reads the words.")
             return
-        if scene.moment is not None and scene.moment.masked:
-            self._ui.notify(f"Not all is written yet: {self._ui.key_of('run.go')} writes it; then it can be read.")
-            return
-        self._runs.stop()
         shown = scene_text(scene)
         if shown is None:
             scene = scene.flattened
             shown = scene_text(scene)
             assert shown is not None
-            self._session.apply(scene)
-            self._ui.state_changed()
-        whole = 0, len(shown.text)
-        spans = word_edits.open_spans(
-            scene, shown, whole if canvas.selection is None else shown.span_between(*canvas.selection)
-        )
+        within = (0, len(shown.text)) if canvas.selection is None else shown.span_between(*canvas.selection)
+        spans = word_edits.open_spans(scene, shown, within)
         words = sum(any(low <= start and end <= high for low, high in spans) for start, end in word_spans(shown.text))
         if not words:
             self._ui.notify("There is no word to read here.")
             return
+        self._runs.stop()
+        if self._session.apply(scene):
+            self._ui.state_changed()
         text, length = shown.text, min(MOST_READ_AROUND, checkpoint.length)
 
         def make() -> "Proofreading":
@@ -163,6 +159,14 @@ class ProofActions:
         self._reading = _Reading(below, self._engine.proofread(make), scene, words, at_end=at_end)
         self._popup = ProofPopup(view_of(self._reading), canvas.cursor_region, self._act)
         self._ui.ask(self._popup, lambda _: self._closed())
+
+    def _refusal(self, checkpoint: "Checkpoint", scene: Scene) -> str:
+        """Why a scene cannot be read; "" if it can."""
+        if checkpoint.tokenizer is None:
+            return "This checkpoint has no tokenizer: it reads no words."
+        if scene.moment is not None and scene.moment.masked:
+            return f"Not all is written yet: {self._ui.key_of('run.go')} writes it; then it can be read."
+        return ""
 
     def _act(self, what: str) -> None:
         """What a key of the popup does."""
