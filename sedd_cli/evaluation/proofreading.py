@@ -5,12 +5,12 @@ masked, and it is named if it is unlikely still.
 """
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sedd_cli.errors import UsageError, check_integer
-from sedd_cli.evaluation.words_in_context import Suggestion, WordLaw, WordReader
+from sedd_cli.evaluation.words_in_context import Suggestion, Word, WordLaw, WordReader
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.ranges import SHARE
 from sedd_cli.text.encodings import check_text
@@ -65,10 +65,13 @@ class Finding:
 class Proofreading:
     """The proofreading of a text, run by iterating `steps()`; `findings()` returns what is found so far.
 
-    Raises `UsageError` if the checkpoint cannot proofread, or if the text is empty.
+    `spans` of the text, in order: only words within one of them are read (None: all). Raises `UsageError` if the
+    checkpoint cannot proofread, or if the text is empty.
     """
 
-    def __init__(self, checkpoint: Checkpoint, text: str, request: ProofRequest) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, text: str, request: ProofRequest, spans: Sequence[tuple[int, int]] | None = None
+    ) -> None:
         check_text("text", text)
         if not text:
             raise UsageError("the text is empty", "There is nothing to read in it.")
@@ -76,7 +79,7 @@ class Proofreading:
         self._read, self._offset = read_as_lf(text)
         self.length = request.length or checkpoint.length
         self._reader = WordReader(checkpoint, self._read, self.length, request.batch_size or 8)
-        words = self._reader.words
+        words = [word for word in self._reader.words if spans is None or self._is_within(word, spans)]
         self.words = [word for word in words if len(word.tokens) <= min(MOST_TOKENS, self.length // 2)]
         self.num_skipped = len(words) - len(self.words)
         """Words of too many tokens."""
@@ -110,6 +113,11 @@ class Proofreading:
         """The unlikely words in the order of the text."""
         least = sorted(self._findings.values(), key=lambda finding: finding.probability)[: self.request.limit]
         return sorted(least, key=lambda finding: finding.start)
+
+    def _is_within(self, word: Word, spans: Sequence[tuple[int, int]]) -> bool:
+        start, end = self._offset(word.start), self._offset(word.end)
+        i = bisect_right(spans, start, key=lambda span: span[0]) - 1
+        return i >= 0 and end <= spans[i][1]
 
     def _is_unlikely(self, law: WordLaw) -> bool:
         return law.log_p < math.log(self.request.below)

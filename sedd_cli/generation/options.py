@@ -296,6 +296,10 @@ class SamplingOptions:
             help="With --strength below 1: mask tokens at random, or those that the model finds unlikely.",
             metavar="NAME",
             commands={"infill": Shown()},
+            setting=Setting(
+                sentence="With a strength below 1: write tokens anew at random, or those that are unlikely.",
+                accepts=_one_of(get_args(MaskedFirst)),
+            ),
         ),
     ] = "random"
     batch_size: Annotated[

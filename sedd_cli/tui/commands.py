@@ -44,7 +44,13 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         Command("token.alternatives", "enter", "tokens.choose()", "choose", "Choose another token, and lock it"),
         Command("token.remask", "r", "tokens.remask()", "remask", "Remask the token or the selection"),
         Command("token.remask-word", "W", "tokens.remask_word()", "", "Remask the word"),
-        Command("token.remask-doubtful", "c", "tokens.remask_doubtful()", "", "Remask all that was unsure"),
+        Command(
+            "token.remask-doubtful",
+            "c",
+            "proof.mask_unsure()",
+            "unsure",
+            "Mask the unsure words of the selection or of all",
+        ),
         Command("token.remask-all", "R", "tokens.remask_all()", "", "Remask all that is not locked"),
         Command("token.lock", "l", "tokens.lock()", "lock", "Lock or unlock the token or the selection"),
         Command("token.shading", "h", "next_shading()", "", "Colour by certainty, by order of writing, or not"),
@@ -64,6 +70,13 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
             "document.use_markers()",
             "",
             "Make gaps of the markers in the text: [[12]], [[5-20]], [[...]]",
+        ),
+        Command(
+            "text.proof",
+            "p",
+            "proof.proofread()",
+            "proofread",
+            "Proofread the selection or the text: unlikely words, one after another",
         ),
         Command("text.accept", "a", "document.accept()", "accept", "Accept what was written in this gap"),
         Command("text.reject", "x", "document.reject()", "reject", "Reject it: restore the original text"),
@@ -116,14 +129,23 @@ _GENERAL = ("session.settings", "session.checkpoint", "session.palette")
 ALWAYS_HINTED = ("session.help", "session.quit")
 EMPTY_HINTS = ("session.open", "run.ending", "session.palette")
 TEXT_HINTS = (
-    *("text.mask", "text.tokens", "run.go", "text.edit", "text.undo", "session.save", "text.diff"),
+    *("text.mask", "text.tokens", "run.go", "text.edit", "text.proof", "text.undo", "session.save", "text.diff"),
     *_GENERAL,
 )
 CHANGED_HINTS = (
-    *("session.save", "text.diff", "text.undo", "text.mask", "text.tokens", "text.edit"),
+    *("session.save", "text.diff", "text.undo", "text.proof", "text.mask", "text.tokens", "text.edit"),
     *_GENERAL,
 )
-NEW_TEXT_HINTS = ("run.go", "run.ending", "text.edit", "text.mask", "text.undo", "session.save", *_GENERAL)
+NEW_TEXT_HINTS = (
+    "run.go",
+    "run.ending",
+    "text.edit",
+    "text.proof",
+    "text.mask",
+    "text.undo",
+    "session.save",
+    *_GENERAL,
+)
 RUNNING_HINTS = ("run.pause", "run.back", "run.slower", "run.faster", "view.figures", *_GENERAL)
 STOPPED_HINTS = (
     *("run.pause", "run.back", "run.forth", "token.alternatives", "token.remask", "token.lock", "run.go"),
@@ -132,7 +154,7 @@ STOPPED_HINTS = (
 )
 DONE_HINTS = (
     *("run.again", "text.copy", "session.save", "session.export", "run.watch", "token.alternatives", "token.remask"),
-    *("text.undo", "run.back"),
+    *("token.remask-doubtful", "text.proof", "text.undo", "run.back"),
     *_GENERAL,
 )
 BRANCHED_HINTS = (

@@ -8,7 +8,7 @@ from sedd_cli.text.draft import Draft, Mark, merge_adjacent
 from sedd_cli.text.formats import split_gaps
 from sedd_cli.text.gaps import Gap, Length, check_gaps, marker_gaps, parse_length
 from sedd_cli.tui import token_edits
-from sedd_cli.tui.gap_numbers import SIGNS, number_of
+from sedd_cli.tui.gap_numbers import length_label, sign_of
 from sedd_cli.tui.interface import Interface
 from sedd_cli.tui.page_layout import Address
 from sedd_cli.tui.run_control import RunControl
@@ -106,8 +106,7 @@ class DocumentActions:
             else:
                 self._write_anew(mark, tokens)
 
-        now = 12 if mark is None else self._length_of(mark)
-        value = "-".join(map(str, now)) if isinstance(now, tuple) else str(now or "")
+        value = length_label(12 if mark is None else self._length_of(mark))
         title = "How many tokens?"
         hint = "12: exactly 12. 5-20: the best length in this range. auto: the best length."
         self._ui.ask(InputDialog(title, value, hint, validate), on_result)
@@ -332,8 +331,13 @@ class DocumentActions:
     def sign_in_hand(self) -> str:
         """The number of the gap that a verdict is on, as the page shows it; "" where it shows none."""
         mark = self._mark_in_hand
-        number = number_of(self._scene.draft, mark) if mark is not None and self._scene.run is None else 0
-        return SIGNS[number - 1] if number else ""
+        return sign_of(self._scene.draft, mark) if mark is not None and self._scene.run is None else ""
+
+    @property
+    def length_in_hand(self) -> str:
+        """The number of tokens that is asked for in the gap at the cursor: "12", "5-20", "auto", or ""."""
+        mark = self._mark_at(self._ui.canvas.cursor)
+        return length_label(mark.tokens) if mark is not None and mark.masked and self._scene.branch is None else ""
 
     def _decided_marks(self) -> list[Mark]:
         masked = self._scene.draft.masked

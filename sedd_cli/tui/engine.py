@@ -23,6 +23,7 @@ from sedd_cli.tui import messages
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
 
+    from sedd_cli.evaluation.proofreading import Proofreading
     from sedd_cli.generation.branches import Branch
     from sedd_cli.generation.job import Job
     from sedd_cli.models.checkpoint import Checkpoint
@@ -88,6 +89,28 @@ class Engine:
             self._advance(run_id, branches, limit)
             if run_id == self.run_id:
                 self._rank(run_id, candidates)
+
+        self._tasks.put(lambda: self._run_task(run_id, work))
+        return run_id
+
+    def proofread(self, make: "Callable[[], Proofreading]") -> int:
+        """Read the words of a text: `WordsRead` now and then, and at last `Stopped`. Returns the run id of these."""
+        self.run_id += 1
+        run_id = self.run_id
+
+        def work() -> None:
+            if run_id != self.run_id:
+                return
+            proofreading = make()
+            steps = proofreading.steps()
+            while True:
+                with self._cancellable(run_id):
+                    done = next(steps, None)
+                if done is None:
+                    return
+                findings = tuple(proofreading.findings())
+                self._post(messages.WordsRead(run_id, done, len(proofreading.words), findings))
+                self._compute_alternatives()
 
         self._tasks.put(lambda: self._run_task(run_id, work))
         return run_id
@@ -182,7 +205,8 @@ class Engine:
                 return
             with self._cancellable(run_id):
                 job = make()
-            branches = tuple(Branch.begin(job, n) for n in numbers)
+                # What a strength below 1 keeps may be told by the network.
+                branches = tuple(Branch.begin(job, n) for n in numbers)
             self._post(messages.Started(run_id, branches))
             self._advance(run_id, branches, None)
             if run_id == self.run_id:

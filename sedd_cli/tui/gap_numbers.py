@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from sedd_cli.text.draft import Draft, Mark
+from sedd_cli.text.gaps import Length
 from sedd_cli.tui.page_layout import Piece, Token
 from sedd_cli.tui.wrapping import graphemes
 
@@ -11,6 +12,17 @@ SIGNS = "¹²³⁴⁵⁶⁷⁸⁹⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
 CLASS = "gap"
 """A piece of the class `gap1` is the beginning of the first gap. No style belongs to it."""
 FULL_CELL = "·"
+
+
+def length_label(tokens: Length) -> str:
+    """A number of tokens as it is typed: "12", "5-20" or "auto"; "" for as many as stand there."""
+    return "" if tokens is None else "-".join(map(str, tokens)) if isinstance(tokens, tuple) else str(tokens)
+
+
+def sign_of(draft: Draft, mark: Mark) -> str:
+    """A gap's number as the page shows it; "" where it shows none."""
+    number = number_of(draft, mark)
+    return SIGNS[number - 1] if number else ""
 
 
 def number_of(draft: Draft, mark: Mark) -> int:

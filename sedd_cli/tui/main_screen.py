@@ -34,6 +34,7 @@ from sedd_cli.tui.file_actions import FileActions
 from sedd_cli.tui.legend import legend, legend_line
 from sedd_cli.tui.next_steps import branches_hint, card_rows, hints, inspector_hint
 from sedd_cli.tui.page_layout import Page
+from sedd_cli.tui.proof_actions import ProofActions
 from sedd_cli.tui.recent import RecentFiles, typed_names
 from sedd_cli.tui.recovery import RecoveryStore
 from sedd_cli.tui.run_control import FRAMES_PER_SECOND, RunControl
@@ -86,6 +87,7 @@ class MainScreen(Screen[None]):
         self.runs = RunControl(self.session, self.engine, self.checkpoints, self)
         self.tokens = TokenActions(self.session, self.engine, self.runs, self)
         self.document = DocumentActions(self.session, self.runs, self.tokens, self)
+        self.proof = ProofActions(self.session, self.engine, self.runs, self)
         self.autosave = Autosave(self.session, store, self)
         self.recent = recent
         self.files = FileActions(self.session, self.runs, self.autosave, recent, self)
@@ -183,6 +185,7 @@ class MainScreen(Screen[None]):
             unsaved=self._text_unsaved,
             new=self.session.document.path is None,
             sign=document.sign_in_hand,
+            length=document.length_in_hand,
         )
         self.query_one(Hints).show(found)
 
@@ -223,7 +226,7 @@ class MainScreen(Screen[None]):
 
     def refresh_inspector(self) -> None:
         new = self.session.document.path is None
-        hint = inspector_hint(self.scene, self.key_of, unsaved=self._text_unsaved, new=new)
+        hint = inspector_hint(self.scene, self.key_of, self.settings, unsaved=self._text_unsaved, new=new)
         inspected = self.tokens.inspected()
         # Latest tokens pass by: there is none to change.
         offered = isinstance(inspected, InspectedToken)
@@ -330,11 +333,16 @@ class MainScreen(Screen[None]):
     def on_ranked(self, message: messages.Ranked) -> None:
         self.runs.on_ranked(message)
 
+    def on_words_read(self, message: messages.WordsRead) -> None:
+        self.proof.on_words_read(message)
+
     def on_stopped(self, message: messages.Stopped) -> None:
         self.runs.on_stopped(message)
+        self.proof.on_stopped(message)
 
     def on_failed(self, message: messages.Failed) -> None:
         self.runs.on_failed(message)
+        self.proof.on_failed(message)
 
     def on_out_of_distribution(self, message: messages.OutOfDistribution) -> None:
         self.checkpoints.on_out_of_distribution(message)
@@ -430,7 +438,7 @@ class MainScreen(Screen[None]):
         """Warn of bindings in the settings that name no command."""
         known = {*BY_ID, *(b.id for b in CanvasView.BINDINGS if isinstance(b, Binding)), "session.command"}
         dialogs = {"dialog", "open", "confirm", "choose", "chooser", "branches"}
-        dialogs |= {"settings", "help", "diff", "checkpoint"}
+        dialogs |= {"settings", "help", "diff", "checkpoint", "proof"}
         unknown = [id for id in self.settings.keys if id not in known and id.split(".")[0] not in dialogs]
         if unknown:
             self.notify(

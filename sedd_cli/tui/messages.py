@@ -8,6 +8,7 @@ from textual.message import Message
 from sedd_cli.errors import SeddError
 
 if TYPE_CHECKING:
+    from sedd_cli.evaluation.proofreading import Finding
     from sedd_cli.generation.alternatives import Alternatives
     from sedd_cli.generation.branches import Branch
     from sedd_cli.models.checkpoint import Checkpoint
@@ -69,6 +70,15 @@ class Ranked(RunMessage):
     """The bounds of these branches have been computed."""
 
     branches: "tuple[Branch, ...]"
+
+
+@dataclass
+class WordsRead(RunMessage):
+    """Proofreading has read `done` words of `total`. `findings`: what is found so far, in the order of the text."""
+
+    done: int
+    total: int
+    findings: "tuple[Finding, ...]"
 
 
 class Stopped(RunMessage):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sedd_cli.tui import commands
 from sedd_cli.tui.commands import BY_ID
 from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.settings import Settings
 from sedd_cli.tui.widgets.hints import Hint
 from sedd_cli.tui.widgets.start_card import CardRow
 
@@ -21,16 +22,19 @@ def hints(
     unsaved: bool = False,
     new: bool = False,
     sign: str = "",
+    length: str = "",
 ) -> list[Hint]:
     """The commands of the foot line, with the keys as they are bound.
 
     `unsaved`: whether there is something to save; `new`: whether the text has no file yet; `sign`: the number of the
-    gap that a verdict would be on.
+    gap that a verdict would be on; `length`: the number of tokens that is asked for in the gap at the cursor.
     """
     labels = {"run.pause": "play"} if paused else {}
     if scene.run is not None:
         labels["branch.next"] = "next branch"
     labels |= {id: f"{BY_ID[id].label} {sign}" for id in ("text.accept", "text.reject") if sign}
+    if length:
+        labels["text.tokens"] = f"{BY_ID['text.tokens'].label} {length}"
     if scene.branch is None and all(mark.masked for mark in scene.draft.marks):
         labels["text.reject"] = f"unmask {sign}".rstrip()
 
@@ -80,13 +84,18 @@ def card_rows(writes: str, key_of: KeyOf) -> tuple[CardRow, ...]:
     )
 
 
-def inspector_hint(scene: Scene, key_of: KeyOf, *, unsaved: bool = False, new: bool = False) -> str:
+def inspector_hint(scene: Scene, key_of: KeyOf, settings: Settings, *, unsaved: bool = False, new: bool = False) -> str:
     """What the token pane says where there is no token."""
     if scene.infilling is not None and scene.branch is not None and scene.branch.finished:
         verdict = f"{key_of('text.accept')} accepts what is new, {key_of('text.reject')} rejects it."
         return f"{verdict}\n{key_of('branch.next')} shows another candidate."
     if scene.branch is not None:
         return "Move to a token to see\nits alternatives."
+    if scene.draft.masked and (share := settings.strength) < 1:
+        which = "tokens at random" if settings.by == "random" else "the least likely tokens"
+        return (
+            f"{key_of('run.go')} writes {100 * share:g}% of it anew, {which}.\nThe rest stays: strength is {share:g}."
+        )
     if scene.draft.masked:
         return f"{key_of('run.go')} writes what is masked.\n{key_of('text.tokens')}: how many tokens."
     if scene.draft.marks:

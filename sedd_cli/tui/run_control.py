@@ -17,7 +17,7 @@ from sedd_cli.tui.screens.branches_dialog import BranchesDialog
 from sedd_cli.tui.session import EditingSession
 from sedd_cli.tui.settings import SAMPLING, SETTINGS
 from sedd_cli.tui.start import run_sentence
-from sedd_cli.tui.style import ranking_message
+from sedd_cli.tui.style import lengths_note, ranking_message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -233,6 +233,14 @@ class RunControl:
             )
             return
         filling = bool(scene.draft.masked)
+        strength = session.settings.strength
+        if strength != 1 and any(mark.tokens is not None for mark in scene.draft.masked):
+            settings, whole = self._ui.key_of("session.settings"), "strength 1 writes gaps of any length"
+            self._ui.notify(
+                f"At strength {strength:g} gaps keep some of their words, and as many tokens as they have: {whole} "
+                f"({settings}: settings)."
+            )
+            return
         count, one_line = session.settings.candidates if filling else 1, session.settings.one_line
         last_seed, next_row = self._last_rows
         row = next_row if new_rows and self.seed == last_seed else 0
@@ -244,7 +252,8 @@ class RunControl:
             if filling:
                 gaps = keep_lines(scene.draft.gaps, scene.draft.text, session.path)
                 gaps = [replace(gap, one_line=gap.one_line or one_line) for gap in gaps]
-                return Infilling(checkpoint, self._request(checkpoint, count, row), scene.draft.text, gaps)
+                request = self._request(checkpoint, count, row, filling=True)
+                return Infilling(checkpoint, request, scene.draft.text, gaps)
             return Run(checkpoint, self._request(checkpoint, 1, row, scene.draft.text, scene.ending))
 
         self.stop()
@@ -285,6 +294,8 @@ class RunControl:
         self._session.add_run(self._scene, message.branches)
         self.compared, job = message.branches, message.branches[0].job
         self._last_rows = job.request.seed, job.request.rows.stop
+        if note := lengths_note(self._scene.draft, job):
+            self._ui.notify(note)
         if self._scene.draft.text:
             self._checkpoints.compare(job.checkpoint, job.context()[1])
         # A seed is used for one run, unless it is locked.
@@ -353,14 +364,22 @@ class RunControl:
             return []
         return [other for other in self._scene.branches if other.parent is None]
 
-    def _request(self, checkpoint: "Checkpoint", count: int, row: int, prompt: str = "", suffix: str = "") -> "Request":
-        """What the settings ask for; what they leave as it is by default is as the checkpoint's authors have it."""
+    def _request(
+        self, checkpoint: "Checkpoint", count: int, row: int, prompt: str = "", suffix: str = "", filling: bool = False
+    ) -> "Request":
+        """What the settings ask for; what they leave as it is by default is as the checkpoint's authors have it.
+
+        `filling`: for the gaps of a document.
+        """
         from sedd_cli.generation.defaults import with_defaults
         from sedd_cli.generation.request import Request
 
         settings = self._session.settings
         chosen = {name: getattr(settings, name) for name in SAMPLING}
         ends = {"prompt": prompt or None, "suffix": suffix or None}
+        if not filling:
+            # These are of a text that stands.
+            chosen |= {name: SETTINGS[name].default for name in ("strength", "by")}
         asked = Request(**chosen | ends | {"seed": self.seed, "row": row, "num_samples": count})
         if settings.exact:
             return asked

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 from sedd_cli.atomic import write_file
 from sedd_cli.errors import NotLoadableError, SeddError, UsageError
 from sedd_cli.generation.options import TABLE, Entry
-from sedd_cli.ranges import RealRange, WholeRange
+from sedd_cli.ranges import SHARE, RealRange, WholeRange
 from sedd_cli.tui.folders import config_folder
 from sedd_cli.tui.nested import leaves
 
@@ -70,6 +70,10 @@ def _setting(default: Any, type: object, accepts: str, check: Callable[[Any], bo
     return field(default=default, metadata={"setting": Setting(default, type, accepts, check=check)})
 
 
+def _probability(default: float) -> Any:
+    return field(default=default, metadata={"setting": Setting(default, float, str(SHARE), SHARE)})
+
+
 _FIRST, _LAST = ("steps", "length", "sampler"), ("seed",)
 SAMPLING = {
     name: TABLE[name]
@@ -114,7 +118,8 @@ class Settings(_Sampling):
     `exact`: whether the checkpoint's own settings are left out.
     `keys` binds ids of bindings to keys, as `"dialog.close" = "escape,q"`; `candidates`: fillings of a document's
     gaps to choose from; `one_line`: whether no line end is written in a gap, which within a line of .csv and the like
-    none is in any case; `shading`: what the colour of a token shows. The rest is as in `sedd generate`. What is
+    none is in any case; `proof_below` and `unsure_below`: words less likely than these are named by proofreading, and
+    masked as unsure; `shading`: what the colour of a token shows. The rest is as in `sedd generate`. What is
     constructed is not checked: what comes from outside is, by `checked` and `validation_error`.
     """
 
@@ -122,6 +127,8 @@ class Settings(_Sampling):
     lock_seed: bool = _setting(False, bool, "true or false")
     candidates: int = _setting(3, int, "a whole number from 1 to 16", lambda v: 1 <= v <= 16)
     one_line: bool = _setting(False, bool, "true or false")
+    proof_below: float = _probability(0.001)
+    unsure_below: float = _probability(0.05)
     theme: str = _setting("textual-dark", str, "the name of a theme", bool)
     shading: Shading = _setting("certainty", Shading, "certainty, order or plain")  # noqa: RUF009 - it is a field
     keys: Mapping[str, str] = field(

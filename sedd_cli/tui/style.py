@@ -12,7 +12,7 @@ from sedd_cli.render.palette import GLOW, certainty_step, order_step
 from sedd_cli.text.draft import Draft
 from sedd_cli.text.line_ends import newline_of
 from sedd_cli.text.words import begins_word
-from sedd_cli.tui.gap_numbers import number_of, numbered, numbered_span
+from sedd_cli.tui.gap_numbers import length_label, number_of, numbered, numbered_span, sign_of
 from sedd_cli.tui.page_layout import Page, Replacement, Steady, Token
 from sedd_cli.tui.progress import share_done, time_left
 from sedd_cli.tui.scene import Scene
@@ -23,6 +23,7 @@ from sedd_cli.tui.widgets.timeline import TimelineState
 if TYPE_CHECKING:
     from sedd_cli.generation.branches import Branch
     from sedd_cli.generation.engine import Step
+    from sedd_cli.generation.job import Job
     from sedd_cli.models.checkpoint import Checkpoint
     from sedd_cli.text.tokenizer import Tokenizer
 
@@ -31,6 +32,8 @@ SLACK = 0.15
 """Share of a row that is left free where a canvas is laid out anew: few rows then overflow (benchmarks/motion.py)."""
 MAX_MASKS = 1024
 """Maximum number of MASKs shown for a gap that is not being written."""
+MOST_LENGTHS = 6
+"""Maximum number of gaps whose number of tokens is named."""
 ENDING_MASKS = 24
 """Number of MASKs shown before an ending: how many there are is known when a run begins."""
 END_OF_TEXT_SIGN = "¶"
@@ -77,7 +80,12 @@ class PageBuilder:
         if scene.infilling is None:
             mark, masks = scene.draft.masked[gap], min(MAX_MASKS, self._mask_count(scene.draft, gap))
             blank = " " * (mark.start == mark.end and begins_word(scene.draft.text, mark.end))
-            return (*(Token(MASK, "mask"),) * (masks - 1), Token(f"{MASK}{blank}", "mask"))
+            # How many there will be is not known of a gap whose lengths are compared.
+            label = "" if isinstance(mark.tokens, int | None) else length_label(mark.tokens)
+            texts = [MASK] * masks
+            texts[0] = f" {label}{MASK.lstrip()}"
+            texts[-1] += blank
+            return tuple(Token(text, "mask") for text in texts)
         if gap in scene.verdicts:
             return (Token(scene.verdicts[gap], "decided"),)
         canvas, places = scene.canvas_of(gap)
@@ -194,7 +202,8 @@ def timeline_state(
     """
     branch = scene.branch
     if branch is None or scene.moment is None:
-        return TimelineState(progress=_idle_label(scene.draft))
+        finding = playing and any(not isinstance(mark.tokens, int | None) for mark in scene.draft.masked)
+        return TimelineState(progress="finding how many tokens fit" if finding else _idle_label(scene.draft))
     at, exact, left = scene.at, branch.job.exact_calls, branch.calls_left(branch.last)
     made, needed = branch.calls_made(at), branch.calls_made(branch.last) + left
     share = share_done(made, needed, exact) if left or at < branch.last else "done"
@@ -235,7 +244,10 @@ def _figures(branch: "Branch", at: int, needed: int) -> tuple[str, ...]:
 def _idle_label(draft: Draft) -> str:
     """What a draft without a run awaits."""
     gaps = len(draft.masked)
-    parts = [f"{counted(gaps, 'gap')} to write"] if gaps else []
+    asked = [(mark, length_label(mark.tokens)) for mark in draft.masked if mark.tokens is not None]
+    lengths = [f"{sign_of(draft, mark)} {length}".strip() for mark, length in asked[:MOST_LENGTHS]]
+    tokens = f" ({', '.join(lengths)}{', …' * (len(asked) > len(lengths))} tokens)" if lengths else ""
+    parts = [f"{counted(gaps, 'gap')} to write{tokens}"] if gaps else []
     if full := len(draft.marks) - gaps:
         parts.append(f"{counted(full, 'gap')} to accept")
     return ", ".join(parts) or ("no gap to write" if draft.text else "nothing written yet")
@@ -257,6 +269,16 @@ def texts_of(branch: "Branch") -> list[str]:
     if isinstance(job, Run):
         return [job.text_of(states[0].ids).removeprefix(job.canvas.prompt)]
     return []
+
+
+def lengths_note(draft: Draft, job: "Job") -> str:
+    """How many tokens the gaps get whose length was compared; "" if none was."""
+    from sedd_cli.generation.infill import Infilling
+
+    chosen = job.chosen_lengths if isinstance(job, Infilling) else []
+    signs = {mark.start: sign_of(draft, mark) for mark in draft.masked}
+    parts = [f"{signs.get(found.gap.start) or 'The gap'} gets {counted(found.tokens, 'token')}" for found in chosen]
+    return f"{', '.join(parts)}: what fits the text beside {'it' if len(parts) == 1 else 'them'} best." if parts else ""
 
 
 def ranking_message(branches: Sequence["Branch"], originals: Sequence[str], where: str) -> str:
@@ -294,7 +316,8 @@ def title_of(checkpoint: "Checkpoint | None", load_status: str, scene: Scene, sa
     if scene.branch is not None:
         from sedd_cli.generation.warnings import changes_of
 
-        parts += changes_of(scene.branch.job.request.asked)
+        asked = scene.branch.job.request.asked
+        parts += [*changes_of(asked), *[f"strength {asked.strength:g}"] * (asked.strength != 1)]
         parts.append(f"seed {scene.branch.job.request.seed}")
     parts += waiting
     return "sedd  " + " · ".join(parts)

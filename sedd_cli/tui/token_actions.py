@@ -10,7 +10,6 @@ from sedd_cli.tui.interface import Interface
 from sedd_cli.tui.page_layout import Address, Page
 from sedd_cli.tui.run_control import RunControl
 from sedd_cli.tui.scene import Scene
-from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.screens.token_chooser import TokenChooser
 from sedd_cli.tui.session import EditingSession
 from sedd_cli.tui.widgets.inspector import InspectedToken, LatestToken
@@ -108,29 +107,6 @@ class TokenActions:
 
     def remask_all(self) -> None:
         self._remask(token_edits.all_positions(self._scene), "Nothing here can be remasked.")
-
-    def remask_doubtful(self) -> None:
-        if self._scene.branch is None:
-            self._ui.notify(f"Nothing is written yet: {self._ui.key_of('run.go')} writes.")
-            return
-
-        def percent(value: str) -> float:
-            return float(value.strip().removesuffix("%"))
-
-        def validate(value: str) -> str | None:
-            try:
-                return None if 0 < percent(value) <= 100 else "above 0%, at most 100%"
-            except ValueError:
-                return "a percentage such as 10%"
-
-        def on_result(value: str | None) -> None:
-            if value is not None:
-                everywhere, least = token_edits.all_positions(self._scene), percent(value)
-                below = token_edits.below_confidence(self._scene, everywhere, least / 100)
-                self._remask(below, f"No unlocked token was less than {least:g}% sure.")
-
-        hint = "Tokens that the network was less sure of when it wrote them become MASK again."
-        self._ui.ask(InputDialog("Remask what was less sure than", "10%", hint, validate), on_result)
 
     def lock(self) -> None:
         """Lock or unlock the token or the selection."""

@@ -87,6 +87,10 @@ def test_long_words_are_passed_over_and_a_stop_keeps_what_is_found(shallow: Chec
     text = f"{'qxzj' * 12} was a dog. " + "He ran to the prk. " * 20
     proofreading = Proofreading(shallow, text, ProofRequest(below=0.5, length=16))
     assert proofreading.num_skipped == 1 and len(proofreading.words) == 103
+    # Only words that are within one of the spans.
+    spans = [(49, 53), (55, 75), (77, 80)]
+    some = Proofreading(shallow, text, ProofRequest(below=0.5, length=16), spans)
+    assert [text[word.start : word.end] for word in some.words] == ["was", "dog", "He", "ran", "to", "the"]
     steps = proofreading.steps()
     assert next(steps) == 32 and not proofreading.findings()
     assert next(steps) == 64 and {f.start for f in proofreading.findings()} <= set(range(200))

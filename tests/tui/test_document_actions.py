@@ -10,6 +10,7 @@ from textual.widgets import Input
 from sedd_cli.text.draft import Mark
 from sedd_cli.tui.screens.diff import DiffScreen
 from sedd_cli.tui.screens.input_dialog import InputDialog
+from sedd_cli.tui.widgets.inspector import Inspector
 from tests.tui.conftest import Opened, Seat, one_size
 
 pytestmark = pytest.mark.asyncio
@@ -280,6 +281,8 @@ async def test_how_many_tokens_a_gap_gets(opened: Opened) -> None:
             await seat.back()
             assert seat.scene.draft.marks == (Mark(UPON, UPON + 4, "upon", tokens),)
             assert shown(seat).count("···") == masks
+            asked = "" if tokens == 5 else line
+            assert f"{asked}···" in shown(seat) and f"tokens {line}" in seat.seen and f"({line} tokens)" in seat.seen
         await seat.press("t")
         await seat.shown(InputDialog)
         for line in ("0", "-1", "x", "", "3-"):
@@ -290,7 +293,21 @@ async def test_how_many_tokens_a_gap_gets(opened: Opened) -> None:
         await seat.press("u")
         assert seat.scene.draft.marks[0].tokens == (2, 4)
         await seat.go()
-        assert 2 <= len(seat.scene.ids_of(0)) <= 4
+        count = len(seat.scene.ids_of(0))
+        assert 2 <= count <= 4 and f"The gap gets {count} tokens" in seat.told[-1]
+        # A draft keeps the number of tokens.
+        await seat.press("u")
+        seat.main_screen.use_settings(replace(seat.main_screen.settings, strength=0.5, by="unlikely"))
+        await seat.press("g")
+        assert seat.told[-1].startswith("At strength 0.5 gaps keep") and seat.main_screen.runs.idle
+        await seat.press("X")
+        seat.canvas.move_cursor((STORY.index(" the park"), 0), (0, 0))
+        await seat.press("m")
+        hint = str(seat.main_screen.query_one(Inspector).content)
+        assert "writes 50% of it anew, the least likely tokens" in hint
+        await seat.go()
+        assert int(seat.branch.moments[0].states[0].free.sum()) == round(len(seat.scene.ids_of(0)) / 2)
+        assert "strength 0.5" in seat.title
 
 
 @one_size

@@ -7,6 +7,7 @@ import pytest
 from textual.message import Message
 
 from sedd_cli import Checkpoint, Gap
+from sedd_cli.evaluation.proofreading import Proofreading, ProofRequest
 from sedd_cli.generation.infill import Infilling
 from sedd_cli.generation.request import Request
 from sedd_cli.tui import messages
@@ -71,6 +72,19 @@ def test_a_comparison_of_lengths_is_left(seen: Seen) -> None:
     seen.on_call = lambda: None
     seen.fill(Gap(17, 20, tokens=(1, 6)), 1)
     assert said(seen, messages.Started) and seen.calls >= 3 + 6
+
+
+def test_proofreading_is_left(seen: Seen) -> None:
+    def third() -> None:
+        if seen.calls == 3:
+            seen.engine.stop()
+
+    seen.on_call = third
+    for text, calls in ((DOCUMENT, 3), ("", 3)):
+        seen.engine.proofread(lambda text=text: Proofreading(seen.checkpoint, text, ProofRequest(length=32)))  # type: ignore[misc]
+        seen.until(messages.Stopped)
+        assert seen.calls == calls and not said(seen, messages.WordsRead)
+        assert said(seen, messages.Failed) is (text == "")
 
 
 def test_a_ranking_is_left(seen: Seen) -> None:

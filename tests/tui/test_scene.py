@@ -10,7 +10,9 @@ from sedd_cli.generation.branches import Branch
 from sedd_cli.generation.infill import Infilling
 from sedd_cli.text.draft import Draft, Mark
 from sedd_cli.text.gaps import check_gaps
+from sedd_cli.text.words import word_spans
 from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.scene_text import scene_text
 from sedd_cli.tui.style import PageBuilder
 
 
@@ -58,6 +60,29 @@ def test_a_gap_behind_a_blank_shows_one_blank(done: bool, built_in: Checkpoint) 
     scene = Scene(draft, (branch,), at=branch.last)
     shown = "".join(piece.text for piece in PageBuilder(built_in.tokenizer, "plain").build(scene, 80).row(0))
     assert shown.rstrip() == (scene.text if done else "He saw a ···.")
+
+
+def test_the_text_of_a_scene_is_found_again_on_its_page(built_in: Checkpoint) -> None:
+    text = "He saw a dog.\r\nIt ran to the park and was very happy.\r\n"
+    draft = Draft(text).mask(9, 12).mask(22, 29).mask(text.index("very"), text.index("very"), 2)
+    branch = Branch.begin(Infilling(built_in, Request(steps=4, seed=1), draft.text, draft.gaps), 0)
+    for step in branch.resume():
+        branch.add(step)
+    written = Scene(draft, (branch,), at=branch.last)
+    decided = replace(written, verdicts={1: written.written(1)})
+    for scene in (written, decided, written.flattened, Scene(draft)):
+        shown = scene_text(scene)
+        assert shown is not None and shown.text == scene.text == scene.flattened.draft.text
+        assert [part.start for part in shown.parts] == [0, *(part.end for part in shown.parts[:-1])]
+        page = PageBuilder(built_in.tokenizer, "plain").build(scene, 80)
+        for start, end in word_spans(shown.text):
+            first, last = shown.address_of(start), shown.address_of(end - 1)
+            if not any(part.hidden for part in shown.covering((start, end))):
+                assert shown.text[start:end] in page.text_between(first, last)
+                low, high = shown.span_between(first, last)
+                assert low <= start and end <= high
+    hidden = [shown.text[part.start : part.end] for part in shown.parts if part.hidden]
+    assert hidden == ["dog", "to the "] and shown.span_between((5, 0), (9, -1)) == (5, 12)
 
 
 def test_an_ending_is_saved_and_recovered_behind_a_gap_until_it_is_written_towards() -> None:

@@ -299,7 +299,8 @@ def test_the_sampling_options_of_the_table_are_settings_and_in_the_form() -> Non
         assert SETTINGS[name].accepts == (option.setting.accepts or str(option.range))
     first, *_, last = SAMPLING
     assert (first, last) == ("steps", "seed")
-    order = ["model", "device", *SAMPLING, "exact", "lock_seed", "candidates", "one_line", "theme", "shading"]
+    order = ["model", "device", *SAMPLING, "exact", "lock_seed", "candidates", "one_line", "proof_below"]
+    order += ["unsure_below", "theme", "shading"]
     assert [field.name for field in FIELDS] == order == [n for n in SETTINGS if n != "keys"]
 
 

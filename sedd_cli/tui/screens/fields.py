@@ -2,12 +2,13 @@
 
 from typing import Any, NamedTuple, get_args
 
-from sedd_cli.diffusion.names import NoiseSampler, OrderName
+from sedd_cli.diffusion.names import MaskedFirst, NoiseSampler, OrderName
 from sedd_cli.tui.settings import SAMPLING, SETTINGS, SHADINGS, validation_error
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "sampler": get_args(NoiseSampler),
     "order": get_args(OrderName),
+    "by": get_args(MaskedFirst),
     "shading": SHADINGS,
 }
 """Settings that are chosen from a list, besides the theme."""
@@ -56,6 +57,8 @@ FIELDS = (
     Field("lock_seed", "Use the same seed for every run of a session."),
     Field("candidates", "Fillings of a document's gaps to choose from."),
     Field("one_line", "Write no line end in a gap. Within a line of .csv, .srt and the like, none is in any case."),
+    Field("proof_below", "Proofreading names words less likely than this: 0.001 is 0.1%."),
+    Field("unsure_below", "Words less likely than this are masked as unsure: 0.05 is 5%."),
     Field("theme", "The colours of everything."),
     Field("shading", "What the colour of a token shows: how sure the model was, when it was written, or nothing."),
 )
