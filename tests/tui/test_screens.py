@@ -1,7 +1,5 @@
 """Dialogs, by keyboard and by mouse."""
 
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -179,11 +177,6 @@ async def test_text_is_shown_and_never_obeyed(screen: Screen[Any]) -> None:
         seen = on_screen(app)
         assert "[/red] [bold]x ␛[31m" in seen
         assert not any(sign in seen for sign in "\x1b\x9b\x07\u202e")
-
-
-async def test_importing_screens_does_not_import_torch() -> None:
-    code = "import sys, {}; print('torch' in sys.modules)".format(", ".join({make().__module__ for make in SCREENS}))
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
 class TestConfirm:
