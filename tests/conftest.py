@@ -78,7 +78,10 @@ def built_in() -> "Checkpoint":
 
 @pytest.fixture(scope="session")
 def shallow(built_in: "Checkpoint", tmp_path_factory: pytest.TempPathFactory) -> "Checkpoint":
-    """The first two blocks of the built-in checkpoint: faster, for what does not depend on what it has learnt."""
+    """The first two blocks of the built-in checkpoint: faster, for what does not depend on what it has learnt.
+
+    It has no bound, with which commands would compare prompts and documents: that takes longer than most of them.
+    """
     from safetensors.torch import load_file, save_file
 
     from sedd_cli import load_checkpoint
@@ -87,6 +90,7 @@ def shallow(built_in: "Checkpoint", tmp_path_factory: pytest.TempPathFactory) ->
     shutil.copytree(built_in.folder, folder)
     config = json.loads((folder / "config.json").read_text())
     config["model"] |= {"name": "shallow", "n_blocks": 2}
+    del config["provenance"]["bound"]
     (folder / "config.json").write_text(json.dumps(config))
     weights = load_file(folder / "model.safetensors")
     kept = {name: w for name, w in weights.items() if not re.match(r"blocks\.[2-9]", name)}
