@@ -72,7 +72,7 @@ def test_control_c_prints_what_is_there(tmp_path: Path) -> None:
     trace = tmp_path / "trace.jsonl"
     # Its trace grows once it runs.
     process = subprocess.Popen(
-        [*SEDD, *LONG, "--length", "512", "-q", "--trace", str(trace)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*SEDD, *LONG, "--length", "1024", "-q", "--trace", str(trace)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     while process.poll() is None and not any(p.stat().st_size > 12_000 for p in tmp_path.iterdir()):
         with suppress(subprocess.TimeoutExpired):
