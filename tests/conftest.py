@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PARITY = Path(__file__).parent / "data" / "parity"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """One thread, here and in the processes that tests start: the arrays are so small that threads only wait for each
     other, and workers share the cores. A test that needs two asks for them (`torch.set_num_threads`).
     """
@@ -39,6 +39,12 @@ def pytest_configure() -> None:
         sys.modules["torch"].set_num_threads(1)
     # Typer builds the command line anew at every call, which takes longer than many commands.
     typer.main.get_command = functools.cache(typer.main.get_command)
+    if not getattr(config.option, "numprocesses", None):
+        # Not where tests are only distributed. How long an example takes depends on what else the machine does.
+        from hypothesis import settings
+
+        settings.register_profile("tests", deadline=None)
+        settings.load_profile("tests")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # Begun in the background of a shell: what the tests start and interrupt would ignore it as well.
         signal.signal(signal.SIGINT, signal.default_int_handler)
