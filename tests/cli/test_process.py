@@ -58,6 +58,7 @@ def test_shell_completion_offers_choices() -> None:
     assert "first-hitting" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough_ends_it_quietly() -> None:
     with subprocess.Popen([*SEDD, *SHORT], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout and process.stderr
