@@ -30,9 +30,10 @@ PARITY = Path(__file__).parent / "data" / "parity"
 
 def pytest_configure(config: pytest.Config) -> None:
     """One thread, here and in the processes that tests start: the arrays are so small that threads only wait for each
-    other, and workers share the cores. A test that needs two asks for them (`torch.set_num_threads`).
+    other, and workers share the cores. A test that needs two asks for them (`torch.set_num_threads`): they sleep while
+    they wait, for where all cores are taken a thread that waits awake holds up the other.
     """
-    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
     # Collected less often: looking for garbage took a tenth of the time, a quarter where apps are opened.
     gc.set_threshold(20_000, 20, 10)
     if "torch" in sys.modules:
