@@ -28,17 +28,24 @@ if TYPE_CHECKING:
 PARITY = Path(__file__).parent / "data" / "parity"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """One thread, here and in the processes that tests start: the arrays are so small that threads only wait for each
-    other, and workers share the cores. A test that needs two asks for them (`torch.set_num_threads`).
+    other, and workers share the cores. A test that needs two asks for them (`torch.set_num_threads`): they sleep while
+    they wait, for where all cores are taken a thread that waits awake holds up the other.
     """
-    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
     # Collected less often: looking for garbage took a tenth of the time, a quarter where apps are opened.
     gc.set_threshold(20_000, 20, 10)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
     # Typer builds the command line anew at every call, which takes longer than many commands.
     typer.main.get_command = functools.cache(typer.main.get_command)
+    if not getattr(config.option, "numprocesses", None):
+        # Not where tests are only distributed. How long an example takes depends on what else the machine does.
+        from hypothesis import settings
+
+        settings.register_profile("tests", deadline=None)
+        settings.load_profile("tests")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # Begun in the background of a shell: what the tests start and interrupt would ignore it as well.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -78,7 +85,12 @@ def built_in() -> "Checkpoint":
 
 @pytest.fixture(scope="session")
 def shallow(built_in: "Checkpoint", tmp_path_factory: pytest.TempPathFactory) -> "Checkpoint":
-    """The first two blocks of the built-in checkpoint: faster, for what does not depend on what it has learnt."""
+    """The first two blocks of the built-in checkpoint and of these the first head, a quarter of all dimensions: faster,
+    for what does not depend on what it has learnt.
+
+    It has no bound, with which commands would compare prompts and documents: that takes longer than most of them.
+    """
+    import torch
     from safetensors.torch import load_file, save_file
 
     from sedd_cli import load_checkpoint
@@ -86,11 +98,21 @@ def shallow(built_in: "Checkpoint", tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("checkpoints") / "shallow"
     shutil.copytree(built_in.folder, folder)
     config = json.loads((folder / "config.json").read_text())
-    config["model"] |= {"name": "shallow", "n_blocks": 2}
+    config["model"] |= {"name": "shallow", "n_blocks": 2, "hidden_size": 64, "n_heads": 1}
+    del config["provenance"]["bound"]
     (folder / "config.json").write_text(json.dumps(config))
     weights = load_file(folder / "model.safetensors")
-    kept = {name: w for name, w in weights.items() if not re.match(r"blocks\.[2-9]", name)}
-    save_file(kept, folder / "model.safetensors")
+    for name, weight in list(weights.items()):
+        if re.match(r"blocks\.[2-9]", name):
+            del weights[name]
+            continue
+        for dim, size in enumerate(weight.shape):
+            if size % 256 == 0:
+                # Queries, keys and values lie one behind another.
+                parts = weight.chunk(3 if "qkv" in name and dim == 0 else 1, dim)
+                weight = torch.cat([part.narrow(dim, 0, part.shape[dim] // 4) for part in parts], dim)
+        weights[name] = weight.contiguous()
+    save_file(weights, folder / "model.safetensors")
     return load_checkpoint(folder)
 
 

@@ -39,9 +39,8 @@ def our_texts(few_states: Checkpoint) -> Counter[tuple[int, ...]]:
 
 
 # A batch is kept where no row of it has changed: only of small ones.
-@pytest.mark.parametrize(
-    ("way", "rows"), [(Original, 50), (RowCached, 50), pytest.param(BatchCached, 4, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("way", "rows"), [(Original, 50), (RowCached, 50), (BatchCached, 4)])
 def test_a_baseline_has_our_law(
     few_states: Checkpoint, our_texts: Counter[tuple[int, ...]], way: type[Baseline], rows: int
 ) -> None:

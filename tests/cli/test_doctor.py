@@ -20,7 +20,9 @@ from tests.conftest import Sedd
 PACKAGE = Path(sedd_cli.__file__).parent
 
 
-def test_all_is_well(sedd: Sedd, built_in: Checkpoint) -> None:
+def test_all_is_well(sedd: Sedd, built_in: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / variable))
     done = sedd("doctor", "--json")
     report = json.loads(done.stdout)
     assert done.code == 0 and "pip uninstall sedd-cli" in done.stderr
@@ -33,9 +35,24 @@ def test_all_is_well(sedd: Sedd, built_in: Checkpoint) -> None:
     assert report["checkpoint"] == {"name": "tinystories", "sha256": built_in.hash}
     checks = [c for c in report["self_test"] if c["device"] == "cpu"]
     assert [c["name"] for c in checks] == ["weights", "log scores", "rows"] and all(c["passed"] for c in checks)
+    # Every path that is used, and none is made.
+    paths = report["paths"]
+    assert set(paths) == {"package", "settings", "recovery", "hub cache"}
+    assert paths["package"] == {"path": str(PACKAGE), "exists": True}
+    if sys.platform == "linux":
+        assert paths["settings"]["path"] == str(tmp_path / "XDG_CONFIG_HOME" / "sedd" / "settings.toml")
+        assert paths["recovery"] == {"path": str(tmp_path / "XDG_STATE_HOME" / "sedd" / "recovery"), "exists": False}
+    assert not any(tmp_path.iterdir())
 
 
-def test_text(sedd: Sedd) -> None:
+def test_text_and_paths_that_cannot_be_used_with_their_reason(
+    sedd: Sedd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(file))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ("x" * 300)))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(file / "hub"))
     done = sedd("doctor", "--device", "cpu", "-q")
     lines = done.stdout.decode().splitlines()
     assert done.code == 0 and done.stderr == ""
@@ -45,31 +62,7 @@ def test_text(sedd: Sedd) -> None:
     at = lines.index("threads: 1") + 1
     assert lines[at].startswith("on this CPU take --dtype ") and lines[at + 1].startswith("int8: ")
     assert lines[at + 2].endswith(" times as fast, in half of it")
-
-
-def test_every_path_that_is_used(sedd: Sedd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
-        monkeypatch.setenv(variable, str(tmp_path / variable))
-    paths = json.loads(sedd("doctor", "--json", "-q").stdout)["paths"]
-    assert set(paths) == {"package", "settings", "recovery", "hub cache"}
-    assert paths["package"] == {"path": str(PACKAGE), "exists": True}
-    if sys.platform == "linux":
-        assert paths["settings"]["path"] == str(tmp_path / "XDG_CONFIG_HOME" / "sedd" / "settings.toml")
-        assert paths["recovery"] == {"path": str(tmp_path / "XDG_STATE_HOME" / "sedd" / "recovery"), "exists": False}
-    assert not any(tmp_path.iterdir())
-
-
-def test_paths_that_cannot_be_used_have_their_reason(
-    sedd: Sedd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "file"
-    file.touch()
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(file))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ("x" * 300)))
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(file / "hub"))
-    done = sedd("doctor", "-q")
-    lines = done.stdout.decode().splitlines()
-    assert done.code == 0 and lines[-1] == f"hub cache: {file / 'hub'} (cannot be made: {file} is a file)"
+    assert lines[-1] == f"hub cache: {file / 'hub'} (cannot be made: {file} is a file)"
     if sys.platform == "linux":
         assert lines[-3].endswith(f"(cannot be made: {file} is a file)") and lines[-2].endswith("(File name too long)")
 

@@ -365,7 +365,7 @@ def test_the_standard_error_is_honest(estimator: Estimator, process: Process, no
     x0 = PAIR.canvases().repeat(20, 1)
     truth = -20 * float(PAIR.p0.log().sum())
     network, pulls = Oracle(PAIR, process), []
-    for seed in range(60):
+    for seed in range(40):
         result = estimate(
             network, process, noise, x0, estimator=estimator, replicates=16, seed=seed, batch_size=len(x0)
         )

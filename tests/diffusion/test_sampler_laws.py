@@ -47,6 +47,8 @@ SAMPLES = 2400
 
 every_schedule = pytest.mark.parametrize("noise", SCHEDULES, ids=lambda n: type(n).__name__)
 both_methods = pytest.mark.parametrize("method", ["tweedie", "euler"])
+slow = pytest.mark.slow
+"""Where another row has the same code on another schedule or start."""
 both_starts = pytest.mark.parametrize("start", [ALL_MASK, CLAMPED], ids=["all-mask", "clamped"])
 
 
@@ -149,9 +151,9 @@ def test_more_steps_come_nearer_to_p0_and_one_does_not_reach_it() -> None:
     ("noise", "method", "steps", "start"),
     [
         (LogLinear(), "tweedie", 2, ALL_MASK),
-        (LogLinear(), "euler", 3, ALL_MASK),
-        (Geometric(), "euler", 2, ALL_MASK),
-        (LogLinear(), "tweedie", 3, CLAMPED),
+        pytest.param(LogLinear(), "euler", 3, ALL_MASK, marks=slow),
+        pytest.param(Geometric(), "euler", 2, ALL_MASK, marks=slow),
+        pytest.param(LogLinear(), "tweedie", 3, CLAMPED, marks=slow),
         (Cosine(), "euler", 2, CLAMPED),
     ],
     ids=["tweedie", "euler", "euler-geometric", "tweedie-clamped", "euler-clamped-cosine"],
@@ -167,7 +169,11 @@ def test_reveal_first_samples_follow_the_chain(noise: Schedule, method: Method, 
 @pytest.mark.parametrize("network", [Oracle(SPACE, ABSORBING), unnormalised()], ids=["true", "unnormalised"])
 @pytest.mark.parametrize(
     ("noise", "method", "start"),
-    [(LogLinear(), "tweedie", ALL_MASK), (LogLinear(), "euler", CLAMPED), (Geometric(), "euler", ALL_MASK)],
+    [
+        (LogLinear(), "tweedie", ALL_MASK),
+        (LogLinear(), "euler", CLAMPED),
+        pytest.param(Geometric(), "euler", ALL_MASK, marks=slow),
+    ],
     ids=["tweedie", "euler-clamped", "euler-geometric"],
 )
 def test_raw_samples_follow_the_chain(noise: Schedule, method: Method, start: Tensor, network: Oracle) -> None:
@@ -197,10 +203,10 @@ def test_the_unnormalised_score_gives_negative_weights_and_another_law(method: M
 @pytest.mark.parametrize(
     ("noise", "method", "steps", "spoilt"),
     [
-        (LogLinear(), "tweedie", 3, False),
+        pytest.param(LogLinear(), "tweedie", 3, False, marks=slow),
         (LogLinear(), "euler", 3, False),
         (Geometric(1e-3, 5.0), "tweedie", 2, True),
-        (LogLinear(), "euler", 3, True),
+        pytest.param(LogLinear(), "euler", 3, True, marks=slow),
     ],
     ids=["tweedie", "euler", "tweedie-unnormalised", "euler-unnormalised"],
 )
@@ -239,7 +245,12 @@ def test_the_first_noise_of_the_uniform_process_leaves_no_line_end_in_a_line(met
 
 @pytest.mark.parametrize(
     ("noise", "start"),
-    [(LogLinear(), ALL_MASK), (LogLinear(), CLAMPED), (Geometric(), ALL_MASK), (Cosine(), CLAMPED)],
+    [
+        (LogLinear(), ALL_MASK),
+        pytest.param(LogLinear(), CLAMPED, marks=slow),
+        pytest.param(Geometric(), ALL_MASK, marks=slow),
+        (Cosine(), CLAMPED),
+    ],
     ids=["all-mask", "clamped", "all-mask-geometric", "clamped-cosine"],
 )
 def test_first_hitting_samples_follow_p0(noise: Schedule, start: Tensor) -> None:
@@ -260,7 +271,7 @@ def test_raw_with_a_normalised_network_writes_what_reveal_first_writes(noise: Sc
     network = Oracle(SPACE, ABSORBING)
     for steps in (1, 4, 16):
         first, raw = (
-            sampled(absorbing_sampler(noise, ALL_MASK, name=method, score=score, steps=steps), network, ALL_MASK, 100)
+            sampled(absorbing_sampler(noise, ALL_MASK, name=method, score=score, steps=steps), network, ALL_MASK, 50)
             for score in ("normalised", "raw")
         )
         assert torch.equal(first, raw)
@@ -285,7 +296,7 @@ def test_calls_left_is_known_before_the_first_call(name: str, steps: int, start:
     sampler, network = named(name, start, steps)
     masked = int((start == MASK).sum())
     promised_fewer = False
-    for state in start_states(sampler, start, start == MASK, rows=25):
+    for state in start_states(sampler, start, start == MASK, rows=15):
         promised, calls = sampler.calls_left(state), 0
         while left := sampler.calls_left(state):
             ((state, _),) = sampler.advance([state], network)

@@ -1,7 +1,5 @@
 """The table of samplers agrees with the types, the processes and the modules that it names."""
 
-import subprocess
-import sys
 from importlib import import_module
 from itertools import product
 from typing import get_args
@@ -53,8 +51,3 @@ def test_a_sampler_is_made_where_the_table_has_it(entry: SamplerEntry, name: Pro
         return
     steps = {"steps": 7, "chain": CHAIN.steps, "token by token": 2}
     assert made(entry, PROCESSES[name], score).num_updates == steps[entry.grid]
-
-
-def test_the_table_needs_no_torch() -> None:
-    code = "import sys, sedd_cli.diffusion.names; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -177,12 +177,12 @@ def test_whatever_returns_as_many_are_masked_as_without(options: dict[str, objec
 @pytest.mark.parametrize("options", [*REMASKS, {"remask": "confidence"}], ids=str)
 def test_a_single_position_keeps_its_law_whatever_returns(options: dict[str, object]) -> None:
     start = torch.tensor([0, 2, MASK, 1])
-    ids = drawn(sampler_of(start, steps=8, **options), start, rows=400)
-    assert torch.equal(ids[:, [0, 1, 3]], start[[0, 1, 3]].expand(400, -1))
+    ids = drawn(sampler_of(start, steps=8, **options), start, rows=250)
+    assert torch.equal(ids[:, [0, 1, 3]], start[[0, 1, 3]].expand(250, -1))
     assert chi_square_p(counts_of(ids, TOKENS), SPACE.given(start)) > UNLIKELY
 
 
-@pytest.mark.parametrize("options", REMASKS[:2], ids=str)
+@pytest.mark.parametrize("options", [REMASKS[0], pytest.param(REMASKS[1], marks=pytest.mark.slow)], ids=str)
 def test_remasking_comes_nearer_to_the_law_with_more_steps(options: dict[str, object]) -> None:
     few, many = (drawn(sampler_of(steps=n, **options)) for n in (1, 8))
     assert distance(few) > 1.5 * distance(many)
@@ -193,7 +193,7 @@ def test_remasking_comes_nearer_to_the_law_with_more_steps(options: dict[str, ob
 def test_calls_of_remasking_are_known_before_the_first(options: dict[str, object]) -> None:
     sampler, network = sampler_of(steps=30, **options), Oracle(SPACE, ABSORBING)
     returned = 0
-    for state in start_states(sampler, ALL_MASK, ALL_MASK == MASK, 50):
+    for state in start_states(sampler, ALL_MASK, ALL_MASK == MASK, 20):
         expected, calls = sampler.calls_left(state), 0
         while left := sampler.calls_left(state):
             ((after, change),) = sampler.advance([state], network)
@@ -204,7 +204,7 @@ def test_calls_of_remasking_are_known_before_the_first(options: dict[str, object
             state, calls = after, calls + 1
         assert calls == expected if sampler.exact_calls else calls <= expected
         assert bool((state.ids != MASK).all())
-    assert returned > 10 and sampler.exact_calls == (options["remask"] != "confidence")
+    assert returned > 4 and sampler.exact_calls == (options["remask"] != "confidence")
 
 
 def test_the_corrected_law_stays_and_a_wrong_one_comes_nearer() -> None:

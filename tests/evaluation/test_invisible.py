@@ -56,14 +56,14 @@ def test_eval_says_it_too(sedd: Sedd, tmp_path: Path) -> None:
     assert "warning: a.txt: line ends (CRLF) cost " in sedd(*args).stderr
 
 
-def test_tokens_add_up_to_the_nats_over_rounds(built_in: Checkpoint) -> None:
-    assert built_in.tokenizer is not None
-    blocks = make_blocks([STORY[:24], "caf\xe9 \U0001f30d"], built_in.tokenizer, 8, remainder="keep")
-    evaluation = LikelihoodEvaluation([built_in], blocks, LikelihoodRequest(replicates=4))
+def test_tokens_add_up_to_the_nats_over_rounds(shallow: Checkpoint) -> None:
+    assert shallow.tokenizer is not None
+    blocks = make_blocks([STORY[:24], "caf\xe9 \U0001f30d"], shallow.tokenizer, 8, remainder="keep")
+    evaluation = LikelihoodEvaluation([shallow], blocks, LikelihoodRequest(replicates=4))
     list(evaluation.calls())
     (likelihood,) = evaluation.results()
     assert likelihood.replicates == 4  # in two rounds
     assert float(sum(part.sum() for part in likelihood.per_token)) == pytest.approx(likelihood.nats)
-    pieces = blocks.pieces(built_in.tokenizer)
+    pieces = blocks.pieces(shallow.tokenizer)
     assert "".join(pieces) == f"{STORY[:24]}<|endoftext|>caf\xe9 \U0001f30d<|endoftext|>"
     assert len(pieces) == sum(part.numel() for part in likelihood.per_token)

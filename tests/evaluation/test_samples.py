@@ -54,15 +54,15 @@ def carried_out(evaluation: Evaluation, judge: JudgeModel | None = None) -> list
     return evaluation.metrics()
 
 
-def test_figures_are_those_of_the_texts(built_in: Checkpoint, judge: JudgeModel, reference: Path) -> None:
-    evaluation = Evaluation(built_in, request((3, 6)), reference)
+def test_figures_are_those_of_the_texts(shallow: Checkpoint, judge: JudgeModel, reference: Path) -> None:
+    evaluation = Evaluation(shallow, request((3, 6)), reference)
     assert evaluation.calls_needed == sum(
-        s.nfe for n in (3, 6) for s in generate(built_in, steps=n, seed=3, num_samples=2, length=LENGTH)
+        s.nfe for n in (3, 6) for s in generate(shallow, steps=n, seed=3, num_samples=2, length=LENGTH)
     )
     results = carried_out(evaluation, judge)
     assert [sample_set.label for sample_set, _ in results] == ["3 steps", "6 steps", "real text"]
     for (sample_set, metrics), steps in zip(results[:2], (3, 6), strict=True):
-        samples = generate(built_in, steps=steps, seed=3, num_samples=2, length=LENGTH)
+        samples = generate(shallow, steps=steps, seed=3, num_samples=2, length=LENGTH)
         assert [(t.row, t.ids, t.text, t.nfe) for t in sample_set.texts] == [
             (s.row, s.ids.tolist(), s.text, s.nfe) for s in samples
         ]
@@ -81,18 +81,18 @@ def test_figures_are_those_of_the_texts(built_in: Checkpoint, judge: JudgeModel,
 
 
 def test_figures_are_of_what_stands_before_the_end_or_of_all(
-    built_in: Checkpoint, judge: JudgeModel, reference: Path
+    shallow: Checkpoint, judge: JudgeModel, reference: Path
 ) -> None:
     """The third story ends before its canvas does."""
-    assert built_in.tokenizer is not None and evaluation_tokens(built_in, STORIES[2]) < LENGTH
-    short = carried_out(Evaluation(built_in, request(num=3), reference), judge)[-1][0].texts[2]
+    assert shallow.tokenizer is not None and evaluation_tokens(shallow, STORIES[2]) < LENGTH
+    short = carried_out(Evaluation(shallow, request(num=3), reference), judge)[-1][0].texts[2]
     assert (
-        short.text == STORIES[2] and short.tokens == built_in.tokenizer.encode(STORIES[2]) and len(short.ids) == LENGTH
+        short.text == STORIES[2] and short.tokens == shallow.tokenizer.encode(STORIES[2]) and len(short.ids) == LENGTH
     )
-    sample_set, metrics = carried_out(Evaluation(built_in, request(num=3, full_canvas=True), reference), judge)[-1]
+    sample_set, metrics = carried_out(Evaluation(shallow, request(num=3, full_canvas=True), reference), judge)[-1]
     whole = sample_set.texts[2]
     assert whole.text.startswith(f"{STORIES[2]}\n<|endoftext|>\nTom and Sue") and whole.tokens == whole.ids == short.ids
-    following = built_in.tokenizer.decode(whole.ids[len(short.tokens) + 1 :])
+    following = shallow.tokenizer.decode(whole.ids[len(short.tokens) + 1 :])
     assert whole.rating is not None
     assert whole.rating.nats == pytest.approx(judge.rate([JudgeInput((STORIES[2], following))])[0].nats)
     assert metrics.distinct[0] == distinct([t.ids for t in sample_set.texts], 1)
@@ -105,22 +105,22 @@ def evaluation_tokens(checkpoint: Checkpoint, text: str) -> int:
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
-def test_batches_change_nothing(built_in: Checkpoint, batch_size: int) -> None:
-    sample_set, _ = carried_out(Evaluation(built_in, request(num=3, batch_size=batch_size)))[0]
-    samples = generate(built_in, steps=4, seed=3, num_samples=3, length=LENGTH)
+def test_batches_change_nothing(shallow: Checkpoint, batch_size: int) -> None:
+    sample_set, _ = carried_out(Evaluation(shallow, request(num=3, batch_size=batch_size)))[0]
+    samples = generate(shallow, steps=4, seed=3, num_samples=3, length=LENGTH)
     assert [text.ids for text in sample_set.texts] == [sample.ids.tolist() for sample in samples]
 
 
 @pytest.mark.parametrize(("form", "start", "end"), [("prefix", 7, 0), ("infill", 4, 3)])
 def test_conditional_samples_continue_real_texts(
-    built_in: Checkpoint, judge: JudgeModel, reference: Path, form: str, start: int, end: int
+    shallow: Checkpoint, judge: JudgeModel, reference: Path, form: str, start: int, end: int
 ) -> None:
-    evaluation = Evaluation(built_in, request(num=5, conditional=form, prompt_tokens=7, length=20), reference)
+    evaluation = Evaluation(shallow, request(num=5, conditional=form, prompt_tokens=7, length=20), reference)
     # Three of the stories have twenty tokens.
     assert evaluation.num == 3
     assert evaluation.request.prompt_lengths == (start, end)
     (drawn, metrics), (real, of_real) = carried_out(evaluation, judge)
-    tokenizer = built_in.tokenizer
+    tokenizer = shallow.tokenizer
     assert tokenizer is not None and metrics.mauve is not None and of_real.mauve is None
     for text, given, story in zip(drawn.texts, real.texts, (STORIES[0], STORIES[1], STORIES[3]), strict=True):
         assert given.ids == tokenizer.encode(story)[:20]
@@ -133,11 +133,11 @@ def test_conditional_samples_continue_real_texts(
     assert real.texts[0].rating.nats == pytest.approx(rating.nats, rel=1e-5)
 
 
-def test_rows_of_a_conditional_run_do_not_depend_on_each_other(built_in: Checkpoint, reference: Path) -> None:
+def test_rows_of_a_conditional_run_do_not_depend_on_each_other(shallow: Checkpoint, reference: Path) -> None:
     runs = [
         carried_out(
             Evaluation(
-                built_in, request(num=3, conditional="prefix", length=20, prompt_tokens=7, batch_size=b), reference
+                shallow, request(num=3, conditional="prefix", length=20, prompt_tokens=7, batch_size=b), reference
             )
         )
         for b in (1, 3)
@@ -145,8 +145,8 @@ def test_rows_of_a_conditional_run_do_not_depend_on_each_other(built_in: Checkpo
     assert [t.ids for t in runs[0][0][0].texts] == [t.ids for t in runs[1][0][0].texts]
 
 
-def test_what_is_done_stays_when_it_is_stopped(built_in: Checkpoint) -> None:
-    evaluation = Evaluation(built_in, request((4, 8)))
+def test_what_is_done_stays_when_it_is_stopped(shallow: Checkpoint) -> None:
+    evaluation = Evaluation(shallow, request((4, 8)))
     for progress in evaluation.run(None):
         if progress.label == "8 steps" and progress.done == 1:
             break
@@ -159,21 +159,21 @@ def test_what_is_done_stays_when_it_is_stopped(built_in: Checkpoint) -> None:
     assert facts["complete"].startswith("NO")
 
 
-def test_first_hitting_has_one_row_without_steps(built_in: Checkpoint) -> None:
-    sample_set, metrics = carried_out(Evaluation(built_in, request((256,), 1, 8, sampler="first-hitting")))[0]
+def test_first_hitting_has_one_row_without_steps(shallow: Checkpoint) -> None:
+    sample_set, metrics = carried_out(Evaluation(shallow, request((256,), 1, 8, sampler="first-hitting")))[0]
     assert (sample_set.label, sample_set.steps, metrics.nfe) == ("first-hitting", None, 8)
 
 
-def test_settings_of_a_sweep_are_those_of_generate(built_in: Checkpoint) -> None:
+def test_settings_of_a_sweep_are_those_of_generate(shallow: Checkpoint) -> None:
     sweep = {"top_p": (None, 0.5), "order": ("random", "confidence")}
-    results = carried_out(Evaluation(built_in, replace(request((2,), length=8), sweep=sweep)))
+    results = carried_out(Evaluation(shallow, replace(request((2,), length=8), sweep=sweep)))
     assert [(s.label, s.setting) for s, _ in results] == [
         (f"top-p {shown}, order {order}, 2 steps", {"top_p": top_p, "order": order})
         for shown, top_p in (("none", None), ("0.5", 0.5))
         for order in ("random", "confidence")
     ]
     for sample_set, _ in results:
-        samples = generate(built_in, steps=2, seed=3, num_samples=2, length=8, **sample_set.setting)  # type: ignore[arg-type]
+        samples = generate(shallow, steps=2, seed=3, num_samples=2, length=8, **sample_set.setting)  # type: ignore[arg-type]
         assert [t.ids for t in sample_set.texts] == [s.ids.tolist() for s in samples]
     ((title, curves),) = curves_of(results).items()
     assert (title, [curve.name for curve in curves]) == (
@@ -182,9 +182,9 @@ def test_settings_of_a_sweep_are_those_of_generate(built_in: Checkpoint) -> None
     )
 
 
-def test_unknown_words_stand_nowhere_in_the_reference(built_in: Checkpoint, reference: Path) -> None:
+def test_unknown_words_stand_nowhere_in_the_reference(shallow: Checkpoint, reference: Path) -> None:
     """Of real text: in none of its other documents."""
-    evaluation = Evaluation(built_in, request(num=1, length=8), reference)
+    evaluation = Evaluation(shallow, request(num=1, length=8), reference)
     assert evaluation.reference is not None
     words = evaluation.reference.words
     # The first two stories have them, and documents after the one canvas count too.
@@ -204,8 +204,8 @@ def test_without_a_tokenizer_there_are_figures_of_tokens(tiny: Checkpoint) -> No
     assert 0 < metrics.entropy.value <= math.log(8) and metrics.perplexity is None
 
 
-def test_the_card_says_how(built_in: Checkpoint, judge: JudgeModel, reference: Path) -> None:
-    evaluation = Evaluation(built_in, request(score="normalised", temperature=0.5, top_p=0.9), reference)
+def test_the_card_says_how(shallow: Checkpoint, judge: JudgeModel, reference: Path) -> None:
+    evaluation = Evaluation(shallow, request(score="normalised", temperature=0.5, top_p=0.9), reference)
     results = carried_out(evaluation, judge)
     facts = dict(card(evaluation, judge, results))
     assert facts["complete"] == "yes" and facts["rejections"].startswith("none")
@@ -217,10 +217,10 @@ def test_the_card_says_how(built_in: Checkpoint, judge: JudgeModel, reference: P
     assert "not comparable with published figures" in facts["MAUVE"] and "2 texts are TOO FEW" in facts["MAUVE"]
 
 
-def test_pages_hold_the_table_and_the_card_inert(built_in: Checkpoint, tmp_path: Path) -> None:
+def test_pages_hold_the_table_and_the_card_inert(shallow: Checkpoint, tmp_path: Path) -> None:
     hostile = tmp_path / "a\x1b]0;x\x07|<b>\n.txt"
     hostile.write_text("\n\n".join(STORIES))
-    evaluation = Evaluation(built_in, request(), hostile)
+    evaluation = Evaluation(shallow, request(), hostile)
     results = carried_out(evaluation)
     table, facts = cells(results), card(evaluation, None, results)
     # No judge: no columns of it.
@@ -251,10 +251,10 @@ def test_pages_hold_the_table_and_the_card_inert(built_in: Checkpoint, tmp_path:
 
 @pytest.mark.parametrize(("format", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
 def test_plots_are_pictures_and_the_same_each_time(
-    built_in: Checkpoint, reference: Path, format: str, begins: bytes
+    shallow: Checkpoint, reference: Path, format: str, begins: bytes
 ) -> None:
     pytest.importorskip("matplotlib")
-    bare = carried_out(Evaluation(built_in, request((2, 4)), reference))
+    bare = carried_out(Evaluation(shallow, request((2, 4)), reference))
     judged = [(sample_set, replace(metrics, perplexity=Statistic(50.0, 30.0))) for sample_set, metrics in bare]
     # Stopped when only real text was done, too; and a judge that found no token.
     for results, judge in ((bare, None), (judged, "$a judge"), (judged[-1:], "$a judge"), (bare, "$a judge")):
@@ -265,10 +265,10 @@ def test_plots_are_pictures_and_the_same_each_time(
 
 
 @pytest.mark.slow
-def test_plots_of_a_sweep_are_pictures_and_the_same_each_time(built_in: Checkpoint, reference: Path) -> None:
+def test_plots_of_a_sweep_are_pictures_and_the_same_each_time(shallow: Checkpoint, reference: Path) -> None:
     pytest.importorskip("matplotlib")
     sweep = {"temperature": (0.5, 1.0), "top_p": (None, 0.9)}
-    bare = carried_out(Evaluation(built_in, replace(request((2, 4), length=8), sweep=sweep), reference))
+    bare = carried_out(Evaluation(shallow, replace(request((2, 4), length=8), sweep=sweep), reference))
     judged = [(sample_set, replace(metrics, perplexity=Statistic(50.0, 30.0))) for sample_set, metrics in bare]
     real = judged[-1][1]
     # Stopped when only real text was done, too; and a judge that found no token.
@@ -298,9 +298,9 @@ def test_plots_of_a_sweep_are_pictures_and_the_same_each_time(built_in: Checkpoi
         ({"steps": (0,)}, "steps must be at least 1"),
     ],
 )
-def test_requests_that_cannot_be_carried_out(built_in: Checkpoint, options: dict[str, object], message: str) -> None:
+def test_requests_that_cannot_be_carried_out(shallow: Checkpoint, options: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        Evaluation(built_in, request(**options))  # type: ignore[arg-type]
+        Evaluation(shallow, request(**options))  # type: ignore[arg-type]
 
 
 def test_a_reference_needs_a_tokenizer(reference: Path) -> None:

@@ -186,10 +186,10 @@ def test_rounds_grow_and_the_last_is_the_score() -> None:
     assert evaluation.calls_needed == 7 * 4 * 2 + 4
 
 
-def test_a_score_adds_up(built_in: Checkpoint) -> None:
-    result = score(built_in, TEXT, replicates=2)
-    assert built_in.tokenizer is not None
-    assert result.ids.tolist() == built_in.tokenizer.encode(TEXT)
+def test_a_score_adds_up(shallow: Checkpoint) -> None:
+    result = score(shallow, TEXT, replicates=2)
+    assert shallow.tokenizer is not None
+    assert result.ids.tolist() == shallow.tokenizer.encode(TEXT)
     assert result.per_token.shape == result.ids.shape and result.per_token.dtype == torch.float64
     assert result.nats == pytest.approx(float(result.per_token.sum()), rel=1e-12)
     assert result.num_bytes == len(TEXT) and result.num_tokens == len(result.ids)
@@ -198,39 +198,39 @@ def test_a_score_adds_up(built_in: Checkpoint) -> None:
     assert result.pseudo is None and result.windows == 1
 
 
-def test_bytes_are_those_of_utf8(built_in: Checkpoint) -> None:
-    assert score(built_in, "café 🌍\r\n", order="left-to-right").num_bytes == 12
+def test_bytes_are_those_of_utf8(shallow: Checkpoint) -> None:
+    assert score(shallow, "café 🌍\r\n", order="left-to-right").num_bytes == 12
 
 
-def test_the_seed_decides_and_the_batch_does_not(built_in: Checkpoint) -> None:
+def test_the_seed_decides_and_the_batch_does_not(shallow: Checkpoint) -> None:
     results = [
-        score(built_in, TEXT, length=8, replicates=2, seed=seed, batch_size=batch_size)
+        score(shallow, TEXT, length=8, replicates=2, seed=seed, batch_size=batch_size)
         for seed, batch_size in ((0, None), (0, 1), (1, None))
     ]
     assert torch.equal(results[0].per_token, results[1].per_token)
     assert not torch.equal(results[0].per_token, results[2].per_token)
 
 
-def test_left_to_right_in_windows_is_the_direct_computation(built_in: Checkpoint) -> None:
-    result = score(built_in, TEXT, order="left-to-right", length=8, overlap=3)
+def test_left_to_right_in_windows_is_the_direct_computation(shallow: Checkpoint) -> None:
+    result = score(shallow, TEXT, order="left-to-right", length=8, overlap=3)
     ids, n = result.ids, result.num_tokens
     assert n > 13 and result.windows == math.ceil((n - 8) / 5) + 1
     expected, end = [], 0
     while end < n:
         start = min(max(0, end - 3), n - 8)
-        assert isinstance(built_in.process, Absorbing)
+        assert isinstance(shallow.process, Absorbing)
         order = torch.arange(end - start, 8)
-        window = ordered_nats(built_in.model, built_in.process, built_in.noise, ids[start : start + 8], order)
+        window = ordered_nats(shallow.model, shallow.process, shallow.noise, ids[start : start + 8], order)
         expected.append(window[order])
         end = start + 8
     assert torch.equal(result.per_token, torch.cat(expected))
-    whole = score(built_in, TEXT, order="left-to-right")
-    assert whole.windows == 1 and torch.equal(whole.per_token, direct(built_in, ids))
+    whole = score(shallow, TEXT, order="left-to-right")
+    assert whole.windows == 1 and torch.equal(whole.per_token, direct(shallow, ids))
 
 
-def test_windows_of_one_new_token_leave_nothing_to_chance(built_in: Checkpoint) -> None:
-    bound = score(built_in, TEXT, length=6, overlap=5, replicates=2)
-    exact = score(built_in, TEXT, length=6, overlap=5, order="left-to-right")
+def test_windows_of_one_new_token_leave_nothing_to_chance(shallow: Checkpoint) -> None:
+    bound = score(shallow, TEXT, length=6, overlap=5, replicates=2)
+    exact = score(shallow, TEXT, length=6, overlap=5, order="left-to-right")
     torch.testing.assert_close(bound.per_token[6:], exact.per_token[6:], rtol=1e-5, atol=1e-5)
     assert bound.windows == bound.num_tokens - 5
 
@@ -241,10 +241,10 @@ def test_integers_of_numpy_are_settings() -> None:
     assert type(request.replicates) is type(request.seed) is type(request.length) is int
 
 
-def test_pseudo_of_a_long_text(built_in: Checkpoint) -> None:
-    result = score(built_in, TEXT, length=8, overlap=4, replicates=2, pseudo=True)
-    assert isinstance(built_in.process, Absorbing) and result.pseudo is not None
-    first = pseudo(built_in.model, built_in.process, built_in.noise, result.ids[:8], torch.arange(6))
+def test_pseudo_of_a_long_text(shallow: Checkpoint) -> None:
+    result = score(shallow, TEXT, length=8, overlap=4, replicates=2, pseudo=True)
+    assert isinstance(shallow.process, Absorbing) and result.pseudo is not None
+    first = pseudo(shallow.model, shallow.process, shallow.noise, result.ids[:8], torch.arange(6))
     assert torch.equal(result.pseudo[:6], first[:6])
     assert result.pseudo.shape == result.per_token.shape and bool((result.pseudo > 0).all())
 
@@ -269,11 +269,11 @@ def test_options_out_of_range_are_refused(options: dict[str, object], message: s
         score(truth(SPACE), "abc", **options)  # type: ignore[arg-type]
 
 
-def test_texts_that_cannot_be_scored(built_in: Checkpoint, tiny: Checkpoint) -> None:
+def test_texts_that_cannot_be_scored(shallow: Checkpoint, tiny: Checkpoint) -> None:
     with pytest.raises(UsageError, match="the text is empty"):
-        score(built_in, "")
+        score(shallow, "")
     with pytest.raises(UsageError, match="not valid UTF-8"):
-        score(built_in, "a\ud800")
+        score(shallow, "a\ud800")
     with pytest.raises(UsageError, match="no tokenizer"):
         score(tiny, TEXT)
 

@@ -53,16 +53,16 @@ def ids(branch: Branch, canvas: int = 0) -> list[int]:
 @pytest.mark.parametrize("sampler", ["tweedie", "first-hitting"])
 @pytest.mark.parametrize("how", [carried, stepped])
 def test_a_branch_goes_where_the_library_goes(
-    built_in: Checkpoint, sampler: str, how: Callable[[Branch], Branch]
+    shallow: Checkpoint, sampler: str, how: Callable[[Branch], Branch]
 ) -> None:
-    samples = generate(built_in, num_samples=2, sampler=sampler, **OPTIONS)  # type: ignore[arg-type]
+    samples = generate(shallow, num_samples=2, sampler=sampler, **OPTIONS)  # type: ignore[arg-type]
     for number, sample in enumerate(samples):
-        branch = how(begun(built_in, number, sampler=sampler))
+        branch = how(begun(shallow, number, sampler=sampler))
         assert ids(branch) == sample.ids.tolist() and branch.calls_made(branch.last) == branch.last == sample.nfe
 
 
-def test_moments_tell_all_that_happened(built_in: Checkpoint) -> None:
-    branch = begun(built_in, prompt="A cat")
+def test_moments_tell_all_that_happened(shallow: Checkpoint) -> None:
+    branch = begun(shallow, prompt="A cat")
     first = branch.tip
     assert branch.last == 0 and first.step is None and first.edit == "" and not branch.finished
     needed = branch.calls_left(0)
@@ -73,7 +73,7 @@ def test_moments_tell_all_that_happened(built_in: Checkpoint) -> None:
         step = moment.step
         assert step is not None and moment.canvases == {0}
         assert moment.masked == before.masked - len(step.changed)
-        assert moment.masked == moment.states[0].ids.tolist().count(built_in.mask_id)
+        assert moment.masked == moment.states[0].ids.tolist().count(shallow.mask_id)
         assert branch.calls_made(at) == at and branch.calls_left(at) == needed - at
         assert torch.equal(moment.confidence[0][step.changed], step.probability)
         assert set(moment.revealed[0][step.changed].tolist()) == {at}
@@ -85,8 +85,8 @@ def test_moments_tell_all_that_happened(built_in: Checkpoint) -> None:
 
 
 @pytest.mark.parametrize("sampler", ["tweedie", "euler", "first-hitting"])
-def test_a_branch_without_edits_is_the_original_continuation(built_in: Checkpoint, sampler: str) -> None:
-    original = carried(begun(built_in, sampler=sampler))
+def test_a_branch_without_edits_is_the_original_continuation(shallow: Checkpoint, sampler: str) -> None:
+    original = carried(begun(shallow, sampler=sampler))
     for at in (0, 3, original.last):
         fork = edited(original, at, lambda state: replace(state))
         assert fork.parent is original and fork.forked_at == at and fork.last == at + 1
@@ -98,8 +98,8 @@ def test_a_branch_without_edits_is_the_original_continuation(built_in: Checkpoin
         assert fork.calls_made(fork.last) == original.last and fork.last == original.last + 1
 
 
-def test_an_edit_is_a_moment_and_leaves_the_branch_as_it_was(built_in: Checkpoint) -> None:
-    original = carried(begun(built_in))
+def test_an_edit_is_a_moment_and_leaves_the_branch_as_it_was(shallow: Checkpoint) -> None:
+    original = carried(begun(shallow))
     before = list(original.moments)
     at, where = original.last, torch.tensor([2, 7])
     sampler = original.job.sampler_of(0)
@@ -119,8 +119,8 @@ def test_an_edit_is_a_moment_and_leaves_the_branch_as_it_was(built_in: Checkpoin
     ]
 
 
-def test_a_locked_token_survives_and_what_is_around_it_is_written(built_in: Checkpoint) -> None:
-    original = carried(begun(built_in))
+def test_a_locked_token_survives_and_what_is_around_it_is_written(shallow: Checkpoint) -> None:
+    original = carried(begun(shallow))
     sampler, everywhere = original.job.sampler_of(0), torch.arange(24)
     fork = edited(
         original,
@@ -129,15 +129,15 @@ def test_a_locked_token_survives_and_what_is_around_it_is_written(built_in: Chec
     )
     assert fork.tip.masked == 23
     carried(fork)
-    assert ids(fork)[4] == 9 and built_in.mask_id not in ids(fork)
+    assert ids(fork)[4] == 9 and shallow.mask_id not in ids(fork)
 
 
 @pytest.mark.parametrize("how", [carried, stepped])
-def test_an_infill_s_branch_goes_where_the_library_goes(built_in: Checkpoint, how: Callable[[Branch], Branch]) -> None:
+def test_an_infill_s_branch_goes_where_the_library_goes(shallow: Checkpoint, how: Callable[[Branch], Branch]) -> None:
     document = STORY * 6
     gaps = [*GAPS, Gap(len(STORY) * 5 + 4, len(STORY) * 5 + 9)]
     request = Request(num_samples=2, **OPTIONS)
-    job, library = (Infilling(built_in, request, document, gaps) for _ in range(2))
+    job, library = (Infilling(shallow, request, document, gaps) for _ in range(2))
     assert list(library.steps())
     fillings = {filling.row: filling for filling in library.fillings()}
     assert len(job.windows) > 1
@@ -150,11 +150,11 @@ def test_an_infill_s_branch_goes_where_the_library_goes(built_in: Checkpoint, ho
         assert {step.canvases for step in branch.moments[1:]} == {frozenset({i}) for i in range(len(job.windows))}
 
 
-def test_stepping_draws_again_what_is_no_text(built_in: Checkpoint) -> None:
+def test_stepping_draws_again_what_is_no_text(shallow: Checkpoint) -> None:
     """As when it is carried on to its end at once."""
     request = Request(length=64, steps=8, seed=3, temperature=1000.0)
     straight, by_steps = (
-        how(Branch.begin(Infilling(built_in, request, STORY, [Gap(20, 60, 30)]), 0)) for how in (carried, stepped)
+        how(Branch.begin(Infilling(shallow, request, STORY, [Gap(20, 60, 30)]), 0)) for how in (carried, stepped)
     )
     assert straight.calls_made(straight.last) > straight.calls_left(0), "something was drawn again"
     assert ids(by_steps) == ids(straight)
@@ -173,8 +173,8 @@ def replayed(path: Path) -> tuple[dict[str, Any], dict[int, list[int | None]]]:
     return header, rows
 
 
-def test_a_trace_of_a_branch_with_edits_plays_again(built_in: Checkpoint, tmp_path: Path) -> None:
-    original = carried(begun(built_in, number=1))
+def test_a_trace_of_a_branch_with_edits_plays_again(shallow: Checkpoint, tmp_path: Path) -> None:
+    original = carried(begun(shallow, number=1))
     sampler = original.job.sampler_of(1)
     fork = edited(original, 4, lambda state: remask(sampler, state, torch.arange(12)), "remasked 12 tokens")
     fork = edited(fork, fork.last, lambda s: write(s, torch.tensor([3]), torch.tensor([9])), 'chose "\x1b[31m"')
@@ -182,28 +182,28 @@ def test_a_trace_of_a_branch_with_edits_plays_again(built_in: Checkpoint, tmp_pa
     path = tmp_path / "trace.jsonl"
     fork.write_trace(path)
     header, rows = replayed(path)
-    assert rows == {1: ids(fork)} and header["seed"] == 3 and header["mask_id"] == built_in.mask_id
+    assert rows == {1: ids(fork)} and header["seed"] == 3 and header["mask_id"] == shallow.mask_id
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[1:]]
     assert "\x1b" not in path.read_text(encoding="utf-8")
     assert [line["edit"] for line in lines if "edit" in line] == ["remasked 12 tokens", 'chose "\x1b[31m"']
     assert [line["nfe"] for line in lines if "nfe" in line] == list(range(1, fork.calls_made(fork.last) + 1))
     kept = next(line for line in reversed(lines) if "edit" in line)
     assert 3 not in kept["free"] and len(kept["free"]) == 23
-    assert built_in.tokenizer is not None
+    assert shallow.tokenizer is not None
     for line in lines:
-        pieces = [None if i == built_in.mask_id else built_in.tokenizer.id_to_token(i) for i in line["ids"]]
+        pieces = [None if i == shallow.mask_id else shallow.tokenizer.id_to_token(i) for i in line["ids"]]
         assert line["pieces"] == pieces
 
 
-def test_a_trace_of_one_more_candidate_is_a_trace(built_in: Checkpoint, tmp_path: Path) -> None:
+def test_a_trace_of_one_more_candidate_is_a_trace(shallow: Checkpoint, tmp_path: Path) -> None:
     """As the session's `G` begins one, beyond what the request asked for."""
-    carried(begun(built_in, number=1)).write_trace(tmp_path / "trace.jsonl")
+    carried(begun(shallow, number=1)).write_trace(tmp_path / "trace.jsonl")
     header, rows = replayed(tmp_path / "trace.jsonl")
     assert set(rows) <= set(header["rows"])
 
 
-def test_a_trace_of_several_windows_plays_again(built_in: Checkpoint, tmp_path: Path) -> None:
-    job = Infilling(built_in, Request(**OPTIONS), STORY * 6, [GAPS[0], Gap(len(STORY) * 5 + 4, len(STORY) * 5 + 9)])
+def test_a_trace_of_several_windows_plays_again(shallow: Checkpoint, tmp_path: Path) -> None:
+    job = Infilling(shallow, Request(**OPTIONS), STORY * 6, [GAPS[0], Gap(len(STORY) * 5 + 4, len(STORY) * 5 + 9)])
     branch = carried(Branch.begin(job, 0))
     first = int(branch.tip.states[1].free.nonzero()[0])
     fork = edited(
@@ -215,58 +215,58 @@ def test_a_trace_of_several_windows_plays_again(built_in: Checkpoint, tmp_path: 
     assert rows == {state.row: state.ids.tolist() for state in fork.tip.states} and len(header["windows"]) == 2
 
 
-def test_a_trace_that_cannot_be_written_leaves_nothing(built_in: Checkpoint, tmp_path: Path) -> None:
-    branch = carried(begun(built_in, steps=1))
+def test_a_trace_that_cannot_be_written_leaves_nothing(shallow: Checkpoint, tmp_path: Path) -> None:
+    branch = carried(begun(shallow, steps=1))
     with pytest.raises(SeddError, match="nowhere"):
         branch.write_trace(tmp_path / "nowhere" / "trace.jsonl")
     assert not list(tmp_path.iterdir())
 
 
-def test_alternatives_are_the_law_that_the_network_gives(built_in: Checkpoint) -> None:
-    branch = carried(begun(built_in), 4)
+def test_alternatives_are_the_law_that_the_network_gives(shallow: Checkpoint) -> None:
+    branch = carried(begun(shallow), 4)
     state = branch.tip.states[0]
-    tokens = built_in.config.tokens
-    mask = torch.tensor([i == built_in.mask_id for i in state.ids.tolist()])
+    tokens = shallow.config.tokens
+    mask = torch.tensor([i == shallow.mask_id for i in state.ids.tolist()])
     for position in (int(mask.nonzero()[0]), int((~mask).nonzero()[0])):
         here = int(state.ids[position])
         x = state.ids.clone()
-        x[position] = built_in.mask_id
+        x[position] = shallow.mask_id
         sigma = torch.tensor([1.0])
         # In RADD form log scores are log probabilities up to a constant.
-        law = built_in.model.log_score(x[None], sigma)[0, position, :tokens].detach().double().softmax(-1)
-        found = alternatives(built_in, state, position, count=tokens)
+        law = shallow.model.log_score(x[None], sigma)[0, position, :tokens].detach().double().softmax(-1)
+        found = alternatives(shallow, state, position, count=tokens)
         assert sum(found.probability) == pytest.approx(1) and sorted(found.tokens) == list(range(tokens))
         assert found.law[found.tokens].tolist() == pytest.approx(found.probability, rel=1e-6)
         assert found.probability == sorted(found.probability, reverse=True)
         torch.testing.assert_close(torch.tensor(found.probability).double(), law[found.tokens], rtol=1e-3, atol=1e-7)
         assert found.entropy == pytest.approx(float(torch.special.entr(law).sum()), rel=1e-4)
-        expected = None if here == built_in.mask_id else pytest.approx(float(law[here]), rel=1e-3)
+        expected = None if here == shallow.mask_id else pytest.approx(float(law[here]), rel=1e-3)
         assert found.current == expected
         # What stands at a position says nothing about what could.
         other = replace(state, ids=state.ids.index_fill(0, torch.tensor([position]), 11))
-        assert replace(alternatives(built_in, other, position, count=tokens), current=None) == replace(
+        assert replace(alternatives(shallow, other, position, count=tokens), current=None) == replace(
             found, current=None
         )
-    few = alternatives(built_in, state, 0, count=5)
-    assert len(few.tokens) == len(few.probability) == 5 and few.entropy == alternatives(built_in, state, 0).entropy
+    few = alternatives(shallow, state, 0, count=5)
+    assert len(few.tokens) == len(few.probability) == 5 and few.entropy == alternatives(shallow, state, 0).entropy
 
 
 @pytest.mark.parametrize("options", [{}, {"order": "confidence"}, {"temperature": 0.5}], ids=str)
-def test_a_step_tells_the_law_that_its_tokens_were_drawn_from(built_in: Checkpoint, options: dict[str, Any]) -> None:
+def test_a_step_tells_the_law_that_its_tokens_were_drawn_from(shallow: Checkpoint, options: dict[str, Any]) -> None:
     """The probabilities that the network gave, whatever the settings make of them."""
-    branch = carried(begun(built_in, **options))
+    branch = carried(begun(shallow, **options))
     step = branch.moments[3].step
     assert step is not None and step.top is not None
     position, probability = int(step.changed[0]), float(step.probability[0])
-    found = alternatives(built_in, branch.moments[2].states[0], position)
+    found = alternatives(shallow, branch.moments[2].states[0], position)
     assert float(found.law[int(step.ids[position])]) == pytest.approx(probability, rel=1e-4)
     assert step.top.token[0].tolist() == found.tokens[:3]
     assert step.top.probability[0].tolist() == pytest.approx(found.probability[:3], rel=1e-4)
-    watched, plain = ids(branch), generate(built_in, **OPTIONS | options)[0].ids.tolist()
+    watched, plain = ids(branch), generate(shallow, **OPTIONS | options)[0].ids.tolist()
     assert watched == plain, "telling it changes no draw"
 
 
-def test_alternatives_of_a_time_conditioned_network_are_its_scores(built_in: Checkpoint) -> None:
+def test_alternatives_of_a_time_conditioned_network_are_its_scores(shallow: Checkpoint) -> None:
     """SEDD's, read as probabilities at the noise that masks as many positions."""
     checkpoint = load_checkpoint(PARITY / "absorb")
     branch = carried(begun(checkpoint, length=16), 3)

@@ -132,7 +132,9 @@ def test_a_stopped_run_shows_what_is_masked_as_markers(shallow: Checkpoint) -> N
     assert not filling.complete and "[[" in filling.text[slice(*filling.spans[0])]
 
 
-def test_lengths_are_told_by_the_text_beside_the_gap(built_in: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lengths_are_told_by_the_text_beside_the_gap(
+    built_in: Checkpoint, shallow: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing fits between these two halves of a phrase that the checkpoint knows by heart but what was there."""
     document = "Once upon a time, there was a little girl named Lily. She loved to play."
     start, end = document.index(" time"), document.index(" a little")
@@ -149,11 +151,11 @@ def test_lengths_are_told_by_the_text_beside_the_gap(built_in: Checkpoint, monke
         return likelihood.ordered_nats(*arguments)
 
     monkeypatch.setattr(lengths, "ordered_nats", ordered_nats)
-    run = Infilling(built_in, Request(steps=8, seed=2, length=64), document * 9, [Gap(start, end, (50, 90))])
+    run = Infilling(shallow, Request(steps=8, seed=2, length=64), document * 9, [Gap(start, end, (50, 90))])
     (chosen,) = run.chosen_lengths
     assert max(chosen.nats) == 56 and len(compared) == len(chosen.nats) == 7 and len(set(compared)) == 1
     # Nothing stands between these words: the blank before the gap does not tell how much is to be written.
-    run = Infilling(built_in, Request(steps=8, seed=2, length=64), document, [Gap(start + 1, start + 1, "auto")])
+    run = Infilling(shallow, Request(steps=8, seed=2, length=64), document, [Gap(start + 1, start + 1, "auto")])
     assert max(run.chosen_lengths[0].nats) == 32
     with pytest.raises(UsageError, match="nothing is kept beside the gap"):
         letters(Space(3, 2)).infilling("ab", [Gap(0, 2, (1, 2))], length=64)
@@ -279,13 +281,13 @@ def test_a_document_of_crlf_is_filled_as_one_of_lf_is(built_in: Checkpoint) -> N
     assert (ours.nats, ours.nfe) == (theirs.nats, theirs.nfe)
 
 
-def test_a_line_end_of_crlf_counts_as_one_of_lf_does(built_in: Checkpoint) -> None:
+def test_a_line_end_of_crlf_counts_as_one_of_lf_does(shallow: Checkpoint) -> None:
     """As many tokens as stood there, and lengths compared, are those of the text that the network reads."""
     document = "He ran.\r\nHe sat.\r\nHe slept.\r\n"
     for tokens in (None, "auto"):
         gap = Gap(0, 18, tokens)  # type: ignore[arg-type]
-        ours = Infilling(built_in, Request(steps=4, seed=1), document, [gap])
-        theirs = Infilling(built_in, Request(steps=4, seed=1), document.replace("\r\n", "\n"), [replace(gap, end=16)])
+        ours = Infilling(shallow, Request(steps=4, seed=1), document, [gap])
+        theirs = Infilling(shallow, Request(steps=4, seed=1), document.replace("\r\n", "\n"), [replace(gap, end=16)])
         assert [s.tokens for s in ours.sized_gaps] == [s.tokens for s in theirs.sized_gaps]
         assert [c.nats for c in ours.chosen_lengths] == [c.nats for c in theirs.chosen_lengths]
 
@@ -303,14 +305,14 @@ def test_a_document_of_both_line_ends_is_written_with_the_more_frequent() -> Non
     "options",
     [{}, *(pytest.param(o, marks=pytest.mark.slow) for o in ({"sampler": "first-hitting"}, {"score": "raw"}))],
 )
-def test_a_gap_of_one_line_holds_no_line_end(shallow: Checkpoint, options: dict[str, object]) -> None:
+def test_a_gap_of_one_line_holds_no_line_end(built_in: Checkpoint, options: dict[str, object]) -> None:
     document = "Tom ran.\n\nSam sat.\n\nAnn ate.\n\nThe end.\n"
     places = document.index("Ann"), document.index("The end")
 
     def run(*one_line: bool) -> Infilling:
         gaps = [Gap(at, at, 16, only) for at, only in zip(places, one_line, strict=True)]
         request = Request(**{"steps": 8, "seed": 1, "num_samples": 4, **options})  # type: ignore[arg-type]
-        infilling = Infilling(shallow, request, document, gaps)
+        infilling = Infilling(built_in, request, document, gaps)
         list(infilling.steps())
         return infilling
 
@@ -324,8 +326,8 @@ def test_a_gap_of_one_line_holds_no_line_end(shallow: Checkpoint, options: dict[
     assert not line_ends(limited)[0] and line_ends(limited)[1] and line_ends(run(True, True)) == [0, 0]
     (window,) = limited.windows
     first, second = (place.start + 1 for place in window.gap_positions)
-    assert shallow.tokenizer is not None
-    (newline,) = shallow.tokenizer.encode("\n")
+    assert built_in.tokenizer is not None
+    (newline,) = built_in.tokenizer.encode("\n")
     assert newline in window.canvas.excluded_at(first) and newline not in window.canvas.excluded_at(second)
 
 

@@ -1,8 +1,6 @@
 """The table of sampling options reaches every place that is made from it."""
 
 import re
-import subprocess
-import sys
 from dataclasses import fields
 from typing import get_args, get_type_hints
 
@@ -68,11 +66,6 @@ def test_options_of_settings_are_described_and_defaults_are_in_range(entry: Entr
     if option.setting is not None:
         assert option.setting.sentence.endswith(".")
         assert option.setting.accepts or option.range
-
-
-def test_the_table_needs_no_torch() -> None:
-    code = "import sys, sedd_cli.generation.options; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

@@ -103,8 +103,8 @@ def fine_tune(start: Path, run: Path) -> Checkpoint:
         "micro_batch": 8,
         "data": {"train": str(corpus)},
         "model": {"length": 32},
-        "optimiser": {"learning_rate": 3e-3, "matrix_rate": 3e-3},
-        "phases": [{"objective": "simple", "steps": 30}],
+        "optimiser": {"learning_rate": 1e-2, "matrix_rate": 1e-2},
+        "phases": [{"objective": "simple", "steps": 16}],
         "report": {"steps": 1, "canvases": 4, "replicates": 2},
     }
     session = TrainingSession(make_recipe(table, [], "test"), run, torch.device("cpu"))

@@ -431,6 +431,7 @@ def test_a_cache_with_parts_missing(hub: Hub, run: Run, cache: Path) -> None:
     failed(run("models", "path", NAME), 3, "config.json missing")
 
 
+@pytest.mark.slow
 def test_two_downloads_of_one_model_at_once(hub: Hub, environment: dict[str, str]) -> None:
     data = files()
     hub.add(NAME, data)

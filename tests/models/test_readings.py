@@ -67,7 +67,7 @@ def all_canvases() -> Tensor:
     return torch.tensor(list(product(range(TOKENS), repeat=L)))
 
 
-@pytest.mark.parametrize("kind", ["ddit", "ddit_wot"])
+@pytest.mark.parametrize("kind", ["ddit_wot", pytest.param("ddit", marks=pytest.mark.slow)])
 def test_a_causal_network_is_a_law_and_reads_nothing_after(kind: str) -> None:
     network = network_of("causal", kind)
     x = all_canvases()

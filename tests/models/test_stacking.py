@@ -21,6 +21,14 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="module")
+def two_blocks() -> Checkpoint:
+    """A network as wide as the built-in one, of a block in the middle and the last."""
+    ckpt = load_checkpoint()
+    ckpt.model.backbone.blocks = ckpt.model.backbone.blocks[:2]
+    return ckpt
+
+
 def scores(ckpt: Checkpoint, x: Tensor, where: Tensor) -> list[tuple[int, Tensor, Tensor]]:
     scored = ckpt.model.log_scores(x, torch.full((len(x),), 0.5), where)
     return [(int(s.row[0]), s.position, s.log_score) for s in scored]
@@ -36,15 +44,15 @@ def scores(ckpt: Checkpoint, x: Tensor, where: Tensor) -> list[tuple[int, Tensor
         pytest.param(128, 5, marks=pytest.mark.slow),
     ],
 )
-def test_a_canvas_comes_out_as_it_does_alone(built_in: Checkpoint, threads: int, length: int, rows: int) -> None:
+def test_a_canvas_comes_out_as_it_does_alone(two_blocks: Checkpoint, threads: int, length: int, rows: int) -> None:
     generator = torch.Generator().manual_seed(length)
-    x = torch.randint(built_in.config.tokens, (rows, length), generator=generator)
+    x = torch.randint(two_blocks.config.tokens, (rows, length), generator=generator)
     # One position, few, more than one chunk, all: and a canvas with none.
     counts = torch.tensor([1, 3, 1, 2, 90, 1, 0, length]).repeat(2)[:rows, None]
     where = torch.rand(x.shape, generator=generator).argsort(1) < counts
-    x[where] = built_in.config.tokens
-    together = scores(built_in, x, where)
-    alone = [scores(built_in, x[i : i + 1], where[i : i + 1]) for i in range(rows)]
+    x[where] = two_blocks.config.tokens
+    together = scores(two_blocks, x, where)
+    alone = [scores(two_blocks, x[i : i + 1], where[i : i + 1]) for i in range(rows)]
     assert [row for row, _, _ in together] == [i for i in range(rows) for _ in alone[i]]
     for mine, other in zip(together, (chunk for row in alone for chunk in row), strict=True):
         assert torch.equal(mine[1], other[1]) and torch.equal(mine[2], other[2])

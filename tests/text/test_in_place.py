@@ -183,8 +183,3 @@ def test_an_editor_may_open_an_empty_file_and_a_command_may_not(tmp_path: Path) 
         read_document(str(path))
     with pytest.raises(NotLoadableError, match="cannot read"):
         read_file(tmp_path)
-
-
-def test_documents_need_no_torch() -> None:
-    code = "import sedd_cli.text.in_place, sys; sys.exit(bool({'torch', 'numpy', 'textual'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

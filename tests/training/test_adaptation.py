@@ -32,7 +32,7 @@ def recipe(text: Path, start: Path, steps: int, *changes: str) -> Recipe:
         "micro_batch": 8,
         "data": {"train": str(text)},
         "model": {"length": 32},
-        "optimiser": {"name": "adamw", "learning_rate": 3e-3},
+        "optimiser": {"name": "adamw", "learning_rate": 1e-2},
         "phases": [{"objective": "simple", "steps": steps, "warmup": 5}],
         "report": {"steps": 1, "canvases": 4, "replicates": 2, "sample": False},
     }
@@ -47,7 +47,7 @@ def falls(session: TrainingSession) -> bool:
 @pytest.mark.parametrize("shift", [True, False])
 def test_an_autoregressive_network_is_adapted(start: Path, text: Path, tmp_path: Path, shift: bool) -> None:
     run = tmp_path / "run"
-    session = TrainingSession(recipe(text, start, 30, f"model.shift={json.dumps(shift)}"), run, CPU)
+    session = TrainingSession(recipe(text, start, 16, f"model.shift={json.dumps(shift)}"), run, CPU)
     assert falls(session)
     adapted = load_checkpoint(run)
     assert adapted.config.model.leading_id == (0 if shift else None) and adapted.config.end_ids == (0,)

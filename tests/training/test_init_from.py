@@ -17,15 +17,23 @@ from sedd_cli.training.recipe import Recipe, make_recipe
 from sedd_cli.training.session import TrainingSession
 from sedd_cli.training.vocabulary import make_tokenizer
 from tests.conftest import PARITY, Sedd, enlarge_vocabulary
+from tests.training.conftest import write_corpus
 from tests.training.test_session import CPU, finish, same
 from tests.training.test_session import recipe as fresh
 
 
-@pytest.fixture
-def made(text: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of 20 steps."""
-    finish(TrainingSession(fresh(text, "name=made"), tmp_path / "made", CPU))
-    return tmp_path / "made"
+    folder = tmp_path_factory.mktemp("once")
+    finish(TrainingSession(fresh(write_corpus(folder), "name=made"), folder / "made", CPU))
+    return folder / "made"
+
+
+@pytest.fixture
+def made(made_once: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be damaged."""
+    return Path(shutil.copytree(made_once, tmp_path / "made"))
 
 
 def onwards(text: Path, init_from: Path, *changes: str) -> Recipe:

@@ -55,7 +55,8 @@ def bounds(run: Path) -> list[float]:
     return [r["nats_per_token"] for r in records if r["kind"] == "validation"][-1:]
 
 
-@pytest.mark.parametrize("how", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["ddp", "fsdp"])
 def test_two_processes_learn_what_one_does_and_one_goes_on_from_two(text: Path, tmp_path: Path, how: str) -> None:
     alone(recipe(text), tmp_path / "whole")
     run, shorter = tmp_path / "run", recipe(text, f"parallel={how}", "phases.1.steps=3")

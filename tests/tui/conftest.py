@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -219,8 +219,24 @@ class Seat:
 
 @lru_cache(maxsize=4)
 def load_shared(model: str | None, device: str) -> Checkpoint:
-    """A checkpoint that all tests of a worker share: loading one takes longer than most of them."""
-    return load_checkpoint(model, device)
+    """A checkpoint that all tests of a worker share: loading one takes longer than most of them.
+
+    Of the default one a single block, with no bound to compare documents with: faster, for what does not depend on what
+    it has learnt. For what does, `model="tinystories"` is all of it.
+    """
+    checkpoint = load_checkpoint(model, device)
+    if model is not None:
+        return checkpoint
+    backbone = checkpoint.model.backbone
+    backbone.blocks = backbone.blocks[:1]
+    provenance = {key: value for key, value in checkpoint.config.provenance.items() if key != "bound"}
+    return replace(checkpoint, config=checkpoint.config.model_copy(update={"provenance": provenance}))
+
+
+@pytest.fixture
+def one_block() -> Checkpoint:
+    """The checkpoint of a session that names none."""
+    return load_shared(None, "cpu")
 
 
 Opened = Callable[..., AbstractAsyncContextManager[Seat]]

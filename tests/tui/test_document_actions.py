@@ -551,7 +551,7 @@ async def test_a_text_without_a_file_is_accepted_or_given_up(opened: Opened) -> 
 
 @one_size
 async def test_a_canvas_that_is_not_full_becomes_a_text_with_gaps(opened: Opened) -> None:
-    async with opened() as seat:
+    async with opened(model="tinystories") as seat:
         await seat.go()
         await seat.press("comma", "comma", "comma")
         masked = seat.moment.masked
@@ -881,7 +881,7 @@ async def test_gaps_within_a_line_of_a_table_or_where_that_is_set_stay_on_it(ope
 @one_size
 async def test_what_is_written_in_a_document_of_crlf_ends_its_lines_so(opened: Opened) -> None:
     text = "Tom ran.\r\n\r\nSam sat.\r\n\r\nThe end.\r\n"
-    async with opened(text, length=64, seed=1) as seat:
+    async with opened(text, model="tinystories", length=64, seed=1) as seat:
         await seat.loaded()
         seat.canvas.move_cursor((text.index("The end"), 0))
         await seat.press("t")

@@ -187,7 +187,7 @@ async def test_what_is_not_written_yet_cannot_be_sought(opened: Opened) -> None:
 
 
 async def test_a_hint_is_clicked(opened: Opened) -> None:
-    async with opened() as seat:
+    async with opened(model="tinystories") as seat:
         await seat.loaded()
         await click_hint(seat, "help")
         await seat.shown(HelpScreen)

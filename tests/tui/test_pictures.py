@@ -45,7 +45,7 @@ async def drawn(seat: Seat) -> str:
 
 
 async def test_a_run_gone_back_in(opened: Opened, picture: SnapshotAssertion) -> None:
-    async with opened(length=96, steps=16, candidates=1) as seat:
+    async with opened(model="tinystories", length=96, steps=16, candidates=1) as seat:
         await seat.go()
         await seat.rush(*["comma"] * 6)
         assert seat.moment.step is not None
@@ -55,7 +55,7 @@ async def test_a_run_gone_back_in(opened: Opened, picture: SnapshotAssertion) ->
 
 
 async def test_a_document_with_gaps(opened: Opened, picture: SnapshotAssertion) -> None:
-    async with opened(STORY, length=96) as seat:
+    async with opened(STORY, model="tinystories", length=96) as seat:
         await seat.loaded()
         for word in (" little", " big tree", " climb"):
             seat.canvas.move_cursor((STORY.index(word) + len(word), 0), (STORY.index(word), 0))

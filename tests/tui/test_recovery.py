@@ -239,8 +239,3 @@ def test_a_folder_that_cannot_be_read_offers_nothing(tmp_path: Path) -> None:
 
 def test_the_folder_is_the_user_s() -> None:
     assert RecoveryStore().folder == platformdirs.user_state_path("sedd") / "recovery"
-
-
-def test_recovery_needs_neither_torch_nor_textual() -> None:
-    code = "import sedd_cli.tui.recovery, sys; sys.exit(bool({'torch', 'numpy', 'textual'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -42,8 +42,8 @@ async def loose_end(seat: Seat, at: int) -> None:
 
 
 @pytest.mark.usefixtures("threads")
-async def test_go_writes_what_the_library_writes(opened: Opened, built_in: Checkpoint) -> None:
-    (sample,) = generate(built_in, top_p=0.9, **OPTIONS)
+async def test_go_writes_what_the_library_writes(opened: Opened, one_block: Checkpoint) -> None:
+    (sample,) = generate(one_block, top_p=0.9, **OPTIONS)
     async with opened() as seat:
         await seat.go()
         assert seat.ids == sample.ids.tolist() and seat.scene.text == sample.text
@@ -55,8 +55,8 @@ async def test_go_writes_what_the_library_writes(opened: Opened, built_in: Check
 
 @one_size
 @pytest.mark.usefixtures("threads")
-async def test_go_continues_what_was_typed(opened: Opened, built_in: Checkpoint) -> None:
-    (sample,) = generate(built_in, top_p=0.9, prompt="A cat", **OPTIONS)
+async def test_go_continues_what_was_typed(opened: Opened, one_block: Checkpoint) -> None:
+    (sample,) = generate(one_block, top_p=0.9, prompt="A cat", **OPTIONS)
     async with opened() as seat:
         await seat.write("A cat")
         await seat.press("escape")
@@ -66,9 +66,9 @@ async def test_go_continues_what_was_typed(opened: Opened, built_in: Checkpoint)
 
 @one_size
 @pytest.mark.usefixtures("threads")
-async def test_an_infill_is_that_of_the_library(opened: Opened, built_in: Checkpoint) -> None:
+async def test_an_infill_is_that_of_the_library(opened: Opened, one_block: Checkpoint) -> None:
     gaps = [Gap(5, 9), Gap(30, 36)]
-    fillings = infill(built_in, STORY, gaps, num_samples=2, **OPTIONS)
+    fillings = infill(one_block, STORY, gaps, num_samples=2, top_p=0.9, **OPTIONS)
     async with opened(STORY, candidates=2) as seat:
         await seat.rush("ctrl+right", "m", *["ctrl+right"] * 7, "m")
         assert seat.scene.draft.gaps == gaps
@@ -125,9 +125,9 @@ async def test_what_is_looked_at_stays_when_candidates_are_compared(opened: Open
 @pytest.mark.parametrize(
     ("word", "temperature", "said"),
     [
-        ("upon", 1.0, "All 2 candidates write the same, which is what stood there."),
-        ("tiny", 0.2, "All 2 candidates write the same."),
-        ("little", 2.0, "candidates is shown. It is what stood there."),
+        ("the", 1.0, "All 2 candidates write the same, which is what stood there."),
+        ("tiny", 1.0, "All 2 candidates write the same."),
+        ("the", 2.0, "candidates is shown. It is what stood there."),
     ],
     ids=["all as before", "all the same", "best as before"],
 )
@@ -135,10 +135,9 @@ async def test_candidates_that_change_nothing_are_said_to(
     opened: Opened, word: str, temperature: float, said: str
 ) -> None:
     text = f"Once upon a time, there was a {word} girl named Lily."
-    text = text if word != "upon" else text.replace("a upon", "a little")
     async with opened(text, candidates=2, temperature=temperature) as seat:
         await seat.loaded()
-        seat.canvas.move_cursor((text.index(word), 0))
+        seat.canvas.move_cursor((text.index(f"{word} girl"), 0))
         await seat.press("m")
         await seat.go()
         written = {seat.scene.text, replace(seat.scene, current=1, at=seat.scene.branches[1].last).text}
@@ -151,7 +150,7 @@ GERMAN = "Die Sitzung des Haushaltsausschusses wurde auf den kommenden Donnersta
 
 @one_size
 async def test_a_text_unlike_the_checkpoints_is_warned_of_once(opened: Opened) -> None:
-    async with opened(GERMAN) as seat:
+    async with opened(GERMAN, model="tinystories") as seat:
         await seat.loaded()
         # Before anything is written.
         await seat.until(lambda: seat.told)
@@ -164,7 +163,7 @@ async def test_a_text_unlike_the_checkpoints_is_warned_of_once(opened: Opened) -
         # This is answered after a check.
         await seat.known()
         assert sum("is unlike" in said for said in seat.told) == 1
-    async with opened(STORY) as seat:
+    async with opened(STORY, model="tinystories") as seat:
         await seat.rush("ctrl+right", "m")
         await seat.go()
         await seat.known()
@@ -173,7 +172,7 @@ async def test_a_text_unlike_the_checkpoints_is_warned_of_once(opened: Opened) -
         await seat.press("X")
         seat.main_screen.files.open_file(seat.folder / "german.txt")
         await seat.until(lambda: any("is unlike" in said for said in seat.told))
-    async with opened(length=96) as seat:
+    async with opened(length=96, model="tinystories") as seat:
         await seat.loaded()
         await seat.press("i")
         await seat.write(GERMAN)
@@ -342,8 +341,8 @@ async def test_slower_and_faster(opened: Opened) -> None:
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 40)], indirect=True, ids=["list", "column"])
 @pytest.mark.usefixtures("threads")
-async def test_candidates_one_beside_another(opened: Opened, built_in: Checkpoint) -> None:
-    samples = generate(built_in, top_p=0.9, num_samples=2, **OPTIONS)
+async def test_candidates_one_beside_another(opened: Opened, one_block: Checkpoint) -> None:
+    samples = generate(one_block, top_p=0.9, num_samples=2, **OPTIONS)
     async with opened() as seat:
         await seat.go()
         await seat.press("n")

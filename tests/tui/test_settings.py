@@ -1,8 +1,6 @@
 """The settings file is the user's: read strictly, written sparingly."""
 
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -302,8 +300,3 @@ def test_the_sampling_options_of_the_table_are_settings_and_in_the_form() -> Non
     order = ["model", "device", *SAMPLING, "exact", "lock_seed", "candidates", "one_line", "proof_below"]
     order += ["unsure_below", "theme", "shading"]
     assert [field.name for field in FIELDS] == order == [n for n in SETTINGS if n != "keys"]
-
-
-def test_reading_settings_imports_neither_torch_nor_textual_nor_pydantic() -> None:
-    code = "import sys, sedd_cli.tui.settings; print(sorted({'torch', 'textual', 'pydantic'} & sys.modules.keys()))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -64,9 +62,3 @@ def test_a_folder_and_a_repository_are_named_and_faults_are_left_to_loading(tmp_
 def test_the_sentence_follows_the_settings(values: tuple[str, int, int, str, str], sentence: str) -> None:
     said = run_sentence(*values)
     assert said.startswith(sentence) and said.endswith("; stop it, go back, change a word, go on.")
-
-
-def test_what_is_known_by_name_imports_neither_torch_nor_pydantic() -> None:
-    code = "import sys; from sedd_cli.tui.start import named_facts; named_facts(None); "
-    code += "print(sorted({'torch', 'pydantic', 'huggingface_hub'} & sys.modules.keys()))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -84,7 +84,7 @@ async def test_another_token_is_chosen_and_locked(opened: Opened) -> None:
 
 @one_size
 async def test_a_word_of_ones_own_is_written_where_there_is_room(opened: Opened) -> None:
-    async with opened(STORY) as seat:
+    async with opened(STORY, model="tinystories") as seat:
         seat.canvas.move_cursor((STORY.index("there"), 0), (STORY.index("dog"), 0))
         await seat.press("m")
         await seat.go()
