@@ -10,7 +10,7 @@ import torch
 
 from sedd_cli.errors import UsageError
 from sedd_cli.evaluation.infill_data import Source
-from sedd_cli.evaluation.infill_metrics import edit_similarity, is_balanced, is_exact, parses, token_f1
+from sedd_cli.evaluation.infill_metrics import edit_similarity, is_exact, parses, token_f1
 from sedd_cli.evaluation.names import SpanKind, TextKind
 from sedd_cli.evaluation.quality import Statistic, mean
 from sedd_cli.evaluation.replicates import ROUND, check_until_error, replicates_needed
@@ -18,6 +18,7 @@ from sedd_cli.evaluation.spans import ONE_LINE, Cut, cuts_of
 from sedd_cli.generation.infill import Infilling, nats_of
 from sedd_cli.generation.request import Request
 from sedd_cli.models.checkpoint import Checkpoint
+from sedd_cli.text.balance import is_balanced
 from sedd_cli.text.gaps import Gap
 from sedd_cli.text.tokenizer import require_tokenizer
 

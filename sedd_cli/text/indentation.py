@@ -1,0 +1,64 @@
+"""The indentation of a line that a gap writes from its beginning. Pure functions."""
+
+import re
+from dataclasses import dataclass
+from itertools import takewhile
+
+NEAR = 2000
+"""Characters beside a gap in which lines are looked for."""
+_BLANKS = re.compile(r"[^\S\r\n]*")
+_LINE = re.compile(r"[^\r\n]*\S[^\r\n]*")
+_OPENERS = "([{:"
+"""Signs at the end of a line behind which the next one may be indented further."""
+
+
+def indentation_of(text: str) -> str:
+    """The blanks that a text begins with, without line ends."""
+    match = _BLANKS.match(text)
+    return match[0] if match else ""
+
+
+@dataclass(frozen=True)
+class Indentation:
+    """The blanks that a line may begin with: one of `same`, or any that continue `deeper`."""
+
+    same: tuple[str, ...]
+    deeper: str | None = None
+
+    def distance(self, blanks: str) -> int:
+        """How many blanks have to be left out and written for an allowed indentation."""
+        if self.deeper is not None and blanks.startswith(self.deeper) and blanks != self.deeper:
+            return 0
+        return min(len(blanks) + len(same) - 2 * self._common(blanks, same) for same in self.same)
+
+    def kept(self, blanks: str) -> int:
+        """How many of the first blanks an allowed indentation begins with."""
+        return max(self._common(blanks, same) for same in self.same)
+
+    @staticmethod
+    def _common(a: str, b: str) -> int:
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
+
+
+def indentation_at(document: str, start: int, end: int) -> Indentation | None:
+    """How a line that is written in the place of `document[start:end]` is indented; None if no line begins there.
+
+    As what stood there. A line that is inserted: as the one before it, further behind a bracket or a colon, or as the
+    one after it.
+    """
+    if start > 0 and document[start - 1] not in "\r\n":
+        return None
+    original = document[start:end]
+    if original.strip():
+        return None if original[0] in "\r\n" else Indentation((indentation_of(original),))
+    if original or document[end : end + 1] not in ("", "\r", "\n"):
+        return None
+    lines = _LINE.findall(document[max(0, start - NEAR) : start])
+    above = lines[-1] if lines else ""
+    following = _LINE.search(document[end : end + NEAR])
+    before, after = indentation_of(above), indentation_of(following[0] if following else "")
+    if above.rstrip()[-1:] in tuple(_OPENERS):
+        if after.startswith(before) and after != before:
+            return Indentation((after,))
+        return Indentation((before, after), before)
+    return Indentation((before, after))
