@@ -68,9 +68,6 @@ class Edges:
 
     def _positions(self, kind: FaultKind, place: range, state: State, style: GapStyle) -> Iterator[int]:
         """The positions of a gap that a fault can be mended at, the best first."""
-        if kind in ("left", "right"):
-            yield place.start if kind == "left" else place.stop - 1
-            return
         pieces = self.tokenizer.decode_each(state.ids[place.start : place.stop].tolist())
         text, ends = "".join(pieces), list(accumulate(map(len, pieces)))
         for offset in _offsets(kind, text, style):
@@ -86,6 +83,8 @@ class Edges:
         )
 
         def spoils(text: str) -> bool:
+            if edge.kind == "indentation" and tail and (indentation := neighbours.style.indentation):
+                return not indentation.allows_start(head + text)
             written = finish_gap(
                 f"{head}{text}{tail}",
                 absorbs_space=gap.absorbs_space,
@@ -118,11 +117,15 @@ class Edges:
 
 
 def _offsets(kind: FaultKind, text: str, style: GapStyle) -> Iterator[int]:
-    """Where in the text of a gap's tokens a fault stands that is not of its sides."""
-    if kind == "case" and (letter := first_letter_at(text)) is not None:
+    """Where in the text of a gap's tokens a fault stands."""
+    if kind == "left":
+        yield 0 if style.indentation is None else len(indentation_of(text))
+    elif kind == "right":
+        yield len(text)
+    elif kind == "case" and (letter := first_letter_at(text)) is not None:
         yield letter
     elif kind == "indentation" and style.indentation is not None:
-        yield style.indentation.kept(indentation_of(text))
+        yield style.indentation.kept(text)
     elif kind == "balance":
         yield from _unbalanced(text, style)
 

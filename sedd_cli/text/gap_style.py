@@ -12,7 +12,7 @@ from sedd_cli.text.letter_case import FirstLetter, first_letter
 
 FaultKind = Side | Literal["case", "indentation", "balance"]
 Faults = Mapping[FaultKind, int]
-"""What does not fit, and by how much: 1 of a side or of the case; blanks; quotes and brackets."""
+"""What does not fit, and by how much: the number of quotes and brackets, 1 of all else."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class GapStyle:
         faults: dict[FaultKind, int] = dict.fromkeys(sorted(self._faulty_sides(before, text, after)), 1)
         if self.letter.is_wrong(text):
             faults["case"] = 1
-        if self.indentation is not None and (distance := self.indentation.distance(indentation_of(text))):
-            faults["indentation"] = distance
+        if self.indentation is not None and not self.indentation.allows(text):
+            faults["indentation"] = 1
         if signs := imbalance(unmatched(text), self.unmatched, self.signs):
             faults["balance"] = signs
         return faults

@@ -25,19 +25,27 @@ class Indentation:
     same: tuple[str, ...]
     deeper: str | None = None
 
-    def distance(self, blanks: str) -> int:
-        """How many blanks have to be left out and written for an allowed indentation."""
-        if self.deeper is not None and blanks.startswith(self.deeper) and blanks != self.deeper:
-            return 0
-        return min(len(blanks) + len(same) - 2 * self._common(blanks, same) for same in self.same)
+    def allows(self, text: str) -> bool:
+        """Whether a line may begin as a text does."""
+        blanks = indentation_of(text)
+        deeper = self.deeper is not None and blanks != self.deeper and blanks.startswith(self.deeper)
+        return deeper or blanks in self.same
 
-    def kept(self, blanks: str) -> int:
-        """How many of the first blanks an allowed indentation begins with."""
-        return max(self._common(blanks, same) for same in self.same)
+    def allows_start(self, text: str) -> bool:
+        """Whether a line may begin as a text does, which goes on if it is all blanks."""
+        if text != indentation_of(text):
+            return self.allows(text)
+        longer = self.deeper is not None and (text.startswith(self.deeper) or self.deeper.startswith(text))
+        return longer or any(same.startswith(text) for same in self.same)
 
-    @staticmethod
-    def _common(a: str, b: str) -> int:
-        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
+    def kept(self, text: str) -> int:
+        """How many of the first characters of a text an allowed indentation begins with."""
+        blanks = indentation_of(text)
+        return max(_common(blanks, same) for same in self.same)
+
+
+def _common(a: str, b: str) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
 
 
 def indentation_at(document: str, start: int, end: int) -> Indentation | None:
