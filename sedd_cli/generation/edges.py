@@ -13,7 +13,7 @@ from sedd_cli.text.edge_tokens import edge_tokens
 from sedd_cli.text.edges import NEAR
 from sedd_cli.text.gap_style import FaultKind, Faults, GapStyle
 from sedd_cli.text.indentation import indentation_of
-from sedd_cli.text.letter_case import first_letter_at
+from sedd_cli.text.letter_case import first_word_of
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.text.windows import SizedGap, Window
 
@@ -96,7 +96,7 @@ class Edges:
             return worse or faults.get(edge.kind, 0) >= edge.faults[edge.kind]
 
         tokens = edge_tokens(tokenizer)
-        each = tokens.capitalised if neighbours.style.letter.case == "lower" else ()
+        each = tokens.capitals_of(neighbours.style.letter.common)
         found = tokens.where(spoils, neighbours.before, neighbours.after, each)
         spoiling = tuple(sorted({*found, *tokenizer.broken_tokens}))
         excluded = window.canvas.excluded_at(edge.position).union(spoiling)
@@ -122,8 +122,8 @@ def _offsets(kind: FaultKind, text: str, style: GapStyle) -> Iterator[int]:
         yield 0 if style.indentation is None else len(indentation_of(text))
     elif kind == "right":
         yield len(text)
-    elif kind == "case" and (letter := first_letter_at(text)) is not None:
-        yield letter
+    elif kind == "case" and (word := first_word_of(text)):
+        yield text.index(word)
     elif kind == "indentation" and style.indentation is not None:
         yield style.indentation.kept(text)
     elif kind == "balance":

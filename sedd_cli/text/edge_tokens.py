@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from sedd_cli.text.balance import signs_of
 from sedd_cli.text.edges import STOPS, first_word, last_word
-from sedd_cli.text.letter_case import first_letter_at
+from sedd_cli.text.letter_case import first_word_of
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.text.words import OPENING, is_letter, starts_with_word
 
@@ -22,8 +22,7 @@ class EdgeTokens:
     """The tokens of a vocabulary, by their texts, grouped by what `GapStyle.faults` looks at where they stand in a gap.
 
     That is the kind of their first and last characters, their blanks, quotes and brackets, and, of words alone, whether
-    one is doubled: a token can double a word only if its own letters are part of it. `capitalised`: those that begin
-    with a capital letter, which may be names.
+    one is doubled: a token can double a word only if its own letters are part of it.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -43,7 +42,8 @@ class EdgeTokens:
             for part in words:
                 self._by_word[part].append(token)
         self._groups = list(groups.values())
-        self.capitalised = frozenset(token for token, text in enumerate(texts) if _case(text) == "upper")
+        words = ((token, first_word_of(text)) for token, text in enumerate(texts))
+        self._capitalised = [(token, word.casefold()) for token, word in words if word[:1].isupper()]
 
     def where(
         self, holds: Callable[[str], bool], before: str, after: str, each: Collection[int] = frozenset()
@@ -60,6 +60,11 @@ class EdgeTokens:
             if alike is not None and holds(self._texts[alike]):
                 found += [token for token in group if token not in apart] if apart else group
         return sorted(found)
+
+    def capitals_of(self, words: Iterable[str]) -> list[int]:
+        """The tokens with whose capital letter one of these words may begin, which are in lower case."""
+        beginnings = {word[:size] for word in words for size in range(1, len(word) + 1)}
+        return [token for token, word in self._capitalised if word in beginnings]
 
     def _parts_of(self, words: Iterable[str]) -> set[int]:
         parts = {word[a:b] for word in words for a in range(len(word)) for b in range(a + 1, len(word) + 1)}
@@ -86,10 +91,8 @@ def _kind(text: str) -> object:
 
 def _case(text: str) -> str:
     """The case of the letter that a text begins with; "" if it begins with none."""
-    at = first_letter_at(text)
-    if at is None:
-        return ""
-    return "upper" if text[at].isupper() else "lower" if text[at].islower() else "none"
+    first = first_word_of(text)[:1]
+    return "upper" if first.isupper() else "lower" if first.islower() else first and "none"
 
 
 def _begins(text: str) -> object:

@@ -32,7 +32,7 @@ class FirstLetter:
 
     def is_wrong(self, text: str) -> bool:
         """Whether the first letter of what was written is of the other case. "I" and names are not."""
-        word = _first_word(text)
+        word = first_word_of(text)
         if self.case == "upper":
             return word[:1].islower()
         return self.case == "lower" and word[:1].isupper() and word.casefold() in self.common
@@ -45,7 +45,7 @@ def first_letter(document: str, start: int, end: int) -> FirstLetter:
     sentence, if it was. Where nothing stood, upper behind a full stop on the same line, if no sentence nearby begins
     lower.
     """
-    before, word = document[max(0, start - NEAR) : start], _first_word(document[start:end])
+    before, word = document[max(0, start - NEAR) : start], first_word_of(document[start:end])
     ends = _SENTENCE_END.search(before)
     if start == end:
         upper = ends is not None and not _ABBREVIATION.fullmatch(ends["word"]) and not _has_lower_start(before)
@@ -55,18 +55,13 @@ def first_letter(document: str, start: int, end: int) -> FirstLetter:
     if word[:1].islower() and _WITHIN.search(before):
         near = before + document[end : end + NEAR]
         names = {match[1] for match in _NAME.finditer(near) if match[1][0].isupper()}
-        common = {found for found in _words(near) if found[0].islower() and found.capitalize() not in names}
+        common = {found.casefold() for found in _words(near) if found[0].islower() and found.capitalize() not in names}
         return FirstLetter("lower", frozenset(common - {"i"}))
     return FirstLetter()
 
 
-def first_letter_at(text: str) -> int | None:
-    """The offset of the letter that a text begins with, blanks and opening signs aside; None if it begins otherwise."""
-    word = _first_word(text)
-    return text.index(word) if word else None
-
-
-def _first_word(text: str) -> str:
+def first_word_of(text: str) -> str:
+    """The word that a text begins with, blanks and opening signs aside; "" if it begins otherwise."""
     match = _WORD.match(text.lstrip(f" \t\r\n`{OPENING}"))
     return match[0] if match else ""
 

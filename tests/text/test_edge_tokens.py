@@ -63,7 +63,9 @@ def test_groups_of_tokens_say_what_each_of_them_does(built_in: Checkpoint) -> No
         limits = {"absorbs_space": rng.random() < 0.5, "adds_space": rng.random() < 0.3}
         holds = partial(spoils, kind=kind, neighbours=neighbours, ends=ends, limits=limits)
         plainly = [token for token, text in enumerate(texts) if holds(text)]
-        found = tokens.where(holds, *neighbours[:2], tokens.capitalised if kind == "case" else ())
+        (before, after, original) = neighbours
+        style = GapStyle(before + original + after, len(before), len(before + original))
+        found = tokens.where(holds, *neighbours[:2], tokens.capitals_of(style.letter.common))
         assert found == plainly, (kind, neighbours, ends, limits)
 
 
