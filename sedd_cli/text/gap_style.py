@@ -7,7 +7,7 @@ from typing import Literal
 
 from sedd_cli.text.balance import Unmatched, balanced_signs, imbalance, unmatched
 from sedd_cli.text.edges import Side, faulty_sides
-from sedd_cli.text.indentation import Indentation, indentation_at, indentation_of
+from sedd_cli.text.indentation import Indentation, indentation_at, indentation_of, is_before_line
 from sedd_cli.text.letter_case import FirstLetter, first_letter
 
 FaultKind = Side | Literal["case", "indentation", "balance"]
@@ -34,6 +34,10 @@ class GapStyle:
     @cached_property
     def indentation(self) -> Indentation | None:
         return indentation_at(self.document, self.start, self.end)
+
+    @cached_property
+    def is_before_line(self) -> bool:
+        return is_before_line(self.document, self.start, self.end)
 
     @cached_property
     def signs(self) -> str:
@@ -63,4 +67,7 @@ class GapStyle:
             blanks = len(indentation_of(text))
             before, text = before + text[:blanks], text[blanks:]
             original = original[len(indentation_of(original)) :]
-        return faulty_sides(before, text, after, original)
+        sides = faulty_sides(before, text, after, original)
+        if self.is_before_line:
+            return sides - {"right"} if text.endswith("\n") else sides | {"right"}
+        return sides
