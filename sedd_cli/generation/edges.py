@@ -83,8 +83,6 @@ class Edges:
         )
 
         def spoils(text: str) -> bool:
-            if edge.kind == "indentation" and tail and (indentation := neighbours.style.indentation):
-                return not indentation.allows_start(head + text)
             written = finish_gap(
                 f"{head}{text}{tail}",
                 absorbs_space=gap.absorbs_space,
@@ -92,8 +90,11 @@ class Edges:
                 newline=self.newline,
             )
             faults = neighbours.faults(written)
-            worse = any(count > edge.faults.get(kind, 0) for kind, count in faults.items())
-            return worse or faults.get(edge.kind, 0) >= edge.faults[edge.kind]
+            worse = {kind for kind, count in faults.items() if count > edge.faults.get(kind, 0)}
+            if edge.kind == "indentation" and tail and (indentation := neighbours.style.indentation):
+                # The tokens after it may be drawn again too, each in its turn.
+                return not indentation.allows_start(head + text) or "balance" in worse
+            return bool(worse) or faults.get(edge.kind, 0) >= edge.faults[edge.kind]
 
         tokens = edge_tokens(tokenizer)
         each = tokens.capitals_of(neighbours.style.letter.common)

@@ -42,8 +42,8 @@ class EdgeTokens:
             for part in words:
                 self._by_word[part].append(token)
         self._groups = list(groups.values())
-        words = ((token, first_word_of(text)) for token, text in enumerate(texts))
-        self._capitalised = [(token, word.casefold()) for token, word in words if word[:1].isupper()]
+        begun = ((token, first_word_of(text)) for token, text in enumerate(texts))
+        self._capitalised = [(token, first.casefold()) for token, first in begun if first[:1].isupper()]
 
     def where(
         self, holds: Callable[[str], bool], before: str, after: str, each: Collection[int] = frozenset()
