@@ -73,7 +73,7 @@ class Edges:
         return not sign or bool(tokens.get(sign, frozenset()) - window.canvas.excluded_at(position))
 
     def _positions(self, kind: FaultKind, place: range, state: State, style: GapStyle) -> Iterator[tuple[int, str]]:
-        """The positions at which a fault of a gap can be mended, best first, and the sign that is missing there, or ""."""
+        """Where a fault of a gap can be mended, the best first, with the sign that is missing there, or ""."""
         pieces = self.tokenizer.decode_each(state.ids[place.start : place.stop].tolist())
         text, ends = "".join(pieces), list(accumulate(map(len, pieces)))
         for offset, sign in _offsets(kind, text, style):
