@@ -99,7 +99,7 @@ class Edges:
             worse = {kind for kind, count in faults.items() if count > edge.faults.get(kind, 0)}
             if edge.kind == "indentation" and tail and (indentation := neighbours.style.indentation):
                 # The tokens after it may be drawn again too, each in its turn.
-                return not indentation.allows_start(head + text) or "balance" in worse
+                return not indentation.allows_start(head + text) or ("balance" in worse and bool(text.strip()))
             return bool(worse) or faults.get(edge.kind, 0) >= edge.faults[edge.kind]
 
         tokens = edge_tokens(tokenizer)
