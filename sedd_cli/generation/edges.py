@@ -21,7 +21,7 @@ EDGE_REDRAWS = 3
 """How often a token is drawn again for not fitting its place."""
 
 
-class Edge(NamedTuple):
+class Misfit(NamedTuple):
     """A position in a gap (of a window) whose token is a fault of this kind; `faults` are all those of the gap."""
 
     gap: int
@@ -43,7 +43,7 @@ class _Neighbours(NamedTuple):
 
 @dataclass(frozen=True)
 class Edges:
-    """The edges of the gaps of a document with these line ends. `texts` below: those of all gaps of a window."""
+    """What does not fit the gaps of a document with these line ends. `texts` below: those of all gaps of a window."""
 
     tokenizer: Tokenizer
     document: str
@@ -51,12 +51,12 @@ class Edges:
     newline: str
     _styles: dict[int, GapStyle] = field(default_factory=dict, init=False)
 
-    def faulty(self, window: Window, state: State, texts: Sequence[str]) -> list[Edge]:
+    def faulty(self, window: Window, state: State, texts: Sequence[str]) -> list[Misfit]:
         """Of each gap, the first token that does not fit its place, and may be drawn again."""
-        edges = (self._faulty_edge(window, state, gap, texts) for gap in range(len(texts)))
+        edges = (self._misfit(window, state, gap, texts) for gap in range(len(texts)))
         return [edge for edge in edges if edge is not None]
 
-    def _faulty_edge(self, window: Window, state: State, gap: int, texts: Sequence[str]) -> Edge | None:
+    def _misfit(self, window: Window, state: State, gap: int, texts: Sequence[str]) -> Misfit | None:
         neighbours = self._neighbours(window, gap, texts)
         faults = neighbours.faults(texts[gap])
         for kind in faults:
@@ -64,7 +64,7 @@ class Edges:
                 again = state.free[position] and state.visits[position] < EDGE_REDRAWS
                 whole = is_text(self.tokenizer.bytes_of(int(state.ids[position])))
                 if again and whole and self._may_hold(sign, window, position):
-                    return Edge(gap, position, kind, faults)
+                    return Misfit(gap, position, kind, faults)
         return None
 
     def _may_hold(self, sign: str, window: Window, position: int) -> bool:
@@ -79,7 +79,7 @@ class Edges:
         for offset, sign in _offsets(kind, text, style):
             yield place[min(bisect_right(ends, offset), len(place) - 1)], sign
 
-    def spoiling_tokens(self, window: Window, state: State, edge: Edge, texts: Sequence[str]) -> tuple[int, ...]:
+    def spoiling_tokens(self, window: Window, state: State, edge: Misfit, texts: Sequence[str]) -> tuple[int, ...]:
         """The tokens that would leave the fault as it is or add to another; none if all would."""
         tokenizer, place, gap = self.tokenizer, window.gap_positions[edge.gap], self.gaps[window.first + edge.gap]
         neighbours = self._neighbours(window, edge.gap, texts)
