@@ -53,8 +53,8 @@ class Edges:
 
     def faulty(self, window: Window, state: State, texts: Sequence[str]) -> list[Misfit]:
         """Of each gap, the first token that does not fit its place, and may be drawn again."""
-        edges = (self._misfit(window, state, gap, texts) for gap in range(len(texts)))
-        return [edge for edge in edges if edge is not None]
+        misfits = (self._misfit(window, state, gap, texts) for gap in range(len(texts)))
+        return [misfit for misfit in misfits if misfit is not None]
 
     def _misfit(self, window: Window, state: State, gap: int, texts: Sequence[str]) -> Misfit | None:
         neighbours = self._neighbours(window, gap, texts)
@@ -79,13 +79,13 @@ class Edges:
         for offset, sign in _offsets(kind, text, style):
             yield place[min(bisect_right(ends, offset), len(place) - 1)], sign
 
-    def spoiling_tokens(self, window: Window, state: State, edge: Misfit, texts: Sequence[str]) -> tuple[int, ...]:
+    def spoiling_tokens(self, window: Window, state: State, misfit: Misfit, texts: Sequence[str]) -> tuple[int, ...]:
         """The tokens that would leave the fault as it is or add to another; none if all would."""
-        tokenizer, place, gap = self.tokenizer, window.gap_positions[edge.gap], self.gaps[window.first + edge.gap]
-        neighbours = self._neighbours(window, edge.gap, texts)
+        tokenizer, place, gap = self.tokenizer, window.gap_positions[misfit.gap], self.gaps[window.first + misfit.gap]
+        neighbours = self._neighbours(window, misfit.gap, texts)
         head, tail = (
             tokenizer.decode(state.ids[a:b].tolist())
-            for a, b in ((place.start, edge.position), (edge.position + 1, place.stop))
+            for a, b in ((place.start, misfit.position), (misfit.position + 1, place.stop))
         )
 
         def spoils(text: str) -> bool:
@@ -96,17 +96,17 @@ class Edges:
                 newline=self.newline,
             )
             faults = neighbours.faults(written)
-            worse = {kind for kind, count in faults.items() if count > edge.faults.get(kind, 0)}
-            if edge.kind == "indentation" and tail and (indentation := neighbours.style.indentation):
+            worse = {kind for kind, count in faults.items() if count > misfit.faults.get(kind, 0)}
+            if misfit.kind == "indentation" and tail and (indentation := neighbours.style.indentation):
                 # The tokens after it may be drawn again too, each in its turn.
                 return not indentation.allows_start(head + text) or ("balance" in worse and bool(text.strip()))
-            return bool(worse) or faults.get(edge.kind, 0) >= edge.faults[edge.kind]
+            return bool(worse) or faults.get(misfit.kind, 0) >= misfit.faults[misfit.kind]
 
         tokens = edge_tokens(tokenizer)
         each = tokens.capitals_of(neighbours.style.letter.common)
         found = tokens.where(spoils, neighbours.before, neighbours.after, each)
         spoiling = tuple(sorted({*found, *tokenizer.broken_tokens}))
-        excluded = window.canvas.excluded_at(edge.position).union(spoiling)
+        excluded = window.canvas.excluded_at(misfit.position).union(spoiling)
         return spoiling if len(excluded) < tokenizer.size else ()
 
     def _neighbours(self, window: Window, gap: int, texts: Sequence[str]) -> _Neighbours:
