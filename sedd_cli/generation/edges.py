@@ -1,69 +1,91 @@
-"""The edges of gaps: which join the text beside them badly, and which tokens would do so there."""
+"""What does not fit its place in a gap, and which tokens would not fit there either."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 from sedd_cli.diffusion.samplers import State
+from sedd_cli.text.balance import opens, unmatched
 from sedd_cli.text.byte_level import finish_gap, is_text
 from sedd_cli.text.edge_tokens import edge_tokens
-from sedd_cli.text.edges import NEAR, Side, faulty_sides
+from sedd_cli.text.edges import NEAR
+from sedd_cli.text.gap_style import FaultKind, Faults, GapStyle
+from sedd_cli.text.indentation import indentation_of
+from sedd_cli.text.letter_case import first_word_of
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.text.windows import SizedGap, Window
 
 EDGE_REDRAWS = 3
-"""How often the token at a gap's edge is drawn again for joining the text beside it badly."""
+"""How often a token is drawn again for not fitting its place."""
 
 
-class Edge(NamedTuple):
-    """A position at the faulty `side` of a gap (of a window), all of whose faulty sides are `faults`."""
+class Misfit(NamedTuple):
+    """A position in a gap (of a window) whose token is a fault of this kind; `faults` are all those of the gap."""
 
     gap: int
     position: int
-    side: Side
-    faults: frozenset[Side]
+    kind: FaultKind
+    faults: Faults
 
 
 class _Neighbours(NamedTuple):
-    """The texts beside a gap, and what stood in it."""
+    """The texts beside a gap, and what they ask of it."""
 
     before: str
     after: str
-    original: str
+    style: GapStyle
 
-    def faults(self, text: str) -> frozenset[Side]:
-        return faulty_sides(self.before, text, self.after, self.original)
+    def faults(self, text: str) -> Faults:
+        return self.style.faults(self.before, text, self.after)
 
 
 @dataclass(frozen=True)
 class Edges:
-    """The edges of the gaps of a document with these line ends. `texts` below: those of all gaps of a window."""
+    """What does not fit the gaps of a document with these line ends. `texts` below: those of all gaps of a window."""
 
     tokenizer: Tokenizer
     document: str
     gaps: Sequence[SizedGap]
     newline: str
+    _styles: dict[int, GapStyle] = field(default_factory=dict, init=False)
 
-    def faulty(self, window: Window, state: State, texts: Sequence[str]) -> list[Edge]:
-        """Of each gap, the first edge that joins the text beside it badly, and may be drawn again."""
-        edges = (self._faulty_edge(window, state, gap, texts) for gap in range(len(texts)))
-        return [edge for edge in edges if edge is not None]
+    def faulty(self, window: Window, state: State, texts: Sequence[str]) -> list[Misfit]:
+        """Of each gap, the first token that does not fit its place, and may be drawn again."""
+        misfits = (self._misfit(window, state, gap, texts) for gap in range(len(texts)))
+        return [misfit for misfit in misfits if misfit is not None]
 
-    def _faulty_edge(self, window: Window, state: State, gap: int, texts: Sequence[str]) -> Edge | None:
-        place, faults = window.gap_positions[gap], self._neighbours(window, gap, texts).faults(texts[gap])
-        for side, position in (("left", place.start), ("right", place.stop - 1)):
-            again = state.free[position] and state.visits[position] < EDGE_REDRAWS
-            if side in faults and again and is_text(self.tokenizer.bytes_of(int(state.ids[position]))):
-                return Edge(gap, position, side, faults)
+    def _misfit(self, window: Window, state: State, gap: int, texts: Sequence[str]) -> Misfit | None:
+        neighbours = self._neighbours(window, gap, texts)
+        faults = neighbours.faults(texts[gap])
+        for kind in faults:
+            for position, sign in self._positions(kind, window.gap_positions[gap], state, neighbours.style):
+                again = state.free[position] and state.visits[position] < EDGE_REDRAWS
+                whole = is_text(self.tokenizer.bytes_of(int(state.ids[position])))
+                if again and whole and self._may_hold(sign, window, position):
+                    return Misfit(gap, position, kind, faults)
         return None
 
-    def spoiling_tokens(self, window: Window, state: State, edge: Edge, texts: Sequence[str]) -> tuple[int, ...]:
-        """The tokens that would leave an edge faulty or make another so; none if all would."""
-        tokenizer, place, gap = self.tokenizer, window.gap_positions[edge.gap], self.gaps[window.first + edge.gap]
-        neighbours = self._neighbours(window, edge.gap, texts)
+    def _may_hold(self, sign: str, window: Window, position: int) -> bool:
+        """Whether a token with this quote or bracket may be written at a position; "" is every token's."""
+        tokens = edge_tokens(self.tokenizer).holding
+        return not sign or bool(tokens.get(sign, frozenset()) - window.canvas.excluded_at(position))
+
+    def _positions(self, kind: FaultKind, place: range, state: State, style: GapStyle) -> Iterator[tuple[int, str]]:
+        """Where a fault of a gap can be mended, the best first, with the sign that is missing there, or ""."""
+        pieces = self.tokenizer.decode_each(state.ids[place.start : place.stop].tolist())
+        text, ends = "".join(pieces), list(accumulate(map(len, pieces)))
+        for offset, sign in _offsets(kind, text, style):
+            yield place[min(bisect_right(ends, offset), len(place) - 1)], sign
+
+    def spoiling_tokens(self, window: Window, state: State, misfit: Misfit, texts: Sequence[str]) -> tuple[int, ...]:
+        """The tokens that would leave the fault as it is or add to another; none if all would."""
+        tokenizer, place, gap = self.tokenizer, window.gap_positions[misfit.gap], self.gaps[window.first + misfit.gap]
+        neighbours = self._neighbours(window, misfit.gap, texts)
         head, tail = (
             tokenizer.decode(state.ids[a:b].tolist())
-            for a, b in ((place.start, edge.position), (edge.position + 1, place.stop))
+            for a, b in ((place.start, misfit.position), (misfit.position + 1, place.stop))
         )
 
         def spoils(text: str) -> bool:
@@ -74,11 +96,17 @@ class Edges:
                 newline=self.newline,
             )
             faults = neighbours.faults(written)
-            return edge.side in faults or not faults <= edge.faults
+            worse = {kind for kind, count in faults.items() if count > misfit.faults.get(kind, 0)}
+            if misfit.kind == "indentation" and tail and (indentation := neighbours.style.indentation):
+                # The tokens after it may be drawn again too, each in its turn.
+                return not indentation.allows_start(head + text) or ("balance" in worse and bool(text.strip()))
+            return bool(worse) or faults.get(misfit.kind, 0) >= misfit.faults[misfit.kind]
 
-        found = edge_tokens(tokenizer).where(spoils, neighbours.before, neighbours.after)
+        tokens = edge_tokens(tokenizer)
+        each = tokens.capitals_of(neighbours.style.letter.common)
+        found = tokens.where(spoils, neighbours.before, neighbours.after, each)
         spoiling = tuple(sorted({*found, *tokenizer.broken_tokens}))
-        excluded = window.canvas.excluded_at(edge.position).union(spoiling)
+        excluded = window.canvas.excluded_at(misfit.position).union(spoiling)
         return spoiling if len(excluded) < tokenizer.size else ()
 
     def _neighbours(self, window: Window, gap: int, texts: Sequence[str]) -> _Neighbours:
@@ -86,8 +114,35 @@ class Edges:
         here = gaps[number]
         low = gaps[number - 1].end if number else 0
         high = gaps[number + 1].start if number + 1 < len(gaps) else len(document)
+        if number not in self._styles:
+            self._styles[number] = GapStyle(document, here.start, here.end)
         return _Neighbours(
             (texts[gap - 1] if gap else "") + document[max(low, here.start - NEAR) : here.start],
             document[here.end : min(high, here.end + NEAR)] + (texts[gap + 1] if gap + 1 < len(texts) else ""),
-            document[here.start : here.end],
+            self._styles[number],
         )
+
+
+def _offsets(kind: FaultKind, text: str, style: GapStyle) -> Iterator[tuple[int, str]]:
+    """Where in the text of a gap's tokens a fault stands, and the sign that is missing there, or ""."""
+    if kind == "left":
+        yield 0 if style.indentation is None else len(indentation_of(text)), ""
+    elif kind == "right":
+        yield len(text), ""
+    elif kind == "case" and (word := first_word_of(text)):
+        yield text.index(word), ""
+    elif kind == "indentation" and style.indentation is not None:
+        yield style.indentation.kept(text), ""
+    elif kind == "balance":
+        yield from _unbalanced(text, style)
+
+
+def _unbalanced(text: str, style: GapStyle) -> Iterator[tuple[int, str]]:
+    """Where a quote or a bracket is too much, the last first; where one is missing: what opens at the start."""
+    ours, theirs = unmatched(text), style.unmatched
+    for sign in style.signs:
+        there, before = ours.get(sign, ()), theirs.get(sign, ())
+        if len(there) > len(before):
+            yield from ((offset, "") for offset in reversed(there))
+        elif len(there) < len(before):
+            yield 0 if opens(style.original, before[0]) else len(text), sign
