@@ -11,7 +11,6 @@ from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.config import Config, pad_id_of
 from sedd_cli.models.network import ScoreNetwork
 
-
 SLOTS = 16
 """Slots of the gap on which a new PAD state is balanced."""
 
@@ -19,8 +18,9 @@ SLOTS = 16
 def with_pad(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint with a PAD state, whose rows are those of the mean token; one that has it is returned as it is.
 
-    Where no PAD is visible its conditionals are the same. Where one is, PAD is about as likely as all words together,
-    if the head has biases: learning from nearly 0 took a hundred steps longer. Raises `UsageError` unless it is of RADD form.
+    Where no PAD is visible its conditionals are the same. Where one is, PAD is about as likely as all words together
+    if the head has biases, so that not all of training's first steps go to that. Raises `UsageError` unless it is of
+    RADD form.
     """
     if checkpoint.config.pad_id is not None:
         return checkpoint
