@@ -47,17 +47,17 @@ def measure_lengths(network: ScoreNetwork, noise: Schedule, data: PackedCorpus) 
     fitting = [n for n in SIZES if n + SHORTEST - SIZES[0] <= length]
     nats = within = 0.0
     texts = data.first(GAPS)
-    for number, text in enumerate(texts):
+    for number in range(GAPS):
         n = fitting[number % len(fitting)]
         u_words, u_place = uniforms(0, number, PADDING, size=2).tolist()
         words, place = int(u_words * (n + 1)), int(u_place * (length - n))
-        layout = Layout(length, (ElasticGap(n, words, place, n),), 0)
-        canvas, (begin,) = lay_out(layout, text, network.pad_id)
+        layout = Layout(length, (ElasticGap(n, words, place, 0, n),), 0)
+        canvas, (begin,) = lay_out(layout, texts[number % len(texts)], network.pad_id)
         law = length_law(_pad_chances(network, noise, canvas, begin, n))
         nats -= math.log((1 - FLOOR) * float(law[words]) + FLOOR / (n + 1))
         median = int((law.cumsum(0) < 0.5).sum())
         within += max(median, words) <= FACTOR * min(median, words)
-    return LengthFigures(nats / len(texts), within / len(texts))
+    return LengthFigures(nats / GAPS, within / GAPS)
 
 
 def _pad_chances(network: ScoreNetwork, noise: Schedule, canvas: Tensor, begin: int, n: int) -> Tensor:

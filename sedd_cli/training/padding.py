@@ -15,17 +15,21 @@ import torch
 from torch import Tensor
 
 from sedd_cli.training.objectives import NoiseDraws
-from sedd_cli.training.padding_sizes import SHORTEST, SIZES
+from sedd_cli.training.padding_sizes import SHARES, SHORTEST, SIZES
 
-ROOM, MOST = 64, 4
+ROOM, MOST = 40, 6
 """One gap at most for so many positions of a canvas (but one always), and so many on a canvas."""
 
-INSIDE = 0.75
+INSIDE = 0.8
 """Share of canvases of which only gaps are masked, as when they are filled; of the others it is any positions."""
 
-ALL_SLOTS, ALL_MASKED = 0.5, 0.5
-"""Shares, where only gaps are masked: of gaps of which any slot may be, not just the first m, m uniform in 1 ... n; and
-of canvases where all that may be masked is."""
+ALL_SLOTS, FIRST_SLOTS = 0.4, 0.25
+"""Shares of gaps of which every slot may be masked, or the first m, m uniform in 1 ... n; of the others the last m may.
+Those are the states of a gap that is filled: nothing is written, its length is known, its first words are."""
+
+ALL_MASKED = 0.7
+"""Share of canvases, of those of which only gaps are masked, where all that may be masked is; of the others it is a
+random number of positions."""
 
 DRAWS = 5 + 5 * MOST
 """Uniforms for each canvas."""
@@ -36,12 +40,14 @@ NEVER = 2.0
 
 @dataclass(frozen=True)
 class ElasticGap:
-    """A gap after `place` tokens of context: `words` of its `slots` hold text. The first `open` slots may be masked."""
+    """A gap after `place` tokens of context: `words` of its `slots` hold text. Slots from `first` to `last`, which is
+    not one of them, may be masked."""
 
     slots: int
     words: int
     place: int
-    open: int
+    first: int
+    last: int
 
     @property
     def size(self) -> int:
@@ -68,15 +74,22 @@ def draw_layout(length: int, room: int, u: Tensor) -> Layout:
     values = iter(u.tolist())
     number = 1 + int(next(values) * max(1, min(MOST, length // ROOM)))
     offset = int(next(values) * (room - length + 1))
-    fitting = [n for n in SIZES if number * (n + 1) < length]
-    sizes = [fitting[int(next(values) * len(fitting))] for _ in range(number)]
+    sizes = [_size(next(values), (length - 1) // number) for _ in range(number)]
     context = length - sum(sizes) - number
     gaps = []
     for n in sizes:
         words, place = int(next(values) * (n + 1)), int(next(values) * (context + 1))
-        every = next(values) < ALL_SLOTS
-        gaps.append(ElasticGap(n, words, place, n if every else 1 + int(next(values) * n)))
+        which, m = next(values), 1 + int(next(values) * n)
+        first = n - m if which >= ALL_SLOTS + FIRST_SLOTS else 0
+        last = m if ALL_SLOTS <= which < ALL_SLOTS + FIRST_SLOTS else n
+        gaps.append(ElasticGap(n, words, place, first, last))
     return Layout(length, tuple(sorted(gaps, key=lambda gap: gap.place)), offset)
+
+
+def _size(u: float, most: int) -> int:
+    """Slots of a gap that fills `most` positions at most with its PAD; small ones more often, since more gaps fit."""
+    fitting = [n for n, times in zip(SIZES, SHARES, strict=True) for _ in range(times) if n < most]
+    return fitting[int(u * len(fitting))]
 
 
 def lay_out(layout: Layout, tokens: Tensor, pad_id: int) -> tuple[Tensor, list[int]]:
@@ -111,7 +124,7 @@ def pad_some(x0: Tensor, draws: NoiseDraws, u: Tensor, share: float, pad_id: int
         x0[row], begins = lay_out(layout, texts[row], pad_id)
         may = torch.full((length,), inside >= INSIDE, device=x0.device)
         for gap, begin in zip(layout.gaps, begins, strict=True):
-            may[begin : begin + gap.open] = True
+            may[begin + gap.first : begin + gap.last] = True
             may[begin + gap.slots] = False
         uniforms[row, ~may] = NEVER
         if inside < INSIDE and all_masked < ALL_MASKED:

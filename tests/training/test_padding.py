@@ -10,9 +10,8 @@ import torch
 from sedd_cli import UsageError, load_checkpoint
 from sedd_cli.diffusion.randomness import PADDING, uniforms
 from sedd_cli.models.pad_state import with_pad
-from sedd_cli.training.gap_lengths import length_law, measure_lengths
+from sedd_cli.training.gap_lengths import length_law
 from sedd_cli.training.objectives import NoiseDraws, make_objective
-from sedd_cli.training.packed import PackedCorpus
 from sedd_cli.training.padding import DRAWS, NEVER, draw_layout, lay_out, pad_some
 from sedd_cli.training.plan import plan_training
 from sedd_cli.training.recipe import Recipe
@@ -37,8 +36,8 @@ def padded(rows: int, length: int = LENGTH, share: float = 1.0, seed: int = 0) -
 
 
 def prior() -> Counter[tuple[object, ...]]:
-    """Chances of what is visible with the gap's length, by enumeration: all of text, n, l, place and begin are uniform,
-    and none depends on another (but on the canvas's room)."""
+    """Chances of what is visible with the gap's length, by enumeration: text, l, place and begin are uniform, n is 8
+    more often, and none depends on another (but on the canvas's room)."""
     chances: Counter[tuple[object, ...]] = Counter()
     for text in TEXTS.tolist():
         for n in (8, 16):
@@ -48,7 +47,7 @@ def prior() -> Counter[tuple[object, ...]]:
                     for begin in range(len(text) - LENGTH + 1):
                         left = tuple(text[begin : begin + place])
                         right = tuple(text[begin + place + words : begin + context + words])
-                        each = 3 * 2 * (context + 1) * (n + 1) * (len(text) - LENGTH + 1)
+                        each = 3 * (5 / 3 if n == 8 else 5 / 2) * (context + 1) * (n + 1) * (len(text) - LENGTH + 1)
                         chances[left, n, right, words] += 1 / each
     return chances
 
@@ -93,14 +92,18 @@ def test_nothing_but_the_words_depends_on_the_length() -> None:
             layout = draw_layout(length, 300, u[0, 3:])
             canvas, after = pad_some(x0, draws, u, 1.0, PAD * 1000)
             ways.append(
-                ([(g.slots, g.place, g.open) for g in layout.gaps], after.times.tolist(), after.uniforms.tolist())
+                (
+                    [(g.slots, g.place, g.first, g.last) for g in layout.gaps],
+                    after.times.tolist(),
+                    after.uniforms.tolist(),
+                )
             )
             seen |= {(gap.slots, gap.words, len(layout.gaps)) for gap in layout.gaps}
             assert (canvas != PAD * 1000).sum() == layout.context + sum(gap.words for gap in layout.gaps)
             text = canvas[canvas != PAD * 1000]
             assert torch.equal(text, torch.arange(len(text)) + layout.offset), "the text is in one piece"
         assert ways[0] == ways[1] == ways[2]
-    assert {n for n, _, _ in seen} == {8, 16, 32} and {count for *_, count in seen} == {1, 2, 3, 4}
+    assert {n for n, _, _ in seen} == {8, 16, 32} and {count for *_, count in seen} == {1, 2, 3, 4, 5, 6}
     assert {(8, 0), (8, 8)} <= {(n, words) for n, words, _ in seen}
 
 
@@ -119,7 +122,7 @@ def test_what_is_masked() -> None:
     assert not bool(may[torch.arange(len(last)), torch.tensor(last)].any())
     counts = may.sum(1)
     assert bool((counts > 0).all()) and 0.15 < float((counts == LENGTH - 1).double().mean()) < 0.35
-    assert 0.25 < float((draws.times[elastic] == 1).double().mean()) < 0.5
+    assert 0.4 < float((draws.times[elastic] == 1).double().mean()) < 0.7
     short, same_draws = padded(6, length=9)
     assert not bool((short == PAD).any()) and bool((same_draws.uniforms < 1).all()), "no gap fits"
 
@@ -209,17 +212,3 @@ def test_recipes_that_are_refused(text: Path, changes: list[str], words: str) ->
 def test_a_start_that_cannot_have_pad(text: Path) -> None:
     with pytest.raises(UsageError, match=r"data\.padding needs model\.form radd"):
         gapped(text, PARITY / "absorb", "phases.0.objective=dwdse")
-
-
-@pytest.mark.slow
-def test_a_network_learns_lengths(text: Path, tmp_path: Path) -> None:
-    """The text counts to nine again and again: what is left out is told by what stands beside it."""
-    text.write_text("\n\n".join("0123456789" * 12 for _ in range(40)))
-    changes = ("data.padding=0.8", "phases.1.steps=600", "phases.0.steps=50", "model.hidden_size=64", "model.length=32")
-    changes = (*changes, "model.n_blocks=2", "batch_size=16", "micro_batch=16", "report.steps=100", "model.dropout=0")
-    run = tmp_path / "run"
-    finish(TrainingSession(gapped(text, None, *changes, "report.minutes=100"), run, CPU))
-    checkpoint = load_checkpoint(run)
-    data = PackedCorpus(run / "data" / "validation", 32, wrap=True)
-    figures = measure_lengths(checkpoint.model, checkpoint.noise, data)
-    assert figures.nats < 1.2, "of 9 and 17 lengths, 2.2 and 2.8 nats, about one and two are possible"
