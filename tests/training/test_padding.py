@@ -182,6 +182,8 @@ def test_a_run_from_a_checkpoint_without_pad(sedd: Sedd, text: Path, plain: Path
     assert on.config.pad_id == after.pad_id and "lengths" not in on.config.provenance["bound"]  # type: ignore[operator]
     written = sedd("generate", "-m", str(tmp_path / "on"), "--steps", "4", "-n", "2", "--seed", "1")
     assert written.code == 0, written.stderr
+    shown = sedd("models", "show", str(tmp_path / "on"), "--json")
+    assert json.loads(shown.stdout)["pad"] == after.pad_id
 
 
 def test_a_run_with_pad_from_the_start(text: Path, tmp_path: Path) -> None:
