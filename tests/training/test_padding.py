@@ -103,7 +103,7 @@ def test_nothing_but_the_words_depends_on_the_length() -> None:
             text = canvas[canvas != PAD * 1000]
             assert torch.equal(text, torch.arange(len(text)) + layout.offset), "the text is in one piece"
         assert ways[0] == ways[1] == ways[2]
-    assert {n for n, _, _ in seen} == {8, 16, 32} and {count for *_, count in seen} == {1, 2, 3, 4, 5, 6}
+    assert {n for n, _, _ in seen} == {8, 16} and {count for *_, count in seen} == set(range(1, 9))
     assert {(8, 0), (8, 8)} <= {(n, words) for n, words, _ in seen}
 
 
@@ -121,7 +121,7 @@ def test_what_is_masked() -> None:
     may = draws.uniforms[elastic] < 1
     assert not bool(may[torch.arange(len(last)), torch.tensor(last)].any())
     counts = may.sum(1)
-    assert bool((counts > 0).all()) and 0.15 < float((counts == LENGTH - 1).double().mean()) < 0.35
+    assert bool((counts > 0).all()) and 0.06 < float((counts == LENGTH - 1).double().mean()) < 0.25
     assert 0.4 < float((draws.times[elastic] == 1).double().mean()) < 0.7
     short, same_draws = padded(6, length=9)
     assert not bool((short == PAD).any()) and bool((same_draws.uniforms < 1).all()), "no gap fits"
