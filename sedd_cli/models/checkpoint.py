@@ -232,7 +232,7 @@ def read_tokenizer(
     elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         split, added = (layout.split, Facts(folder).token_ids) if layout else ("", None)
         tokenizer = Tokenizer.from_gpt2(folder / "vocab.json", folder / "merges.txt", split, added)
-    elif config.tokens == GPT2_TOKENS:
+    elif config.text_tokens == GPT2_TOKENS:
         tokenizer = cached_gpt2()
     elif (folder / SENTENCE_PIECE).is_file():
         raise sentence_piece(str(folder))
@@ -241,12 +241,13 @@ def read_tokenizer(
     if tokenizer is None:
         return None
     # MASK among the tokens has an id there as well.
-    size = config.tokens + (config.mask_id is not None)
+    size = config.text_tokens + (config.mask_id is not None)
     too_few = layout is not None and tokenizer.size < 0.9 * size
     if too_few or tokenizer.size > size:
         only = "only " if too_few else ""
         raise NotLoadableError(
-            f"the tokenizer in {folder} has {only}{counted(tokenizer.size, 'token')}, config.json says {size:,}",
+            f"the tokenizer in {folder} has {only}{counted(tokenizer.size, 'token')}, config.json says {size:,}"
+            + (" beside PAD" if config.pad_id is not None else ""),
             "One of the two files is from another checkpoint.",
         )
     tokenizer.add_ends(config.end_ids)

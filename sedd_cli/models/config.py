@@ -135,10 +135,17 @@ def network_config(table: dict[str, Any]) -> NetworkConfig:
     return (LlamaConfig if table.get("type") == "llama" else NetworkConfig).model_validate(table)
 
 
+def pad_id_of(tokens: int, mask_id: int | None) -> int:
+    """PAD's id, it being one of the tokens: the last before MASK where that is the last state, else the last state."""
+    return tokens - 1 if mask_id is None else tokens
+
+
 class Config(_Section):
     """The config of a checkpoint. A missing `graph` means absorbing, as in the public RADD folders.
 
     `tokens` can be written; `mask_id` is the state beside them (None: the last one, `tokens`), absorbing only.
+    `pad_id`: the last of the tokens, which fills up gaps whose length the network chooses (RADD form only); the
+    tokenizer does not have it. Where no PAD is visible, none is written (see `ScoreNetwork`).
     `trained_canvas`: whether `model.length` is the canvas of its training, not just the most that it can read.
     `opens_with_end`: position 0 was never noised in training, and where no text stands there it holds end-of-text.
     `end_ids`: tokens that end a text, beside the tokenizer's own end-of-text token.
@@ -146,6 +153,7 @@ class Config(_Section):
 
     tokens: int = Field(gt=1)
     mask_id: int | None = Field(default=None, ge=0)
+    pad_id: int | None = Field(default=None, ge=0)
     graph: GraphConfig = GraphConfig()
     noise: NoiseConfig
     d3pm: D3PMConfig | None = None
@@ -174,11 +182,27 @@ class Config(_Section):
         by_blocks = self.model.block_size is not None
         if by_blocks and (self.graph.type != "absorb" or self.d3pm or self.model.time_conditioned):
             raise ValueError("model.block_size needs RADD form: graph.type absorb, no time and no chain")
+        if self.pad_id is not None:
+            self._check_pad(self.pad_id)
         if by_blocks and self.model.leading_id is not None:
             raise ValueError("model.block_size and model.leading_id do not go together")
         if self.graph.type == "uniform" and self.model.scale_by_sigma:
             raise ValueError("model.scale_by_sigma is defined for graph.type absorb only")
         return self
+
+    def _check_pad(self, pad_id: int) -> None:
+        if self.graph.type != "absorb" or self.d3pm or self.model.time_conditioned or self.model.block_size is not None:
+            raise ValueError(
+                "pad_id needs a network of RADD form: graph.type absorb, no time (not SEDD form), no chain, no blocks"
+            )
+        last = pad_id_of(self.tokens, self.mask_id)
+        if pad_id != last or pad_id == self.mask_id:
+            raise ValueError(f"pad_id {pad_id} is not the last of the {self.tokens} tokens, {last}")
+
+    @property
+    def text_tokens(self) -> int:
+        """The tokens that stand in texts: all but PAD."""
+        return self.tokens - (self.pad_id is not None)
 
     def process(self) -> "StateSpace":
         from sedd_cli.diffusion.processes import Absorbing, Causal, Uniform

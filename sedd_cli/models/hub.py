@@ -95,7 +95,7 @@ def plan_download(repository: str, revision: str | None = None, *, to_train: boo
     halves = any("16" in str(config_table(folder).get(key)) for key in ("torch_dtype", "dtype"))
     return DownloadPlan(
         remote,
-        None if has_tokenizer or config.tokens != GPT2_TOKENS or cached_gpt2_file() else _find_gpt2(),
+        None if has_tokenizer or config.text_tokens != GPT2_TOKENS or cached_gpt2_file() else _find_gpt2(),
         stored * (2 if halves else 1),
     )
 

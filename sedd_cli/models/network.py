@@ -39,6 +39,8 @@ class ScoreNetwork(nn.Module):
     score is made from them (`predicts_x0`), in float64 where it is asked for at positions. `autocast` is the dtype of
     the blocks' products; scores are float32 otherwise. `leading_id`: see `NetworkConfig`.
 
+    With a PAD state (`Config.pad_id`), PAD has probability 0 on canvases where none is visible: `_without_pad`.
+
     A network by blocks scores a position from the tokens of its block and of those before it, be they MASK or not.
     """
 
@@ -51,6 +53,7 @@ class ScoreNetwork(nn.Module):
         self.predicts_x0 = config.d3pm is not None and isinstance(self.process, Uniform)
         self.autocast = autocast
         self.leading_id = config.model.leading_id
+        self.pad_id = config.pad_id
         backbone = BACKBONES[config.model.type].load()
         self.backbone = backbone(config.model, self.process.states, self.process.mask_id)
         self.reach = self.backbone.reach
@@ -82,7 +85,8 @@ class ScoreNetwork(nn.Module):
             out = self._scaled(logits, sigma[:, None])
             return out.scatter(-1, x.unsqueeze(-1), 0.0)
         assert self.process.mask_id is not None
-        real = self.process.columns(logits).log_softmax(-1) - torch.expm1(sigma).log()[:, None, None]
+        real = self._without_pad(self.process.columns(logits), x, torch.arange(len(x), device=x.device)[:, None])
+        real = real.log_softmax(-1) - torch.expm1(sigma).log()[:, None, None]
         at_mask = self.process.with_mask(real, torch.zeros_like(real[..., :1]))
         stay = torch.full_like(at_mask, -torch.inf).scatter_(-1, x.unsqueeze(-1), 0.0)
         return torch.where(torch.eq(x, self.process.mask_id).unsqueeze(-1), at_mask, stay)
@@ -121,9 +125,11 @@ class ScoreNetwork(nn.Module):
             if self.leading_id is not None:
                 x, where = self._led(x), nn.functional.pad(where, (0, 1))
             features = self.backbone.features(x, sigma, where=where, attention=attention).float()
+        row = None if self.pad_id is None else where.nonzero()[:, 0]
 
         def of_chunk(features: Tensor, chunk: Tensor) -> Tensor:
-            return loss(self._training_head(features), chunk)
+            logits = self._training_head(features)
+            return loss(logits if row is None else self._without_pad(logits, x, row[chunk]), chunk)
 
         # split(), not indexing: in the backward pass each index would fill a zeroed copy of all features.
         chunks = torch.arange(len(features), device=features.device).split(LOSS_CHUNK)
@@ -197,7 +203,7 @@ class ScoreNetwork(nn.Module):
         current = x[row, position]
         for pack in self._packs(torch.bincount(place).tolist()):
             chosen = torch.cat(pack)
-            scores = self._head(features[chosen], sigma[row[chosen]], current[chosen])
+            scores = self._head(features[chosen], sigma[row[chosen]], current[chosen], x, row[chosen])
             for chunk, score in zip(pack, scores.split([len(chunk) for chunk in pack]), strict=True):
                 yield Scored(row[chunk], position[chunk], score)
 
@@ -224,16 +230,31 @@ class ScoreNetwork(nn.Module):
     def _plain_head(self, features: Tensor) -> Tensor:
         """Log scores (n, tokens) of features (n, D) at some noise, where tokens are masked."""
         n = len(features)
-        return self._head(
-            features, torch.ones(n, device="cpu"), torch.full((n,), self.process.mask_id or 0, device="cpu")
-        )
+        current = torch.full((n,), self.process.mask_id or 0, device="cpu")
+        return self._head(features, torch.ones(n, device="cpu"), current, current[None], torch.zeros_like(current))
 
-    def _head(self, features: Tensor, sigma: Tensor, current: Tensor) -> Tensor:
-        """Log scores of the real tokens: (n, D), (n,), the current tokens (n,) -> (n, tokens)."""
+    def _head(self, features: Tensor, sigma: Tensor, current: Tensor, x: Tensor, row: Tensor) -> Tensor:
+        """Log scores of the real tokens: (n, D), (n,), the current tokens (n,) -> (n, tokens).
+
+        They stand in the rows `row` (n,) of the canvases `x` (B, L).
+        """
         n = len(features)
         if self.device.type == "cpu" and n % PAD:
             features = torch.cat([features, features.new_zeros(PAD - n % PAD, features.shape[1])])
-        return self.read(self.backbone.head(features)[:n], sigma, current)
+        return self.read(self._without_pad(self.backbone.head(features)[:n], x, row), sigma, current)
+
+    def _without_pad(self, logits: Tensor, x: Tensor, row: Tensor) -> Tensor:
+        """Logits of the real tokens (..., tokens), PAD's at -inf where the canvas has no visible PAD; in place.
+
+        `row` (...) are the rows of the canvases `x` (B, L): a canvas without elastic gaps is then read as by a network
+        that has no PAD.
+        """
+        if self.pad_id is None:
+            return logits
+        absent = torch.ne(x, self.pad_id).all(1)[row].to(logits.device)
+        # PAD is the last of the tokens.
+        logits[..., -1].masked_fill_(absent, -torch.inf)
+        return logits
 
     def read(self, logits: Tensor, sigma: Tensor, current: Tensor) -> Tensor:
         """Logits of the real tokens as log scores: (n, tokens), (n,), the current tokens (n,) -> (n, tokens)."""
