@@ -1,6 +1,6 @@
 """How many tokens a gap gets: as many as it had, as requested, or as the text around it suggests."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -45,9 +45,9 @@ class ChosenLength:
 
 
 def choose_lengths(
-    checkpoint: Checkpoint, document: str, gaps: Sequence[Gap], length: int
+    checkpoint: Checkpoint, document: str, gaps: Sequence[Gap], length: int, drawn: Collection[Gap] = ()
 ) -> tuple[list[SizedGap], list[ChosenLength]]:
-    """Give every gap a number of tokens; choose the open ones one after another.
+    """Give every gap a number of tokens; choose the open ones one after another, but for those `drawn` later.
 
     A filling of more tokens is always less likely itself, so lengths are compared by the likelihood of the kept
     neighbours with so many MASKs between them, that is with the gap summed out; of lengths equal within the error the
@@ -62,7 +62,9 @@ def choose_lengths(
         replace(size, tokens=min(max(size.tokens, candidates[0]), candidates[-1]))
         for (_, size), candidates in zip(sized, lengths, strict=True)
     ]
-    pending = [(i, candidates) for i, candidates in enumerate(lengths) if len(candidates) > 1]
+    pending = [
+        (i, candidates) for i, candidates in enumerate(lengths) if len(candidates) > 1 and sized[i][0] not in drawn
+    ]
     chosen = []
     for i, candidates in pending:
         nats, differences = _compare(checkpoint, tokenizer, document, sized_gaps, i, candidates, length)

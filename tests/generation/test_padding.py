@@ -1,0 +1,102 @@
+"""Lengths that a network with PAD draws: the law of length and text, each candidate's own, and no PAD anywhere."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from itertools import groupby, product
+from pathlib import Path
+from typing import cast
+
+import pytest
+import tokenizers
+import torch
+from torch import Tensor
+
+from sedd_cli import Checkpoint, Gap, Request
+from sedd_cli.diffusion.network import Scored
+from sedd_cli.generation import padding
+from sedd_cli.generation.infill import Infilling
+from sedd_cli.models.config import Config
+from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.text.tokenizer import Tokenizer
+from tests.diffusion.oracle import UNLIKELY, chi_square_p, rand
+
+LETTERS, BAR, PAD, MASK = (0, 1), 2, 3, 4
+"""Tokens of texts, the one around gaps, and the two that no text has."""
+Texts = tuple[tuple[int, ...], ...]
+
+
+def texts_up_to(slots: int, least: int = 0) -> list[tuple[int, ...]]:
+    return [text for count in range(least, slots + 1) for text in product(LETTERS, repeat=count)]
+
+
+class ElasticOracle:
+    """The true conditional of texts between bars, by enumeration; `weight` of every choice of texts, any positive."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, slots: int, gaps: int, seed: int = 0) -> None:
+        choices = list(product(texts_up_to(slots), repeat=gaps))
+        self.weight: dict[Texts, float] = dict(zip(choices, rand(len(choices), seed=seed).tolist(), strict=True))
+        self.conditional = cache(self._conditional)
+
+    def _conditional(self, ids: tuple[int, ...]) -> Tensor:
+        """(L,) -> (L, 4): an elastic gap ends with a PAD, others have as many tokens as they have."""
+        places = [[i for i, _ in run] for bar, run in groupby(enumerate(ids), lambda pair: pair[1] == BAR) if not bar]
+        elastic = [PAD in [ids[i] for i in place] for place in places]
+        p = torch.zeros(len(ids), 4, dtype=torch.float64)
+        for texts, weight in self.weight.items():
+            filled = list(ids)
+            for place, text, stretches in zip(places, texts, elastic, strict=True):
+                padded = text + (PAD,) * (len(place) - len(text)) * stretches
+                if len(padded) != len(place):
+                    break
+                for i, token in zip(place, padded, strict=True):
+                    filled[i] = token
+            else:
+                if all(a in (b, MASK) for a, b in zip(ids, filled, strict=True)):
+                    p[range(len(ids)), filled] += weight
+        return p / p.sum(1, keepdim=True)
+
+    def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
+        for row, ids in enumerate(x.tolist()):
+            (position,) = where[row].nonzero(as_tuple=True)
+            yield Scored(torch.full_like(position, row), position, self.conditional(tuple(ids))[position].log())
+
+
+def checkpoint_of(oracle: ElasticOracle) -> Checkpoint:
+    inner = tokenizers.Tokenizer(tokenizers.models.BPE({letter: i for i, letter in enumerate("abc")}, []))
+    inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = tokenizers.decoders.ByteLevel()
+    model = {"type": "ddit_wot", "hidden_size": 4, "length": 64, "n_blocks": 1, "n_heads": 1}
+    config = Config.model_validate({"tokens": 4, "pad_id": PAD, "noise": {"type": "loglinear"}, "model": model})
+    return Checkpoint("letters", Path(), config, cast(ScoreNetwork, oracle), Tokenizer(inner))
+
+
+def infilling(oracle: ElasticOracle, document: str, gaps: list[Gap], **options: object) -> Infilling:
+    return Infilling(checkpoint_of(oracle), replace(Request(seed=1), **options), document, gaps)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("document", "slots", "least", "rows"), [("cc", 3, 1, 700), ("cc", 3, 2, 400), ("ccc", 2, 1, 1200)]
+)
+def test_every_length_and_text_is_as_likely_as_it_is(
+    document: str, slots: int, least: int, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one gap and of two, among the lengths asked for, in whatever order their tokens are written."""
+    monkeypatch.setattr(padding, "SLOTS", (slots,))
+    oracle = ElasticOracle(slots, len(document) - 1)
+    gaps = [Gap(i, i, (least, slots)) for i in range(1, len(document))]
+    run = infilling(oracle, document, gaps, num_samples=rows, row=1, sampler="first-hitting")
+    list(run.steps())
+    outcomes = list(product(texts_up_to(slots, least), repeat=len(gaps)))
+    places = {tuple("".join("ab"[i] for i in text) for text in texts): i for i, texts in enumerate(outcomes)}
+    fillings = run.fillings()
+    found = [places[tuple(f.text[a:b] for a, b in f.spans)] for f in fillings]
+    law = torch.tensor([oracle.weight[texts] for texts in outcomes], dtype=torch.float64)
+    law /= law.sum()
+    assert chi_square_p(torch.bincount(torch.tensor(found), minlength=len(law)), law) > UNLIKELY
+    assert all(drawn.error < 1e-12 for filling in fillings for drawn in run.drawn_lengths(filling.row))
+    # A call for each length, and one for each token.
+    assert all(f.nfe == len(gaps) + sum(f.tokens) for f in fillings)
+    assert fillings[0].nats == pytest.approx(-float(law[found[0]].log()), abs=0.1)
