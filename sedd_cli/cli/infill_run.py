@@ -14,8 +14,11 @@ from sedd_cli.text.document import Document
 
 if TYPE_CHECKING:
     from sedd_cli.generation.infill import Filling, Infilling
+    from sedd_cli.generation.padding import DrawnLength
     from sedd_cli.models.checkpoint import Checkpoint
 
+LIKELY = 0.8
+"""The share of the probability that is between the least and the most tokens reported for a gap."""
 MIN_WIDTH = 40
 """Minimum characters in which a candidate is shown."""
 
@@ -108,7 +111,7 @@ def _infilling(
     for gap in check_gaps(gaps, len(document.text)):
         if gap.start == gap.end and gap.tokens is None:
             terminal.warn(f"nothing stands in the gap {gap.start}:{gap.end}: --tokens N would write there")
-    if any(not isinstance(gap.tokens, int | None) for gap in gaps):
+    if checkpoint.config.pad_id is None and any(not isinstance(gap.tokens, int | None) for gap in gaps):
         terminal.info("comparing how many tokens fit")
     return Infilling(checkpoint, Request(**asdict(sampling)), document.text, gaps)
 
@@ -123,6 +126,8 @@ def _report(infilling: "Infilling", taken: Collection[str], terminal: Terminal, 
             f"gap {chosen.gap.start}:{chosen.gap.end} gets {counted(chosen.tokens, 'token')}{why}; "
             f"nats of the text beside it: {tried}"
         )
+    for drawn in infilling.drawn_lengths(infilling.rows.start):
+        terminal.info(_drawn_note(drawn, several=len(infilling.rows) > 1))
     checkpoint = infilling.checkpoint
     longest = max((len(window.canvas.ids) for window in infilling.windows), default=0)
     if not again:
@@ -131,6 +136,17 @@ def _report(infilling: "Infilling", taken: Collection[str], terminal: Terminal, 
         length_warning(checkpoint, "a canvas", longest),
         () if again else sampling_warnings(checkpoint, "the rest of the document"),
         job_ood_warning(infilling),
+    )
+
+
+def _drawn_note(drawn: "DrawnLength", *, several: bool) -> str:
+    """The length of a gap, how sure it is, and by how much the network contradicts itself."""
+    low, high = drawn.interval(LIKELY)
+    first = " in the first candidate" if several else ""
+    share = f"{LIKELY:.0%} sure: {low}" if low == high else f"{LIKELY:.0%} sure: {low} to {high}"
+    return (
+        f"gap {drawn.gap.start}:{drawn.gap.end} gets {counted(drawn.tokens, 'token')}{first} ({share}; "
+        f"the network's error is {drawn.error:.1%})"
     )
 
 

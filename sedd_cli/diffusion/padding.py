@@ -1,6 +1,6 @@
 """The length of an elastic gap: n slots that hold words, then PADs, and one clamped PAD behind them.
 
-With all slots MASK, the probability of PAD at slot i (counted from 1) is that of fewer than i words. So one network call
+With all slots MASK, the probability of PAD at slot i (counted from 1) is that of fewer than i words: one network call
 at the slots gives the whole law of the length.
 """
 

@@ -171,6 +171,10 @@ class Infilling:
         """The lengths of a candidate that the network drew."""
         return [drawn for index in self.rows_of(number) for drawn in self._drawn_in(index)]
 
+    def length_nats(self, number: int) -> float:
+        """`-log p` of the lengths of a candidate that the network drew."""
+        return sum(drawn.nats for drawn in self.drawn_lengths(number))
+
     def _drawn_in(self, row: int) -> list[DrawnLength]:
         return [] if self._padding is None else self._padding.drawn(row)
 
@@ -216,17 +220,29 @@ class Infilling:
             **({} if self.newline == "\n" else {"newline": self.newline}),
             "gaps": [{"start": s.start, "end": s.end, "tokens": s.tokens} for s in self.sized_gaps],
             "windows": [
-                {
-                    "length": len(window.canvas.ids),
-                    "steps": self.sampler_of(row).num_updates,
-                    "free": window.canvas.free.nonzero().squeeze(-1).tolist(),
-                    "leads": list(window.canvas.space_positions),
-                    **({"trails": trails} if (trails := self._trailing_positions(window)) else {}),
-                    "gaps": [window.first + i for i in range(len(window.gap_positions))],
-                }
+                self._layout(row, window)
                 for row, window in zip(self.rows_of(self.rows.start), self.windows, strict=True)
             ],
         }
+
+    def _layout(self, row: int, window: Window) -> dict[str, object]:
+        return {
+            "length": len(window.canvas.ids),
+            "steps": self.sampler_of(row).num_updates,
+            "free": window.canvas.free.nonzero().squeeze(-1).tolist(),
+            "leads": list(window.canvas.space_positions),
+            **({"trails": trails} if (trails := self._trailing_positions(window)) else {}),
+            "gaps": [window.first + i for i in range(len(window.gap_positions))],
+        }
+
+    def row_header(self, row: int) -> dict[str, object]:
+        """What a strength below 1 leaves to write in a row, or the window of the lengths drawn for it (`Job`)."""
+        if self._partial is not None:
+            return {"free": self.canvas_of(row).free.nonzero().squeeze(-1).tolist()}
+        if self._padding is None or row in self.rows_of(self.rows.start):
+            return {}
+        window = self.window_of(row)
+        return {"window": {**self._layout(row, window), "tokens": [len(place) for place in window.gap_positions]}}
 
     def start(self, row: int) -> State:
         """Return the initial state of a canvas index (see the class)."""
@@ -349,7 +365,7 @@ class Infilling:
             states,
             self.checkpoint,
             tuple(len(place) for index in canvas_indices for place in self.window_of(index).gap_positions),
-            sum(drawn.nats for drawn in self.drawn_lengths(row)),
+            self.length_nats(row),
         )
 
     def _state_of(self, canvas_index: int) -> State:

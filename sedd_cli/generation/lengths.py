@@ -35,13 +35,14 @@ class ChosenLength:
     """The length found for a gap; `nats` of the kept neighbours for each length compared.
 
     `differences` of the lengths up to that of the lowest nats, which are compared in more orders: `tokens` is the
-    shortest of them that is as good as the best within the error.
+    shortest of them that is as good as the best within the error. `calls`: network calls of the comparison.
     """
 
     gap: Gap
     tokens: int
     nats: dict[int, float]
     differences: dict[int, Difference]
+    calls: int = 0
 
 
 def choose_lengths(

@@ -1,5 +1,6 @@
 """Lengths that a network with PAD draws: the law of length and text, each candidate's own, and no PAD anywhere."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -15,7 +16,9 @@ from torch import Tensor
 from sedd_cli import Checkpoint, Gap, Request
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.generation import padding
-from sedd_cli.generation.infill import Infilling
+from sedd_cli.generation.infill import Filling, Infilling
+from sedd_cli.generation.recording import parse
+from sedd_cli.generation.trace import Tracer
 from sedd_cli.models.config import Config
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.tokenizer import Tokenizer
@@ -30,12 +33,13 @@ def texts_up_to(slots: int, least: int = 0) -> list[tuple[int, ...]]:
     return [text for count in range(least, slots + 1) for text in product(LETTERS, repeat=count)]
 
 
-class ElasticOracle:
+class ElasticOracle(torch.nn.Module):
     """The true conditional of texts between bars, by enumeration; `weight` of every choice of texts, any positive."""
 
-    device = torch.device("cpu")
+    device, autocast = torch.device("cpu"), None
 
     def __init__(self, slots: int, gaps: int, seed: int = 0) -> None:
+        super().__init__()
         choices = list(product(texts_up_to(slots), repeat=gaps))
         self.weight: dict[Texts, float] = dict(zip(choices, rand(len(choices), seed=seed).tolist(), strict=True))
         self.conditional = cache(self._conditional)
@@ -64,17 +68,25 @@ class ElasticOracle:
             yield Scored(torch.full_like(position, row), position, self.conditional(tuple(ids))[position].log())
 
 
-def checkpoint_of(oracle: ElasticOracle) -> Checkpoint:
+def checkpoint_of(oracle: ElasticOracle, folder: Path) -> Checkpoint:
     inner = tokenizers.Tokenizer(tokenizers.models.BPE({letter: i for i, letter in enumerate("abc")}, []))
     inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = tokenizers.decoders.ByteLevel()
     model = {"type": "ddit_wot", "hidden_size": 4, "length": 64, "n_blocks": 1, "n_heads": 1}
     config = Config.model_validate({"tokens": 4, "pad_id": PAD, "noise": {"type": "loglinear"}, "model": model})
-    return Checkpoint("letters", Path(), config, cast(ScoreNetwork, oracle), Tokenizer(inner))
+    return Checkpoint("letters", folder, config, cast(ScoreNetwork, oracle), Tokenizer(inner))
 
 
-def infilling(oracle: ElasticOracle, document: str, gaps: list[Gap], **options: object) -> Infilling:
-    return Infilling(checkpoint_of(oracle), replace(Request(seed=1), **options), document, gaps)  # type: ignore[arg-type]
+def infilling(
+    oracle: ElasticOracle, document: str, gaps: list[Gap], folder: Path = Path(), **options: object
+) -> Infilling:
+    return Infilling(checkpoint_of(oracle, folder), replace(Request(seed=1), **options), document, gaps)  # type: ignore[arg-type]
+
+
+def filled(run: Infilling) -> Filling:
+    list(run.steps())
+    (filling,) = run.fillings()
+    return filling
 
 
 @pytest.mark.parametrize(
@@ -100,3 +112,29 @@ def test_every_length_and_text_is_as_likely_as_it_is(
     # A call for each length, and one for each token.
     assert all(f.nfe == len(gaps) + sum(f.tokens) for f in fillings)
     assert fillings[0].nats == pytest.approx(-float(law[found[0]].log()), abs=0.1)
+
+
+def test_a_candidate_of_a_length_is_the_one_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No PAD is left of it; the first has the median, and a row is the same alone, in any batch and in a trace."""
+    monkeypatch.setattr(padding, "SLOTS", (4,))
+    oracle, gaps = ElasticOracle(4, 1), [Gap(1, 1, (1, 4))]
+    (tmp_path / "model.safetensors").touch()  # a trace names its hash
+    run = infilling(oracle, "cc", gaps, tmp_path, num_samples=12, batch_size=5)
+    tracer = Tracer(run)
+    lines = [tracer.header(), *(line for step in run.steps() for line in tracer.step(step))]
+    fillings, recording = run.fillings(), parse(lines)
+    law = run.drawn_lengths(0)[0].probability
+    assert (
+        sum(law[n] for n in law if n < fillings[0].tokens[0])
+        < 0.5
+        <= sum(law[n] for n in law if n <= fillings[0].tokens[0])
+    )
+    assert len({filling.tokens for filling in fillings}) > 1 and run.sized_gaps[0].tokens == fillings[0].tokens[0]
+    for filling in fillings:
+        sample = recording.sample(filling.row)
+        assert sample.text(sample.at(sample.last)) == filling.text and len(sample.starts[0].ids) == len(filling.text)
+        alone = filled(infilling(oracle, "cc", gaps, row=filling.row))
+        fixed = filled(infilling(oracle, "cc", [Gap(1, 1, filling.tokens[0])], row=filling.row))
+        assert (alone.text, alone.nfe, alone.nats) == (filling.text, filling.nfe, filling.nats)
+        assert (fixed.text, fixed.nfe) == (filling.text, filling.nfe - 1)
+        assert filling.nats == pytest.approx(fixed.nats - math.log(law[filling.tokens[0]]))
