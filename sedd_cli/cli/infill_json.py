@@ -49,6 +49,7 @@ def _length(chosen: "ChosenLength") -> dict[str, object]:
         "start": chosen.gap.start,
         "end": chosen.gap.end,
         "tokens": chosen.tokens,
+        "calls": chosen.calls,
         "nats": chosen.nats,
         "differences": {n: difference._asdict() for n, difference in chosen.differences.items()},
     }

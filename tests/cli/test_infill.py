@@ -3,15 +3,18 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
 from sedd_cli import Checkpoint, Gap, infill
 from sedd_cli.cli.gaps import AskedGaps
 from sedd_cli.cli.infill_run import candidate_line
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.generation.infill import Filling
+from sedd_cli.models.pad_state import with_pad
 from sedd_cli.text.document import Document
 from tests.conftest import Result, Sedd
 
@@ -82,6 +85,27 @@ def test_json(sedd: Sedd, story: Path, shallow: Checkpoint) -> None:
         assert candidate["seed"] == 7 and 0 < candidate["nfe"] - candidate["redrawn"] <= min(gap["tokens"], 9)
     best = sedd("infill", str(story), *options, *QUICK)
     assert best.stdout.decode() == candidates[0]["text"] and best.stderr.count(" nats") >= 3
+
+
+def test_a_checkpoint_with_pad_draws_lengths(sedd: Sedd, story: Path, shallow: Checkpoint, tmp_path: Path) -> None:
+    padded, folder = with_pad(shallow), tmp_path / "padded"
+    shutil.copytree(shallow.folder, folder)
+    config = json.loads((folder / "config.json").read_text()) | {"tokens": 4097, "pad_id": 4096}
+    (folder / "config.json").write_text(json.dumps(config))
+    save_file(padded.model.backbone.state_dict(), folder / "model.safetensors")
+    trace = tmp_path / "trace.jsonl"
+    options = ("--mask", "13:17", "--mask", "53:66", "--tokens", "2-6", "-n", "3", "-m", str(folder), *QUICK)
+    result = sedd("infill", str(story), "--json", "--trace", str(trace), *options)
+    record = json.loads(result.stdout)
+    assert record["lengths_compared"] == [] and len(record["lengths_drawn"]) == 2
+    assert [[*map(int, law["probability"])] for law in record["lengths_drawn"]] == [[2, 3, 4, 5, 6]] * 2
+    first = next(c for c in record["candidates"] if c["row"] == 0)
+    drawn = [law["tokens"] for law in record["lengths_drawn"]]
+    assert first["tokens"] == drawn == [gap["tokens"] for gap in record["gaps"]]
+    assert f"gap 53:66 gets {drawn[1]} tokens in the first candidate" in result.stderr
+    for candidate in record["candidates"]:
+        replayed = sedd("replay", str(trace), "--row", str(candidate["row"]))
+        assert replayed.stdout == candidate["text"].encode()
 
 
 def test_offsets_are_those_that_editors_count(sedd: Sedd) -> None:
