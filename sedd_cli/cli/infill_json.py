@@ -51,7 +51,8 @@ def _length(chosen: "ChosenLength") -> dict[str, object]:
         "tokens": chosen.tokens,
         "calls": chosen.calls,
         "nats": chosen.nats,
-        "differences": {n: difference._asdict() for n, difference in chosen.differences.items()},
+        "probability": chosen.probability,
+        "error": chosen.error,
     }
 
 

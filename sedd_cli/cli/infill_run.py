@@ -14,6 +14,7 @@ from sedd_cli.text.document import Document
 
 if TYPE_CHECKING:
     from sedd_cli.generation.infill import Filling, Infilling
+    from sedd_cli.generation.lengths import ChosenLength
     from sedd_cli.generation.padding import DrawnLength
     from sedd_cli.models.checkpoint import Checkpoint
 
@@ -121,13 +122,10 @@ def _report(infilling: "Infilling", taken: Collection[str], terminal: Terminal, 
 
     for chosen in infilling.chosen_lengths:
         tried = ", ".join(f"{n} ({nats:.1f})" for n, nats in chosen.nats.items())
-        why = ", the fewest as good within the error" if chosen.nats[chosen.tokens] > min(chosen.nats.values()) else ""
-        terminal.info(
-            f"gap {chosen.gap.start}:{chosen.gap.end} gets {counted(chosen.tokens, 'token')}{why}; "
-            f"nats of the text beside it: {tried}"
-        )
+        terminal.info(f"{_length_note(chosen)}); nats of the text beside it: {tried}")
     for drawn in infilling.drawn_lengths(infilling.rows.start):
-        terminal.info(_drawn_note(drawn, several=len(infilling.rows) > 1))
+        several = ", in the first candidate" if len(infilling.rows) > 1 else ""
+        terminal.info(f"{_length_note(drawn)}, by a network that errs by {drawn.error:.1%}){several}")
     checkpoint = infilling.checkpoint
     longest = max((len(window.canvas.ids) for window in infilling.windows), default=0)
     if not again:
@@ -139,15 +137,14 @@ def _report(infilling: "Infilling", taken: Collection[str], terminal: Terminal, 
     )
 
 
-def _drawn_note(drawn: "DrawnLength", *, several: bool) -> str:
-    """The length of a gap, how sure it is, and by how much the network contradicts itself."""
-    low, high = drawn.interval(LIKELY)
-    first = " in the first candidate" if several else ""
-    share = f"{LIKELY:.0%} sure: {low}" if low == high else f"{LIKELY:.0%} sure: {low} to {high}"
-    return (
-        f"gap {drawn.gap.start}:{drawn.gap.end} gets {counted(drawn.tokens, 'token')}{first} ({share}; "
-        f"the network's error is {drawn.error:.1%})"
-    )
+def _length_note(length: "ChosenLength | DrawnLength") -> str:
+    """The length of a gap, and how sure it is, in a bracket that is left open."""
+    from sedd_cli.generation.lengths import quantile
+
+    low, high = (quantile(length.probability, share) for share in ((1 - LIKELY) / 2, (1 + LIKELY) / 2))
+    sure = f"{low}" if low == high else f"{low} to {high}"
+    gap = length.gap
+    return f"gap {gap.start}:{gap.end} gets {counted(length.tokens, 'token')} ({LIKELY:.0%} sure: {sure}"
 
 
 def summarise(filled: Filled, terminal: Terminal) -> None:

@@ -40,14 +40,6 @@ class DrawnLength:
         """`-log p` of the length."""
         return -math.log(self.probability[self.tokens])
 
-    def interval(self, share: float) -> tuple[int, int]:
-        """The lengths between which this share of the probability lies, as much below them as above."""
-        weights = torch.tensor([list(self.probability.values())], dtype=torch.float64, device="cpu").expand(2, -1)
-        ends = torch.tensor([(1 - share) / 2, (1 + share) / 2], dtype=torch.float64, device="cpu")
-        low, high = invert(weights, ends).tolist()
-        lengths = [*self.probability]
-        return lengths[low], lengths[high]
-
 
 def elastic_gaps(
     checkpoint: Checkpoint, tokenizer: Tokenizer, document: str, gaps: Sequence[Gap], length: int
