@@ -20,7 +20,7 @@ from sedd_cli.text.windows import SizedGap, make_windows, size_gaps
 
 NEIGHBOURS = 6
 """Kept tokens on either side of a gap whose likelihood decides between lengths."""
-CANDIDATES = 10
+CANDIDATES = 8
 """Maximum number of lengths compared, evenly spaced by ratio."""
 SHORTER = 3.0
 """By itself the longest length asked for is e^-3 times as likely as none: lengths fall off from the shortest."""
