@@ -264,9 +264,13 @@ def _prepared(event: "PreparationReport") -> str:
 
 
 def _validated(event: "ValidationReport") -> str:
+    lengths = event.lengths
+    of_gaps = (
+        f"; lengths of gaps: {lengths.nats:.2f} nats, {lengths.within:.0%} within a factor of 1.5" if lengths else ""
+    )
     return (
         f"step {event.step}: validation bound {event.nats_per_token:.3f} +- {event.standard_error:.3f} nats a token, "
-        f"{event.bits_per_byte:.3f} bits a byte"
+        f"{event.bits_per_byte:.3f} bits a byte{of_gaps}"
     )
 
 

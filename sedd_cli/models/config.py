@@ -135,6 +135,11 @@ def network_config(table: dict[str, Any]) -> NetworkConfig:
     return (LlamaConfig if table.get("type") == "llama" else NetworkConfig).model_validate(table)
 
 
+def pad_id_of(tokens: int, mask_id: int | None) -> int:
+    """PAD's id, it being one of the tokens: the last before MASK where that is the last state, else the last state."""
+    return tokens - 1 if mask_id is None else tokens
+
+
 class Config(_Section):
     """The config of a checkpoint. A missing `graph` means absorbing, as in the public RADD folders.
 
@@ -190,7 +195,7 @@ class Config(_Section):
             raise ValueError(
                 "pad_id needs a network of RADD form: graph.type absorb, no time (not SEDD form), no chain, no blocks"
             )
-        last = self.tokens - (self.mask_id is None)
+        last = pad_id_of(self.tokens, self.mask_id)
         if pad_id != last or pad_id == self.mask_id:
             raise ValueError(f"pad_id {pad_id} is not the last of the {self.tokens} tokens, {last}")
 

@@ -8,19 +8,19 @@ from torch import Tensor
 
 from sedd_cli.errors import UsageError
 from sedd_cli.models.checkpoint import Checkpoint
-from sedd_cli.models.config import Config
+from sedd_cli.models.config import Config, pad_id_of
 from sedd_cli.models.network import ScoreNetwork
 
-
-def pad_id_of(tokens: int, mask_id: int | None) -> int:
-    """PAD's id, of that many tokens with it: before MASK where that is the last state, else the last state itself."""
-    return tokens - 1 if mask_id is None else tokens
+SLOTS = 16
+"""Slots of the gap on which a new PAD state is balanced."""
 
 
 def with_pad(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint with a PAD state, whose rows are those of the mean token; one that has it is returned as it is.
 
-    Where no PAD is visible its conditionals are the same. Raises `UsageError` unless it is of RADD form.
+    Where no PAD is visible its conditionals are the same. Where one is, PAD is about as likely as all words together
+    if the head has biases, so that not all of training's first steps go to that. Raises `UsageError` unless it is of
+    RADD form.
     """
     if checkpoint.config.pad_id is not None:
         return checkpoint
@@ -44,7 +44,19 @@ def with_pad(checkpoint: Checkpoint) -> Checkpoint:
             for name, tensor in checkpoint.model.backbone.state_dict().items()
         }
     )
-    return replace(checkpoint, config=config, model=model.to(checkpoint.device).eval().requires_grad_(False))
+    _balance(model.eval().requires_grad_(False))
+    return replace(checkpoint, config=config, model=model.to(checkpoint.device))
+
+
+def _balance(model: ScoreNetwork) -> None:
+    """Set PAD's bias to where PAD has half the chances at the slots of a closed gap that is all MASK."""
+    backbone, states = model.backbone, len(model.backbone.embedding)
+    biases = [p for p in backbone.parameters() if p.shape == (states,)]
+    x = torch.full((1, SLOTS + 1), model.process.mask_id or 0, device="cpu")
+    x[0, -1] = pad_id = model.pad_id or 0
+    logits = model.process.columns(backbone(x, torch.ones(1, device="cpu")))[0, :-1]
+    for bias in biases:
+        bias[pad_id] += (logits[:, :-1].logsumexp(-1) - logits[:, -1]).mean()
 
 
 def _with_mean_row(rows: Tensor, at: int, mask_row: int) -> Tensor:

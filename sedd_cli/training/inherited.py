@@ -42,6 +42,8 @@ def inherit(table: dict[str, Any], resume_dir: Path | None, source: str) -> None
     sections = sections_of(config)
     if "shift" in given or is_autoregressive(folder):
         sections["model"]["shift"] = config.model.leading_id is not None
+    if isinstance(table.get("data"), dict) and table["data"].get("padding"):
+        sections["model"]["pad"] = True  # also of a start without PAD, which is given one
     if conflicts := list(_merge(table, {**sections, "tokenizer": FROM_CHECKPOINT})):
         raise UsageError(
             f"{source}: {', '.join(conflicts)} must be as in {table['start']}, the checkpoint to start from",
@@ -75,6 +77,8 @@ def sections_of(config: Config) -> dict[str, Any]:
         sections["model"]["network"] = model.model_dump(include=own | {"leading_id"})
     if config.mask_id is not None:
         sections["model"]["mask_id"] = config.mask_id
+    if config.pad_id is not None:
+        sections["model"]["pad"] = True
     if config.d3pm is not None:
         sections["d3pm"] = config.d3pm.model_dump(include={"steps", "mixture"})
     return sections

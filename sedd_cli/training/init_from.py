@@ -6,6 +6,7 @@ from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.models.adaptation import load_start
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.config import Config
+from sedd_cli.models.pad_state import with_pad
 from sedd_cli.text.byte_level import END_OF_TEXT
 from sedd_cli.training.inherited import sections_of
 from sedd_cli.training.objective_table import DEFAULT_OBJECTIVES
@@ -20,6 +21,8 @@ def load_initial_checkpoint(recipe: Recipe, folder: Path) -> Checkpoint:
     """
     assert recipe.start is not None
     checkpoint = load_start(recipe.start, bool(recipe.model.shift))
+    if recipe.has_pad:
+        checkpoint = with_pad(checkpoint)
     if checkpoint.folder.resolve() == folder.resolve():
         raise UsageError(f"the run would overwrite {recipe.start}, the checkpoint to start from", "Choose another -o.")
     theirs, ours = (_semantics(config) for config in (checkpoint.config, recipe.config(checkpoint.config.tokens)))

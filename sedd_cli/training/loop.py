@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sedd_cli.diffusion.likelihood import Estimate, default_estimator, estimate
-from sedd_cli.diffusion.randomness import CUT, uniforms
+from sedd_cli.diffusion.randomness import CUT, PADDING, uniforms
 from sedd_cli.distributed import World
 from sedd_cli.errors import SeddError
 from sedd_cli.models.device import AUTOCAST, resolve_precision
@@ -23,6 +23,7 @@ from sedd_cli.training.objective_table import OBJECTIVES
 from sedd_cli.training.objectives import NoiseDraws, make_objective
 from sedd_cli.training.optimisers import ExponentialMovingAverage, make_optimisers, rate_factor
 from sedd_cli.training.packed import PackedCorpus
+from sedd_cli.training.padding import DRAWS, pad_some
 from sedd_cli.training.parallel import LossModule, accumulating, copy_into, full_tensor, parallelize
 from sedd_cli.training.recipe import Phase, Recipe
 from sedd_cli.training.states import TensorSpecs
@@ -130,14 +131,16 @@ class Trainer:
         """Compute the mean loss of the step's batch, and its gradients. Rank r takes every `size`-th canvas."""
         recipe, world, first = self.recipe, self.world, self.progress.canvases
         local_rows = torch.arange(world.rank, recipe.batch_size, world.size, device="cpu")
-        x0 = self.data.batch(recipe.seed, range(first + world.rank, first + recipe.batch_size, world.size))[:, :L]
+        x0 = self.data.batch(recipe.seed, range(first + world.rank, first + recipe.batch_size, world.size))
         draws = self._noise_draws(recipe.batch_size, L)
+        draws = NoiseDraws(draws.times[local_rows], draws.uniforms[local_rows])
+        x0, draws = self._padded(x0, draws, local_rows, L, name)
         objective = make_objective(name, recipe.d3pm.simple_weight)
         torch.manual_seed(self.progress.step + (world.rank << 40))  # dropout
         total = 0.0
         parts = torch.arange(len(local_rows), device="cpu").split(recipe.micro_batch)
         for number, part in enumerate(parts, start=1):
-            part_draws = NoiseDraws(self._to(draws.times[local_rows[part]]), self._to(draws.uniforms[local_rows[part]]))
+            part_draws = NoiseDraws(self._to(draws.times[part]), self._to(draws.uniforms[part]))
             with accumulating(self._loss_module, number == len(parts)):
                 loss = self._loss_module(objective, x0[part].to(self.network.device), part_draws).sum() / len(
                     local_rows
@@ -145,6 +148,14 @@ class Trainer:
                 loss.backward()
             total += float(loss.detach())
         return sum(loss for (loss,) in world.all_gather((total,))) / world.size
+
+    def _padded(self, x0: Tensor, draws: NoiseDraws, rows: Tensor, L: int, objective: str) -> tuple[Tensor, NoiseDraws]:
+        """The canvases `rows` of the step cut to L, with elastic gaps in the share `data.padding` of them."""
+        pad_id, share = self.network.pad_id, self.recipe.data.padding
+        if pad_id is None or not share or OBJECTIVES[objective].autoregressive:
+            return x0[:, :L], draws
+        u = uniforms(self.recipe.seed, self.progress.step, PADDING, size=self.recipe.batch_size * DRAWS)
+        return pad_some(x0, draws, u.view(-1, DRAWS)[rows], share, pad_id)
 
     def _canvas_length(self) -> int:
         """Tokens of this step's canvases: a random smaller number (at least 2) in the share `data.short` of steps."""

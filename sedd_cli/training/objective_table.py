@@ -28,6 +28,8 @@ class ObjectiveInfo:
     checks_divergence: bool = True
     """Whether a rising loss means that the run diverges. False if the loss is known up to a constant only, or has rare
     values far above the rest."""
+    takes_padding: bool = False
+    """Takes canvases of which some positions are never noised. An autoregressive phase is given none."""
     default_for: str | None = None
     """The parameterization of checkpoints for which this is the default objective."""
 
@@ -37,14 +39,20 @@ OBJECTIVES: dict[str, ObjectiveInfo] = {
         "next_token",
         "next-token cross entropy: the autoregressive baseline, or the first phase of a diffusion run",
         autoregressive=True,
+        takes_padding=True,
         default_for="autoregressive",
     ),
-    "lambda-dce": ObjectiveInfo("lambda_dce", "RADD's lambda-denoising cross entropy, a bound", absorbing_only=True),
-    "ao": ObjectiveInfo("any_order", "RADD's any-order autoregressive loss, a bound", absorbing_only=True),
+    "lambda-dce": ObjectiveInfo(
+        "lambda_dce", "RADD's lambda-denoising cross entropy, a bound", absorbing_only=True, takes_padding=True
+    ),
+    "ao": ObjectiveInfo(
+        "any_order", "RADD's any-order autoregressive loss, a bound", absorbing_only=True, takes_padding=True
+    ),
     "simple": ObjectiveInfo(
         "simple",
         "ao with every masked token weighted alike: no bound, less noisy",
         absorbing_only=True,
+        takes_padding=True,
         default_for="RADD",
     ),
     "t-dce": ObjectiveInfo("t_dce", "RADD's denoising cross entropy in t", absorbing_only=True),

@@ -28,7 +28,10 @@ T_MIN = 1e-3
 
 @dataclass(frozen=True)
 class NoiseDraws:
-    """The random numbers of a batch: times (B,) in (0, 1), stratified; uniforms (B, L); both float64."""
+    """The random numbers of a batch: times (B,) in (0, 1], stratified; uniforms (B, L); both float64.
+
+    A uniform of 1 or more: the position is never noised, and does not count.
+    """
 
     times: Tensor
     uniforms: Tensor
@@ -75,7 +78,7 @@ def lambda_dce(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseD
 
 def any_order(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:
     """Mask k positions, k uniform in 1 ... L, weigh by L / k (RADD, equation 2.16)."""
-    nll, k = _of_any_count(network, noise, x0, draws)
+    nll, k, _ = _of_any_count(network, noise, x0, draws)
     return (nll / k).float()
 
 
@@ -84,16 +87,18 @@ def simple(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws
 
     Not a bound, but with the same minimum, and less noisy: in the bound, canvases with few masks weigh as much.
     """
-    nll, _ = _of_any_count(network, noise, x0, draws)
-    return (nll / x0.shape[1]).float()
+    nll, _, count = _of_any_count(network, noise, x0, draws)
+    return (nll / count).float()
 
 
-def _of_any_count(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> tuple[Tensor, Tensor]:
-    """k positions masked at random, k uniform in 1 ... L: their cross entropy, and k; both (B,)."""
-    L = x0.shape[1]
-    k = (draws.times * L).ceil().clamp(1, L)
+def _of_any_count(
+    network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws
+) -> tuple[Tensor, Tensor, Tensor]:
+    """k positions masked at random, k uniform in 1 ... n, of the n that may be: their cross entropy, k, n; all (B,)."""
+    L, count = x0.shape[1], (draws.uniforms < 1).sum(1)
+    k = (draws.times * count).ceil().clamp(min=1).minimum(count)
     masked = draws.uniforms.argsort(1).argsort(1) < k[:, None]
-    return _cross_entropy(network, sigma_of_masked(noise, k / L), x0, masked).sum(1), k
+    return _cross_entropy(network, sigma_of_masked(noise, k / L), x0, masked).sum(1), k, count
 
 
 def t_dce(network: ScoreNetwork, noise: Schedule, x0: Tensor, draws: NoiseDraws) -> Tensor:

@@ -52,7 +52,12 @@ def plan_training(recipe: Recipe, device: torch.device, resume_dir: Path | None 
 def tokens_of(recipe: Recipe) -> int:
     """The size of a recipe's vocabulary, before the tokenizer is made."""
     if recipe.start is not None:
-        return read_start(find_checkpoint(recipe.start), bool(recipe.model.shift)).tokens
+        config = read_start(find_checkpoint(recipe.start), bool(recipe.model.shift))
+        return config.tokens + (recipe.has_pad and config.pad_id is None)
+    return _text_tokens(recipe) + recipe.has_pad
+
+
+def _text_tokens(recipe: Recipe) -> int:
     wanted = recipe.tokenizer
     kind, _, size = wanted.partition(":")
     if kind == "bpe" and size.isdecimal():

@@ -16,9 +16,10 @@ from pydantic import (
 )
 
 from sedd_cli.errors import NotLoadableError, UsageError
-from sedd_cli.models.config import Config, D3PMConfig, GraphConfig, NoiseConfig, network_config
+from sedd_cli.models.config import Config, D3PMConfig, GraphConfig, NoiseConfig, network_config, pad_id_of
 from sedd_cli.training.inherited import BACKBONE_TYPES, inherit
 from sedd_cli.training.objective_table import DEFAULT_OBJECTIVES, OBJECTIVES, ObjectiveName
+from sedd_cli.training.padding_sizes import SHORTEST
 
 Parallel = Literal["ddp", "fsdp"]
 
@@ -41,7 +42,8 @@ class Data(_Section):
     """The location of the text. `separator`: the line between documents, `text_key`: the key of the text in JSON
     objects (None: detected). `held_out`: the share of documents kept for validation where no `validation` path is given
     (one in so many, a half at most). `short`: the share of steps whose canvases are cut to a random length, so that the
-    network learns short ones too (as LLaDA, 2502.09992)."""
+    network learns short ones too (as LLaDA, 2502.09992). `padding`: the share of canvases with gaps that PAD fills up
+    (see `padding.py`), from which the network learns how long a gap is."""
 
     train: str = ""
     validation: str = ""
@@ -49,9 +51,15 @@ class Data(_Section):
     text_key: str | None = None
     held_out: float = Field(default=0.01, gt=0, lt=1)
     short: float = Field(default=0.0, ge=0, le=1)
+    padding: float = Field(default=0.0, ge=0, le=1)
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        table: dict[str, Any] = serialise(self)
+        return {key: value for key, value in table.items() if key != "padding" or value}
 
 
-FROM_START = ("type", "mask_id", "network", "shift")
+FROM_START = ("type", "mask_id", "pad", "network", "shift")
 """Keys of a model that are absent without a `start`; all but `shift` are taken from it, and no recipe sets them."""
 
 
@@ -59,9 +67,9 @@ class Model(_Section):
     """The network: `form` radd (no time) or sedd (time-conditioned); `process` causal is the autoregressive baseline,
     with the objective autoregressive alone; `checkpointing` trades time for memory;
     `compile` has torch compile the blocks, which needs a C++ compiler and helps on accelerators only. `type`, `network`
-    (the keys of that backbone alone) and `mask_id` are set by a `start` that has another backbone, or MASK among its
-    tokens. `shift`: in a network adapted from an autoregressive `start`, whether logits at a position are of the next
-    one, as it learnt them (the default), or of the position itself."""
+    (the keys of that backbone alone), `mask_id` and `pad` are set by a `start` that has another backbone, MASK among
+    its tokens, or a PAD state. `shift`: in a network adapted from an autoregressive `start`, whether logits at a
+    position are of the next one, as it learnt them (the default), or of the position itself."""
 
     form: Literal["radd", "sedd"] = "radd"
     process: Literal["absorb", "uniform", "causal"] = "absorb"
@@ -76,6 +84,7 @@ class Model(_Section):
     compile: bool = False
     type: str | None = None
     mask_id: int | None = None
+    pad: bool | None = None
     network: dict[str, Any] | None = None
     shift: bool | None = None
 
@@ -202,19 +211,36 @@ class Recipe(_Section):
             for phase in self.phases:
                 if not OBJECTIVES[phase.objective].autoregressive:
                     raise ValueError(f"the objective {phase.objective} needs noise, but model.process is causal")
-        self.config(tokens=max(2, self.model.mask_id or 0))
+        if self.data.padding:
+            self._check_padding()
+        self.config(tokens=max(2, self.model.mask_id or 0) + self.has_pad)
         return self
+
+    def _check_padding(self) -> None:
+        if self.model.form == "sedd" or self.model.process != "absorb":
+            raise ValueError("data.padding needs model.form radd and model.process absorb")
+        if unfit := [phase.objective for phase in self.phases if not OBJECTIVES[phase.objective].takes_padding]:
+            fitting = ", ".join(name for name, info in OBJECTIVES.items() if info.takes_padding)
+            raise ValueError(f"data.padding does not go with the objective {unfit[0]}; these take it: {fitting}")
+        if self.model.length < SHORTEST:
+            raise ValueError(f"data.padding needs a model.length of {SHORTEST} at least, not {self.model.length}")
+
+    @property
+    def has_pad(self) -> bool:
+        """Whether the network has a PAD state: where it learns padding, or its start has."""
+        return bool(self.data.padding or self.model.pad)
 
     @property
     def _has_chain(self) -> bool:
         return any(OBJECTIVES[phase.objective].has_chain for phase in self.phases)
 
     def config(self, tokens: int, provenance: dict[str, object] | None = None) -> Config:
-        """The checkpoint's config, in the layout of the public folders."""
+        """The checkpoint's config, in the layout of the public folders; PAD is one of the `tokens`."""
         m = self.model
         return Config(
             tokens=tokens,
             mask_id=m.mask_id,
+            pad_id=pad_id_of(tokens, m.mask_id) if self.has_pad else None,
             graph=GraphConfig(type=m.process),
             noise=NoiseConfig(**self.noise.model_dump()),
             d3pm=D3PMConfig(steps=self.d3pm.steps, mixture=self.d3pm.mixture) if self._has_chain else None,

@@ -16,6 +16,7 @@ from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.tokenizer import Tokenizer
+from sedd_cli.training.gap_lengths import LengthFigures, measure_lengths
 from sedd_cli.training.init_from import load_initial_checkpoint
 from sedd_cli.training.loop import StepReport, Trainer, make_network, validation_bound
 from sedd_cli.training.objective_table import OBJECTIVES
@@ -47,12 +48,16 @@ class PreparationReport:
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """The bound of the averaged weights in nats a token and bits a byte, with its Monte Carlo error in nats."""
+    """The bound of the averaged weights in nats a token and bits a byte, with its Monte Carlo error in nats.
+
+    Where padding is learnt, also how well lengths of gaps are told (`gap_lengths.LengthFigures`).
+    """
 
     step: int
     nats_per_token: float
     standard_error: float
     bits_per_byte: float
+    lengths: LengthFigures | None = None
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,7 @@ class TrainingSession:
         bound; for a resumed run, from its config."""
         self._initial_provenance: object = None
         self._bound: object = None
-        self.tokens, self._end_ids = tokenizer.size, tuple[int, ...]()
+        self.tokens, self._end_ids = tokenizer.size + self.recipe.has_pad, tuple[int, ...]()
         if self._resume:
             config = read_config(self.folder.path)
             self.tokens, self._end_ids = config.tokens, config.end_ids
@@ -224,8 +229,11 @@ class TrainingSession:
         nats = float(bound.nats.sum()) / tokens
         per_byte = self.validation.tokens / (self.validation.bytes + self.validation.documents)
         progress = self.trainer.progress
-        report = ValidationReport(progress.step, nats, bound.standard_error / tokens, nats * per_byte / math.log(2))
-        self._bound = asdict(report)
+        padding = self.recipe.data.padding
+        lengths = measure_lengths(network, self.trainer.noise, self.validation) if padding else None
+        error, bits = bound.standard_error / tokens, nats * per_byte / math.log(2)
+        report = ValidationReport(progress.step, nats, error, bits, lengths)
+        self._bound = {key: value for key, value in asdict(report).items() if value is not None}
         seen = {"canvases": progress.canvases, "cut": progress.cut, "seconds": progress.seconds}
         metrics.add({"kind": "validation", **self._bound, **seen})
         yield report

@@ -47,6 +47,11 @@ def test_where_it_stands(plain: Checkpoint, padded: Checkpoint) -> None:
     assert (padded.config.tokens, padded.config.pad_id, padded.mask_id) == (n + 1, n, n + 1)
     assert padded.config.text_tokens == n and plain.config.text_tokens == n
     assert with_pad(padded) is padded
+    x = torch.full((1, 17), padded.process.mask_id)
+    x[0, -1] = n
+    scores = padded.process.columns(with_pad(plain).model.log_score(x, torch.ones(1)))
+    at_slots = scores[0, :-1].softmax(-1)[:, n]
+    assert 0.3 < float(at_slots.mean()) < 0.7, "a new PAD is balanced"
     before, after = (c.model.backbone.embedding for c in (plain, padded))
     torch.testing.assert_close(after[n], before[:n].mean(0))
     assert torch.equal(after[torch.arange(n + 2) != n], before)
