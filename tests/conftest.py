@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tests.hub import Hub
 
 PARITY = Path(__file__).parent / "data" / "parity"
+TASKS = Path(__file__).parent / "data" / "infill" / "tasks.jsonl"
+"""Three tasks of the format of openai/human-eval-infilling."""
 
 
 def pytest_configure() -> None:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
@@ -10,16 +11,20 @@ import torch
 
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.errors import UsageError
+from sedd_cli.evaluation.execution import Outcome, check_can_execute, run_program
 from sedd_cli.evaluation.exhaustive import likeliest_length
 from sedd_cli.evaluation.infill_data import Source
-from sedd_cli.evaluation.infill_metrics import edit_similarity, is_balanced, is_exact, parses, token_f1
-from sedd_cli.evaluation.names import SpanKind, TextKind
+from sedd_cli.evaluation.infill_metrics import edit_similarity, is_exact, parses, token_f1
+from sedd_cli.evaluation.infill_tasks import TASKS_HINT, Task, TaskSet, require_checks
+from sedd_cli.evaluation.names import SpanKind, TaskKind, TextKind
 from sedd_cli.evaluation.quality import Statistic, mean
 from sedd_cli.evaluation.replicates import ROUND, check_until_error, replicates_needed
-from sedd_cli.evaluation.spans import ONE_LINE, WORDS, Cut, cuts_of
+from sedd_cli.evaluation.spans import ONE_LINE, WORDS, Cut, cuts_of, cuts_of_tasks
 from sedd_cli.generation.infill import Infilling, nats_of
 from sedd_cli.generation.request import Request
 from sedd_cli.models.checkpoint import Checkpoint
+from sedd_cli.text.balance import is_balanced
+from sedd_cli.text.gap_style import FaultKind, GapStyle
 from sedd_cli.text.gaps import DEFAULT_RANGE, Gap
 from sedd_cli.text.tokenizer import require_tokenizer
 
@@ -38,8 +43,8 @@ class InfillRequest:
     """Settings of an evaluation: `num` gaps of each kind of span and text, each filled at each of `lengths`.
 
     `until_error`: gaps are added until the standard error of each row's token F1 is at most this. `nats`: whether the
-    likelihood of the fillings is estimated. `words`: the least and the most words of the spans `words`. Raises
-    `UsageError` for settings out of range.
+    likelihood of the fillings is estimated. `execute`: whether the tests of tasks are run on them. `words`: the least
+    and the most words of the spans `words`. Raises `UsageError` for settings out of range.
     """
 
     sampling: Request
@@ -49,6 +54,7 @@ class InfillRequest:
     num: int = 20
     until_error: float | None = None
     nats: bool = True
+    execute: bool = False
 
     def __post_init__(self) -> None:
         if unknown := [kind for kind in self.spans if kind not in get_args(SpanKind)]:
@@ -61,6 +67,8 @@ class InfillRequest:
         if not (self.spans and self.lengths):
             raise UsageError("no kind of span, or no length", "Give --spans word,line and --lengths true,auto.")
         check_until_error(self.until_error)
+        if self.execute:
+            check_can_execute()
 
     @property
     def seed(self) -> int:
@@ -71,8 +79,9 @@ class InfillRequest:
 class MeasuredFilling:
     """What was written in a gap at one length, and how near it is to what stood there.
 
-    `nats`: None where they were not asked for; `parses`: where the document was no Python before. `length_calls`: the
-    network calls of comparing lengths, which are not among those of `nfe`.
+    `faults`: how it does not fit its place (`text.gap_style`). `nats`: None where they were not asked for; `parses`:
+    where the document was no Python before; `outcome` of its test: where none was run. `length_calls`: the network
+    calls of comparing lengths, which are not among those of `nfe`.
     """
 
     length: GapLength
@@ -82,7 +91,9 @@ class MeasuredFilling:
     token_f1: float
     edit_similarity: float
     balanced: bool
+    faults: tuple[FaultKind, ...]
     parses: bool | None
+    outcome: Outcome | None
     nats: float | None
     seconds: float
     nfe: int
@@ -91,11 +102,15 @@ class MeasuredFilling:
 
 @dataclass(frozen=True)
 class FilledGap:
-    """A span that was cut out, of `tokens` tokens, with its nats given the rest, and its fillings, one a length."""
+    """A span that was cut out, of `tokens` tokens, with its nats given the rest, and its fillings, one a length.
+
+    `outcome`: of the test of what stood there.
+    """
 
     cut: Cut
     tokens: int
     nats: float | None
+    outcome: Outcome | None
     fillings: tuple[MeasuredFilling, ...]
 
 
@@ -103,19 +118,21 @@ class FilledGap:
 class Row:
     """The figures of one kind of text and span at one length: means over the gaps, with standard errors.
 
-    `ratio`: the geometric mean of tokens written over those of the truth; `near`: the share within a factor of 1.5;
-    `length_calls` as in `MeasuredFilling`.
+    `fitting`: the share without other faults than of balance; `passed`: pass@1. `ratio`: the geometric mean of tokens
+    written over those of the truth; `near`: the share within a factor of 1.5; `length_calls` as in `MeasuredFilling`.
     """
 
     text_kind: TextKind
-    span_kind: SpanKind
+    span_kind: SpanKind | TaskKind
     length: GapLength
     gaps: int
     exact: Statistic
     token_f1: Statistic
     edit_similarity: Statistic
     balanced: Statistic
+    fitting: Statistic
     parses: Statistic | None
+    passed: Statistic | None
     nats_of_truth: Statistic | None
     nats: Statistic | None
     ratio: float
@@ -132,13 +149,18 @@ class InfillEvaluation:
     checkpoint: Checkpoint
     request: InfillRequest
     sources: Sequence[Source]
+    task_sets: Sequence[TaskSet] = ()
     gaps: list[FilledGap] = field(default_factory=list)
     complete: bool = False
 
     def __post_init__(self) -> None:
         self._tokenizer = require_tokenizer(self.checkpoint.tokenizer, "it reads no documents")
+        if self.request.execute:
+            if not self.tasks:
+                raise UsageError("--execute runs the tests of tasks, and documents have none", f"Give {TASKS_HINT}.")
+            require_checks(self.tasks)
         kinds = dict.fromkeys(source.kind for source in self.sources)
-        self._open = {
+        self._open: dict[tuple[TextKind, SpanKind | TaskKind], Iterator[Cut]] = {
             (kind, span): cuts_of(
                 [s for s in self.sources if s.kind == kind],
                 span,
@@ -149,7 +171,20 @@ class InfillEvaluation:
             for kind in kinds
             for span in self.request.spans
         }
+        for task in dict.fromkeys(task.kind for task in self.tasks):
+            tasks = [each for each in self.tasks if each.kind == task]
+            self._open["python", task] = cuts_of_tasks(tasks, self.request.seed, self._fits_on_canvas)
         self._kinds, self.goal = len(self._open), self.request.num
+
+    @property
+    def tasks(self) -> list[Task]:
+        return [task for tasks in self.task_sets for task in tasks.tasks]
+
+    @property
+    def faults(self) -> Counter[FaultKind]:
+        """How often the fillings so far do not fit their places, by what does not."""
+        fillings = (filling for gap in self.gaps for filling in gap.fillings)
+        return Counter(kind for filling in fillings for kind in filling.faults)
 
     @property
     def fillings_planned(self) -> int:
@@ -173,7 +208,7 @@ class InfillEvaluation:
 
     def rows(self) -> list[Row]:
         """A row for each kind of text and of span and each length, of what is filled so far."""
-        groups: dict[tuple[TextKind, SpanKind], list[FilledGap]] = {}
+        groups: dict[tuple[TextKind, SpanKind | TaskKind], list[FilledGap]] = {}
         for gap in self.gaps:
             groups.setdefault((gap.cut.text_kind, gap.cut.span_kind), []).append(gap)
         return [_row(gaps, number) for gaps in groups.values() for number in range(len(self.request.lengths))]
@@ -195,11 +230,11 @@ class InfillEvaluation:
         true = self._infilling(cut, row, self._true_tokens(cut))
         tokens, fillings = true.sized_gaps[0].tokens, list[MeasuredFilling]()
         nats = self._nats_of_truth(true, cut) if self.request.nats else None
-        was_python = cut.text_kind == "python" and parses(cut.text[: cut.at] + cut.truth + cut.text[cut.at :])
+        was_python = cut.text_kind == "python" and parses(cut.filled(cut.truth))
         for length in self.request.lengths:
             yield f"{cut.text_kind}, {cut.span_kind}, {length}"
             fillings.append(self._filled(cut, row, length, tokens, was_python))
-        self.gaps.append(FilledGap(cut, tokens, nats, tuple(fillings)))
+        self.gaps.append(FilledGap(cut, tokens, nats, self._outcome(cut, cut.truth), tuple(fillings)))
 
     def _filled(self, cut: Cut, row: int, length: GapLength, true: int, was_python: bool) -> MeasuredFilling:
         started = time.perf_counter()
@@ -213,6 +248,8 @@ class InfillEvaluation:
         (filling,) = run.fillings()
         seconds = time.perf_counter() - started
         written = filling.text[slice(*filling.spans[0])]
+        style = GapStyle(cut.filled(cut.truth), cut.at, cut.at + len(cut.truth))
+        faults = style.faults(cut.text[: cut.at], written, cut.text[cut.at :])
         return MeasuredFilling(
             length=length,
             written=written,
@@ -221,12 +258,18 @@ class InfillEvaluation:
             token_f1=token_f1(written, cut.truth),
             edit_similarity=edit_similarity(written, cut.truth),
             balanced=is_balanced(written, cut.truth),
+            faults=tuple(faults),
             parses=parses(filling.text) if was_python else None,
+            outcome=self._outcome(cut, written),
             nats=filling.nats_by(REPLICATES, DRAWS) if self.request.nats else None,
             seconds=seconds,
             nfe=filling.nfe,
             length_calls=sum(chosen.calls for chosen in run.chosen_lengths),
         )
+
+    def _outcome(self, cut: Cut, written: str) -> Outcome | None:
+        """Of the test of the document with a text in its gap; None if tests are not asked for."""
+        return run_program(cut.check.program(cut.filled(written))) if self.request.execute and cut.check else None
 
     def _infilling(self, cut: Cut, row: int, tokens: int | Literal["auto"], *, padding: bool = True) -> Infilling:
         # Of row 0 a length that is drawn is the median: gaps have seeds of their own instead.
@@ -259,6 +302,7 @@ class InfillEvaluation:
 def _row(gaps: Sequence[FilledGap], number: int) -> Row:
     """The figures of gaps of one kind at the length of this number."""
     fillings = [gap.fillings[number] for gap in gaps]
+    outcomes = [filling.outcome for filling in fillings if filling.outcome is not None]
     parsed = [float(filling.parses) for filling in fillings if filling.parses is not None]
     ratios = [math.log(filling.tokens / gap.tokens) for filling, gap in zip(fillings, gaps, strict=True)]
     truths, ours = ([each.nats for each in side if each.nats is not None] for side in (gaps, fillings))
@@ -272,7 +316,9 @@ def _row(gaps: Sequence[FilledGap], number: int) -> Row:
         token_f1=mean([filling.token_f1 for filling in fillings]),
         edit_similarity=mean([filling.edit_similarity for filling in fillings]),
         balanced=mean([float(filling.balanced) for filling in fillings]),
+        fitting=mean([float({*filling.faults} <= {"balance"}) for filling in fillings]),
         parses=mean(parsed) if parsed else None,
+        passed=mean([float(outcome == "passed") for outcome in outcomes]) if outcomes else None,
         nats_of_truth=mean(truths) if truths else None,
         nats=mean(ours) if ours else None,
         ratio=math.exp(sum(ratios) / len(ratios)),

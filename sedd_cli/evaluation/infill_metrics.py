@@ -6,7 +6,6 @@ import warnings
 from collections import Counter
 
 _PIECES = re.compile(r"\w+|[^\w\s]")
-_PAIRS = (("(", ")"), ("[", "]"), ("{", "}"), ("“", "”"), ("«", "»"))
 _PYTHON_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
@@ -30,11 +29,6 @@ def edit_similarity(written: str, truth: str) -> float:
     return 1 - _distance(written, truth) / longest if longest else 1.0
 
 
-def is_balanced(written: str, truth: str) -> bool:
-    """Whether as many quotes and brackets are left open, and closed, as by what stood there."""
-    return _balance(written) == _balance(truth)
-
-
 def parses(source: str) -> bool:
     """Whether a text is Python."""
     with warnings.catch_warnings():
@@ -44,11 +38,6 @@ def parses(source: str) -> bool:
         except _PYTHON_ERRORS:
             return False
     return True
-
-
-def _balance(text: str) -> tuple[int, ...]:
-    pairs = (text.count(opening) - text.count(closing) for opening, closing in _PAIRS)
-    return (*pairs, text.count('"') % 2)
 
 
 def _distance(a: str, b: str) -> int:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from sedd_cli.evaluation.execution import SECONDS, is_offline
 from sedd_cli.evaluation.infill import DRAWS, REPLICATES, FilledGap, InfillEvaluation, Row
 from sedd_cli.evaluation.quality import Statistic
 from sedd_cli.evaluation.spans import LINES
@@ -13,7 +14,7 @@ from sedd_cli.ranges import counted
 
 HEADINGS = (
     *("", "length", "gaps", "exact", "token F1", "edit similarity", "nats, truth", "nats, ours"),
-    *("length ratio", "within 1.5", "balanced", "parses", "seconds", "NFE", "calls for lengths"),
+    *("length ratio", "within 1.5", "balanced", "fits", "parses", "pass@1", "seconds", "NFE", "calls for lengths"),
 )
 
 
@@ -38,7 +39,9 @@ def _cells(row: Row, several: bool) -> list[str]:
         f"{row.ratio:.2f}",
         f"{row.near:.0%}",
         _share(row.balanced),
+        _share(row.fitting),
         _share(row.parses),
+        "-" if row.passed is None else _percent(row.passed),
         f"{row.seconds:.2f}",
         f"{row.nfe:.1f}",
         f"{row.length_calls:.0f}" if row.length_calls else "-",
@@ -47,6 +50,11 @@ def _cells(row: Row, several: bool) -> list[str]:
 
 def _share(statistic: Statistic | None) -> str:
     return "-" if statistic is None else f"{statistic.value:.0%}"
+
+
+def _percent(statistic: Statistic) -> str:
+    error = "" if statistic.error is None else f" ± {100 * statistic.error:.1f}"
+    return f"{100 * statistic.value:.1f}{error}%"
 
 
 def _statistic(statistic: Statistic | None, digits: int) -> str:
@@ -61,12 +69,15 @@ def card(evaluation: InfillEvaluation) -> list[tuple[str, str]]:
     checkpoint, request = evaluation.checkpoint, evaluation.request
     kinds = Counter(source.kind for source in evaluation.sources)
     documents = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    of_documents = [("documents", f"{counted(len(evaluation.sources), 'document')}: {documents}")] * bool(kinds)
+    of_tasks = [("tasks", f"{counted(len(tasks.tasks), 'task')}: {tasks.source}") for tasks in evaluation.task_sets]
     lines = [
         ("complete", "yes" if evaluation.complete else "NO: stopped early, the figures are of what was done by then"),
         ("model", f"{checkpoint.name}, {checkpoint.parameterization}, sha256 {checkpoint.hash}"),
         ("precision", f"network {checkpoint.precision} on {checkpoint.device}; draws in float64"),
         ("sampling", _sampling(evaluation)),
-        ("documents", f"{counted(len(evaluation.sources), 'document')}: {documents}"),
+        *of_documents,
+        *of_tasks,
         ("gaps", f"cut out by seed {request.seed}; gap k of a kind is filled by seed {request.seed} + k"),
         ("spans", f"words: {request.words[0]} to {request.words[1]} in a line; block: {LINES[0]} to {LINES[1]} lines"),
         ("length", _lengths(evaluation)),
@@ -75,13 +86,17 @@ def card(evaluation: InfillEvaluation) -> list[tuple[str, str]]:
         ("edit similarity", "1 less the Levenshtein distance over the longer text's characters"),
         ("length ratio", "tokens written over tokens cut out, geometric mean; within 1.5: share within that factor"),
         ("balanced", "as many quotes and brackets are left open, and closed, as by what stood there"),
+        ("fits", "no blank, double word, letter case or indentation that does not fit the text beside it"),
+        ("faults", _faults(evaluation)),
         ("seconds, NFE", "of filling; comparing lengths takes calls of its own, and is part of the seconds"),
         ("±", "one standard error over gaps"),
     ]
     if request.nats:
         calls = f"{REPLICATES} x {DRAWS} network calls each"
         lines.insert(-1, ("nats", f"bound on -log p of what stands in the gap, given the rest; {calls}"))
-    if kinds["python"]:
+    if request.execute:
+        lines.insert(-1, ("pass@1", _tests(evaluation)))
+    if kinds["python"] or evaluation.task_sets:
         lines.insert(-1, ("parses", "share of the Python documents that parse, of those that did before"))
     return [(what, printable(how)) for what, how in lines]
 
@@ -97,6 +112,21 @@ def _lengths(evaluation: InfillEvaluation) -> str:
     }
     asked = [length for length in evaluation.request.lengths if isinstance(length, str)]
     return "; ".join(f"{length}: {named[length]}" for length in asked) or "fixed"
+
+
+def _faults(evaluation: InfillEvaluation) -> str:
+    """How many fillings do not fit, of all, by what does not."""
+    total = sum(len(gap.fillings) for gap in evaluation.gaps)
+    found = ", ".join(f"{kind} {count}" for kind, count in sorted(evaluation.faults.items())) or "none"
+    return f"{found}; of {counted(total, 'filling')}"
+
+
+def _tests(evaluation: InfillEvaluation) -> str:
+    """How the tests of tasks were run, and whether what stood there passes them."""
+    outcomes = Counter(gap.outcome for gap in evaluation.gaps if gap.outcome is not None)
+    network = "without a network" if is_offline() else "without a network in Python alone"
+    truths = f"of {counted(outcomes.total(), 'true text')} {outcomes['passed']} pass"
+    return f"share whose test passes within {SECONDS} s, a process each, {network}; {truths}"
 
 
 def _sampling(evaluation: InfillEvaluation) -> str:
@@ -125,8 +155,10 @@ def as_record(evaluation: InfillEvaluation) -> dict[str, object]:
             "lengths": list(request.lengths),
             "words": list(request.words),
             "until_error": request.until_error,
+            "execute": request.execute,
         },
         "documents": len(evaluation.sources),
+        "tasks": len(evaluation.tasks),
         "card": dict(card(evaluation)),
         "rows": [asdict(row) for row in evaluation.rows()],
         "gaps": [_gap_record(gap) for gap in evaluation.gaps],
@@ -144,5 +176,6 @@ def _gap_record(gap: FilledGap) -> dict[str, object]:
         "truth": cut.truth,
         "tokens": gap.tokens,
         "nats": gap.nats,
+        "outcome": gap.outcome,
         "fillings": [asdict(filling) for filling in gap.fillings],
     }

@@ -5,8 +5,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from sedd_cli.evaluation.execution import Check
 from sedd_cli.evaluation.infill_data import Source
-from sedd_cli.evaluation.names import SpanKind, TextKind
+from sedd_cli.evaluation.infill_tasks import Task
+from sedd_cli.evaluation.names import SpanKind, TaskKind, TextKind
 from sedd_cli.text.sentences import sentence_spans
 
 Span = tuple[int, int]
@@ -14,7 +16,7 @@ WORDS, LINES = (2, 8), (2, 5)
 """Least and most words of `words`, lines of `block`; the number is drawn."""
 HALVED = 4
 """Words that a line has at least of which the second half is cut."""
-ONE_LINE: frozenset[SpanKind] = frozenset(("word", "words", "half-line", "line"))
+ONE_LINE: frozenset[SpanKind | TaskKind] = frozenset(("word", "words", "half-line", "line", "single-line"))
 """Kinds in which no line end is written."""
 _WORD = re.compile(r"(?<!\w)[^\W\d_][\w'\u2019]*")
 _PIECE = re.compile(r"\S+")
@@ -23,14 +25,19 @@ _LINE = re.compile(r"[^\r\n]*[^\s][^\r\n]*")
 
 @dataclass(frozen=True)
 class Cut:
-    """A span `truth` cut out of a document at an offset of the `text` that remains."""
+    """A span `truth` cut out of a document at an offset of the `text` that remains. `check`: a test of the whole."""
 
     source: str
     text_kind: TextKind
-    span_kind: SpanKind
+    span_kind: SpanKind | TaskKind
     text: str
     at: int
     truth: str
+    check: Check | None = None
+
+    def filled(self, text: str) -> str:
+        """The document with a text in the place of the span."""
+        return self.text[: self.at] + text + self.text[self.at :]
 
 
 def spans_of(text: str, kind: SpanKind, rng: random.Random, words: Span = WORDS) -> list[Span]:
@@ -68,6 +75,15 @@ def cuts_of(
                     found = True
                     yield Cut(source.name, source.kind, kind, rest, start, truth)
                     break
+
+
+def cuts_of_tasks(tasks: Sequence[Task], seed: int, fits: Callable[[str], bool] = lambda truth: True) -> Iterator[Cut]:
+    """The spans of tasks in an order drawn; those that are short enough."""
+    for task in random.Random(f"{seed} tasks").sample(tasks, len(tasks)):
+        if fits(task.truth):
+            yield Cut(
+                *(task.name, "python", task.kind, task.prompt + task.suffix, len(task.prompt), task.truth), task.check
+            )
 
 
 def _word(text: str, rng: random.Random) -> list[Span]:

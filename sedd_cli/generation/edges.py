@@ -1,38 +1,44 @@
-"""The edges of gaps: which join the text beside them badly, and which tokens would do so there."""
+"""What does not fit its place in a gap, and which tokens would not fit there either."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 from sedd_cli.diffusion.samplers import State
+from sedd_cli.text.balance import unmatched
 from sedd_cli.text.byte_level import finish_gap, is_text
 from sedd_cli.text.edge_tokens import edge_tokens
-from sedd_cli.text.edges import NEAR, Side, faulty_sides
+from sedd_cli.text.edges import NEAR
+from sedd_cli.text.gap_style import FaultKind, Faults, GapStyle
+from sedd_cli.text.indentation import indentation_of
+from sedd_cli.text.letter_case import first_word_of
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.text.windows import SizedGap, Window
 
 EDGE_REDRAWS = 3
-"""How often the token at a gap's edge is drawn again for joining the text beside it badly."""
+"""How often a token is drawn again for not fitting its place."""
 
 
 class Edge(NamedTuple):
-    """A position at the faulty `side` of a gap (of a window), all of whose faulty sides are `faults`."""
+    """A position in a gap (of a window) whose token is a fault of this kind; `faults` are all those of the gap."""
 
     gap: int
     position: int
-    side: Side
-    faults: frozenset[Side]
+    kind: FaultKind
+    faults: Faults
 
 
 class _Neighbours(NamedTuple):
-    """The texts beside a gap, and what stood in it."""
+    """The texts beside a gap, and what they ask of it."""
 
     before: str
     after: str
-    original: str
+    style: GapStyle
 
-    def faults(self, text: str) -> frozenset[Side]:
-        return faulty_sides(self.before, text, self.after, self.original)
+    def faults(self, text: str) -> Faults:
+        return self.style.faults(self.before, text, self.after)
 
 
 @dataclass(frozen=True)
@@ -43,22 +49,32 @@ class Edges:
     document: str
     gaps: Sequence[SizedGap]
     newline: str
+    _styles: dict[int, GapStyle] = field(default_factory=dict, init=False)
 
     def faulty(self, window: Window, state: State, texts: Sequence[str]) -> list[Edge]:
-        """Of each gap, the first edge that joins the text beside it badly, and may be drawn again."""
+        """Of each gap, the first token that does not fit its place, and may be drawn again."""
         edges = (self._faulty_edge(window, state, gap, texts) for gap in range(len(texts)))
         return [edge for edge in edges if edge is not None]
 
     def _faulty_edge(self, window: Window, state: State, gap: int, texts: Sequence[str]) -> Edge | None:
-        place, faults = window.gap_positions[gap], self._neighbours(window, gap, texts).faults(texts[gap])
-        for side, position in (("left", place.start), ("right", place.stop - 1)):
-            again = state.free[position] and state.visits[position] < EDGE_REDRAWS
-            if side in faults and again and is_text(self.tokenizer.bytes_of(int(state.ids[position]))):
-                return Edge(gap, position, side, faults)
+        neighbours = self._neighbours(window, gap, texts)
+        faults = neighbours.faults(texts[gap])
+        for kind in faults:
+            for position in self._positions(kind, window.gap_positions[gap], state, neighbours.style):
+                again = state.free[position] and state.visits[position] < EDGE_REDRAWS
+                if again and is_text(self.tokenizer.bytes_of(int(state.ids[position]))):
+                    return Edge(gap, position, kind, faults)
         return None
 
+    def _positions(self, kind: FaultKind, place: range, state: State, style: GapStyle) -> Iterator[int]:
+        """The positions of a gap that a fault can be mended at, the best first."""
+        pieces = self.tokenizer.decode_each(state.ids[place.start : place.stop].tolist())
+        text, ends = "".join(pieces), list(accumulate(map(len, pieces)))
+        for offset in _offsets(kind, text, style):
+            yield place[min(bisect_right(ends, offset), len(place) - 1)]
+
     def spoiling_tokens(self, window: Window, state: State, edge: Edge, texts: Sequence[str]) -> tuple[int, ...]:
-        """The tokens that would leave an edge faulty or make another so; none if all would."""
+        """The tokens that would leave the fault as it is or add to another; none if all would."""
         tokenizer, place, gap = self.tokenizer, window.gap_positions[edge.gap], self.gaps[window.first + edge.gap]
         neighbours = self._neighbours(window, edge.gap, texts)
         head, tail = (
@@ -67,6 +83,8 @@ class Edges:
         )
 
         def spoils(text: str) -> bool:
+            if edge.kind == "indentation" and tail and (indentation := neighbours.style.indentation):
+                return not indentation.allows_start(head + text)
             written = finish_gap(
                 f"{head}{text}{tail}",
                 absorbs_space=gap.absorbs_space,
@@ -74,9 +92,12 @@ class Edges:
                 newline=self.newline,
             )
             faults = neighbours.faults(written)
-            return edge.side in faults or not faults <= edge.faults
+            worse = any(count > edge.faults.get(kind, 0) for kind, count in faults.items())
+            return worse or faults.get(edge.kind, 0) >= edge.faults[edge.kind]
 
-        found = edge_tokens(tokenizer).where(spoils, neighbours.before, neighbours.after)
+        tokens = edge_tokens(tokenizer)
+        each = tokens.capitals_of(neighbours.style.letter.common)
+        found = tokens.where(spoils, neighbours.before, neighbours.after, each)
         spoiling = tuple(sorted({*found, *tokenizer.broken_tokens}))
         excluded = window.canvas.excluded_at(edge.position).union(spoiling)
         return spoiling if len(excluded) < tokenizer.size else ()
@@ -86,8 +107,41 @@ class Edges:
         here = gaps[number]
         low = gaps[number - 1].end if number else 0
         high = gaps[number + 1].start if number + 1 < len(gaps) else len(document)
+        if number not in self._styles:
+            self._styles[number] = GapStyle(document, here.start, here.end)
         return _Neighbours(
             (texts[gap - 1] if gap else "") + document[max(low, here.start - NEAR) : here.start],
             document[here.end : min(high, here.end + NEAR)] + (texts[gap + 1] if gap + 1 < len(texts) else ""),
-            document[here.start : here.end],
+            self._styles[number],
         )
+
+
+def _offsets(kind: FaultKind, text: str, style: GapStyle) -> Iterator[int]:
+    """Where in the text of a gap's tokens a fault stands."""
+    if kind == "left":
+        yield 0 if style.indentation is None else len(indentation_of(text))
+    elif kind == "right":
+        yield len(text)
+    elif kind == "case" and (word := first_word_of(text)):
+        yield text.index(word)
+    elif kind == "indentation" and style.indentation is not None:
+        yield style.indentation.kept(text)
+    elif kind == "balance":
+        yield from _unbalanced(text, style)
+
+
+def _unbalanced(text: str, style: GapStyle) -> Iterator[int]:
+    """Where a quote or a bracket is too much, the last first; where one is missing, if the original's was at an end.
+
+    For one from the middle of the original there is no place in other words.
+    """
+    ours, theirs, original = unmatched(text), style.unmatched, style.original
+    for sign in style.signs:
+        there, before = ours.get(sign, ()), theirs.get(sign, ())
+        if len(there) > len(before):
+            yield from reversed(there)
+        elif len(there) < len(before):
+            if not original[: before[0]].strip():
+                yield 0
+            if not any(map(str.isalnum, original[before[-1] :])):
+                yield len(text)

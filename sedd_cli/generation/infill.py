@@ -419,8 +419,8 @@ def infill(
     `gaps`: character offsets `(start, end)`, or `Gap(start, end, tokens=..., one_line=..., without=...)`. Options are
     those of `generate`: `length` is the canvas, `num_samples` candidates are ranked by `nats`; a prompt or suffix is
     the document's own; `strength` and `by` keep a part of what stands in the gaps (`generation.partial`).
-    Line ends are written as the document writes them, LF or CRLF. A token at a gap's edge that joins the text beside
-    it badly is drawn again (docs/theory.md, section 15).
+    Line ends are written as the document writes them, LF or CRLF. A token that does not fit its place (it doubles a
+    word, leaves a quote open) is drawn again (docs/theory.md, section 15).
     Raises `UsageError` for gaps or options out of range.
     """
     request = request_of(ckpt, options, defaults)

@@ -2,11 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from weakref import WeakKeyDictionary
 
+from sedd_cli.text.balance import signs_of
 from sedd_cli.text.edges import STOPS, first_word, last_word
+from sedd_cli.text.letter_case import first_word_of
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.text.words import OPENING, is_letter, starts_with_word
 
@@ -17,10 +19,10 @@ _letter = lru_cache(maxsize=None)(is_letter)
 
 
 class EdgeTokens:
-    """The tokens of a vocabulary, by their texts, grouped by what `faulty_sides` looks at where they stand at an edge.
+    """The tokens of a vocabulary, by their texts, grouped by what `GapStyle.faults` looks at where they stand in a gap.
 
-    That is the kind of their first and last characters, and, of words alone, whether one is doubled: a token can double
-    a word only if its own letters are part of it.
+    That is the kind of their first and last characters, their blanks, quotes and brackets, and, of words alone, whether
+    one is doubled: a token can double a word only if its own letters are part of it.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -40,20 +42,29 @@ class EdgeTokens:
             for part in words:
                 self._by_word[part].append(token)
         self._groups = list(groups.values())
+        words = ((token, first_word_of(text)) for token, text in enumerate(texts))
+        self._capitalised = [(token, word.casefold()) for token, word in words if word[:1].isupper()]
 
-    def where(self, holds: Callable[[str], bool], before: str, after: str) -> list[int]:
-        """The tokens for whose text something holds that depends on `faulty_sides` alone, in order.
+    def where(
+        self, holds: Callable[[str], bool], before: str, after: str, each: Collection[int] = frozenset()
+    ) -> list[int]:
+        """The tokens for whose text something holds that depends on `GapStyle.faults` alone, in order.
 
-        `before` and `after`: the texts beside the gap. `holds` is called for one token of each group, and for those
-        that might double a word of these texts.
+        `before` and `after`: the texts beside the gap. `holds` is called for one token of each group, for those that
+        might double a word of these texts, and for `each`.
         """
-        apart = self._parts_of(filter(None, (last_word(before), first_word(after))))
+        apart = self._parts_of(filter(None, (last_word(before), first_word(after)))).union(each)
         found = [token for token in apart if holds(self._texts[token])]
         for group in self._groups:
             alike = next((token for token in group if token not in apart), None)
             if alike is not None and holds(self._texts[alike]):
                 found += [token for token in group if token not in apart] if apart else group
         return sorted(found)
+
+    def capitals_of(self, words: Iterable[str]) -> list[int]:
+        """The tokens with whose capital letter one of these words may begin, which are in lower case."""
+        beginnings = {word[:size] for word in words for size in range(1, len(word) + 1)}
+        return [token for token, word in self._capitalised if word in beginnings]
 
     def _parts_of(self, words: Iterable[str]) -> set[int]:
         parts = {word[a:b] for word in words for a in range(len(word)) for b in range(a + 1, len(word) + 1)}
@@ -71,17 +82,21 @@ _KNOWN: WeakKeyDictionary[Tokenizer, EdgeTokens] = WeakKeyDictionary()
 
 
 def _kind(text: str) -> object:
-    """What `faulty_sides` sees of a token's text but for its words. Blanks are each of a kind of their own."""
-    if not text.strip():
+    """What `GapStyle.faults` sees of a token's text but for its words. Blanks are each of a kind of their own."""
+    body = text.lstrip()
+    if not body:
         return text
-    # A gap that absorbs the blank before it is shown without it.
-    return _begins(text), _begins(text[1:]) if text[0] == " " else None, _ends(text)
+    return text[: len(text) - len(body)], _begins(body), _ends(text), signs_of(text), _case(text)
+
+
+def _case(text: str) -> str:
+    """The case of the letter that a text begins with; "" if it begins with none."""
+    first = first_word_of(text)[:1]
+    return "upper" if first.isupper() else "lower" if first.islower() else first and "none"
 
 
 def _begins(text: str) -> object:
     first = text[0]
-    if first.isspace():
-        return first
     stop = first in STOPS and (len(text) == 1, text[1:2].isspace())
     # What follows signs that all open a word decides whether they do.
     opens = starts_with_word(text) if text.lstrip(OPENING) else None

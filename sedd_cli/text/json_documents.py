@@ -53,7 +53,7 @@ def read_json(file: Path, kind: JsonKind, text_key: str | None) -> tuple[str | N
     whole, lines are one by one. Raises `NoTextsError` if the first record has no text, and, while reading, `UsageError`
     for a later one without.
     """
-    records = _lines(file) if kind == "JSON lines" else _items(file)
+    records = json_lines(file) if kind == "JSON lines" else _items(file)
     first = next(records, None)
     if first is None:
         return text_key, iter(())
@@ -66,10 +66,11 @@ def read_json(file: Path, kind: JsonKind, text_key: str | None) -> tuple[str | N
 
 def read_jsonl(file: Path) -> Iterator[str]:
     """Yield the "text" of each line, also if empty; skip blank lines. Raises `UsageError` for a line without one."""
-    return (_text(where, record, "text") for where, record in _lines(file))
+    return (_text(where, record, "text") for where, record in json_lines(file))
 
 
-def _lines(file: Path) -> Iterator[_Record]:
+def json_lines(file: Path) -> Iterator[_Record]:
+    """Yield where each record of JSON lines is, and what it is. Raises `UsageError` for a line that is not JSON."""
     for number, line in enumerate(read_lines(file), start=1):
         if line.strip():
             try:

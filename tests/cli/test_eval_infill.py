@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sedd_cli.generation.infill import Infilling
-from tests.conftest import Sedd
+from tests.conftest import TASKS, Sedd
 
 QUICK = ("eval", "infill", "--steps", "4", "--no-nats")
 
@@ -29,7 +29,7 @@ def test_figures_as_a_table_json_report_and_plot(sedd: Sedd, data: str, tmp_path
     lines = result.stdout.decode().splitlines()
     assert result.code == 0 and lines[0].split() == [
         *("length", "gaps", "exact", "token", "F1", "edit", "similarity", "length", "ratio", "within", "1.5"),
-        *("balanced", "parses", "seconds", "NFE"),
+        *("balanced", "fits", "parses", "seconds", "NFE"),
     ]
     rows = [line.split()[:3] for line in lines[1:9]]
     assert [row[0] for row in rows] == [kind for kind in ("python,", "prose,") for _ in range(4)]
@@ -79,11 +79,27 @@ def test_a_stop_reports_whole_gaps(sedd: Sedd, data: str, monkeypatch: pytest.Mo
         (("--spans", "word,page"), 2, "'page' is no kind of span"),
         (("--data", "gone.txt"), 3, "cannot read gone.txt"),
         (("--spans", "block", "-n", "0"), 2, "must be at least 1"),
+        (("--execute",), 2, "documents have none"),
     ],
 )
 def test_what_cannot_be_done_is_told(sedd: Sedd, data: str, options: tuple[str, ...], code: int, message: str) -> None:
     result = sedd(*QUICK, "--data", data, *options)
     assert (result.code, result.stdout) == (code, b"") and message in result.stderr
+
+
+def test_the_tests_of_tasks_are_run_if_asked_for(sedd: Sedd, tmp_path: Path) -> None:
+    single, *_ = map(json.loads, TASKS.read_text().splitlines())
+    file = tmp_path / "tasks.jsonl"
+    file.write_text(json.dumps(single))
+    options = ("--data", str(file), "-n", "1", "--lengths", "true")
+    record = json.loads(sedd(*QUICK, *options, "--execute", "--json").stdout)
+    ((gap,), (row,)) = record["gaps"], record["rows"]
+    assert (gap["outcome"], gap["span_kind"], gap["fillings"][0]["outcome"]) == ("passed", "single-line", "failed")
+    assert row["passed"] == {"value": 0.0, "error": None} and "of 1 true text 1 pass" in record["card"]["pass@1"]
+    assert json.loads(sedd(*QUICK, *options, "--json").stdout)["rows"][0]["passed"] is None
+    file.write_text(json.dumps({**single, "test": None}))
+    none = sedd(*QUICK, *options, "--execute")
+    assert none.code == 2 and f"{single['task_id']} has no test and entry_point" in none.stderr
 
 
 def test_documents_without_such_spans_are_told(sedd: Sedd, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from sedd_cli.generation.engine import Step
 from sedd_cli.generation.infill import Infilling
 from sedd_cli.models.config import Config
 from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.text.gap_style import GapStyle
 from sedd_cli.text.line_ends import newline_of, with_newlines
 from sedd_cli.text.tokenizer import Tokenizer
 from tests.diffusion.oracle import UNLIKELY, Oracle, Space, chi_square_p, index_of
@@ -356,6 +357,21 @@ def test_what_is_written_joins_the_text_beside_it(built_in: Checkpoint, newline:
         words = filling.text.lower().split(" ")
         assert not any(a == b for a, b in pairwise(words))
     assert all(map(run.done, run._state.values())) and any(filling.redrawn for filling in run.fillings())
+
+
+def test_quotes_case_and_indentation_are_as_they_were(built_in: Checkpoint) -> None:
+    document = 'Tom said, "I like my (red) kite." He ran up the hill.\n\n    "Go home," Tom said.\n'
+    originals = [("like my (red)", 5), ("He ran", 2), ('    "Go home,"', 7)]
+    spans = [(document.index(text), document.index(text) + len(text)) for text, _ in originals]
+    gaps = [Gap(*span, tokens) for span, (_, tokens) in zip(spans, originals, strict=True)]
+    run = Infilling(built_in, Request(seed=1, steps=4, num_samples=8, temperature=1.5), document, gaps)
+    list(run.steps())
+    for filling in run.fillings():
+        for (start, end), span in zip(filling.spans, spans, strict=True):
+            style, text = GapStyle(document, *span), filling.text
+            assert not style.faults(text[:start], text[start:end], text[end:])
+    redrawn = [filling.redrawn for filling in run.fillings()]
+    assert all(4 <= count <= 12 for count in redrawn) and max(redrawn) > 4
 
 
 def test_a_token_that_a_person_chose_is_not_drawn_again(built_in: Checkpoint) -> None:

@@ -1,4 +1,4 @@
-"""The tokens that would join a gap's edge badly: the same as by trying every one."""
+"""The tokens that would not fit a gap's place: the same as by trying every one."""
 
 import random
 from functools import partial
@@ -6,10 +6,11 @@ from functools import partial
 from sedd_cli import Checkpoint
 from sedd_cli.text.byte_level import finish_gap
 from sedd_cli.text.edge_tokens import EdgeTokens
-from sedd_cli.text.edges import faulty_sides
+from sedd_cli.text.gap_style import FaultKind, GapStyle
 
-WORDS = ("the", "The", "cat", "a", "3rd", "it's", "straße", "“Hi", "ing", "s", "I", "x", "")
-BETWEEN = ("", " ", "\n", "\r\n", ", ", ". ", ' "', "(", "-", "  ", "\t", "!")
+WORDS = ("the", "He", "The", "cat", "a", "3rd", "it's", "straße", "“Hi", "ing", "s", "I", "x", "")
+BETWEEN = ("", " ", "\n", "\r\n", ", ", ". ", ' "', "(", ")", "-", "  ", "\t", "!", "\n    ")
+KINDS: tuple[FaultKind, ...] = ("left", "right", "case", "indentation", "balance")
 RARE = (
     "3abc",
     "'s",
@@ -26,14 +27,24 @@ RARE = (
     '("',
     "e\u0301",
     "\u00a0cat",
+    "    return",
+    "   ",
+    '")',
+    "()",
+    "]({",
+    " `",
+    "`The",
+    " «Da",
 )
 
 
 def spoils(
-    text: str, side: str, neighbours: tuple[str, str, str], ends: tuple[str, str], limits: dict[str, bool]
+    text: str, kind: FaultKind, neighbours: tuple[str, str, str], ends: tuple[str, str], limits: dict[str, bool]
 ) -> bool:
     (before, after, original), (head, tail) = neighbours, ends
-    return side in faulty_sides(before, finish_gap(f"{head}{text}{tail}", **limits, newline="\n"), after, original)
+    style = GapStyle(before + original + after, len(before), len(before + original))
+    written = finish_gap(f"{head}{text}{tail}", **limits, newline="\n")
+    return style.faults(before, written, after).get(kind, 0) > (kind == "balance")
 
 
 def test_groups_of_tokens_say_what_each_of_them_does(built_in: Checkpoint) -> None:
@@ -44,14 +55,18 @@ def test_groups_of_tokens_say_what_each_of_them_does(built_in: Checkpoint) -> No
     def some(count: int) -> str:
         return "".join(rng.choice(WORDS) + rng.choice(BETWEEN) for _ in range(count))
 
-    for number in range(60):
+    for number in range(90):
         neighbours = some(2), rng.choice(BETWEEN) + some(1), rng.choice(("", some(1), rng.choice(WORDS)))
         other = rng.choice(("", rng.choice(WORDS), some(1), rng.choice(BETWEEN)))
-        side, ends = (("left", ("", other)), ("right", (other, "")))[number % 2]
+        kind = KINDS[number % len(KINDS)]
+        ends = rng.choice((("", other), (other, ""), ("", ""), (some(1), other)))
         limits = {"absorbs_space": rng.random() < 0.5, "adds_space": rng.random() < 0.3}
-        holds = partial(spoils, side=side, neighbours=neighbours, ends=ends, limits=limits)
+        holds = partial(spoils, kind=kind, neighbours=neighbours, ends=ends, limits=limits)
         plainly = [token for token, text in enumerate(texts) if holds(text)]
-        assert tokens.where(holds, *neighbours[:2]) == plainly, (side, neighbours, ends, limits)
+        (before, after, original) = neighbours
+        style = GapStyle(before + original + after, len(before), len(before + original))
+        found = tokens.where(holds, *neighbours[:2], tokens.capitals_of(style.letter.common))
+        assert found == plainly, (kind, neighbours, ends, limits)
 
 
 def test_few_tokens_are_tried(built_in: Checkpoint) -> None:

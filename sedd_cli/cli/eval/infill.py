@@ -30,8 +30,8 @@ def infill(
     data: Annotated[
         list[str],
         typer.Option(
-            metavar="FILE|FOLDER",
-            help="Documents: prose, Markdown, code. Repeats.",
+            metavar="FILE|FOLDER|NAME",
+            help="Documents: prose, Markdown, code. Tasks: humaneval-single-line, -multi-line, -random-span. Repeats.",
             rich_help_panel=shared.DATA,
             show_default=False,
         ),
@@ -73,6 +73,14 @@ def infill(
             "--nats/--no-nats", help="Estimate how likely texts are, which is slow.", rich_help_panel=shared.MEASURING
         ),
     ] = True,
+    execute: Annotated[
+        bool,
+        typer.Option(
+            "--execute",
+            help="Run the tests of tasks on what is written: code of a network, in no sandbox.",
+            rich_help_panel=shared.MEASURING,
+        ),
+    ] = False,
     sampling: SamplingOptions,
     output: options.OutputFile = None,
     json: options.Json = False,
@@ -87,7 +95,8 @@ def infill(
     """Cut spans out of documents, fill them, and compare with what stood there.
 
     Exact match, token F1, edit similarity, likelihood and length; of Python also whether it still parses. A file is one
-    document, or several with end-of-text lines between them. Ctrl-C reports the figures so far, marked as partial.
+    document, or several with end-of-text lines between them; or tasks, as JSON lines of openai/human-eval-infilling.
+    Ctrl-C reports the figures so far, marked as partial.
 
     For example: sedd eval infill --data notes/ --spans word,sentence --lengths true,auto,8 -n 50
     """
@@ -96,6 +105,7 @@ def infill(
         files = Files(stack, output, report, plot, data)
         from sedd_cli.evaluation.infill import InfillEvaluation, InfillRequest
         from sedd_cli.evaluation.infill_data import read_sources
+        from sedd_cli.evaluation.infill_tasks import read_tasks
         from sedd_cli.generation.request import Request
 
         request = InfillRequest(
@@ -106,9 +116,13 @@ def infill(
             num=sampling.num_samples,
             until_error=until_error,
             nats=nats,
+            execute=execute,
         )
-        sources = read_sources(data)
-        evaluation = InfillEvaluation(load(model, device, dtype, terminal, identified=True), request, sources)
+        found = {what: read_tasks(what, terminal.byte_progress) for what in data}
+        documents = [what for what in data if found[what] is None]
+        sources = read_sources(documents) if documents else []
+        tasks = [each for each in found.values() if each is not None]
+        evaluation = InfillEvaluation(load(model, device, dtype, terminal, identified=True), request, sources, tasks)
         _report(evaluation, terminal)
         started = time.monotonic()
         _run(evaluation, terminal)
@@ -148,7 +162,9 @@ def _report(evaluation: "InfillEvaluation", terminal: Terminal) -> None:
 
     terminal.warn_each(sampling_warnings(evaluation.checkpoint, "the rest of the document"))
     terminal.info_each(law_note(evaluation.request.sampling))
-    terminal.info(f"{counted(len(evaluation.sources), 'document')}, {counted(evaluation.fillings_planned, 'filling')}")
+    counts = {"document": len(evaluation.sources), "task": len(evaluation.tasks)}
+    read = [counted(count, noun) for noun, count in counts.items() if count]
+    terminal.info(", ".join([*read, counted(evaluation.fillings_planned, "filling")]))
 
 
 def _run(evaluation: "InfillEvaluation", terminal: Terminal) -> None:

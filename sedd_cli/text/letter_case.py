@@ -1,0 +1,80 @@
+"""The case of a gap's first letter, where what stands before the gap determines it. Pure functions."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sedd_cli.text.words import OPENING
+
+Case = Literal["upper", "lower"]
+NEAR = 2000
+"""Characters beside a gap in which words are looked up."""
+_WORD = re.compile(r"[^\W\d_][\w'\u2019]*")
+_SENTENCE_END = re.compile(r"(?P<word>[^\W\d_][\w.'\u2019]*)(?P<stop>[.!?]|\.[\"\u201d])[^\S\r\n]+\Z")
+"""A word, a stop, and blanks on the same line. Behind `!"` either case may follow."""
+_STOPPED_LINE = re.compile(r"(?:\A|[\r\n])[^\S\r\n]*(?P<first>\S)[^\r\n]*[.!?][\"\u201d]?[^\S\r\n]*[\r\n]\s*\Z")
+_WITHIN = re.compile(r"[\w,;][^\S\r\n]+\Z")
+_ABBREVIATION = re.compile(r"\w|.*\..*|etc|vs|cf|al|resp|approx|ca|no|vol|fig", re.IGNORECASE)
+_LOWER_START = re.compile(r"[.!?][^\S\r\n]+[^\W\d_]")
+_NAME = re.compile(rf"(?<=[\w,;] )[{re.escape(OPENING)}]?({_WORD.pattern})")
+
+
+@dataclass(frozen=True)
+class FirstLetter:
+    """The case that the first letter of a gap has to have; None: either.
+
+    In the lower case of `common` words, and of no other, a word that is capitalised is no name: a name stays.
+    """
+
+    case: Case | None = None
+    common: frozenset[str] = field(default=frozenset())
+
+    def is_wrong(self, text: str) -> bool:
+        """Whether the first letter of what was written is of the other case. "I" and names are not."""
+        word = first_word_of(text)
+        if self.case == "upper":
+            return word[:1].islower()
+        return self.case == "lower" and word[:1].isupper() and word.casefold() in self.common
+
+
+def first_letter(document: str, start: int, end: int) -> FirstLetter:
+    """What is known of the first letter of what is written in the place of `document[start:end]`.
+
+    Upper behind the end of a sentence, or at the document's start, if the first letter there was; lower within a
+    sentence, if it was. Where nothing stood, upper behind a full stop on the same line, if no sentence nearby begins
+    lower.
+    """
+    before, word = document[max(0, start - NEAR) : start], first_word_of(document[start:end])
+    ends = _SENTENCE_END.search(before)
+    if start == end:
+        upper = ends is not None and not _ABBREVIATION.fullmatch(ends["word"]) and not _has_lower_start(before)
+        return FirstLetter("upper" if upper else None)
+    if word[:1].isupper() and (ends or not before.strip() or _is_behind_sentence(before)):
+        return FirstLetter("upper")
+    if word[:1].islower() and _WITHIN.search(before):
+        near = before + document[end : end + NEAR]
+        names = {match[1] for match in _NAME.finditer(near) if match[1][0].isupper()}
+        common = {found.casefold() for found in _words(near) if found[0].islower() and found.capitalize() not in names}
+        return FirstLetter("lower", frozenset(common - {"i"}))
+    return FirstLetter()
+
+
+def first_word_of(text: str) -> str:
+    """The word that a text begins with, blanks and opening signs aside; "" if it begins otherwise."""
+    match = _WORD.match(text.lstrip(f" \t\r\n`{OPENING}"))
+    return match[0] if match else ""
+
+
+def _words(text: str) -> Iterator[str]:
+    return (match[0] for match in _WORD.finditer(text))
+
+
+def _has_lower_start(text: str) -> bool:
+    return any(match[0][-1].islower() for match in _LOWER_START.finditer(text))
+
+
+def _is_behind_sentence(before: str) -> bool:
+    """Whether the line before, of those with text, begins with a capital and ends with a stop: one of prose."""
+    match = _STOPPED_LINE.search(before)
+    return match is not None and (match["first"].isupper() or match["first"] in OPENING)

@@ -1,0 +1,74 @@
+"""How what is written in a gap fits its place: `before|original|after`, what is written, and the faults."""
+
+import pytest
+
+from sedd_cli.text.balance import is_balanced, unmatched
+from sedd_cli.text.gap_style import GapStyle
+
+TALK = 'He said, "I |like| it (much)."'
+
+
+@pytest.mark.parametrize(
+    ("where", "text", "faults"),
+    [
+        # Quotes and brackets: as balanced as the original, where the paragraph is.
+        (TALK, 'see"', {"balance": 1}),
+        (TALK, 'see," he said, "that', {}),
+        (TALK, "do (not", {"balance": 1}),
+        (TALK, "don't", {}),
+        (TALK, "a) b) (c", {"balance": 3}),
+        ('He said, |"No,| I do not."', "no,", {"balance": 1}),
+        ('He said, |"No,| I do not."', '"No, no,', {}),
+        ('5" pipe, |red| (new)', '4"', {}),
+        ('5" pipe, |red| (new)', "4)", {"balance": 1}),
+        ('A 5" pipe.\n\nA |red| one.', '4"', {"balance": 1}),
+        ("Oh.|| My.", ' "Go.', {"balance": 1}),
+        ('"Oh.|| My.', ' Go."', {}),
+        ("see `|a|` and", "b` or", {"balance": 1}),
+        # The first letter.
+        ("I ran. |He| did not.", "she", {"case": 1}),
+        ("I ran. |He| did not.", '"she"', {"case": 1}),
+        ("I ran. |He| did not.", "She", {}),
+        ("I ran. |he| did not.", "she", {}),
+        ("|He| did not.", "she", {"case": 1}),
+        ("I ran.\n\n|He| did not.", "she", {"case": 1}),
+        ("x = 1.\n|He| = 2", "she", {}),
+        ("I ran the way. |The dog| ran, and |", "the", {"case": 1}),
+        ("and so |the| dog", "The", {}),
+        ("the dog and so |the| cat", "The", {"case": 1}),
+        ("the dog, |the| cat", "Tom", {}),
+        ("the dog and |he| ran", "I", {}),
+        ("Say Rose, a rose, |and| go", "Rose", {}),
+        ("I ran. || He did not.", "she", {"case": 1}),
+        ("I ran. She sat. i hid. || He did not.", "she", {}),
+        ("Ask e.g. || now.", "she", {}),
+        ('"Go!" |Tom| said.', "she", {}),
+        # Lines from their beginning.
+        ("a\n|    b = 1|\nc", "    x", {}),
+        ("a\n|    b = 1|\nc", "  x", {"indentation": 1}),
+        ("a\n|    b = 1|\nc", "x", {"indentation": 1}),
+        ("a\n|    b = 1|\nc", "    (x)", {}),
+        ("    a\n||\n    b", "x", {"indentation": 1}),
+        ("    a\n||\n    b", "    x", {}),
+        ("    a\n||\nb", "x", {}),
+        ("if a:\n||\n    b", "x", {"indentation": 1}),
+        ("if a:\n||\n    b", "    x", {}),
+        ("if a:\n||\n", "  x", {}),
+        ("  a\n||\n", "x", {"indentation": 1}),
+        ("  return a\n||\n", "x", {}),
+        ("  a\n||  b\n", "  x\n", {}),
+        ("  a\n||  b\n", "x", {"right": 1, "indentation": 1}),
+        ("a\n||\nb", "  x", {"indentation": 1}),
+        ("a |b| c", "  x", {"left": 1}),
+    ],
+)
+def test_what_does_not_fit(where: str, text: str, faults: dict[str, int]) -> None:
+    before, original, after, *_ = where.split("|")
+    style = GapStyle(before + original + after, len(before), len(before + original))
+    assert style.faults(before, text, after) == faults
+
+
+def test_signs_without_a_counterpart() -> None:
+    assert unmatched('a) "b" (c [d] “e "f') == {")": (1,), "(": (7,), "“": (14,), '"': (17,)}
+    assert is_balanced('"Hi"', "a (b)") and not is_balanced('"Hi', "Hi")
+    assert is_balanced("x)", "y)") and not is_balanced(")(", "(") and not is_balanced(")(", "")
