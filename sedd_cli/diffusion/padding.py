@@ -7,6 +7,8 @@ at the slots gives the whole law of the length.
 import torch
 from torch import Tensor
 
+ROUNDING = 1e-12
+
 
 def length_law(pad: Tensor) -> tuple[Tensor, float]:
     """The probability of each length 0 ... n, from that of PAD at each slot: (n,) -> (n + 1,), both float64.
@@ -15,9 +17,9 @@ def length_law(pad: Tensor) -> tuple[Tensor, float]:
     how much the two differ at most, which is an error of the network.
     """
     below = isotonic(pad.double())
-    ends = torch.tensor([0.0, 1.0], dtype=torch.float64, device="cpu")
-    # Pooled means are equal up to rounding.
-    return torch.cat([ends[:1], below, ends[1:]]).diff().clamp(min=0), float((below - pad).abs().max())
+    law = torch.cat([below.new_zeros(1), below, below.new_ones(1)]).diff()
+    # Pooled means are equal up to rounding, which is no probability.
+    return law.masked_fill(law < ROUNDING, 0.0), float((below - pad).abs().max())
 
 
 def isotonic(values: Tensor) -> Tensor:

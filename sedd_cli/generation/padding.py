@@ -130,6 +130,7 @@ class Padding:
         asked = self.lengths[number]
         weights = law[asked.start : asked.stop]
         if not float(weights.sum()):
+            # The network rules them all out: none is likelier than another.
             weights = torch.ones_like(weights)
         u = uniforms(self.seed, candidate, LENGTH, number, size=1) if candidate else torch.full((1,), 0.5).double()
         tokens = asked[int(invert(weights[None], u))]

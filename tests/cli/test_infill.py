@@ -102,7 +102,7 @@ def test_a_checkpoint_with_pad_draws_lengths(sedd: Sedd, story: Path, shallow: C
     first = next(c for c in record["candidates"] if c["row"] == 0)
     drawn = [law["tokens"] for law in record["lengths_drawn"]]
     assert first["tokens"] == drawn == [gap["tokens"] for gap in record["gaps"]]
-    assert f"gap 53:66 gets {drawn[1]} tokens in the first candidate" in result.stderr
+    assert f"gap 53:66 gets {drawn[1]} tokens (80% sure: 2 to 6, by a network" in result.stderr
     for candidate in record["candidates"]:
         replayed = sedd("replay", str(trace), "--row", str(candidate["row"]))
         assert replayed.stdout == candidate["text"].encode()
@@ -420,7 +420,7 @@ def test_unit_words_is_not_offered_where_it_takes_punctuation_too(sedd: Sedd, te
 def test_one_of_a_thing_is_counted_in_the_singular(sedd: Sedd) -> None:
     result = sedd("infill", "-", *QUICK, stdin=b"Once upon a time there was a little [[1-2]]. He was happy.")
     one = sedd("infill", "-", "--mask", "5:9", "--tokens", "1", *QUICK, stdin=b"Once upon a time.")
-    assert re.search(r"gets (1 token|2 tokens)[;,]", result.stderr) and " 1 network call," in one.stderr
+    assert re.search(r"gets (1 token|2 tokens) \(", result.stderr) and " 1 network call," in one.stderr
     assert " 1 network call," in sedd("generate", "--length", "1", "--steps", "1", "--no-live").stderr
     scored = sedd("score", "-", "--order", "left-to-right", stdin=b"a")
     assert "1 token, 1 network call\n" in scored.stderr
