@@ -23,7 +23,7 @@ NEIGHBOURS = 6
 CANDIDATES = 8
 """Maximum number of lengths compared, evenly spaced by ratio."""
 SHORTER = 3.0
-"""By itself the longest length asked for is e^-3 times as likely as none: lengths fall off from the shortest."""
+"""By itself the longest length asked for is e^-3 times as likely as no token at all: see `log_prior`."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,11 @@ class ChosenLength:
     probability: dict[int, float]
     error: float
     calls: int
+
+
+def log_prior(tokens: int, longest: int) -> float:
+    """The log of the weight of a length by itself, before any text is read: the longer, the less likely."""
+    return -SHORTER * tokens / longest
 
 
 def quantile(probability: Mapping[int, float], share: float) -> int:
@@ -99,8 +104,8 @@ def _law(nats: Mapping[int, float], high: int) -> dict[int, float]:
     """The probability of every length, from the nats of those compared; between these nats are interpolated."""
     lengths, log_weights = [*nats], list[float]()
     for (a, nats_a), (b, nats_b) in pairwise(nats.items()):
-        log_weights += [-nats_a - (nats_b - nats_a) * (n - a) / (b - a) - SHORTER * n / high for n in range(a, b)]
-    log_weights.append(-nats[lengths[-1]] - SHORTER * lengths[-1] / high)
+        log_weights += [-nats_a - (nats_b - nats_a) * (n - a) / (b - a) + log_prior(n, high) for n in range(a, b)]
+    log_weights.append(-nats[lengths[-1]] + log_prior(lengths[-1], high))
     law = torch.tensor(log_weights, dtype=torch.float64, device="cpu").softmax(0).tolist()
     return dict(zip(range(lengths[0], lengths[-1] + 1), law, strict=True))
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from sedd_cli.diffusion.draws import invert
 from sedd_cli.diffusion.padding import length_law
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.randomness import LENGTH, uniforms
 from sedd_cli.diffusion.schedules import sigma_of_masked
+from sedd_cli.generation.lengths import log_prior, quantile
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.gaps import Gap, length_range
 from sedd_cli.text.tokenizer import Tokenizer
@@ -132,10 +132,12 @@ class Padding:
         if not float(weights.sum()):
             # The network rules them all out: none is likelier than another.
             weights = torch.ones_like(weights)
-        u = uniforms(self.seed, candidate, LENGTH, number, size=1) if candidate else torch.full((1,), 0.5).double()
-        tokens = asked[int(invert(weights[None], u))]
-        probability = (weights / weights.sum()).tolist()
-        return DrawnLength(self.gaps[number], tokens, dict(zip(asked, probability, strict=True)), error)
+        # The network has learnt from gaps of which every length was as likely as any other.
+        log_priors = [log_prior(n, asked[-1]) for n in asked]
+        weights = weights * torch.tensor(log_priors, dtype=torch.float64, device="cpu").exp()
+        probability = dict(zip(asked, (weights / weights.sum()).tolist(), strict=True))
+        u = float(uniforms(self.seed, candidate, LENGTH, number, size=1)) if candidate else 0.5
+        return DrawnLength(self.gaps[number], quantile(probability, u), probability, error)
 
     def _law(self, window: Window, place: int, known: Mapping[int, int]) -> tuple[Tensor, float]:
         """The law of the length of a gap, those of the elastic ones before it being known."""

@@ -17,6 +17,7 @@ from sedd_cli import Checkpoint, Gap, Request
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.generation import padding
 from sedd_cli.generation.infill import Filling, Infilling
+from sedd_cli.generation.lengths import log_prior
 from sedd_cli.generation.padding import elastic_gaps
 from sedd_cli.generation.recording import parse
 from sedd_cli.generation.trace import Tracer
@@ -45,6 +46,19 @@ class ElasticOracle(torch.nn.Module):
         choices = list(product(texts_up_to(slots), repeat=gaps))
         self.weight: dict[Texts, float] = dict(zip(choices, rand(len(choices), seed=seed).tolist(), strict=True))
         self.conditional = cache(self._conditional)
+
+    def probability(self, texts: Texts, asked: range) -> float:
+        """Of texts whose lengths are drawn one after another, each given those before it, and then they themselves."""
+        chance = self.weight[texts] / self._total([len(text) for text in texts])
+        for i, text in enumerate(texts):
+            before = [len(each) for each in texts[:i]]
+            laws = {n: self._total([*before, n]) * math.exp(log_prior(n, asked[-1])) for n in asked}
+            chance *= laws[len(text)] / sum(laws.values())
+        return chance
+
+    def _total(self, lengths: list[int]) -> float:
+        """The weight of all texts of which the first have these lengths."""
+        return sum(w for texts, w in self.weight.items() if [len(text) for text in texts[: len(lengths)]] == lengths)
 
     def _conditional(self, ids: tuple[int, ...]) -> Tensor:
         """(L,) -> (L, 4): an elastic gap ends with a PAD, others have as many tokens as they have."""
@@ -108,8 +122,8 @@ def test_every_length_and_text_is_as_likely_as_it_is(
     places = {tuple("".join("ab"[i] for i in text) for text in texts): i for i, texts in enumerate(outcomes)}
     fillings = run.fillings()
     found = [places[tuple(f.text[a:b] for a, b in f.spans)] for f in fillings]
-    law = torch.tensor([oracle.weight[texts] for texts in outcomes], dtype=torch.float64)
-    law /= law.sum()
+    law = torch.tensor([oracle.probability(texts, range(least, slots + 1)) for texts in outcomes], dtype=torch.float64)
+    assert float(law.sum()) == pytest.approx(1)
     assert chi_square_p(torch.bincount(torch.tensor(found), minlength=len(law)), law) > UNLIKELY
     assert all(drawn.error < 1e-12 for filling in fillings for drawn in run.drawn_lengths(filling.row))
     # A call for each length, and one for each token.
