@@ -102,7 +102,7 @@ def test_a_checkpoint_with_pad_draws_lengths(sedd: Sedd, story: Path, shallow: C
     first = next(c for c in record["candidates"] if c["row"] == 0)
     drawn = [law["tokens"] for law in record["lengths_drawn"]]
     assert first["tokens"] == drawn == [gap["tokens"] for gap in record["gaps"]]
-    assert f"gap 53:66 gets {drawn[1]} tokens (80% sure: 2 to" in result.stderr
+    assert f"gap 53:66 gets {drawn[1]} tokens (80% sure: " in result.stderr
     for candidate in record["candidates"]:
         replayed = sedd("replay", str(trace), "--row", str(candidate["row"]))
         assert replayed.stdout == candidate["text"].encode()
