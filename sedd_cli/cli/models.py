@@ -206,6 +206,7 @@ def _record_of(name: str, folder: Path) -> dict[str, Any]:
         "form": config.parameterization,
         "parameters": count_parameters(folder),
         "mask": _mask(config),
+        **({"pad": pad} if (pad := config.pad_id) is not None else {}),
         "logits": "of the position itself" if config.model.leading_id is None else "of the next position",
         "context": config.model.length,
         **({"block_size": size} if (size := config.model.block_size) else {}),

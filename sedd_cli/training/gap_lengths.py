@@ -34,10 +34,11 @@ class LengthFigures:
 def length_law(pad: Tensor) -> Tensor:
     """P(l = 0 ... n) of a gap from `c(PAD)` at its slots, all MASK: (n,), P(l < i) at slot i -> (n + 1,).
 
-    A network's may fall from one slot to the next; it is then read as the largest so far.
+    A network's may fall from one slot to the next, where a law cannot: it is then read as the mean of the largest so
+    far and the smallest from there on.
     """
-    below = torch.cat([pad.new_zeros(1), pad.cummax(0).values, pad.new_ones(1)])
-    return below.diff()
+    below = (pad.cummax(0).values + pad.flip(0).cummin(0).values.flip(0)) / 2
+    return torch.cat([pad.new_zeros(1), below, pad.new_ones(1)]).diff()
 
 
 def measure_lengths(network: ScoreNetwork, noise: Schedule, data: PackedCorpus) -> LengthFigures:

@@ -17,17 +17,17 @@ from torch import Tensor
 from sedd_cli.training.objectives import NoiseDraws
 from sedd_cli.training.padding_sizes import SHARES, SHORTEST, SIZES
 
-ROOM, MOST = 40, 6
+ROOM, MOST = 30, 8
 """One gap at most for so many positions of a canvas (but one always), and so many on a canvas."""
 
-INSIDE = 0.8
+INSIDE = 0.85
 """Share of canvases of which only gaps are masked, as when they are filled; of the others it is any positions."""
 
-ALL_SLOTS, FIRST_SLOTS = 0.4, 0.25
+ALL_SLOTS, FIRST_SLOTS = 0.7, 0.1
 """Shares of gaps of which every slot may be masked, or the first m, m uniform in 1 ... n; of the others the last m may.
 Those are the states of a gap that is filled: nothing is written, its length is known, its first words are."""
 
-ALL_MASKED = 0.7
+ALL_MASKED = 0.8
 """Share of canvases, of those of which only gaps are masked, where all that may be masked is; of the others it is a
 random number of positions."""
 

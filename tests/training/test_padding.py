@@ -103,7 +103,7 @@ def test_nothing_but_the_words_depends_on_the_length() -> None:
             text = canvas[canvas != PAD * 1000]
             assert torch.equal(text, torch.arange(len(text)) + layout.offset), "the text is in one piece"
         assert ways[0] == ways[1] == ways[2]
-    assert {n for n, _, _ in seen} == {8, 16, 32} and {count for *_, count in seen} == {1, 2, 3, 4, 5, 6}
+    assert {n for n, _, _ in seen} == {8, 16} and {count for *_, count in seen} == set(range(1, 9))
     assert {(8, 0), (8, 8)} <= {(n, words) for n, words, _ in seen}
 
 
@@ -121,8 +121,8 @@ def test_what_is_masked() -> None:
     may = draws.uniforms[elastic] < 1
     assert not bool(may[torch.arange(len(last)), torch.tensor(last)].any())
     counts = may.sum(1)
-    assert bool((counts > 0).all()) and 0.15 < float((counts == LENGTH - 1).double().mean()) < 0.35
-    assert 0.4 < float((draws.times[elastic] == 1).double().mean()) < 0.7
+    assert bool((counts > 0).all()) and 0.06 < float((counts == LENGTH - 1).double().mean()) < 0.25
+    assert 0.4 < float((draws.times[elastic] == 1).double().mean()) < 0.8
     short, same_draws = padded(6, length=9)
     assert not bool((short == PAD).any()) and bool((same_draws.uniforms < 1).all()), "no gap fits"
 
@@ -146,7 +146,7 @@ def test_positions_that_are_never_noised_are_read_and_not_learnt(name: str) -> N
 def test_a_law_of_lengths_from_what_a_network_says() -> None:
     assert length_law(torch.tensor([0.0, 0.0, 1.0])).tolist() == [0, 0, 1, 0]
     assert length_law(torch.tensor([0.25, 0.5, 0.75])).tolist() == [0.25] * 4
-    assert length_law(torch.tensor([0.5, 0.25, 0.75])).tolist() == [0.5, 0, 0.25, 0.25], "never negative"
+    assert length_law(torch.tensor([0.5, 0.25, 0.75])).tolist() == [0.375, 0, 0.375, 0.25], "never negative"
 
 
 def gapped(text: Path, start: Path | None, *changes: str) -> Recipe:
@@ -182,6 +182,8 @@ def test_a_run_from_a_checkpoint_without_pad(sedd: Sedd, text: Path, plain: Path
     assert on.config.pad_id == after.pad_id and "lengths" not in on.config.provenance["bound"]  # type: ignore[operator]
     written = sedd("generate", "-m", str(tmp_path / "on"), "--steps", "4", "-n", "2", "--seed", "1")
     assert written.code == 0, written.stderr
+    shown = sedd("models", "show", str(tmp_path / "on"), "--json")
+    assert json.loads(shown.stdout)["pad"] == after.pad_id
 
 
 def test_a_run_with_pad_from_the_start(text: Path, tmp_path: Path) -> None:
