@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from sedd_cli.diffusion.names import SLOTS
 from sedd_cli.evaluation.execution import SECONDS, is_offline
 from sedd_cli.evaluation.infill import DRAWS, REPLICATES, FilledGap, InfillEvaluation, Row
 from sedd_cli.evaluation.quality import Statistic
@@ -106,7 +107,7 @@ def _lengths(evaluation: InfillEvaluation) -> str:
     padded = evaluation.checkpoint.config.pad_id is not None
     named = {
         "true": "as many tokens as were cut out",
-        "auto": "1 to 32, the median of what the network says with PAD" if padded else compared,
+        "auto": f"1 to {SLOTS[-1]}, the median of what the network says with PAD" if padded else compared,
         "auto-neighbours": compared,
         "exhaustive": "the one of 1 to 32 with the best bound of the whole text",
     }

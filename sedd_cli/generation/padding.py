@@ -3,22 +3,22 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from sedd_cli.diffusion.names import SLOTS
 from sedd_cli.diffusion.padding import length_law
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.randomness import LENGTH, uniforms
 from sedd_cli.diffusion.schedules import sigma_of_masked
 from sedd_cli.generation.lengths import log_prior, quantile
 from sedd_cli.models.checkpoint import Checkpoint
-from sedd_cli.text.gaps import Gap, length_range
+from sedd_cli.text.gaps import DEFAULT_RANGE, Gap, length_range
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.text.windows import SizedGap, Window, make_windows, size_gaps
 
-SLOTS = (8, 16, 32)
-"""Numbers of slots that networks are trained with: a gap gets the least that holds the lengths asked for."""
 BESIDE = 8
 """Tokens that a canvas has at least beside the slots of a gap; where it has not, lengths are compared."""
 
@@ -41,21 +41,33 @@ class DrawnLength:
         return -math.log(self.probability[self.tokens])
 
 
+class AskedLengths(NamedTuple):
+    """The lengths that a gap may have, and the longest one that was asked for (see `log_prior`)."""
+
+    lengths: range
+    longest: int
+
+
 def elastic_gaps(
     checkpoint: Checkpoint, tokenizer: Tokenizer, document: str, gaps: Sequence[Gap], length: int
-) -> dict[Gap, range]:
-    """The gaps whose length the network can draw, and the lengths asked for. None without a PAD."""
+) -> dict[Gap, AskedLengths]:
+    """The gaps whose length the network can draw: none without PAD, or where the range is longer than all slots.
+
+    Where any number of tokens may be inserted, it is one that they hold.
+    """
     if checkpoint.config.pad_id is None:
         return {}
-    ranges = {gap: length_range(gap.tokens, size.tokens) for gap, size in size_gaps(tokenizer, document, gaps)}
-    return {
-        gap: range(low, high + 1)
-        for gap, (low, high) in ranges.items()
-        if low < high <= SLOTS[-1] and _slots(high) + 1 + BESIDE <= length
-    }
+    found = {}
+    for gap, size in size_gaps(tokenizer, document, gaps):
+        low, longest = length_range(gap.tokens, size.tokens)
+        high = min(longest, SLOTS[-1]) if (low, longest) == DEFAULT_RANGE else longest
+        if low < high <= SLOTS[-1] and _slots(high) + 1 + BESIDE <= length:
+            found[gap] = AskedLengths(range(low, high + 1), longest)
+    return found
 
 
 def _slots(high: int) -> int:
+    """The least number of slots that holds so many tokens."""
     return next(slots for slots in SLOTS if high <= slots)
 
 
@@ -64,7 +76,7 @@ def make_padding(
     tokenizer: Tokenizer,
     document: str,
     sized_gaps: Sequence[SizedGap],
-    elastic: Mapping[Gap, range],
+    elastic: Mapping[Gap, AskedLengths],
     length: int,
     seed: int,
 ) -> "Padding":
@@ -73,7 +85,7 @@ def make_padding(
     found = {i: by_span.get((size.start, size.end)) for i, size in enumerate(sized_gaps)}
     numbered = {i: gap for i, gap in found.items() if gap is not None}
     widened = [
-        replace(size, tokens=_slots(elastic[numbered[i]][-1]) + 1) if i in numbered else size
+        replace(size, tokens=_slots(elastic[numbered[i]].lengths[-1]) + 1) if i in numbered else size
         for i, size in enumerate(sized_gaps)
     ]
     windows = make_windows(tokenizer, document, widened, length)
@@ -85,7 +97,7 @@ class Padding:
     """The lengths of the gaps of every candidate, and its windows, which hold no PAD.
 
     `windows`: those on which each gap of `gaps` (by its number in the document) has n slots and a position for PAD.
-    `lengths`: those asked for. Window w of candidate r is canvas `r W + w`, as in `Infilling`.
+    `asked`: their lengths. Window w of candidate r is canvas `r W + w`, as in `Infilling`.
 
     The first gap's law is that of the length given the text beside it, any next one's given the lengths before it too:
     a network call for each. Of candidate 0 each length is the median, of the others it is drawn. Then a gap of l tokens
@@ -95,7 +107,7 @@ class Padding:
     checkpoint: Checkpoint
     windows: list[Window]
     gaps: Mapping[int, Gap]
-    lengths: Mapping[int, range]
+    asked: Mapping[int, AskedLengths]
     seed: int
     _laws: dict[tuple[int, tuple[int, ...]], tuple[Tensor, float]] = field(default_factory=dict, repr=False)
     """By the gap's number, and the lengths of the elastic gaps before it on its window."""
@@ -127,15 +139,15 @@ class Padding:
         if key not in self._laws:
             self._laws[key] = self._law(window, place, known)
         law, error = self._laws[key]
-        asked = self.lengths[number]
-        weights = law[asked.start : asked.stop]
+        lengths, longest = self.asked[number]
+        weights = law[lengths.start : lengths.stop]
         if not float(weights.sum()):
             # The network rules them all out: none is likelier than another.
             weights = torch.ones_like(weights)
         # The network has learnt from gaps of which every length was as likely as any other.
-        log_priors = [log_prior(n, asked[-1]) for n in asked]
+        log_priors = [log_prior(n, longest) for n in lengths]
         weights = weights * torch.tensor(log_priors, dtype=torch.float64, device="cpu").exp()
-        probability = dict(zip(asked, (weights / weights.sum()).tolist(), strict=True))
+        probability = dict(zip(lengths, (weights / weights.sum()).tolist(), strict=True))
         u = float(uniforms(self.seed, candidate, LENGTH, number, size=1)) if candidate else 0.5
         return DrawnLength(self.gaps[number], quantile(probability, u), probability, error)
 
