@@ -181,6 +181,11 @@ class InfillEvaluation:
         return [task for tasks in self.task_sets for task in tasks.tasks]
 
     @property
+    def too_long(self) -> int:
+        """How many tasks are left out: what is to be written does not fit."""
+        return sum(not self._fits_on_canvas(task.truth) for task in self.tasks)
+
+    @property
     def faults(self) -> Counter[FaultKind]:
         """How often the fillings so far do not fit their places, by what does not."""
         fillings = (filling for gap in self.gaps for filling in gap.fillings)

@@ -72,6 +72,8 @@ def card(evaluation: InfillEvaluation) -> list[tuple[str, str]]:
     documents = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     of_documents = [("documents", f"{counted(len(evaluation.sources), 'document')}: {documents}")] * bool(kinds)
     of_tasks = [("tasks", f"{counted(len(tasks.tasks), 'task')}: {tasks.source}") for tasks in evaluation.task_sets]
+    if too_long := evaluation.too_long:
+        of_tasks.append(("left out", f"{counted(too_long, 'task')}, whose answers take more than half a canvas"))
     lines = [
         ("complete", "yes" if evaluation.complete else "NO: stopped early, the figures are of what was done by then"),
         ("model", f"{checkpoint.name}, {checkpoint.parameterization}, sha256 {checkpoint.hash}"),

@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from sedd_cli.diffusion.samplers import State
-from sedd_cli.text.balance import unmatched
+from sedd_cli.text.balance import opens, unmatched
 from sedd_cli.text.byte_level import finish_gap, is_text
 from sedd_cli.text.edge_tokens import edge_tokens
 from sedd_cli.text.edges import NEAR
@@ -60,18 +60,24 @@ class Edges:
         neighbours = self._neighbours(window, gap, texts)
         faults = neighbours.faults(texts[gap])
         for kind in faults:
-            for position in self._positions(kind, window.gap_positions[gap], state, neighbours.style):
+            for position, sign in self._positions(kind, window.gap_positions[gap], state, neighbours.style):
                 again = state.free[position] and state.visits[position] < EDGE_REDRAWS
-                if again and is_text(self.tokenizer.bytes_of(int(state.ids[position]))):
+                whole = is_text(self.tokenizer.bytes_of(int(state.ids[position])))
+                if again and whole and self._may_hold(sign, window, position):
                     return Edge(gap, position, kind, faults)
         return None
 
-    def _positions(self, kind: FaultKind, place: range, state: State, style: GapStyle) -> Iterator[int]:
-        """The positions of a gap that a fault can be mended at, the best first."""
+    def _may_hold(self, sign: str, window: Window, position: int) -> bool:
+        """Whether a token with this quote or bracket may be written at a position; "" is every token's."""
+        tokens = edge_tokens(self.tokenizer).holding
+        return not sign or bool(tokens.get(sign, frozenset()) - window.canvas.excluded_at(position))
+
+    def _positions(self, kind: FaultKind, place: range, state: State, style: GapStyle) -> Iterator[tuple[int, str]]:
+        """Where a fault of a gap can be mended, the best first, with the sign that is missing there, or ""."""
         pieces = self.tokenizer.decode_each(state.ids[place.start : place.stop].tolist())
         text, ends = "".join(pieces), list(accumulate(map(len, pieces)))
-        for offset in _offsets(kind, text, style):
-            yield place[min(bisect_right(ends, offset), len(place) - 1)]
+        for offset, sign in _offsets(kind, text, style):
+            yield place[min(bisect_right(ends, offset), len(place) - 1)], sign
 
     def spoiling_tokens(self, window: Window, state: State, edge: Edge, texts: Sequence[str]) -> tuple[int, ...]:
         """The tokens that would leave the fault as it is or add to another; none if all would."""
@@ -83,8 +89,6 @@ class Edges:
         )
 
         def spoils(text: str) -> bool:
-            if edge.kind == "indentation" and tail and (indentation := neighbours.style.indentation):
-                return not indentation.allows_start(head + text)
             written = finish_gap(
                 f"{head}{text}{tail}",
                 absorbs_space=gap.absorbs_space,
@@ -92,8 +96,11 @@ class Edges:
                 newline=self.newline,
             )
             faults = neighbours.faults(written)
-            worse = any(count > edge.faults.get(kind, 0) for kind, count in faults.items())
-            return worse or faults.get(edge.kind, 0) >= edge.faults[edge.kind]
+            worse = {kind for kind, count in faults.items() if count > edge.faults.get(kind, 0)}
+            if edge.kind == "indentation" and tail and (indentation := neighbours.style.indentation):
+                # The tokens after it may be drawn again too, each in its turn.
+                return not indentation.allows_start(head + text) or "balance" in worse
+            return bool(worse) or faults.get(edge.kind, 0) >= edge.faults[edge.kind]
 
         tokens = edge_tokens(tokenizer)
         each = tokens.capitals_of(neighbours.style.letter.common)
@@ -116,32 +123,26 @@ class Edges:
         )
 
 
-def _offsets(kind: FaultKind, text: str, style: GapStyle) -> Iterator[int]:
-    """Where in the text of a gap's tokens a fault stands."""
+def _offsets(kind: FaultKind, text: str, style: GapStyle) -> Iterator[tuple[int, str]]:
+    """Where in the text of a gap's tokens a fault stands, and the sign that is missing there, or ""."""
     if kind == "left":
-        yield 0 if style.indentation is None else len(indentation_of(text))
+        yield 0 if style.indentation is None else len(indentation_of(text)), ""
     elif kind == "right":
-        yield len(text)
+        yield len(text), ""
     elif kind == "case" and (word := first_word_of(text)):
-        yield text.index(word)
+        yield text.index(word), ""
     elif kind == "indentation" and style.indentation is not None:
-        yield style.indentation.kept(text)
+        yield style.indentation.kept(text), ""
     elif kind == "balance":
         yield from _unbalanced(text, style)
 
 
-def _unbalanced(text: str, style: GapStyle) -> Iterator[int]:
-    """Where a quote or a bracket is too much, the last first; where one is missing, if the original's was at an end.
-
-    For one from the middle of the original there is no place in other words.
-    """
-    ours, theirs, original = unmatched(text), style.unmatched, style.original
+def _unbalanced(text: str, style: GapStyle) -> Iterator[tuple[int, str]]:
+    """Where a quote or a bracket is too much, the last first; where one is missing: what opens at the start."""
+    ours, theirs = unmatched(text), style.unmatched
     for sign in style.signs:
         there, before = ours.get(sign, ()), theirs.get(sign, ())
         if len(there) > len(before):
-            yield from reversed(there)
+            yield from ((offset, "") for offset in reversed(there))
         elif len(there) < len(before):
-            if not original[: before[0]].strip():
-                yield 0
-            if not any(map(str.isalnum, original[before[-1] :])):
-                yield len(text)
+            yield 0 if opens(style.original, before[0]) else len(text), sign

@@ -37,6 +37,13 @@ def unmatched(text: str) -> Unmatched:
     return {sign: tuple(offsets) for sign, offsets in found.items() if offsets}
 
 
+def opens(text: str, at: int) -> bool:
+    """Whether the sign at an offset opens what is behind it; a quote does if it touches that alone."""
+    if text[at] not in QUOTES:
+        return text[at] not in _OPENING
+    return text[at + 1 : at + 2].strip() != "" and not text[max(0, at - 1) : at].strip()
+
+
 _OPENING = {closing: opening for opening, closing in PAIRS}
 
 

@@ -22,7 +22,8 @@ class EdgeTokens:
     """The tokens of a vocabulary, by their texts, grouped by what `GapStyle.faults` looks at where they stand in a gap.
 
     That is the kind of their first and last characters, their blanks, quotes and brackets, and, of words alone, whether
-    one is doubled: a token can double a word only if its own letters are part of it.
+    one is doubled: a token can double a word only if its own letters are part of it. `holding`: the tokens with a quote
+    or a bracket, by sign.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -42,8 +43,10 @@ class EdgeTokens:
             for part in words:
                 self._by_word[part].append(token)
         self._groups = list(groups.values())
-        words = ((token, first_word_of(text)) for token, text in enumerate(texts))
-        self._capitalised = [(token, word.casefold()) for token, word in words if word[:1].isupper()]
+        signs = ((token, set(signs_of(text))) for token, text in enumerate(texts))
+        self.holding = _inverted((token, found) for token, found in signs if found)
+        begun = ((token, first_word_of(text)) for token, text in enumerate(texts))
+        self._capitalised = [(token, first.casefold()) for token, first in begun if first[:1].isupper()]
 
     def where(
         self, holds: Callable[[str], bool], before: str, after: str, each: Collection[int] = frozenset()
@@ -69,6 +72,14 @@ class EdgeTokens:
     def _parts_of(self, words: Iterable[str]) -> set[int]:
         parts = {word[a:b] for word in words for a in range(len(word)) for b in range(a + 1, len(word) + 1)}
         return {token for part in parts for token in self._by_word.get(part, ())}
+
+
+def _inverted(found: Iterable[tuple[int, Iterable[str]]]) -> dict[str, frozenset[int]]:
+    tokens: dict[str, set[int]] = defaultdict(set)
+    for token, signs in found:
+        for sign in signs:
+            tokens[sign].add(token)
+    return {sign: frozenset(those) for sign, those in tokens.items()}
 
 
 def edge_tokens(tokenizer: Tokenizer) -> EdgeTokens:

@@ -53,9 +53,13 @@ def _common(a: str, b: str) -> int:
 def is_before_line(document: str, start: int, end: int) -> bool:
     """Whether something is inserted before all of an indented line: it has to end a line itself."""
     begins_line = start == 0 or document[start - 1] in "\r\n"
-    line = document[end : end + NEAR]
+    return start == end and begins_line and _is_indented(document[end : end + NEAR])
+
+
+def _is_indented(line: str) -> bool:
+    """Whether there is text behind a tab or more than the one blank that stands between sentences."""
     blanks = indentation_of(line)
-    return start == end and begins_line and bool(blanks) and bool(line[len(blanks) : len(blanks) + 1].strip())
+    return (len(blanks) > 1 or blanks == "\t") and bool(line[len(blanks) : len(blanks) + 1].strip())
 
 
 def indentation_at(document: str, start: int, end: int) -> Indentation | None:
@@ -69,7 +73,7 @@ def indentation_at(document: str, start: int, end: int) -> Indentation | None:
     original = document[start:end]
     if original.strip():
         return None if original[0] in "\r\n" else Indentation((indentation_of(original),))
-    if original or not (end == len(document) or document[end].isspace()):
+    if original or not (document[end : end + 1] in ("", "\r", "\n") or _is_indented(document[end : end + NEAR])):
         return None
     lines = _LINE.findall(document[max(0, start - NEAR) : start])
     above = lines[-1] if lines else ""

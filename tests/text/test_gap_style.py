@@ -58,6 +58,8 @@ TALK = 'He said, "I |like| it (much)."'
         ("  return a\n||\n", "x", {}),
         ("  a\n||  b\n", "  x\n", {}),
         ("  a\n||  b\n", "x", {"right": 1, "indentation": 1}),
+        ("A.\n|| B.\n", "C.", {}),
+        ("A.\n|| B.\n", " C.\n", {"left": 1, "right": 1}),
         ("a\n||\nb", "  x", {"indentation": 1}),
         ("a |b| c", "  x", {"left": 1}),
     ],
