@@ -122,7 +122,7 @@ def _report(infilling: "Infilling", taken: Collection[str], terminal: Terminal, 
 
     for chosen in infilling.chosen_lengths:
         tried = ", ".join(f"{n} ({nats:.1f})" for n, nats in chosen.nats.items())
-        terminal.info(f"{_length_note(chosen)}); nats of the text beside it: {tried}")
+        terminal.info(f"{_length_note(chosen)}); nats of the text beside it, ± {chosen.error:.1f}: {tried}")
     for drawn in infilling.drawn_lengths(infilling.rows.start):
         several = ", in the first candidate" if len(infilling.rows) > 1 else ""
         terminal.info(f"{_length_note(drawn)}, by a network that errs by {drawn.error:.1%}){several}")
