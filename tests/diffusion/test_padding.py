@@ -34,3 +34,5 @@ def test_pad_at_a_slot_tells_of_shorter_lengths() -> None:
     truth = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
     law, error = length_law(truth.cumsum(0)[:-1])
     assert torch.allclose(law, truth) and error < 1e-12
+    law, error = length_law(torch.tensor([0.5, 0.25, 0.75], dtype=torch.float64))
+    assert law.tolist() == [0.375, 0, 0.375, 0.25] and error == 0.125
