@@ -18,7 +18,7 @@ from sedd_cli.generation.edges import Edges
 from sedd_cli.generation.engine import Run, Step
 from sedd_cli.generation.lengths import ChosenLength, choose_lengths
 from sedd_cli.generation.options import SamplingKeywords
-from sedd_cli.generation.padding import AskedLengths, DrawnLength, Padding, elastic_gaps, make_padding
+from sedd_cli.generation.padding import DrawnLength, Padding, elastic_gaps, make_padding
 from sedd_cli.generation.partial import PartialMasking, exact_newline, partial_masking
 from sedd_cli.generation.request import Request, resolve
 from sedd_cli.models.checkpoint import Checkpoint
@@ -125,7 +125,7 @@ class Infilling:
         self.newline, self.chosen_lengths = newline_of(document), list[ChosenLength]()
         self._partial: PartialMasking | None = None
         self._padding: Padding | None = None
-        elastic = dict[Gap, AskedLengths]()
+        elastic = dict[Gap, range]()
         if self.request.asked.strength == 1:
             if padding:
                 elastic = elastic_gaps(checkpoint, tokenizer.reading(self.newline), document, gaps, length)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from sedd_cli.diffusion.padding import length_law
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.randomness import LENGTH, uniforms
 from sedd_cli.diffusion.schedules import sigma_of_masked
-from sedd_cli.generation.lengths import log_prior, quantile
+from sedd_cli.generation.lengths import quantile
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.gaps import DEFAULT_RANGE, Gap, length_range
 from sedd_cli.text.tokenizer import Tokenizer
@@ -41,17 +40,12 @@ class DrawnLength:
         return -math.log(self.probability[self.tokens])
 
 
-class AskedLengths(NamedTuple):
-    """The lengths that a gap may have, and the longest one that was asked for (see `log_prior`)."""
-
-    lengths: range
-    longest: int
-
-
 def elastic_gaps(
     checkpoint: Checkpoint, tokenizer: Tokenizer, document: str, gaps: Sequence[Gap], length: int
-) -> dict[Gap, AskedLengths]:
-    """The gaps whose length the network can draw: none without PAD, or where the range is longer than all slots.
+) -> dict[Gap, range]:
+    """The gaps whose length the network can draw, and the lengths asked for.
+
+    There are none without PAD, nor any of a range that is longer than all slots.
 
     Where any number of tokens may be inserted, it is one that they hold.
     """
@@ -59,10 +53,11 @@ def elastic_gaps(
         return {}
     found = {}
     for gap, size in size_gaps(tokenizer, document, gaps):
-        low, longest = length_range(gap.tokens, size.tokens)
-        high = min(longest, SLOTS[-1]) if (low, longest) == DEFAULT_RANGE else longest
+        low, high = length_range(gap.tokens, size.tokens)
+        if (low, high) == DEFAULT_RANGE:
+            high = SLOTS[-1]
         if low < high <= SLOTS[-1] and _slots(high) + 1 + BESIDE <= length:
-            found[gap] = AskedLengths(range(low, high + 1), longest)
+            found[gap] = range(low, high + 1)
     return found
 
 
@@ -76,7 +71,7 @@ def make_padding(
     tokenizer: Tokenizer,
     document: str,
     sized_gaps: Sequence[SizedGap],
-    elastic: Mapping[Gap, AskedLengths],
+    elastic: Mapping[Gap, range],
     length: int,
     seed: int,
 ) -> "Padding":
@@ -85,7 +80,7 @@ def make_padding(
     found = {i: by_span.get((size.start, size.end)) for i, size in enumerate(sized_gaps)}
     numbered = {i: gap for i, gap in found.items() if gap is not None}
     widened = [
-        replace(size, tokens=_slots(elastic[numbered[i]].lengths[-1]) + 1) if i in numbered else size
+        replace(size, tokens=_slots(elastic[numbered[i]][-1]) + 1) if i in numbered else size
         for i, size in enumerate(sized_gaps)
     ]
     windows = make_windows(tokenizer, document, widened, length)
@@ -107,7 +102,7 @@ class Padding:
     checkpoint: Checkpoint
     windows: list[Window]
     gaps: Mapping[int, Gap]
-    asked: Mapping[int, AskedLengths]
+    asked: Mapping[int, range]
     seed: int
     _laws: dict[tuple[int, tuple[int, ...]], tuple[Tensor, float]] = field(default_factory=dict, repr=False)
     """By the gap's number, and the lengths of the elastic gaps before it on its window."""
@@ -139,14 +134,11 @@ class Padding:
         if key not in self._laws:
             self._laws[key] = self._law(window, place, known)
         law, error = self._laws[key]
-        lengths, longest = self.asked[number]
+        lengths = self.asked[number]
         weights = law[lengths.start : lengths.stop]
         if not float(weights.sum()):
             # The network rules them all out: none is likelier than another.
             weights = torch.ones_like(weights)
-        # The network has learnt from gaps of which every length was as likely as any other.
-        log_priors = [log_prior(n, longest) for n in lengths]
-        weights = weights * torch.tensor(log_priors, dtype=torch.float64, device="cpu").exp()
         probability = dict(zip(lengths, (weights / weights.sum()).tolist(), strict=True))
         u = float(uniforms(self.seed, candidate, LENGTH, number, size=1)) if candidate else 0.5
         return DrawnLength(self.gaps[number], quantile(probability, u), probability, error)
