@@ -21,7 +21,7 @@ EDGE_REDRAWS = 3
 """How often a token is drawn again for not fitting its place."""
 
 
-class Edge(NamedTuple):
+class Misfit(NamedTuple):
     """A position in a gap (of a window) whose token is a fault of this kind; `faults` are all those of the gap."""
 
     gap: int
@@ -43,7 +43,7 @@ class _Neighbours(NamedTuple):
 
 @dataclass(frozen=True)
 class Edges:
-    """The edges of the gaps of a document with these line ends. `texts` below: those of all gaps of a window."""
+    """What does not fit the gaps of a document with these line ends. `texts` below: those of all gaps of a window."""
 
     tokenizer: Tokenizer
     document: str
@@ -51,12 +51,12 @@ class Edges:
     newline: str
     _styles: dict[int, GapStyle] = field(default_factory=dict, init=False)
 
-    def faulty(self, window: Window, state: State, texts: Sequence[str]) -> list[Edge]:
+    def faulty(self, window: Window, state: State, texts: Sequence[str]) -> list[Misfit]:
         """Of each gap, the first token that does not fit its place, and may be drawn again."""
-        edges = (self._faulty_edge(window, state, gap, texts) for gap in range(len(texts)))
-        return [edge for edge in edges if edge is not None]
+        misfits = (self._misfit(window, state, gap, texts) for gap in range(len(texts)))
+        return [misfit for misfit in misfits if misfit is not None]
 
-    def _faulty_edge(self, window: Window, state: State, gap: int, texts: Sequence[str]) -> Edge | None:
+    def _misfit(self, window: Window, state: State, gap: int, texts: Sequence[str]) -> Misfit | None:
         neighbours = self._neighbours(window, gap, texts)
         faults = neighbours.faults(texts[gap])
         for kind in faults:
@@ -64,7 +64,7 @@ class Edges:
                 again = state.free[position] and state.visits[position] < EDGE_REDRAWS
                 whole = is_text(self.tokenizer.bytes_of(int(state.ids[position])))
                 if again and whole and self._may_hold(sign, window, position):
-                    return Edge(gap, position, kind, faults)
+                    return Misfit(gap, position, kind, faults)
         return None
 
     def _may_hold(self, sign: str, window: Window, position: int) -> bool:
@@ -79,13 +79,13 @@ class Edges:
         for offset, sign in _offsets(kind, text, style):
             yield place[min(bisect_right(ends, offset), len(place) - 1)], sign
 
-    def spoiling_tokens(self, window: Window, state: State, edge: Edge, texts: Sequence[str]) -> tuple[int, ...]:
+    def spoiling_tokens(self, window: Window, state: State, misfit: Misfit, texts: Sequence[str]) -> tuple[int, ...]:
         """The tokens that would leave the fault as it is or add to another; none if all would."""
-        tokenizer, place, gap = self.tokenizer, window.gap_positions[edge.gap], self.gaps[window.first + edge.gap]
-        neighbours = self._neighbours(window, edge.gap, texts)
+        tokenizer, place, gap = self.tokenizer, window.gap_positions[misfit.gap], self.gaps[window.first + misfit.gap]
+        neighbours = self._neighbours(window, misfit.gap, texts)
         head, tail = (
             tokenizer.decode(state.ids[a:b].tolist())
-            for a, b in ((place.start, edge.position), (edge.position + 1, place.stop))
+            for a, b in ((place.start, misfit.position), (misfit.position + 1, place.stop))
         )
 
         def spoils(text: str) -> bool:
@@ -96,17 +96,17 @@ class Edges:
                 newline=self.newline,
             )
             faults = neighbours.faults(written)
-            worse = {kind for kind, count in faults.items() if count > edge.faults.get(kind, 0)}
-            if edge.kind == "indentation" and tail and (indentation := neighbours.style.indentation):
+            worse = {kind for kind, count in faults.items() if count > misfit.faults.get(kind, 0)}
+            if misfit.kind == "indentation" and tail and (indentation := neighbours.style.indentation):
                 # The tokens after it may be drawn again too, each in its turn.
-                return not indentation.allows_start(head + text) or "balance" in worse
-            return bool(worse) or faults.get(edge.kind, 0) >= edge.faults[edge.kind]
+                return not indentation.allows_start(head + text) or ("balance" in worse and bool(text.strip()))
+            return bool(worse) or faults.get(misfit.kind, 0) >= misfit.faults[misfit.kind]
 
         tokens = edge_tokens(tokenizer)
         each = tokens.capitals_of(neighbours.style.letter.common)
         found = tokens.where(spoils, neighbours.before, neighbours.after, each)
         spoiling = tuple(sorted({*found, *tokenizer.broken_tokens}))
-        excluded = window.canvas.excluded_at(edge.position).union(spoiling)
+        excluded = window.canvas.excluded_at(misfit.position).union(spoiling)
         return spoiling if len(excluded) < tokenizer.size else ()
 
     def _neighbours(self, window: Window, gap: int, texts: Sequence[str]) -> _Neighbours:
