@@ -142,16 +142,19 @@ def test_positions_that_are_never_noised_are_read_and_not_learnt(name: str) -> N
     torch.testing.assert_close(loss[0] * (20 if name == "lambda-dce" else 6), nats, rtol=1e-5, atol=1e-5)
 
 
+QUIET = ("report.sample=false",)
+
+
 def gapped(text: Path, start: Path | None, *changes: str) -> Recipe:
-    wide = ("data.padding=0.7", "model.length=24", *changes)
+    wide = ("data.padding=0.7", "model.length=24", *QUIET, *changes)
     if start is None:
         return fresh(text, "phases.1.objective=simple", *wide)
-    return onwards(text, start, *wide)
+    return onwards(text, start, "phases.0.steps=4", *wide)
 
 
 @pytest.fixture
 def plain(text: Path, tmp_path: Path) -> Path:
-    finish(TrainingSession(fresh(text, "name=plain", "report.sample=false"), tmp_path / "plain", CPU))
+    finish(TrainingSession(fresh(text, 'phases=[{objective="simple",steps=2}]', *QUIET), tmp_path / "plain", CPU))
     return tmp_path / "plain"
 
 
@@ -159,7 +162,7 @@ def test_a_run_from_a_checkpoint_without_pad(sedd: Sedd, text: Path, plain: Path
     """It adds the state, learns, resumes bit for bit, and is gone on with from there with PAD, padding or no."""
     recipe = gapped(text, plain)
     events = finish(TrainingSession(recipe, tmp_path / "whole", CPU))
-    finish(TrainingSession(recipe, tmp_path / "parts", CPU), stop_at=3)
+    finish(TrainingSession(recipe, tmp_path / "parts", CPU), stop_at=2)
     again = gapped(text, plain, f"start={json.dumps(str(tmp_path / 'whole'))}")
     assert again.model.pad
     finish(TrainingSession(recipe, tmp_path / "parts", CPU, resume=True))
@@ -170,7 +173,7 @@ def test_a_run_from_a_checkpoint_without_pad(sedd: Sedd, text: Path, plain: Path
     (report,) = (event for event in events if isinstance(event, ValidationReport))
     assert report.lengths is not None and report.lengths.nats > 0 and 0 <= report.lengths.within <= 1
     assert after.provenance["bound"]["lengths"]["nats"] == report.lengths.nats  # type: ignore[index]
-    finish(TrainingSession(onwards(text, tmp_path / "whole"), tmp_path / "on", CPU))
+    finish(TrainingSession(onwards(text, tmp_path / "whole", "phases.0.steps=1", *QUIET), tmp_path / "on", CPU))
     on = load_checkpoint(tmp_path / "on")
     assert on.config.pad_id == after.pad_id and "lengths" not in on.config.provenance["bound"]  # type: ignore[operator]
     written = sedd("generate", "-m", str(tmp_path / "on"), "--steps", "4", "-n", "2", "--seed", "1")
