@@ -43,11 +43,9 @@ class DrawnLength:
 def elastic_gaps(
     checkpoint: Checkpoint, tokenizer: Tokenizer, document: str, gaps: Sequence[Gap], length: int
 ) -> dict[Gap, range]:
-    """The gaps whose length the network can draw, and the lengths asked for.
+    """The gaps whose length the network can draw, and the lengths asked for: those that its slots hold.
 
-    There are none without PAD, nor any of a range that is longer than all slots.
-
-    Where any number of tokens may be inserted, it is one that they hold.
+    Where any number of tokens may be inserted, the slots are the limit. Without PAD there are no such gaps.
     """
     if checkpoint.config.pad_id is None:
         return {}
