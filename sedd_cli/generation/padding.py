@@ -14,7 +14,7 @@ from sedd_cli.diffusion.randomness import LENGTH, uniforms
 from sedd_cli.diffusion.schedules import sigma_of_masked
 from sedd_cli.generation.lengths import quantile
 from sedd_cli.models.checkpoint import Checkpoint
-from sedd_cli.text.gaps import DEFAULT_RANGE, Gap, length_range
+from sedd_cli.text.gaps import Gap, length_range
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.text.windows import SizedGap, Window, make_windows, size_gaps
 
@@ -43,17 +43,15 @@ class DrawnLength:
 def elastic_gaps(
     checkpoint: Checkpoint, tokenizer: Tokenizer, document: str, gaps: Sequence[Gap], length: int
 ) -> dict[Gap, range]:
-    """The gaps whose length the network can draw, and the lengths asked for: those that its slots hold.
+    """The gaps whose length the network can draw, and the lengths asked for; none without PAD.
 
-    Where any number of tokens may be inserted, the slots are the limit. Without PAD there are no such gaps.
+    Its slots have to hold them, and the canvas the slots.
     """
     if checkpoint.config.pad_id is None:
         return {}
     found = {}
     for gap, size in size_gaps(tokenizer, document, gaps):
         low, high = length_range(gap.tokens, size.tokens)
-        if (low, high) == DEFAULT_RANGE:
-            high = SLOTS[-1]
         if low < high <= SLOTS[-1] and _slots(high) + 1 + BESIDE <= length:
             found[gap] = range(low, high + 1)
     return found

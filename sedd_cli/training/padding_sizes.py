@@ -5,7 +5,7 @@ from sedd_cli.diffusion.names import SLOTS
 SIZES = SLOTS
 """Slots of an elastic gap."""
 
-SHARES = (3, 2)
+SHARES = (3, 2, 1)
 """How often each size is drawn."""
 
 SHORTEST = SIZES[0] + 2

@@ -159,10 +159,10 @@ def test_a_candidate_of_a_length_is_the_one_that_is_asked_for(tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("tokens", "length", "lengths"),
     [
-        ("auto", 64, range(1, 17)),
-        ((2, 16), 25, range(2, 17)),
-        ((2, 16), 24, None),
-        ((2, 17), 64, None),
+        ("auto", 64, range(1, 33)),
+        ((2, 32), 41, range(2, 33)),
+        ((2, 32), 40, None),
+        ((2, 33), 64, None),
         ((3, 8), 17, range(3, 9)),
         (4, 64, None),
         (None, 64, None),
