@@ -46,7 +46,8 @@ def test_what_differs_from_the_page_is_found(change: dict[str, object], fault: s
     gap = {key: value for key, value in {**OFFSETS, **change}.items() if value is not ...}
     model = {"name": "a", "sha256": "b", "precision": "float32"}
     record = {"schema_version": 1, "model": model, "settings": {}, "gaps": [gap]}
-    found = json_page.faults(("infill", "FILE", "--json"), {**record, "lengths_compared": [], "candidates": []})
+    record |= {"lengths_compared": [], "lengths_drawn": [], "candidates": []}
+    found = json_page.faults(("infill", "FILE", "--json"), record)
     assert found == ([fault] if fault else [])
 
 

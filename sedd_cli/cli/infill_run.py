@@ -14,8 +14,12 @@ from sedd_cli.text.document import Document
 
 if TYPE_CHECKING:
     from sedd_cli.generation.infill import Filling, Infilling
+    from sedd_cli.generation.lengths import ChosenLength
+    from sedd_cli.generation.padding import DrawnLength
     from sedd_cli.models.checkpoint import Checkpoint
 
+LIKELY = 0.8
+"""The share of the probability that is between the least and the most tokens reported for a gap."""
 MIN_WIDTH = 40
 """Minimum characters in which a candidate is shown."""
 
@@ -108,7 +112,7 @@ def _infilling(
     for gap in check_gaps(gaps, len(document.text)):
         if gap.start == gap.end and gap.tokens is None:
             terminal.warn(f"nothing stands in the gap {gap.start}:{gap.end}: --tokens N would write there")
-    if any(not isinstance(gap.tokens, int | None) for gap in gaps):
+    if checkpoint.config.pad_id is None and any(not isinstance(gap.tokens, int | None) for gap in gaps):
         terminal.info("comparing how many tokens fit")
     return Infilling(checkpoint, Request(**asdict(sampling)), document.text, gaps)
 
@@ -118,11 +122,10 @@ def _report(infilling: "Infilling", taken: Collection[str], terminal: Terminal, 
 
     for chosen in infilling.chosen_lengths:
         tried = ", ".join(f"{n} ({nats:.1f})" for n, nats in chosen.nats.items())
-        why = ", the fewest as good within the error" if chosen.nats[chosen.tokens] > min(chosen.nats.values()) else ""
-        terminal.info(
-            f"gap {chosen.gap.start}:{chosen.gap.end} gets {counted(chosen.tokens, 'token')}{why}; "
-            f"nats of the text beside it: {tried}"
-        )
+        terminal.info(f"{_length_note(chosen)}); nats of the text beside it, ± {chosen.error:.1f}: {tried}")
+    for drawn in infilling.drawn_lengths(infilling.rows.start):
+        several = ", in the first candidate" if len(infilling.rows) > 1 else ""
+        terminal.info(f"{_length_note(drawn)}, by a network that errs by {drawn.error:.1%}){several}")
     checkpoint = infilling.checkpoint
     longest = max((len(window.canvas.ids) for window in infilling.windows), default=0)
     if not again:
@@ -132,6 +135,16 @@ def _report(infilling: "Infilling", taken: Collection[str], terminal: Terminal, 
         () if again else sampling_warnings(checkpoint, "the rest of the document"),
         job_ood_warning(infilling),
     )
+
+
+def _length_note(length: "ChosenLength | DrawnLength") -> str:
+    """The length of a gap, and how sure it is, in a bracket that is left open."""
+    from sedd_cli.generation.lengths import quantile
+
+    low, high = (quantile(length.probability, share) for share in ((1 - LIKELY) / 2, (1 + LIKELY) / 2))
+    sure = f"{low}" if low == high else f"{low} to {high}"
+    gap = length.gap
+    return f"gap {gap.start}:{gap.end} gets {counted(length.tokens, 'token')} ({LIKELY:.0%} sure: {sure}"
 
 
 def summarise(filled: Filled, terminal: Terminal) -> None:

@@ -15,6 +15,8 @@ RemaskName = Literal["cap", "rescale", "confidence", "loop"]
 MaskedFirst = Literal["random", "unlikely"]
 """Which tokens of a text that stands are masked first."""
 ProcessName = Literal["absorbing", "uniform", "causal"]
+SLOTS = (8, 16, 32)
+"""Slots of the elastic gaps that networks with PAD are trained on (`diffusion.padding`)."""
 Estimator = Literal["lambda", "ao", "elbo", "d3pm", "autoregressive", "dwdse"]
 
 

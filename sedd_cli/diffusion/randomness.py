@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 # The first word of a key names the use, so that no two uses share numbers.
-START, REMASK, MOVE, MONTE_CARLO, CUT, ORDER, REMDM, CORRECT, PARTIAL, PADDING = range(10)
+START, REMASK, MOVE, MONTE_CARLO, CUT, ORDER, REMDM, CORRECT, PARTIAL, PADDING, LENGTH = range(11)
 
 
 def uniforms(seed: int, row: int, *key: int, size: int) -> Tensor:

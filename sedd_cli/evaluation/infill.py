@@ -9,24 +9,27 @@ from typing import Literal, get_args
 
 import torch
 
+from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.errors import UsageError
 from sedd_cli.evaluation.execution import Outcome, check_can_execute, run_program
+from sedd_cli.evaluation.exhaustive import likeliest_length
 from sedd_cli.evaluation.infill_data import Source
 from sedd_cli.evaluation.infill_metrics import edit_similarity, is_exact, parses, token_f1
 from sedd_cli.evaluation.infill_tasks import TASKS_HINT, Task, TaskSet, require_checks
 from sedd_cli.evaluation.names import SpanKind, TaskKind, TextKind
 from sedd_cli.evaluation.quality import Statistic, mean
 from sedd_cli.evaluation.replicates import ROUND, check_until_error, replicates_needed
-from sedd_cli.evaluation.spans import ONE_LINE, Cut, cuts_of, cuts_of_tasks
+from sedd_cli.evaluation.spans import ONE_LINE, WORDS, Cut, cuts_of, cuts_of_tasks
 from sedd_cli.generation.infill import Infilling, nats_of
 from sedd_cli.generation.request import Request
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.balance import is_balanced
 from sedd_cli.text.gap_style import FaultKind, GapStyle
-from sedd_cli.text.gaps import Gap
+from sedd_cli.text.gaps import DEFAULT_RANGE, Gap
 from sedd_cli.text.tokenizer import require_tokenizer
 
-GapLength = int | Literal["true", "auto"]
+NamedLength = Literal["true", "auto", "auto-neighbours", "exhaustive"]
+GapLength = int | NamedLength
 REPLICATES, DRAWS = 2, 8
 """Network calls for the nats of a filling: replicates times draws. What is reported is a mean over many gaps."""
 LARGEST_SHARE = 0.5
@@ -40,13 +43,14 @@ class InfillRequest:
     """Settings of an evaluation: `num` gaps of each kind of span and text, each filled at each of `lengths`.
 
     `until_error`: gaps are added until the standard error of each row's token F1 is at most this. `nats`: whether the
-    likelihood of the fillings is estimated. `execute`: whether the tests of tasks are run on them. Raises `UsageError`
-    for settings out of range.
+    likelihood of the fillings is estimated. `execute`: whether the tests of tasks are run on them. `words`: the least
+    and the most words of the spans `words`. Raises `UsageError` for settings out of range.
     """
 
     sampling: Request
     spans: tuple[SpanKind, ...] = get_args(SpanKind)
     lengths: tuple[GapLength, ...] = ("true", "auto")
+    words: tuple[int, int] = WORDS
     num: int = 20
     until_error: float | None = None
     nats: bool = True
@@ -58,6 +62,8 @@ class InfillRequest:
         for length in self.lengths:
             if isinstance(length, int) and length < 1:
                 raise UsageError(f"a gap cannot have {length} tokens", "Give --lengths like true,auto,8.")
+        if not 1 <= self.words[0] <= self.words[1]:
+            raise UsageError(f"a span cannot have {self.words[0]} to {self.words[1]} words", "Give --words like 2-8.")
         if not (self.spans and self.lengths):
             raise UsageError("no kind of span, or no length", "Give --spans word,line and --lengths true,auto.")
         check_until_error(self.until_error)
@@ -74,7 +80,8 @@ class MeasuredFilling:
     """What was written in a gap at one length, and how near it is to what stood there.
 
     `faults`: how it does not fit its place (`text.gap_style`). `nats`: None where they were not asked for; `parses`:
-    where the document was no Python before; `outcome` of its test: where none was run.
+    where the document was no Python before; `outcome` of its test: where none was run. `length_calls`: the network
+    calls of comparing lengths, which are not among those of `nfe`.
     """
 
     length: GapLength
@@ -90,6 +97,7 @@ class MeasuredFilling:
     nats: float | None
     seconds: float
     nfe: int
+    length_calls: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,7 @@ class Row:
     """The figures of one kind of text and span at one length: means over the gaps, with standard errors.
 
     `fitting`: the share without other faults than of balance; `passed`: pass@1. `ratio`: the geometric mean of tokens
-    written over those of the truth; `near`: the share within a factor of 1.5.
+    written over those of the truth; `near`: the share within a factor of 1.5; `length_calls` as in `MeasuredFilling`.
     """
 
     text_kind: TextKind
@@ -131,6 +139,7 @@ class Row:
     near: float
     seconds: float
     nfe: float
+    length_calls: float
 
 
 @dataclass
@@ -153,7 +162,11 @@ class InfillEvaluation:
         kinds = dict.fromkeys(source.kind for source in self.sources)
         self._open: dict[tuple[TextKind, SpanKind | TaskKind], Iterator[Cut]] = {
             (kind, span): cuts_of(
-                [s for s in self.sources if s.kind == kind], span, self.request.seed, self._fits_on_canvas
+                [s for s in self.sources if s.kind == kind],
+                span,
+                self.request.seed,
+                self._fits_on_canvas,
+                self.request.words,
             )
             for kind in kinds
             for span in self.request.spans
@@ -225,14 +238,16 @@ class InfillEvaluation:
         was_python = cut.text_kind == "python" and parses(cut.filled(cut.truth))
         for length in self.request.lengths:
             yield f"{cut.text_kind}, {cut.span_kind}, {length}"
-            fillings.append(self._filled(cut, row, tokens if length == "true" else length, length, was_python))
+            fillings.append(self._filled(cut, row, length, tokens, was_python))
         self.gaps.append(FilledGap(cut, tokens, nats, self._outcome(cut, cut.truth), tuple(fillings)))
 
-    def _filled(
-        self, cut: Cut, row: int, tokens: int | Literal["auto"], length: GapLength, was_python: bool
-    ) -> MeasuredFilling:
+    def _filled(self, cut: Cut, row: int, length: GapLength, true: int, was_python: bool) -> MeasuredFilling:
         started = time.perf_counter()
-        run = self._infilling(cut, row, tokens)
+        if length in ("auto", "auto-neighbours"):
+            run = self._infilling(cut, row, "auto", padding=length == "auto")
+        else:
+            known = length if isinstance(length, int) else true if length == "true" else self._likeliest(cut, row)
+            run = self._infilling(cut, row, known)
         for _ in run.steps():
             pass
         (filling,) = run.fillings()
@@ -254,16 +269,26 @@ class InfillEvaluation:
             nats=filling.nats_by(REPLICATES, DRAWS) if self.request.nats else None,
             seconds=seconds,
             nfe=filling.nfe,
+            length_calls=sum(chosen.calls for chosen in run.chosen_lengths),
         )
 
     def _outcome(self, cut: Cut, written: str) -> Outcome | None:
         """Of the test of the document with a text in its gap; None if tests are not asked for."""
         return run_program(cut.check.program(cut.filled(written))) if self.request.execute and cut.check else None
 
-    def _infilling(self, cut: Cut, row: int, tokens: int | Literal["auto"]) -> Infilling:
-        request = replace(self.request.sampling, seed=self.request.seed, num_samples=1, row=row)
+    def _infilling(self, cut: Cut, row: int, tokens: int | Literal["auto"], *, padding: bool = True) -> Infilling:
+        # Of row 0 a length that is drawn is the median: gaps have seeds of their own instead.
+        request = replace(self.request.sampling, seed=self.request.seed + row, num_samples=1, row=0)
         gap = Gap(cut.at, cut.at, tokens, one_line=cut.span_kind in ONE_LINE)
-        return Infilling(self.checkpoint, request, cut.text, [gap])
+        return Infilling(self.checkpoint, request, cut.text, [gap], padding=padding)
+
+    def _likeliest(self, cut: Cut, row: int) -> int:
+        """The length found by trying every one that `auto` chooses of."""
+        checkpoint, (low, high) = self.checkpoint, DEFAULT_RANGE
+        if not isinstance(checkpoint.process, Absorbing):
+            raise UsageError("lengths cannot be compared with the uniform process", "Leave out --lengths exhaustive.")
+        windows = {n: self._infilling(cut, row, n).windows[0] for n in range(low, high + 1)}
+        return likeliest_length(checkpoint.model, checkpoint.process, checkpoint.noise, windows)
 
     def _truth_ids(self, cut: Cut, absorbs_space: bool) -> list[int]:
         return self._tokenizer.encode(" " * absorbs_space + cut.truth)
@@ -274,7 +299,7 @@ class InfillEvaluation:
 
     def _nats_of_truth(self, run: Infilling, cut: Cut) -> float:
         """The bound on `-log p` of the truth in its place, given the rest."""
-        state = run.start(run.request.asked.row)
+        state = run.start(0)
         state.ids[state.free] = torch.tensor(self._truth_ids(cut, run.sized_gaps[0].absorbs_space), device="cpu")
         return nats_of(self.checkpoint, [state], REPLICATES, DRAWS)
 
@@ -305,4 +330,5 @@ def _row(gaps: Sequence[FilledGap], number: int) -> Row:
         near=sum(abs(ratio) <= math.log(NEAR) + 1e-9 for ratio in ratios) / len(ratios),
         seconds=sum(filling.seconds for filling in fillings) / len(fillings),
         nfe=sum(filling.nfe for filling in fillings) / len(fillings),
+        length_calls=sum(filling.length_calls for filling in fillings) / len(fillings),
     )

@@ -4,17 +4,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from sedd_cli.diffusion.names import SLOTS
 from sedd_cli.evaluation.execution import SECONDS, is_offline
 from sedd_cli.evaluation.infill import DRAWS, REPLICATES, FilledGap, InfillEvaluation, Row
 from sedd_cli.evaluation.quality import Statistic
-from sedd_cli.evaluation.spans import LINES, WORDS
+from sedd_cli.evaluation.spans import LINES
 from sedd_cli.evaluation.tables import printable
 from sedd_cli.generation.options import TABLE
 from sedd_cli.ranges import counted
 
 HEADINGS = (
     *("", "length", "gaps", "exact", "token F1", "edit similarity", "nats, truth", "nats, ours"),
-    *("length ratio", "within 1.5", "balanced", "fits", "parses", "pass@1", "seconds", "NFE"),
+    *("length ratio", "within 1.5", "balanced", "fits", "parses", "pass@1", "seconds", "NFE", "calls for lengths"),
 )
 
 
@@ -44,6 +45,7 @@ def _cells(row: Row, several: bool) -> list[str]:
         "-" if row.passed is None else _percent(row.passed),
         f"{row.seconds:.2f}",
         f"{row.nfe:.1f}",
+        f"{row.length_calls:.0f}" if row.length_calls else "-",
     ]
 
 
@@ -79,9 +81,9 @@ def card(evaluation: InfillEvaluation) -> list[tuple[str, str]]:
         ("sampling", _sampling(evaluation)),
         *of_documents,
         *of_tasks,
-        ("gaps", f"cut out by seed {request.seed}; gap k of a kind is filled by row k of it"),
-        ("spans", f"words: {WORDS[0]} to {WORDS[1]} in a line; block: {LINES[0]} to {LINES[1]} lines"),
-        ("length", "true: as many tokens as were cut out; auto: 1 to 32, by the likelihood of the text beside"),
+        ("gaps", f"cut out by seed {request.seed}; gap k of a kind is filled by seed {request.seed} + k"),
+        ("spans", f"words: {request.words[0]} to {request.words[1]} in a line; block: {LINES[0]} to {LINES[1]} lines"),
+        ("length", _lengths(evaluation)),
         ("exact", "the same text, blanks at the ends aside"),
         ("token F1", "of words and signs, whatever their order"),
         ("edit similarity", "1 less the Levenshtein distance over the longer text's characters"),
@@ -89,7 +91,7 @@ def card(evaluation: InfillEvaluation) -> list[tuple[str, str]]:
         ("balanced", "as many quotes and brackets are left open, and closed, as by what stood there"),
         ("fits", "no blank, double word, letter case or indentation that does not fit the text beside it"),
         ("faults", _faults(evaluation)),
-        ("seconds, NFE", "of filling; NFE is without the comparison of lengths, which the seconds hold"),
+        ("seconds, NFE", "of filling; comparing lengths takes calls of its own, and is part of the seconds"),
         ("±", "one standard error over gaps"),
     ]
     if request.nats:
@@ -100,6 +102,19 @@ def card(evaluation: InfillEvaluation) -> list[tuple[str, str]]:
     if kinds["python"] or evaluation.task_sets:
         lines.insert(-1, ("parses", "share of the Python documents that parse, of those that did before"))
     return [(what, printable(how)) for what, how in lines]
+
+
+def _lengths(evaluation: InfillEvaluation) -> str:
+    compared = "1 to 32, by the likelihood of the text beside"
+    padded = evaluation.checkpoint.config.pad_id is not None
+    named = {
+        "true": "as many tokens as were cut out",
+        "auto": f"1 to {SLOTS[-1]}, the median of what the network says with PAD" if padded else compared,
+        "auto-neighbours": compared,
+        "exhaustive": "the one of 1 to 32 with the best bound of the whole text",
+    }
+    asked = [length for length in evaluation.request.lengths if isinstance(length, str)]
+    return "; ".join(f"{length}: {named[length]}" for length in asked) or "fixed"
 
 
 def _faults(evaluation: InfillEvaluation) -> str:
@@ -141,6 +156,7 @@ def as_record(evaluation: InfillEvaluation) -> dict[str, object]:
             "num_samples": request.num,
             "spans": list(request.spans),
             "lengths": list(request.lengths),
+            "words": list(request.words),
             "until_error": request.until_error,
             "execute": request.execute,
         },

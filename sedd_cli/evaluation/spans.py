@@ -40,17 +40,24 @@ class Cut:
         return self.text[: self.at] + text + self.text[self.at :]
 
 
-def spans_of(text: str, kind: SpanKind, rng: random.Random) -> list[Span]:
-    """Every span of a kind, in code points; of several words of a line, or lines, those of a number that is drawn."""
-    return _FINDERS[kind](text, rng)
+def spans_of(text: str, kind: SpanKind, rng: random.Random, words: Span = WORDS) -> list[Span]:
+    """Every span of a kind, in code points; of several words of a line, or lines, those of a number that is drawn.
+
+    `words`: the least and the most words of `words`.
+    """
+    return _words(text, rng, words) if kind == "words" else _FINDERS[kind](text, rng)
 
 
 def cuts_of(
-    sources: Sequence[Source], kind: SpanKind, seed: int, fits: Callable[[str], bool] = lambda truth: True
+    sources: Sequence[Source],
+    kind: SpanKind,
+    seed: int,
+    fits: Callable[[str], bool] = lambda truth: True,
+    words: Span = WORDS,
 ) -> Iterator[Cut]:
     """Cut spans of a kind, one of each document in turn, in an order and at places drawn; none twice.
 
-    Ends when a turn cuts nothing new. `fits`: which spans are short enough.
+    Ends when a turn cuts nothing new. `fits`: which spans are short enough; `words` as in `spans_of`.
     """
     rng, seen = random.Random(f"{seed} {kind}"), set[tuple[int, Span]]()
     order = rng.sample(range(len(sources)), len(sources))
@@ -59,7 +66,7 @@ def cuts_of(
         found = False
         for number in order:
             source = sources[number]
-            spans = [span for span in spans_of(source.text, kind, rng) if (number, span) not in seen]
+            spans = [span for span in spans_of(source.text, kind, rng, words) if (number, span) not in seen]
             rng.shuffle(spans)
             for start, end in spans:
                 truth, rest = source.text[start:end], source.text[:start] + source.text[end:]
@@ -83,9 +90,9 @@ def _word(text: str, rng: random.Random) -> list[Span]:
     return [match.span() for match in _WORD.finditer(text)]
 
 
-def _words(text: str, rng: random.Random) -> list[Span]:
+def _words(text: str, rng: random.Random, words: Span) -> list[Span]:
     lines = [_words_of(text, line) for line in _line(text, rng)]
-    return [span for line in lines for span in _runs(line, min(rng.randint(*WORDS), len(line) - 1), WORDS[0])]
+    return [span for line in lines for span in _runs(line, min(rng.randint(*words), len(line) - 1), words[0])]
 
 
 def _half_line(text: str, rng: random.Random) -> list[Span]:
@@ -121,9 +128,8 @@ def _words_of(text: str, span: Span) -> list[Span]:
     return [match.span() for match in _PIECE.finditer(text, *span)]
 
 
-_FINDERS: Mapping[SpanKind, Callable[[str, random.Random], list[Span]]] = {
+_FINDERS: Mapping[str, Callable[[str, random.Random], list[Span]]] = {
     "word": _word,
-    "words": _words,
     "half-line": _half_line,
     "line": _line,
     "sentence": _sentence,

@@ -117,6 +117,9 @@ class Run:
             "leads": list(self.canvas.space_positions),
         }
 
+    def row_header(self, row: int) -> dict[str, object]:
+        return {}
+
     def start(self, row: int) -> State:
         return self.sampler.start(self.canvas.ids, self.canvas.free, self.request.seed, row)
 

@@ -18,6 +18,7 @@ from sedd_cli.generation.edges import Edges
 from sedd_cli.generation.engine import Run, Step
 from sedd_cli.generation.lengths import ChosenLength, choose_lengths
 from sedd_cli.generation.options import SamplingKeywords
+from sedd_cli.generation.padding import DrawnLength, Padding, elastic_gaps, make_padding
 from sedd_cli.generation.partial import PartialMasking, exact_newline, partial_masking
 from sedd_cli.generation.request import Request, resolve
 from sedd_cli.models.checkpoint import Checkpoint
@@ -27,7 +28,7 @@ from sedd_cli.text.encodings import check_text
 from sedd_cli.text.gaps import Gap, check_gaps
 from sedd_cli.text.line_ends import newline_of, read_as_lf
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
-from sedd_cli.text.windows import Window, make_windows
+from sedd_cli.text.windows import SizedGap, Window, make_windows
 
 REPLICATES, DRAWS = 4, 16
 """Network calls per window for the ranking: replicates times draws."""
@@ -39,10 +40,10 @@ REDRAWS = 16
 
 @dataclass(frozen=True)
 class Filling:
-    """A document with its gaps filled. `spans`: the filled ranges of `text`.
+    """A document with its gaps filled. `spans`: the filled ranges of `text`; `tokens`: of each gap.
 
-    `nfe` counts network calls, `redrawn` those that replaced invalid UTF-8. `complete` is False if the run was
-    stopped: runs of N masks read `[[N]]`.
+    `nfe` counts network calls, `redrawn` those that replaced invalid UTF-8; `length_nats` is `-log p` of the lengths
+    that were drawn. `complete` is False if the run was stopped: runs of N masks read `[[N]]`.
     """
 
     text: str
@@ -54,17 +55,20 @@ class Filling:
     complete: bool
     _states: list[State] = field(repr=False)
     _checkpoint: Checkpoint = field(repr=False)
+    tokens: tuple[int, ...] = ()
+    length_nats: float = 0.0
 
     @cached_property
     def nats(self) -> float:
         """The bound on `-log p(gaps | the rest)` by the default estimator, in nats; computed on first access.
 
-        Common random numbers noise all candidates of a request, so that their differences are not noise.
+        Of lengths that were drawn, `-log p` is a part of it, so that texts of different lengths compare. Common random
+        numbers noise all candidates of a request, so that their differences are not noise.
         """
-        return self.nats_by(REPLICATES, DRAWS)
+        return self.length_nats + self.nats_by(REPLICATES, DRAWS)
 
     def nats_by(self, replicates: int, draws: int) -> float:
-        """As `nats`, from so many replicates of so many network calls each."""
+        """As `nats`, given the lengths, from so many replicates of so many network calls each."""
         return nats_of(self._checkpoint, self._states, replicates, draws)
 
 
@@ -93,9 +97,13 @@ class Infilling:
     """A document being filled: `steps()` runs, `fillings()` returns the current texts.
 
     Window w of candidate r, of a document of W windows, is canvas `r W + w`: it takes the random numbers of that row.
+    Where lengths are drawn (`generation.padding`), `windows` and `sized_gaps` are those of the first candidate.
+    `padding`: whether they are, by a checkpoint that can.
     """
 
-    def __init__(self, checkpoint: Checkpoint, request: Request, document: str, gaps: Sequence[Gap]) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, request: Request, document: str, gaps: Sequence[Gap], *, padding: bool = True
+    ) -> None:
         tokenizer = require_tokenizer(checkpoint.tokenizer, "it reads no documents")
         if checkpoint.autoregressive:
             raise UsageError(
@@ -116,14 +124,26 @@ class Infilling:
             _check_is_end(document, gaps)
         self.newline, self.chosen_lengths = newline_of(document), list[ChosenLength]()
         self._partial: PartialMasking | None = None
+        self._padding: Padding | None = None
+        elastic = dict[Gap, range]()
         if self.request.asked.strength == 1:
-            self.sized_gaps, self.chosen_lengths = choose_lengths(checkpoint, document, gaps, length)
+            if padding:
+                elastic = elastic_gaps(checkpoint, tokenizer.reading(self.newline), document, gaps, length)
+            self.sized_gaps, self.chosen_lengths = choose_lengths(checkpoint, document, gaps, length, elastic)
         else:
             self.newline = exact_newline(document, gaps)
             self._partial = partial_masking(checkpoint, self.request, tokenizer.reading(self.newline), document, gaps)
             self.sized_gaps = self._partial.sized_gaps
         reading = tokenizer.reading(self.newline)
-        self.windows = make_windows(reading, document, self.sized_gaps, length, checkpoint.blocks)
+        if elastic:
+            self._padding = make_padding(
+                checkpoint, reading, document, self.sized_gaps, elastic, length, self.request.seed
+            )
+            first = range(self.rows.start * (W := len(self._padding.windows)), (self.rows.start + 1) * W)
+            self.windows = [self._padding.window(index) for index in first]
+            self.sized_gaps = self._sized(self.windows)
+        else:
+            self.windows = make_windows(reading, document, self.sized_gaps, length, checkpoint.blocks)
         self._edges = Edges(tokenizer, document, self.sized_gaps, self.newline)
         self._runs: dict[tuple[object, ...], Run] = {}
         self._canvases: dict[int, Canvas] = {}
@@ -144,7 +164,24 @@ class Infilling:
         return self._runs[key]
 
     def window_of(self, row: int) -> Window:
-        return self.windows[row % len(self.windows)]
+        """The window of a canvas, at the lengths that it has there."""
+        return self.windows[row % len(self.windows)] if self._padding is None else self._padding.window(row)
+
+    def drawn_lengths(self, number: int) -> list[DrawnLength]:
+        """The lengths of a candidate that the network drew."""
+        return [drawn for index in self.rows_of(number) for drawn in self._drawn_in(index)]
+
+    def length_nats(self, number: int) -> float:
+        """`-log p` of the lengths of a candidate that the network drew."""
+        return sum(drawn.nats for drawn in self.drawn_lengths(number))
+
+    def _drawn_in(self, row: int) -> list[DrawnLength]:
+        return [] if self._padding is None else self._padding.drawn(row)
+
+    def _sized(self, windows: Sequence[Window]) -> list[SizedGap]:
+        """The gaps with as many tokens as they have on the windows of a candidate."""
+        places = [place for window in windows for place in window.gap_positions]
+        return [replace(gap, tokens=len(place)) for gap, place in zip(self.sized_gaps, places, strict=True)]
 
     def canvas_of(self, row: int) -> Canvas:
         """The canvas that a row starts from: its window's, with what a strength below 1 keeps of the gaps."""
@@ -183,17 +220,29 @@ class Infilling:
             **({} if self.newline == "\n" else {"newline": self.newline}),
             "gaps": [{"start": s.start, "end": s.end, "tokens": s.tokens} for s in self.sized_gaps],
             "windows": [
-                {
-                    "length": len(window.canvas.ids),
-                    "steps": self.sampler_of(row).num_updates,
-                    "free": window.canvas.free.nonzero().squeeze(-1).tolist(),
-                    "leads": list(window.canvas.space_positions),
-                    **({"trails": trails} if (trails := self._trailing_positions(window)) else {}),
-                    "gaps": [window.first + i for i in range(len(window.gap_positions))],
-                }
+                self._layout(row, window)
                 for row, window in zip(self.rows_of(self.rows.start), self.windows, strict=True)
             ],
         }
+
+    def _layout(self, row: int, window: Window) -> dict[str, object]:
+        return {
+            "length": len(window.canvas.ids),
+            "steps": self.sampler_of(row).num_updates,
+            "free": window.canvas.free.nonzero().squeeze(-1).tolist(),
+            "leads": list(window.canvas.space_positions),
+            **({"trails": trails} if (trails := self._trailing_positions(window)) else {}),
+            "gaps": [window.first + i for i in range(len(window.gap_positions))],
+        }
+
+    def row_header(self, row: int) -> dict[str, object]:
+        """What a strength below 1 leaves to write in a row, or the window of the lengths drawn for it (`Job`)."""
+        if self._partial is not None:
+            return {"free": self.canvas_of(row).free.nonzero().squeeze(-1).tolist()}
+        if self._padding is None or row in self.rows_of(self.rows.start):
+            return {}
+        window = self.window_of(row)
+        return {"window": {**self._layout(row, window), "tokens": [len(place) for place in window.gap_positions]}}
 
     def start(self, row: int) -> State:
         """Return the initial state of a canvas index (see the class)."""
@@ -308,13 +357,15 @@ class Infilling:
         return Filling(
             "".join([*parts, self.document[at:]]),
             spans,
-            sum(self._nfe[index] for index in canvas_indices),
+            sum(self._nfe[index] + len(self._drawn_in(index)) for index in canvas_indices),
             sum(self._redrawn[index] for index in canvas_indices),
             self.request.seed,
             row,
             complete,
             states,
             self.checkpoint,
+            tuple(len(place) for index in canvas_indices for place in self.window_of(index).gap_positions),
+            self.length_nats(row),
         )
 
     def _state_of(self, canvas_index: int) -> State:

@@ -8,6 +8,7 @@ from sedd_cli.text.offsets import in_utf8, in_utf16
 if TYPE_CHECKING:
     from sedd_cli.generation.infill import Filling, Infilling
     from sedd_cli.generation.lengths import ChosenLength
+    from sedd_cli.generation.padding import DrawnLength
 
 
 def as_record(
@@ -20,6 +21,7 @@ def as_record(
         "settings": {**infilling.request.settings(), "seed": infilling.request.seed},
         "gaps": _gaps(infilling),
         "lengths_compared": [_length(chosen) for chosen in infilling.chosen_lengths],
+        "lengths_drawn": [_law(drawn) for drawn in infilling.drawn_lengths(infilling.rows.start)],
         "candidates": [_candidate(filling, nats.get(filling.row)) for filling in fillings],
     }
 
@@ -47,8 +49,21 @@ def _length(chosen: "ChosenLength") -> dict[str, object]:
         "start": chosen.gap.start,
         "end": chosen.gap.end,
         "tokens": chosen.tokens,
+        "calls": chosen.calls,
         "nats": chosen.nats,
-        "differences": {n: difference._asdict() for n, difference in chosen.differences.items()},
+        "probability": chosen.probability,
+        "error": chosen.error,
+    }
+
+
+def _law(drawn: "DrawnLength") -> dict[str, object]:
+    """The law of the length of a gap in the first candidate."""
+    return {
+        "start": drawn.gap.start,
+        "end": drawn.gap.end,
+        "tokens": drawn.tokens,
+        "probability": drawn.probability,
+        "error": drawn.error,
     }
 
 
@@ -60,6 +75,7 @@ def _candidate(filling: "Filling", nats: float | None) -> dict[str, object]:
         "redrawn": filling.redrawn,
         "complete": filling.complete,
         "nats": nats,
+        "tokens": filling.tokens,
         "spans": filling.spans,
         "spans_utf8": in_utf8(filling.text, filling.spans),
         "spans_utf16": in_utf16(filling.text, filling.spans),

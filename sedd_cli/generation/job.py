@@ -48,3 +48,6 @@ class Job(Protocol):
 
     def header(self) -> dict[str, object]:
         """Fields of the trace header beside checkpoint, settings and seed."""
+
+    def row_header(self, row: int) -> dict[str, object]:
+        """Fields of the trace line that begins a row, where it differs from what the header has."""

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.generation.fields import Fields
-from sedd_cli.generation.trace_lines import EditLine, Header, Start, StepLine, read_header, read_line
+from sedd_cli.generation.trace_lines import CanvasLayout, EditLine, Header, Start, StepLine, read_header, read_line
 from sedd_cli.text.byte_level import compose_canvas, compose_gap, end_of_text_position, text_begin
 from sedd_cli.text.encodings import without_bom
 
@@ -103,7 +103,7 @@ class RecordedSample:
             RecordedCanvas(
                 start.row,
                 tuple(map(RecordedToken, start.ids, start.pieces)),
-                frozenset(self.header.layout(start.row).free) if start.free is None else start.free,
+                frozenset(self.layout(start.row).free) if start.free is None else start.free,
             )
             for start in self.starts
         )
@@ -128,8 +128,7 @@ class RecordedSample:
 
     def _text_of(self, canvas: RecordedCanvas) -> str:
         """The text of a canvas between a prompt and a suffix."""
-        header = self.header
-        layout = header.layout(canvas.row)
+        header, layout = self.header, self.layout(canvas.row)
         return compose_canvas(
             [token.piece for token in canvas.tokens],
             [self.is_end_of_text(token) for token in canvas.tokens],
@@ -144,14 +143,14 @@ class RecordedSample:
 
     def _written(self, moment: RecordedMoment) -> Iterator[str]:
         """What stands in each gap of the document (as `Infilling.written` has it)."""
-        started = {canvas.row: canvas for canvas in moment.canvases}
-        for window, layout in enumerate(self.header.layouts):
-            canvas = started.get(self.number * len(self.header.layouts) + window)
+        started, windows = {canvas.row: canvas for canvas in moment.canvases}, len(self.header.layouts)
+        for row in range(self.number * windows, (self.number + 1) * windows):
+            canvas, layout = started.get(row), self.layout(row)
             at = 0
-            for gap in (self.header.gaps[i] for i in layout.gaps):
-                place = layout.free[at : at + gap.tokens]
-                at += gap.tokens
-                tokens = [canvas.tokens[i] for i in place] if canvas else [RecordedToken(-1, None)] * gap.tokens
+            for count in layout.tokens:
+                place = layout.free[at : at + count]
+                at += count
+                tokens = [canvas.tokens[i] for i in place] if canvas else [RecordedToken(-1, None)] * count
                 yield self._compose_gap(
                     tokens,
                     absorbs_space=bool(place) and place[0] in layout.space_positions,
@@ -168,7 +167,7 @@ class RecordedSample:
 
     def end_of_text_position(self, canvas: RecordedCanvas) -> int:
         """The position from which on a canvas belongs to another document."""
-        ids, free = [token.id for token in canvas.tokens], self.header.layout(canvas.row).free
+        ids, free = [token.id for token in canvas.tokens], self.layout(canvas.row).free
         begin = text_begin(self._edited(canvas), free[0]) if free else 0
         return end_of_text_position(ids, self.header.end_ids, begin)
 
@@ -176,6 +175,11 @@ class RecordedSample:
         """Which positions hold another token than before the first step."""
         start = next(start for start in self.starts if start.row == canvas.row)
         return [token.id != initial for token, initial in zip(canvas.tokens, start.ids, strict=True)]
+
+    def layout(self, row: int) -> CanvasLayout:
+        """The canvas of a row, with the lengths that its gaps have there."""
+        own = next((start.layout for start in self.starts if start.row == row), None)
+        return own or self.header.layout(row)
 
     def is_end_of_text(self, token: RecordedToken) -> bool:
         return token.piece is not None and token.id in self.header.end_ids
@@ -233,7 +237,7 @@ class Recording:
 
     def add(self, fields: Fields) -> None:
         """Add the next line. Raises `NotLoadableError` if it is inconsistent with those before."""
-        line = read_line(fields, self.header)
+        line = read_line(fields, self.header, self._starts)
         if isinstance(line, Start):
             if line.row in self._starts:
                 fields.fail(f"row {line.row} begins twice")

@@ -82,10 +82,7 @@ class Tracer:
         if row not in self._canvas:
             start = self._job.start(row)
             self._canvas[row], ids = start.ids, start.ids.tolist()
-            # Below strength 1 rows differ in what is kept of the gaps.
-            partial = self._job.request.asked.strength != 1
-            free = {"free": start.free.nonzero().squeeze(-1).tolist()} if partial else {}
-            yield _line({"row": row, "ids": ids, "pieces": self._pieces(ids), **free})
+            yield _line({"row": row, "ids": ids, "pieces": self._pieces(ids), **self._job.row_header(row)})
 
     def _pieces(self, ids: list[int]) -> list[str | None]:
         tokenizer, mask_id = self._job.checkpoint.tokenizer, self._job.checkpoint.mask_id

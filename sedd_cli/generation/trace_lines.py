@@ -1,6 +1,6 @@
 """The lines of a trace: fields of each kind, and their validation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sedd_cli.errors import NotLoadableError
@@ -24,7 +24,7 @@ class RecordedGap:
 
 @dataclass(frozen=True)
 class CanvasLayout:
-    """A canvas in the header: its length, the updates of its sampler, and the numbers of its gaps.
+    """A canvas in the header: its length, the updates of its sampler, the numbers of its gaps, and the tokens of each.
 
     `space_positions`: positions whose token begins with the space that ends the text before it; `trailing_positions`:
     those behind whose token a space is put.
@@ -36,6 +36,7 @@ class CanvasLayout:
     gaps: tuple[int, ...] = ()
     space_positions: frozenset[int] = frozenset()
     trailing_positions: frozenset[int] = frozenset()
+    tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,16 @@ class Header:
 
 @dataclass(frozen=True)
 class Start:
-    """The canvas of a row before its first step. `pieces` are bytes; None is MASK. `free`: None for the layout's."""
+    """The canvas of a row before its first step. `pieces` are bytes; None is MASK. `free`: None for the layout's.
+
+    `layout`: its own, where the gaps of a row have their own lengths; None for the header's.
+    """
 
     row: int
     ids: Sequence[int]
     pieces: Sequence[bytes | None]
     free: frozenset[int] | None = None
+    layout: CanvasLayout | None = None
 
 
 @dataclass(frozen=True)
@@ -160,11 +165,13 @@ def _rows(fields: Fields) -> range:
     return range(rows[0], rows[0] + len(rows)) if rows else range(0)
 
 
-def _layout(fields: Fields, gaps: tuple[int, ...] = ()) -> CanvasLayout:
+def _layout(fields: Fields, gaps: tuple[int, ...] = (), tokens: tuple[int, ...] | None = None) -> CanvasLayout:
     length = fields.whole("length", least=1)
     free = tuple(sorted(fields.positions("free", length)))
+    if tokens is not None and (len(tokens) != len(gaps) or sum(tokens) != len(free)):
+        fields.fail("'free' has not as many positions as the gaps have tokens")
     leads, trails = (fields.positions(key, length) if key in fields.record else () for key in ("leads", "trails"))
-    return CanvasLayout(length, fields.whole("steps"), free, gaps, frozenset(leads), frozenset(trails))
+    return CanvasLayout(length, fields.whole("steps"), free, gaps, frozenset(leads), frozenset(trails), tokens or ())
 
 
 def _gaps(fields: Fields, document: str | None) -> tuple[RecordedGap, ...]:
@@ -180,11 +187,9 @@ def _windows(fields: Fields, gaps: Sequence[RecordedGap]) -> tuple[CanvasLayout,
     layouts, seen = [], 0
     for window in fields.objects("windows"):
         numbers = window.wholes("gaps")
-        layout = _layout(window, numbers)
         if numbers != tuple(range(seen, seen + len(numbers))) or not seen < seen + len(numbers) <= len(gaps):
             window.fail("'gaps' are not those that follow")
-        if sum(gaps[i].tokens for i in numbers) != len(layout.free):
-            window.fail("'free' has not as many positions as the gaps have tokens")
+        layout = _layout(window, numbers, tuple(gaps[i].tokens for i in numbers))
         seen += len(numbers)
         layouts.append(layout)
     if seen != len(gaps):
@@ -194,19 +199,30 @@ def _windows(fields: Fields, gaps: Sequence[RecordedGap]) -> tuple[CanvasLayout,
     return tuple(layouts)
 
 
-def read_line(fields: Fields, header: Header) -> Start | StepLine | EditLine:
-    """Parse any other line. Raises `NotLoadableError` if a field is missing or invalid."""
+def read_line(fields: Fields, header: Header, starts: Mapping[int, Start]) -> Start | StepLine | EditLine:
+    """Parse any other line. `starts`: the rows begun. Raises `NotLoadableError` if a field is missing or invalid."""
     row = fields.whole("row")
     if row not in header.rows:
         fields.fail(f"row {row} is none of this trace")
-    length = header.layout(row).length
+    own = starts[row].layout if row in starts else _own_layout(fields, header.layout(row))
+    length = (own or header.layout(row)).length
     if "step" in fields.record:
         return _step(fields, row, length, header.mask_id)
     ids, pieces = fields.tokens(length, header.mask_id)
     free = frozenset(fields.positions("free", length)) if "free" in fields.record else None
     if "edit" not in fields.record:
-        return Start(row, ids, pieces, free)
+        return Start(row, ids, pieces, free, own)
     return EditLine(row, fields.text("edit"), ids, pieces, fields.fail("no 'free'") if free is None else free)
+
+
+def _own_layout(fields: Fields, usual: CanvasLayout) -> CanvasLayout | None:
+    """The layout of a row that has its own: of the same gaps, at other lengths."""
+    if "window" not in fields.record:
+        return None
+    window = fields.inner("window")
+    if window.wholes("gaps") != usual.gaps:
+        window.fail("'gaps' are not those of the header")
+    return _layout(window, usual.gaps, window.wholes("tokens"))
 
 
 def _step(fields: Fields, row: int, length: int, mask_id: int | None) -> StepLine:

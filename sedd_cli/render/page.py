@@ -77,7 +77,7 @@ def _change(
     positions = sorted(moment.changed)
     change: dict[str, object] = {
         "c": moment.on,
-        "s": one_line(moment_label(sample.header, moment)),
+        "s": one_line(moment_label(sample, moment)),
         "n": moment.calls,
         "w": positions,
         "x": [now[i] for i in positions],

@@ -25,7 +25,7 @@ def make_frame(sample: RecordedSample, moment: RecordedMoment) -> Frame:
         changed=moment.changed,
         end=sample.end_of_text_position(canvas),
         row=row_label(sample.header, canvas.row),
-        step=moment_label(sample.header, moment),
+        step=moment_label(sample, moment),
         t=moment.line.t if isinstance(moment.line, StepLine) else None,
         calls=moment.calls,
         infills=sample.header.infills,
@@ -50,14 +50,14 @@ def row_label(header: Header, row: int) -> str:
     return ", ".join(parts)
 
 
-def moment_label(header: Header, moment: RecordedMoment) -> str:
+def moment_label(sample: RecordedSample, moment: RecordedMoment) -> str:
     """The label of a moment: the start, a step, or an edit."""
-    line = moment.line
+    line, header = moment.line, sample.header
     if line is None:
         return "start"
     if not isinstance(line, StepLine):
         return f"edited: {line.edit}"
-    return step_label(line.step, header.steps, header.sampler, updates=header.layout(line.row).steps)
+    return step_label(line.step, header.steps, header.sampler, updates=sample.layout(line.row).steps)
 
 
 def default_speed(sample: RecordedSample) -> float:

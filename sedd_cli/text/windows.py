@@ -1,7 +1,7 @@
 """What the network sees of a document: canvases around its gaps."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sedd_cli.errors import UsageError
@@ -102,6 +102,29 @@ class Window:
     canvas: "Canvas"
     first: int
     gap_positions: tuple[range, ...]
+
+    def shortened(self, tokens: Mapping[int, int]) -> "Window":
+        """The window without the last positions of some gaps, by their place in it, so that they have these tokens."""
+        import torch
+
+        stays = torch.ones_like(self.canvas.free)
+        for i, count in tokens.items():
+            stays[self.gap_positions[i].start + count : self.gap_positions[i].stop] = False
+        moved, kept = (stays.cumsum(0) - 1).tolist(), stays.tolist()
+        canvas = replace(
+            self.canvas,
+            ids=self.canvas.ids[stays],
+            free=self.canvas.free[stays],
+            space_positions=tuple(moved[i] for i in self.canvas.space_positions),
+            exclusions=tuple(
+                (tuple(moved[i] for i in positions if kept[i]), barred) for positions, barred in self.canvas.exclusions
+            ),
+        )
+        places = (
+            range(moved[place.start], moved[place.start] + tokens.get(i, len(place)))
+            for i, place in enumerate(self.gap_positions)
+        )
+        return Window(canvas, self.first, tuple(places))
 
 
 def make_windows(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sedd_cli.diffusion.padding import length_law
 from sedd_cli.diffusion.randomness import PADDING, uniforms
 from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked
 from sedd_cli.models.network import ScoreNetwork
@@ -31,16 +32,6 @@ class LengthFigures:
     within: float
 
 
-def length_law(pad: Tensor) -> Tensor:
-    """P(l = 0 ... n) of a gap from `c(PAD)` at its slots, all MASK: (n,), P(l < i) at slot i -> (n + 1,).
-
-    A network's may fall from one slot to the next, where a law cannot: it is then read as the mean of the largest so
-    far and the smallest from there on.
-    """
-    below = (pad.cummax(0).values + pad.flip(0).cummin(0).values.flip(0)) / 2
-    return torch.cat([pad.new_zeros(1), below, pad.new_ones(1)]).diff()
-
-
 def measure_lengths(network: ScoreNetwork, noise: Schedule, data: PackedCorpus) -> LengthFigures:
     """Measure on gaps of every size, the same ones at each call. The network has PAD."""
     assert network.pad_id is not None and network.process.mask_id is not None
@@ -54,7 +45,7 @@ def measure_lengths(network: ScoreNetwork, noise: Schedule, data: PackedCorpus) 
         words, place = int(u_words * (n + 1)), int(u_place * (length - n))
         layout = Layout(length, (ElasticGap(n, words, place, 0, n),), 0)
         canvas, (begin,) = lay_out(layout, texts[number % len(texts)], network.pad_id)
-        law = length_law(_pad_chances(network, noise, canvas, begin, n))
+        law, _ = length_law(_pad_chances(network, noise, canvas, begin, n))
         nats -= math.log((1 - FLOOR) * float(law[words]) + FLOOR / (n + 1))
         median = int((law.cumsum(0) < 0.5).sum())
         within += max(median, words) <= FACTOR * min(median, words)

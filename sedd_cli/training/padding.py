@@ -17,7 +17,7 @@ from torch import Tensor
 from sedd_cli.training.objectives import NoiseDraws
 from sedd_cli.training.padding_sizes import SHARES, SHORTEST, SIZES
 
-ROOM, MOST = 30, 8
+ROOM, MOST = 40, 6
 """One gap at most for so many positions of a canvas (but one always), and so many on a canvas."""
 
 INSIDE = 0.85

@@ -1,9 +1,11 @@
 """Sizes of elastic gaps in training, which recipes are checked against. Imports no torch."""
 
-SIZES = (8, 16)
+from sedd_cli.diffusion.names import SLOTS
+
+SIZES = SLOTS
 """Slots of an elastic gap."""
 
-SHARES = (3, 2)
+SHARES = (3, 2, 1)
 """How often each size is drawn."""
 
 SHORTEST = SIZES[0] + 2

@@ -236,7 +236,8 @@ class Engine:
         with self._cancellable(run_id):
             for branch in finished:
                 if branch.nats is None:
-                    branch.nats = nats_of(branch.job.checkpoint, branch.tip.states)
+                    drawn = branch.job.length_nats(branch.number)  # type: ignore[attr-defined]  # it is an Infilling
+                    branch.nats = drawn + nats_of(branch.job.checkpoint, branch.tip.states)
         self._post(messages.Ranked(run_id, finished))
 
     @contextmanager

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sedd_cli.generation.branches import Branch, Moment
     from sedd_cli.generation.engine import Run
     from sedd_cli.generation.infill import Infilling
+    from sedd_cli.text.windows import Window
 
 AUTO_MARKER = "[[...]]"
 """Marks a gap of unknown length in a text that is saved."""
@@ -64,13 +65,18 @@ class Scene:
     def excluded_at(self, canvas: int, position: int) -> frozenset[int]:
         if self.run is not None:
             return self.run.canvas.excluded_at(position)
-        assert self.infilling is not None
-        return self.infilling.windows[canvas].canvas.excluded_at(position)
+        return self.window_of(canvas).canvas.excluded_at(position)
+
+    def window_of(self, canvas: int) -> "Window":
+        """The window of a canvas of the document; its gaps have the lengths of this candidate."""
+        assert self.infilling is not None and self.moment is not None
+        return self.infilling.window_of(self.moment.states[canvas].row)
 
     def canvas_of(self, gap: int) -> tuple[int, range]:
         """The canvas that contains a gap, and the gap's positions on it."""
-        assert self.infilling is not None
-        for number, window in enumerate(self.infilling.windows):
+        assert self.moment is not None
+        for number in range(len(self.moment.states)):
+            window = self.window_of(number)
             if window.first <= gap < window.first + len(window.gap_positions):
                 return number, window.gap_positions[gap - window.first]
         raise IndexError(gap)
@@ -88,7 +94,7 @@ class Scene:
     def written(self, gap: int) -> str:
         assert self.infilling is not None and self.moment is not None
         canvas, _ = self.canvas_of(gap)
-        first = self.infilling.windows[canvas].first
+        first = self.window_of(canvas).first
         return self.infilling.written(self.moment.states[canvas])[gap - first]
 
     @property

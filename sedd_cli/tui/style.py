@@ -90,7 +90,7 @@ class PageBuilder:
             return (Token(scene.verdicts[gap], "decided"),)
         canvas, places = scene.canvas_of(gap)
         tokens = self._canvas_tokens(scene, canvas, places, grow=False)
-        if places.start in scene.infilling.windows[canvas].canvas.space_positions:
+        if places.start in scene.window_of(canvas).canvas.space_positions:
             # Its blank is the one before the gap.
             tokens = (tokens[0]._replace(text=tokens[0].text.removeprefix(" ")), *tokens[1:])
         if scene.infilling.sized_gaps[gap].adds_space and not tokens[-1].text[-1:].isspace():

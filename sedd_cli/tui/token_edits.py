@@ -102,7 +102,7 @@ def writable_from(scene: Scene, position: TokenPosition) -> list[TokenPosition]:
     if scene.infilling is None:
         end = len(free)
     else:
-        places = (places for places in scene.infilling.windows[canvas].gap_positions if first in places)
+        places = (places for places in scene.window_of(canvas).gap_positions if first in places)
         end = next(places).stop
     behind = takewhile(free.__getitem__, range(first + 1, end))
     return [(canvas, p) for p in (first, *behind)]

@@ -9,11 +9,14 @@ from typing import get_args
 import pytest
 
 from sedd_cli import Checkpoint, Gap, Request, UsageError, infill
+from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.evaluation import infill_metrics as metrics
+from sedd_cli.evaluation.exhaustive import likeliest_length
 from sedd_cli.evaluation.infill import InfillEvaluation, InfillRequest
 from sedd_cli.evaluation.infill_data import Source, read_sources
 from sedd_cli.evaluation.names import SpanKind
 from sedd_cli.evaluation.spans import Cut, cuts_of, spans_of
+from sedd_cli.generation.infill import Infilling
 
 STORY = "Once upon a time, there was a dog. He ran to the park and saw a cat.\n\nThey were happy. The end came.\n"
 CODE = 'def add(a, b):\n    """Add."""\n    total = a + b\n    return total\n'
@@ -95,7 +98,7 @@ def test_gaps_are_filled_as_infill_does_it(shallow: Checkpoint) -> None:
         cut, (true, fixed) = gap.cut, gap.fillings
         assert (true.tokens, fixed.tokens) == (gap.tokens, 3) and gap.nats is true.nats is None
         asked = Gap(cut.at, cut.at, gap.tokens, one_line=True)
-        (alone,) = infill(shallow, cut.text, [asked], steps=4, seed=5, row=number // 4)
+        (alone,) = infill(shallow, cut.text, [asked], steps=4, seed=5 + number // 4)
         assert true.written == alone.text[slice(*alone.spans[0])]
         filled = cut.text[: cut.at] + fixed.written + cut.text[cut.at :]
         assert fixed.parses == (metrics.parses(filled) if cut.text_kind == "python" else None)
@@ -118,6 +121,17 @@ def test_the_truth_is_as_likely_as_the_same_text_of_our_own(built_in: Checkpoint
     assert other.nats is not None and same.nats is not None and other.nats > same.nats + 5
 
 
+def test_the_likeliest_length_is_found_by_trying_every_one(built_in: Checkpoint) -> None:
+    document = "Once upon a time, there was a little girl named Lily. She loved to play."
+    at = document.index(" time")
+    windows = {
+        n: Infilling(built_in, Request(seed=1), document, [Gap(at, document.index(" a little"), n)]).windows[0]
+        for n in (1, 3, 4, 5, 9)
+    }
+    assert isinstance(built_in.process, Absorbing)
+    assert likeliest_length(built_in.model, built_in.process, built_in.noise, windows, draws=8) == 4
+
+
 def test_gaps_are_added_until_the_error_is_small_or_none_is_left(built_in: Checkpoint) -> None:
     request = InfillRequest(sampling=Request(steps=2, seed=2), spans=("word",), lengths=(1,), num=2, nats=False)
     counts = []
@@ -135,6 +149,7 @@ def test_gaps_are_added_until_the_error_is_small_or_none_is_left(built_in: Check
         ({"spans": ("chapter",)}, "'chapter' is no kind of span"),
         ({"lengths": (0,)}, "cannot have 0 tokens"),
         ({"lengths": ()}, "or no length"),
+        ({"words": (3, 2)}, "cannot have 3 to 2 words"),
         ({"until_error": 0.0}, "must be above 0"),
     ],
 )

@@ -1,5 +1,7 @@
 """Filling gaps: the right law, nothing outside them touched, text that is text."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +17,7 @@ from sedd_cli import Checkpoint, Gap, Request, UsageError, infill
 from sedd_cli.diffusion import likelihood
 from sedd_cli.diffusion.branching import write
 from sedd_cli.diffusion.names import SamplerName
+from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.generation import lengths
 from sedd_cli.generation.engine import Step
@@ -142,8 +145,9 @@ def test_lengths_are_told_by_the_text_beside_the_gap(
     run = Infilling(built_in, Request(steps=8, seed=2), document, [Gap(start, end, (1, 12))])
     (chosen,) = run.chosen_lengths
     assert chosen.tokens == run.sized_gaps[0].tokens == 4  # " time", ",", " there", " was"
-    assert set(chosen.nats) == set(range(1, 13)) and set(chosen.differences) == {1, 2, 3, 4}
-    assert min(chosen.nats, key=lambda n: chosen.nats[n]) == 4
+    assert set(chosen.probability) == set(range(1, 13)) >= set(chosen.nats) and len(chosen.nats) == 7
+    assert min(chosen.nats, key=lambda n: chosen.nats[n]) == 4 and chosen.calls == (7 + 2) * 9
+    assert sum(chosen.probability.values()) == pytest.approx(1) and chosen.probability[4] > 0.7
     # Near the canvas' size fewer neighbours are left: all lengths are compared by the same ones.
     compared = []
 
@@ -152,9 +156,9 @@ def test_lengths_are_told_by_the_text_beside_the_gap(
         return likelihood.ordered_nats(*arguments)
 
     monkeypatch.setattr(lengths, "ordered_nats", ordered_nats)
-    run = Infilling(shallow, Request(steps=8, seed=2, length=64), document * 9, [Gap(start, end, (50, 90))])
+    run = Infilling(shallow, Request(steps=8, seed=2, length=64), document * 9, [Gap(start, end, (48, 90))])
     (chosen,) = run.chosen_lengths
-    assert max(chosen.nats) == 56 and len(compared) == len(chosen.nats) == 7 and len(set(compared)) == 1
+    assert max(chosen.nats) == 52 and len(compared) == len(chosen.nats) + 2 == 7 and len(set(compared)) == 1
     # Nothing stands between these words: the blank before the gap does not tell how much is to be written.
     run = Infilling(shallow, Request(steps=8, seed=2, length=64), document, [Gap(start + 1, start + 1, "auto")])
     assert max(run.chosen_lengths[0].nats) == 32
@@ -162,24 +166,28 @@ def test_lengths_are_told_by_the_text_beside_the_gap(
         letters(Space(3, 2)).infilling("ab", [Gap(0, 2, (1, 2))], length=64)
 
 
-def test_of_lengths_as_good_within_the_error_the_shortest_is_chosen(built_in: Checkpoint) -> None:
-    document = "Once upon a time there was a dog. He  They were happy."
-    run = Infilling(built_in, Request(steps=8, seed=2), document, [Gap(37, 37, (2, 12))])
+def test_the_true_law_gives_lengths_their_probability_without_an_error() -> None:
+    """What orders of the neighbours differ by is the network's error, and the true score has none."""
+    space = Space(3, 6, seed=2)
+    run = letters(space).infilling("abca", [Gap(2, 2, (1, 2))], length=64)
     (chosen,) = run.chosen_lengths
-    best = min(chosen.nats, key=lambda n: chosen.nats[n])
-    assert chosen.tokens < best == max(chosen.differences)
-    good = [n for n, (nats, error) in chosen.differences.items() if nats <= error]
-    assert chosen.tokens == good[0] and min(chosen.differences) < good[0], "what is shorter still is worse"
-    assert min(nats for nats, _ in chosen.differences.values()) == 0
+    assert chosen.error < 1e-5
+    one, two = (-float(space.probability(torch.tensor(x)).log()) for x in ([0, 0, 1, 3, 2, 0], [0, 1, 3, 3, 2, 0]))
+    given_a = -float(space.probability(torch.tensor([0, 3, 3, 3, 3, 3])).log())
+    assert chosen.nats[2] == pytest.approx(two) and chosen.nats[1] == pytest.approx(one - given_a)
+    odds = math.exp(chosen.nats[1] - chosen.nats[2] - lengths.SHORTER / 2)
+    assert chosen.probability[2] / chosen.probability[1] == pytest.approx(odds)
+    assert chosen.tokens == (2 if odds > 1 else 1)
 
 
-def test_in_every_order_the_true_law_says_the_same_of_a_length() -> None:
-    """What orders differ by is the network's error, and the true score has none."""
-    # The oracle takes a canvas of five for one of six that begins with an a.
-    run = letters(Space(3, 6, seed=2)).infilling("abca", [Gap(2, 2, (1, 2))], length=64)
-    (chosen,) = run.chosen_lengths
-    assert all(error < 1e-5 for _, error in chosen.differences.values())
-    assert chosen.tokens == min(chosen.nats, key=lambda n: chosen.nats[n])
+class ShortOracle(Oracle):
+    """Takes a shorter canvas for one that begins with as many letters a."""
+
+    def log_scores(self, x: torch.Tensor, sigma: torch.Tensor, where: torch.Tensor) -> Iterator[Scored]:
+        missing = self.space.length - x.shape[1]
+        x, where = (torch.nn.functional.pad(tensor, (missing, 0)) for tensor in (x, where))
+        for scored in super().log_scores(x, sigma, where):
+            yield scored._replace(position=scored.position - missing)
 
 
 class letters:  # noqa: N801 - reads as what it is where it is used
@@ -197,7 +205,7 @@ class letters:  # noqa: N801 - reads as what it is where it is used
                 "model": {"type": "ddit_wot", "hidden_size": 4, "length": space.length, "n_blocks": 1, "n_heads": 1},
             }
         )
-        network = Oracle(space, Absorbing(3))
+        network = ShortOracle(space, Absorbing(3))
         network.device = torch.device("cpu")  # type: ignore[attr-defined]
         self.checkpoint = Checkpoint("letters", Path(), config, cast(ScoreNetwork, network), Tokenizer(inner))
 

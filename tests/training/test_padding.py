@@ -10,7 +10,6 @@ import torch
 from sedd_cli import UsageError, load_checkpoint
 from sedd_cli.diffusion.randomness import PADDING, uniforms
 from sedd_cli.models.pad_state import with_pad
-from sedd_cli.training.gap_lengths import length_law
 from sedd_cli.training.objectives import NoiseDraws, make_objective
 from sedd_cli.training.padding import DRAWS, NEVER, draw_layout, lay_out, pad_some
 from sedd_cli.training.plan import plan_training
@@ -103,7 +102,7 @@ def test_nothing_but_the_words_depends_on_the_length() -> None:
             text = canvas[canvas != PAD * 1000]
             assert torch.equal(text, torch.arange(len(text)) + layout.offset), "the text is in one piece"
         assert ways[0] == ways[1] == ways[2]
-    assert {n for n, _, _ in seen} == {8, 16} and {count for *_, count in seen} == set(range(1, 9))
+    assert {n for n, _, _ in seen} == {8, 16, 32} and {count for *_, count in seen} == set(range(1, 7))
     assert {(8, 0), (8, 8)} <= {(n, words) for n, words, _ in seen}
 
 
@@ -141,12 +140,6 @@ def test_positions_that_are_never_noised_are_read_and_not_learnt(name: str) -> N
     (scored,) = checkpoint.model.log_scores(x, torch.ones(1), where)
     nats = -scored.log_score.log_softmax(-1).gather(1, checkpoint.process.column_of(x0[where])[:, None]).sum()
     torch.testing.assert_close(loss[0] * (20 if name == "lambda-dce" else 6), nats, rtol=1e-5, atol=1e-5)
-
-
-def test_a_law_of_lengths_from_what_a_network_says() -> None:
-    assert length_law(torch.tensor([0.0, 0.0, 1.0])).tolist() == [0, 0, 1, 0]
-    assert length_law(torch.tensor([0.25, 0.5, 0.75])).tolist() == [0.25] * 4
-    assert length_law(torch.tensor([0.5, 0.25, 0.75])).tolist() == [0.375, 0, 0.375, 0.25], "never negative"
 
 
 QUIET = ("report.sample=false",)

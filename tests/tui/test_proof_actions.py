@@ -39,7 +39,7 @@ async def read(seat: Seat) -> None:
 
 @one_size
 async def test_the_unlikely_words_of_a_document_are_gone_through(opened: Opened) -> None:
-    async with opened(TEXT) as seat:
+    async with opened(TEXT, model="tinystories") as seat:
         await seat.loaded()
         await seat.press("p")
         await seat.shown(ProofPopup)
@@ -79,7 +79,7 @@ async def test_the_unlikely_words_of_a_document_are_gone_through(opened: Opened)
 
 @one_size
 async def test_unsure_words_of_a_document_are_masked(opened: Opened) -> None:
-    async with opened(TEXT, unsure_below=0.01) as seat:
+    async with opened(TEXT, model="tinystories", unsure_below=0.01) as seat:
         await seat.loaded()
         await seat.press("c")
         await seat.back()
@@ -116,7 +116,7 @@ async def test_a_reading_is_left_or_fails(opened: Opened) -> None:
 
 @one_size
 async def test_words_of_a_written_text_are_changed_where_they_stand(opened: Opened) -> None:
-    async with opened(proof_below=0.9, unsure_below=0.001) as seat:
+    async with opened(model="tinystories", proof_below=0.9, unsure_below=0.001) as seat:
         await seat.go()
         shown = scene_text(seat.scene)
         assert shown is not None and shown.text == seat.scene.text

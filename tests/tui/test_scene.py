@@ -8,12 +8,14 @@ import torch
 from sedd_cli import Checkpoint, Request, Run
 from sedd_cli.generation.branches import Branch
 from sedd_cli.generation.infill import Infilling
+from sedd_cli.models.pad_state import with_pad
 from sedd_cli.text.draft import Draft, Mark
 from sedd_cli.text.gaps import check_gaps
 from sedd_cli.text.words import word_spans
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.scene_text import scene_text
 from sedd_cli.tui.style import PageBuilder
+from sedd_cli.tui.token_edits import all_positions, remask
 
 
 def canvas_of(checkpoint: Checkpoint, *parts: str | int) -> Scene:
@@ -93,3 +95,24 @@ def test_an_ending_is_saved_and_recovered_behind_a_gap_until_it_is_written_towar
     page = PageBuilder(None, "plain").build(scene, 200)
     assert page.text_of(0).startswith("Once. ··· ···") and page.text_of(0).rstrip().endswith("··· The end.")
     assert scene.flattened is scene and scene.without_run == scene
+
+
+def test_candidates_of_lengths_of_their_own(shallow: Checkpoint) -> None:
+    """A network with PAD draws them: each branch shows its own gap, token by token, and none of it is PAD."""
+    checkpoint = with_pad(shallow)
+    draft = Draft("He saw a  and ran.", (Mark(9, 9, "", (2, 6)),))
+    infilling = Infilling(checkpoint, Request(steps=4, seed=1, num_samples=4), draft.text, draft.gaps)
+    branches = tuple(Branch.begin(infilling, number) for number in range(4))
+    for branch in branches:
+        for step in branch.resume():
+            branch.add(step)
+    for number, branch in enumerate(branches):
+        scene = Scene(draft, branches, number, branch.last)
+        _, places = scene.canvas_of(0)
+        assert len(places) == len(all_positions(scene)) == infilling.drawn_lengths(number)[0].tokens
+        assert checkpoint.config.pad_id not in branch.tip.states[0].ids and scene.filled(0)
+        shown = "".join(piece.text for piece in PageBuilder(checkpoint.tokenizer, "plain").build(scene, 200).row(0))
+        assert shown.rstrip().startswith(scene.text.splitlines()[0])
+        remasked = remask(scene, all_positions(scene)[-1:]).branch
+        assert remasked is not None and len(list(remasked.resume())) > 0
+    assert len({infilling.drawn_lengths(number)[0].tokens for number in range(4)}) > 1

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @options.takes_sampling_options(
-    "eval infill", first=("data", "spans", "lengths", "until_error", "nats", "num_samples", "seed")
+    "eval infill", first=("data", "spans", "lengths", "words", "until_error", "nats", "num_samples", "seed")
 )
 def infill(
     *,
@@ -49,10 +49,16 @@ def infill(
         str,
         typer.Option(
             metavar="LENGTH,...",
-            help="Tokens to fill it with: true, as many as were cut out; auto, as the network chooses; or a number.",
+            help="Tokens to fill it with: true, auto, auto-neighbours, exhaustive (slow), or a number.",
             rich_help_panel=shared.MEASURING,
         ),
     ] = "true,auto",
+    words: Annotated[
+        str,
+        typer.Option(
+            metavar="LO-HI", help="Least and most words of the spans `words`.", rich_help_panel=shared.MEASURING
+        ),
+    ] = "2-8",
     until_error: Annotated[
         float | None,
         typer.Option(
@@ -106,6 +112,7 @@ def infill(
             sampling=Request(**asdict(sampling)),
             spans=tuple(_distinct(spans)),  # type: ignore[arg-type]  # refuses others
             lengths=tuple(map(_length, _distinct(lengths))),
+            words=_words(words),
             num=sampling.num_samples,
             until_error=until_error,
             nats=nats,
@@ -131,12 +138,23 @@ def _distinct(names: str) -> list[str]:
 
 
 def _length(name: str) -> "GapLength":
-    if name in ("true", "auto"):
-        return name  # type: ignore[return-value]  # one of the two
+    from sedd_cli.evaluation.infill import NamedLength
+
+    if name in get_args(NamedLength):
+        return name  # type: ignore[return-value]  # one of them
     try:
         return int(name)
     except ValueError:
         raise UsageError(f"{name!r} is no length", "Give --lengths like true,auto,8.") from None
+
+
+def _words(text: str) -> tuple[int, int]:
+    from sedd_cli.text.gaps import parse_length
+
+    parsed = parse_length(text) if text != "auto" else None
+    if parsed is None or isinstance(parsed, str):
+        raise UsageError(f"{text!r} is not a number of words", "Give --words like 2-8.")
+    return parsed if isinstance(parsed, tuple) else (parsed, parsed)
 
 
 def _report(evaluation: "InfillEvaluation", terminal: Terminal) -> None:
