@@ -107,9 +107,9 @@ class _Filler:
         kept = sum(int((~window.canvas.free).sum()) for window in infilling.windows)
         self.done = Done(
             prompt_tokens=kept,
-            completion_tokens=sum(gap.tokens for gap in infilling.sized_gaps) * len(fillings),
+            completion_tokens=sum(sum(filling.tokens) for filling in fillings),
             seed=infilling.request.seed,
-            nfe=self.nfe,
+            nfe=self.nfe + sum(len(infilling.drawn_lengths(filling.row)) for filling in fillings),
             taken=self.taken,
             record=record,
             seconds=(begun - started, filled - begun),
