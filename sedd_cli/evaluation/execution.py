@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from shutil import which
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Literal
 
 from sedd_cli.errors import UsageError
@@ -54,23 +54,26 @@ def run_program(source: str, seconds: int = SECONDS) -> Outcome:
     """
     nonce = secrets.token_hex(16)
     limits = map(str, (seconds, MEMORY, FILE_SIZE))
-    with TemporaryDirectory(prefix="sedd-task-", ignore_cleanup_errors=True) as folder:
+    # The report is a file, whose size is limited too: through a pipe a program could fill our memory.
+    with TemporaryFile() as report, TemporaryDirectory(prefix="sedd-task-", ignore_cleanup_errors=True) as folder:
         (Path(folder) / "program.py").write_text(source, encoding="utf-8", newline="")
         process = subprocess.Popen(
             [*_without_network(), sys.executable, "-I", "-B", str(_GUARDED), *limits, nonce],
             cwd=folder,
             env={"LANG": "C.UTF-8", "TMPDIR": folder},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=report,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         try:
-            reported, _ = process.communicate(timeout=PATIENCE * seconds)
+            process.wait(PATIENCE * seconds)
         except subprocess.TimeoutExpired:
             return "timed out"
         finally:
             _end(process)
+        report.seek(0)
+        reported = report.read()
     if process.returncode == -signal.SIGXCPU:
         return "timed out"
     return "passed" if process.returncode == 0 and reported == nonce.encode() else "failed"
@@ -97,5 +100,3 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    if process.stdout is not None:
-        process.stdout.close()

@@ -1,5 +1,6 @@
 """PAD as one more state of a checkpoint, before training has taught what it means."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -35,27 +36,24 @@ def with_pad(checkpoint: Checkpoint) -> Checkpoint:
         ) from None
     with torch.device("cpu"):
         model = ScoreNetwork(config, checkpoint.model.autocast)
-    expected = model.backbone.state_dict()
+    rows, expected = checkpoint.model.backbone.state_dict(), model.backbone.state_dict()
+    grown = [name for name, tensor in rows.items() if tensor.shape != expected[name].shape]
     mask_row = checkpoint.process.mask_id
     assert config.pad_id is not None and mask_row is not None
     model.backbone.load_state_dict(
-        {
-            name: tensor if tensor.shape == expected[name].shape else _with_mean_row(tensor, config.pad_id, mask_row)
-            for name, tensor in checkpoint.model.backbone.state_dict().items()
-        }
+        {**rows, **{name: _with_mean_row(rows[name], config.pad_id, mask_row) for name in grown}}
     )
-    _balance(model.eval().requires_grad_(False))
+    _balance(model.eval().requires_grad_(False), [name for name in grown if rows[name].dim() == 1])
     return replace(checkpoint, config=config, model=model.to(checkpoint.device))
 
 
-def _balance(model: ScoreNetwork) -> None:
+def _balance(model: ScoreNetwork, biases: Sequence[str]) -> None:
     """Set PAD's bias to where PAD has half the chances at the slots of a closed gap that is all MASK."""
-    backbone, states = model.backbone, len(model.backbone.embedding)
-    biases = [p for p in backbone.parameters() if p.shape == (states,)]
+    backbone = model.backbone
     x = torch.full((1, SLOTS + 1), model.process.mask_id or 0, device="cpu")
     x[0, -1] = pad_id = model.pad_id or 0
     logits = model.process.columns(backbone(x, torch.ones(1, device="cpu")))[0, :-1]
-    for bias in biases:
+    for bias in map(backbone.get_parameter, biases):
         bias[pad_id] += (logits[:, :-1].logsumexp(-1) - logits[:, -1]).mean()
 
 

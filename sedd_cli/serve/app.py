@@ -130,15 +130,8 @@ class Endpoints:
         from sedd_cli.serve.filling import Edit
 
         document = body.document
-        gaps = [
-            Gap(
-                from_units(document, gap.start, body.offsets),
-                from_units(document, gap.end, body.offsets),
-                gap.tokens,
-                gap.one_line,
-            )
-            for gap in body.gaps
-        ]
+        spans = from_units(document, [(gap.start, gap.end) for gap in body.gaps], body.offsets)
+        gaps = [Gap(*span, gap.tokens, gap.one_line) for span, gap in zip(spans, body.gaps, strict=True)]
         asked = Edit(document=document, gaps=gaps, options=body.options(), nats=bool(body.nats), canvases=body.canvases)
         return await self._respond(request, body, partial(asked.begin, self.limits), EditAnswer())
 

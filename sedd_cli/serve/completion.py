@@ -21,13 +21,10 @@ from sedd_cli.serve.canvases import texts_and_masks
 from sedd_cli.serve.ends import first_stop
 from sedd_cli.serve.engine import Call, Task, Ticket, Work
 from sedd_cli.serve.events import Begun, Delta, Done, Logprob, Revealed, Written
-from sedd_cli.serve.limits import MOST_ROWS, Limits
+from sedd_cli.serve.limits import LONGEST_TOKEN, MOST_ROWS, Limits
 from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
 from sedd_cli.text.words import encode_ends
-
-LONGEST_TOKEN = 128
-"""Characters: GPT-2 has a token of so many, and vocabularies made since hardly longer ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +69,7 @@ class Asked:
     def _continuation(
         self, checkpoint: Checkpoint, tokenizer: Tokenizer, request: Request, prompt: str, limit: int
     ) -> Run:
-        if len(prompt) + len(self.suffix) > limit * LONGEST_TOKEN:
-            # Reading a megabyte takes seconds, in which nothing else is written.
-            raise _no_room(f"more than {limit}", limit)
+        _check_characters(len(prompt) + len(self.suffix), limit)
         head, tail, _ = encode_ends(tokenizer, prompt, self.suffix)
         given = len(head) + len(tail) + (checkpoint.opening is not None and not head)
         request = replace(request, prompt=prompt, suffix=self.suffix)
@@ -82,6 +77,7 @@ class Asked:
         return Run(checkpoint, replace(request, length=length))
 
     def _reply(self, checkpoint: Checkpoint, request: Request, messages: list[dict[str, str]], limit: int) -> Run:
+        _check_characters(sum(len(message["content"]) for message in messages), limit)
         ids = dialogue_tokens(checkpoint, messages)
         length = _length(len(ids), self.max_tokens, room_for(len(ids), checkpoint.length), limit)
         return Run(checkpoint, request, reply_canvas(checkpoint, ids, length))
@@ -92,6 +88,12 @@ def _length(given: int, max_tokens: int | None, default: int, limit: int) -> int
     if given >= limit:
         raise _no_room(str(given), limit)
     return min(limit, default if max_tokens is None else given + max_tokens)
+
+
+def _check_characters(count: int, limit: int) -> None:
+    """Raises `ApiError` for a text that cannot fit on a canvas, whatever its tokens."""
+    if count > limit * LONGEST_TOKEN:
+        raise _no_room(f"more than {limit}", limit)
 
 
 def _no_room(tokens: str, limit: int) -> ApiError:

@@ -96,12 +96,16 @@ def _goes_with(first: Call, other: Call) -> bool:
     return len(first.sampler.ready([first.state, other.state])) == 2
 
 
+def _as_bug(error: BaseException) -> SeddError:
+    return SeddError(f"{type(error).__name__}: {error}", "This is a bug: please report it.")
+
+
 class Stale(Exception):  # noqa: N818 - no error: a request
     """Ends a network call that nobody waits for."""
 
 
 class Engine:
-    """Loads the checkpoint by `load`, then runs requests. `on_failure` is called, in its thread, if it cannot load.
+    """Loads the checkpoint by `load`, then runs requests. `on_failure` is called, in its thread, if it cannot.
 
     `batch_size`: rows of one call (None: `ON_CPU` or `ELSEWHERE`). Must be started, and closed.
     """
@@ -168,8 +172,16 @@ class Engine:
 
     def _work(self) -> None:
         with self._hooks:
-            if self._loaded():
+            if not self._loaded():
+                return
+            try:
                 self._serve()
+            except BaseException as error:
+                # Without its thread the server would let everyone wait.
+                self._on_failure(_as_bug(error))
+            finally:
+                self._closed = True
+                self._end_waiting()
 
     def _serve(self) -> None:
         while not self._closed:
@@ -177,8 +189,10 @@ class Engine:
             self._drop_stale()
             if self._groups and not self._closed:
                 self._turn()
+
+    def _end_waiting(self) -> None:
         stopping = Failed(ApiError(503, "the server is stopping", code="stopping"))
-        waiting = [running.ticket for group in self._groups.values() for running in group]
+        waiting = [running.ticket for group in (*self._groups.values(), self._current) for running in group]
         with suppress(Empty):
             while True:
                 waiting += filter(None, [self._arrivals.get_nowait()])
@@ -198,7 +212,7 @@ class Engine:
         except SeddError as error:
             self._on_failure(error)
         except BaseException as error:
-            self._on_failure(SeddError(f"{type(error).__name__}: {error}", "This is a bug: please report it."))
+            self._on_failure(_as_bug(error))
         return self._checkpoint is not None
 
     def _check_stale(self, *_: object) -> None:
@@ -242,14 +256,22 @@ class Engine:
             running.call = running.task.send(outcome)
             return True
         except StopIteration:
-            ticket.tasks_left -= 1
-            if ticket.tasks_left == 0 and ticket.result is not None:
-                self._end(ticket, ticket.result())
+            self._end_task(ticket)
         except Stale:
             self._end_stale(ticket)
         except Exception as error:
             self._fail(ticket, error)
         return False
+
+    def _end_task(self, ticket: Ticket) -> None:
+        ticket.tasks_left -= 1
+        if ticket.tasks_left == 0 and ticket.result is not None:
+            try:
+                event = ticket.result()
+            except Exception as error:
+                self._fail(ticket, error)
+            else:
+                self._end(ticket, event)
 
     def _drop_stale(self) -> None:
         for shape, group in list(self._groups.items()):
@@ -267,7 +289,7 @@ class Engine:
     def _turn(self) -> None:
         """One network call, for the shape whose turn it is. Within a shape the earliest go first."""
         shape, started = next(iter(self._groups)), time.monotonic()
-        group = self._groups.pop(shape)
+        group = self._groups[shape] = self._groups.pop(shape)
         if group[0].call is None:
             over = [running for running in group[:1] if not self._advance(running)]
         else:

@@ -18,7 +18,7 @@ from sedd_cli.serve.api_error import ApiError
 from sedd_cli.serve.canvases import texts_and_masks
 from sedd_cli.serve.engine import Task, Ticket, Work
 from sedd_cli.serve.events import Begun, Done, GapsRevealed
-from sedd_cli.serve.limits import Limits
+from sedd_cli.serve.limits import LONGEST_TOKEN, MOST_FILLED, Limits
 from sedd_cli.text.gaps import Gap
 
 LEAST, TOKENS_PER_CALL = 6, 1.5
@@ -45,9 +45,13 @@ class Edit:
         limit = limits.length or checkpoint.length
         if (self.options.get("length") or 0) > limit:
             raise ApiError(400, f"length is at most {limit}", "length", "out_of_range")
+        if any(gap.end - gap.start > limit * LONGEST_TOKEN for gap in self.gaps if gap.tokens in (None, "auto")):
+            raise ApiError(400, f"a gap has more than {limit} tokens", "gaps", "context_length_exceeded")
         seed = self.options.get("seed")
         given = {"length": limits.length, **self.options, "seed": fresh_seed() if seed is None else seed}
         defaulted = with_defaults(checkpoint, SamplingOptions(**given), self.options.keys())
+        if defaulted.options.num_samples * len(self.gaps) > MOST_FILLED:
+            raise ApiError(400, f"more than {MOST_FILLED} gaps in all candidates", "n", "too_many")
         filler = _Filler(self._in_time(ticket.seconds_per_call), checkpoint, defaulted.options, ticket)
         filler.taken = {name: getattr(defaulted.options, name) for name in defaulted.taken}
         return Work([filler.task()], filler.result)
@@ -103,9 +107,9 @@ class _Filler:
         kept = sum(int((~window.canvas.free).sum()) for window in infilling.windows)
         self.done = Done(
             prompt_tokens=kept,
-            completion_tokens=sum(gap.tokens for gap in infilling.sized_gaps) * len(fillings),
+            completion_tokens=sum(sum(filling.tokens) for filling in fillings),
             seed=infilling.request.seed,
-            nfe=self.nfe,
+            nfe=self.nfe + sum(len(infilling.drawn_lengths(filling.row)) for filling in fillings),
             taken=self.taken,
             record=record,
             seconds=(begun - started, filled - begun),

@@ -8,6 +8,11 @@ MOST_STEPS = 10_000
 """Of a request: grids are made in memory."""
 MOST_GAPS = 256
 """Of a document."""
+MOST_FILLED = 1024
+"""Gaps of a document times its candidates: all their canvases are made before the first network call."""
+LONGEST_TOKEN = 128
+"""Characters: GPT-2 has a token of so many, and vocabularies made since hardly longer ones. What cannot fit for its
+characters is not made into tokens: of a megabyte that takes seconds, in which nothing else is written."""
 MOST_STOPS = 16
 """Strings that end a text."""
 

@@ -122,7 +122,7 @@ class Server:
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     def run(self) -> int | None:
-        """Serve. Returns the signal that ended it. Raises `SeddError` if the checkpoint cannot be loaded."""
+        """Serve. Returns the signal that ended it. Raises `SeddError` if the checkpoint cannot be loaded or run."""
         self.engine.start()
         try:
             self._uvicorn.run([self._socket])
@@ -183,8 +183,10 @@ def log_to(report: Callable[[str], None]) -> None:
             if isinstance(cause, asyncio.CancelledError):
                 # A request that the second signal ends.
                 return
-            first = record.getMessage().partition("\n")[0]
-            report(f"{first}: {type(cause).__name__}: {cause}" if cause else first)
+            message = record.getMessage().partition("\n")[0]
+            if cause is not None:
+                message += f": {type(cause).__name__}: {cause}".partition("\n")[0]
+            report(message)
 
     for logger in (logging.getLogger("uvicorn"), LOGGER):
         logger.handlers, logger.propagate = [Handler()], False

@@ -11,8 +11,10 @@ Case = Literal["upper", "lower"]
 NEAR = 2000
 """Characters beside a gap in which words are looked up."""
 _WORD = re.compile(r"[^\W\d_][\w'\u2019]*")
-_SENTENCE_END = re.compile(r"(?P<word>[^\W\d_][\w.'\u2019]*)(?P<stop>[.!?]|\.[\"\u201d])[^\S\r\n]+\Z")
-"""A word, a stop, and blanks on the same line. Behind `!"` either case may follow."""
+_SENTENCE_END = re.compile(r"(?<![^\W\d_])(?P<word>[^\W\d_][\w.'\u2019]*)(?P<stop>[.!?]|\.[\"\u201d])[^\S\r\n]+\Z")
+"""A word, a stop, and blanks on the same line. Behind `!"` either case may follow. Begun at first letters alone:
+from every letter a search through 2,000 without a blank, as in Chinese, takes 70 ms.
+"""
 _STOPPED_LINE = re.compile(r"(?:\A|[\r\n])[^\S\r\n]*(?P<first>\S)[^\r\n]*[.!?][\"\u201d]?[^\S\r\n]*[\r\n]\s*\Z")
 _WITHIN = re.compile(r"[\w,;][^\S\r\n]+\Z")
 _ABBREVIATION = re.compile(r"\w|.*\..*|etc|vs|cf|al|resp|approx|ca|no|vol|fig", re.IGNORECASE)

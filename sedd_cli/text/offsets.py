@@ -13,32 +13,36 @@ _ENCODINGS = {"utf8": ("utf-8", 1), "utf16": ("utf-16-le", 2)}
 
 def in_utf8(text: str, spans: Sequence[Span]) -> list[Span]:
     """Spans of a text in code points as spans in UTF-8 bytes."""
-    return _converted(text, spans, lambda part: len(part.encode()))
+    return _converted(spans, lambda low, high: len(text[low:high].encode()))
 
 
 def in_utf16(text: str, spans: Sequence[Span]) -> list[Span]:
     """Spans of a text in code points as spans in UTF-16 code units, of which characters beyond U+FFFF have two."""
-    return _converted(text, spans, lambda part: len(part.encode("utf-16-le")) // 2)
+    return _converted(spans, lambda low, high: len(text[low:high].encode("utf-16-le")) // 2)
 
 
-def from_units(text: str, offset: int, unit: OffsetUnit) -> int:
-    """An offset into a text in code points. Raises `UsageError` outside of the text, or within a character."""
+def from_units(text: str, spans: Sequence[Span], unit: OffsetUnit) -> list[Span]:
+    """Spans of a text in code points. Raises `UsageError` for an offset outside of the text, or within a character."""
     if unit == "characters":
-        return offset
+        return list(spans)
     encoding, size = _ENCODINGS[unit]
     data = text.encode(encoding)
-    try:
-        if not 0 <= offset * size <= len(data):
-            raise ValueError
-        return len(data[: offset * size].decode(encoding))
-    except ValueError:
-        raise UsageError(f"the offset {offset} is not between two characters of the document") from None
+
+    def characters(low: int, high: int) -> int:
+        try:
+            if not 0 <= high * size <= len(data):
+                raise ValueError
+            return len(data[low * size : high * size].decode(encoding))
+        except ValueError:
+            raise UsageError(f"the offset {high} is not between two characters of the document") from None
+
+    return _converted(spans, characters)
 
 
-def _converted(text: str, spans: Sequence[Span], size: Callable[[str], int]) -> list[Span]:
-    """In one pass over the text, however many spans there are."""
+def _converted(spans: Sequence[Span], size: Callable[[int, int], int]) -> list[Span]:
+    """In one pass over the text, however many spans there are; `size` is that of the part between two offsets."""
     converted, last, total = {0: 0}, 0, 0
     for offset in sorted({offset for span in spans for offset in span}):
-        total += size(text[last:offset])
+        total += size(last, offset)
         converted[offset], last = total, offset
     return [(converted[start], converted[end]) for start, end in spans]

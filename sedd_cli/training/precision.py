@@ -48,7 +48,8 @@ def _step_seconds(recipe: Recipe, tokens: int, processes: int) -> float:
     optimisers = make_optimisers(network, recipe.optimiser)
     L = recipe.model.length
     B = min(recipe.micro_batch, -(-MEASURED_TOKENS // L))
-    x0 = torch.randint(network.process.tokens, (B, L), device="cpu")
+    # PAD, the last token, has no probability where none is visible: a loss would be infinite.
+    x0 = torch.randint(network.process.tokens - recipe.has_pad, (B, L), device="cpu")
     times = (torch.arange(B, device="cpu") + 0.5).double() / B
     u = torch.rand(B, L, dtype=torch.float64, device="cpu")
 

@@ -104,7 +104,7 @@ def _of_gap(scene: Scene, gap: int, start: int) -> tuple[str, list[Part]] | None
     pieces = _pieces(scene, scene.ids_of(gap).tolist())
     joined = "".join(pieces)
     # Its blank may be the one before the gap.
-    lead = int(joined.startswith(" ") and positions.start in scene.infilling.windows[canvas].canvas.space_positions)
+    lead = int(joined.startswith(" ") and positions.start in scene.window_of(canvas).canvas.space_positions)
     text = scene.written(gap) if scene.filled(gap) else joined[lead:]
     if not text.startswith(joined[lead:]):
         return None

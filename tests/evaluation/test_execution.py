@@ -25,6 +25,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
         ("import subprocess\nsubprocess.run(['true'])", "failed"),
         ("import os\nos.fork()", "failed"),
         ("bytearray(2 << 30)", "failed"),
+        # Flooding what the report is read from.
+        ("import os\nwhile True: os.write(3, bytes(1 << 16))", "failed"),
         ("open('a', 'wb').write(bytes(2 << 20))", "failed"),
         pytest.param("while True: pass", "timed out", marks=pytest.mark.slow),
         pytest.param("import time\ntime.sleep(60)", "timed out", marks=pytest.mark.slow),

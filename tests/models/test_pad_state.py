@@ -163,6 +163,16 @@ def test_with_mask_among_the_tokens(plain: Checkpoint, tmp_path: Path) -> None:
     torch.testing.assert_close(other[:, :-1], one, rtol=1e-6, atol=1e-6)
 
 
+def test_what_has_as_many_dimensions_as_there_are_states_stays(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(PARITY / "radd", tmp_path / "small"))
+    enlarge_vocabulary(folder, 30)
+    before = load_checkpoint(folder)
+    after = with_pad(before).model.backbone.state_dict()
+    stay = {n: t for n, t in before.model.backbone.state_dict().items() if t.shape == after[n].shape}
+    assert any(t.shape == (len(after["output_layer.linear.bias"]),) for t in stay.values())
+    assert [name for name, tensor in stay.items() if not torch.equal(tensor, after[name])] == []
+
+
 @pytest.mark.parametrize("name", ["absorb", "uniform"])
 def test_other_forms_have_none(name: str) -> None:
     with pytest.raises(UsageError, match="of form SEDD, cannot have a PAD state"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sedd_cli.models.pad_state import with_pad
 from sedd_cli.serve.ends import up_to_dedent
 from tests import json_page
 from tests.serve.local import Local, serving
@@ -106,3 +107,13 @@ def test_what_is_written_ends_at_a_string_or_where_its_indent_ends(local: Local)
     cut = local.post("/infill", {**VSCODE, "stop": [whole[4:7]]}).json
     assert (cut["content"], cut["stop_type"]) == (whole[: whole.index(whole[4:7])], "word")
     assert up_to_dedent("a\n    b\n\n    c\n  d\n    e", 4) == "a\n    b\n\n    c"
+
+
+def test_each_candidate_counts_the_tokens_that_the_network_gave_it(shallow: "Checkpoint") -> None:
+    gap = {"start": 9, "end": 9, "tokens": [2, 6]}
+    with serving(with_pad(shallow)) as local:
+        body = {"document": "He saw a  and ran.", "gaps": [gap], "n": 4, "seed": 1, "steps": 4}
+        reply = local.post("/v1/edit", body).json
+    tokens = [number for candidate in reply["candidates"] for number in candidate["tokens"]]
+    assert len(set(tokens)) > 1 and reply["usage"]["completion_tokens"] == sum(tokens)
+    assert reply["sedd"]["nfe"] == sum(candidate["nfe"] for candidate in reply["candidates"])

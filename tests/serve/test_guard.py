@@ -130,6 +130,14 @@ def test_a_gap_that_cannot_be_is_named(local: Local, gap: dict[str, object], cod
     assert half.json["error"]["message"] == "the offset 2 is not between two characters of the document"
 
 
+def test_what_only_the_engine_would_find_too_much_is_refused_before(local: Local) -> None:
+    whole = {"document": "word " * 1_700, "gaps": [{"start": 0, "end": 8_400}]}
+    many = {"document": "word " * 17, "gaps": [{"start": 5 * i, "end": 5 * i + 4} for i in range(17)], "n": 64}
+    for body, code in ((whole, "context_length_exceeded"), (many, "too_many")):
+        reply = local.post("/v1/edit", {**body, "steps": 1}, **KEY)
+        assert (reply.status, reply.json["error"]["code"]) == (400, code)
+
+
 def test_other_paths_and_methods_are_refused(local: Local) -> None:
     for method, path, status in [
         ("GET", PATH, 405),

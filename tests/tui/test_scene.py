@@ -116,3 +116,16 @@ def test_candidates_of_lengths_of_their_own(shallow: Checkpoint) -> None:
         remasked = remask(scene, all_positions(scene)[-1:]).branch
         assert remasked is not None and len(list(remasked.resume())) > 0
     assert len({infilling.drawn_lengths(number)[0].tokens for number in range(4)}) > 1
+
+
+def test_tokens_behind_a_gap_of_another_length_are_told_apart(built_in: Checkpoint) -> None:
+    draft = Draft("He saw a  and a  ran.", (Mark(9, 9, "", (2, 6)), Mark(16, 16, "", (2, 6))))
+    infilling = Infilling(with_pad(built_in), Request(steps=2, seed=1, num_samples=4), draft.text, draft.gaps)
+    branches = tuple(Branch.begin(infilling, number) for number in range(4))
+    for branch in branches:
+        for step in branch.resume():
+            branch.add(step)
+    assert len({infilling.drawn_lengths(number)[0].tokens for number in range(4)}) > 1
+    for number, branch in enumerate(branches):
+        shown = scene_text(scene := Scene(draft, branches, number, branch.last))
+        assert shown is not None and shown.text == scene.text
