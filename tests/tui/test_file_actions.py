@@ -291,6 +291,13 @@ async def test_a_setting_that_was_not_changed_stays_in_the_file(opened: Opened, 
         await seat.go()
         await seat.press("h")
         assert file.read_text() == text + 'shading = "order"\n'
+        # Another setting changes before the session has heard of the theme.
+        seat.app.theme = "nord"
+        seat.app.theme = "dracula"
+        seat.app.apply_settings(replace(seat.main_screen.settings, top_k=40))
+        await seat.until(lambda: seat.app.settings.theme == "dracula")
+        await seat.settle()
+        assert seat.app.theme == seat.app.settings.theme == "dracula"
 
 
 @one_size
