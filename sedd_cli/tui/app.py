@@ -74,8 +74,9 @@ class SeddApp(App[None]):
 
     def apply_settings(self, settings: Settings) -> None:
         """Apply settings, and save them for the next session."""
-        self.settings = settings
-        if settings.theme != self.theme and settings.theme in self.available_themes:
+        before, self.settings = self.settings, settings
+        # An unchanged one may be that of before a theme was chosen: `_theme_chosen` is called some messages later.
+        if settings.theme != before.theme and settings.theme in self.available_themes:
             self.theme = settings.theme
         self.main_screen.use_settings(settings)
         if self.settings_file is not None:
@@ -129,7 +130,7 @@ class SeddApp(App[None]):
         return faults
 
     def _theme_chosen(self, name: str) -> None:
-        if name != self.settings.theme:
+        if name == self.theme != self.settings.theme:
             self.apply_settings(replace(self.settings, theme=name))
 
 

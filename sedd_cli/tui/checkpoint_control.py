@@ -96,6 +96,14 @@ class CheckpointControl:
             return ""
         return f"{current.name.rpartition('/')[2]} {current.progress.percent}%"
 
+    @property
+    def download_note(self) -> str:
+        """A sentence on the download that quitting would end; "" if nothing is being downloaded."""
+        current = self._downloads.current
+        if current is None or current.progress.phase not in ("fetching", "checking"):
+            return ""
+        return f"The download of {current.name} is at {current.progress.percent}%, and would end."
+
     def tick(self) -> None:
         """Show how far the download in the background is; say when it ends."""
         current = self._downloads.current

@@ -12,6 +12,7 @@ from sedd_cli.models.names import expand_path
 from sedd_cli.text.document import Document, read_file
 from sedd_cli.text.in_place import changed_on_disk, overwrite_with_backup, save, save_with_backup, write_new
 from sedd_cli.tui.autosave import Autosave
+from sedd_cli.tui.checkpoint_control import CheckpointControl
 from sedd_cli.tui.interface import Canvas, Interface, reporting_errors
 from sedd_cli.tui.recent import RecentFiles, typed_names
 from sedd_cli.tui.run_control import RunControl
@@ -21,7 +22,7 @@ from sedd_cli.tui.screens.confirm_dialog import ConfirmDialog
 from sedd_cli.tui.screens.input_dialog import InputDialog
 from sedd_cli.tui.screens.open_dialog import OpenDialog
 from sedd_cli.tui.session import EditingSession
-from sedd_cli.tui.style import END_OF_TEXT_SIGN
+from sedd_cli.tui.style import END_OF_TEXT_SIGN, unwritten_note
 
 Callback = Callable[[], object]
 
@@ -30,9 +31,18 @@ class FileActions:
     """The current text is what is saved; gaps that are not full keep their original text."""
 
     def __init__(
-        self, session: EditingSession, runs: RunControl, autosave: Autosave, recent: RecentFiles, ui: Interface
+        self,
+        session: EditingSession,
+        runs: RunControl,
+        checkpoints: CheckpointControl,
+        autosave: Autosave,
+        recent: RecentFiles,
+        ui: Interface,
     ) -> None:
-        self._session, self._runs, self._autosave, self._recent, self._ui = session, runs, autosave, recent, ui
+        self._session, self._runs, self._checkpoints = session, runs, checkpoints
+        self._autosave, self._recent, self._ui = autosave, recent, ui
+        self._asking = False
+        """Whether the question of what would be lost is on screen."""
 
     @property
     def _scene(self) -> Scene:
@@ -137,16 +147,21 @@ class FileActions:
             self._ui.document_opened()
 
         if reporting_errors(self._ui, lambda: read_file(path)):
-            self._once_saved(f"Open {path.name}?", lambda: reporting_errors(self._ui, replace_document))
+            self._ask_then(f"Open {path.name}?", "Open", lambda: reporting_errors(self._ui, replace_document))
 
     def leave(self) -> None:
-        self._once_saved("Quit?", self._exit)
+        self._ask_then("Quit?", "Quit", self._exit, self._checkpoints.download_note)
 
-    def _once_saved(self, question: str, go_on: Callback) -> None:
-        """Go on once nothing would be lost: ask what to do with unsaved work, if there is any."""
-        if not self._session.unsaved:
+    def _ask_then(self, question: str, verb: str, go_on: Callback, also_lost: str = "") -> None:
+        """Go on, asking first if unsaved work, masks that are not written or `also_lost` (a sentence) would be lost."""
+        if self._asking:
+            return
+        unsaved, unwritten = self._session.unsaved, unwritten_note(self._session.unwritten)
+        lost = [note for note in (self._unsaved_note if unsaved else "", unwritten, also_lost) if note]
+        if not lost:
             go_on()
             return
+        self._asking = True
         go_back = self._remember_place()
         if (scene := self._session.unsaved_scene) is not self._scene:
             # The unsaved scene is shown, and is the one that would be saved. A run goes on behind it.
@@ -155,6 +170,7 @@ class FileActions:
             self._ui.state_changed()
 
         def on_result(choice: str | None) -> None:
+            self._asking = False
             if choice == "save":
                 self._runs.stop()
                 self.save(go_on)
@@ -163,11 +179,16 @@ class FileActions:
             else:
                 go_back()
 
-        path = self._session.document.path
-        name = self._session.path.name if self._session.path else "This text"
-        why = f"{name} has changes that are not saved." if path else f"{name} is not saved."
         choices = [("s", "Save", "save"), ("d", "Discard", "discard"), ("c", "Cancel", "cancel")]
-        self._ui.ask(ConfirmDialog(question, why, choices), on_result)
+        if not unsaved:
+            # Enter loses nothing.
+            choices = [("c", "Cancel", "cancel"), (verb[0].lower(), verb, "discard")]
+        self._ui.ask(ConfirmDialog(question, " ".join(lost), choices), on_result)
+
+    @property
+    def _unsaved_note(self) -> str:
+        name = self._session.path.name if self._session.path else "This text"
+        return f"{name} has changes that are not saved." if self._session.document.path else f"{name} is not saved."
 
     def _remember_place(self) -> Callback:
         """Returns what shows this branch and moment again, with the cursor, the selection and the rows as they are."""

@@ -90,7 +90,7 @@ class MainScreen(Screen[None]):
         self.proof = ProofActions(self.session, self.engine, self.runs, self)
         self.autosave = Autosave(self.session, store, self)
         self.recent = recent
-        self.files = FileActions(self.session, self.runs, self.autosave, recent, self)
+        self.files = FileActions(self.session, self.runs, self.checkpoints, self.autosave, recent, self)
         # From the first: what is styled anew would delay the first paint.
         self.set_class(self.session.empty, "-start")
         self._starting = False

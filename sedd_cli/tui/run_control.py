@@ -49,6 +49,8 @@ class RunControl:
         """The candidates that the run in progress compares at its end."""
         self.entries = BranchEntries()
         self.speed: float | None = None
+        self._replaying = False
+        """Whether earlier moments are played again while a run goes on, until its latest is reached."""
         self.seconds_per_call = 0.0
         """Duration of a network call, smoothed."""
         self._played_at = 0.0
@@ -140,13 +142,12 @@ class RunControl:
             self._play(branch)
 
     def watch(self) -> None:
-        """Play the moments that there are, from the first on."""
+        """Play the moments that there are, from the first on. A run goes on meanwhile."""
         if self._scene.branch is None:
             self._ui.notify(f"Nothing is written yet: {self._ui.key_of('run.go')} writes.")
             return
-        self.stop()
         self._session.seek(0)
-        self.playing = True
+        self.playing = self._replaying = True
         self._ui.state_changed()
 
     def step(self, by: int) -> None:
@@ -215,7 +216,8 @@ class RunControl:
             # Also where what stopped it changes nothing else.
             self._ui.schedule_refresh()
         self._engine.stop()
-        self.active_run_id, self.playing, self._awaiting_load = None, False, None
+        self.active_run_id, self._awaiting_load = None, None
+        self.playing = self._replaying = False
         self.writing, self.compared = None, ()
 
     def start(self, new_rows: bool = False) -> None:
@@ -272,7 +274,7 @@ class RunControl:
             # Until it has started, a run has no branch.
             self.playing = self.active_run_id is not None
             return not self.playing
-        if self.speed is None and self.active_run_id is not None:
+        if self.speed is None and self.active_run_id is not None and not self._replaying:
             due = branch.last - scene.at
         else:
             due = int(now - self._played_at >= 1 / (self.speed or FRAMES_PER_SECOND) - 1e-3)
@@ -280,8 +282,9 @@ class RunControl:
         if moved:
             self._played_at = now
             self._session.seek(scene.at + due)
-        if self._scene.at == branch.last and self.active_run_id is None:
-            self.playing = False
+        if self._scene.at == branch.last:
+            self._replaying = False
+            self.playing = self.active_run_id is not None
         return moved or not self.playing
 
     def on_started(self, message: messages.Started) -> None:
@@ -322,7 +325,7 @@ class RunControl:
         best_first = sorted(message.branches, key=lambda branch: branch.nats or 0.0)
         best, scene, first = best_first[0], self._scene, message.branches[0]
         # Whoever has looked elsewhere or accepted something meanwhile keeps what is shown.
-        at_end = scene.at == first.last or (self.playing and self.speed is None)
+        at_end = scene.at == first.last or (self.playing and self.speed is None and not self._replaying)
         self._session.rank(best_first, show_best=scene.branch is first and at_end and not scene.verdicts)
         shown = self._scene.branch is best
         where = "shown" if shown else f"the first: {self._ui.key_of('branch.list')} lists them"
@@ -346,7 +349,7 @@ class RunControl:
 
     def _play(self, branch: "Branch") -> None:
         """Show a branch from here on, and write what is left of it; of a candidate, what is left of the others too."""
-        self.playing = True
+        self.playing, self._replaying = True, False
         if self.active_run_id is None and (unfinished := self._unfinished(branch)):
             self._stepped_at = time.monotonic()
             self.compared = self._candidates(branch)

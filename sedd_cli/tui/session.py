@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sedd_cli.text.document import Document
-from sedd_cli.text.draft import Draft
+from sedd_cli.text.draft import Draft, Mark
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.settings import Settings
 
@@ -135,6 +135,15 @@ class EditingSession:
         if self.document.path is None and scene.run is not None:
             return bool(scene.draft.text or scene.ending)
         return scene.text != self.saved
+
+    @property
+    def unwritten(self) -> tuple[Mark, ...]:
+        """Masked marks of the text that no branch has written."""
+        scene = self.scene
+        if scene.run is not None or any(branch.finished for branch in scene.branches):
+            return ()
+        last = scene if scene.branch is None else replace(scene, at=scene.branch.last)
+        return last.flattened.draft.masked
 
     @property
     def unsaved_scene(self) -> Scene:

@@ -9,7 +9,7 @@ from sedd_cli.diffusion.names import TOKEN_BY_TOKEN
 from sedd_cli.ranges import counted
 from sedd_cli.render.labels import network_label, step_label
 from sedd_cli.render.palette import GLOW, certainty_step, order_step
-from sedd_cli.text.draft import Draft
+from sedd_cli.text.draft import Draft, Mark
 from sedd_cli.text.line_ends import newline_of
 from sedd_cli.text.words import begins_word
 from sedd_cli.tui.gap_numbers import length_label, number_of, numbered, numbered_span, sign_of
@@ -291,6 +291,14 @@ def ranking_message(branches: Sequence["Branch"], originals: Sequence[str], wher
         return f"All {count} candidates write the same{', which is what stood there' if as_before else ''}."
     message = f"The best of {count} candidates is {where}."
     return f"{message} It is what stood there." if as_before else message
+
+
+def unwritten_note(marks: Sequence[Mark]) -> str:
+    """A sentence on masks that are not written; "" if there are none. Those of no word are counted as gaps."""
+    words = sum(len(mark.original.split()) for mark in marks)
+    gaps = sum(not mark.original.split() for mark in marks)
+    parts = [counted(words, "masked word")] * bool(words) + [counted(gaps, "gap")] * bool(gaps)
+    return f"{' and '.join(parts)} {'was' if words + gaps == 1 else 'were'} not written." if parts else ""
 
 
 def file_label(session: EditingSession, download: str = "") -> str:

@@ -13,9 +13,10 @@ from sedd_cli.models.hub import PIECE
 from sedd_cli.models.names import find_checkpoint
 from sedd_cli.tui.downloads import Downloads, Progress
 from sedd_cli.tui.screens.checkpoint_dialog import CheckpointDialog, about, said_of, shortened
+from sedd_cli.tui.screens.confirm_dialog import ConfirmDialog
 from tests import hub as loopback
 from tests.hub import Hub, sha256
-from tests.tui.conftest import until
+from tests.tui.conftest import Opened, one_size, until
 from tests.tui.test_downloads import files
 from tests.tui.test_screens import NONE, host, on_screen
 
@@ -90,6 +91,31 @@ async def test_a_download_goes_on_behind_and_an_error_is_said(hub: Hub, home: Pa
         await until(pilot, lambda: f"the hub has no repository {SMALL}" in on_screen(app))
         await pilot.press("escape")
         assert downloads.current is None
+
+
+@one_size
+@pytest.mark.asyncio
+async def test_quitting_asks_before_it_ends_a_download(hub: Hub, home: Path, opened: Opened) -> None:
+    data, go_on = files(3 * PIECE), threading.Event()
+    hub.add(SMALL, data)
+    hub.stalls_after[sha256(data["model.safetensors"])] = PIECE, lambda: go_on.wait(60)
+    async with opened("A cat") as seat:
+        await seat.loaded()
+        await seat.press("k")
+        await seat.until(lambda: "● tinystories" in seat.seen)
+        await seat.press("down", "down", "enter")
+        await seat.until(lambda: "3.3 MB to download" in seat.seen)
+        await seat.press("enter")
+        await seat.until(lambda: "32%" in seat.seen)
+        await seat.press("b", "ctrl+q")
+        await seat.shown(ConfirmDialog)
+        assert f"The download of {SMALL} is at 32%" in seat.seen
+        await seat.press("c")
+        await seat.back()
+        go_on.set()
+        await seat.until(lambda: any("is downloaded" in told for told in seat.told))
+        await seat.press("ctrl+q")
+        await seat.until(lambda: seat.app._exit)
 
 
 def test_what_is_known_is_one_line() -> None:

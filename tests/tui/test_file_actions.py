@@ -81,10 +81,16 @@ async def test_what_is_rejected_leaves_the_file_as_it_was(opened: Opened) -> Non
         seat.canvas.move_cursor((HARD.index("upon"), 0))
         await seat.press("m")
         seat.canvas.move_cursor((HARD.index("ran"), 0))
-        await seat.press("m")
+        await seat.press("m", "ctrl+q", "ctrl+q")
+        await seat.shown(ConfirmDialog)
+        assert "2 masked words were not written." in seat.seen and "[s]" not in seat.seen
+        await seat.press("enter")
+        await seat.back()
         await seat.go()
         await seat.press("X", "ctrl+s")
         assert seat.file.read_bytes() == HARD.encode()
+        await seat.press("ctrl+q")
+        await leaves(seat)
 
 
 @one_size
@@ -285,6 +291,13 @@ async def test_a_setting_that_was_not_changed_stays_in_the_file(opened: Opened, 
         await seat.go()
         await seat.press("h")
         assert file.read_text() == text + 'shading = "order"\n'
+        # Another setting changes before the session has heard of the theme.
+        seat.app.theme = "nord"
+        seat.app.theme = "dracula"
+        seat.app.apply_settings(replace(seat.main_screen.settings, top_k=40))
+        await seat.until(lambda: seat.app.settings.theme == "dracula")
+        await seat.settle()
+        assert seat.app.theme == seat.app.settings.theme == "dracula"
 
 
 @one_size
@@ -446,9 +459,9 @@ async def test_what_a_run_writes_is_kept_while_an_earlier_moment_is_looked_at(op
 async def test_what_is_unsaved_is_asked_about(opened: Opened) -> None:
     async with opened(STORY) as seat:
         await typed(seat, "x")
-        await seat.press("ctrl+q")
+        await seat.press("m", "ctrl+q")
         await seat.shown(ConfirmDialog)
-        assert "story.txt has changes that are not saved" in seat.seen
+        assert "story.txt has changes that are not saved. 1 masked" in seat.seen
         await seat.press("c")
         await seat.back()
         assert not seat.app._exit

@@ -90,8 +90,11 @@ def test_a_word_is_masked_and_written_without_an_app(shallow: Checkpoint) -> Non
     runs.watch()
     assert session.scene.at == 0 and runs.playing
     last = session.scene.branches[0].last
+    # Of a run that is still in progress, too, one moment after another.
     assert [runs.tick(now) for now in range(1, last + 2)] == [True] * last + [False]
-    assert session.scene.at == last and runs.idle
+    assert session.scene.at == last and runs.active_run_id == message.run_id
+    runs.on_stopped(message)
+    assert runs.tick(last + 2) and runs.idle
     written = session.scene.written(0)
     ui.answer = "The end."
     document.ask_ending()

@@ -318,6 +318,10 @@ async def test_looking_back_during_a_run_does_not_stop_it(opened: Opened) -> Non
         last = seat.branch.last
         await seat.until(lambda: seat.branch.last > last)
         assert seat.scene.at == 0 and seat.main_screen.runs.active_run_id is not None
+        # Played again from there while it is written.
+        await seat.tap("w", lambda: seat.scene.at > 0)
+        assert seat.scene.at < seat.branch.last and seat.main_screen.runs.active_run_id is not None
+        await seat.tap("less_than_sign", lambda: not seat.main_screen.runs.playing)
         await seat.tap("comma", lambda: seat.main_screen.runs.active_run_id is None)
         assert seat.scene.at == 0
 

@@ -91,6 +91,15 @@ async def test_a_document_is_opened_in_the_place_of_another_and_nothing_is_lost(
         await seat.press("s")
         await seat.back()
         assert seat.scene.text == "Not Another day.\n" == other.read_text()
+        # What is masked and not written is in no file.
+        await seat.press("m", "ctrl+o")
+        await seat.shown(OpenDialog)
+        await seat.answer(str(new))
+        await seat.shown(ConfirmDialog)
+        assert "1 masked word was not written." in seat.seen
+        await seat.press("o")
+        await seat.back()
+        assert seat.scene.text == "One" and not seat.scene.draft.marks
 
 
 async def test_a_path_is_completed_as_far_as_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
