@@ -120,7 +120,8 @@ def _api_key(file: Path | None) -> str | None:
         try:
             key = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise SeddError(f"cannot read the key in {file}: {error}", "Name a file with one line.") from error
+            reason = getattr(error, "strerror", None) or error
+            raise SeddError(f"cannot read the key in {file}: {reason}", "Name a file with one line.") from error
     key = key.strip()
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise UsageError(f"{where} holds no key", "A key is one line of ASCII without blanks.")

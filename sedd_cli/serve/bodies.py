@@ -257,5 +257,5 @@ def _misfit(error: ValidationError) -> ApiError:
     if fault["type"] == "json_invalid":
         reason = fault["msg"].removeprefix("Invalid JSON: ")
         return ApiError(400, f"the body is not JSON: {reason}", code="invalid_json")
-    message = fault["msg"][:1].lower() + fault["msg"][1:]
+    message = (fault["msg"][:1].lower() + fault["msg"][1:]).replace(" after validation", "")
     return ApiError(400, f"{param}: {message}" if param else message, param, "invalid_type")
