@@ -332,7 +332,8 @@ def test_trace(sedd: Sedd, story: Path, tmp_path: Path) -> None:
     assert header["rows"] == [0, 1]
     for row in (0, 1):
         written = [i for line in lines if line["row"] == row and "step" in line for i in line["positions"]]
-        assert sorted(written) == header["windows"][0]["free"]
+        # A token that does not fit its place is drawn again.
+        assert sorted(set(written)) == header["windows"][0]["free"]
 
 
 @pytest.mark.parametrize(
