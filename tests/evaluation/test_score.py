@@ -284,4 +284,4 @@ def test_greedy_decoding_is_what_generate_writes_from_left_to_right(shallow: Che
     (sample,) = generate(shallow, **options)  # type: ignore[arg-type]
     text = sample.text.removeprefix(prompt)
     assert ScoreEvaluation(shallow, text, ScoreRequest(context=prompt)).is_greedy()
-    assert not ScoreEvaluation(shallow, text, ScoreRequest(context=f"{prompt} dog")).is_greedy()
+    assert not ScoreEvaluation(shallow, f" zebra{text}", ScoreRequest(context=prompt)).is_greedy()

@@ -113,6 +113,7 @@ async def test_what_is_painted_is_what_would_be_painted_from_nothing(seed: int) 
                     view.move_cursor(first, draws.choice([None, last]))
                 case 4:
                     app.theme = draws.choice(["textual-dark", "textual-light", "nord"])
+                    await usual.pause()  # the app calls itself: no message that a quick pilot would wait for
                 case 5:
                     await pilot.resize_terminal(draws.choice([40, 60, 100]), draws.choice([5, 8, 30]))
             await pilot.pause()
