@@ -97,7 +97,7 @@ def test_one_text_is_learnt_by_heart(objective: str, parameters: str, process: s
     its way."""
     recipe = small(parameters, process, objective)
     network = make_network(recipe, 8, torch.device("cpu"))
-    x0 = torch.tensor([3, 1, 4, 2]).repeat(8).expand(8, 32)
+    x0 = torch.tensor([3, 1, 4, 2]).repeat(8).expand(16, 32)
     losses = learn(network, recipe, objective, x0, 300 if process == "uniform" else 160)
     if objective == "autoregressive":
         assert losses[-1] < 0.1
