@@ -20,8 +20,8 @@ def as_record(
         "model": {"name": checkpoint.name, "sha256": checkpoint.hash, "precision": checkpoint.precision},
         "settings": {**infilling.request.settings(), "seed": infilling.request.seed},
         "gaps": _gaps(infilling),
-        "lengths_compared": [_length(chosen) for chosen in infilling.chosen_lengths],
-        "lengths_drawn": [_law(drawn) for drawn in infilling.drawn_lengths(infilling.rows.start)],
+        "lengths_compared": [_length(each, calls=each.calls, nats=each.nats) for each in infilling.chosen_lengths],
+        "lengths_drawn": [_length(each) for each in infilling.drawn_lengths(infilling.rows.start)],
         "candidates": [_candidate(filling, nats.get(filling.row)) for filling in fillings],
     }
 
@@ -44,27 +44,10 @@ def _gaps(infilling: "Infilling") -> list[dict[str, object]]:
     ]
 
 
-def _length(chosen: "ChosenLength") -> dict[str, object]:
-    return {
-        "start": chosen.gap.start,
-        "end": chosen.gap.end,
-        "tokens": chosen.tokens,
-        "calls": chosen.calls,
-        "nats": chosen.nats,
-        "probability": chosen.probability,
-        "error": chosen.error,
-    }
-
-
-def _law(drawn: "DrawnLength") -> dict[str, object]:
-    """The law of the length of a gap in the first candidate."""
-    return {
-        "start": drawn.gap.start,
-        "end": drawn.gap.end,
-        "tokens": drawn.tokens,
-        "probability": drawn.probability,
-        "error": drawn.error,
-    }
+def _length(found: "ChosenLength | DrawnLength", **more: object) -> dict[str, object]:
+    """A gap's length, that of the first candidate where each draws its own, and the law it is from."""
+    place = {"start": found.gap.start, "end": found.gap.end, "tokens": found.tokens}
+    return {**place, **more, "probability": found.probability, "error": found.error}
 
 
 def _candidate(filling: "Filling", nats: float | None) -> dict[str, object]:
