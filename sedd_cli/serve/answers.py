@@ -5,7 +5,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from sedd_cli.serve.ends import up_to_dedent, up_to_stop
 from sedd_cli.serve.events import Begun, Delta, Done, GapsRevealed, Logprob, Revealed, Written
@@ -36,9 +36,10 @@ class OpenAIAnswer(Answer):
     include_usage: bool = False
     created: int = field(default_factory=lambda: int(time.time()))
 
-    prefix: str = ""
-    kind: str = ""
-    chunk: str = ""
+    prefix: ClassVar[str]
+    kind: ClassVar[str]
+    chunk: ClassVar[str]
+    """What an id begins with, and the `object` of a whole answer and of a chunk."""
 
     def __post_init__(self) -> None:
         self.id = f"{self.prefix}{secrets.token_hex(12)}"
@@ -82,13 +83,12 @@ class OpenAIAnswer(Answer):
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
 
-@dataclass
 class CompletionAnswer(OpenAIAnswer):
     """Of `/v1/completions`."""
 
-    prefix: str = "cmpl-"
-    kind: str = "text_completion"
-    chunk: str = "text_completion"
+    prefix = "cmpl-"
+    kind = "text_completion"
+    chunk = "text_completion"
 
     def choice(self, written: Written) -> Json:
         return self.piece(written.index, written.text, written.finish_reason, written.logprobs)
@@ -101,13 +101,12 @@ class CompletionAnswer(OpenAIAnswer):
         return {"text": text, "index": index, "logprobs": tokens, "finish_reason": reason}
 
 
-@dataclass
 class ChatAnswer(OpenAIAnswer):
     """Of `/v1/chat/completions`."""
 
-    prefix: str = "chatcmpl-"
-    kind: str = "chat.completion"
-    chunk: str = "chat.completion.chunk"
+    prefix = "chatcmpl-"
+    kind = "chat.completion"
+    chunk = "chat.completion.chunk"
 
     def choice(self, written: Written) -> Json:
         message = {"role": "assistant", "content": written.text, "refusal": None}
