@@ -38,8 +38,8 @@ def two_windows(checkpoint: Checkpoint, **options: object) -> Infilling:
 
 def redrawn(checkpoint: Checkpoint) -> Infilling:
     """Almost every draw is no text at first."""
-    request = Request(steps=256, seed=1, num_samples=2, temperature=1000.0)
-    return Infilling(checkpoint, request, "One day a dog went home. " * 4, [Gap(20, 60, 60)])
+    request = Request(steps=256, seed=3, num_samples=2, temperature=1000.0)
+    return Infilling(checkpoint, request, "One day a dog went home. " * 4, [Gap(20, 60, 100)])
 
 
 def held(checkpoint: Checkpoint) -> Branch:

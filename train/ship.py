@@ -30,10 +30,16 @@ from sedd_cli.training.packed import PackedCorpus, pack
 
 HOME = Path(__file__).parents[1]
 CHECKPOINTS = HOME / "sedd_cli" / "checkpoints"
-COLUMNS = ["step", "tokens", "seconds", "objective", "loss", "bound", "standard_error"]
+COLUMNS = ["step", "tokens", "seconds", "objective", "loss", "bound", "standard_error", "bits_per_byte"]
 REPLICATES = 16
 EVERY = 100
 SEEDS = range(10)
+DATA = "pieces of the TinyStories data set (13,658 stories, 11.4 MB), CDLA-Sharing-1.0"
+RECIPES = {
+    "tinystories": """`train/tinystories.toml`, then with the blocks and tokens that
+`train/grow.py` adds by `train/tinystories-grown.toml`""",
+    "tinystories-sedd": "`train/tinystories-sedd.toml`",
+}
 FORMS = {
     "RADD": "RADD form (absorbing, no time conditioning)",
     "SEDD": "SEDD form (absorbing, time-conditioned; its score is learnt as it is, factor and all)",
@@ -81,7 +87,7 @@ def put(run: Path, target: Path, validation: Path) -> tuple[Checkpoint, list[Bou
     estimators: tuple[Estimator, ...] = ("ao", "dwdse") if written.parameterization == "SEDD" else ("ao",)
     bounds = [bound_of(written, validation, estimator) for estimator in estimators]
     config["provenance"]["subject"] = "children's stories"
-    config["provenance"]["data"] = "TinyStories pieces, 13,658 stories, 2.8M tokens, CDLA-Sharing-1.0"
+    config["provenance"]["data"] = DATA
     config["provenance"]["bound"] = {
         "nats_per_token": round(bounds[0].nats_per_token, 4),
         "standard_error": round(bounds[0].standard_error, 4),
@@ -120,9 +126,9 @@ def card(checkpoint: Checkpoint, bounds: list[Bound]) -> str:
 {FORMS[checkpoint.parameterization]}: {model.n_blocks} blocks,
 width {model.hidden_size}, {model.n_heads} heads, {checkpoint.parameters / 1e6:.2f}M parameters,
 a canvas of {model.length} tokens, byte-level BPE of {config.tokens:,} tokens.
-Float16 on disk. Made by `train/{name}.toml`.
+Float16 on disk. Made by {RECIPES[name]}.
 
-- Data: pieces of the TinyStories data set (13,658 stories, 2.8M tokens), CDLA-Sharing-1.0.
+- Data: {DATA}.
 - Training: {steps:,} steps, {tokens / 1e6:.1f}M tokens, {seconds / 3600:.1f} hours in all on two CPU cores
   that other work shared; the log is `train/{name}.csv`.
 {told}
@@ -157,13 +163,17 @@ def _told(bound: Bound, form: str) -> str:
 
 
 def write_log(run: Path, log: Path) -> None:
-    """Every hundredth step of the run's metrics, and every validation; after those of the run it started from."""
+    """Every hundredth step of the run's metrics, and every validation; after those of the run it started from.
+
+    Bounds are in nats a token of the run's own vocabulary, and in bits a byte where the run recorded them so.
+    """
     start = json.loads((run / "config.json").read_text())["provenance"].get("start")
     before = {"steps": 0, "tokens": 0, "seconds": 0} if start is None else in_all(start)
     earlier: list[list[str]] = []
     if log.exists():
         with log.open(newline="") as file:
-            earlier = [row for row in csv.reader(file) if row[0].isdigit() and int(row[0]) <= before["steps"]]
+            rows = [row for row in csv.reader(file) if row[0].isdigit() and int(row[0]) <= before["steps"]]
+            earlier = [row + [""] * (len(COLUMNS) - len(row)) for row in rows]
     with log.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerows([COLUMNS, *earlier])
@@ -173,10 +183,10 @@ def write_log(run: Path, log: Path) -> None:
             if record["kind"] == "train":
                 last = record
                 if record["step"] % EVERY == 0:
-                    table.writerow([*_progress(record, before), f"{record['smoothed']:.4f}", "", ""])
+                    table.writerow([*_progress(record, before), f"{record['smoothed']:.4f}", "", "", ""])
             else:
-                row = [*_progress({**last, **record}, before), ""]
-                table.writerow([*row, f"{record['nats_per_token']:.4f}", f"{record['standard_error']:.4f}"])
+                figures = (record[key] for key in ("nats_per_token", "standard_error", "bits_per_byte"))
+                table.writerow([*_progress({**last, **record}, before), "", *(f"{figure:.4f}" for figure in figures)])
 
 
 def _progress(record: dict[str, Any], before: dict[str, Any]) -> list[object]:

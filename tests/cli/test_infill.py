@@ -35,7 +35,7 @@ def test_stdout_is_the_document_and_nothing_else(
     sedd: Sedd, story: Path, built_in: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SEDD_MODEL")
-    (filling,) = infill(built_in, STORY, [(53, 66)], seed=7, steps=8)
+    (filling,) = infill(built_in, STORY, [(53, 66)], defaults="checkpoint", seed=7, steps=8)
     result = sedd("infill", str(story), "--mask", "53:66", *QUICK)
     assert (result.code, result.stdout) == (0, filling.text.encode())
     assert "seed 7" in result.stderr and story.read_bytes() == STORY.encode()
@@ -90,7 +90,8 @@ def test_json(sedd: Sedd, story: Path, shallow: Checkpoint) -> None:
 def test_a_checkpoint_with_pad_draws_lengths(sedd: Sedd, story: Path, shallow: Checkpoint, tmp_path: Path) -> None:
     padded, folder = with_pad(shallow), tmp_path / "padded"
     shutil.copytree(shallow.folder, folder)
-    config = json.loads((folder / "config.json").read_text()) | {"tokens": 4097, "pad_id": 4096}
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"tokens": padded.config.tokens, "pad_id": padded.config.pad_id}
     (folder / "config.json").write_text(json.dumps(config))
     save_file(padded.model.backbone.state_dict(), folder / "model.safetensors")
     trace = tmp_path / "trace.jsonl"
@@ -197,9 +198,8 @@ def test_diff(sedd: Sedd, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[:3] == [f"--- {story}", f"+++ {story}", "@@ -1,3 +1,3 @@"]
     assert "-He ran to the park\tand saw a cat. \r" in lines and " They were happy." in lines
     coloured = sedd("infill", str(story), "--mask", "53:66", "--diff", "--color", "always", *QUICK)
-    assert b"\x1b[31m-He ran to the park \x1b[0m\x1b[1;4;31mand\x1b[0m\x1b[31m saw a cat" in coloured.stdout.replace(
-        b"\t", b" "
-    )
+    changed = rb"\x1b\[31m-He ran to the [^\n]*\x1b\[1;4;31m\S[^\n]*\x1b\[0m\x1b\[31m saw a cat"
+    assert re.search(changed, coloured.stdout)
 
 
 def test_in_place_keeps_what_was(sedd: Sedd, story: Path) -> None:
@@ -474,7 +474,7 @@ def test_candidates_are_listed_with_what_they_wrote(sedd: Sedd, shallow: Checkpo
     text = "She ran to the park and swam.\n" * 2
     options = ("--mask", "4:19", "--mask", "34:36", "-n", "2", "--tokens", "20", *QUICK)
     result = sedd("infill", "-", *options, stdin=text.encode())
-    best = infill(shallow, text, [Gap(4, 19, 20), Gap(34, 36, 20)], num_samples=2, steps=8, seed=7, top_p=0.9)
+    best = infill(shallow, text, [Gap(4, 19, 20), Gap(34, 36, 20)], num_samples=2, steps=8, seed=7, top_p=0.8)
     lines = [line for line in result.stderr.splitlines() if " nats: " in line]
     assert len(lines) == 2 and all(40 < len(line) <= 80 for line in lines)
     for line, filling in zip(lines, best, strict=True):

@@ -45,7 +45,7 @@ def put(cache: Path, name: str, commit: str = FIRST, ref: str | None = "main", k
 def test_without_a_cache_it_lists_the_built_in_and_the_known(sedd: Sedd, cache: Path) -> None:
     assert not cache.exists()
     listed = sedd("models", "list").stdout.decode().splitlines()
-    assert listed[0].split() == ["tinystories", "built", "in", "14.0", "MB", "RADD,", "the", "default"]
+    assert listed[0].split() == ["tinystories", "built", "in", "21.6", "MB", "RADD,", "the", "default"]
     assert listed[1].split()[:3] == ["tinystories-sedd", "built", "in"] and listed[1].split()[-1] == "SEDD"
     assert [line.split()[:2] for line in listed[2:]] == [[name, "hub"] for name in PUBLIC_CHECKPOINTS]
     assert not cache.exists()
@@ -57,7 +57,7 @@ def test_a_narrow_terminal_shows_a_checkpoint_in_two_lines(sedd: Sedd, cache: Pa
     assert table(rows) == table(rows, 1000) == sedd("models", "list").stdout.decode()
     lines = table(rows, 80).splitlines()
     assert max(map(len, lines)) <= 80 and lines[::2] == [row["name"] for row in rows]
-    assert lines[1] == "    built in, 14.0 MB, RADD, the default"
+    assert lines[1] == "    built in, 21.6 MB, RADD, the default"
     assert lines[5].startswith("    cache, ") and lines[5].endswith(", aaaaaaaaaaaa main")
     assert lines[7] == "    hub, 170M: English web text, SEDD (2310.16834)"
 

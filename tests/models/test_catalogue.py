@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from sedd_cli import Checkpoint
 from sedd_cli.models.catalogue import Listed, checkpoints
 from sedd_cli.models.names import PUBLIC_CHECKPOINTS
+from sedd_cli.ranges import size_label
 from tests.cli.test_models import FIRST, SECOND, put
 from tests.conftest import PARITY
 
@@ -28,10 +30,11 @@ def named(listed: list[Listed], where: str) -> list[str]:
     return [one.label for one in listed if one.where == where]
 
 
-def test_what_is_built_in_comes_first_and_what_is_known_last(cache: Path, root: Path) -> None:
+def test_what_is_built_in_comes_first_and_what_is_known_last(built_in: Checkpoint, cache: Path, root: Path) -> None:
     listed, error = checkpoints(root)
     first = listed[0]
-    assert (first.name, first.where, first.parameters, first.there) == ("tinystories", "built in", "6.8M", True)
+    assert (first.name, first.where, first.there) == ("tinystories", "built in", True)
+    assert first.parameters == size_label(built_in.parameters)
     assert first.about == "children's stories, RADD" and first.bytes > 10**7 and error is None
     assert [one.name for one in listed[2:]] == list(PUBLIC_CHECKPOINTS) == named(listed, "hub")
     assert not any(one.there for one in listed[2:]) and listed[2].parameters == "170M"

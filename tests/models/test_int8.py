@@ -156,9 +156,9 @@ def test_each_form_loads(name: str) -> None:
 
 
 def test_scores_depend_neither_on_the_batch_nor_on_what_else_is_scored(int8: Checkpoint) -> None:
-    x = torch.randint(4096, (3, 48), generator=torch.Generator().manual_seed(0))
+    x = torch.randint(int8.config.tokens, (3, 48), generator=torch.Generator().manual_seed(0))
     where = torch.rand(3, 48, generator=torch.Generator().manual_seed(1)) < 0.7
-    x[where] = 4096
+    x[where] = int8.config.tokens
     sigma, few = torch.ones(3), where & (torch.arange(48) < 9)
 
     def scores(rows: list[int], at: Tensor) -> Tensor:
@@ -204,8 +204,9 @@ from sedd_cli.models.int8 import has_exact_products
 
 assert not has_exact_products()
 x, sigma = torch.arange(32)[None] * 37 % 4096, torch.ones(1)
-x[:, ::2] = 4096
-torch.save(load_checkpoint(dtype="int8").model.log_score(x, sigma), {out!r})
+checkpoint = load_checkpoint(dtype="int8")
+x[:, ::2] = checkpoint.config.tokens
+torch.save(checkpoint.model.log_score(x, sigma), {out!r})
 """
 
 
@@ -217,7 +218,7 @@ def test_where_products_saturate_the_integers_are_multiplied_in_float32(int8: Ch
     # Read once, when oneDNN is first used: it takes a process of its own.
     subprocess.run([sys.executable, "-c", code], env={**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}, check=True)
     x, sigma = torch.arange(32)[None] * 37 % 4096, torch.ones(1)
-    x[:, ::2] = 4096
+    x[:, ::2] = int8.config.tokens
     # Not to the bit: a norm rounded another way can move an input by a step.
     error = (torch.load(out) - int8.model.log_score(x, sigma))[:, ::2].abs()
     assert float(error.mean()) < 0.02

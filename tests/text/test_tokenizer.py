@@ -73,14 +73,14 @@ def test_an_entry_that_spells_no_bytes_is_found_at_once(tokenizer: Tokenizer, tm
     description = json.loads(tokenizer.save())
     description["model"]["vocab"]["日"] = tokenizer.size
     (tmp_path / "tokenizer.json").write_text(json.dumps(description))
-    with pytest.raises(NotLoadableError, match="entry 4096, '日', is not byte-level"):
+    with pytest.raises(NotLoadableError, match=f"entry {tokenizer.size}, '日', is not byte-level"):
         Tokenizer.from_file(tmp_path / "tokenizer.json")
     # One that was added is a text of its own.
     description["added_tokens"].append(
-        {**description["added_tokens"][0], "id": 4096, "content": "日", "special": False}
+        {**description["added_tokens"][0], "id": tokenizer.size, "content": "日", "special": False}
     )
     (tmp_path / "tokenizer.json").write_text(json.dumps(description))
-    assert Tokenizer.from_file(tmp_path / "tokenizer.json").decode([4096]) == "日"
+    assert Tokenizer.from_file(tmp_path / "tokenizer.json").decode([tokenizer.size]) == "日"
 
 
 def load_changed(tmp_path: Path, change: Change) -> Tokenizer:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from sedd_cli import Checkpoint
 from sedd_cli.errors import SeddError
 from sedd_cli.models.cache import cached_folder
 from sedd_cli.models.catalogue import Listed, checkpoints
 from sedd_cli.models.hub import PIECE
 from sedd_cli.models.names import find_checkpoint
+from sedd_cli.ranges import size_label
 from sedd_cli.tui.downloads import Downloads, Progress
 from sedd_cli.tui.screens.checkpoint_dialog import CheckpointDialog, about, said_of, shortened
 from sedd_cli.tui.screens.confirm_dialog import ConfirmDialog
@@ -34,11 +36,12 @@ def dialog(home: Path, downloads: Downloads) -> CheckpointDialog:
 
 
 @pytest.mark.asyncio
-async def test_what_is_there_is_loaded_by_enter_and_the_present_one_is_marked(home: Path) -> None:
+async def test_what_is_there_is_loaded_by_enter_and_the_present_one_is_marked(built_in: Checkpoint, home: Path) -> None:
     async with host(dialog(home, Downloads())) as (app, pilot):
         await until(pilot, lambda: "● tinystories" in on_screen(app))
         seen = on_screen(app)
-        assert "6.8M  children's stories" in seen and "On the hub, to download" in seen and SMALL in seen
+        assert f"{size_label(built_in.parameters)}  children's stories" in seen
+        assert "On the hub, to download" in seen and SMALL in seen
         await pilot.press("down", "enter")
         await until(pilot, lambda: app.answers == ["tinystories-sedd"])
 

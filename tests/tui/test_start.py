@@ -15,7 +15,7 @@ from tests.conftest import PARITY
 def test_the_files_of_the_built_in_checkpoint_say_what_loading_it_does(built_in: Checkpoint) -> None:
     facts = checkpoint_facts(None)
     assert facts == CheckpointFacts(built_in.name, f"{built_in.parameters / 1e6:.1f}M", built_in.length, "story")
-    assert named_facts(None).label == built_in.name and facts.label == "tinystories 6.8M"
+    assert named_facts(None).label == built_in.name and facts.label == f"tinystories {facts.size}"
 
 
 def test_a_folder_and_a_repository_are_named_and_faults_are_left_to_loading(tmp_path: Path) -> None:
