@@ -1,4 +1,4 @@
-"""Run a recipe on an accelerator that is lent for minutes, with the newest snapshot always in a folder of small files.
+"""Run a recipe on an accelerator for a few minutes, with the newest snapshot always in a folder of small files.
 
     python train/gpu.py --data train.txt --validation validation.txt -o SNAPSHOT [--set key=value ...]
 

@@ -23,7 +23,7 @@ from sedd_cli.diffusion.likelihood import estimate
 from sedd_cli.diffusion.names import Estimator
 from sedd_cli.generation.self_test import record
 from sedd_cli.models.defaults import authors_settings
-from sedd_cli.models.folder import read_config
+from sedd_cli.models.folder import read_config, weights_files
 from sedd_cli.models.names import DEFAULT_CHECKPOINT
 from sedd_cli.text.corpus import read_documents
 from sedd_cli.training.packed import PackedCorpus, pack
@@ -76,7 +76,7 @@ def bound_of(checkpoint: Checkpoint, validation: Path, estimator: Estimator = "a
 def put(run: Path, target: Path, validation: Path) -> tuple[Checkpoint, list[Bound]]:
     """Write the checkpoint's three files and the figures of its self-test, and load what was written."""
     target.mkdir(exist_ok=True)
-    weights = {name: tensor.half() for name, tensor in load_file(run / "model.safetensors").items()}
+    weights = {name: tensor.half() for file in weights_files(run) for name, tensor in load_file(file).items()}
     save_file(weights, target / "model.safetensors")
     shutil.copy(run / "tokenizer.json", target / "tokenizer.json")
     config = json.loads((run / "config.json").read_text())
