@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sedd_cli import Checkpoint, generate
+from sedd_cli.models.defaults import authors_settings
 
 PROMPT = "Once upon a time"
 OPTIONS = {"steps": 16, "length": 24, "seed": 3}
@@ -54,7 +55,7 @@ def test_a_response_is_what_generate_writes_and_a_conversation_goes_on(python: P
     assert (done.stdout, done.stderr) == (f"{sample.text.removeprefix(PROMPT)}\n", "")
     (logged,) = json.loads(python("-m", "llm", "logs", "--json").stdout)
     assert logged["options_json"] == OPTIONS
-    assert logged["response_json"]["settings"].items() >= {**OPTIONS, "top_p": 0.8}.items()
+    assert logged["response_json"]["settings"].items() >= {**OPTIONS, **authors_settings(shallow)}.items()
     assert (logged["response_json"]["nfe"], logged["response_json"]["checkpoint"]) == (sample.nfe, shallow.name)
 
     whole = f"{sample.text} Then"

@@ -474,7 +474,8 @@ def test_candidates_are_listed_with_what_they_wrote(sedd: Sedd, shallow: Checkpo
     text = "She ran to the park and swam.\n" * 2
     options = ("--mask", "4:19", "--mask", "34:36", "-n", "2", "--tokens", "20", *QUICK)
     result = sedd("infill", "-", *options, stdin=text.encode())
-    best = infill(shallow, text, [Gap(4, 19, 20), Gap(34, 36, 20)], num_samples=2, steps=8, seed=7, top_p=0.8)
+    gaps = [Gap(4, 19, 20), Gap(34, 36, 20)]
+    best = infill(shallow, text, gaps, defaults="checkpoint", num_samples=2, steps=8, seed=7)
     lines = [line for line in result.stderr.splitlines() if " nats: " in line]
     assert len(lines) == 2 and all(40 < len(line) <= 80 for line in lines)
     for line, filling in zip(lines, best, strict=True):

@@ -11,7 +11,7 @@ from sedd_cli import UsageError, generate, infill, load_checkpoint
 from sedd_cli.generation.defaults import with_defaults
 from sedd_cli.generation.request import Request
 from sedd_cli.models.checkpoint import Checkpoint
-from sedd_cli.models.defaults import AUTHORS
+from sedd_cli.models.defaults import AUTHORS, authors_settings
 from tests.conftest import PARITY, Sedd
 
 
@@ -67,22 +67,24 @@ def test_a_repository_has_the_settings_of_its_examples_not_inherited_ones(tmp_pa
 
 
 def test_the_library_takes_none_unless_it_is_asked_to(tmp_path: Path, built_in: Checkpoint) -> None:
-    options = {"steps": 8, "length": 24, "seed": 2}
+    options, settings = {"steps": 8, "length": 24, "seed": 2}, authors_settings(built_in)
+    assert settings.keys() == {"top_p"}
     own, exact = generate(built_in, defaults="checkpoint", **options), generate(built_in, **options)  # type: ignore[arg-type]
-    assert own[0].text == generate(built_in, top_p=0.8, **options)[0].text != exact[0].text  # type: ignore[arg-type]
+    assert own[0].text == generate(built_in, **settings, **options)[0].text != exact[0].text  # type: ignore[arg-type]
     gap = [(5, 14)]
     document = "Once upon a time there was a dog."
     own_filling = infill(built_in, document, gap, defaults="checkpoint", steps=8, seed=3)
-    assert own_filling[0].text == infill(built_in, document, gap, top_p=0.8, steps=8, seed=3)[0].text
+    assert own_filling[0].text == infill(built_in, document, gap, **settings, steps=8, seed=3)[0].text  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="unknown defaults"):
         generate(built_in, defaults="mine", **options)  # type: ignore[arg-type]
 
 
-def test_the_command_names_what_it_takes_and_exact_takes_nothing(sedd: Sedd) -> None:
+def test_the_command_names_what_it_takes_and_exact_takes_nothing(sedd: Sedd, built_in: Checkpoint) -> None:
+    top_p = authors_settings(built_in)["top_p"]
     quick = ("generate", "--steps", "8", "--length", "24", "--seed", "2", "--no-live")
     own, exact = sedd(*quick), sedd(*quick, "--exact")
-    assert "top-p 0.8: the settings of tinystories; --exact" in own.stderr and "top-p" not in exact.stderr
-    assert own.stdout == sedd(*quick, "--exact", "--top-p", "0.8").stdout != exact.stdout
+    assert f"top-p {top_p}: the settings of tinystories; --exact" in own.stderr and "top-p" not in exact.stderr
+    assert own.stdout == sedd(*quick, "--exact", "--top-p", str(top_p)).stdout != exact.stdout
     told = sedd(*quick, "--top-p", "0.5", "--order", "confidence").stderr
     assert "top-p 0.5, order confidence: the texts do not follow the model's own law" in told
     assert "do not follow" not in sedd(*quick, "--top-p", "1").stderr

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.asyncio
 
 OPTIONS = {name: SMALL[name] for name in ("steps", "length", "seed")}
 STORY = "Once upon a time, there was a little dog. He ran to the park."
+GIRL = "Once upon a time, there was a {} girl named Lily."
 LONG = {"length": 200, "sampler": "first-hitting"}
 """A run of so many calls that there is time to stop it."""
 
@@ -43,7 +44,7 @@ async def loose_end(seat: Seat, at: int) -> None:
 
 @pytest.mark.usefixtures("threads")
 async def test_go_writes_what_the_library_writes(opened: Opened, one_block: Checkpoint) -> None:
-    (sample,) = generate(one_block, top_p=0.8, **OPTIONS)
+    (sample,) = generate(one_block, defaults="checkpoint", **OPTIONS)
     async with opened() as seat:
         await seat.go()
         assert seat.ids == sample.ids.tolist() and seat.scene.text == sample.text
@@ -56,7 +57,7 @@ async def test_go_writes_what_the_library_writes(opened: Opened, one_block: Chec
 @one_size
 @pytest.mark.usefixtures("threads")
 async def test_go_continues_what_was_typed(opened: Opened, one_block: Checkpoint) -> None:
-    (sample,) = generate(one_block, top_p=0.8, prompt="A cat", **OPTIONS)
+    (sample,) = generate(one_block, defaults="checkpoint", prompt="A cat", **OPTIONS)
     async with opened() as seat:
         await seat.write("A cat")
         await seat.press("escape")
@@ -68,7 +69,7 @@ async def test_go_continues_what_was_typed(opened: Opened, one_block: Checkpoint
 @pytest.mark.usefixtures("threads")
 async def test_an_infill_is_that_of_the_library(opened: Opened, one_block: Checkpoint) -> None:
     gaps = [Gap(5, 9), Gap(30, 36)]
-    fillings = infill(one_block, STORY, gaps, num_samples=2, top_p=0.8, **OPTIONS)
+    fillings = infill(one_block, STORY, gaps, num_samples=2, defaults="checkpoint", **OPTIONS)
     async with opened(STORY, candidates=2) as seat:
         await seat.rush("ctrl+right", "m", *["ctrl+right"] * 7, "m")
         assert seat.scene.draft.gaps == gaps
@@ -121,28 +122,36 @@ async def test_what_is_looked_at_stays_when_candidates_are_compared(opened: Open
         assert "comparing the candidates" not in status(seat)
 
 
+def written_by_two(checkpoint: Checkpoint, temperature: float) -> tuple[str, str]:
+    """What two candidates write in the place of a word, the best first."""
+    text = GIRL.format("tiny")
+    at = text.index("tiny")
+    gap = [(at, at + len("tiny"))]
+    options = {**OPTIONS, "num_samples": 2, "temperature": temperature}
+    first, second = infill(checkpoint, text, gap, defaults="checkpoint", **options)  # type: ignore[arg-type]
+    return first.text[slice(*first.spans[0])], second.text[slice(*second.spans[0])]
+
+
 @one_size
-@pytest.mark.parametrize(
-    ("word", "temperature", "said"),
-    [
-        ("the", 1.0, "All 2 candidates write the same, which is what stood there."),
-        ("tiny", 1.0, "All 2 candidates write the same."),
-        ("the", 1.5, "candidates is shown. It is what stood there."),
-    ],
-    ids=["all as before", "all the same", "best as before"],
-)
-async def test_candidates_that_change_nothing_are_said_to(
-    opened: Opened, word: str, temperature: float, said: str
+@pytest.mark.parametrize("agreed", [True, False], ids=["the same", "different"])
+@pytest.mark.parametrize("kept", [True, False], ids=["as before", "new"])
+async def test_it_is_said_where_candidates_change_nothing(
+    opened: Opened, one_block: Checkpoint, agreed: bool, kept: bool
 ) -> None:
-    text = f"Once upon a time, there was a {word} girl named Lily."
+    temperatures = [0.1] if agreed else [1.0 + n / 4 for n in range(12)]
+    written = {temperature: written_by_two(one_block, temperature) for temperature in temperatures}
+    temperature, (best, other) = next((t, w) for t, w in written.items() if w[0].isalpha() and (w[0] == w[1]) == agreed)
+    text = GIRL.format(best if kept else "tiny")
     async with opened(text, candidates=2, temperature=temperature) as seat:
         await seat.loaded()
-        seat.canvas.move_cursor((text.index(f"{word} girl"), 0))
+        seat.canvas.move_cursor((text.index(" girl") - 1, 0))
         await seat.press("m")
         await seat.go()
-        written = {seat.scene.text, replace(seat.scene, current=1, at=seat.scene.branches[1].last).text}
-        assert (len(written) == 1) == said.startswith("All") and (seat.scene.text == text) == ("stood" in said)
-        await seat.until(lambda: seat.told and seat.told[-1].endswith(said))
+        assert seat.scene.text == GIRL.format(best)
+        assert replace(seat.scene, current=1, at=seat.scene.branches[1].last).text in map(GIRL.format, (best, other))
+        await seat.until(lambda: seat.told)
+        assert ("All 2 candidates write the same" in seat.told[-1]) == agreed
+        assert ("what stood there" in seat.told[-1]) == kept
 
 
 GERMAN = "Die Sitzung des Haushaltsausschusses wurde auf den kommenden Donnerstag verschoben, weil Unterlagen fehlten."
@@ -346,7 +355,7 @@ async def test_slower_and_faster(opened: Opened) -> None:
 @pytest.mark.parametrize("size", [(80, 24), (160, 40)], indirect=True, ids=["list", "column"])
 @pytest.mark.usefixtures("threads")
 async def test_candidates_one_beside_another(opened: Opened, one_block: Checkpoint) -> None:
-    samples = generate(one_block, top_p=0.8, num_samples=2, **OPTIONS)
+    samples = generate(one_block, defaults="checkpoint", num_samples=2, **OPTIONS)
     async with opened() as seat:
         await seat.go()
         await seat.press("n")

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.asyncio
 
 @pytest.mark.usefixtures("threads")
 async def test_a_beginning_and_an_ending_are_kept_and_written_between(opened: Opened, one_block: Checkpoint) -> None:
-    (sample,) = generate(one_block, top_p=0.8, prompt="A cat", suffix="The end.", steps=8, length=32, seed=7)
+    options = {"steps": 8, "length": 32, "seed": 7}
+    (sample,) = generate(one_block, prompt="A cat", suffix="The end.", defaults="checkpoint", **options)  # type: ignore[arg-type]
     async with opened() as seat:
         card = seat.main_screen.query_one(StartCard)
         assert card.display and card.has_focus and "write a story" in seat.seen and "?" in seat.seen
