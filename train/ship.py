@@ -78,6 +78,8 @@ def put(run: Path, target: Path, validation: Path) -> tuple[Checkpoint, list[Bou
     target.mkdir(exist_ok=True)
     weights = {name: tensor.half() for file in weights_files(run) for name, tensor in load_file(file).items()}
     save_file(weights, target / "model.safetensors")
+    # safetensors makes it readable by its owner alone.
+    (target / "model.safetensors").chmod(0o644)
     shutil.copy(run / "tokenizer.json", target / "tokenizer.json")
     config = json.loads((run / "config.json").read_text())
     config["provenance"].pop("bound", None)
