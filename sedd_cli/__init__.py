@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from sedd_cli.evaluation.proofreading import Finding, proof
     from sedd_cli.evaluation.score import Score, score
     from sedd_cli.generation.engine import Run, Sample, Step, generate, stream
-    from sedd_cli.generation.infill import Filling, infill
+    from sedd_cli.generation.filling import Filling
+    from sedd_cli.generation.infill import infill
     from sedd_cli.generation.request import Request
     from sedd_cli.models.checkpoint import Checkpoint, load_checkpoint
     from sedd_cli.text.gaps import Gap
@@ -20,7 +21,7 @@ __version__ = "0.2.0"
 
 _MODULES = {
     "Checkpoint": "models.checkpoint",
-    "Filling": "generation.infill",
+    "Filling": "generation.filling",
     "Finding": "evaluation.proofreading",
     "Gap": "text.gaps",
     "NotLoadableError": "errors",

@@ -12,7 +12,7 @@ from sedd_cli.text.document import Document
 from sedd_cli.text.in_place import save_with_backup
 
 if TYPE_CHECKING:
-    from sedd_cli.generation.infill import Filling
+    from sedd_cli.generation.filling import Filling
 
 
 def check_in_place(source: str) -> None:

@@ -13,7 +13,8 @@ from sedd_cli.ranges import counted
 from sedd_cli.text.document import Document
 
 if TYPE_CHECKING:
-    from sedd_cli.generation.infill import Filling, Infilling
+    from sedd_cli.generation.filling import Filling
+    from sedd_cli.generation.infill import Infilling
     from sedd_cli.generation.lengths import ChosenLength
     from sedd_cli.generation.padding import DrawnLength
     from sedd_cli.models.checkpoint import Checkpoint
@@ -88,7 +89,7 @@ def begin(
 
 def finish(infilling: "Infilling", finished: bool, started: float, *, with_nats: bool) -> Filled:
     """What a run that `started` then has written, ranked unless it was stopped, or that is."""
-    from sedd_cli.generation.infill import ranked
+    from sedd_cli.generation.filling import ranked
 
     fillings, nats = infilling.fillings(), dict[int, float]()
     try:

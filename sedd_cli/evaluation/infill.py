@@ -20,7 +20,8 @@ from sedd_cli.evaluation.names import SpanKind, TaskKind, TextKind
 from sedd_cli.evaluation.quality import Statistic, mean
 from sedd_cli.evaluation.replicates import ROUND, check_until_error, replicates_needed
 from sedd_cli.evaluation.spans import ONE_LINE, WORDS, Cut, cuts_of, cuts_of_tasks
-from sedd_cli.generation.infill import Infilling, nats_of
+from sedd_cli.generation.filling import nats_of
+from sedd_cli.generation.infill import Infilling
 from sedd_cli.generation.request import Request
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.balance import is_balanced

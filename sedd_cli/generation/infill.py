@@ -1,21 +1,20 @@
-"""Filling the gaps of a document: windows around them, candidates, and how likely each is."""
+"""Filling the gaps of a document: windows around them, and the runs that write candidates."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
 
 from sedd_cli.diffusion.draws import Exclusion
-from sedd_cli.diffusion.likelihood import default_estimator, estimate
 from sedd_cli.diffusion.samplers import Sampler, State
 from sedd_cli.errors import UsageError
 from sedd_cli.generation.defaults import request_of
 from sedd_cli.generation.edges import Edges
 from sedd_cli.generation.engine import Run, Step
+from sedd_cli.generation.filling import Filling, ranked
 from sedd_cli.generation.lengths import ChosenLength, choose_lengths
 from sedd_cli.generation.options import SamplingKeywords
 from sedd_cli.generation.padding import DrawnLength, Padding, elastic_gaps, make_padding
@@ -30,67 +29,10 @@ from sedd_cli.text.line_ends import newline_of, read_as_lf
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
 from sedd_cli.text.windows import SizedGap, Window, make_windows
 
-REPLICATES, DRAWS = 4, 16
-"""Network calls per window for the ranking: replicates times draws."""
 CONTEXT = 400
 """Characters beside a gap by which a document is compared with what the checkpoint was trained on."""
 REDRAWS = 16
 """How often invalid UTF-8 is drawn again before only tokens of whole characters are allowed."""
-
-
-@dataclass(frozen=True)
-class Filling:
-    """A document with its gaps filled. `spans`: the filled ranges of `text`; `tokens`: of each gap.
-
-    `nfe` counts network calls, `redrawn` those that replaced invalid UTF-8; `length_nats` is `-log p` of the lengths
-    that were drawn. `complete` is False if the run was stopped: runs of N masks read `[[N]]`.
-    """
-
-    text: str
-    spans: list[tuple[int, int]]
-    nfe: int
-    redrawn: int
-    seed: int
-    row: int
-    complete: bool
-    _states: list[State] = field(repr=False)
-    _checkpoint: Checkpoint = field(repr=False)
-    tokens: tuple[int, ...] = ()
-    length_nats: float = 0.0
-
-    @cached_property
-    def nats(self) -> float:
-        """The bound on `-log p(gaps | the rest)` by the default estimator, in nats; computed on first access.
-
-        Of lengths that were drawn, `-log p` is a part of it, so that texts of different lengths compare. Common random
-        numbers noise all candidates of a request, so that their differences are not noise.
-        """
-        return self.length_nats + self.nats_by(REPLICATES, DRAWS)
-
-    def nats_by(self, replicates: int, draws: int) -> float:
-        """As `nats`, given the lengths, from so many replicates of so many network calls each."""
-        return nats_of(self._checkpoint, self._states, replicates, draws)
-
-
-def nats_of(checkpoint: Checkpoint, states: Sequence[State], replicates: int = REPLICATES, draws: int = DRAWS) -> float:
-    """The bound of the windows of one candidate, in nats; see `Filling.nats`."""
-    estimator = default_estimator(checkpoint.process, checkpoint.noise)
-    return sum(
-        float(
-            estimate(
-                checkpoint.model,
-                checkpoint.process,
-                checkpoint.noise,
-                state.ids[None],
-                estimator=estimator,
-                where=state.free[None],
-                replicates=replicates,
-                draws=draws,
-                blocks=checkpoint.blocks,
-            ).nats
-        )
-        for state in states
-    )
 
 
 class Infilling:
@@ -428,10 +370,3 @@ def infill(
     for _ in infilling.steps():
         pass
     return ranked(infilling.fillings())
-
-
-def ranked(fillings: list[Filling]) -> list[Filling]:
-    """Sort by `nats`, best first; a single or incomplete filling is not ranked."""
-    if len(fillings) < 2 or not all(filling.complete for filling in fillings):
-        return fillings
-    return sorted(fillings, key=lambda filling: filling.nats)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from sedd_cli.text.offsets import in_utf8, in_utf16
 
 if TYPE_CHECKING:
-    from sedd_cli.generation.infill import Filling, Infilling
+    from sedd_cli.generation.filling import Filling
+    from sedd_cli.generation.infill import Infilling
     from sedd_cli.generation.lengths import ChosenLength
     from sedd_cli.generation.padding import DrawnLength
 

@@ -9,7 +9,8 @@ from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import State
 from sedd_cli.generation.defaults import with_defaults
 from sedd_cli.generation.engine import Step
-from sedd_cli.generation.infill import Infilling, ranked
+from sedd_cli.generation.filling import ranked
+from sedd_cli.generation.infill import Infilling
 from sedd_cli.generation.infill_record import as_record
 from sedd_cli.generation.options import SamplingOptions
 from sedd_cli.generation.request import Request

@@ -228,7 +228,8 @@ class Engine:
                     return
 
     def _rank(self, run_id: int, branches: "Sequence[Branch]") -> None:
-        from sedd_cli.generation.infill import Infilling, nats_of
+        from sedd_cli.generation.filling import nats_of
+        from sedd_cli.generation.infill import Infilling
 
         finished = tuple(branch for branch in branches if branch.finished and isinstance(branch.job, Infilling))
         if len(finished) < 2:

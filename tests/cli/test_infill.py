@@ -13,7 +13,7 @@ from sedd_cli import Checkpoint, Gap, infill
 from sedd_cli.cli.gaps import AskedGaps
 from sedd_cli.cli.infill_run import candidate_line
 from sedd_cli.cli.terminal import Terminal
-from sedd_cli.generation.infill import Filling
+from sedd_cli.generation.filling import Filling
 from sedd_cli.models.pad_state import with_pad
 from sedd_cli.text.document import Document
 from tests.conftest import Result, Sedd
@@ -268,7 +268,7 @@ def test_a_stopped_run_prints_markers_and_writes_nothing_in_place(
 def test_a_ranking_that_is_stopped_spares_the_candidates(
     sedd: Sedd, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sedd_cli.generation import infill as module
+    from sedd_cli.generation import filling as module
 
     def stopped(fillings: list[module.Filling]) -> list[module.Filling]:
         raise KeyboardInterrupt
@@ -280,7 +280,7 @@ def test_a_ranking_that_is_stopped_spares_the_candidates(
 
 
 def test_a_figure_that_is_stopped_spares_the_text(sedd: Sedd, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sedd_cli.generation import infill as module
+    from sedd_cli.generation import filling as module
 
     def stopped(*_: object) -> float:
         raise KeyboardInterrupt

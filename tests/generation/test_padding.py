@@ -16,7 +16,8 @@ from torch import Tensor
 from sedd_cli import Checkpoint, Gap, Request
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.generation import padding
-from sedd_cli.generation.infill import Filling, Infilling
+from sedd_cli.generation.filling import Filling
+from sedd_cli.generation.infill import Infilling
 from sedd_cli.generation.padding import elastic_gaps
 from sedd_cli.generation.recording import parse
 from sedd_cli.generation.trace import Tracer

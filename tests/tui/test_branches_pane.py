@@ -7,7 +7,8 @@ import pytest
 
 from sedd_cli import Checkpoint, Gap, Request, Run
 from sedd_cli.generation.branches import Branch
-from sedd_cli.generation.infill import Infilling, nats_of
+from sedd_cli.generation.filling import nats_of
+from sedd_cli.generation.infill import Infilling
 from sedd_cli.text.draft import Draft
 from sedd_cli.tui import token_edits
 from sedd_cli.tui.branch_entries import BranchEntries, BranchEntry, certainty, fit

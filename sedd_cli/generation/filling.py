@@ -1,0 +1,74 @@
+"""A document with its gaps filled, and how likely it is beside others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from sedd_cli.diffusion.likelihood import default_estimator, estimate
+from sedd_cli.diffusion.samplers import State
+from sedd_cli.models.checkpoint import Checkpoint
+
+REPLICATES, DRAWS = 4, 16
+"""Network calls per window for the ranking: replicates times draws."""
+
+
+@dataclass(frozen=True)
+class Filling:
+    """A document with its gaps filled. `spans`: the filled ranges of `text`; `tokens`: of each gap.
+
+    `nfe` counts network calls, `redrawn` those that replaced invalid UTF-8; `length_nats` is `-log p` of the lengths
+    that were drawn. `complete` is False if the run was stopped: runs of N masks read `[[N]]`.
+    """
+
+    text: str
+    spans: list[tuple[int, int]]
+    nfe: int
+    redrawn: int
+    seed: int
+    row: int
+    complete: bool
+    _states: list[State] = field(repr=False)
+    _checkpoint: Checkpoint = field(repr=False)
+    tokens: tuple[int, ...] = ()
+    length_nats: float = 0.0
+
+    @cached_property
+    def nats(self) -> float:
+        """The bound on `-log p(gaps | the rest)` by the default estimator, in nats; computed on first access.
+
+        Of lengths that were drawn, `-log p` is a part of it, so that texts of different lengths compare. Common random
+        numbers noise all candidates of a request, so that their differences are not noise.
+        """
+        return self.length_nats + self.nats_by(REPLICATES, DRAWS)
+
+    def nats_by(self, replicates: int, draws: int) -> float:
+        """As `nats`, given the lengths, from so many replicates of so many network calls each."""
+        return nats_of(self._checkpoint, self._states, replicates, draws)
+
+
+def nats_of(checkpoint: Checkpoint, states: Sequence[State], replicates: int = REPLICATES, draws: int = DRAWS) -> float:
+    """The bound of the windows of one candidate, in nats; see `Filling.nats`."""
+    estimator = default_estimator(checkpoint.process, checkpoint.noise)
+    return sum(
+        float(
+            estimate(
+                checkpoint.model,
+                checkpoint.process,
+                checkpoint.noise,
+                state.ids[None],
+                estimator=estimator,
+                where=state.free[None],
+                replicates=replicates,
+                draws=draws,
+                blocks=checkpoint.blocks,
+            ).nats
+        )
+        for state in states
+    )
+
+
+def ranked(fillings: list[Filling]) -> list[Filling]:
+    """Sort by `nats`, best first; a single or incomplete filling is not ranked."""
+    if len(fillings) < 2 or not all(filling.complete for filling in fillings):
+        return fillings
+    return sorted(fillings, key=lambda filling: filling.nats)
