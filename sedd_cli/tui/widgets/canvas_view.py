@@ -1,12 +1,9 @@
 """The canvas: a page of text and tokens, with a cursor and a selection."""
 
-import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, cast
+from typing import ClassVar
 
-from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -17,16 +14,11 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from sedd_cli.render.palette import Rgb, Scale
-from sedd_cli.tui import gap_numbers
-from sedd_cli.tui.page_layout import Address, Page, Piece
+from sedd_cli.tui.page_layout import Address, Page
+from sedd_cli.tui.row_drawing import STYLES, RowPainter, RowState
 from sedd_cli.tui.tints import FewColors, ManyColors, NoColors, Tints
-from sedd_cli.tui.wrapping import drawn, graphemes, width_of
+from sedd_cli.tui.wrapping import width_of
 
-STYLES = ("text", "kept", "locked", "revealed", "pending", "decided", "selection", "cursor", "number")
-"""Names of the styles in the style sheet, as component classes."""
-_TINT = re.compile("(sure|order|glow)([0-9])")
-"""A step of a scale, or the calls since a word was written."""
 MAX_CACHED_STRIPS = 512
 """Rows kept as they were drawn: few come again while words glow, and garbage collection goes through all of them."""
 MEASURE = 90
@@ -49,15 +41,6 @@ KEYS = {
     "end": "ctrl+end",
 }
 """Cursor movements and their keys; with shift, they extend the selection."""
-
-RowState = tuple[tuple[Piece, ...], tuple[int, int], int]
-"""Everything a row's rendering depends on: pieces, selected characters, the cursor's character (-1: elsewhere)."""
-
-
-class _Look(NamedTuple):
-    style: Style
-    marks: bool
-    """Whether it shows on a blank too: only words are to be marked, not the blanks before them."""
 
 
 class CanvasView(ScrollView, can_focus=True):
@@ -104,8 +87,7 @@ class CanvasView(ScrollView, can_focus=True):
         self._pressed: Address | None = None
         self._column: int | None = None
         self._strips: dict[tuple[RowState, int, int], Strip] = {}
-        self._looks: dict[str, _Look] = {}
-        self._tints: Tints | None = None
+        self._painter: RowPainter | None = None
         self._visible: dict[int, RowState] = {}
         self._window: tuple[int, int, int] | None = None
         """While it is painted, see `_find_window`."""
@@ -217,7 +199,7 @@ class CanvasView(ScrollView, can_focus=True):
         if strip is None:
             if len(self._strips) >= MAX_CACHED_STRIPS:
                 self._strips.clear()
-            strip = self._strips[key] = self._placed(self._draw(key[0]), left, width)
+            strip = self._strips[key] = self._placed(self.painter.draw(key[0]), left, width)
         return strip
 
     def _find_window(self) -> tuple[int, int, int]:
@@ -232,57 +214,34 @@ class CanvasView(ScrollView, can_focus=True):
 
     def style_of(self, classes: str) -> Style:
         """The combined style of classes such as `revealed sure3 glow2`."""
-        return self._look(classes).style
+        return self.painter.style_of(classes)
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._looks.clear()
         self._strips.clear()
-        self._tints = None
+        self._painter = None
 
     @property
-    def tints(self) -> Tints:
+    def painter(self) -> RowPainter:
+        """What draws the rows, in the styles of now."""
+        if self._painter is None:
+            components = {name: self._component(name) for name in STYLES}
+            self._painter = RowPainter(components, self.background_colors[1].rich_color, self._choose_tints())
+        return self._painter
+
+    def _choose_tints(self) -> Tints:
         """The colours of tokens on the canvas, in as many colours as the terminal has."""
-        if self._tints is None:
-            behind = self.background_colors[1]
-            # Without a terminal, pictures are drawn.
-            system = "truecolor" if self.app.is_headless else self.app.console.color_system
-            if self.app.no_color:
-                self._tints = NoColors()
-            elif behind.ansi is not None:
-                # The terminal's own colours cannot be mixed.
-                self._tints = FewColors((0, 0, 0) if self.app.current_theme.dark else (255, 255, 255), native=True)
-            elif system in ("standard", "windows"):
-                self._tints = FewColors(behind.rgb, native=False)
-            else:
-                self._tints = ManyColors(behind.rgb, table=system == "256")
-        return self._tints
-
-    def _look(self, classes: str) -> _Look:
-        look = self._looks.get(classes)
-        if look is None:
-            style = self._combined(classes.split())
-            marks = style.underline or style.reverse or style.bgcolor != self.background_colors[1].rich_color
-            look = self._looks[classes] = _Look(style, bool(marks))
-        return look
-
-    def _combined(self, names: list[str]) -> Style:
-        style = self._component("text") + Style(bgcolor=self.background_colors[1].rich_color)
-        scale: Scale | None = None
-        step, age = 0, -1
-        for name in names:
-            if name.startswith(gap_numbers.CLASS):
-                continue
-            if tint := _TINT.fullmatch(name):
-                if tint[1] == "glow":
-                    age = int(tint[2])
-                else:
-                    scale, step = cast(Scale, tint[1]), int(tint[2])
-            elif name in ("mask", "past"):
-                return style + (self.tints.mask() if name == "mask" else self.tints.past())
-            else:
-                style += self._component(name)
-        return style + self.tints.word(scale, step, _rgb(style.color), age)
+        behind = self.background_colors[1]
+        if self.app.no_color:
+            return NoColors()
+        if behind.ansi is not None:
+            # The terminal's own colours cannot be mixed.
+            return FewColors((0, 0, 0) if self.app.current_theme.dark else (255, 255, 255), native=True)
+        # Without a terminal, pictures are drawn.
+        system = "truecolor" if self.app.is_headless else self.app.console.color_system
+        if system in ("standard", "windows"):
+            return FewColors(behind.rgb, native=False)
+        return ManyColors(behind.rgb, table=system == "256")
 
     def _component(self, name: str) -> Style:
         """The style of a component, its colours blended with the canvas's background."""
@@ -290,12 +249,6 @@ class CanvasView(ScrollView, can_focus=True):
         color = (behind + styles.color).rich_color if styles.has_rule("color") else None
         background = (behind + styles.background).rich_color if styles.has_rule("background") else None
         return Style(color=color, bgcolor=background) + styles.text_style
-
-    def _over(self, style: Style, name: str) -> Style:
-        """A style under the selection or the cursor, so that it can be read there."""
-        component = self._component(name)
-        over = style + component
-        return self.tints.on(_rgb(component.bgcolor), over) if component.bgcolor else over
 
     def _row_states(self, rows: Iterable[int]) -> dict[int, RowState]:
         """The state of each of some rows, without those below the page."""
@@ -310,46 +263,8 @@ class CanvasView(ScrollView, can_focus=True):
             marked = page.cells(row, selected) if selected else (0, 0)
             low, high = page.cells(row, cursor) if cursor else (0, 0)
             at = low if low < high else len(page.text_of(row)) if row == at_end else -1
-            states[row] = page.row(row), marked if marked[0] < marked[1] else (0, 0), at
+            states[row] = RowState(page.row(row), marked if marked[0] < marked[1] else (0, 0), at)
         return states
-
-    def _draw(self, state: RowState) -> Strip:
-        pieces, (first, last), cursor = state
-        visible = drawn("".join(piece.text for piece in pieces))
-        spans: list[tuple[int, Style]] = []
-        plain = self.style_of("text")
-        for piece in pieces:
-            start, (style, marks) = piece.start, self._look(piece.classes)
-            word = start + (len(piece.text) - len(piece.text.lstrip(" ")) if marks else 0)
-            if word > start:
-                spans.append((start, plain))
-            if word < start + len(piece.text):
-                spans.append((word, style))
-        if first < last or cursor >= 0:
-            spans = self._marked(spans, state, visible)
-        if cursor == len(visible):
-            visible += " "
-            spans.append((cursor, self._over(plain, "cursor")))
-        for at, sign in gap_numbers.signs(pieces, visible).items():
-            visible = f"{visible[:at]}{sign}{visible[at + 1 :]}"
-            spans = _restyled(spans, at, self._component("number"))
-        return Strip(_segments(visible, spans))
-
-    def _marked(self, spans: list[tuple[int, Style]], state: RowState, visible: str) -> list[tuple[int, Style]]:
-        """The spans of a row with the selection and the cursor over them."""
-        pieces, (first, last), cursor = state
-        end = next((stop for start, stop, _ in graphemes(visible) if start == cursor), cursor + 1)
-        for piece in pieces:
-            # The cursor covers a whole token.
-            if piece.token and piece.start <= cursor < piece.start + len(piece.text):
-                cursor, end = piece.start, piece.start + len(piece.text)
-        marked: list[tuple[int, Style]] = []
-        stops = [at for at, _ in spans[1:]] + [len(visible)] * bool(spans)
-        for (start, style), stop in zip(spans, stops, strict=True):
-            for at in sorted({start, *(c for c in (first, last, cursor, end) if start < c < stop)}):
-                look = self._over(style, "selection") if first <= at < last else style
-                marked.append((at, self._over(look, "cursor") if cursor <= at < end else look))
-        return marked
 
     def _draw_changed(self) -> None:
         """Refresh the visible rows whose state has changed."""
@@ -474,30 +389,3 @@ class CanvasView(ScrollView, can_focus=True):
 
     def on_blur(self) -> None:
         self._draw_changed()
-
-
-def _restyled(spans: list[tuple[int, Style]], at: int, style: Style) -> list[tuple[int, Style]]:
-    """The spans with one character in the foreground of another style, and without its lines."""
-    i = bisect_right(spans, at, key=lambda span: span[0]) - 1
-    start, before = spans[i]
-    after = [] if i + 1 < len(spans) and spans[i + 1][0] == at + 1 else [(at + 1, before)]
-    own = before + Style(color=style.color, bold=False, underline=False)
-    return [*spans[:i], *([(start, before)] if start < at else []), (at, own), *after, *spans[i + 1 :]]
-
-
-def _rgb(color: Color | None) -> Rgb | None:
-    """The values of a colour; None for one that the terminal names."""
-    if color is None or color.triplet is None:
-        return None
-    red, green, blue = color.triplet
-    return red, green, blue
-
-
-def _segments(text: str, spans: list[tuple[int, Style]]) -> list[Segment]:
-    """The text as segments, each style from its character on; adjacent equal styles are merged."""
-    merged: list[tuple[int, Style]] = []
-    for at, style in spans:
-        if not merged or merged[-1][1] != style:
-            merged.append((at, style))
-    ends = [at for at, _ in merged[1:]] + [len(text)] * bool(merged)
-    return [Segment(text[at:end], style) for (at, style), end in zip(merged, ends, strict=True)]
