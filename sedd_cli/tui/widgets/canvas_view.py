@@ -116,12 +116,15 @@ class CanvasView(ScrollView, can_focus=True):
         return min(self.selection_anchor, self.cursor), self.page.move(max(self.selection_anchor, self.cursor), -1)
 
     def show(self, page: Page) -> None:
-        """Show a page. Rows whose state is unchanged are not refreshed."""
+        """Show a page. Rows whose state and place are unchanged are not refreshed."""
+        left = self.text_left
         self.page = page
         self.cursor = page.nearest(self.cursor)
         self.selection_anchor = None if self.selection_anchor is None else page.nearest(self.selection_anchor)
         self._fit()
         self._draw_changed()
+        if self.text_left != left:
+            self.refresh()
 
     def _fit(self) -> None:
         """Set what there is to scroll over."""
