@@ -144,8 +144,10 @@ async def test_it_is_said_where_candidates_change_nothing(
     opened: Opened, one_block: Checkpoint, agreed: bool, kept: bool
 ) -> None:
     temperatures = [0.1] if agreed else [1.0 + n / 4 for n in range(12)]
-    written = {temperature: written_by_two(one_block, temperature) for temperature in temperatures}
-    temperature, (best, other) = next((t, w) for t, w in written.items() if w[0].isalpha() and (w[0] == w[1]) == agreed)
+    written = ((temperature, *written_by_two(one_block, temperature)) for temperature in temperatures)
+    temperature, best, other = next(
+        found for found in written if found[1].isalpha() and (found[1] == found[2]) == agreed
+    )
     text = GIRL.format(best if kept else "tiny")
     async with opened(text, candidates=2, temperature=temperature) as seat:
         await seat.loaded()
