@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from sedd_cli import NotLoadableError, generate, load_checkpoint
 from sedd_cli.models.bfloat16 import Packed, PackedLinear, Widened, WidenedLinear, has_fast_products
-from sedd_cli.models.checkpoint import build_network
+from sedd_cli.models.checkpoint import CPU_LAYERS, build_network
 from sedd_cli.models.folder import read_config, weights_files
 from sedd_cli.models.formats import find_format
 from sedd_cli.models.formats.facts import Facts
 from sedd_cli.models.network import ScoreNetwork
+from sedd_cli.models.piecewise import PiecewiseLinear
 from sedd_cli.models.weights import read_weights
 from tests.conftest import PARITY
 from tests.models.real_sizes import a2d_qwen3
@@ -60,7 +61,9 @@ def test_loading_takes_little_more_than_what_stays(dtype: str, sized: Path) -> N
     command = [sys.executable, "-c", MEASURE, str(sized), str(PARITY / "a2d-qwen3"), dtype]
     told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     states, rest = SHAPE["vocab_size"] * SHAPE["hidden_size"], 20 * 512 * (2 * 512 + 2 * 256 + 3 * 2048)
-    expected = {"float32": 4 * (states + rest), "bfloat16": 2 * (states + rest), "int8": 3 * states + rest}[dtype]
+    # What is laid out for products of bfloat16 or int8 cannot be the embedding too.
+    heads = 4 * states if has_fast_products() else 2 * states
+    expected = {"float32": 4 * (states + rest), "bfloat16": heads + 2 * rest, "int8": 3 * states + rest}[dtype]
     assert expected / 2**20 < told["stays"] < 1.02 * expected / 2**20
     # Of layers so small more is left in the heap: 1.2 is measured for int8, 1.04 at the size of Qwen3-0.6B.
     assert told["peak"] < (1.3 if dtype == "int8" else 1.15) * told["stays"]
@@ -76,7 +79,7 @@ def test_bfloat16_is_float32_but_for_its_weights(name: str) -> None:
     exact, near = (load_checkpoint(PARITY / name, dtype=dtype) for dtype in ("float32", "bfloat16"))
     assert near.precision == "bfloat16" and near.model.backbone.embedding.dtype == torch.bfloat16
     before, after = logits(exact.model), logits(near.model)
-    assert after.dtype == torch.float32 and 0 < float((before - after).abs().mean()) < 0.02
+    assert after.dtype == torch.float32 and 0 < float((before - after).abs().mean()) < 0.03 * float(before.std())
 
 
 @pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU has no products of bfloat16")
@@ -101,8 +104,19 @@ def test_weights_published_in_bfloat16_lose_nothing(tmp_path: Path) -> None:
     assert isinstance(head, WidenedLinear) and next(head.parameters()).data_ptr() == embedding.data_ptr()
     floats = {p.data_ptr(): p.nbytes for p in near.model.parameters() if p.dtype == torch.float32}
     assert sum(floats.values()) < 4 * 300 * 64  # norms alone
-    together = generate(near, length=24, steps=6, seed=1, num_samples=3, batch_size=3)
-    assert torch.equal(together[2].ids, generate(near, length=24, steps=6, seed=1, row=2)[0].ids)
+
+
+@pytest.mark.parametrize("kind", [PackedLinear, WidenedLinear])
+def test_no_result_in_bfloat16_depends_on_the_batch(
+    kind: type[PiecewiseLinear], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind is PackedLinear and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("this CPU has no products of bfloat16")
+    monkeypatch.setitem(CPU_LAYERS, "bfloat16", lambda: kind)
+    checkpoint = load_checkpoint("tinystories", dtype="bfloat16")
+    assert any(isinstance(module, kind) for module in checkpoint.model.modules())
+    together = generate(checkpoint, length=100, steps=6, seed=1, num_samples=3, batch_size=3)
+    assert torch.equal(together[2].ids, generate(checkpoint, length=100, steps=6, seed=1, row=2)[0].ids)
 
 
 @pytest.mark.parametrize("shape", [(64, 30), (90, 40), (64, 120_000)])
