@@ -32,17 +32,22 @@ def load(model: str | None, device: str, dtype: str, terminal: Terminal, *, iden
 
 
 def resolve_sampling(
-    checkpoint: "Checkpoint", sampling: SamplingOptions, given: "Collection[str] | None", terminal: Terminal
+    checkpoint: "Checkpoint",
+    sampling: SamplingOptions,
+    given: "Collection[str] | None",
+    terminal: Terminal,
+    *,
+    filling: bool = False,
 ) -> tuple[SamplingOptions, tuple[str, ...]]:
     """Options with the checkpoint's own settings where they are not `given`, and the names of those; they are noted.
 
-    `given` is None where the checkpoint's settings are not wanted.
+    `given` is None where the checkpoint's settings are not wanted. `filling`: for the gaps of a document.
     """
     if given is None:
         return sampling, ()
     from sedd_cli.generation.defaults import with_defaults
 
-    defaulted = with_defaults(checkpoint, sampling, given)
+    defaulted = with_defaults(checkpoint, sampling, given, filling=filling)
     terminal.info_each(defaulted.notes(checkpoint.name))
     return defaulted.options, defaulted.taken
 

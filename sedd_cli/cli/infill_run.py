@@ -1,7 +1,8 @@
 """`sedd infill` of one document: its gaps are filled, the candidates ranked, and what is worth knowing is reported."""
 
 import time
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,8 @@ class Task:
     def prepare(self, terminal: Terminal) -> "Prepared":
         """Load the checkpoint, and resolve the settings of sampling for it. Raises what `load` does."""
         checkpoint = load(self.model, self.device, self.dtype, terminal, identified=self.json)
-        return Prepared(checkpoint, *resolve_sampling(checkpoint, self.sampling, self.given, terminal))
+        sampling, taken = resolve_sampling(checkpoint, self.sampling, self.given, terminal, filling=True)
+        return Prepared(checkpoint, sampling, taken)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def finish(infilling: "Infilling", finished: bool, started: float, *, with_nats:
 
     fillings, nats = infilling.fillings(), dict[int, float]()
     try:
-        fillings = ranked(fillings) if finished else fillings
+        fillings = ranked(fillings, infilling.document) if finished else fillings
         # They are computed when asked for: here, where that may be interrupted.
         nats = {filling.row: filling.nats for filling in fillings} if with_nats and finished else {}
     except KeyboardInterrupt:
@@ -152,8 +154,13 @@ def summarise(filled: Filled, terminal: Terminal) -> None:
     """Report the candidates, and what the run took."""
     infilling, fillings, finished = filled.infilling, filled.fillings, filled.finished
     if len(fillings) > 1 and finished:
+        same: dict[str, list[Filling]] = defaultdict(list)
         for filling in fillings:
-            terminal.info(candidate_line(filling, terminal.width))
+            same[filling.text].append(filling)
+        for equal in same.values():
+            terminal.info(candidate_line(equal, terminal.width))
+    if finished and fillings and fillings[0].text == infilling.document:
+        terminal.info("what stood there was written again: another --seed, or the best of -n 5, may differ")
     calls, redrawn = sum(f.nfe for f in fillings), sum(f.redrawn for f in fillings)
     again = f" ({redrawn} of them to redraw what was no text or joined badly)" if redrawn else ""
     lengths = "the comparison of lengths, then " if infilling.chosen_lengths else ""
@@ -164,13 +171,14 @@ def summarise(filled: Filled, terminal: Terminal) -> None:
     )
 
 
-def candidate_line(filling: "Filling", width: int) -> str:
-    """What a candidate wrote, its bound first, in one line of the terminal."""
+def candidate_line(equal: Sequence["Filling"], width: int) -> str:
+    """What candidates of one text wrote, the bound of the first before it, in one line of the terminal."""
     from rich.text import Text
 
     from sedd_cli.render.inert import one_line
 
+    filling, rows = equal[0], ", ".join(str(filling.row) for filling in equal)
     written = " · ".join(filling.text[start:end].strip() for start, end in filling.spans)
-    line = Text(one_line(f"row {filling.row}: {filling.nats:.1f} nats: {written}"))
+    line = Text(one_line(f"row{'s' * (len(equal) > 1)} {rows}: {filling.nats:.1f} nats: {written}"))
     line.truncate(max(width, MIN_WIDTH), overflow="ellipsis")
     return line.plain

@@ -146,7 +146,7 @@ def _autoregressive(
         sigma = torch.zeros(len(rows), dtype=torch.float64, device="cpu")
         for scored in network.log_scores(x0[rows], sigma, counted[rows]):
             at = (rows[scored.row], scored.position)
-            nats[at] = _cross_entropy(process, scored, x0[at])
+            nats[at] = cross_entropy(process, scored, x0[at])
     each = nats.sum(1).expand(replicates, draws, N)
     return Estimate("autoregressive", each[:, 0].clone(), nats, torch.zeros_like(each), each.clone())
 
@@ -226,7 +226,7 @@ def _estimator_parts(estimator: Estimator, process: Process, noise: Schedule) ->
     if estimator in ("lambda", "ao", "d3pm"):
         if not isinstance(process, Absorbing):
             raise UsageError(f"the estimator {estimator!r} needs the absorbing process", "Use 'elbo' or 'dwdse'.")
-        return _masking(estimator, process, noise), lambda scored, batch, x0: _cross_entropy(process, scored, x0)
+        return _masking(estimator, process, noise), lambda scored, batch, x0: cross_entropy(process, scored, x0)
     if estimator == "elbo" and not isinstance(process, Uniform):
         raise UsageError("the estimator 'elbo' is infinite for the absorbing process", "Use 'lambda' or 'ao'.")
 
@@ -272,7 +272,8 @@ def _chain_estimator_parts(chain: UniformChain) -> tuple[Noise, Contribution]:
     return perturb, term
 
 
-def _cross_entropy(process: StateSpace, scored: Scored, x0: Tensor) -> Tensor:
+def cross_entropy(process: StateSpace, scored: Scored, x0: Tensor) -> Tensor:
+    """`-log p` of the tokens `x0` (n,) at scored positions: (n,) float64."""
     log_c = scored.log_score - scored.log_score.logsumexp(-1, keepdim=True)
     return -log_c.gather(-1, process.column_of(x0).to(log_c.device)[:, None]).squeeze(-1).cpu().double()
 
@@ -350,7 +351,7 @@ def ordered_nats(
         return ordered_nats(network, process, noise, opened, order + 1, batch_size=batch_size)[1:]
     nats = torch.zeros(len(x0), dtype=torch.float64, device="cpu")
     for scored in _in_order(network, process, noise, x0, order, batch_size):
-        nats[scored.position] = _cross_entropy(process, scored, x0[scored.position])
+        nats[scored.position] = cross_entropy(process, scored, x0[scored.position])
     return nats
 
 
@@ -408,5 +409,5 @@ def pseudo(
         x = torch.where(where, process.mask_id, x0)
         sigma = sigma_of_masked(noise, (x == process.mask_id).double().mean(1))
         for scored in network.log_scores(x, sigma, where):
-            nats[scored.position] = _cross_entropy(process, scored, x0[scored.position])
+            nats[scored.position] = cross_entropy(process, scored, x0[scored.position])
     return nats

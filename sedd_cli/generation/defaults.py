@@ -32,16 +32,18 @@ class Defaulted:
         return notes
 
 
-def with_defaults(checkpoint: Checkpoint, options: SamplingOptions, given: Collection[str]) -> Defaulted:
+def with_defaults(
+    checkpoint: Checkpoint, options: SamplingOptions, given: Collection[str], *, filling: bool = False
+) -> Defaulted:
     """Take what is not `given` (names of options) from the checkpoint, as far as it fits what is.
 
-    Nothing of it fails: a setting that is unknown, or excludes what is given, is left out and named. Nothing is taken
-    where what is given does not fit by itself, which the run reports.
+    `filling`: for the gaps of a document. Nothing of it fails: a setting that is unknown, or excludes what is given, is
+    left out and named. Nothing is taken where what is given does not fit by itself, which the run reports.
     """
     if _misfit(checkpoint, asdict(options)):
         return Defaulted(Request(**asdict(options)))
     try:
-        settings = authors_settings(checkpoint)
+        settings = authors_settings(checkpoint, filling=filling)
     except SeddError as error:
         reason = f"file of {checkpoint.name} is left out: {error.message}"
         return Defaulted(Request(**asdict(options)), left_out=(reason,))
@@ -61,12 +63,21 @@ def with_defaults(checkpoint: Checkpoint, options: SamplingOptions, given: Colle
     return Defaulted(Request(**values), tuple(taken), tuple(left_out))
 
 
-def request_of(checkpoint: Checkpoint, options: SamplingKeywords, defaults: Literal["checkpoint"] | None) -> Request:
-    """A request of the library's keywords. Raises `UsageError` for a value out of range."""
+def request_of(
+    checkpoint: Checkpoint,
+    options: SamplingKeywords,
+    defaults: Literal["checkpoint"] | None,
+    *,
+    filling: bool = False,
+) -> Request:
+    """A request of the library's keywords; `filling`: for the gaps of a document.
+
+    Raises `UsageError` for a value out of range.
+    """
     if defaults not in (None, "checkpoint"):
         raise UsageError(f"unknown defaults {defaults!r}", 'They are None or "checkpoint".')
     asked = Request(**options)
-    return asked if defaults is None else with_defaults(checkpoint, asked, options).options
+    return asked if defaults is None else with_defaults(checkpoint, asked, options, filling=filling).options
 
 
 def _misfit(checkpoint: Checkpoint, values: Mapping[str, Any]) -> str:

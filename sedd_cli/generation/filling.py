@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from sedd_cli.diffusion.any_order import any_order_nats, calls_of_sets
 from sedd_cli.diffusion.likelihood import default_estimator, estimate
+from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.samplers import State
 from sedd_cli.models.checkpoint import Checkpoint
 
@@ -37,7 +39,8 @@ class Filling:
         """The bound on `-log p(gaps | the rest)` by the default estimator, in nats; computed on first access.
 
         Of lengths that were drawn, `-log p` is a part of it, so that texts of different lengths compare. Common random
-        numbers noise all candidates of a request, so that their differences are not noise.
+        numbers noise all candidates of a request, so that their differences are not noise; of a few tokens there is
+        none (`nats_of`).
         """
         return self.length_nats + self.nats_by(REPLICATES, DRAWS)
 
@@ -47,28 +50,38 @@ class Filling:
 
 
 def nats_of(checkpoint: Checkpoint, states: Sequence[State], replicates: int = REPLICATES, draws: int = DRAWS) -> float:
-    """The bound of the windows of one candidate, in nats; see `Filling.nats`."""
+    """The bound of the windows of one candidate, in nats; see `Filling.nats`.
+
+    Of a window with so few tokens that it takes no more network calls, it is exact.
+    """
     estimator = default_estimator(checkpoint.process, checkpoint.noise)
-    return sum(
-        float(
-            estimate(
-                checkpoint.model,
-                checkpoint.process,
-                checkpoint.noise,
-                state.ids[None],
-                estimator=estimator,
-                where=state.free[None],
-                replicates=replicates,
-                draws=draws,
-                blocks=checkpoint.blocks,
-            ).nats
+    model, process, noise = checkpoint.model, checkpoint.process, checkpoint.noise
+
+    def of_window(state: State) -> float:
+        exact = calls_of_sets(int(state.free.sum())) <= replicates * draws
+        if exact and estimator == "ao" and checkpoint.blocks is None and isinstance(process, Absorbing):
+            return any_order_nats(model, process, noise, state.ids, state.free)
+        found = estimate(
+            model,
+            process,
+            noise,
+            state.ids[None],
+            estimator=estimator,
+            where=state.free[None],
+            replicates=replicates,
+            draws=draws,
+            blocks=checkpoint.blocks,
         )
-        for state in states
-    )
+        return float(found.nats)
+
+    return sum(map(of_window, states))
 
 
-def ranked(fillings: list[Filling]) -> list[Filling]:
-    """Sort by `nats`, best first; a single or incomplete filling is not ranked."""
+def ranked(fillings: list[Filling], document: str) -> list[Filling]:
+    """Sort by `nats`, best first, and last those that leave the document as it is.
+
+    A single or incomplete filling is not ranked.
+    """
     if len(fillings) < 2 or not all(filling.complete for filling in fillings):
         return fillings
-    return sorted(fillings, key=lambda filling: filling.nats)
+    return sorted(fillings, key=lambda filling: (filling.text == document, filling.nats))

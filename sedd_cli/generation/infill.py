@@ -359,14 +359,14 @@ def infill(
     """Rewrite the gaps of a document given the text before and after them; best candidate first.
 
     `gaps`: character offsets `(start, end)`, or `Gap(start, end, tokens=..., one_line=..., without=...)`. Options are
-    those of `generate`: `length` is the canvas, `num_samples` candidates are ranked by `nats`; a prompt or suffix is
-    the document's own; `strength` and `by` keep a part of what stands in the gaps (`generation.partial`).
+    those of `generate`: `length` is the canvas, `num_samples` candidates are `ranked`; a prompt or suffix is the
+    document's own; `strength` and `by` keep a part of what stands in the gaps (`generation.partial`).
     Line ends are written as the document writes them, LF or CRLF. A token that does not fit its place (it doubles a
     word, leaves a quote open) is drawn again (docs/theory.md, section 15).
     Raises `UsageError` for gaps or options out of range.
     """
-    request = request_of(ckpt, options, defaults)
+    request = request_of(ckpt, options, defaults, filling=True)
     infilling = Infilling(ckpt, request, document, [g if isinstance(g, Gap) else Gap(*g) for g in gaps])
     for _ in infilling.steps():
         pass
-    return ranked(infilling.fillings())
+    return ranked(infilling.fillings(), document)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.formats.facts import Facts
 from sedd_cli.models.hub_ids import cached_repository
@@ -11,6 +12,8 @@ OURS = ("order", "sampler", "steps", "block", "eos_confidence", "remask", "corre
 """Keys that no autoregressive checkpoint has."""
 SHARED = ("temperature", "top_p")
 """Keys that adapted checkpoints inherit from an autoregressive file: they count beside ours, or with `do_sample`."""
+INFILL = "infill"
+"""The key of an object of such keys, ours: those of the gaps of a document, which precede the others there."""
 
 _LLADA = MappingProxyType({"temperature": 0, "order": "confidence", "steps": 128, "block": 32})
 _DREAM = MappingProxyType({"temperature": 0.2, "top_p": 0.95, "order": "entropy", "steps": 512})
@@ -38,13 +41,22 @@ AUTHORS: Mapping[str, Mapping[str, object]] = MappingProxyType(
 """What the examples of public repositories run with, as far as our options can express it."""
 
 
-def authors_settings(checkpoint: Checkpoint) -> dict[str, object]:
+def authors_settings(checkpoint: Checkpoint, *, filling: bool = False) -> dict[str, object]:
     """Sampling options by name, as the checkpoint's file has them, else as our table has; values are not checked.
 
-    The table precedes a file without keys of ours, which may be that of the autoregressive network it was adapted from.
-    Raises `NotLoadableError` for a generation_config.json that is no JSON.
+    `filling`: for the gaps of a document (`INFILL`). The table precedes a file without keys of ours, which may be that
+    of the autoregressive network it was adapted from.
+    Raises `NotLoadableError` for a generation_config.json that is no JSON, or whose `infill` is no object.
     """
     table = Facts(checkpoint.folder).generation
+    if filling:
+        of_gaps = table.get(INFILL, {})
+        if not isinstance(of_gaps, Mapping):
+            raise NotLoadableError(
+                f"{INFILL} in {checkpoint.folder / 'generation_config.json'} is no object",
+                'Write the settings of gaps as {"order": "confidence"}.',
+            )
+        table = {**table, **of_gaps}
     ours = {name: table[name] for name in OURS if table.get(name) is not None}
     shared = {name: table[name] for name in SHARED if table.get(name) is not None}
     if ours:

@@ -50,7 +50,7 @@ class Edit:
             raise ApiError(400, f"a gap has more than {limit} tokens", "gaps", "context_length_exceeded")
         seed = self.options.get("seed")
         given = {"length": limits.length, **self.options, "seed": fresh_seed() if seed is None else seed}
-        defaulted = with_defaults(checkpoint, SamplingOptions(**given), self.options.keys())
+        defaulted = with_defaults(checkpoint, SamplingOptions(**given), self.options.keys(), filling=True)
         if defaulted.options.num_samples * len(self.gaps) > MOST_FILLED:
             raise ApiError(400, f"more than {MOST_FILLED} gaps in all candidates", "n", "too_many")
         filler = _Filler(self._in_time(ticket.seconds_per_call), checkpoint, defaulted.options, ticket)
@@ -104,7 +104,7 @@ class _Filler:
                 _ = filling.nats
                 yield None
         nats = {f.row: f.nats for f in fillings if len(fillings) > 1 or self.asked.nats}
-        record = as_record(infilling, ranked(fillings), nats)
+        record = as_record(infilling, ranked(fillings, infilling.document), nats)
         kept = sum(int((~window.canvas.free).sum()) for window in infilling.windows)
         self.done = Done(
             prompt_tokens=kept,

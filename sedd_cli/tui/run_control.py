@@ -17,7 +17,7 @@ from sedd_cli.tui.screens.branches_dialog import BranchesDialog
 from sedd_cli.tui.session import EditingSession
 from sedd_cli.tui.settings import SAMPLING, SETTINGS
 from sedd_cli.tui.start import run_sentence
-from sedd_cli.tui.style import lengths_note, ranking_message
+from sedd_cli.tui.style import lengths_note, ranking_message, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -322,14 +322,16 @@ class RunControl:
     def on_ranked(self, message: messages.Ranked) -> None:
         if message.run_id != self.active_run_id or self._scene.branch is None:
             return
-        best_first = sorted(message.branches, key=lambda branch: branch.nats or 0.0)
+        originals = [mark.original for mark in self._scene.draft.masked]
+        # As `filling.ranked` has it.
+        best_first = sorted(message.branches, key=lambda branch: (texts_of(branch) == originals, branch.nats or 0.0))
         best, scene, first = best_first[0], self._scene, message.branches[0]
         # Whoever has looked elsewhere or accepted something meanwhile keeps what is shown.
         at_end = scene.at == first.last or (self.playing and self.speed is None and not self._replaying)
         self._session.rank(best_first, show_best=scene.branch is first and at_end and not scene.verdicts)
         shown = self._scene.branch is best
         where = "shown" if shown else f"the first: {self._ui.key_of('branch.list')} lists them"
-        self._ui.notify(ranking_message(best_first, [mark.original for mark in scene.draft.masked], where))
+        self._ui.notify(ranking_message(best_first, originals, where))
         self._ui.schedule_refresh()
 
     def on_stopped(self, message: messages.Stopped) -> None:
@@ -387,4 +389,4 @@ class RunControl:
         if settings.exact:
             return asked
         given = [name for name, value in chosen.items() if value != SETTINGS[name].default]
-        return with_defaults(checkpoint, asked, given).options
+        return with_defaults(checkpoint, asked, given, filling=filling).options

@@ -285,12 +285,10 @@ def ranking_message(branches: Sequence["Branch"], originals: Sequence[str], wher
     """How candidates compare, best first. `originals`: what stood in the gaps; `where`: where the best is."""
     best, count = branches[0], len(branches)
     texts = [texts_of(branch) for branch in branches] if best.job.checkpoint.tokenizer else []
-    same = bool(texts) and all(text == texts[0] for text in texts)
-    as_before = bool(texts) and texts[0] == list(originals)
-    if same:
-        return f"All {count} candidates write the same{', which is what stood there' if as_before else ''}."
-    message = f"The best of {count} candidates is {where}."
-    return f"{message} It is what stood there." if as_before else message
+    if texts and all(text == texts[0] for text in texts):
+        as_before = ", which is what stood there" if texts[0] == list(originals) else ""
+        return f"All {count} candidates write the same{as_before}."
+    return f"The best of {count} candidates is {where}."
 
 
 def unwritten_note(marks: Sequence[Mark]) -> str:

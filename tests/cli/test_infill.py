@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from sedd_cli import Checkpoint, Gap, infill
 from sedd_cli.cli.gaps import AskedGaps
 from sedd_cli.cli.infill_run import candidate_line
 from sedd_cli.cli.terminal import Terminal
-from sedd_cli.generation.filling import Filling
+from sedd_cli.generation.filling import Filling, ranked
 from sedd_cli.models.pad_state import with_pad
 from sedd_cli.text.document import Document
 from tests.conftest import Result, Sedd
@@ -270,7 +271,7 @@ def test_a_ranking_that_is_stopped_spares_the_candidates(
 ) -> None:
     from sedd_cli.generation import filling as module
 
-    def stopped(fillings: list[module.Filling]) -> list[module.Filling]:
+    def stopped(fillings: list[module.Filling], document: str) -> list[module.Filling]:
         raise KeyboardInterrupt
 
     first = sedd("infill", str(story), "--mask", "53:66", *QUICK).stdout
@@ -485,6 +486,16 @@ def test_candidates_are_listed_with_what_they_wrote(sedd: Sedd, shallow: Checkpo
         assert filling.text[start:end].strip().replace("\n", "␊").startswith(shown[:30])
 
 
+def test_candidates_that_change_nothing_come_last(built_in: Checkpoint) -> None:
+    def wrote(text: str, nats: float) -> Filling:
+        return Filling(text, [(0, len(text))], 0, 0, 7, 1, True, [], built_in, length_nats=nats)
+
+    fillings = [wrote("a red", 0.1), wrote("a blue", 9.0), wrote("a green", 2.0)]
+    assert [filling.text for filling in ranked(fillings, "a red")] == ["a green", "a blue", "a red"]
+    assert [filling.text for filling in ranked(fillings, "a")] == ["a red", "a green", "a blue"]
+
+
 def test_a_candidate_is_shown_inert_and_in_one_line(built_in: Checkpoint) -> None:
     filling = Filling("a\x1b[31mb\nc\td", [(0, 7), (7, 11)], 0, 0, 7, 1, True, [], built_in)
-    assert candidate_line(filling, 80) == "row 1: 0.0 nats: a␛[31mb · c␉d"
+    assert candidate_line([filling], 80) == "row 1: 0.0 nats: a␛[31mb · c␉d"
+    assert candidate_line([filling, replace(filling, row=4)], 80).startswith("rows 1, 4: 0.0 nats: a")

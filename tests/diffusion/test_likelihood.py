@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from sedd_cli.diffusion.any_order import any_order_nats, calls_of_sets
 from sedd_cli.diffusion.likelihood import Estimate, estimate, ordered_nats, pseudo
 from sedd_cli.diffusion.names import Estimator
 from sedd_cli.diffusion.network import Scored
@@ -256,6 +257,23 @@ def test_in_order_makes_one_canvas_a_token_and_batches_change_nothing() -> None:
         seen = torch.cat(network.seen)
         assert (seen == MASK).int().tolist() == [[1, 1, 1], [1, 1, 0], [0, 1, 0]]
     assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("chosen", [(0, 1, 2), (2, 0), (1,), ()])
+def test_the_any_order_bound_of_a_few_tokens_is_the_mean_over_all_orders(chosen: tuple[int, ...]) -> None:
+    where = torch.zeros(L, dtype=torch.bool).index_fill(0, torch.tensor(chosen, dtype=torch.long), True)
+    tilt = randn(L, TOKENS, seed=62)
+    for x0 in extremes(SPACE):
+        orders = list(permutations(chosen))
+        network = Oracle(SPACE, ABSORBING, tilt=tilt, normalised=True)
+        each = [ordered_nats(network, ABSORBING, LogLinear(), x0, torch.tensor(o, dtype=torch.long)) for o in orders]
+        found = []
+        for batch_size in (1, 3, 8):
+            network = Oracle(SPACE, ABSORBING, tilt=tilt, normalised=True)
+            found.append(any_order_nats(network, ABSORBING, LogLinear(), x0, where, batch_size=batch_size))
+            assert sum(map(len, network.seen)) == calls_of_sets(len(chosen))
+        assert found[0] == pytest.approx(float(torch.stack(each).sum(1).mean()), rel=1e-12)
+        assert found[0] == found[1] == found[2]
 
 
 def test_pseudo_is_each_token_given_all_others() -> None:

@@ -57,6 +57,17 @@ def test_what_is_not_given_is_taken_where_it_fits(
     assert re.search(left_out, notes)
 
 
+def test_gaps_have_settings_of_their_own(tmp_path: Path) -> None:
+    table = {"top_p": 0.9, "do_sample": True, "infill": {"order": "confidence", "top_p": 0.5}}
+    checkpoint = with_file(tmp_path / "c", table)
+    assert with_defaults(checkpoint, Request(), ()).options == Request(top_p=0.9)
+    assert with_defaults(checkpoint, Request(), (), filling=True).options == Request(top_p=0.5, order="confidence")
+    of_gaps = with_defaults(checkpoint, Request(order="random"), ["order"], filling=True)
+    assert of_gaps.options == Request(top_p=0.5) and of_gaps.taken == ("top_p",)
+    wrong = with_defaults(with_file(tmp_path / "d", table | {"infill": "margin"}), Request(), (), filling=True)
+    assert wrong.options == Request() and "infill in" in wrong.left_out[0]
+
+
 @pytest.mark.parametrize("repository", AUTHORS)
 def test_a_repository_has_the_settings_of_its_examples_not_inherited_ones(tmp_path: Path, repository: str) -> None:
     folder = tmp_path / f"models--{repository.replace('/', '--')}" / "snapshots" / "0a1b"
@@ -74,6 +85,7 @@ def test_the_library_takes_none_unless_it_is_asked_to(tmp_path: Path, built_in: 
     gap = [(5, 14)]
     document = "Once upon a time there was a dog."
     own_filling = infill(built_in, document, gap, defaults="checkpoint", steps=8, seed=3)
+    settings = authors_settings(built_in, filling=True)
     assert own_filling[0].text == infill(built_in, document, gap, **settings, steps=8, seed=3)[0].text  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="unknown defaults"):
         generate(built_in, defaults="mine", **options)  # type: ignore[arg-type]

@@ -123,3 +123,16 @@ async def test_what_is_painted_is_what_would_be_painted_from_nothing(seed: int) 
             view._visible.clear()
             view.refresh()
             assert painted == view.render_lines(everything)
+
+
+async def test_a_terminal_made_wider_moves_every_row() -> None:
+    app = Alone(STORY)
+    async with app.run_test(size=(100, 8)) as usual:
+        pilot, view = QuickPilot(usual.app), app.view
+        for width in (140, 180, 100):
+            await pilot.resize_terminal(width, 8)
+            await pilot.pause()
+            everything = Region(0, 0, *view.outer_size)
+            painted = view.render_lines(everything)
+            view.refresh()
+            assert painted == view.render_lines(everything)
