@@ -35,7 +35,7 @@ PROMPT, SEED, HALFWAY = "Once upon a time", 0, 0.55
 CAST_SIZE, CAST_STEPS, FRAMES_PER_SECOND = (100, 26), 64, 10
 GAPS = ("red ball", "The cat was sad because she was\nhungry")
 STEPS, MOMENT, LATER = 128, 55, 75
-CHANGED, CHOSEN = " boy", "girl"
+CHANGED, CHOSEN = " toy", "ball"
 STORY = """\
 Once upon a time there was a little dog named Max. Max had a big red ball. He loved to play with it.
 
