@@ -13,7 +13,7 @@ from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked
 
 def calls_of_sets(tokens: int) -> int:
     """Network calls of `any_order_nats`."""
-    return 2**tokens - 1
+    return (1 << tokens) - 1
 
 
 def any_order_nats(
