@@ -159,7 +159,7 @@ def summarise(filled: Filled, terminal: Terminal) -> None:
             same[filling.text].append(filling)
         for equal in same.values():
             terminal.info(candidate_line(equal, terminal.width))
-    if finished and fillings and fillings[0].text == infilling.document:
+    if finished and fillings and fillings[0].nfe and fillings[0].text == infilling.document:
         terminal.info("what stood there was written again: another --seed, or the best of -n 5, may differ")
     calls, redrawn = sum(f.nfe for f in fillings), sum(f.redrawn for f in fillings)
     again = f" ({redrawn} of them to redraw what was no text or joined badly)" if redrawn else ""

@@ -317,6 +317,17 @@ def test_nothing_changed_is_not_written(sedd: Sedd, story: Path) -> None:
     assert [p.name for p in story.parent.iterdir()] == ["story.txt"]
 
 
+def test_it_is_said_where_what_stood_there_is_written_again(sedd: Sedd) -> None:
+    note = "what stood there was written again"
+    command = ("infill", "-", "--temperature", "0", "--json", *QUICK)
+    first = sedd(*command, "--mask", "7:10", stdin=b"He ran to the park.")
+    (best,) = json.loads(first.stdout)["candidates"]
+    ((start, end),) = best["spans"]
+    mask = ("--mask", f"{start}:{end}")
+    assert note not in first.stderr and note in sedd(*command, *mask, stdin=best["text"].encode()).stderr
+    assert note not in sedd(*command, *mask, "--strength", "0", stdin=best["text"].encode()).stderr
+
+
 def test_a_gap_in_which_nothing_stands_is_told(sedd: Sedd, story: Path) -> None:
     result = sedd("infill", str(story), "--mask", "3:3", "--mask", "9:12", "--mask", "9:9", *QUICK)
     assert result.code == 0 and result.stdout != STORY.encode()
