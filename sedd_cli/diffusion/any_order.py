@@ -12,7 +12,7 @@ from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked
 
 
 def calls_of_sets(tokens: int) -> int:
-    """Network calls of `any_order_nats`."""
+    """Canvases that `any_order_nats` reads."""
     return (1 << tokens) - 1
 
 
@@ -21,9 +21,9 @@ def any_order_nats(
 ) -> float:
     """What `estimate` with the estimator `ao` tends to (RADD, 2406.03736, equation 2.16): (L,), (L,) bool -> nats.
 
-    The mean over all orders of the K tokens at `where`, the others given; a MASK among these is marginalised over. Of
-    the K! orders, `1 / (k comb(K, k))` of the weight is on each token of each set of k masked ones, so that each set is
-    read once: 2^K - 1 canvases.
+    The mean over all orders of the K tokens at `where`, the others given; a MASK among these is marginalised over. A
+    token is written while a set of k, itself among them, is masked in a share `1 / (k comb(K, k))` of the K! orders. So
+    each set is read once: 2^K - 1 canvases.
     """
     positions = where.nonzero().squeeze(1)
     K, L = len(positions), len(x0)
