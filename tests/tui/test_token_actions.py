@@ -290,7 +290,7 @@ async def test_a_change_in_the_past_leaves_the_branch_there(opened: Opened) -> N
 async def test_a_change_during_a_run_stops_it_there(opened: Opened) -> None:
     async with opened(length=200, sampler="first-hitting") as seat:
         await seat.loaded()
-        await seat.tap("enter", lambda: seat.scene.branch and seat.branch.last >= 3)
+        await seat.tap("enter", lambda: seat.scene.at >= 3)
         original = seat.branch
         await seat.tap("R", lambda: len(seat.scene.branches) == 2)
         assert seat.main_screen.runs.active_run_id is None and not seat.main_screen.runs.playing
