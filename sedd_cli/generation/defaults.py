@@ -12,7 +12,10 @@ from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.generation.options import TABLE, SamplingKeywords, SamplingOptions
 from sedd_cli.generation.request import Request
 from sedd_cli.models.checkpoint import Checkpoint
-from sedd_cli.models.defaults import authors_settings
+from sedd_cli.models.defaults import OURS, SHARED, authors_settings
+
+KNOWN = (*OURS, *SHARED, "top_k")
+"""The options that may be a checkpoint's own."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,26 @@ def with_defaults(
     """Take what is not `given` (names of options) from the checkpoint, as far as it fits what is.
 
     `filling`: for the gaps of a document. Nothing of it fails: a setting that is unknown, or excludes what is given, is
-    left out and named. Nothing is taken where what is given does not fit by itself, which the run reports.
+    left out and named. Nothing is taken where what is given fits neither by itself nor with the checkpoint's order,
+    which the run reports.
     """
-    if _misfit(checkpoint, asdict(options)):
-        return Defaulted(Request(**asdict(options)))
     try:
         settings = authors_settings(checkpoint, filling=filling)
     except SeddError as error:
         reason = f"file of {checkpoint.name} is left out: {error.message}"
         return Defaulted(Request(**asdict(options)), left_out=(reason,))
-    values, taken, left_out = asdict(options), [], []
+    values, taken, left_out = asdict(options), list[str](), list[str]()
+    if _misfit(checkpoint, values):
+        # A threshold, for example, needs an order.
+        ordered = {name: value for name, value in settings.items() if name == "order" and name not in given}
+        if not ordered or _misfit(checkpoint, values | ordered):
+            return Defaulted(Request(**values))
+        values, taken = values | ordered, [*ordered]
     for name, value in settings.items():
-        if name in given:
+        if name in given or name in taken:
+            continue
+        if name not in KNOWN:
+            left_out.append(f"{name} {value!r} of {checkpoint.name} is left out: there is none of this name")
             continue
         changed = {**values, name: value}
         reason = _misfit(checkpoint, changed)
@@ -76,8 +87,9 @@ def request_of(
     """
     if defaults not in (None, "checkpoint"):
         raise UsageError(f"unknown defaults {defaults!r}", 'They are None or "checkpoint".')
-    asked = Request(**options)
-    return asked if defaults is None else with_defaults(checkpoint, asked, options, filling=filling).options
+    if defaults is None:
+        return Request(**options)
+    return with_defaults(checkpoint, SamplingOptions(**options), options, filling=filling).options
 
 
 def _misfit(checkpoint: Checkpoint, values: Mapping[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from sedd_cli.errors import NotLoadableError
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.formats.facts import Facts
 from sedd_cli.models.hub_ids import cached_repository
@@ -44,22 +43,19 @@ AUTHORS: Mapping[str, Mapping[str, object]] = MappingProxyType(
 def authors_settings(checkpoint: Checkpoint, *, filling: bool = False) -> dict[str, object]:
     """Sampling options by name, as the checkpoint's file has them, else as our table has; values are not checked.
 
-    `filling`: for the gaps of a document (`INFILL`). The table precedes a file without keys of ours, which may be that
-    of the autoregressive network it was adapted from.
-    Raises `NotLoadableError` for a generation_config.json that is no JSON, or whose `infill` is no object.
+    `filling`: for the gaps of a document, whose own (`INFILL`) come first, whatever their names; None there unsets one.
+    The table precedes a file without keys of ours, which may be that of the autoregressive network it was adapted from.
+    Raises `NotLoadableError` for a generation_config.json that is no JSON.
     """
     table = Facts(checkpoint.folder).generation
-    if filling:
-        of_gaps = table.get(INFILL, {})
-        if not isinstance(of_gaps, Mapping):
-            raise NotLoadableError(
-                f"{INFILL} in {checkpoint.folder / 'generation_config.json'} is no object",
-                'Write the settings of gaps as {"order": "confidence"}.',
-            )
-        table = {**table, **of_gaps}
     ours = {name: table[name] for name in OURS if table.get(name) is not None}
     shared = {name: table[name] for name in SHARED if table.get(name) is not None}
-    if ours:
-        return shared | ours
     examples = AUTHORS.get(cached_repository(checkpoint.folder) or "")
-    return dict(examples or (shared if table.get("do_sample") else {}))
+    settings = shared | ours if ours else dict(examples or (shared if table.get("do_sample") else {}))
+    of_gaps = table.get(INFILL) if filling else None
+    if of_gaps is None:
+        return settings
+    if not isinstance(of_gaps, Mapping):
+        # No setting has this name: it is left out, and named.
+        return {INFILL: of_gaps, **settings}
+    return {name: value for name, value in {**of_gaps, **settings, **of_gaps}.items() if value is not None}

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sedd_cli import UsageError, generate, infill, load_checkpoint
-from sedd_cli.generation.defaults import with_defaults
+from sedd_cli.generation.defaults import request_of, with_defaults
+from sedd_cli.generation.options import SamplingOptions
 from sedd_cli.generation.request import Request
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.defaults import AUTHORS, authors_settings
@@ -41,6 +42,8 @@ def with_file(folder: Path, table: object, source: Path = PARITY / "radd") -> Ch
         ({"block": 4, "temperature": True}, {}, {"block": 4}, "temperature must be a number"),
         ({"steps": "many"}, {}, {}, "steps must be a whole number"),
         ({"block": 4, "temperature": "hot"}, {}, {"block": 4}, "another type"),
+        ({"order": "margin"}, {"threshold": 0.9}, {"order": "margin"}, ""),
+        ({"order": "margin", "block": 4}, {"threshold": 0.9}, {"order": "margin", "block": 4}, ""),
         ("{", {}, {}, "cannot read"),
     ],
     ids=str,
@@ -49,7 +52,7 @@ def test_what_is_not_given_is_taken_where_it_fits(
     tmp_path: Path, table: object, given: dict[str, object], taken: dict[str, object], left_out: str
 ) -> None:
     checkpoint = with_file(tmp_path / "c", table)
-    defaulted = with_defaults(checkpoint, Request(**given), given)  # type: ignore[arg-type]
+    defaulted = with_defaults(checkpoint, SamplingOptions(**given), given)  # type: ignore[arg-type]
     assert defaulted.options == Request(**{**taken, **given})  # type: ignore[arg-type]
     assert set(defaulted.taken) == set(taken)
     notes = "\n".join(defaulted.notes("NAME"))
@@ -64,8 +67,35 @@ def test_gaps_have_settings_of_their_own(tmp_path: Path) -> None:
     assert with_defaults(checkpoint, Request(), (), filling=True).options == Request(top_p=0.5, order="confidence")
     of_gaps = with_defaults(checkpoint, Request(order="random"), ["order"], filling=True)
     assert of_gaps.options == Request(top_p=0.5) and of_gaps.taken == ("top_p",)
-    wrong = with_defaults(with_file(tmp_path / "d", table | {"infill": "margin"}), Request(), (), filling=True)
-    assert wrong.options == Request() and "infill in" in wrong.left_out[0]
+
+
+@pytest.mark.parametrize(
+    ("base", "infill", "taken", "left_out"),
+    [
+        ({"top_p": 0.9}, {"temperature": 0.5}, {"temperature": 0.5}, ""),
+        ({"top_p": 0.9, "block": 4}, {"top_p": None}, {"block": 4}, ""),
+        ({"order": "margin"}, {"sampler": "first-hitting"}, {"sampler": "first-hitting"}, "order margin of"),
+        ({"order": "margin"}, {"top_k": 3}, {"order": "margin", "top_k": 3}, ""),
+        ({"order": "margin"}, {"ordre": "entropy", "seed": 1}, {"order": "margin"}, "none of this name"),
+        ({"order": "margin"}, None, {"order": "margin"}, ""),
+        ({"order": "margin"}, "entropy", {"order": "margin"}, "infill 'entropy' of"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_settings_of_gaps_come_first(
+    tmp_path: Path, base: dict[str, object], infill: object, taken: dict[str, object], left_out: str
+) -> None:
+    checkpoint = with_file(tmp_path / "c", {**base, "infill": infill})
+    defaulted = with_defaults(checkpoint, Request(), (), filling=True)
+    assert defaulted.options == Request(**taken) and set(defaulted.taken) == set(taken)  # type: ignore[arg-type]
+    assert bool(defaulted.left_out) == bool(left_out) and left_out in "".join(defaulted.left_out)
+
+
+def test_what_is_given_may_need_the_order_of_the_checkpoint(tmp_path: Path) -> None:
+    checkpoint = with_file(tmp_path / "c", {"infill": {"order": "confidence"}})
+    assert request_of(checkpoint, {"threshold": 0.9}, "checkpoint", filling=True).order == "confidence"
+    with pytest.raises(UsageError, match="threshold needs an order"):
+        request_of(checkpoint, {"threshold": 0.9}, "checkpoint")
 
 
 @pytest.mark.parametrize("repository", AUTHORS)
@@ -86,6 +116,10 @@ def test_the_library_takes_none_unless_it_is_asked_to(tmp_path: Path, built_in: 
     document = "Once upon a time there was a dog."
     own_filling = infill(built_in, document, gap, defaults="checkpoint", steps=8, seed=3)
     settings = authors_settings(built_in, filling=True)
+    assert (
+        settings.keys() == {"order", "top_p"}
+        and own_filling[0].text != infill(built_in, document, gap, steps=8, seed=3)[0].text
+    )
     assert own_filling[0].text == infill(built_in, document, gap, **settings, steps=8, seed=3)[0].text  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="unknown defaults"):
         generate(built_in, defaults="mine", **options)  # type: ignore[arg-type]
