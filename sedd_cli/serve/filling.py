@@ -144,7 +144,7 @@ class _Filler:
         return [states.get(row) or infilling.start(row) for row in rows]
 
     def _in_steps(self, infilling: Infilling, steps: int) -> Infilling:
-        """The same with so many steps, without an order, corrections or the like."""
+        """The same with so many steps, in the same order, without corrections or the like."""
         asked = SamplingOptions(**{**_law_of(infilling.request.asked), "steps": steps, "seed": infilling.request.seed})
         gaps = [Gap(gap.start, gap.end, gap.tokens, gap.one_line) for gap in infilling.sized_gaps]
         return Infilling(self.checkpoint, Request(**asdict(asked)), self.asked.document, gaps)
@@ -156,6 +156,6 @@ def _afresh(state: State) -> State:
 
 
 def _law_of(request: Request) -> dict[str, Any]:
-    """Of the options those that hold of every network call."""
-    names = ("length", "num_samples", "row", "score", "temperature", "top_k", "top_p")
+    """Of the options those that hold of every network call, whatever the number of steps."""
+    names = ("length", "num_samples", "row", "score", "temperature", "top_k", "top_p", "order")
     return {name: getattr(request, name) for name in names}
