@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LIKELY = 0.8
 """The share of the probability that is between the least and the most tokens reported for a gap."""
+NAMED_ROWS = 4
+"""The most candidates of one text whose rows are named."""
 MIN_WIDTH = 40
 """Minimum characters in which a candidate is shown."""
 
@@ -160,7 +162,13 @@ def summarise(filled: Filled, terminal: Terminal) -> None:
         for equal in same.values():
             terminal.info(candidate_line(equal, terminal.width))
     if finished and fillings and fillings[0].nfe and fillings[0].text == infilling.document:
-        terminal.info("what stood there was written again: another --seed, or the best of -n 5, may differ")
+        if infilling.request.asked.temperature == 0:
+            other = "--tokens, or a --temperature above 0, may change it"
+        else:
+            other = (
+                "another --seed may differ" if len(fillings) > 1 else "another --seed, or the best of -n 5, may differ"
+            )
+        terminal.info(f"what stood there was written again: {other}")
     calls, redrawn = sum(f.nfe for f in fillings), sum(f.redrawn for f in fillings)
     again = f" ({redrawn} of them to redraw what was no text or joined badly)" if redrawn else ""
     lengths = "the comparison of lengths, then " if infilling.chosen_lengths else ""
@@ -177,7 +185,9 @@ def candidate_line(equal: Sequence["Filling"], width: int) -> str:
 
     from sedd_cli.render.inert import one_line
 
-    filling, rows = equal[0], ", ".join(str(filling.row) for filling in equal)
+    filling, rows = equal[0], ", ".join(str(filling.row) for filling in equal[:NAMED_ROWS])
+    if more := len(equal[NAMED_ROWS:]):
+        rows += f" and {more} more"
     written = " · ".join(filling.text[start:end].strip() for start, end in filling.spans)
     line = Text(one_line(f"row{'s' * (len(equal) > 1)} {rows}: {filling.nats:.1f} nats: {written}"))
     line.truncate(max(width, MIN_WIDTH), overflow="ellipsis")
