@@ -84,4 +84,9 @@ def ranked(fillings: list[Filling], document: str) -> list[Filling]:
     """
     if len(fillings) < 2 or not all(filling.complete for filling in fillings):
         return fillings
-    return sorted(fillings, key=lambda filling: (filling.text == document, filling.nats))
+    return sorted(fillings, key=lambda filling: rank(filling.text == document, filling.nats))
+
+
+def rank(unchanged: bool, nats: float) -> tuple[bool, float]:
+    """What candidates are sorted by. `unchanged`: whether one writes again what stood there."""
+    return unchanged, nats

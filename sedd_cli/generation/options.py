@@ -28,14 +28,13 @@ EVERYWHERE: Mapping[CommandName, Shown] = dict.fromkeys(get_args(CommandName), S
 class Setting:
     """An option in the settings of the TUI: its sentence in the form.
 
-    `blank` describes an empty field where there is no default to name. `type`, `default` and `accepts`, a description
-    of the values: where they differ from the option's.
+    `blank` describes an empty field, where it may be empty: the option is then left as a command leaves one that is not
+    given. `type` and `accepts`, a description of the values: where they differ from the option's.
     """
 
     sentence: str
     blank: str = ""
-    type: object = None
-    default: object = None
+    type: Any = None
     accepts: str = ""
 
 
@@ -89,7 +88,10 @@ class SamplingOptions:
             help="Steps of the time grid.",
             commands={"generate": Shown(), "infill": Shown(), "eval infill": Shown()},
             range=FROM_1,
-            setting=Setting(sentence="Denoising steps of a run. More is slower and closer to the model."),
+            setting=Setting(
+                sentence="Denoising steps of a run. More is slower and closer to the model.",
+                blank="the checkpoint's, or 256",
+            ),
         ),
     ] = 256
     seed: Annotated[
@@ -141,9 +143,9 @@ class SamplingOptions:
             commands=EVERYWHERE,
             setting=Setting(
                 sentence="How masked tokens are revealed, step by step.",
+                blank="the checkpoint's, or tweedie",
                 # The interface takes no checkpoint that has a sampler of its own.
                 type=NoiseSampler,
-                default="tweedie",
                 accepts=_one_of(get_args(NoiseSampler)),
             ),
         ),
@@ -159,7 +161,9 @@ class SamplingOptions:
             metavar="X",
             commands=EVERYWHERE,
             range=NOT_NEGATIVE,
-            setting=Setting(sentence="Below 1 likely tokens become likelier, above 1 rare ones do."),
+            setting=Setting(
+                sentence="Below 1 likely tokens become likelier, above 1 rare ones do.", blank="the checkpoint's, or 1"
+            ),
         ),
     ] = 1.0
     top_k: Annotated[
@@ -197,6 +201,7 @@ class SamplingOptions:
             panel="order",
             setting=Setting(
                 sentence="Which tokens are written first. Random keeps the model's law.",
+                blank="the checkpoint's, or random",
                 accepts=_one_of(get_args(OrderName)),
             ),
         ),

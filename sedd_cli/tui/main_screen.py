@@ -219,8 +219,7 @@ class MainScreen(Screen[None]):
         self.query_one(Timeline).show(state)
 
     def refresh_header(self) -> None:
-        settings, status = self.settings, self.checkpoints.status
-        title = title_of(self.session.checkpoint, status, self.scene, settings.sampler, settings.steps)
+        title = title_of(self.session.checkpoint, self.checkpoints.status, self.scene)
         _update_label(self.query_one("#title", Label), title)
         _update_label(self.query_one("#file", Label), file_label(self.session, self.checkpoints.download_label))
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sedd_cli.errors import SeddError
+from sedd_cli.generation.options import SamplingOptions
 from sedd_cli.text.formats import keep_lines
 from sedd_cli.tui import messages
 from sedd_cli.tui.branch_entries import BranchEntries
@@ -15,9 +16,8 @@ from sedd_cli.tui.interface import Interface
 from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.branches_dialog import BranchesDialog
 from sedd_cli.tui.session import EditingSession
-from sedd_cli.tui.settings import SAMPLING, SETTINGS
 from sedd_cli.tui.start import run_sentence
-from sedd_cli.tui.style import lengths_note, ranking_message, texts_of
+from sedd_cli.tui.style import lengths_note, ranking_message, writes_again
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,8 +111,9 @@ class RunControl:
                 return run_sentence(
                     facts.writes, request.length, request.steps, request.sampler, request.asked.order, blocks
                 )
-        length = settings.length or facts.length
-        return run_sentence(facts.writes, length, settings.steps, settings.sampler, settings.order)
+        options = SamplingOptions(**settings.sampling)
+        length = options.length or facts.length
+        return run_sentence(facts.writes, length, options.steps, options.sampler or "tweedie", options.order)
 
     def again(self) -> None:
         """Write one more candidate."""
@@ -322,16 +323,16 @@ class RunControl:
     def on_ranked(self, message: messages.Ranked) -> None:
         if message.run_id != self.active_run_id or self._scene.branch is None:
             return
-        originals = [mark.original for mark in self._scene.draft.masked]
-        # As `filling.ranked` has it.
-        best_first = sorted(message.branches, key=lambda branch: (texts_of(branch) == originals, branch.nats or 0.0))
+        from sedd_cli.generation.filling import rank
+
+        best_first = sorted(message.branches, key=lambda branch: rank(writes_again(branch), branch.nats or 0.0))
         best, scene, first = best_first[0], self._scene, message.branches[0]
         # Whoever has looked elsewhere or accepted something meanwhile keeps what is shown.
         at_end = scene.at == first.last or (self.playing and self.speed is None and not self._replaying)
         self._session.rank(best_first, show_best=scene.branch is first and at_end and not scene.verdicts)
         shown = self._scene.branch is best
         where = "shown" if shown else f"the first: {self._ui.key_of('branch.list')} lists them"
-        self._ui.notify(ranking_message(best_first, originals, where))
+        self._ui.notify(ranking_message(best_first, where))
         self._ui.schedule_refresh()
 
     def on_stopped(self, message: messages.Stopped) -> None:
@@ -372,7 +373,7 @@ class RunControl:
     def _request(
         self, checkpoint: "Checkpoint", count: int, row: int, prompt: str = "", suffix: str = "", filling: bool = False
     ) -> "Request":
-        """What the settings ask for; what they leave as it is by default is as the checkpoint's authors have it.
+        """What the settings ask for; what they leave open is as the checkpoint's authors have it.
 
         `filling`: for the gaps of a document.
         """
@@ -380,13 +381,10 @@ class RunControl:
         from sedd_cli.generation.request import Request
 
         settings = self._session.settings
-        chosen = {name: getattr(settings, name) for name in SAMPLING}
+        chosen = settings.sampling
         ends = {"prompt": prompt or None, "suffix": suffix or None}
         if not filling:
             # These are of a text that stands.
-            chosen |= {name: SETTINGS[name].default for name in ("strength", "by")}
+            chosen = {name: value for name, value in chosen.items() if name not in ("strength", "by")}
         asked = Request(**chosen | ends | {"seed": self.seed, "row": row, "num_samples": count})
-        if settings.exact:
-            return asked
-        given = [name for name, value in chosen.items() if value != SETTINGS[name].default]
-        return with_defaults(checkpoint, asked, given, filling=filling).options
+        return asked if settings.exact else with_defaults(checkpoint, asked, chosen, filling=filling).options

@@ -17,8 +17,7 @@ from sedd_cli.tui.folders import config_folder
 from sedd_cli.tui.nested import leaves
 
 if TYPE_CHECKING:
-    from sedd_cli.diffusion.names import NoiseSampler
-    from sedd_cli.generation.options import SamplingOptions
+    from sedd_cli.diffusion.names import MaskedFirst
 
 Shading = Literal["certainty", "order", "plain"]
 """What the colour of a token shows: how sure the network was of it, when it wrote it, or nothing."""
@@ -87,8 +86,9 @@ def _sampling_field(entry: Entry) -> tuple[str, Any, Any]:
     """Name, type and field of a sampling option, as the table declares it."""
     setting, limits = entry.option.setting, entry.option.range
     assert setting is not None
-    default = entry.default if setting.default is None else setting.default
-    type_ = setting.type or entry.type
+    default, type_ = entry.default, setting.type or entry.type
+    if setting.blank:
+        default, type_ = None, type_ | None
     found = Setting(default, type_, setting.accepts or str(limits), limits)
     return entry.name, type_, field(default=default, metadata={"setting": found})
 
@@ -102,8 +102,11 @@ class _Machine:
 if TYPE_CHECKING:
 
     @dataclass(frozen=True, kw_only=True)
-    class _Sampling(_Machine, SamplingOptions):
-        sampler: NoiseSampler = "tweedie"
+    class _Sampling(_Machine):
+        length: int | None = None
+        seed: int | None = None
+        strength: float = 1.0
+        by: MaskedFirst = "random"
 
 else:
     _Sampling = make_dataclass(
@@ -122,6 +125,11 @@ class Settings(_Sampling):
     masked as unsure; `shading`: what the colour of a token shows. The rest is as in `sedd generate`. What is
     constructed is not checked: what comes from outside is, by `checked` and `validation_error`.
     """
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """The sampling options that are set, by name; the others are the checkpoint's own, or as by default."""
+        return {name: value for name in SAMPLING if (value := getattr(self, name)) is not None}
 
     exact: bool = _setting(False, bool, "true or false")
     lock_seed: bool = _setting(False, bool, "true or false")

@@ -271,6 +271,14 @@ def texts_of(branch: "Branch") -> list[str]:
     return []
 
 
+def writes_again(branch: "Branch") -> bool:
+    """Whether a candidate of a document writes again what stood in its gaps."""
+    from sedd_cli.generation.infill import Infilling
+
+    job = branch.job
+    return isinstance(job, Infilling) and texts_of(branch) == [job.document[g.start : g.end] for g in job.sized_gaps]
+
+
 def lengths_note(draft: Draft, job: "Job") -> str:
     """How many tokens the gaps get whose length was compared; "" if none was."""
     from sedd_cli.generation.infill import Infilling
@@ -281,14 +289,16 @@ def lengths_note(draft: Draft, job: "Job") -> str:
     return f"{', '.join(parts)}: what fits the text beside {'it' if len(parts) == 1 else 'them'} best." if parts else ""
 
 
-def ranking_message(branches: Sequence["Branch"], originals: Sequence[str], where: str) -> str:
-    """How candidates compare, best first. `originals`: what stood in the gaps; `where`: where the best is."""
+def ranking_message(branches: Sequence["Branch"], where: str) -> str:
+    """How candidates compare, best first. `where`: where the best is."""
     best, count = branches[0], len(branches)
     texts = [texts_of(branch) for branch in branches] if best.job.checkpoint.tokenizer else []
     if texts and all(text == texts[0] for text in texts):
-        as_before = ", which is what stood there" if texts[0] == list(originals) else ""
+        as_before = ", which is what stood there" if writes_again(best) else ""
         return f"All {count} candidates write the same{as_before}."
-    return f"The best of {count} candidates is {where}."
+    again = sum(map(writes_again, branches))
+    rest = f"; {again} {'writes' if again == 1 else 'write'} again what stood there" if again else ""
+    return f"The best of {count} candidates is {where}{rest}."
 
 
 def unwritten_note(marks: Sequence[Mark]) -> str:
@@ -307,8 +317,8 @@ def file_label(session: EditingSession, download: str = "") -> str:
     return f"{f'↓ {download}   ' if download else ''}{name}{' *' if session.unsaved else ''}{branch}"
 
 
-def title_of(checkpoint: "Checkpoint | None", load_status: str, scene: Scene, sampler: str, steps: int) -> str:
-    """Checkpoint, its form and size, sampler, seed: those of the branch, if there is one."""
+def title_of(checkpoint: "Checkpoint | None", load_status: str, scene: Scene) -> str:
+    """Checkpoint, its form and size; of a branch, what drew it: sampler, what changes the law, seed."""
     waiting = [load_status] if checkpoint is None else []
     if scene.branch is not None:
         checkpoint = scene.branch.job.checkpoint
@@ -316,14 +326,12 @@ def title_of(checkpoint: "Checkpoint | None", load_status: str, scene: Scene, sa
         return f"sedd  {load_status}"
     parts = [checkpoint.name, network_label(checkpoint.parameterization, checkpoint.parameters)]
     if scene.branch is not None:
-        request = scene.branch.job.request
-        sampler, steps = request.sampler, request.steps
-    parts.append(sampler if sampler in TOKEN_BY_TOKEN else f"{sampler} {steps}")
-    if scene.branch is not None:
         from sedd_cli.generation.warnings import changes_of
 
-        asked = scene.branch.job.request.asked
+        request = scene.branch.job.request
+        sampler, asked = request.sampler, request.asked
+        parts.append(sampler if sampler in TOKEN_BY_TOKEN else f"{sampler} {request.steps}")
         parts += [*changes_of(asked), *[f"strength {asked.strength:g}"] * (asked.strength != 1)]
-        parts.append(f"seed {scene.branch.job.request.seed}")
+        parts.append(f"seed {request.seed}")
     parts += waiting
     return "sedd  " + " · ".join(parts)

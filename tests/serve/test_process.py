@@ -68,8 +68,8 @@ def test_a_signal_ends_it(shallow: "Checkpoint", signals: list[signal.Signals], 
 def test_candidates_of_an_edit_are_ranked(local: Local) -> None:
     request = {"document": "Lily had a dog.", "gaps": [{"start": 11, "end": 14, "tokens": "auto"}], "seed": 1, "n": 4}
     record = local.post("/v1/edit", request).json
-    nats = [candidate["nats"] for candidate in record["candidates"]]
-    assert nats == sorted(nats) and len(set(nats)) > 1 and record["lengths_compared"]
+    ranks = [(candidate["text"] == request["document"], candidate["nats"]) for candidate in record["candidates"]]
+    assert ranks == sorted(ranks) and len(set(ranks)) > 1 and record["lengths_compared"]
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from sedd_cli.text.draft import Draft
 from sedd_cli.tui import token_edits
 from sedd_cli.tui.branch_entries import BranchEntries, BranchEntry, certainty, fit
 from sedd_cli.tui.scene import Scene
+from sedd_cli.tui.style import ranking_message
 from sedd_cli.tui.widgets.branches_pane import ROWS, entry_text, first_rows
 from sedd_cli.tui.wrapping import width_of
 
@@ -65,6 +66,24 @@ def test_candidates_are_compared_in_percent(scene: Scene, built_in: Checkpoint) 
     assert fit(100.0, 10.0) == "<0.1% as likely as the best"
     (alone,) = BranchEntries().of(replace(scene, branches=(first,), current=0))
     assert alone.facts[0].endswith("sure on average"), "the only one is no best one"
+
+
+def test_what_stood_there_is_not_the_best(built_in: Checkpoint) -> None:
+    request = Request(num_samples=2, steps=4, temperature=2.0, seed=0)
+    job = Infilling(built_in, request, "He saw a dog.", [Gap(9, 12)])
+    for _ in job.steps():
+        pass
+    written = [filling.text for filling in job.fillings()]
+    assert written[0] != written[1]
+    again = Infilling(built_in, request, written[0], [Gap(9, 9 + len(written[0]) - len("He saw a ."), 1)])
+    branches = tuple(Branch.begin(again, number) for number in (0, 1))
+    for branch, nats in zip(branches, (1.0, 1.0 + math.log(4)), strict=True):
+        for step in branch.resume():
+            branch.add(step)
+        branch.nats = nats
+    facts = [entry.facts[0] for entry in BranchEntries().of(Scene(Draft(written[0]), branches))]
+    assert facts == ["what stood there", "fits best"]
+    assert ranking_message([branches[1], branches[0]], "shown").endswith("; 1 writes again what stood there.")
 
 
 def replace_nats(branch: Branch, nats: float) -> Branch:

@@ -367,10 +367,10 @@ class TestSettings:
             await pilot.pause()
             assert str(state.content) == "on"
             await pilot.click("#steps")
-            await pilot.press("end", "0")
+            await pilot.press("end", "9")
             await pilot.click("#save")
             await pilot.pause()
-            assert app.answers == [Settings(exact=True, steps=2560)]
+            assert app.answers == [Settings(exact=True, steps=9)]
 
     async def test_cancelled_by_mouse(self) -> None:
         async with host(form()) as (app, pilot):

@@ -282,10 +282,13 @@ def test_the_defaults_are_those_of_a_request() -> None:
     from sedd_cli.diffusion.processes import Absorbing, Uniform
     from sedd_cli.diffusion.samplers import default_sampler
 
-    names = SAMPLING.keys() - {"sampler"}
-    assert names and all(getattr(Settings(), name) == getattr(Request(), name) for name in names)
+    assert Request(**Settings().sampling) == Request()
+    for field in FIELDS:
+        *_, named = field.blank.split("the checkpoint's, or ")
+        if field.blank and (default := getattr(Request(), field.name, None)) is not None:
+            assert named == f"{default:g}" if isinstance(default, float) else named == str(default)
     # The interface takes no checkpoint that has a sampler of its own.
-    assert Settings().sampler == default_sampler(Absorbing(2)) == default_sampler(Uniform(2))
+    assert default_sampler(Absorbing(2)) == default_sampler(Uniform(2)) == "tweedie"
 
 
 def test_the_sampling_options_of_the_table_are_settings_and_in_the_form() -> None:

@@ -5,13 +5,13 @@ from typing import Any, NamedTuple, get_args
 from sedd_cli.diffusion.names import MaskedFirst, NoiseSampler, OrderName
 from sedd_cli.tui.settings import SAMPLING, SETTINGS, SHADINGS, validation_error
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "sampler": get_args(NoiseSampler),
-    "order": get_args(OrderName),
+CHOICES: dict[str, tuple[str | None, ...]] = {
+    "sampler": (None, *get_args(NoiseSampler)),
+    "order": (None, *get_args(OrderName)),
     "by": get_args(MaskedFirst),
     "shading": SHADINGS,
 }
-"""Settings that are chosen from a list, besides the theme."""
+"""Settings that are chosen from a list, besides the theme; None is an empty field."""
 
 
 def _of_type(kind: type) -> set[str]:

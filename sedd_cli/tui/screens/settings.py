@@ -61,7 +61,7 @@ class SettingsScreen(Dialog[Settings | None]):
         elif field.name in (*CHOICES, "theme"):
             names = CHOICES.get(field.name) or sorted(self.app.available_themes)
             value = value if value in names else self.app.theme
-            options = [(Text(name), str(name)) for name in names]
+            options = [(Text(field.blank if name is None else name), name) for name in names]
             yield Select(options, value=value, allow_blank=False, compact=True, id=field.name)
         else:
             yield Input(format_value(value), field.placeholder, InertHighlighter(), compact=True, id=field.name)
