@@ -175,8 +175,8 @@ def _dtypes_lines(dtypes: dict[str, Any]) -> list[str]:
     over = dtypes["over_float32"]
     return [
         f"on this CPU take --dtype {dtypes['advised']}",
-        f"int8: {over['int8']:.1f} times as fast as float32, in a quarter of its memory",
-        f"bfloat16: {over['bfloat16']:.1f} times as fast, in half of it",
+        f"int8: {over['int8']:.1f} times as fast as float32, in a quarter to a half of its memory",
+        f"bfloat16: {over['bfloat16']:.1f} times as fast, in half to two thirds of it",
     ]
 
 

@@ -100,8 +100,8 @@ def _sentence(option: Any) -> str:
     if option.envvar:
         parts.append(f"[env: {option.envvar}]")
     # Of a flag with two forms, the help names the default where it matters.
-    if option.show_default is True and option.default is not None and not option.is_flag:
-        parts.append(f"[default: {option.default}]")
+    if option.show_default and option.default is not None and not option.is_flag:
+        parts.append(f"[default: {option.default if option.show_default is True else option.show_default}]")
     elif option.required:
         parts.append("[required]")
     return " ".join(parts)

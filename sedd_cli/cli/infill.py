@@ -112,7 +112,7 @@ def infill(
     """Rewrite parts of a document; outside them not one byte changes.
 
     The document goes to stdout and nothing else does. Several candidates (-n) are ranked by how likely what they
-    wrote is, given the rest.
+    wrote is, given the rest; those that write what stood there come last.
 
     For example: sedd infill story.txt --unit words --mask 3:8 --diff
 

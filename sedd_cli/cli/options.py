@@ -19,6 +19,8 @@ PANELS = {"sampling": SAMPLING, "order": ORDER, "machine": MACHINE}
 _output = partial(typer.Option, rich_help_panel=OUTPUT)
 _machine = partial(typer.Option, rich_help_panel=MACHINE)
 
+OWN_SETTINGS: tuple[CommandName, ...] = ("generate", "infill")
+"""The commands that take the checkpoint's own settings where none is given."""
 CHECKPOINT = "Built-in name, folder, or OWNER/NAME[@REVISION] of the hub."
 DEVICES = "auto, cpu, cuda, cuda:N or mps."
 
@@ -98,12 +100,15 @@ def _is_given(context: typer.Context, name: str) -> bool:
 def _parameter(entry: Entry, command: CommandName) -> inspect.Parameter:
     option, shown = entry.option, entry.option.commands[command]
     default = entry.default if shown.default is None else shown.default
+    told: bool | str = default not in (None, "")
+    if told and option.setting and option.setting.blank and command in OWN_SETTINGS:
+        told = option.setting.blank
     declared = typer.Option(
         *option.flags,
         metavar=option.metavar,
         help=option.help if shown.help is None else shown.help,
         rich_help_panel=PANELS[option.panel],
-        show_default=default not in (None, ""),
+        show_default=told,
     )
     annotation = Annotated[entry.type, declared]  # type: ignore[name-defined]  # built at run time
     return inspect.Parameter(entry.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
