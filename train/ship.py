@@ -37,7 +37,7 @@ SEEDS = range(10)
 DATA = "pieces of the TinyStories data set (13,658 stories, 11.4 MB), CDLA-Sharing-1.0"
 RECIPES = {
     "tinystories": """`train/tinystories.toml`, then, with the blocks and tokens that
-`train/grow.py` adds, by three runs of `train/tinystories-grown.toml`""",
+`train/grow.py` adds, by four runs of `train/tinystories-grown.toml`""",
     "tinystories-sedd": "`train/tinystories-sedd.toml`",
 }
 FORMS = {
@@ -122,7 +122,7 @@ def card(checkpoint: Checkpoint, bounds: list[Bound]) -> str:
     name, config = checkpoint.folder.name, checkpoint.config
     model, made = config.model, config.provenance
     steps, tokens, seconds = (int(str(made[key])) for key in ("steps", "tokens", "seconds"))
-    told = "\n".join(_told(bound, checkpoint.parameterization) for bound in bounds)
+    told = "\n".join([*(_told(bound, checkpoint.parameterization) for bound in bounds), *_settings(checkpoint)])
     return f"""# {name}
 
 {FORMS[checkpoint.parameterization]}: {model.n_blocks} blocks,
@@ -139,6 +139,15 @@ Float16 on disk. Made by {RECIPES[name]}.
 
 {samples(checkpoint)}
 """
+
+
+def _settings(checkpoint: Checkpoint) -> list[str]:
+    """A line of the checkpoint's own settings, and those of gaps; none if it has none."""
+    told, of_gaps = (
+        ", ".join(f"{key} {value}" for key, value in authors_settings(checkpoint, filling=filling).items())
+        for filling in (False, True)
+    )
+    return [f"- Its own settings: {told}; in the gaps of a document {of_gaps}."] if told or of_gaps else []
 
 
 def samples(checkpoint: Checkpoint) -> str:
