@@ -83,6 +83,16 @@ async def test_an_infill_is_that_of_the_library(opened: Opened, one_block: Check
 
 
 @one_size
+async def test_what_is_chosen_precedes_what_is_the_checkpoints_own(opened: Opened) -> None:
+    for chosen, order in (({}, "confidence"), ({"order": "random"}, "random")):
+        async with opened(STORY, candidates=1, **chosen) as seat:
+            await seat.rush("ctrl+right", "m")
+            await seat.go()
+            assert seat.branch.job.request.asked.order == order
+            assert ("order confidence" in seat.title) == (order == "confidence") and "top-p" in seat.title
+
+
+@one_size
 async def test_the_best_candidate_is_shown_first_and_accepted(opened: Opened, one_block: Checkpoint) -> None:
     def order(temperature: float) -> list[int]:
         options = {**OPTIONS, "num_samples": 4, "temperature": temperature}
