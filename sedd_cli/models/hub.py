@@ -85,7 +85,8 @@ def plan_download(repository: str, revision: str | None = None, *, to_train: boo
     # Refuse other architectures before their weights are downloaded.
     with explain_errors(repository, remote.revision):
         for file in remote.files:
-            if file.name in (CONFIG, *FACTS):
+            # The last of these may alone have the id of MASK, as transformers 5 saves it.
+            if file.name in (CONFIG, *FACTS, "tokenizer.json"):
                 folder = _fetch_file(remote, file, _no_progress).parent
         config = read_config(folder, shift=False if to_train else None)
     remote = _with_shards(remote)

@@ -16,5 +16,7 @@ def split_hub_id(name: str) -> tuple[str, str | None] | None:
 
 def cached_repository(folder: Path) -> str | None:
     """The repository whose snapshot in the hub's cache a folder is; None if it is not one."""
+    # "." has no parents.
+    folder = folder.absolute()
     kind, *parts = folder.parent.parent.name.split("--")
     return "/".join(parts) if kind == "models" and folder.parent.name == "snapshots" and parts else None

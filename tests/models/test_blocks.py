@@ -197,10 +197,12 @@ def test_norms_need_not_be_adaptive(tmp_path: Path) -> None:
     assert torch.equal(*logits)
 
 
-def test_block_sizes_that_no_file_holds(tmp_path: Path) -> None:
+def test_block_sizes_that_no_file_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = changed(PARITY / "a2d-qwen3", tmp_path)
     snapshot = tmp_path / "models--dllm-hub--Qwen3-0.6B-diffusion-bd3lm-v0.1" / "snapshots" / "0"
     assert load_checkpoint(shutil.copytree(folder, snapshot)).blocks == TrainedBlocks(32)
+    monkeypatch.chdir(snapshot)
+    assert load_checkpoint(".").blocks == TrainedBlocks(32)
     with pytest.raises(NotLoadableError, match="by which blocks"):
         load_checkpoint(shutil.copytree(folder, tmp_path / "my-bd3lm"))
 

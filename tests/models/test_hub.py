@@ -118,6 +118,10 @@ def test_a_network_of_another_family_comes_with_the_files_that_name_its_mask(hub
     assert run("download", NAME).returncode == 0 and not hub.gets("modeling.py")
     told = json.loads(run("generate", "-m", NAME, "--json", "--steps", "4", "--length", "16", "-q").stdout)
     assert 117 not in told["samples"][0]["ids"]
+    named, ids = {"mask_token": "<|mask|>"}, {"added_tokens": [{"content": "<|mask|>", "id": 117}]}
+    files_of_5 = {"tokenizer_config.json": json.dumps(named).encode(), "tokenizer.json": json.dumps(ids).encode()}
+    hub.add("someone/five", {**data, **files_of_5})
+    assert run("download", "someone/five").returncode == 0, "as transformers 5 saves it"
     hub.add("someone/chat", data)
     failed(run("download", "someone/chat"), 3, "names the token that is MASK")
     assert not [line for line in hub.gets("cdn") if "chat" in line]

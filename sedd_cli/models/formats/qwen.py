@@ -78,7 +78,7 @@ BLOCK_SIZES = {
 
 def _a2d_sections(facts: Facts) -> dict[str, Any]:
     table = sections(facts, shift=False, mask_id=facts.mask_id())
-    name = cached_repository(facts.folder) or facts.folder.name
+    name = cached_repository(facts.folder) or facts.folder.absolute().name
     size = facts.first("block_size") or BLOCK_SIZES.get(name)
     if size is None and "bd3lm" in name.lower():
         raise NotLoadableError(
