@@ -78,7 +78,9 @@ def _encode(
     # Texts of the template, and numbers of messages between them.
     parts = PLACES.split(render(template, hollow, special_tokens))
     special = set(tokenizer.special_ids)
-    end_of_turn = [token for token in tokenizer.encode_special(parts[-1]) if token in special][:1]
+    # Of empty messages alone nothing tells where the last one ends.
+    after = tokenizer.encode_special(parts[-1]) if len(parts) > 1 else []
+    end_of_turn = [token for token in after if token in special][:1]
     if not any(map(tokenizer.has_special, words)):
         return tokenizer.encode_special(render(template, messages, special_tokens)), end_of_turn
     ids: list[int] = []

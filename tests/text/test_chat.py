@@ -88,7 +88,8 @@ def test_the_token_that_ends_a_turn_ends_the_reply(dialogues: Path) -> None:
     """Configs name that of texts alone; it is found though the message spells it out, and though a system is silent."""
     change(dialogues, eos_token_id=None)
     ckpt = load_checkpoint(dialogues)
-    assert ckpt.tokenizer is not None and not ckpt.tokenizer.end_ids
+    chat_canvas(ckpt, " ")
+    assert ckpt.tokenizer is not None and not ckpt.tokenizer.end_ids, "an empty message tells of no end"
     canvas = chat_canvas(ckpt, "Say <|im_end|>", "Be kind.")
     assert ckpt.tokenizer.end_ids == {257} and 257 not in canvas.forbidden and 256 in canvas.forbidden
     (dialogues / "chat_template.jinja").write_text("<|im_start|>{{ messages[-1].content * 2 }}<|im_end|><|im_start|>")
