@@ -98,7 +98,8 @@ def serve(
     def load() -> "Checkpoint":
         from sedd_cli.cli.checkpoints import load
 
-        checkpoint = load(model, device, dtype, terminal)
+        # Its hash is in the answers: read now, no request waits for it.
+        checkpoint = load(model, device, dtype, terminal, identified=True)
         terminal.info(f"{checkpoint.name} is loaded")
         return checkpoint
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sedd_cli.diffusion.randomness import fresh_seed
 from sedd_cli.diffusion.samplers import Change
+from sedd_cli.errors import NotLoadableError
 from sedd_cli.generation.chat import dialogue_tokens, reply_canvas
 from sedd_cli.generation.defaults import with_defaults
 from sedd_cli.generation.engine import Run
@@ -78,7 +79,11 @@ class Asked:
 
     def _reply(self, checkpoint: Checkpoint, request: Request, messages: list[dict[str, str]], limit: int) -> Run:
         _check_characters(sum(len(message["content"]) for message in messages), limit)
-        ids = dialogue_tokens(checkpoint, messages)
+        try:
+            ids = dialogue_tokens(checkpoint, messages)
+        except NotLoadableError as error:
+            # Templates refuse dialogues that they do not know, such as two turns of the user's.
+            raise ApiError(400, error.message, "messages", "invalid_messages") from error
         length = _length(len(ids), self.max_tokens, room_for(len(ids), checkpoint.length), limit)
         return Run(checkpoint, request, reply_canvas(checkpoint, ids, length))
 

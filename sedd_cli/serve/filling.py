@@ -111,7 +111,8 @@ class _Filler:
             completion_tokens=sum(sum(filling.tokens) for filling in fillings),
             seed=infilling.request.seed,
             nfe=self.nfe + sum(len(infilling.drawn_lengths(filling.row)) for filling in fillings),
-            taken=self.taken,
+            # A hurried edit leaves some of them out.
+            taken={n: value for n, value in self.taken.items() if getattr(infilling.request.asked, n) == value},
             record=record,
             seconds=(begun - started, filled - begun),
         )

@@ -126,6 +126,9 @@ def test_a_reply_is_that_of_the_command(tmp_path: Path, sedd: "Sedd") -> None:
         request["max_completion_tokens"] = 120 - tokens
         reply = local.post(path, {**request, "logprobs": True, "top_logprobs": 1}).json["choices"][0]
         stream = local.post(path, {**request, "stream": True}).events
+        (folder / "chat_template.jinja").write_text("{{ raise_exception('Two turns of one role') }}")
+        refused = local.post(path, request)
+    assert refused.status == 400 and refused.json["error"]["param"] == "messages"
     assert reply["message"]["content"] + "\n" == printed.stdout.decode()
     assert len(reply["logprobs"]["content"]) > 1
     deltas = [event["choices"][0]["delta"] for event in stream]
