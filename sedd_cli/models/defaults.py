@@ -59,3 +59,14 @@ def authors_settings(checkpoint: Checkpoint, *, filling: bool = False) -> dict[s
         # No setting has this name: it is left out, and named.
         return {INFILL: of_gaps, **settings}
     return {name: value for name, value in {**of_gaps, **settings, **of_gaps}.items() if value is not None}
+
+
+def inherited_settings(checkpoint: Checkpoint) -> dict[str, object]:
+    """The generation_config.json of a checkpoint that is trained from this one; empty if that has no settings.
+
+    Raises as `authors_settings`.
+    """
+    settings, of_gaps = authors_settings(checkpoint), Facts(checkpoint.folder).generation.get(INFILL)
+    if of_gaps is not None:
+        settings[INFILL] = of_gaps
+    return {"do_sample": True, **settings} if settings else {}

@@ -1,8 +1,10 @@
 """A run's folder: `config.json`, `model.safetensors` (the averaged weights), `tokenizer.json`, `recipe.json`,
-`metrics.jsonl`, `data/` and `state/`. Whenever a run dies, its files are complete."""
+`metrics.jsonl`, `data/` and `state/`; `generation_config.json` if the checkpoint that it starts from has settings.
+Whenever a run dies, its files are complete."""
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -83,6 +85,10 @@ class RunFolder:
 
     def save_tokenizer(self, tokenizer: Tokenizer) -> None:
         write_file(self.path / "tokenizer.json", tokenizer.save())
+
+    def save_generation_config(self, table: Mapping[str, object]) -> None:
+        """Write the settings of sampling that are the checkpoint's own."""
+        write_file(self.path / "generation_config.json", (json.dumps(table, indent=2) + "\n").encode())
 
     def load_tokenizer(self) -> Tokenizer:
         """The run's tokenizer. Raises `NotLoadableError` if it is damaged or changes texts."""

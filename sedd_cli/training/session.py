@@ -3,16 +3,18 @@
 import math
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
 from sedd_cli.distributed import World
-from sedd_cli.errors import UsageError
+from sedd_cli.errors import NotLoadableError, UsageError
 from sedd_cli.generation.engine import generate
+from sedd_cli.models.adaptation import is_autoregressive
 from sedd_cli.models.checkpoint import Checkpoint
+from sedd_cli.models.defaults import inherited_settings
 from sedd_cli.models.folder import read_config
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.tokenizer import Tokenizer
@@ -129,6 +131,7 @@ class TrainingSession:
         if not self._resume and self.world.is_first:
             initial = None if self._init_checkpoint is None else self._init_checkpoint.tokenizer
             yield from prepare(recipe, self.folder, initial)
+            self._inherit_settings()
         self.world.barrier()
         tokenizer = self.folder.load_tokenizer()
         self._notes += tokenizer.notes
@@ -161,6 +164,14 @@ class TrainingSession:
             if self.world.is_first:
                 self.folder.save_recipe(recipe)
         yield from self._train(tokenizer, metrics)
+
+    def _inherit_settings(self) -> None:
+        """A run is sampled as the checkpoint that it starts from, unless that writes from left to right."""
+        if self._init_checkpoint is not None and not is_autoregressive(self._init_checkpoint.folder):
+            # A file that cannot be read is reported where it is sampled from.
+            with suppress(NotLoadableError):
+                if settings := inherited_settings(self._init_checkpoint):
+                    self.folder.save_generation_config(settings)
 
     def _resolve_precision(self) -> Recipe:
         """Replace `auto` of the recipe's dtype by what is measured, or was when the run began. Returns the recipe."""

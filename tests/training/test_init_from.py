@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from sedd_cli import NotLoadableError, SeddError, UsageError, load_checkpoint
+from sedd_cli.models.defaults import authors_settings
 from sedd_cli.text.byte_level import END_OF_TEXT
 from sedd_cli.training.automatic import recipe_from_checkpoint
 from sedd_cli.training.loop import make_network
@@ -61,7 +62,7 @@ def test_weights_and_tokenizer_are_the_checkpoints(text: Path, made: Path, tmp_p
     for _ in events:
         pass
     learnt = load_checkpoint(run).config.provenance
-    assert learnt["steps"] == 8
+    assert learnt["steps"] == 8 and not (run / "generation_config.json").exists()
     start = load_checkpoint(made)
     assert learnt["start"] == {"checkpoint": "made", "sha256": start.hash, **start.config.provenance}
 
@@ -205,6 +206,9 @@ def test_the_command(sedd: Sedd, text: Path, tmp_path: Path) -> None:
     assert done.code == 0, done.stderr
     origin = load_checkpoint(run).config.provenance["start"]
     assert isinstance(origin, dict) and origin["checkpoint"] == "tinystories"
+    for filling in (False, True):
+        theirs, ours = (authors_settings(load_checkpoint(name), filling=filling) for name in ("tinystories", str(run)))
+        assert ours == theirs
     assert sedd("train", str(text), "--from", "nosuch", "-o", str(run)).code == 3
     assert sedd("train", "nosuch.txt", "--from", "tinystories", "-o", str(tmp_path / "other")).code == 3
     assert not (tmp_path / "other").exists()
