@@ -13,7 +13,7 @@ import typer
 
 from sedd_cli.atomic import STDOUT
 from sedd_cli.cli.infill_output import check_in_place, diff_of, write_in_place
-from sedd_cli.cli.infill_run import Filled, Prepared, Task, begin, finish, summarise
+from sedd_cli.cli.infill_run import Filled, Prepared, Task, begin, fill, finish, summarise
 from sedd_cli.cli.output import Output, as_json, check_outputs
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import NoGapError, SeddError, UsageError
@@ -127,8 +127,6 @@ class _Documents:
 
     def _fill(self, file: str) -> Outcome:
         """Fill one document. Raises `SeddError` if that fails, `KeyboardInterrupt` if it was stopped."""
-        from sedd_cli.cli.watch import run_job
-
         task, terminal = self._task, self._terminal
         if task.in_place:
             check_in_place(file)
@@ -139,7 +137,8 @@ class _Documents:
         started = time.monotonic()
         infilling = begin(self._prepared, document, task.asked, terminal, again=self._begun)
         self._begun = True
-        filled = finish(infilling, run_job(infilling, terminal, None), started, with_nats=task.json)
+        infilling, finished = fill(infilling, task, terminal)
+        filled = finish(infilling, finished, started, with_nats=task.json)
         summarise(filled, terminal)
         if not filled.finished:
             raise KeyboardInterrupt

@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from sedd_cli.cli.checkpoints import load, resolve_sampling
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from sedd_cli.generation.infill import Infilling
     from sedd_cli.generation.lengths import ChosenLength
     from sedd_cli.generation.padding import DrawnLength
+    from sedd_cli.generation.trace import TraceWriter
     from sedd_cli.models.checkpoint import Checkpoint
+    from sedd_cli.render.live import LiveView
 
 LIKELY = 0.8
 """The share of the probability that is between the least and the most tokens reported for a gap."""
 NAMED_ROWS = 4
 """The most candidates of one text whose rows are named."""
+OTHER_ROWS = 2
+"""How many rows are drawn for one that writes again what stood there."""
 MIN_WIDTH = 40
 """Minimum characters in which a candidate is shown."""
 
@@ -89,6 +93,52 @@ def begin(
         report_steps(infilling, prepared.sampling.steps, terminal)
     _report(infilling, prepared.taken, terminal, again)
     return infilling
+
+
+def fill(
+    infilling: "Infilling",
+    task: Task,
+    terminal: Terminal,
+    writer: "TraceWriter | None" = None,
+    view: "LiveView | None" = None,
+) -> "tuple[Infilling, bool]":
+    """Fill the gaps. Returns what was run, and whether it was not interrupted.
+
+    A single candidate that writes again what stood there gives way to the next row of the seed, unless the law of the
+    checkpoint is asked for, that row, or a trace.
+    """
+    from sedd_cli.cli.watch import run_job
+
+    finished = run_job(infilling, terminal, writer, view)
+    if writer is not None or task.given is None or "row" in task.given:
+        return infilling, finished
+    for _ in range(OTHER_ROWS):
+        if not finished or (following := _next_row(infilling)) is None:
+            break
+        row = following.request.rows.start
+        terminal.info(f"row {row - 1} wrote again what stood there: row {row} is drawn")
+        infilling = following
+        finished = run_job(infilling, terminal, None, view)
+    return infilling, finished
+
+
+def _next_row(infilling: "Infilling") -> "Infilling | None":
+    """The row after the only one, where that wrote again what stood there and another may not."""
+    from sedd_cli.generation.infill import Infilling
+    from sedd_cli.text.gaps import Gap
+
+    request, fillings = infilling.request, infilling.fillings()
+    if len(fillings) != 1 or not fillings[0].nfe or request.asked.temperature == 0:
+        return None
+    if fillings[0].text != infilling.document:
+        return None
+    # Below strength 1 the length is the text's.
+    gaps = [
+        Gap(gap.start, gap.end, gap.tokens if request.asked.strength == 1 else None, gap.one_line, gap.without)
+        for gap in infilling.sized_gaps
+    ]
+    asked = replace(request.asked, seed=request.seed, row=request.rows.start + 1)
+    return Infilling(infilling.checkpoint, asked, infilling.document, gaps)
 
 
 def finish(infilling: "Infilling", finished: bool, started: float, *, with_nats: bool) -> Filled:

@@ -329,6 +329,22 @@ def test_it_is_said_where_what_stood_there_is_written_again(sedd: Sedd) -> None:
     assert note not in sedd(*command, *mask, "--strength", "0", stdin=best["text"].encode()).stderr
 
 
+def test_the_next_row_is_drawn_where_what_stood_there_is_written_again(sedd: Sedd) -> None:
+    command = ("infill", "-", "--temperature", "1.5", "--seed", "1", "--json", "--no-live", "--mask")
+    text, at = "He ran to the park with his dog.", 7
+    first = json.loads(sedd(*command, f"{at}:{at + 2}", stdin=text.encode()).stdout)
+    (best,) = first["candidates"]
+    ((_, end),) = best["spans"]
+    mask = f"{at}:{end}"
+    result = sedd(*command, mask, stdin=best["text"].encode())
+    (other,) = json.loads(result.stdout)["candidates"]
+    assert best["row"] == 0 < other["row"] and "row 0 wrote again what stood there: row 1 is drawn" in result.stderr
+    held = sedd(*command, mask, "--row", "0", stdin=best["text"].encode())
+    assert json.loads(held.stdout)["candidates"][0]["text"] == best["text"]
+    exact = sedd(*command, mask, "--exact", "--top-p", "0.82", "--order", "confidence", stdin=best["text"].encode())
+    assert json.loads(exact.stdout)["candidates"][0]["row"] == 0
+
+
 def test_a_gap_in_which_nothing_stands_is_told(sedd: Sedd, story: Path) -> None:
     result = sedd("infill", str(story), "--mask", "3:3", "--mask", "9:12", "--mask", "9:9", *QUICK)
     assert result.code == 0 and result.stdout != STORY.encode()
