@@ -2,10 +2,11 @@
 
     python benchmarks/proofreading.py VALIDATION.txt [-m CHECKPOINT] [--typos 500] [--length 128] [-o FOUND.jsonl]
 
-In stories (documents end at lines `<|endoftext|>`) one word in 25 is spoilt, by turns: two letters inside it swapped, a
-word of another story in its place, the word doubled. Prints recall by kind and precision for each P, and how often
-the suggestion is what stood there. With -o every story is written down once it is read, and a run that was stopped
-goes on there. The last story is read whole, so there may be a few mistakes more.
+In stories (documents end at lines `<|endoftext|>`) one word in 25 is spoilt, by turns: two letters inside it swapped,
+one left out, a word of another story in its place, the word doubled. Prints recall by kind and precision for each P,
+and how often the suggestion is what stood there, of the words misspelt and of the others. With -o every story is
+written down once it is read, and a run that was stopped goes on there. The last story is read whole, so there may be a
+few mistakes more.
 """
 
 import argparse
@@ -22,7 +23,8 @@ from sedd_cli.evaluation.proofreading import Proofreading, ProofRequest
 from sedd_cli.text.corpus import read_documents
 from sedd_cli.text.words import word_spans
 
-KINDS = ("swapped", "wrong", "doubled")
+KINDS = ("swapped", "left out", "wrong", "doubled")
+MISSPELT = KINDS[:2]
 EVERY = 25
 """Words to a mistake."""
 THRESHOLDS = (0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
@@ -37,9 +39,20 @@ def swapped(word: str, chance: random.Random) -> str | None:
     return f"{word[:i]}{word[i + 1]}{word[i]}{word[i + 2 :]}"
 
 
+def shortened(word: str, chance: random.Random) -> str | None:
+    """The word without one of the letters behind its first one; None if it has no such letter."""
+    places = [i for i in range(1, len(word)) if word[i].isalpha()]
+    if len(word) < 3 or not places:
+        return None
+    i = chance.choice(places)
+    return f"{word[:i]}{word[i + 1 :]}"
+
+
 def spoilt(word: str, kind: str, others: Sequence[str], chance: random.Random) -> str | None:
     if kind == "swapped":
         return swapped(word, chance)
+    if kind == "left out":
+        return shortened(word, chance)
     if kind == "doubled":
         return f"{word} {word}"
     wrong = chance.choice(others)
@@ -84,18 +97,20 @@ def table(stories: Sequence[dict[str, Any]]) -> Iterator[str]:
     right = sum(story["words"] for story in stories) - len(mistakes)
     yield f"{len(mistakes)} mistakes among {right:,} right words, {sum(s['seconds'] for s in stories):.0f} s"
     yield (
-        "| P | " + " | ".join(f"{kind} named" for kind in KINDS) + " | named | right words named | precision | mended |"
+        "| P | "
+        + " | ".join(f"{kind} named" for kind in KINDS)
+        + " | named | right words named | precision | misspelt mended | others mended |"
     )
-    yield "|---" * (len(KINDS) + 5) + "|"
+    yield "|---" * (len(KINDS) + 6) + "|"
     for threshold in THRESHOLDS:
         hits = {kind: [0, 0] for kind in KINDS}
-        mended = 0
+        mended = {True: 0, False: 0}
         for story, mistake in mistakes:
             named = [f for f in story["found"] if f["probability"] < threshold and overlap(f, mistake)]
             hits[mistake["kind"]][0] += bool(named)
             hits[mistake["kind"]][1] += 1
             meant = "" if mistake["kind"] == "doubled" else mistake["word"]
-            mended += any(f["suggestion"] == meant for f in named)
+            mended[mistake["kind"] in MISSPELT] += any(f["suggestion"] == meant for f in named)
         count = sum(n for n, _ in hits.values())
         false = sum(
             f["probability"] < threshold and not any(overlap(f, m) for m in s["mistakes"])
@@ -108,7 +123,9 @@ def table(stories: Sequence[dict[str, Any]]) -> Iterator[str]:
             f"{false} ({false / right:.1%})",
             f"{count / max(1, count + false):.0%}",
         ]
-        yield f"| {threshold:.2%} | {' | '.join(cells)} | {mended / max(1, count):.0%} |"
+        misspelt = sum(hits[kind][0] for kind in MISSPELT)
+        cells += [f"{mended[True] / max(1, misspelt):.0%}", f"{mended[False] / max(1, count - misspelt):.0%}"]
+        yield f"| {threshold:.2%} | {' | '.join(cells)} |"
 
 
 def overlap(a: dict[str, Any], b: dict[str, Any]) -> bool:

@@ -20,11 +20,16 @@ from sedd_cli.diffusion.schedules import sigma_of_masked
 from sedd_cli.errors import UsageError
 from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.text.gaps import token_spans
+from sedd_cli.text.spelling import is_slip
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
 from sedd_cli.text.words import word_spans
 
 _PART = re.compile(r"[\w\u0300-\u036f'\u2019]+")
 """What a token may hold that is a word, or a part of one."""
+SLIP = 7.0
+"""How much less likely, in nats, a word may be that is one slip apart from what is written, to be suggested first."""
+LEAST_LETTERS = 3
+"""Of a word for which those one slip apart are looked for: a shorter one has too many."""
 _BLANK = re.compile(r"[^\S\r\n]*(?:\r?\n)?[^\S\r\n]*")
 """What stands between a word and the same one again."""
 
@@ -98,9 +103,9 @@ class WordReader:
         # A document begins as a line does, and an end-of-text token ends it, as in `text.windows`.
         begin = tokenizer.encode("\n")
         end = [] if tokenizer.end_of_text_id is None else [tokenizer.end_of_text_id]
-        self._ids = [*begin, *tokenizer.encode(text), *end]
+        self._text, self._ids = text, [*begin, *tokenizer.encode(text), *end]
         self.words = _words(text, tokenizer, len(begin))
-        self._allowed = cache(self._tokens_of)
+        self._allowed, self._spellings = cache(self._tokens_of), cache(self._spellings_of)
 
     def decode(self, word: Word, suggestion: Suggestion) -> str:
         """The word that a suggestion spells, without what its tokens hold beside it."""
@@ -122,7 +127,8 @@ class WordReader:
     def suggestions(self, laws: Sequence[WordLaw]) -> list[Suggestion | None]:
         """The likeliest word of as many tokens, greedily from left to right, or of one if that is likelier still.
 
-        None where no word can be written.
+        In the place of a word of several tokens a word of one token precedes both if it is one slip apart, likelier
+        than what is written, and not much less likely than they are (`SLIP`). None where no word can be written.
         """
         suggestions = self._finished(laws)
         several = [i for i, law in enumerate(laws) if len(law.word.tokens) > 1]
@@ -131,7 +137,30 @@ class WordReader:
             short, suggestion = self._written(laws[i].word, Suggestion(), 1, law), suggestions[i]
             if short is not None and (suggestion is None or short.log_p > suggestion.log_p):
                 suggestions[i] = short
+            best, slip = suggestions[i], self._likeliest_slip(laws[i].word, law)
+            if best is not None and slip is not None and slip.log_p > max(best.log_p - SLIP, laws[i].log_p):
+                suggestions[i] = slip
         return suggestions
+
+    def _likeliest_slip(self, word: Word, law: Tensor) -> Suggestion | None:
+        """The likeliest word of one token that is one slip apart from what is written; None if there is none."""
+        written = self._text[word.start : word.end]
+        if len(written) < LEAST_LETTERS:
+            return None
+        columns = [column for column, text in self._spellings(word.before, word.behind) if is_slip(written, text)]
+        if not columns:
+            return None
+        best = max(columns, key=lambda column: float(law[column]))
+        return Suggestion((self._token(best),), float(law[best]))
+
+    def _spellings_of(self, before: str, behind: str) -> list[tuple[int, str]]:
+        """Columns of the tokens that are a word between these, with the word."""
+        columns: list[int] = self._allowed(before, behind).tolist()
+        texts = (self._tokenizer.decode([self._token(column)]) for column in columns)
+        return [
+            (column, text.removeprefix(before).removesuffix(behind))
+            for column, text in zip(columns, texts, strict=True)
+        ]
 
     def _finished(self, laws: Sequence[WordLaw]) -> list[Suggestion | None]:
         """Suggestions that begin with the likeliest first tokens, brought to the lengths of their words."""
@@ -173,6 +202,9 @@ class WordReader:
 
     def _column(self, token: int) -> int:
         return int(self._process.column_of(torch.tensor(token, device="cpu")))
+
+    def _token(self, column: int) -> int:
+        return int(self._process.state_of(torch.tensor(column, device="cpu")))
 
     def _spelt(self, word: Word) -> list[int]:
         return self._ids[word.tokens.start : word.tokens.stop]
