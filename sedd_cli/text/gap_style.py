@@ -7,6 +7,7 @@ from typing import Literal
 
 from sedd_cli.text.balance import Unmatched, balanced_signs, imbalance, unmatched
 from sedd_cli.text.edges import Side, faulty_sides
+from sedd_cli.text.gaps import is_marker
 from sedd_cli.text.indentation import Indentation, indentation_at, indentation_of, is_before_line
 from sedd_cli.text.letter_case import FirstLetter, first_letter
 
@@ -22,6 +23,13 @@ class GapStyle:
     document: str
     start: int
     end: int
+
+    @classmethod
+    def of_gap(cls, document: str, start: int, end: int) -> "GapStyle":
+        """As it is, but that in the place of a marker such as `[[12]]` nothing stood."""
+        if is_marker(document[start:end]):
+            return cls(document[:start] + document[end:], start, start)
+        return cls(document, start, end)
 
     @property
     def original(self) -> str:

@@ -18,6 +18,9 @@ Length = int | tuple[int, int] | Literal["auto"] | None
 """Number of tokens: exact, a range, chosen by likelihood ("auto"), or as many as before (None)."""
 DEFAULT_RANGE = (1, 32)
 """The range of lengths compared for an empty gap."""
+_MARKED_LENGTH = r"(\.\.\.|\d+(?:-\d+)?)"
+"""What stands between a marker's brackets."""
+_MARKER = re.compile(rf"\[\[{_MARKED_LENGTH}\]\]", re.ASCII)
 _CRLF_OF_PATTERN = re.compile(r"(?<!\\)((?:\\\\)*)\\r\\n|\r\n")
 """CRLF in a pattern, as escapes (whose backslash is not escaped itself) or as it is."""
 
@@ -215,13 +218,12 @@ def marker_gaps(document: str, brackets: tuple[str, str] = ("[[", "]]"), tokens:
     if not all(brackets):
         raise UsageError("a marker's brackets cannot be empty", "Write --marker '<<' '>>'.")
     opening, closing = map(re.escape, brackets)
-    body = r"(\.\.\.|\d+(?:-\d+)?)"
-    unclosed = re.search(rf"{opening}{body}\s*?$", document, re.MULTILINE | re.ASCII)
+    unclosed = re.search(rf"{opening}{_MARKED_LENGTH}\s*?$", document, re.MULTILINE | re.ASCII)
     if unclosed:
         line, column = line_and_column(document, unclosed.start())
         raise UsageError(f"the marker at {line}:{column} is never closed", f"Write {brackets[0]}12{brackets[1]}.")
     gaps = []
-    for match in re.finditer(f"{opening}{body}{closing}", document, re.ASCII):
+    for match in re.finditer(f"{opening}{_MARKED_LENGTH}{closing}", document, re.ASCII):
         default: Length = DEFAULT_RANGE if tokens is None or tokens == "auto" else tokens
         length = default if match[1] == "..." else parse_length(match[1])
         low, high = length if isinstance(length, tuple) else (length, length)
@@ -233,6 +235,11 @@ def marker_gaps(document: str, brackets: tuple[str, str] = ("[[", "]]"), tokens:
             )
         gaps.append(Gap(*match.span(), length))
     return gaps
+
+
+def is_marker(text: str) -> bool:
+    """Whether a text is a marker with the usual brackets, and nothing else: it names a gap, and is no text."""
+    return _MARKER.fullmatch(text) is not None
 
 
 def line_and_column(document: str, position: int) -> tuple[int, int]:

@@ -27,14 +27,18 @@ class FirstLetter:
     """The case that the first letter of a gap has to have; None: either.
 
     In the lower case of `common` words, and of no other, a word that is capitalised is no name: a name stays.
+    `behind_blank`: only of what begins with a blank, as behind a stop without one: of `self.` nothing is known.
     """
 
     case: Case | None = None
     common: frozenset[str] = field(default=frozenset())
+    behind_blank: bool = False
 
     def is_wrong(self, text: str) -> bool:
         """Whether the first letter of what was written is of the other case. "I" and names are not."""
         word = first_word_of(text)
+        if self.behind_blank and not text.startswith((" ", "\t")):
+            return False
         if self.case == "upper":
             return word[:1].islower()
         return self.case == "lower" and word[:1].isupper() and word.casefold() in self.common
@@ -50,8 +54,9 @@ def first_letter(document: str, start: int, end: int) -> FirstLetter:
     before, word = document[max(0, start - NEAR) : start], first_word_of(document[start:end])
     ends = _SENTENCE_END.search(before)
     if start == end:
-        upper = ends is not None and not _ABBREVIATION.fullmatch(ends["word"]) and not _has_lower_start(before)
-        return FirstLetter("upper" if upper else None)
+        stop = ends or _SENTENCE_END.search(f"{before} ")
+        upper = stop is not None and not _ABBREVIATION.fullmatch(stop["word"]) and not _has_lower_start(before)
+        return FirstLetter("upper" if upper else None, behind_blank=ends is None)
     if word[:1].isupper() and (ends or not before.strip() or _is_behind_sentence(before)):
         return FirstLetter("upper")
     if word[:1].islower() and _WITHIN.search(before):

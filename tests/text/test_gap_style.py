@@ -40,6 +40,14 @@ TALK = 'He said, "I |like| it (much)."'
         ("the dog and |he| ran", "I", {}),
         ("Say Rose, a rose, |and| go", "Rose", {}),
         ("I ran. || He did not.", "she", {"case": 1}),
+        ("I ran.|| He did not.", " she", {"case": 1}),
+        ("I ran.|| He did not.", " She", {}),
+        ("I ran.||", " she", {"case": 1}),
+        ("it is self.||\n", "she", {}),
+        # A marker names a gap, and is no text.
+        ("I ran. |[[3]]| He did not.", "she", {"case": 1}),
+        ("I ran|[[2-5]]| home.", "fast", {"left": 1}),
+        ("I ran |[[...]]| home.", "fast", {}),
         ("I ran. She sat. i hid. || He did not.", "she", {}),
         ("Ask e.g. || now.", "she", {}),
         ('"Go!" |Tom| said.', "she", {}),
@@ -66,7 +74,7 @@ TALK = 'He said, "I |like| it (much)."'
 )
 def test_what_does_not_fit(where: str, text: str, faults: dict[str, int]) -> None:
     before, original, after, *_ = where.split("|")
-    style = GapStyle(before + original + after, len(before), len(before + original))
+    style = GapStyle.of_gap(before + original + after, len(before), len(before + original))
     assert style.faults(before, text, after) == faults
 
 
