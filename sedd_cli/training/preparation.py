@@ -1,6 +1,6 @@
 """From a corpus to a tokenizer and to packed data, with an account of what was read and what was not."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -58,14 +58,14 @@ def prepare(recipe: Recipe, folder: RunFolder, initial_tokenizer: Tokenizer | No
     _check_documents(corpus, survey, 1 if validation else 2)
     if validation and validation_survey:
         _check_documents(validation, validation_survey, 1)
-    tokenizer = initial_tokenizer or make_tokenizer(recipe.tokenizer, islice(corpus.documents(), VOCABULARY_DOCUMENTS))
+    tokenizer = initial_tokenizer or make_tokenizer(recipe.tokenizer, islice(_documents(corpus), VOCABULARY_DOCUMENTS))
     _check_tokenizer(tokenizer, recipe.tokenizer, corpus)
     notes = () if initial_tokenizer else tokenizer.notes
-    held_out = _held_out(survey.documents, 0 if validation else data.held_out)
+    held_out = _held_out(corpus, survey.documents, 0 if validation else data.held_out)
     train_path, validation_path = folder.data / "train", folder.data / "validation"
-    pack(_chosen(corpus.documents(), ~held_out), tokenizer, train_path)
+    pack(_chosen(_documents(corpus), ~held_out), tokenizer, train_path)
     pack(
-        validation.documents() if validation else _chosen(corpus.documents(), held_out),
+        _documents(validation) if validation else _chosen(_documents(corpus), held_out),
         tokenizer,
         validation_path,
     )
@@ -85,6 +85,11 @@ def _corpus(data: Data, path: str) -> Corpus:
     return Corpus(Path(path), data.separator, data.text_key)
 
 
+def _documents(corpus: Corpus) -> Iterator[str]:
+    """Documents as networks learn them: with LF line ends, in which they read and write others' too."""
+    return (text.replace("\r\n", "\n") for text in corpus.documents())
+
+
 def _check_documents(corpus: Corpus, survey: Survey, least: int) -> None:
     if survey.documents == 0:
         raise UsageError(
@@ -99,16 +104,27 @@ def _check_documents(corpus: Corpus, survey: Survey, least: int) -> None:
 
 
 def _check_tokenizer(tokenizer: Tokenizer, name: str, corpus: Corpus) -> None:
-    first = next(iter(corpus.documents()))[:PROBED_CHARACTERS]
+    first = next(iter(_documents(corpus)))[:PROBED_CHARACTERS]
     words = first.split()
     if fault := tokenizer.fault((first, *words[:1], *words[-1:])):
         raise UsageError(f"the tokenizer {name} changes the text of {corpus.path}: {fault}", LOSSY_HINT)
 
 
-def _held_out(documents: int, share: float) -> npt.NDArray[np.bool_]:
-    """Which documents are kept for validation: evenly spread, one at least, a half at most; none for a share of 0."""
-    every = min(documents, max(2, round(1 / share))) if share else documents + 1
-    held_out: npt.NDArray[np.bool_] = np.arange(1, documents + 1) % every == 0
+def _held_out(corpus: Corpus, documents: int, share: float) -> npt.NDArray[np.bool_]:
+    """Which documents are kept for validation: evenly spread, a half at most; none for a share of 0.
+
+    Of so few that it is one, it is the smallest with that share of the text, if none of them, the largest: of no
+    more than half of it.
+    """
+    every = max(2, round(1 / share)) if share else documents + 1
+    held_out = np.zeros(documents, np.bool_)
+    if not share or documents >= every:
+        held_out[every - 1 :: every] = True
+        return held_out
+    sizes = np.array([len(text) for text in corpus.documents()])
+    within = np.flatnonzero(sizes <= sizes.sum() / 2)
+    enough = within[sizes[within] >= share * sizes.sum()]
+    held_out[enough[sizes[enough].argmin()] if len(enough) else within[sizes[within].argmax()]] = True
     return held_out
 
 

@@ -47,7 +47,25 @@ def test_tokens_are_counted_by_how_files_are_read(mixed: Path, tmp_path: Path) -
     (parts,), train, validation = packed(mixed, tmp_path / "run")
     # Each word and the end-of-text token behind it.
     assert parts == [CorpusPart(".txt", 2, 3, 6 + 4 + 4), CorpusPart('.json (JSON array, "story")', 1, 2, 5 + 5)]
-    assert (train, validation) == (4 + 4 + 6 + 5, 5)
+    assert (train, validation) == (4 + 6 + 5 + 5, 4)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "held_out"),
+    [((8, 3000), 8), ((3000, 8), 8), ((40, 3000, 8), 40), ((500, 400, 600), 400), ((9, 9), 9)],
+    ids=str,
+)
+def test_of_few_documents_one_of_fair_size_is_held_out(tmp_path: Path, sizes: tuple[int, ...], held_out: int) -> None:
+    (tmp_path / "book.txt").write_text("\n\n".join("x" * size for size in sizes))
+    _, train, validation = packed(tmp_path / "book.txt", tmp_path / "run")
+    assert validation == held_out + 1 and train == sum(sizes) - held_out + len(sizes) - 1
+
+
+def test_line_ends_are_learnt_as_lf(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"one\r\nline\r\n\r\ntwo")
+    (tmp_path / "b.json").write_text(json.dumps([{"text": "three\r\n"}]))
+    _, train, validation = packed(tmp_path, tmp_path / "run")
+    assert train + validation == len("one\nline") + len("two") + len("three\n") + 3
 
 
 def test_a_validation_text_has_a_report_of_its_own(mixed: Path, tmp_path: Path) -> None:
