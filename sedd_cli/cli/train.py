@@ -120,6 +120,8 @@ def train(
         *(change or []),
     ]
     recipe = _recipe(source, minutes, init_from, resume_dir, changes, where.type == "cpu")
+    if resume_dir is not None and source.suffix.lower() != ".toml" and recipe.data.train != str(source):
+        terminal.warn(f"the run goes on with {recipe.data.train}, with which it began: {source} is not read")
     if dry_run:
         with Output(None) as out:
             out.write(_as_toml(recipe))
@@ -167,9 +169,13 @@ def _recipe(
     if minutes is not None and not 0 < minutes < math.inf:
         raise UsageError(f"minutes must be above 0 and finite, not {minutes}", "Give at least a few.")
     if resume_dir is not None:
-        return make_recipe(
-            recipe_of_run(RunFolder(resume_dir).load_recipe(), minutes), changes, str(source), resume_dir
-        )
+        begun = RunFolder(resume_dir).load_recipe()
+        if init_from is not None and init_from != begun.start:
+            raise UsageError(
+                f"the run in {resume_dir} started from {begun.start or 'fresh weights'}, not from {init_from}",
+                "Leave out --from to go on with it, or give a new run another -o.",
+            )
+        return make_recipe(recipe_of_run(begun, minutes), changes, str(source), resume_dir)
     minutes = MINUTES if minutes is None else minutes
     if init_from is not None:
         return make_recipe(recipe_from_checkpoint(init_from, source, minutes, on_cpu), changes, str(source))

@@ -280,8 +280,12 @@ def make_recipe(table: dict[str, Any], changes: list[str], source: str, resume_d
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:
-        faults = [_fault(e["loc"], e["type"], e["msg"]) for e in error.errors()[:5]]
-        raise UsageError(f"{source}: {'; '.join(faults)}", "See train/*.toml for recipes.") from None
+        raise UsageError(f"{source}: {'; '.join(faults_of(error))}", "See train/*.toml for recipes.") from None
+
+
+def faults_of(error: ValidationError) -> list[str]:
+    """What is wrong with a recipe, in words."""
+    return [_fault(e["loc"], e["type"], e["msg"]) for e in error.errors()[:5]]
 
 
 def _fault(where: tuple[int | str, ...], kind: str, message: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from pydantic import ValidationError
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from sedd_cli.models.config import Config
 from sedd_cli.models.layout import CONFIG, TOKENIZER, WEIGHTS
 from sedd_cli.text.encodings import without_bom
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.training.recipe import Recipe, differing_keys
+from sedd_cli.training.recipe import Recipe, differing_keys, faults_of
 
 
 class RunFolder:
@@ -66,12 +67,17 @@ class RunFolder:
         write_file(self.path / "recipe.json", (recipe.model_dump_json(indent=2) + "\n").encode())
 
     def load_recipe(self) -> Recipe:
-        """The recipe of the run. Raises `NotLoadableError` if there is no run."""
+        """The recipe of the run. Raises `NotLoadableError` if there is no run, or its recipe cannot be read."""
         try:
             return Recipe.model_validate_json(without_bom((self.path / "recipe.json").read_bytes()))
-        except (OSError, ValueError) as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise NotLoadableError(
                 f"there is no run to resume in {self.path}", "Start one without --resume."
+            ) from error
+        except (OSError, ValueError) as error:
+            told = "; ".join(faults_of(error)) if isinstance(error, ValidationError) else error
+            raise NotLoadableError(
+                f"cannot read {self.path / 'recipe.json'}: {told}", "Mend it, or start a new run with another -o."
             ) from error
 
     def check_resume(self, recipe: Recipe) -> None:

@@ -209,6 +209,12 @@ def test_the_command(sedd: Sedd, text: Path, tmp_path: Path) -> None:
     for filling in (False, True):
         theirs, ours = (authors_settings(load_checkpoint(name), filling=filling) for name in ("tinystories", str(run)))
         assert ours == theirs
+    moved = text.rename(tmp_path / "moved.txt")
+    again = sedd("train", str(moved), "--from", "tinystories", "-o", str(run), "--resume", *changes)
+    assert again.code == 0 and f"goes on with {text}, with which it began: {moved} is not read" in again.stderr
+    moved.rename(text)
+    other = sedd("train", str(text), "--from", "tinystories-sedd", "-o", str(run), "--resume")
+    assert other.code == 2 and "started from tinystories, not from tinystories-sedd" in other.stderr
     assert sedd("train", str(text), "--from", "nosuch", "-o", str(run)).code == 3
     assert sedd("train", "nosuch.txt", "--from", "tinystories", "-o", str(tmp_path / "other")).code == 3
     assert not (tmp_path / "other").exists()

@@ -229,6 +229,10 @@ def test_resume_refuses_another_recipe_and_names_the_keys(text: Path, tmp_path: 
         TrainingSession(recipe(text), tmp_path / "run", CPU)
     with pytest.raises(NotLoadableError, match="no run to resume"):
         TrainingSession(recipe(text), tmp_path / "none", CPU, resume=True)
+    table = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    (tmp_path / "run" / "recipe.json").write_text(json.dumps(table | {"sede": 1}))
+    with pytest.raises(NotLoadableError, match=r"recipe\.json: unknown key sede, did you mean seed"):
+        TrainingSession(recipe(text), tmp_path / "run", CPU, resume=True)
 
 
 def test_a_checkpoint_that_is_there_is_not_trained_over(text: Path, tmp_path: Path) -> None:
