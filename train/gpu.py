@@ -30,14 +30,20 @@ EVERY = 100
 
 
 def write_snapshot(run: Path, target: Path) -> None:
-    """Replace the snapshot in `target` by the run's checkpoint as it was last saved."""
-    for old in target.glob("model*"):
-        old.unlink()
+    """Replace the snapshot in `target` by the run's checkpoint as it was last saved; until it is whole, beside it."""
+    part = target.with_name(f".{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
     weights = {name: tensor.half() for name, tensor in load_file(run / "model.safetensors").items()}
-    save_torch_state_dict(weights, target, max_shard_size=SHARD)
+    save_torch_state_dict(weights, part, max_shard_size=SHARD)
     for name in ("config.json", "tokenizer.json", "metrics.jsonl"):
         if (run / name).is_file():
-            shutil.copy(run / name, target / name)
+            shutil.copy(run / name, part / name)
+    for old in target.glob("model*"):
+        old.unlink()
+    for file in part.iterdir():
+        file.replace(target / file.name)
+    part.rmdir()
 
 
 def test_cuda(log: Path) -> None:

@@ -96,7 +96,8 @@ def main() -> None:
     weights = new_tokens(weights, spellings(old, new), counts(old, documents), counts(new, documents))
     save_file(weights, args.output / "model.safetensors")
     table = json.loads((checkpoint.folder / "config.json").read_text())
-    table["tokens"], table["model"]["n_blocks"] = args.tokens, args.blocks
+    # Little text gives fewer tokens than were asked for.
+    table["tokens"], table["model"]["n_blocks"] = new.size, args.blocks
     table["provenance"].pop("bound", None)
     (args.output / "config.json").write_text(json.dumps(table, indent=2) + "\n")
 
