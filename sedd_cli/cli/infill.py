@@ -118,7 +118,7 @@ def infill(
     For example: sedd infill story.txt --unit words --mask 3:8 --diff
 
     Several documents need --in-place, --json or --diff. One that fails does not stop the others:
-    sedd infill *.md --regex "TODO.*" --tokens auto --in-place
+    sedd infill *.md --regex "TODO.*" --tokens 1-32 --in-place
     """
     terminal = Terminal(quiet=quiet, color=color, live=live)
     task = Task(
