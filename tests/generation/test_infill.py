@@ -147,7 +147,7 @@ def test_lengths_are_told_by_the_text_beside_the_gap(
     assert chosen.tokens == run.sized_gaps[0].tokens == 4  # " time", ",", " there", " was"
     assert set(chosen.probability) == set(range(1, 13)) >= set(chosen.nats) and len(chosen.nats) == 7
     assert min(chosen.nats, key=lambda n: chosen.nats[n]) == 4 and chosen.calls == (7 + 2) * 9
-    assert sum(chosen.probability.values()) == pytest.approx(1) and chosen.probability[4] > 0.7
+    assert sum(chosen.probability.values()) == pytest.approx(1) and chosen.probability[4] > 0.5
     # Near the canvas' size fewer neighbours are left: all lengths are compared by the same ones.
     compared = []
 
