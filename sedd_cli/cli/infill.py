@@ -115,7 +115,7 @@ def infill(
     wrote is, given the rest; those that write what stood there come last. A single one that does so gives way to the
     next row of the seed, unless --row or --exact is given.
 
-    For example: sedd infill story.txt --unit words --mask 3:8 --diff
+    For example: sedd infill story.txt --unit words --mask 20:24 --diff
 
     Several documents need --in-place, --json or --diff. One that fails does not stop the others:
     sedd infill *.md --regex "TODO.*" --tokens 1-32 --in-place
