@@ -113,7 +113,7 @@ def infill(
 
     The document goes to stdout and nothing else does. Several candidates (-n) are ranked by how likely what they
     wrote is, given the rest; those that write what stood there come last. A single one that does so gives way to the
-    next row of the seed, unless --row or --exact is given.
+    next row of the seed, unless --row or --exact is given, or the length is left open.
 
     For example: sedd infill story.txt --unit words --mask 20:24 --diff
 

@@ -104,8 +104,8 @@ def fill(
 ) -> "tuple[Infilling, bool]":
     """Fill the gaps. Returns what was run, and whether it was not interrupted.
 
-    A single candidate that writes again what stood there gives way to the next row of the seed, unless the law of the
-    checkpoint is asked for, that row, or a trace.
+    A single candidate that writes again what stood there gives way to the next row of the seed: not where the law of
+    the checkpoint is asked for, that row, or a trace, nor where the length was left open, and would be compared again.
     """
     from sedd_cli.cli.watch import run_job
 
@@ -125,20 +125,19 @@ def fill(
 def _next_row(infilling: "Infilling") -> "Infilling | None":
     """The row after the only one, where that wrote again what stood there and another may not."""
     from sedd_cli.generation.infill import Infilling
-    from sedd_cli.text.gaps import Gap
 
     request, fillings = infilling.request, infilling.fillings()
-    if len(fillings) != 1 or not fillings[0].nfe or request.asked.temperature == 0:
+    if len(fillings) != 1 or not _wrote_again(fillings[0], infilling) or request.asked.temperature == 0:
         return None
-    if fillings[0].text != infilling.document:
+    if not all(isinstance(gap.tokens, int | None) for gap in infilling.gaps):
         return None
-    # Below strength 1 the length is the text's.
-    gaps = [
-        Gap(gap.start, gap.end, gap.tokens if request.asked.strength == 1 else None, gap.one_line, gap.without)
-        for gap in infilling.sized_gaps
-    ]
     asked = replace(request.asked, seed=request.seed, row=request.rows.start + 1)
-    return Infilling(infilling.checkpoint, asked, infilling.document, gaps)
+    return Infilling(infilling.checkpoint, asked, infilling.document, infilling.gaps)
+
+
+def _wrote_again(filling: "Filling", infilling: "Infilling") -> bool:
+    """Whether a candidate wrote something, and it is what stood there."""
+    return filling.nfe > 0 and filling.text == infilling.document
 
 
 def finish(infilling: "Infilling", finished: bool, started: float, *, with_nats: bool) -> Filled:
@@ -211,14 +210,8 @@ def summarise(filled: Filled, terminal: Terminal) -> None:
             same[filling.text].append(filling)
         for equal in same.values():
             terminal.info(candidate_line(equal, terminal.width))
-    if finished and fillings and fillings[0].nfe and fillings[0].text == infilling.document:
-        if infilling.request.asked.temperature == 0:
-            other = "--tokens, or a --temperature above 0, may change it"
-        else:
-            other = (
-                "another --seed may differ" if len(fillings) > 1 else "another --seed, or the best of -n 5, may differ"
-            )
-        terminal.info(f"what stood there was written again: {other}")
+    if finished and fillings and _wrote_again(fillings[0], infilling):
+        terminal.info(f"what stood there was written again: {_advice(filled)}")
     calls, redrawn = sum(f.nfe for f in fillings), sum(f.redrawn for f in fillings)
     again = f" ({redrawn} of them to redraw what was no text or joined badly)" if redrawn else ""
     lengths = "the comparison of lengths, then " if infilling.chosen_lengths else ""
@@ -227,6 +220,13 @@ def summarise(filled: Filled, terminal: Terminal) -> None:
         f"seed {infilling.request.seed}, {lengths}{counted(calls, 'network call')}{again}{ranking}, "
         f"{filled.seconds:.1f} s, {infilling.checkpoint.name}"
     )
+
+
+def _advice(filled: Filled) -> str:
+    """What may write something else than what stood there."""
+    if filled.infilling.request.asked.temperature == 0:
+        return "--tokens, or a --temperature above 0, may change it"
+    return f"another --seed{'' if len(filled.fillings) > 1 else ', or the best of -n 5,'} may differ"
 
 
 def candidate_line(equal: Sequence["Filling"], width: int) -> str:

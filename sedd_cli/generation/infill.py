@@ -39,7 +39,8 @@ class Infilling:
     """A document being filled: `steps()` runs, `fillings()` returns the current texts.
 
     Window w of candidate r, of a document of W windows, is canvas `r W + w`: it takes the random numbers of that row.
-    Where lengths are drawn (`generation.padding`), `windows` and `sized_gaps` are those of the first candidate.
+    `gaps` are those that were asked for, in order. Where lengths are drawn (`generation.padding`), `windows` and
+    `sized_gaps` are those of the first candidate.
     `padding`: whether they are, by a checkpoint that can.
     """
 
@@ -61,7 +62,7 @@ class Infilling:
         length = self.request.asked.length or checkpoint.length
         if not gaps:
             raise UsageError("the document has no gap", "Name one, for example with --mask 10:40.")
-        gaps = check_gaps(gaps, len(document))
+        self.gaps = gaps = check_gaps(gaps, len(document))
         if checkpoint.blocks is not None:
             _check_is_end(document, gaps)
         self.newline, self.chosen_lengths = newline_of(document), list[ChosenLength]()
