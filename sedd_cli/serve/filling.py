@@ -147,7 +147,7 @@ class _Filler:
     def _in_steps(self, infilling: Infilling, steps: int) -> Infilling:
         """The same with so many steps, in the same order, without corrections or the like."""
         asked = SamplingOptions(**{**_law_of(infilling.request.asked), "steps": steps, "seed": infilling.request.seed})
-        gaps = [Gap(gap.start, gap.end, gap.tokens, gap.one_line) for gap in infilling.sized_gaps]
+        gaps = [Gap(gap.start, gap.end, gap.tokens, gap.one_line, gap.without) for gap in infilling.sized_gaps]
         return Infilling(self.checkpoint, Request(**asdict(asked)), self.asked.document, gaps)
 
 
