@@ -103,7 +103,7 @@ class WordReader:
         # A document begins as a line does, and an end-of-text token ends it, as in `text.windows`.
         begin = tokenizer.encode("\n")
         end = [] if tokenizer.end_of_text_id is None else [tokenizer.end_of_text_id]
-        self._text, self._ids = text, [*begin, *tokenizer.encode(text), *end]
+        self._ids = [*begin, *tokenizer.encode(text), *end]
         self.words = _words(text, tokenizer, len(begin))
         self._allowed, self._spellings = cache(self._tokens_of), cache(self._spellings_of)
 
@@ -144,23 +144,22 @@ class WordReader:
 
     def _likeliest_slip(self, word: Word, law: Tensor) -> Suggestion | None:
         """The likeliest word of one token that is one slip apart from what is written; None if there is none."""
-        written = self._text[word.start : word.end]
+        written = self.decode(word, Suggestion(tuple(self._spelt(word))))
         if len(written) < LEAST_LETTERS:
             return None
         columns = [column for column, text in self._spellings(word.before, word.behind) if is_slip(written, text)]
         if not columns:
             return None
         best = max(columns, key=lambda column: float(law[column]))
-        return Suggestion((self._token(best),), float(law[best]))
+        token = int(self._process.state_of(torch.tensor(best, device="cpu")))
+        return Suggestion((token,), float(law[best]))
 
     def _spellings_of(self, before: str, behind: str) -> list[tuple[int, str]]:
         """Columns of the tokens that are a word between these, with the word."""
-        columns: list[int] = self._allowed(before, behind).tolist()
-        texts = (self._tokenizer.decode([self._token(column)]) for column in columns)
-        return [
-            (column, text.removeprefix(before).removesuffix(behind))
-            for column, text in zip(columns, texts, strict=True)
-        ]
+        columns = self._allowed(before, behind)
+        texts = self._tokenizer.decode_each(self._process.state_of(columns).tolist())
+        words = (text.removeprefix(before).removesuffix(behind) for text in texts)
+        return list(zip(columns.tolist(), words, strict=True))
 
     def _finished(self, laws: Sequence[WordLaw]) -> list[Suggestion | None]:
         """Suggestions that begin with the likeliest first tokens, brought to the lengths of their words."""
@@ -202,9 +201,6 @@ class WordReader:
 
     def _column(self, token: int) -> int:
         return int(self._process.column_of(torch.tensor(token, device="cpu")))
-
-    def _token(self, column: int) -> int:
-        return int(self._process.state_of(torch.tensor(column, device="cpu")))
 
     def _spelt(self, word: Word) -> list[int]:
         return self._ids[word.tokens.start : word.tokens.stop]
