@@ -40,8 +40,8 @@ def main() -> None:
             sys.exit(1)
         # On a CPU torch has no exception class for it, only a message.
         if isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error):
-            train = "Lower --set micro_batch=N or --set model.length=N, or --set model.checkpointing=true."
-            hint = train if "train" in sys.argv[1:3] else "Lower --length, --steps, --num or --batch-size."
+            train = "Lower --set micro_batch=N or model.length=N, or --set model.checkpointing=true."
+            hint = train if sys.argv[1:2] == ["train"] else "Lower --length, --steps, --num or --batch-size."
             Terminal().error(SeddError("not enough memory", hint))
             sys.exit(1)
         Terminal().error(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.text.corpus import Corpus, Survey
 from sedd_cli.text.corpus_files import Skipped, summary_of
+from sedd_cli.text.line_ends import read_as_lf
 from sedd_cli.text.tokenizer import LOSSY_HINT, Tokenizer
 from sedd_cli.training.packed import document_tokens, pack
 from sedd_cli.training.recipe import Data, Recipe
@@ -87,7 +88,7 @@ def _corpus(data: Data, path: str) -> Corpus:
 
 def _documents(corpus: Corpus) -> Iterator[str]:
     """Documents as networks learn them: with LF line ends, in which they read and write others' too."""
-    return (text.replace("\r\n", "\n") for text in corpus.documents())
+    return (read_as_lf(text)[0] for text in corpus.documents())
 
 
 def _check_documents(corpus: Corpus, survey: Survey, least: int) -> None:
@@ -113,8 +114,8 @@ def _check_tokenizer(tokenizer: Tokenizer, name: str, corpus: Corpus) -> None:
 def _held_out(corpus: Corpus, documents: int, share: float) -> npt.NDArray[np.bool_]:
     """Which documents are kept for validation: evenly spread, a half at most; none for a share of 0.
 
-    Of so few that it is one, it is the smallest with that share of the text, if none of them, the largest: of no
-    more than half of it.
+    Where that is a single one, none with more than half of the text is taken: of the others the smallest that has the
+    share, else the largest.
     """
     every = max(2, round(1 / share)) if share else documents + 1
     held_out = np.zeros(documents, np.bool_)

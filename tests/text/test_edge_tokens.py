@@ -49,7 +49,7 @@ def spoils(
     return style.faults(before, written, after).get(kind, 0) > (kind == "balance")
 
 
-@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 6])
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 16])
 def test_groups_of_tokens_say_what_each_of_them_does(built_in: Checkpoint, every: int) -> None:
     assert built_in.tokenizer is not None
     texts = [*(built_in.tokenizer.decode([i]) for i in range(0, built_in.tokenizer.size, every)), *RARE]
