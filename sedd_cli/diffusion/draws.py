@@ -73,14 +73,23 @@ class LogitsProcessor:
             excluded |= _isin(token, tokens) & _isin(position, positions).to(token.device)
         return excluded
 
-    def apply(self, logits: Tensor, position: Tensor | None = None) -> Tensor:
-        """(n, V) float64 -> (n, V), excluded tokens at -inf; the likeliest allowed token is never excluded."""
+    def allowed(self, logits: Tensor, position: Tensor | None = None) -> Tensor:
+        """(n, V) -> (n, V), tokens that are never drawn at -inf; the same tensor if there are none."""
         if self.forbidden:
             logits = logits.index_fill(-1, torch.tensor(self.forbidden, device=logits.device), -torch.inf)
         if position is not None:
             logits = _exclude_at(logits, position, self.space_positions, self.forbidden_at_space)
             for positions, tokens in self.exclusions:
                 logits = _exclude_at(logits, position, positions, tokens)
+        return logits
+
+    def law(self, logits: Tensor, position: Tensor | None = None) -> Tensor:
+        """The probabilities of the tokens that may be drawn, not otherwise changed: (n, V) -> (n, V) float64."""
+        return self.allowed(exact(logits), position).softmax(-1)
+
+    def apply(self, logits: Tensor, position: Tensor | None = None) -> Tensor:
+        """(n, V) float64 -> (n, V), excluded tokens at -inf; the likeliest allowed token is never excluded."""
+        logits = self.allowed(logits, position)
         if self.temperature == 0:
             best = logits.argmax(-1, keepdim=True)
             return torch.full_like(logits, -torch.inf).scatter_(-1, best, 0.0)
@@ -112,6 +121,11 @@ def _isin(values: Tensor, choices: Sequence[int]) -> Tensor:
     return torch.isin(values, torch.tensor(choices, dtype=torch.int64, device=values.device))
 
 
+def exact(logits: Tensor) -> Tensor:
+    """In float64, on the CPU where the device has none (MPS)."""
+    return (logits.cpu() if logits.device.type == "mps" else logits).double()
+
+
 def invert(weights: Tensor, u: Tensor) -> Tensor:
     """The index at which the cumulative weight first exceeds `u` of the total: (n, V), (n,) -> (n,).
 
@@ -132,11 +146,10 @@ def draw(
 
     Probabilities and entropy are those of `softmax(logits)`, before any processing.
     """
-    # MPS has no float64.
-    exact = (logits.cpu() if logits.device.type == "mps" else logits).double()
-    conditional = exact.softmax(-1)
-    shaped = logits_processor.apply(exact, position)
-    weights = conditional if shaped is exact else shaped.softmax(-1)
+    logits = exact(logits)
+    conditional = logits.softmax(-1)
+    shaped = logits_processor.apply(logits, position)
+    weights = conditional if shaped is logits else shaped.softmax(-1)
     token = invert(weights, u.to(weights.device))
     probability = conditional.gather(-1, token[:, None]).squeeze(-1)
     best = conditional.topk(min(num_top, conditional.shape[-1]), -1) if num_top else None

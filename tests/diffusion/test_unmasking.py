@@ -127,6 +127,46 @@ def test_a_threshold_writes_all_that_are_surer_and_at_least_one() -> None:
     assert len(canvases_after_each_call(sampler_of(order="confidence", threshold=0.4))) < L
 
 
+@pytest.mark.parametrize("options", [{}, {"per_call": 2}, {"threshold": 0.4}], ids=str)
+@pytest.mark.parametrize("order", ["margin", "entropy"])
+def test_tokens_that_are_not_drawn_would_not_have_been_kept(order: str, options: dict[str, object]) -> None:
+    """With no end to be found, `eos_confidence` only has a token drawn wherever the network is asked."""
+    few, all_drawn = (
+        run_states(
+            sampler_of(steps=3, order=order, eos_confidence=most, **options),
+            Oracle(SPACE, ABSORBING, chunk=2),
+            start_states(sampler_of(), ALL_MASK, ALL_MASK == MASK, 20),
+        )
+        for most in (None, 1.0)
+    )
+    assert torch.equal(ids_of(few), ids_of(all_drawn)) and len({tuple(ids) for ids in ids_of(few).tolist()}) > 3
+
+
+@pytest.mark.parametrize("order", SURENESS)
+def test_how_sure_a_token_is_among_those_that_may_be_written(order: str) -> None:
+    """The last position is the least sure of three tokens; of the two that are left there, the surest."""
+
+    class Fixed:
+        device, autocast = torch.device("cpu"), None
+        law = torch.tensor([[0.7, 0.2, 0.1]] * (L - 1) + [[0.08, 0.02, 0.9]]).double()
+
+        def log_scores(self, ids: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
+            row, position = where.nonzero(as_tuple=True)
+            yield Scored(row, position, self.law[position].log())
+
+    def first(*exclusions: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[int, int]:
+        sampler = sampler_of(order=order, logits_processor=LogitsProcessor(temperature=0, exclusions=exclusions))
+        state = sampler.start(ALL_MASK, ALL_MASK == MASK, 0, 0)
+        ((after, change),) = sampler.advance([state], Fixed())  # type: ignore[list-item]
+        (position,) = change.positions.tolist()
+        return position, int(after.ids[position])
+
+    assert first() == (3, 2)
+    assert first(((3,), (2,))) == (3, 0)
+    assert first(((0,), (0, 1)), ((3,), (2,))) == (0, 2)
+    assert first(((1,), (1,)), ((3,), (2,))) == (1, 0)
+
+
 @pytest.mark.parametrize("order", ["confidence", "margin", "entropy", "left-to-right"])
 @pytest.mark.parametrize(("options", "calls"), [({}, 3), ({"per_call": 1}, 4), ({"per_call": 3}, 2)], ids=str)
 def test_calls_are_known_and_rows_independent(order: str, options: dict[str, int], calls: int) -> None:

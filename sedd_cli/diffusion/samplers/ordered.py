@@ -1,7 +1,7 @@
 """Orders other than the random one: the surest tokens first, or those at the left.
 
-A call draws a token for every masked position and keeps the surest (LLaDA, 2502.09992; Dream, 2508.15487; Fast-dLLM,
-2505.22618). Drawn tokens that are not kept are drawn anew in the next call.
+Where the tokens drawn decide what is surest, a call draws one for every masked position and keeps the surest (LLaDA,
+2502.09992; Dream, 2508.15487; Fast-dLLM, 2505.22618). Those that are not kept are drawn anew in the next call.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from torch import Tensor
 from sedd_cli.diffusion.network import Network, Scored
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.randomness import ORDER, uniforms
-from sedd_cli.diffusion.samplers.masked import Call, MaskedSampler
+from sedd_cli.diffusion.samplers.masked import Call, MaskedSampler, select
 from sedd_cli.diffusion.samplers.setup import Setup
 from sedd_cli.diffusion.samplers.state import Change, State
 from sedd_cli.diffusion.schedules import Schedule, sigma_of_masked, time_of
@@ -60,8 +60,13 @@ class Ordered(MaskedSampler):
         sureness = torch.full(call.ids.shape, -torch.inf, dtype=torch.float64, device="cpu")
         where = self._leftmost(states, masked) if self.unmasking.order == "left-to-right" else masked
         for scored in network.log_scores(call.ids.clone(), sigma, where):
-            call.write(scored, self.logits_processor)
-            sureness[scored.row, scored.position] = self._sureness(scored, call)
+            at = (scored.row, scored.position)
+            if self._draws_all:
+                call.write(scored, self.logits_processor)
+            if self.unmasking.by_sureness:
+                sureness[at] = self._sureness(scored, call)
+            if not self._draws_all:
+                call.write(select(scored, self._surest(states, sureness)[at]), self.logits_processor)
         if self.unmasking.by_sureness:
             call.keep(self._surest(states, sureness))
         return [
@@ -91,20 +96,26 @@ class Ordered(MaskedSampler):
             return (sureness > self.unmasking.threshold) | (rank == 0)
         return (rank < self._counts(states)) & sureness.isfinite()
 
+    @property
+    def _draws_all(self) -> bool:
+        """Whether a token is drawn wherever the network was asked: those say what is surest, or all are kept."""
+        by_law = self.unmasking.order in ("margin", "entropy") and self.unmasking.eos_confidence is None
+        return not by_law
+
     def _sureness(self, scored: Scored, call: Call) -> Tensor:
-        """How sure the tokens of a chunk are, each from 0 to 1: (n,) float64."""
-        at = (scored.row, scored.position)
+        """How sure the tokens of a chunk are, of those that may be written there, each from 0 to 1: (n,) float64."""
+        law, at = self.logits_processor.law(scored.log_score, scored.position), (scored.row, scored.position)
         if self.unmasking.order == "confidence":
-            sure = call.probability[at]
+            sure = law.gather(-1, self.space.column_of(call.ids[at])[:, None].to(law.device)).squeeze(-1)
         elif self.unmasking.order == "entropy":
-            sure = torch.exp(-call.entropy[at])
+            sure = torch.exp(-torch.special.entr(law).sum(-1))
         else:
-            first, second = scored.log_score.cpu().double().softmax(-1).topk(2).values.unbind(-1)
+            first, second = law.topk(2).values.unbind(-1)
             sure = first - second
         if self.unmasking.eos_confidence is None:
-            return sure
+            return sure.cpu()
         ends = torch.isin(call.ids[at], torch.tensor(self.end_ids, dtype=torch.int64, device="cpu"))
-        return torch.where(ends, sure.clamp(max=self.unmasking.eos_confidence), sure)
+        return torch.where(ends, sure.cpu().clamp(max=self.unmasking.eos_confidence), sure.cpu())
 
     def _after(self, state: State, ids: Tensor) -> State:
         written = replace(state, ids=ids, step=state.step + 1)
