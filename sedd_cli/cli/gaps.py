@@ -94,7 +94,8 @@ class AskedGaps:
         return [whole_words(document.text, gap) for gap in gaps]
 
     def _marked(self, document: Document, length: "Length", terminal: "Terminal") -> "list[Gap]":
-        from sedd_cli.text.gaps import line_and_column, marker_gaps
+        from sedd_cli.text.gaps import line_and_column
+        from sedd_cli.text.markers import marker_gaps
 
         gaps = marker_gaps(document.text, self.brackets, length)
         for gap in gaps:

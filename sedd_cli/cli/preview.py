@@ -68,7 +68,7 @@ def document_frame(
             return None
         tokenizer = tokenizer.reading(newline_of(document.text))
         sized = size_gaps(tokenizer, document.text, gaps)
-        ranges = [length_range(gap.tokens, size.tokens) for gap, size in sized]
+        ranges = [length_range(gap.tokens, size.tokens, size.within_sentence) for gap, size in sized]
         longest = [replace(size, tokens=high) for (_, size), (_, high) in zip(sized, ranges, strict=True)]
         layout = next(layouts(tokenizer, document.text, longest, sampling.length or length), None)
     except SeddError:

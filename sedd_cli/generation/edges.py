@@ -13,7 +13,8 @@ from sedd_cli.text.edge_tokens import edge_tokens
 from sedd_cli.text.edges import NEAR
 from sedd_cli.text.gap_style import FaultKind, Faults, GapStyle
 from sedd_cli.text.indentation import indentation_of
-from sedd_cli.text.letter_case import first_word_of
+from sedd_cli.text.letter_case import capitals_within, first_word_of
+from sedd_cli.text.sentences import second_end
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.text.windows import SizedGap, Window
 
@@ -128,7 +129,9 @@ def _offsets(kind: FaultKind, text: str, style: GapStyle) -> Iterator[tuple[int,
     if kind == "left":
         yield 0 if style.indentation is None else len(indentation_of(text)), ""
     elif kind == "right":
-        yield len(text), ""
+        yield second_end(text) or len(text), ""
+    elif kind == "run-on":
+        yield from ((offset, "") for offset in capitals_within(text))
     elif kind == "case" and (word := first_word_of(text)):
         yield text.index(word), ""
     elif kind == "indentation" and style.indentation is not None:

@@ -66,7 +66,7 @@ def choose_lengths(
     assert checkpoint.tokenizer is not None
     tokenizer = checkpoint.tokenizer.reading(newline_of(document))
     sized = size_gaps(tokenizer, document, gaps)
-    ranges = [_range(gap, size.tokens, length) for gap, size in sized]
+    ranges = [_range(gap, size, length) for gap, size in sized]
     sized_gaps = [
         replace(size, tokens=min(max(size.tokens, low), high))
         for (_, size), (low, high) in zip(sized, ranges, strict=True)
@@ -84,9 +84,9 @@ def choose_lengths(
     return sized_gaps, chosen
 
 
-def _range(gap: Gap, original: int, longest: int) -> tuple[int, int]:
+def _range(gap: Gap, size: SizedGap, longest: int) -> tuple[int, int]:
     """The least and the most tokens of a gap, the same if its length is known."""
-    low, high = length_range(gap.tokens, original)
+    low, high = length_range(gap.tokens, size.tokens, size.within_sentence)
     # Leave room for the neighbours.
     return (low, high) if low == high else (low, max(low, min(high, longest - 2 * NEIGHBOURS)))
 

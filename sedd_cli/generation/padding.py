@@ -51,7 +51,7 @@ def elastic_gaps(
         return {}
     found = {}
     for gap, size in size_gaps(tokenizer, document, gaps):
-        low, high = length_range(gap.tokens, size.tokens)
+        low, high = length_range(gap.tokens, size.tokens, size.within_sentence)
         if low < high <= SLOTS[-1] and _slots(high) + 1 + BESIDE <= length:
             found[gap] = range(low, high + 1)
     return found

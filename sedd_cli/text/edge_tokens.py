@@ -8,7 +8,8 @@ from weakref import WeakKeyDictionary
 
 from sedd_cli.text.balance import signs_of
 from sedd_cli.text.edges import STOPS, first_word, last_word
-from sedd_cli.text.letter_case import first_word_of
+from sedd_cli.text.letter_case import capitals_within, first_word_of
+from sedd_cli.text.sentences import STOPS_AND_QUOTES, ends_sentence
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.text.words import OPENING, is_letter, starts_with_word
 
@@ -30,12 +31,12 @@ class EdgeTokens:
         self._texts = texts
         groups: dict[object, list[int]] = defaultdict(list)
         self._by_word: dict[str, list[int]] = defaultdict(list)
-        kinds: dict[tuple[bool, str, str], object] = {}
+        kinds: dict[tuple[bool, str, str, int], object] = {}
         for token, text in enumerate(texts):
             word = text.removeprefix(" ")
             if word.isalpha() and word.isascii():
                 # Most tokens are such words: of one kind by their ends, which takes a third of the time.
-                ends = len(word) < len(text), word[0], word[-1]
+                ends = len(word) < len(text), word[0], word[-1], len(capitals_within(word))
                 kind, words = kinds.get(ends) or kinds.setdefault(ends, _kind(text)), {word.lower()}
             else:
                 kind, words = _kind(text), _words(text)
@@ -93,11 +94,12 @@ _KNOWN: WeakKeyDictionary[Tokenizer, EdgeTokens] = WeakKeyDictionary()
 
 
 def _kind(text: str) -> object:
-    """What `GapStyle.faults` sees of a token's text but for its words. Blanks are each of a kind of their own."""
+    """What `GapStyle.faults` sees of a token's text but for its words. Blanks, and stops, are of kinds of their own."""
     body = text.lstrip()
-    if not body:
+    if not body.strip(STOPS_AND_QUOTES):
         return text
-    return text[: len(text) - len(body)], _begins(body), _ends(text), signs_of(text), _case(text)
+    blanks, run_on = text[: len(text) - len(body)], len(capitals_within(text))
+    return blanks, _begins(body), _ends(text), signs_of(text), _case(text), run_on
 
 
 def _case(text: str) -> str:
@@ -120,7 +122,7 @@ def _ends(text: str) -> object:
         return last
     match = _TRAILING.search(text)
     run = match[1] if match else ""
-    return last in STOPS, _letter(last), bool(run), bool(_LETTER.search(run))
+    return last in STOPS, ends_sentence(text), last.islower(), _letter(last), bool(run), bool(_LETTER.search(run))
 
 
 def _words(text: str) -> set[str]:

@@ -18,9 +18,11 @@ Length = int | tuple[int, int] | Literal["auto"] | None
 """Number of tokens: exact, a range, chosen by likelihood ("auto"), or as many as before (None)."""
 DEFAULT_RANGE = (1, 32)
 """The range of lengths compared for an empty gap."""
-_MARKED_LENGTH = r"(\.\.\.|\d+(?:-\d+)?)"
+WITHIN_SENTENCE = (1, 8)
+"""The same within a sentence."""
+MARKED_LENGTH = r"(\.\.\.|\d+(?:-\d+)?)"
 """What stands between a marker's brackets."""
-_MARKER = re.compile(rf"\[\[{_MARKED_LENGTH}\]\]", re.ASCII)
+_MARKER = re.compile(rf"\[\[{MARKED_LENGTH}\]\]", re.ASCII)
 _CRLF_OF_PATTERN = re.compile(r"(?<!\\)((?:\\\\)*)\\r\\n|\r\n")
 """CRLF in a pattern, as escapes (whose backslash is not escaped itself) or as it is."""
 
@@ -58,12 +60,14 @@ def check_gaps(gaps: Iterable[Gap], size: int) -> list[Gap]:
     return merged
 
 
-def length_range(tokens: Length, original: int) -> tuple[int, int]:
+def length_range(tokens: Length, original: int, within_sentence: bool = False) -> tuple[int, int]:
     """The least and the most tokens of a gap in whose place `original` tokens stand."""
     if tokens is None:
         return original, original
     if tokens == "auto":
-        return (max(1, original // 2), 2 * original) if original else DEFAULT_RANGE
+        if original:
+            return max(1, original // 2), 2 * original
+        return WITHIN_SENTENCE if within_sentence else DEFAULT_RANGE
     return tokens if isinstance(tokens, tuple) else (tokens, tokens)
 
 
@@ -207,34 +211,6 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
         raise UsageError(
             f"{pattern!r} is not a regular expression: {error}", "See the syntax of Python's re module."
         ) from None
-
-
-def marker_gaps(document: str, brackets: tuple[str, str] = ("[[", "]]"), tokens: Length = None) -> list[Gap]:
-    """A gap for each marker: `[[12]]`, `[[5-20]]`, or `[[...]]` for `tokens`.
-
-    `[[...]]` means `DEFAULT_RANGE` if `tokens` is None or "auto". Anything else between such brackets is text. Raises
-    `UsageError` for a marker that is not closed on its line or has an impossible number, and for empty brackets.
-    """
-    if not all(brackets):
-        raise UsageError("a marker's brackets cannot be empty", "Write --marker '<<' '>>'.")
-    opening, closing = map(re.escape, brackets)
-    unclosed = re.search(rf"{opening}{_MARKED_LENGTH}\s*?$", document, re.MULTILINE | re.ASCII)
-    if unclosed:
-        line, column = line_and_column(document, unclosed.start())
-        raise UsageError(f"the marker at {line}:{column} is never closed", f"Write {brackets[0]}12{brackets[1]}.")
-    gaps = []
-    for match in re.finditer(f"{opening}{_MARKED_LENGTH}{closing}", document, re.ASCII):
-        default: Length = DEFAULT_RANGE if tokens is None or tokens == "auto" else tokens
-        length = default if match[1] == "..." else parse_length(match[1])
-        low, high = length if isinstance(length, tuple) else (length, length)
-        if isinstance(low, int) and isinstance(high, int) and not 1 <= low <= high:
-            line, column = line_and_column(document, match.start())
-            raise UsageError(
-                f"the marker {match[0]} at {line}:{column} asks for an impossible number of tokens",
-                "If it is not a marker, name the gaps with --mask, or choose other brackets with --marker.",
-            )
-        gaps.append(Gap(*match.span(), length))
-    return gaps
 
 
 def is_marker(text: str) -> bool:

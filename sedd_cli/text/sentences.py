@@ -4,6 +4,11 @@ import re
 from itertools import pairwise
 
 _END = re.compile(r"""(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)[.!?…]+["'”’»)\]]*(?=\s|$)|[。！？]+["”’」』）]*""")
+SENTENCE_STOPS = ".!?"
+_CLOSING = "\"'”’"
+_SECOND_END = re.compile(r"""[.!?]+(?:["”][.!?"”'’]+|['’]+[.!?])["'”’.!?]*\Z""")
+STOPS_AND_QUOTES = SENTENCE_STOPS + _CLOSING
+"""What a sentence ends with."""
 _OPENING = " \t\r\n\"'“‘«「『（([-—*#>"
 
 
@@ -35,6 +40,22 @@ def whole_sentences(text: str, limit: int) -> str:
     ends = [bound for bound in bounds if bound > start and (bound in starts or not text[bound:].strip())]
     fitting = [end for end in ends if len(text[start:end].strip()) <= limit] or ends[:1]
     return text[start : fitting[-1]].strip() if fitting else ""
+
+
+def may_end_sentence(text: str) -> bool:
+    """Whether a text that `ends_sentence` may end with this one: with a stop, or a quote that stands behind one."""
+    return ends_sentence(text) or text in ('"', "”")
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a text ends with a stop that ends a sentence, one alone, and the quotes that are closed behind it."""
+    return text.rstrip(_CLOSING).endswith(tuple(SENTENCE_STOPS)) and second_end(text) is None
+
+
+def second_end(text: str) -> int | None:
+    """Where a sentence ends behind which, at the end of the text, there is but one more stop or quote."""
+    match = _SECOND_END.search(text)
+    return match and match.start()
 
 
 def _begins(text: str) -> bool:

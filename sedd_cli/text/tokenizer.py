@@ -25,6 +25,7 @@ from sedd_cli.text.byte_level import (
 )
 from sedd_cli.text.encodings import without_bom
 from sedd_cli.text.line_ends import CRLF
+from sedd_cli.text.sentences import may_end_sentence
 from sedd_cli.text.stand_ins import check_genuine
 
 EVERY_BYTE = "".join(
@@ -293,6 +294,12 @@ class Tokenizer:
             tokens = (i for i, entry in enumerate(self._token_bytes) if not barred.isdisjoint(entry))
             self._tokens_with[characters] = tuple(tokens)
         return self._tokens_with[characters]
+
+    @cached_property
+    def unending_tokens(self) -> tuple[int, ...]:
+        """Tokens that no sentence ends with."""
+        texts = (entry.decode(errors="replace") for entry in self._token_bytes)
+        return tuple(i for i, text in enumerate(texts) if not may_end_sentence(text))
 
     @cached_property
     def broken_tokens(self) -> tuple[int, ...]:

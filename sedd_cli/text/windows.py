@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from sedd_cli.errors import UsageError
 from sedd_cli.ranges import counted
-from sedd_cli.text.gaps import Gap
+from sedd_cli.text.gap_style import GapStyle
+from sedd_cli.text.gaps import WITHIN_SENTENCE, Gap, length_range
+from sedd_cli.text.sentences import SENTENCE_STOPS
 from sedd_cli.text.tokenizer import Tokenizer
 from sedd_cli.text.words import begins_word
 
@@ -27,7 +29,7 @@ class SizedGap:
     """A gap with its number of tokens. `absorbs_space`: they begin with the space that ends the text before it.
 
     `one_line`: none of them holds a line end. `without`: nor one of these characters. `adds_space`: a space is put
-    behind what they write.
+    behind what they write. `ends_sentence`: the last of them does. `within_sentence`: they are part of one.
     """
 
     start: int
@@ -37,6 +39,8 @@ class SizedGap:
     one_line: bool = False
     without: str = ""
     adds_space: bool = False
+    ends_sentence: bool = False
+    within_sentence: bool = False
 
     @property
     def begin(self) -> int:
@@ -69,17 +73,27 @@ def size_gaps(tokenizer: Tokenizer, document: str, gaps: Iterable[Gap]) -> list[
     sized, after = [], 0
     for gap in gaps:
         if gap.start < gap.end or gap.tokens is not None:
-            tokens = gap.tokens if isinstance(gap.tokens, int) else original_tokens(tokenizer, document, gap, after)
-            absorbs = absorbs_space(tokenizer, document, gap, after)
-            size = SizedGap(
-                *(gap.start, gap.end, tokens, absorbs),
-                one_line=gap.one_line,
-                without=gap.without,
-                adds_space=adds_space(tokenizer, document, gap),
-            )
-            sized.append((gap, size))
+            sized.append((gap, _size(tokenizer, document, gap, after)))
             after = gap.end
     return sized
+
+
+def _size(tokenizer: Tokenizer, document: str, gap: Gap, after: int) -> SizedGap:
+    original, style = original_tokens(tokenizer, document, gap, after), GapStyle.of_gap(document, gap.start, gap.end)
+    # Where what stood there ends with a sign that is no token, such as half a quote, no token can be asked to end it.
+    last = tokenizer.encode(style.original)[-1:] if style.ends_sentence else []
+    within = style.is_within_sentence
+    _, most = length_range(gap.tokens, original, within)
+    stopless = within and most <= WITHIN_SENTENCE[1]
+    return SizedGap(
+        *(gap.start, gap.end, gap.tokens if isinstance(gap.tokens, int) else original),
+        absorbs_space=absorbs_space(tokenizer, document, gap, after),
+        one_line=gap.one_line,
+        without=gap.without + SENTENCE_STOPS * stopless,
+        adds_space=adds_space(tokenizer, document, gap),
+        ends_sentence=style.ends_sentence and not set(last).intersection(tokenizer.unending_tokens),
+        within_sentence=within,
+    )
 
 
 @dataclass(frozen=True)
@@ -111,13 +125,18 @@ class Window:
         for i, count in tokens.items():
             stays[self.gap_positions[i].start + count : self.gap_positions[i].stop] = False
         moved, kept = (stays.cumsum(0) - 1).tolist(), stays.tolist()
+        for place in self.gap_positions:
+            # What is excluded at the end of a gap stays so at its new end, as in `_exclusions`.
+            start, last = place.start, place.stop - 1
+            kept[last] |= moved[last] > moved[start] or start not in self.canvas.space_positions
         canvas = replace(
             self.canvas,
             ids=self.canvas.ids[stays],
             free=self.canvas.free[stays],
             space_positions=tuple(moved[i] for i in self.canvas.space_positions),
             exclusions=tuple(
-                (tuple(moved[i] for i in positions if kept[i]), barred) for positions, barred in self.canvas.exclusions
+                (tuple(sorted({moved[i] for i in positions if kept[i]})), barred)
+                for positions, barred in self.canvas.exclusions
             ),
         )
         places = (
@@ -253,10 +272,18 @@ def _text_behind(document: str, gap: SizedGap, stop: int) -> str:
 
 
 def _exclusions(tokenizer: Tokenizer, gaps: Sequence[SizedGap], places: Sequence[range]) -> "Iterator[Exclusion]":
-    """The positions of gaps in which characters may not be written, and the tokens that hold one."""
+    """The positions of gaps where some characters, or what ends no sentence, may not be written, and those tokens."""
     positions: dict[str, list[int]] = {}
     for gap, place in zip(gaps, places, strict=True):
         if barred := "\r\n" * gap.one_line + gap.without:
             positions.setdefault(barred, []).extend(place)
     for barred, at in positions.items():
         yield tuple(at), tokenizer.tokens_with(barred)
+    # A single token is hardly ever a word behind a space and the end of a sentence too.
+    ending = (
+        place.stop - 1
+        for gap, place in zip(gaps, places, strict=True)
+        if gap.ends_sentence and len(place) > gap.absorbs_space
+    )
+    if ends := tuple(ending):
+        yield ends, tokenizer.unending_tokens

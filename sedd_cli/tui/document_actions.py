@@ -6,7 +6,8 @@ from dataclasses import replace
 from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.text.draft import Draft, Mark, merge_adjacent
 from sedd_cli.text.formats import split_gaps
-from sedd_cli.text.gaps import Gap, Length, check_gaps, marker_gaps, parse_length
+from sedd_cli.text.gaps import Gap, Length, check_gaps, parse_length
+from sedd_cli.text.markers import marker_gaps
 from sedd_cli.tui import token_edits
 from sedd_cli.tui.gap_numbers import length_label, sign_of
 from sedd_cli.tui.interface import Interface

@@ -22,7 +22,7 @@ from sedd_cli.errors import SeddError, UsageError
 from sedd_cli.render.inert import inert
 from sedd_cli.text.document import Document
 from sedd_cli.text.formats import is_code
-from sedd_cli.text.gaps import marker_gaps
+from sedd_cli.text.markers import marker_gaps
 from sedd_cli.tui import messages
 from sedd_cli.tui.autosave import Autosave
 from sedd_cli.tui.branch_entries import INTERVAL as BRANCHES_INTERVAL

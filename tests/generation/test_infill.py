@@ -25,6 +25,7 @@ from sedd_cli.generation.infill import Infilling
 from sedd_cli.models.config import Config
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.gap_style import GapStyle
+from sedd_cli.text.gaps import Length
 from sedd_cli.text.line_ends import newline_of, with_newlines
 from sedd_cli.text.tokenizer import Tokenizer
 from tests.diffusion.oracle import UNLIKELY, Oracle, Space, chi_square_p, index_of
@@ -161,7 +162,7 @@ def test_lengths_are_told_by_the_text_beside_the_gap(
     assert max(chosen.nats) == 52 and len(compared) == len(chosen.nats) + 2 == 7 and len(set(compared)) == 1
     # Nothing stands between these words: the blank before the gap does not tell how much is to be written.
     run = Infilling(shallow, Request(steps=8, seed=2, length=64), document, [Gap(start + 1, start + 1, "auto")])
-    assert max(run.chosen_lengths[0].nats) == 32
+    assert max(run.chosen_lengths[0].nats) == 8
     with pytest.raises(UsageError, match="nothing is kept beside the gap"):
         letters(Space(3, 2)).infilling("ab", [Gap(0, 2, (1, 2))], length=64)
 
@@ -374,6 +375,38 @@ def test_quotes_case_and_indentation_are_as_they_were(built_in: Checkpoint) -> N
             assert not style.faults(text[:start], text[start:end], text[end:])
     redrawn = [filling.redrawn for filling in run.fillings()]
     assert all(4 <= count <= 12 for count in redrawn) and max(redrawn) > 4
+
+
+def test_sentences_end_where_they_did(built_in: Checkpoint) -> None:
+    """At a length that is given, kept or chosen; a single word behind a blank cannot end one."""
+    document = "Tom ran up the hill. He had a red kite.\n\nThe kite flew away. [[...]]\n\nIt was late. Tom went home.\n"
+    rewritten, marker, end = (document.index(text) for text in ("He had", "[[...", " Tom went"))
+    gaps = [Gap(rewritten, rewritten + 18), Gap(marker, marker + 7, (4, 8)), Gap(end, end, 1)]
+    run = Infilling(built_in, Request(seed=1, num_samples=8, temperature=1.5), document, gaps)
+    list(run.steps())
+    for filling in run.fillings():
+        sentence, new, word = (filling.text[slice(*span)] for span in filling.spans)
+        assert sentence.rstrip("\"'")[-1] in ".!?" and new.rstrip("\"'")[-1] in ".!?" and len(word.split()) == 1
+
+
+def test_what_is_inserted_within_a_sentence_has_no_stop(built_in: Checkpoint) -> None:
+    before, after = "Tom ran up the hill. He had a", " kite that flew away. He was sad."
+
+    def written(original: str, tokens: Length) -> list[str]:
+        gap = Gap(len(before), len(before + original), tokens)
+        run = Infilling(built_in, Request(seed=1, num_samples=8, temperature=1.5), before + original + after, [gap])
+        list(run.steps())
+        return [filling.text[slice(*filling.spans[0])] for filling in run.fillings()]
+
+    def stops(texts: list[str]) -> int:
+        return sum(any(stop in text for stop in ".!?") for text in texts)
+
+    assert not stops(written("", 8)) and stops(written("", 24)) and stops(written(" very big", 8))
+    within, between = ("Tom ran up the || hill.", "Tom ran up. || He was sad.")
+    for text, most in ((within, 8), (between, 32)):
+        at = text.index("||")
+        (chosen,) = Infilling(built_in, Request(), text.replace("||", ""), [Gap(at, at, "auto")]).chosen_lengths
+        assert [*chosen.probability] == list(range(1, most + 1))
 
 
 def test_a_token_that_a_person_chose_is_not_drawn_again(built_in: Checkpoint) -> None:

@@ -11,10 +11,12 @@ from sedd_cli.text.edge_tokens import EdgeTokens
 from sedd_cli.text.gap_style import FaultKind, GapStyle
 
 WORDS = ("the", "He", "The", "cat", "a", "3rd", "it's", "straße", "“Hi", "ing", "s", "I", "x", "")
-BETWEEN = ("", " ", "\n", "\r\n", ", ", ". ", ' "', "(", ")", "-", "  ", "\t", "!", "\n    ")
-KINDS: tuple[FaultKind, ...] = ("left", "right", "case", "indentation", "balance")
+BETWEEN = ("", " ", "\n", "\r\n", ", ", ". ", ".", '."', ' "', "(", ")", "-", "  ", "\t", "!", "\n    ")
+KINDS: tuple[FaultKind, ...] = ("left", "right", "run-on", "case", "indentation", "balance")
 RARE = (
     "3abc",
+    "iPhone",
+    "McDonaldAgain",
     "'s",
     "’",
     " ‘the",

@@ -25,6 +25,15 @@ TALK = 'He said, "I |like| it (much)."'
         ("Oh.|| My.", ' "Go.', {"balance": 1}),
         ('"Oh.|| My.', ' Go."', {}),
         ("see `|a|` and", "b` or", {"balance": 1}),
+        # Words that run into each other, where none nearby does.
+        ("I ran. |He| did.", "SheHe", {"run-on": 1}),
+        ("I ran. |He| did.", "Oh heHe sheHe", {"run-on": 2}),
+        ("The iPhone. |He| did.", "SheHe", {}),
+        # The end of a sentence.
+        ("I ran. |He did.| So.", "She did", {"right": 1}),
+        ("I ran. |He did.| So.", '"Oh, go!".', {"right": 1}),
+        ("I ran. |He did.| So.", '"Oh, go!"', {}),
+        ("I ran. |He did.| So.", "Oh", {}),
         # The first letter.
         ("I ran. |He| did not.", "she", {"case": 1}),
         ("I ran. |He| did not.", '"she"', {"case": 1}),
@@ -76,6 +85,66 @@ def test_what_does_not_fit(where: str, text: str, faults: dict[str, int]) -> Non
     before, original, after, *_ = where.split("|")
     style = GapStyle.of_gap(before + original + after, len(before), len(before + original))
     assert style.faults(before, text, after) == faults
+
+
+@pytest.mark.parametrize(
+    ("where", "ends"),
+    [
+        # What stood there did.
+        ("I ran. |He fell.| She laughed.", True),
+        ("I ran. |He fell|. She laughed.", False),
+        ("I ran. |He fell.|", True),
+        ("I ran. He |fell!|\n\nShe laughed.", True),
+        ('I ran. |"He fell."| She laughed.', True),
+        ('He said, "I ran. |I fell.|" She laughed.', True),
+        ('|"I fell!"| he said.', False),
+        ("I ran. |He fell,| and rose.", False),
+        ("I gave |3.|50 to him.", False),
+        ('|name = "Who?"|\n', False),
+        ('|Print("Hello.")|\n', False),
+        ("# |last customer.|\n", True),
+        # Nothing did, between sentences.
+        ("I ran. || She laughed.", True),
+        ("I ran.|| She laughed.", True),
+        ("I ran.||", True),
+        ("I ran.\n\n||\n\nShe laughed.", True),
+        ("I ran. |[[12]]| She laughed.", True),
+        ("I ran. || and laughed.", False),
+        ("I ran||. She laughed.", False),
+        ("I || ran.", False),
+        ("x = a.\n||\n", False),
+        ("|| She laughed.", False),
+    ],
+)
+def test_where_a_sentence_has_to_end(where: str, ends: bool) -> None:
+    before, original, after = where.split("|")
+    style = GapStyle.of_gap(before + original + after, len(before), len(before + original))
+    assert style.ends_sentence == ends
+
+
+@pytest.mark.parametrize(
+    ("where", "within"),
+    [
+        ("The || kite flew.", True),
+        ("The|| kite flew.", True),
+        ("The kite flew||.", True),
+        ('He ran. "Oh," he said, "I || like it, too."', True),
+        ("The |[[...]]| kite flew.", True),
+        ("The |red| kite flew.", False),
+        ("He ran. || the kite flew.", False),
+        ("He ran. || The kite flew.", False),
+        ("He saw || Tom.", False),
+        # Code is no prose.
+        ("x = || and b", False),
+        ("return ||.", False),
+        ("Item(||, b)", False),
+        ("self.items = a ||, b", False),
+    ],
+)
+def test_what_is_inserted_within_a_sentence(where: str, within: bool) -> None:
+    before, original, after = where.split("|")
+    style = GapStyle.of_gap(before + original + after, len(before), len(before + original))
+    assert style.is_within_sentence == within
 
 
 def test_signs_without_a_counterpart() -> None:

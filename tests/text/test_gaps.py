@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from sedd_cli import Gap, UsageError, load_checkpoint
 from sedd_cli.text.gaps import (
     DEFAULT_RANGE,
+    WITHIN_SENTENCE,
     Length,
     Unit,
     check_gaps,
-    marker_gaps,
     parse_length,
     parse_span,
     regex_gaps,
     unit_spans,
 )
+from sedd_cli.text.markers import marker_gaps
 from sedd_cli.text.tokenizer import Tokenizer
 
 UNITS: list[Unit] = ["chars", "words", "lines", "tokens"]
@@ -119,6 +120,7 @@ def test_what_is_no_marker_is_text() -> None:
     assert marker_gaps("a <5> b [[6]]", ("<", ">")) == [Gap(2, 5, 5)]
     assert marker_gaps("a [[...]] b") == [Gap(2, 9, DEFAULT_RANGE)]
     assert marker_gaps("a [[...]] b", tokens=(2, 3)) == [Gap(2, 9, (2, 3))]
+    assert marker_gaps("A [[...]] b.") == marker_gaps("A [[...]] b.", tokens="auto") == [Gap(2, 9, WITHIN_SENTENCE)]
     for text in ("a\n b [[0]]", "a\n b [[5-2]]"):
         with pytest.raises(UsageError, match=r"at 2:4 asks for an impossible number of tokens"):
             marker_gaps(text)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sedd_cli.text.sentences import whole_sentences
+from sedd_cli.text.sentences import ends_sentence, whole_sentences
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,8 @@ def test_as_many_as_fit_and_one_at_least() -> None:
     assert whole_sentences(text, 17) == "One one. Two two."
     assert whole_sentences(text, 16) == "One one."
     assert whole_sentences(text, 1) == "One one."
+
+
+def test_how_a_sentence_ends() -> None:
+    assert all(map(ends_sentence, ("He ran.", '"Run!"', '"Go," he said.', "‘Who?’", 'He said "no".', "...", '".')))
+    assert not any(map(ends_sentence, ("He ran", "He ran,", '"Run"', '"Run!".', '"Run!"\'?"', "(No.)", "3.5", "", '"')))

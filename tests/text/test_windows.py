@@ -9,7 +9,7 @@ from sedd_cli import UsageError, load_checkpoint
 from sedd_cli.text.byte_level import bytes_to_token
 from sedd_cli.text.gaps import Gap
 from sedd_cli.text.tokenizer import Tokenizer
-from sedd_cli.text.windows import SizedGap, absorbs_space, adds_space, make_windows
+from sedd_cli.text.windows import SizedGap, Window, absorbs_space, adds_space, make_windows
 
 WORDS = st.lists(st.sampled_from(["Once", " upon", " a", " time", "\r\n", "é", "🌍", "\ufeff", " dog."]), max_size=120)
 
@@ -143,6 +143,23 @@ def test_each_gap_has_its_own_limits(tokenizer: Tokenizer) -> None:
     (line_end,), (comma,) = tokenizer.encode("\n"), tokenizer.encode(",")
     barred = [[t in window.canvas.excluded_at(p.stop - 1) for t in (line_end, comma)] for p in window.gap_positions]
     assert barred == [[True, False], [False, False], [True, True]]
+
+
+def test_the_end_of_a_gap_that_is_shortened_still_ends_a_sentence(tokenizer: Tokenizer) -> None:
+    gaps = [SizedGap(4, 9, 4, True, ends_sentence=True), SizedGap(14, 19, 4, True, one_line=True, ends_sentence=True)]
+    (window,) = make_windows(tokenizer, "Tom. A b. Sam. C d. End.", gaps, 64)
+    (stop,), (word,) = tokenizer.encode("."), tokenizer.encode(" a")
+
+    def excluded(window: Window) -> list[list[tuple[bool, bool]]]:
+        at = window.canvas.excluded_at
+        return [[(stop in at(i), word in at(i)) for i in place] for place in window.gap_positions]
+
+    behind_blank, within, end = (True, False), (False, False), (False, True)
+    assert excluded(window) == [[behind_blank, within, within, end]] * 2
+    assert excluded(window.shortened({0: 2, 1: 3})) == [[behind_blank, end], [behind_blank, within, end]]
+    assert excluded(window.shortened({0: 1})) == [[behind_blank], [behind_blank, within, within, end]]
+    (single,) = make_windows(tokenizer, "Tom. A b. End.", [SizedGap(4, 9, 1, True, ends_sentence=True)], 64)
+    assert excluded(single) == [[behind_blank]]
 
 
 def test_a_vocabulary_of_single_bytes_joins_no_blank() -> None:
