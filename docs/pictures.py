@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 Cell = tuple[str, Style | None]
 
 PROMPT, SEED, HALFWAY = "Once upon a time", 0, 0.55
-CAST_SIZE, CAST_STEPS, FRAMES_PER_SECOND = (100, 26), 64, 10
+CAST_SIZE, CAST_STEPS, CAST_SEED, FRAMES_PER_SECOND = (100, 26), 64, 2, 10
 GAPS = ("red ball", "The cat was sad because she was\nhungry")
 STEPS, MOMENT, LATER = 128, 55, 75
-CHANGED, CHOSEN = " toy", "ball"
+CHANGED, CHOSEN = " brown", "white"
 STORY = """\
 Once upon a time there was a little dog named Max. Max had a big red ball. He loved to play with it.
 
@@ -153,7 +153,7 @@ async def recorded(name: str) -> None:
         await a_changed_story(pilot)
         recording.cancel()
 
-    await session("", CAST_SIZE, play, steps=CAST_STEPS)
+    await session("", CAST_SIZE, play, steps=CAST_STEPS, seed=CAST_SEED)
     lines = [header(*CAST_SIZE, "sedd tui"), *(record([round(at, 3), "o", sent]) for at, sent in frames)]
     Path(__file__).with_name(name).write_text("".join(lines), encoding="utf-8")
 

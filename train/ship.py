@@ -37,7 +37,8 @@ SEEDS = range(10)
 DATA = "pieces of the TinyStories data set (13,658 stories, 11.4 MB), CDLA-Sharing-1.0"
 RECIPES = {
     "tinystories": """`train/tinystories.toml`, then, with the blocks and tokens that
-`train/grow.py` adds, by four runs of `train/tinystories-grown.toml`""",
+`train/grow.py` adds, by four runs of `train/tinystories-grown.toml`, as the mean of the
+last three (`train/average.py`)""",
     "tinystories-sedd": "`train/tinystories-sedd.toml`",
 }
 FORMS = {
