@@ -116,7 +116,7 @@ class Edges:
         low = gaps[number - 1].end if number else 0
         high = gaps[number + 1].start if number + 1 < len(gaps) else len(document)
         if number not in self._styles:
-            self._styles[number] = GapStyle.of_gap(document, here.start, here.end)
+            self._styles[number] = GapStyle.of_gap(document, gaps, number)
         return _Neighbours(
             (texts[gap - 1] if gap else "") + document[max(low, here.start - NEAR) : here.start],
             document[here.end : min(high, here.end + NEAR)] + (texts[gap + 1] if gap + 1 < len(texts) else ""),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -32,6 +32,7 @@ class Gap:
     """Characters `start ... end - 1` of a document, in code points.
 
     `one_line`: no line end is written there. `without`: none of these characters either, which are ASCII.
+    `marker`: what stands there names a gap, and is no text.
     """
 
     start: int
@@ -39,6 +40,7 @@ class Gap:
     tokens: Length = None
     one_line: bool = False
     without: str = ""
+    marker: bool = field(default=False, compare=False)
 
 
 def check_gaps(gaps: Iterable[Gap], size: int) -> list[Gap]:
@@ -54,7 +56,8 @@ def check_gaps(gaps: Iterable[Gap], size: int) -> list[Gap]:
             last = merged[-1]
             tokens = merged_length(last, gap)
             without = "".join(c for c in last.without if c in gap.without)
-            merged[-1] = Gap(last.start, max(gap.end, last.end), tokens, last.one_line and gap.one_line, without)
+            limits = last.one_line and gap.one_line, without, last.marker and gap.marker
+            merged[-1] = Gap(last.start, max(gap.end, last.end), tokens, *limits)
         else:
             merged.append(gap)
     return merged

@@ -17,7 +17,12 @@ from every letter a search through 2,000 without a blank, as in Chinese, takes 7
 """
 _STOPPED_LINE = re.compile(r"(?:\A|[\r\n])[^\S\r\n]*(?P<first>\S)[^\r\n]*[.!?][\"\u201d]?[^\S\r\n]*[\r\n]\s*\Z")
 _WITHIN = re.compile(r"[\w,;][^\S\r\n]+\Z")
-_ABBREVIATION = re.compile(r"\w|.*\..*|etc|vs|cf|al|resp|approx|ca|no|vol|fig", re.IGNORECASE)
+_ABBREVIATION = re.compile(
+    r"\w|.*\..*|etc|vs|cf|al|resp|approx|ca|no|vol|fig|mrs?|ms|mx|dr|st|prof|sgt|capt|rev|jr|sr|inc|ltd|co|(?-i:[IVXLC]+)"
+    r"|jan|feb|aug|sept?|oct|nov|dec|nr|bzw|abb|mme|mlle|sra?",
+    re.IGNORECASE,
+)
+_ABBREVIATED = re.compile(r"(?<![^\W\d_])(?P<word>[^\W\d_][\w.'\u2019]*)\.\Z")
 _LOWER_START = re.compile(r"[.!?][^\S\r\n]+[^\W\d_]")
 _CAPITAL_WITHIN = re.compile(r"[a-z\u00df-\u00f6\u00f8-\u00ff][A-Z\u00c0-\u00d6\u00d8-\u00de]")
 _NAME = re.compile(rf"(?<=[\w,;] )[{re.escape(OPENING)}]?({_WORD.pattern})")
@@ -58,7 +63,7 @@ def first_letter(document: str, start: int, end: int) -> FirstLetter:
         stop = ends or _SENTENCE_END.search(f"{before} ")
         upper = stop is not None and not _ABBREVIATION.fullmatch(stop["word"]) and not _has_lower_start(before)
         return FirstLetter("upper" if upper else None, behind_blank=ends is None)
-    if word[:1].isupper() and (ends or not before.strip() or is_behind_line_of_prose(before)):
+    if word[:1].isupper() and (ends or not before.strip() or _is_behind_line_of_prose(before)):
         return FirstLetter("upper")
     if word[:1].islower() and _WITHIN.search(before):
         near = before + document[end : end + NEAR]
@@ -74,6 +79,12 @@ def first_word_of(text: str) -> str:
     return match[0] if match else ""
 
 
+def is_abbreviated(text: str) -> bool:
+    """Whether a text ends with the full stop of an abbreviation, such as `Dr.`, and not of a sentence."""
+    match = _ABBREVIATED.search(text[-NEAR:])
+    return match is not None and _ABBREVIATION.fullmatch(match["word"]) is not None
+
+
 def capitals_within(text: str) -> list[int]:
     """Where capitals stand right behind small letters, as where a word is run into another."""
     return [match.end() - 1 for match in _CAPITAL_WITHIN.finditer(text)]
@@ -87,7 +98,7 @@ def _has_lower_start(text: str) -> bool:
     return any(match[0][-1].islower() for match in _LOWER_START.finditer(text))
 
 
-def is_behind_line_of_prose(before: str) -> bool:
+def _is_behind_line_of_prose(before: str) -> bool:
     """Whether the line before, of those with text, begins with a capital and ends with a stop: one of prose."""
     match = _STOPPED_LINE.search(before)
     return match is not None and (match["first"].isupper() or match["first"] in OPENING)

@@ -6,7 +6,9 @@ from itertools import pairwise
 _END = re.compile(r"""(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)[.!?…]+["'”’»)\]]*(?=\s|$)|[。！？]+["”’」』）]*""")
 SENTENCE_STOPS = ".!?"
 _CLOSING = "\"'”’"
-_SECOND_END = re.compile(r"""[.!?]+(?:["”][.!?"”'’]+|['’]+[.!?])["'”’.!?]*\Z""")
+LAST = 32
+"""Characters of an end that are looked at."""
+_SECOND_END = re.compile(r"""(?<![.!?])[.!?]++(?:["”][.!?"”'’]+|['’]+[.!?])["'”’.!?]*\Z""")
 STOPS_AND_QUOTES = SENTENCE_STOPS + _CLOSING
 """What a sentence ends with."""
 _OPENING = " \t\r\n\"'“‘«「『（([-—*#>"
@@ -49,6 +51,7 @@ def may_end_sentence(text: str) -> bool:
 
 def ends_sentence(text: str) -> bool:
     """Whether a text ends with a stop that ends a sentence, one alone, and the quotes that are closed behind it."""
+    text = text[-LAST:]
     return text.rstrip(_CLOSING).endswith(tuple(SENTENCE_STOPS)) and second_end(text) is None
 
 

@@ -30,6 +30,7 @@ class SizedGap:
 
     `one_line`: none of them holds a line end. `without`: nor one of these characters. `adds_space`: a space is put
     behind what they write. `ends_sentence`: the last of them does. `within_sentence`: they are part of one.
+    `marker`: as in `Gap`.
     """
 
     start: int
@@ -41,6 +42,7 @@ class SizedGap:
     adds_space: bool = False
     ends_sentence: bool = False
     within_sentence: bool = False
+    marker: bool = False
 
     @property
     def begin(self) -> int:
@@ -70,29 +72,25 @@ def size_gaps(tokenizer: Tokenizer, document: str, gaps: Iterable[Gap]) -> list[
 
     Empty gaps without a requested length are dropped.
     """
-    sized, after = [], 0
-    for gap in gaps:
-        if gap.start < gap.end or gap.tokens is not None:
-            sized.append((gap, _size(tokenizer, document, gap, after)))
-            after = gap.end
-    return sized
+    written = [gap for gap in gaps if gap.start < gap.end or gap.tokens is not None]
+    before = [0, *(gap.end for gap in written)]
+    return [(gap, _size(tokenizer, document, written, i, before[i])) for i, gap in enumerate(written)]
 
 
-def _size(tokenizer: Tokenizer, document: str, gap: Gap, after: int) -> SizedGap:
-    original, style = original_tokens(tokenizer, document, gap, after), GapStyle.of_gap(document, gap.start, gap.end)
-    # Where what stood there ends with a sign that is no token, such as half a quote, no token can be asked to end it.
-    last = tokenizer.encode(style.original)[-1:] if style.ends_sentence else []
-    within = style.is_within_sentence
-    _, most = length_range(gap.tokens, original, within)
-    stopless = within and most <= WITHIN_SENTENCE[1]
+def _size(tokenizer: Tokenizer, document: str, gaps: Sequence[Gap], number: int, after: int) -> SizedGap:
+    gap, style = gaps[number], GapStyle.of_gap(document, gaps, number)
+    original = gap.tokens if isinstance(gap.tokens, int) else original_tokens(tokenizer, document, gap, after)
+    _, most = length_range(gap.tokens, original, style.is_within_sentence)
+    without = gap.without + SENTENCE_STOPS * (style.is_within_sentence and most <= WITHIN_SENTENCE[1])
     return SizedGap(
-        *(gap.start, gap.end, gap.tokens if isinstance(gap.tokens, int) else original),
+        *(gap.start, gap.end, original),
         absorbs_space=absorbs_space(tokenizer, document, gap, after),
         one_line=gap.one_line,
-        without=gap.without + SENTENCE_STOPS * stopless,
+        without=without,
         adds_space=adds_space(tokenizer, document, gap),
-        ends_sentence=style.ends_sentence and not set(last).intersection(tokenizer.unending_tokens),
-        within_sentence=within,
+        ends_sentence=style.ends_sentence and not set(SENTENCE_STOPS).issubset(without),
+        within_sentence=style.is_within_sentence,
+        marker=gap.marker,
     )
 
 

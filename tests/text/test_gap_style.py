@@ -4,6 +4,8 @@ import pytest
 
 from sedd_cli.text.balance import is_balanced, unmatched
 from sedd_cli.text.gap_style import GapStyle
+from sedd_cli.text.gaps import Gap
+from sedd_cli.text.markers import marker_gaps
 
 TALK = 'He said, "I |like| it (much)."'
 
@@ -83,7 +85,7 @@ TALK = 'He said, "I |like| it (much)."'
 )
 def test_what_does_not_fit(where: str, text: str, faults: dict[str, int]) -> None:
     before, original, after, *_ = where.split("|")
-    style = GapStyle.of_gap(before + original + after, len(before), len(before + original))
+    style = GapStyle.of_gap(before + original + after, [Gap(len(before), len(before + original))])
     assert style.faults(before, text, after) == faults
 
 
@@ -103,11 +105,30 @@ def test_what_does_not_fit(where: str, text: str, faults: dict[str, int]) -> Non
         ('|name = "Who?"|\n', False),
         ('|Print("Hello.")|\n', False),
         ("# |last customer.|\n", True),
+        ('{"a": "|He ran.|"}', True),
+        ("**|He ran.|** He sat.", True),
+        ("He met |Dr.| Smith.", False),
+        ("|x.save!|\n", False),
+        ("|1.| One", False),
         # Nothing did, between sentences.
         ("I ran. || She laughed.", True),
         ("I ran.|| She laughed.", True),
         ("I ran.||", True),
-        ("I ran.\n\n||\n\nShe laughed.", True),
+        ("I ran.||She laughed.", False),
+        ("I ran. ||She laughed.", True),
+        ("I ran all day.\n\n||\n\nShe laughed out loud.", True),
+        ("I ran all day.\n\n||She laughed out loud.", True),
+        ("I ran all day.\n\n||\n\nTom", False),
+        ("I ran all day.\n\n||\n====\n", False),
+        ('"Go!" || She laughed.', True),
+        ("(I ran.) || *She* laughed.", True),
+        ("I ran. || 3 cats sat.", True),
+        ("I ran. |[[5]]| She sat. [[6]] I ran.", True),
+        ("I ran. |[[5]]| [[6]] She sat.", True),
+        ("I saw Mr. || Smith.", False),
+        ("Chapter IV. ||\n", False),
+        ("User.save!\n||\nputs x", False),
+        ('    "Hello."\n    ||\n)', False),
         ("I ran. |[[12]]| She laughed.", True),
         ("I ran. || and laughed.", False),
         ("I ran||. She laughed.", False),
@@ -118,7 +139,8 @@ def test_what_does_not_fit(where: str, text: str, faults: dict[str, int]) -> Non
 )
 def test_where_a_sentence_has_to_end(where: str, ends: bool) -> None:
     before, original, after = where.split("|")
-    style = GapStyle.of_gap(before + original + after, len(before), len(before + original))
+    document, gap = before + original + after, Gap(len(before), len(before + original))
+    style = GapStyle.of_gap(document, [gap, *(g for g in marker_gaps(document) if g.start > gap.start)])
     assert style.ends_sentence == ends
 
 
@@ -130,6 +152,8 @@ def test_where_a_sentence_has_to_end(where: str, ends: bool) -> None:
         ("The kite flew||.", True),
         ('He ran. "Oh," he said, "I || like it, too."', True),
         ("The |[[...]]| kite flew.", True),
+        ("The |[[...]]| kite [[...]] flew.", True),
+        ("When || I sat, he ran.", True),
         ("The |red| kite flew.", False),
         ("He ran. || the kite flew.", False),
         ("He ran. || The kite flew.", False),
@@ -143,7 +167,8 @@ def test_where_a_sentence_has_to_end(where: str, ends: bool) -> None:
 )
 def test_what_is_inserted_within_a_sentence(where: str, within: bool) -> None:
     before, original, after = where.split("|")
-    style = GapStyle.of_gap(before + original + after, len(before), len(before + original))
+    document, gap = before + original + after, Gap(len(before), len(before + original))
+    style = GapStyle.of_gap(document, [gap, *(g for g in marker_gaps(document) if g.start > gap.start)])
     assert style.is_within_sentence == within
 
 

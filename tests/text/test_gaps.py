@@ -120,6 +120,9 @@ def test_what_is_no_marker_is_text() -> None:
     assert marker_gaps("a <5> b [[6]]", ("<", ">")) == [Gap(2, 5, 5)]
     assert marker_gaps("a [[...]] b") == [Gap(2, 9, DEFAULT_RANGE)]
     assert marker_gaps("a [[...]] b", tokens=(2, 3)) == [Gap(2, 9, (2, 3))]
+    for brackets in (("[[", "]]"), ("<", ">")):
+        text = "A [[...]] b and [[...]] c.".replace("[[", brackets[0]).replace("]]", brackets[1])
+        assert [gap.tokens for gap in marker_gaps(text, brackets)] == [WITHIN_SENTENCE] * 2
     assert marker_gaps("A [[...]] b.") == marker_gaps("A [[...]] b.", tokens="auto") == [Gap(2, 9, WITHIN_SENTENCE)]
     for text in ("a\n b [[0]]", "a\n b [[5-2]]"):
         with pytest.raises(UsageError, match=r"at 2:4 asks for an impossible number of tokens"):
