@@ -156,7 +156,7 @@ async def test_markers_in_a_document_become_gaps_when_asked(opened: Opened) -> N
         own, first, second, third = seat.scene.draft.marks
         assert own.end == 3 and first == Mark(4, 9, "[[3]]", 3)
         assert (second.original, second.tokens) == ("[[2]][[4-5]]", (6, 7))
-        assert (third.original, third.tokens) == ("[[...]]", (1, 32))
+        assert (third.original, third.tokens) == ("[[...]]", (1, 8))
         # The document is as it was.
         assert seat.scene.text == MARKED and "*" not in seat.named
         await seat.press("M")
