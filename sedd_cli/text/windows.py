@@ -79,11 +79,11 @@ def size_gaps(tokenizer: Tokenizer, document: str, gaps: Iterable[Gap]) -> list[
 
 def _size(tokenizer: Tokenizer, document: str, gaps: Sequence[Gap], number: int, after: int) -> SizedGap:
     gap, style = gaps[number], GapStyle.of_gap(document, gaps, number)
-    original = gap.tokens if isinstance(gap.tokens, int) else original_tokens(tokenizer, document, gap, after)
-    _, most = length_range(gap.tokens, original, style.is_within_sentence)
+    tokens = gap.tokens if isinstance(gap.tokens, int) else original_tokens(tokenizer, document, gap, after)
+    _, most = length_range(gap.tokens, tokens, style.is_within_sentence)
     without = gap.without + SENTENCE_STOPS * (style.is_within_sentence and most <= WITHIN_SENTENCE[1])
     return SizedGap(
-        *(gap.start, gap.end, original),
+        *(gap.start, gap.end, tokens),
         absorbs_space=absorbs_space(tokenizer, document, gap, after),
         one_line=gap.one_line,
         without=without,

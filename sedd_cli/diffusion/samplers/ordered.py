@@ -99,8 +99,7 @@ class Ordered(MaskedSampler):
     @property
     def _draws_all(self) -> bool:
         """Whether a token is drawn wherever the network was asked: those say what is surest, or all are kept."""
-        by_law = self.unmasking.order in ("margin", "entropy") and self.unmasking.eos_confidence is None
-        return not by_law
+        return self.unmasking.order not in ("margin", "entropy") or self.unmasking.eos_confidence is not None
 
     def _sureness(self, scored: Scored, call: Call) -> Tensor:
         """How sure the tokens of a chunk are, of those that may be written there, each from 0 to 1: (n,) float64."""
