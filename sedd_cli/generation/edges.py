@@ -129,7 +129,8 @@ def _offsets(kind: FaultKind, text: str, style: GapStyle) -> Iterator[tuple[int,
     if kind == "left":
         yield 0 if style.indentation is None else len(indentation_of(text)), ""
     elif kind == "right":
-        yield second_end(text) or len(text), ""
+        end = second_end(text)
+        yield len(text) if end is None else end, ""
     elif kind == "run-on":
         yield from ((offset, "") for offset in capitals_within(text))
     elif kind == "case" and (word := first_word_of(text)):

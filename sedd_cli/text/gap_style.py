@@ -22,7 +22,9 @@ NEARBY = 4000
 _NEXT = re.compile(r"""["'”’)*_]*(?:\s*\Z|[^\S\r\n]*[\r\n]|[^\S\r\n]+[^\w\s]*(?P<first>[^\W_]))""")
 """What may follow a sentence: signs that close, and nothing, a line end, or blanks and a word."""
 _WORD = re.compile(r"[^\w\s]*(?P<first>[^\W_])")
+"""The first word of a text, behind whatever signs."""
 _CLOSED = re.compile(r"""[.!?]["”’)*_]+[^\S\r\n]*\Z""")
+"""The end of a sentence that a quote, a bracket or emphasis closes, and blanks."""
 _CODE = re.compile(r"[={}<>;_\\]|\w[.(]\w")
 """Signs that prose does not have."""
 _BEGUN = re.compile(

@@ -63,7 +63,7 @@ def first_letter(document: str, start: int, end: int) -> FirstLetter:
         stop = ends or _SENTENCE_END.search(f"{before} ")
         upper = stop is not None and not _ABBREVIATION.fullmatch(stop["word"]) and not _has_lower_start(before)
         return FirstLetter("upper" if upper else None, behind_blank=ends is None)
-    if word[:1].isupper() and (ends or not before.strip() or _is_behind_line_of_prose(before)):
+    if word[:1].isupper() and (ends or not before.strip() or _is_behind_sentence(before)):
         return FirstLetter("upper")
     if word[:1].islower() and _WITHIN.search(before):
         near = before + document[end : end + NEAR]
@@ -98,7 +98,7 @@ def _has_lower_start(text: str) -> bool:
     return any(match[0][-1].islower() for match in _LOWER_START.finditer(text))
 
 
-def _is_behind_line_of_prose(before: str) -> bool:
+def _is_behind_sentence(before: str) -> bool:
     """Whether the line before, of those with text, begins with a capital and ends with a stop: one of prose."""
     match = _STOPPED_LINE.search(before)
     return match is not None and (match["first"].isupper() or match["first"] in OPENING)
