@@ -7,6 +7,14 @@ from sedd_cli.text.gap_style import GapStyle
 from sedd_cli.text.gaps import Gap
 from sedd_cli.text.markers import marker_gaps
 
+
+def style_of(where: str) -> GapStyle:
+    """Of the gap between the first two bars, beside the markers behind it."""
+    before, original, after, *_ = where.split("|")
+    document, gap = before + original + after, Gap(len(before), len(before + original))
+    return GapStyle.of_gap(document, [gap, *(g for g in marker_gaps(document) if g.start > gap.start)])
+
+
 TALK = 'He said, "I |like| it (much)."'
 
 
@@ -84,9 +92,8 @@ TALK = 'He said, "I |like| it (much)."'
     ],
 )
 def test_what_does_not_fit(where: str, text: str, faults: dict[str, int]) -> None:
-    before, original, after, *_ = where.split("|")
-    style = GapStyle.of_gap(before + original + after, [Gap(len(before), len(before + original))])
-    assert style.faults(before, text, after) == faults
+    style = style_of(where)
+    assert style.faults(style.document[: style.start], text, style.document[style.end :]) == faults
 
 
 @pytest.mark.parametrize(
@@ -138,10 +145,7 @@ def test_what_does_not_fit(where: str, text: str, faults: dict[str, int]) -> Non
     ],
 )
 def test_where_a_sentence_has_to_end(where: str, ends: bool) -> None:
-    before, original, after = where.split("|")
-    document, gap = before + original + after, Gap(len(before), len(before + original))
-    style = GapStyle.of_gap(document, [gap, *(g for g in marker_gaps(document) if g.start > gap.start)])
-    assert style.ends_sentence == ends
+    assert style_of(where).ends_sentence == ends
 
 
 @pytest.mark.parametrize(
@@ -166,10 +170,7 @@ def test_where_a_sentence_has_to_end(where: str, ends: bool) -> None:
     ],
 )
 def test_what_is_inserted_within_a_sentence(where: str, within: bool) -> None:
-    before, original, after = where.split("|")
-    document, gap = before + original + after, Gap(len(before), len(before + original))
-    style = GapStyle.of_gap(document, [gap, *(g for g in marker_gaps(document) if g.start > gap.start)])
-    assert style.is_within_sentence == within
+    assert style_of(where).is_within_sentence == within
 
 
 def test_signs_without_a_counterpart() -> None:
