@@ -1,4 +1,4 @@
-"""The mean of the weights of checkpoints of one network: of runs that went on from each other, better than the last.
+"""The mean of the weights of checkpoints of one network, such as runs that went on from each other.
 
     python train/average.py CHECKPOINT=0.4 CHECKPOINT=0.6 -o FOLDER
 
