@@ -117,7 +117,7 @@ def test_the_library_takes_none_unless_it_is_asked_to(tmp_path: Path, built_in: 
     own_filling = infill(built_in, document, gap, defaults="checkpoint", steps=8, seed=3)
     settings = authors_settings(built_in, filling=True)
     assert (
-        settings.keys() == {"order", "top_p"}
+        settings.keys() == {"order", "temperature", "top_p"}
         and own_filling[0].text != infill(built_in, document, gap, steps=8, seed=3)[0].text
     )
     assert own_filling[0].text == infill(built_in, document, gap, **settings, steps=8, seed=3)[0].text  # type: ignore[arg-type]
