@@ -32,6 +32,7 @@ SETTINGS: Mapping[str, Mapping[str, object]] = {
     "temperature 0.5": {"temperature": 0.5},
     "order confidence, top-p 0.82": {"order": "confidence", "top_p": 0.82},
     "order confidence, top-p 0.82, temperature 0.7": {"order": "confidence", "top_p": 0.82, "temperature": 0.7},
+    "the same, nothing twice": {"order": "confidence", "top_p": 0.82, "temperature": 0.7, "differs": True},
     "order confidence, top-p 0.82, temperature 0.5": {"order": "confidence", "top_p": 0.82, "temperature": 0.5},
     "order confidence, temperature 0": {"order": "confidence", "temperature": 0.0},
     "order entropy, top-p 0.82": {"order": "entropy", "top_p": 0.82},
@@ -57,12 +58,13 @@ class Outcome:
 
 def fill(checkpoint: Checkpoint, cut: Cut, row: int, options: Mapping[str, object]) -> list[str]:
     """The candidates of a gap, as they come."""
-    request = Request(seed=0, row=CANDIDATES * row, num_samples=CANDIDATES, **options)  # type: ignore[arg-type]
+    sampling = {name: value for name, value in options.items() if name != "differs"}
+    request = Request(seed=0, row=CANDIDATES * row, num_samples=CANDIDATES, **sampling)  # type: ignore[arg-type]
     gap = Gap(cut.at, cut.at + len(cut.truth), one_line=cut.span_kind in ONE_LINE)
-    run = Infilling(checkpoint, request, cut.filled(cut.truth), [gap])
+    run = Infilling(checkpoint, request, cut.filled(cut.truth), [gap], differs=bool(options.get("differs")))
     for _ in run.steps():
         pass
-    return [filling.text[slice(*filling.spans[0])] for filling in run.fillings()]
+    return [filling.written[0] for filling in run.fillings()]
 
 
 def judged(cut: Cut, text: str) -> JudgeInput:

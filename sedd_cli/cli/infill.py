@@ -13,7 +13,7 @@ from sedd_cli.cli.checkpoints import fetch_if_missing
 from sedd_cli.cli.gaps import AskedGaps
 from sedd_cli.cli.infill_files import distinct_files, fill_each
 from sedd_cli.cli.infill_output import check_in_place, diff_of, show_text, write_in_place
-from sedd_cli.cli.infill_run import Filled, Task, begin, fill, finish, summarise
+from sedd_cli.cli.infill_run import Filled, Task, begin, finish, summarise
 from sedd_cli.cli.output import Output, as_json, check_outputs
 from sedd_cli.cli.preview import document_frame, preview
 from sedd_cli.cli.terminal import Terminal
@@ -112,8 +112,8 @@ def infill(
     """Rewrite parts of a document; outside them not one byte changes.
 
     The document goes to stdout and nothing else does. Several candidates (-n) are ranked by how likely what they
-    wrote is, given the rest; those that write what stood there come last. A single one that does so gives way to the
-    next row of the seed, unless --row or --exact is given, or the length is left open.
+    wrote is, given the rest. One that writes what stood there, what one before it wrote, or the same words twice is
+    drawn again, but with --exact; those that write what stood there all the same come last.
 
     For example: sedd infill story.txt --unit words --mask 20:24 --diff
 
@@ -166,6 +166,7 @@ def _fill_one(file: str, task: Task, output: Path | None, trace: Path | None, te
         out = stack.enter_context(Output(output)) if task.prints else None
         fetch_if_missing(task.model, terminal)
         with preview(lambda: document_frame(task.model, task.sampling, document, task.asked), terminal) as view:
+            from sedd_cli.cli.watch import run_job
             from sedd_cli.generation.trace import TraceWriter
 
             prepared = task.prepare(terminal)
@@ -174,7 +175,7 @@ def _fill_one(file: str, task: Task, output: Path | None, trace: Path | None, te
             writer = TraceWriter(trace, infilling) if trace else None
             if writer:
                 stack.callback(writer.discard)
-            infilling, finished = fill(infilling, task, terminal, writer, view)
+            finished = run_job(infilling, terminal, writer, view)
         filled = finish(infilling, finished, started, with_nats=task.json)
         # Whatever cannot be written, the trace is, and the seed is told, by which the rest can be had again.
         with ExitStack() as last:

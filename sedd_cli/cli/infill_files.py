@@ -13,7 +13,7 @@ import typer
 
 from sedd_cli.atomic import STDOUT
 from sedd_cli.cli.infill_output import check_in_place, diff_of, write_in_place
-from sedd_cli.cli.infill_run import Filled, Prepared, Task, begin, fill, finish, summarise
+from sedd_cli.cli.infill_run import Filled, Prepared, Task, begin, finish, summarise
 from sedd_cli.cli.output import Output, as_json, check_outputs
 from sedd_cli.cli.terminal import Terminal
 from sedd_cli.errors import NoGapError, SeddError, UsageError
@@ -127,6 +127,8 @@ class _Documents:
 
     def _fill(self, file: str) -> Outcome:
         """Fill one document. Raises `SeddError` if that fails, `KeyboardInterrupt` if it was stopped."""
+        from sedd_cli.cli.watch import run_job
+
         task, terminal = self._task, self._terminal
         if task.in_place:
             check_in_place(file)
@@ -137,7 +139,7 @@ class _Documents:
         started = time.monotonic()
         infilling = begin(self._prepared, document, task.asked, terminal, again=self._begun)
         self._begun = True
-        infilling, finished = fill(infilling, task, terminal)
+        finished = run_job(infilling, terminal, None)
         filled = finish(infilling, finished, started, with_nats=task.json)
         summarise(filled, terminal)
         if not filled.finished:

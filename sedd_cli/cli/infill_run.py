@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from sedd_cli.cli.checkpoints import load, resolve_sampling
@@ -18,16 +18,12 @@ if TYPE_CHECKING:
     from sedd_cli.generation.infill import Infilling
     from sedd_cli.generation.lengths import ChosenLength
     from sedd_cli.generation.padding import DrawnLength
-    from sedd_cli.generation.trace import TraceWriter
     from sedd_cli.models.checkpoint import Checkpoint
-    from sedd_cli.render.live import LiveView
 
 LIKELY = 0.8
 """The share of the probability that is between the least and the most tokens reported for a gap."""
 NAMED_ROWS = 4
 """The most candidates of one text whose rows are named."""
-OTHER_ROWS = 2
-"""How many rows are drawn for one that writes again what stood there."""
 MIN_WIDTH = 40
 """Minimum characters in which a candidate is shown."""
 
@@ -56,16 +52,20 @@ class Task:
         """Load the checkpoint, and resolve the settings of sampling for it. Raises what `load` does."""
         checkpoint = load(self.model, self.device, self.dtype, terminal, identified=self.json)
         sampling, taken = resolve_sampling(checkpoint, self.sampling, self.given, terminal, filling=True)
-        return Prepared(checkpoint, sampling, taken)
+        return Prepared(checkpoint, sampling, taken, differs=self.given is not None)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A checkpoint, and the settings of sampling with it; those named in `taken` are its own."""
+    """A checkpoint, and the settings of sampling with it; those named in `taken` are its own.
+
+    `differs`: see `Infilling`.
+    """
 
     checkpoint: "Checkpoint"
     sampling: SamplingOptions
     taken: tuple[str, ...]
+    differs: bool
 
 
 @dataclass(frozen=True)
@@ -88,51 +88,11 @@ def begin(
     """
     from sedd_cli.cli.watch import report_steps
 
-    infilling = _infilling(prepared.checkpoint, prepared.sampling, document, asked, terminal)
+    infilling = _infilling(prepared, document, asked, terminal)
     if not again:
         report_steps(infilling, prepared.sampling.steps, terminal)
     _report(infilling, prepared.taken, terminal, again)
     return infilling
-
-
-def fill(
-    infilling: "Infilling",
-    task: Task,
-    terminal: Terminal,
-    writer: "TraceWriter | None" = None,
-    view: "LiveView | None" = None,
-) -> "tuple[Infilling, bool]":
-    """Fill the gaps. Returns what was run, and whether it was not interrupted.
-
-    A single candidate that writes again what stood there gives way to the next row of the seed: not where the law of
-    the checkpoint is asked for, that row, or a trace, nor where the length was left open, and would be compared again.
-    """
-    from sedd_cli.cli.watch import run_job
-
-    finished = run_job(infilling, terminal, writer, view)
-    if writer is not None or task.given is None or "row" in task.given:
-        return infilling, finished
-    for _ in range(OTHER_ROWS):
-        if not finished or (following := _next_row(infilling)) is None:
-            break
-        row = following.request.rows.start
-        terminal.info(f"row {row - 1} wrote again what stood there: row {row} is drawn")
-        infilling = following
-        finished = run_job(infilling, terminal, None, view)
-    return infilling, finished
-
-
-def _next_row(infilling: "Infilling") -> "Infilling | None":
-    """The row after the only one, where that wrote again what stood there and another may not."""
-    from sedd_cli.generation.infill import Infilling
-
-    request, fillings = infilling.request, infilling.fillings()
-    if len(fillings) != 1 or not _wrote_again(fillings[0], infilling) or request.asked.temperature == 0:
-        return None
-    if not all(isinstance(gap.tokens, int | None) for gap in infilling.gaps):
-        return None
-    asked = replace(request.asked, seed=request.seed, row=request.rows.start + 1)
-    return Infilling(infilling.checkpoint, asked, infilling.document, infilling.gaps)
 
 
 def _wrote_again(filling: "Filling", infilling: "Infilling") -> bool:
@@ -154,21 +114,21 @@ def finish(infilling: "Infilling", finished: bool, started: float, *, with_nats:
     return Filled(infilling, fillings, nats, finished, time.monotonic() - started)
 
 
-def _infilling(
-    checkpoint: "Checkpoint", sampling: SamplingOptions, document: Document, asked: AskedGaps, terminal: Terminal
-) -> "Infilling":
+def _infilling(prepared: Prepared, document: Document, asked: AskedGaps, terminal: Terminal) -> "Infilling":
     """The gaps that are asked for, with their lengths. Warns of those that nothing is written in."""
     from sedd_cli.generation.infill import Infilling
     from sedd_cli.generation.request import Request
     from sedd_cli.text.gaps import check_gaps
 
+    checkpoint = prepared.checkpoint
     gaps = asked.of(document, checkpoint.tokenizer, terminal)
     for gap in check_gaps(gaps, len(document.text)):
         if gap.start == gap.end and gap.tokens is None:
             terminal.warn(f"nothing stands in the gap {gap.start}:{gap.end}: --tokens N would write there")
     if checkpoint.config.pad_id is None and any(not isinstance(gap.tokens, int | None) for gap in gaps):
         terminal.info("comparing how many tokens fit")
-    return Infilling(checkpoint, Request(**asdict(sampling)), document.text, gaps)
+    request = Request(**asdict(prepared.sampling))
+    return Infilling(checkpoint, request, document.text, gaps, differs=prepared.differs)
 
 
 def _report(infilling: "Infilling", taken: Collection[str], terminal: Terminal, again: bool) -> None:
@@ -213,7 +173,7 @@ def summarise(filled: Filled, terminal: Terminal) -> None:
     if finished and fillings and _wrote_again(fillings[0], infilling):
         terminal.info(f"what stood there was written again: {_advice(filled)}")
     calls, redrawn = sum(f.nfe for f in fillings), sum(f.redrawn for f in fillings)
-    again = f" ({redrawn} of them to redraw what was no text or joined badly)" if redrawn else ""
+    again = f" ({redrawn} of them to redraw what was no text, joined badly or stood there before)" if redrawn else ""
     lengths = "the comparison of lengths, then " if infilling.chosen_lengths else ""
     ranking = ", then the ranking" if len(fillings) > 1 and finished else ""
     terminal.info(
@@ -238,7 +198,7 @@ def candidate_line(equal: Sequence["Filling"], width: int) -> str:
     filling, rows = equal[0], ", ".join(str(filling.row) for filling in equal[:NAMED_ROWS])
     if more := len(equal[NAMED_ROWS:]):
         rows += f" and {more} more"
-    written = " · ".join(filling.text[start:end].strip() for start, end in filling.spans)
+    written = " · ".join(map(str.strip, filling.written))
     line = Text(one_line(f"row{'s' * (len(equal) > 1)} {rows}: {filling.nats:.1f} nats: {written}"))
     line.truncate(max(width, MIN_WIDTH), overflow="ellipsis")
     return line.plain

@@ -18,7 +18,7 @@ REPLICATES, DRAWS = 4, 16
 class Filling:
     """A document with its gaps filled. `spans`: the filled ranges of `text`; `tokens`: of each gap.
 
-    `nfe` counts network calls, `redrawn` those that replaced invalid UTF-8; `length_nats` is `-log p` of the lengths
+    `nfe` counts network calls, `redrawn` those that drew a token again; `length_nats` is `-log p` of the lengths
     that were drawn. `complete` is False if the run was stopped: runs of N masks read `[[N]]`.
     """
 
@@ -33,6 +33,11 @@ class Filling:
     _checkpoint: Checkpoint = field(repr=False)
     tokens: tuple[int, ...] = ()
     length_nats: float = 0.0
+
+    @property
+    def written(self) -> list[str]:
+        """The text of each gap."""
+        return [self.text[start:end] for start, end in self.spans]
 
     @cached_property
     def nats(self) -> float:

@@ -26,6 +26,7 @@ from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.encodings import check_text
 from sedd_cli.text.gaps import Gap, check_gaps
 from sedd_cli.text.line_ends import newline_of, read_as_lf
+from sedd_cli.text.repetition import repeats_itself
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
 from sedd_cli.text.windows import SizedGap, Window, make_windows
 
@@ -33,6 +34,8 @@ CONTEXT = 400
 """Characters beside a gap by which a document is compared with what the checkpoint was trained on."""
 REDRAWS = 16
 """How often invalid UTF-8 is drawn again before only tokens of whole characters are allowed."""
+ATTEMPTS = 4
+"""How often a candidate that writes nothing new is drawn again."""
 
 
 class Infilling:
@@ -41,11 +44,20 @@ class Infilling:
     Window w of candidate r, of a document of W windows, is canvas `r W + w`: it takes the random numbers of that row.
     `gaps` are those that were asked for, in order. Where lengths are drawn (`generation.padding`), `windows` and
     `sized_gaps` are those of the first candidate.
-    `padding`: whether they are, by a checkpoint that can.
+    `padding`: whether they are, by a checkpoint that can. `differs`: whether a candidate, of a document of one
+    window, that writes what stood there, what one before it wrote, or the same words twice is drawn again, without its
+    least sure token.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, request: Request, document: str, gaps: Sequence[Gap], *, padding: bool = True
+        self,
+        checkpoint: Checkpoint,
+        request: Request,
+        document: str,
+        gaps: Sequence[Gap],
+        *,
+        padding: bool = True,
+        differs: bool = False,
     ) -> None:
         tokenizer = require_tokenizer(checkpoint.tokenizer, "it reads no documents")
         if checkpoint.autoregressive:
@@ -87,12 +99,16 @@ class Infilling:
             self.sized_gaps = self._sized(self.windows)
         else:
             self.windows = make_windows(reading, document, self.sized_gaps, length, checkpoint.blocks)
+        self._differs = differs and len(self.windows) == 1 and checkpoint.mask_id is not None
         self._edges = Edges(tokenizer, document, self.sized_gaps, self.newline)
         self._runs: dict[tuple[object, ...], Run] = {}
         self._canvases: dict[int, Canvas] = {}
         self._state: dict[int, State] = {}
         self._nfe: dict[int, int] = defaultdict(int)
         self._redrawn: dict[int, int] = defaultdict(int)
+        self._texts = dict[int, str]()
+        self._probability: dict[int, Tensor] = {}
+        self._excluded: dict[tuple[range, ...], list[Exclusion]] = defaultdict(list)
 
     def _run_of(self, row: int) -> Run:
         """The run that fills a canvas of this size. Canvases of one size share it, and so network calls."""
@@ -230,6 +246,8 @@ class Infilling:
                 yield from self._advance(run, batch)
                 for state in batch:
                     yield from self._redraw(state.row)
+                    if self._differs:
+                        yield from self._write_otherwise(state)
 
     def _advance(self, run: Run, states: list[State], redraw: bool = False) -> Iterator[Step]:
         for state in states:
@@ -238,9 +256,37 @@ class Infilling:
             self._state[step.row] = step.state
             self._nfe[step.row] += 1
             self._redrawn[step.row] += redraw
+            if self._differs:
+                self._probability[step.row] = self._drawn_with(step)
             yield step
 
-    def _redraw(self, row: int) -> Iterator[Step]:
+    def _drawn_with(self, step: Step) -> Tensor:
+        """The probability of each token of a canvas as it was drawn, 1 where none was: (L,)."""
+        before = self._probability.get(step.row)
+        before = torch.ones(len(step.ids), dtype=torch.float64, device="cpu") if before is None else before
+        return before.index_copy(0, step.changed, step.probability.double())
+
+    def _write_otherwise(self, begun: State) -> Iterator[Step]:
+        """Draw what was MASK as a candidate was begun again while it writes nothing new (`differs`)."""
+        row, mask_id = begun.row, self.checkpoint.mask_id
+        assert mask_id is not None
+        positions = (begun.ids == mask_id).nonzero().squeeze(1)
+        others = {self.document, *(text for other, text in self._texts.items() if other < row)}
+        # Lengths that are drawn may differ.
+        excluded = self._excluded[self.window_of(row).gap_positions]
+        for _ in range(ATTEMPTS if len(positions) else 0):
+            filling = self._filling(row)
+            if filling.text not in others and not any(map(repeats_itself, filling.written)):
+                break
+            state = self._state[row]
+            least_sure = int(positions[self._probability[row][positions].argmin()])
+            excluded.append(((least_sure,), (int(state.ids[least_sure]),)))
+            run = self._run_without(row, excluded)
+            yield from self._advance(run, [run.sampler.remask(state, positions)], redraw=True)
+            yield from self._redraw(row, excluded)
+        self._texts[row] = self._filling(row).text
+
+    def _redraw(self, row: int, excluded: Sequence[Exclusion] = ()) -> Iterator[Step]:
         """Draw again what is invalid UTF-8 (tokens of parts of characters come in any order), then what joins badly."""
         if self.checkpoint.mask_id is None:
             return
@@ -250,12 +296,13 @@ class Infilling:
             if not len(broken):
                 break
             last = [(tuple(broken.tolist()), self._tokenizer.broken_tokens)]
-            run = self._run_without(row, last if attempt == REDRAWS else [])
+            run = self._run_without(row, [*excluded, *(last if attempt == REDRAWS else [])])
             yield from self._advance(run, [run.sampler.remask(state, broken)], redraw=True)
         window = self.window_of(row)
         while edges := self._edges.faulty(window, state := self._state[row], texts := self.written(state)):
             spoiling = [self._edges.spoiling_tokens(window, state, edge, texts) for edge in edges]
-            run = self._run_without(row, [((e.position,), tokens) for e, tokens in zip(edges, spoiling, strict=True)])
+            spoilt = [((e.position,), tokens) for e, tokens in zip(edges, spoiling, strict=True)]
+            run = self._run_without(row, [*excluded, *spoilt])
             positions = torch.tensor([edge.position for edge in edges], device="cpu")
             yield from self._advance(run, [run.sampler.remask(state, positions)], redraw=True)
 
@@ -362,12 +409,15 @@ def infill(
     `gaps`: character offsets `(start, end)`, or `Gap(start, end, tokens=..., one_line=..., without=...)`. Options are
     those of `generate`: `length` is the canvas, `num_samples` candidates are `ranked`; a prompt or suffix is the
     document's own; `strength` and `by` keep a part of what stands in the gaps (`generation.partial`).
+    With `defaults="checkpoint"` they are its settings of gaps, and a candidate that writes nothing new is drawn again,
+    as in the command (docs/infilling.md, Candidates).
     Line ends are written as the document writes them, LF or CRLF. A token that does not fit its place (it doubles a
     word, leaves a quote open) is drawn again (docs/theory.md, section 15).
     Raises `UsageError` for gaps or options out of range.
     """
     request = request_of(ckpt, options, defaults, filling=True)
-    infilling = Infilling(ckpt, request, document, [g if isinstance(g, Gap) else Gap(*g) for g in gaps])
+    asked = [gap if isinstance(gap, Gap) else Gap(*gap) for gap in gaps]
+    infilling = Infilling(ckpt, request, document, asked, differs=defaults is not None)
     for _ in infilling.steps():
         pass
     return ranked(infilling.fillings(), document)

@@ -63,6 +63,6 @@ def _candidate(filling: "Filling", nats: float | None) -> dict[str, object]:
         "spans": filling.spans,
         "spans_utf8": in_utf8(filling.text, filling.spans),
         "spans_utf16": in_utf16(filling.text, filling.spans),
-        "written": [filling.text[start:end] for start, end in filling.spans],
+        "written": filling.written,
         "text": filling.text,
     }

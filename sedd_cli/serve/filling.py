@@ -85,7 +85,7 @@ class _Filler:
     def task(self) -> Task:
         """Network calls of its own: to compare lengths, to fill, and to rank."""
         started = time.monotonic()
-        infilling = Infilling(self.checkpoint, self.request, self.asked.document, self.asked.gaps)
+        infilling = Infilling(self.checkpoint, self.request, self.asked.document, self.asked.gaps, differs=True)
         self.ticket.post(Begun(len(infilling.rows)))
         begun = time.monotonic()
         states: dict[int, State] = {}

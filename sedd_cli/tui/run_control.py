@@ -256,7 +256,7 @@ class RunControl:
                 gaps = keep_lines(scene.draft.gaps, scene.draft.text, session.path)
                 gaps = [replace(gap, one_line=gap.one_line or one_line) for gap in gaps]
                 request = self._request(checkpoint, count, row, filling=True)
-                return Infilling(checkpoint, request, scene.draft.text, gaps)
+                return Infilling(checkpoint, request, scene.draft.text, gaps, differs=not session.settings.exact)
             return Run(checkpoint, self._request(checkpoint, 1, row, scene.draft.text, scene.ending))
 
         self.stop()

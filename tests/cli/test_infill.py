@@ -317,32 +317,20 @@ def test_nothing_changed_is_not_written(sedd: Sedd, story: Path) -> None:
     assert [p.name for p in story.parent.iterdir()] == ["story.txt"]
 
 
-def test_it_is_said_where_what_stood_there_is_written_again(sedd: Sedd) -> None:
+def test_what_stood_there_is_written_again_by_the_exact_law_alone_and_said(sedd: Sedd) -> None:
     note = "what stood there was written again"
     command = ("infill", "-", "--temperature", "0", "--json", *QUICK)
     first = sedd(*command, "--mask", "7:10", stdin=b"He ran to the park.")
     (best,) = json.loads(first.stdout)["candidates"]
     ((start, end),) = best["spans"]
-    mask = ("--mask", f"{start}:{end}")
-    again = sedd(*command, *mask, stdin=best["text"].encode())
-    assert note not in first.stderr and f"{note}: --tokens, or a --temperature above 0, may change it" in again.stderr
-    assert note not in sedd(*command, *mask, "--strength", "0", stdin=best["text"].encode()).stderr
-
-
-def test_the_next_row_is_drawn_where_what_stood_there_is_written_again(sedd: Sedd) -> None:
-    command = ("infill", "-", "--temperature", "1.5", "--seed", "1", "--json", "--no-live", "--mask")
-    text, at = "He ran to the park with his dog.", 7
-    first = json.loads(sedd(*command, f"{at}:{at + 2}", stdin=text.encode()).stdout)
-    (best,) = first["candidates"]
-    ((_, end),) = best["spans"]
-    mask = f"{at}:{end}"
-    result = sedd(*command, mask, stdin=best["text"].encode())
-    (other,) = json.loads(result.stdout)["candidates"]
-    assert best["row"] == 0 < other["row"] and "row 0 wrote again what stood there: row 1 is drawn" in result.stderr
-    held = sedd(*command, mask, "--row", "0", stdin=best["text"].encode())
-    assert json.loads(held.stdout)["candidates"][0]["text"] == best["text"]
-    exact = sedd(*command, mask, "--exact", "--top-p", "0.82", "--order", "confidence", stdin=best["text"].encode())
-    assert json.loads(exact.stdout)["candidates"][0]["row"] == 0
+    mask, text = ("--mask", f"{start}:{end}"), best["text"].encode()
+    other = sedd(*command, *mask, stdin=text)
+    (new,) = json.loads(other.stdout)["candidates"]
+    assert new["text"] != best["text"] and new["redrawn"] and "stood there before" in other.stderr
+    exact = sedd(*command, *mask, "--exact", "--top-p", "0.82", "--order", "confidence", stdin=text)
+    assert f"{note}: --tokens, or a --temperature above 0, may change it" in exact.stderr
+    assert all(note not in told.stderr for told in (first, other))
+    assert note not in sedd(*command, *mask, "--strength", "0", stdin=text).stderr
 
 
 def test_a_gap_in_which_nothing_stands_is_told(sedd: Sedd, story: Path) -> None:

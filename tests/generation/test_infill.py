@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sedd_cli import Checkpoint, Gap, Request, UsageError, infill
 from sedd_cli.diffusion import likelihood
-from sedd_cli.diffusion.branching import write
+from sedd_cli.diffusion.branching import remask, write
 from sedd_cli.diffusion.names import SamplerName
 from sedd_cli.diffusion.network import Scored
 from sedd_cli.diffusion.processes import Absorbing
@@ -23,10 +23,12 @@ from sedd_cli.generation import lengths
 from sedd_cli.generation.engine import Step
 from sedd_cli.generation.infill import Infilling
 from sedd_cli.models.config import Config
+from sedd_cli.models.defaults import authors_settings
 from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.gap_style import GapStyle
 from sedd_cli.text.gaps import Length
 from sedd_cli.text.line_ends import newline_of, with_newlines
+from sedd_cli.text.repetition import repeats_itself
 from sedd_cli.text.tokenizer import Tokenizer
 from tests.diffusion.oracle import UNLIKELY, Oracle, Space, chi_square_p, index_of
 
@@ -430,3 +432,46 @@ def test_an_edge_that_nothing_mends_is_left(built_in: Checkpoint) -> None:
     steps = list(run.steps())
     (filling,) = run.fillings()
     assert filling.text == "Tom had a kite kite." and filling.complete and len(steps) == 1 + filling.redrawn
+
+
+GIRL = "Once upon a time, there was a little girl named Lily. She liked to play."
+
+
+def test_candidates_are_something_new_where_the_checkpoints_settings_are_taken(built_in: Checkpoint) -> None:
+    """What stood there is all but certain here: by the same settings alone every row writes it."""
+    gap, own = (30, 36), authors_settings(built_in, filling=True)
+    plain = infill(built_in, GIRL, [gap], seed=1, steps=8, num_samples=4, **own)  # type: ignore[arg-type]
+    assert [filling.text for filling in plain] == [GIRL] * 4
+    new, one_by_one = (
+        infill(built_in, GIRL, [gap], seed=1, steps=8, num_samples=4, batch_size=size, defaults="checkpoint")
+        for size in (4, 1)
+    )
+    assert len({GIRL, *(filling.text for filling in new)}) == 5 and all(filling.redrawn for filling in new)
+    assert [filling.text for filling in new] == [filling.text for filling in one_by_one]
+    assert all(rest_of(filling.text, filling.spans) == rest_of(GIRL, [gap]) for filling in new)
+
+
+def test_what_was_kept_stays_where_something_new_is_written(built_in: Checkpoint) -> None:
+    """Of a gap whose first words a user has kept, the last one alone is drawn again."""
+    assert built_in.tokenizer is not None
+    document, words = "Tim and his mom went to the park to play with his friends.", "went to the park"
+    at = document.index(words)
+    run = Infilling(built_in, Request(seed=1, steps=8, temperature=0.2), document, [Gap(at, at + 16)], differs=True)
+    state, ((place,),) = run.start(0), [window.gap_positions for window in run.windows]
+    ids = state.ids.clone()
+    ids[place.start : place.stop] = torch.tensor(built_in.tokenizer.encode(f" {words}"))
+    list(run.resume([remask(run.sampler_of(0), replace(state, ids=ids), torch.tensor([place.stop - 1]))]))
+    (filling,) = run.fillings()
+    assert filling.redrawn and filling.written[0].startswith("went to the ") and filling.text != document
+
+
+def test_words_written_twice_are_drawn_again(built_in: Checkpoint) -> None:
+    document = "They had fun. They had fun. They had"
+
+    def repeating(**differs: bool) -> int:
+        request = Request(seed=1, steps=4, num_samples=24, temperature=0.0)
+        run = Infilling(built_in, request, document, [Gap(len(document), len(document), 12)], **differs)
+        list(run.steps())
+        return sum(repeats_itself(filling.written[0]) for filling in run.fillings())
+
+    assert repeating(differs=True) < repeating()

@@ -76,6 +76,7 @@ async def test_an_infill_is_that_of_the_library(opened: Opened, one_block: Check
         await seat.go()
         found = sorted((branch.nats, branch.number) for branch in seat.scene.branches)
         assert found == [(filling.nats, filling.row) for filling in fillings]
+        await seat.until(lambda: seat.told)
         assert "The best of 2 candidates is shown." in seat.told
         for filling in (*fillings, fillings[0]):
             assert seat.branch.number == filling.row and seat.scene.text == filling.text
@@ -138,13 +139,13 @@ async def test_what_is_looked_at_stays_when_candidates_are_compared(opened: Open
 
 
 def written_by_two(checkpoint: Checkpoint, temperature: float) -> tuple[str, str]:
-    """What two candidates write in the place of a word, the best first."""
+    """What two candidates write in the place of a word by the checkpoint's own law, the best first."""
     text = GIRL.format("tiny")
     at = text.index("tiny")
     gap = [(at, at + len("tiny"))]
     options = {**OPTIONS, "num_samples": 2, "temperature": temperature}
-    first, second = infill(checkpoint, text, gap, defaults="checkpoint", **options)  # type: ignore[arg-type]
-    return first.text[slice(*first.spans[0])], second.text[slice(*second.spans[0])]
+    first, second = infill(checkpoint, text, gap, **options)  # type: ignore[arg-type]
+    return first.written[0], second.written[0]
 
 
 @one_size
@@ -159,7 +160,7 @@ async def test_it_is_said_where_candidates_change_nothing(
         found for found in written if found[1].isalpha() and (found[1] == found[2]) == agreed
     )
     text = GIRL.format(best if kept else "tiny")
-    async with opened(text, candidates=2, temperature=temperature) as seat:
+    async with opened(text, candidates=2, temperature=temperature, exact=True) as seat:
         await seat.loaded()
         seat.canvas.move_cursor((text.index(" girl") - 1, 0))
         await seat.press("m")
