@@ -32,7 +32,7 @@ SETTINGS: Mapping[str, Mapping[str, object]] = {
     "temperature 0.5": {"temperature": 0.5},
     "order confidence, top-p 0.82": {"order": "confidence", "top_p": 0.82},
     "order confidence, top-p 0.82, temperature 0.7": {"order": "confidence", "top_p": 0.82, "temperature": 0.7},
-    "the same, nothing twice": {"order": "confidence", "top_p": 0.82, "temperature": 0.7, "differs": True},
+    "the same, each to differ": {"order": "confidence", "top_p": 0.82, "temperature": 0.7, "differs": True},
     "order confidence, top-p 0.82, temperature 0.5": {"order": "confidence", "top_p": 0.82, "temperature": 0.5},
     "order confidence, temperature 0": {"order": "confidence", "temperature": 0.0},
     "order entropy, top-p 0.82": {"order": "entropy", "top_p": 0.82},

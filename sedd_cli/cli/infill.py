@@ -112,8 +112,8 @@ def infill(
     """Rewrite parts of a document; outside them not one byte changes.
 
     The document goes to stdout and nothing else does. Several candidates (-n) are ranked by how likely what they
-    wrote is, given the rest. One that writes what stood there, what one before it wrote, or the same words twice is
-    drawn again, but with --exact; those that write what stood there all the same come last.
+    wrote is, given the rest; those that say words twice in a row, or write what stood there, come last. Where one
+    writes what stood there, or what one before it wrote, its last token is drawn again, but with --exact.
 
     For example: sedd infill story.txt --unit words --mask 20:24 --diff
 

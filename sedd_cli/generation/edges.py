@@ -1,7 +1,7 @@
 """What does not fit its place in a gap, and which tokens would not fit there either."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
@@ -23,11 +23,14 @@ EDGE_REDRAWS = 3
 
 
 class Misfit(NamedTuple):
-    """A position in a gap (of a window) whose token is a fault of this kind; `faults` are all those of the gap."""
+    """A position in a gap (of a window) whose token is a fault of this kind; `faults` are all those of the gap.
+
+    None: it is no fault, and is drawn again all the same.
+    """
 
     gap: int
     position: int
-    kind: FaultKind
+    kind: FaultKind | None
     faults: Faults
 
 
@@ -82,6 +85,24 @@ class Edges:
 
     def spoiling_tokens(self, window: Window, state: State, misfit: Misfit, texts: Sequence[str]) -> tuple[int, ...]:
         """The tokens that would leave the fault as it is or add to another; none if all would."""
+        spoiling = self._spoiling(window, state, misfit, texts)
+        return tuple(sorted(spoiling)) if self._leave_some(spoiling, window, misfit.position) else ()
+
+    def unfit_tokens(
+        self, window: Window, state: State, position: int, texts: Sequence[str], taken: Set[int]
+    ) -> tuple[int, ...] | None:
+        """The tokens `taken`, and those that would be a fault at a position of a gap; None if no other is left."""
+        gap = next(gap for gap, place in enumerate(window.gap_positions) if position in place)
+        faults = self._neighbours(window, gap, texts).faults(texts[gap])
+        unfit = self._spoiling(window, state, Misfit(gap, position, None, faults), texts) | taken
+        return tuple(sorted(unfit)) if self._leave_some(unfit, window, position) else None
+
+    def _leave_some(self, tokens: Set[int], window: Window, position: int) -> bool:
+        """Whether a position may hold any token but these."""
+        return len(window.canvas.excluded_at(position) | tokens) < self.tokenizer.size
+
+    def _spoiling(self, window: Window, state: State, misfit: Misfit, texts: Sequence[str]) -> Set[int]:
+        """The tokens that would leave the fault as it is or add to another."""
         tokenizer, place, gap = self.tokenizer, window.gap_positions[misfit.gap], self.gaps[window.first + misfit.gap]
         neighbours = self._neighbours(window, misfit.gap, texts)
         head, tail = (
@@ -101,14 +122,12 @@ class Edges:
             if misfit.kind == "indentation" and tail and (indentation := neighbours.style.indentation):
                 # The tokens after it may be drawn again too, each in its turn.
                 return not indentation.allows_start(head + text) or ("balance" in worse and bool(text.strip()))
-            return bool(worse) or faults.get(misfit.kind, 0) >= misfit.faults[misfit.kind]
+            return bool(worse) or (misfit.kind is not None and faults.get(misfit.kind, 0) >= misfit.faults[misfit.kind])
 
         tokens = edge_tokens(tokenizer)
         each = tokens.capitals_of(neighbours.style.letter.common)
         found = tokens.where(spoils, neighbours.before, neighbours.after, each)
-        spoiling = tuple(sorted({*found, *tokenizer.broken_tokens}))
-        excluded = window.canvas.excluded_at(misfit.position).union(spoiling)
-        return spoiling if len(excluded) < tokenizer.size else ()
+        return {*found, *tokenizer.broken_tokens}
 
     def _neighbours(self, window: Window, gap: int, texts: Sequence[str]) -> _Neighbours:
         document, gaps, number = self.document, self.gaps, window.first + gap

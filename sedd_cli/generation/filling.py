@@ -9,6 +9,7 @@ from sedd_cli.diffusion.likelihood import default_estimator, estimate
 from sedd_cli.diffusion.processes import Absorbing
 from sedd_cli.diffusion.samplers import State
 from sedd_cli.models.checkpoint import Checkpoint
+from sedd_cli.text.repetition import repeats_itself
 
 REPLICATES, DRAWS = 4, 16
 """Network calls per window for the ranking: replicates times draws."""
@@ -83,15 +84,15 @@ def nats_of(checkpoint: Checkpoint, states: Sequence[State], replicates: int = R
 
 
 def ranked(fillings: list[Filling], document: str) -> list[Filling]:
-    """Sort by `nats`, best first, and last those that leave the document as it is.
+    """Sort by `nats`, best first, then those that say words twice in a row, and last those that change nothing.
 
     A single or incomplete filling is not ranked.
     """
     if len(fillings) < 2 or not all(filling.complete for filling in fillings):
         return fillings
-    return sorted(fillings, key=lambda filling: rank(filling.text == document, filling.nats))
+    return sorted(fillings, key=lambda filling: rank(filling.text == document, filling.written, filling.nats))
 
 
-def rank(unchanged: bool, nats: float) -> tuple[bool, float]:
-    """What candidates are sorted by. `unchanged`: whether one writes again what stood there."""
-    return unchanged, nats
+def rank(unchanged: bool, written: Sequence[str], nats: float) -> tuple[bool, bool, float]:
+    """What candidates are sorted by. `unchanged`: whether one writes again what stood there, `written`: in each gap."""
+    return unchanged, any(map(repeats_itself, written)), nats

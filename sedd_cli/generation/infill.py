@@ -17,6 +17,7 @@ from sedd_cli.generation.engine import Run, Step
 from sedd_cli.generation.filling import Filling, ranked
 from sedd_cli.generation.lengths import ChosenLength, choose_lengths
 from sedd_cli.generation.options import SamplingKeywords
+from sedd_cli.generation.others import Others
 from sedd_cli.generation.padding import DrawnLength, Padding, elastic_gaps, make_padding
 from sedd_cli.generation.partial import PartialMasking, exact_newline, partial_masking
 from sedd_cli.generation.request import Request, resolve
@@ -26,7 +27,6 @@ from sedd_cli.text.canvas import Canvas
 from sedd_cli.text.encodings import check_text
 from sedd_cli.text.gaps import Gap, check_gaps
 from sedd_cli.text.line_ends import newline_of, read_as_lf
-from sedd_cli.text.repetition import repeats_itself
 from sedd_cli.text.tokenizer import Tokenizer, require_tokenizer
 from sedd_cli.text.windows import SizedGap, Window, make_windows
 
@@ -34,8 +34,6 @@ CONTEXT = 400
 """Characters beside a gap by which a document is compared with what the checkpoint was trained on."""
 REDRAWS = 16
 """How often invalid UTF-8 is drawn again before only tokens of whole characters are allowed."""
-ATTEMPTS = 4
-"""How often a candidate that writes nothing new is drawn again."""
 
 
 class Infilling:
@@ -44,9 +42,8 @@ class Infilling:
     Window w of candidate r, of a document of W windows, is canvas `r W + w`: it takes the random numbers of that row.
     `gaps` are those that were asked for, in order. Where lengths are drawn (`generation.padding`), `windows` and
     `sized_gaps` are those of the first candidate.
-    `padding`: whether they are, by a checkpoint that can. `differs`: whether a candidate, of a document of one
-    window, that writes what stood there, what one before it wrote, or the same words twice is drawn again, without its
-    least sure token.
+    `padding`: whether they are, by a checkpoint that can. `differs`: whether what stood there, or what a candidate
+    before has written, is not written again (`generation.others`).
     """
 
     def __init__(
@@ -99,16 +96,16 @@ class Infilling:
             self.sized_gaps = self._sized(self.windows)
         else:
             self.windows = make_windows(reading, document, self.sized_gaps, length, checkpoint.blocks)
-        self._differs = differs and len(self.windows) == 1 and checkpoint.mask_id is not None
         self._edges = Edges(tokenizer, document, self.sized_gaps, self.newline)
         self._runs: dict[tuple[object, ...], Run] = {}
         self._canvases: dict[int, Canvas] = {}
         self._state: dict[int, State] = {}
         self._nfe: dict[int, int] = defaultdict(int)
         self._redrawn: dict[int, int] = defaultdict(int)
-        self._texts = dict[int, str]()
-        self._probability: dict[int, Tensor] = {}
-        self._excluded: dict[tuple[range, ...], list[Exclusion]] = defaultdict(list)
+        self._others: Others | None = None
+        if differs and len(self.windows) == 1:
+            original = [document[gap.start : gap.end] for gap in self.sized_gaps]
+            self._others = Others(original, self._state, self.written, self._edges)
 
     def _run_of(self, row: int) -> Run:
         """The run that fills a canvas of this size. Canvases of one size share it, and so network calls."""
@@ -209,14 +206,14 @@ class Infilling:
         return self.sampler_of(row).start(canvas.ids, canvas.free, self.request.seed, row)
 
     def done(self, state: State) -> bool:
-        """Whether a window has no MASK, is valid UTF-8 and joins the text beside it, as well as may be (`Job`)."""
+        """Whether a window has no MASK, is valid UTF-8, fits its text and is new, as far as may be (`Job`)."""
         if not self.sampler_of(state.row).done(state):
             return False
         if self.checkpoint.mask_id is None:
             return True
-        return not (
-            len(self._broken(state)) or self._edges.faulty(self.window_of(state.row), state, self.written(state))
-        )
+        if len(self._broken(state)) or self._edges.faulty(self.window_of(state.row), state, self.written(state)):
+            return False
+        return self._written_before(state) is None
 
     def calls_needed(self) -> int:
         """Network calls of all candidates without redraws; an upper bound unless `exact_calls`."""
@@ -246,8 +243,6 @@ class Infilling:
                 yield from self._advance(run, batch)
                 for state in batch:
                     yield from self._redraw(state.row)
-                    if self._differs:
-                        yield from self._write_otherwise(state)
 
     def _advance(self, run: Run, states: list[State], redraw: bool = False) -> Iterator[Step]:
         for state in states:
@@ -256,38 +251,15 @@ class Infilling:
             self._state[step.row] = step.state
             self._nfe[step.row] += 1
             self._redrawn[step.row] += redraw
-            if self._differs:
-                self._probability[step.row] = self._drawn_with(step)
+            if self._others is not None and not redraw:
+                self._others.note(step)
             yield step
 
-    def _drawn_with(self, step: Step) -> Tensor:
-        """The probability of each token of a canvas as it was drawn, 1 where none was: (L,)."""
-        before = self._probability.get(step.row)
-        before = torch.ones(len(step.ids), dtype=torch.float64, device="cpu") if before is None else before
-        return before.index_copy(0, step.changed, step.probability.double())
+    def _redraw(self, row: int) -> Iterator[Step]:
+        """Draw again what is invalid UTF-8 (tokens of parts of characters come in any order), then what joins badly.
 
-    def _write_otherwise(self, begun: State) -> Iterator[Step]:
-        """Draw what was MASK as a candidate was begun again while it writes nothing new (`differs`)."""
-        row, mask_id = begun.row, self.checkpoint.mask_id
-        assert mask_id is not None
-        positions = (begun.ids == mask_id).nonzero().squeeze(1)
-        others = {self.document, *(text for other, text in self._texts.items() if other < row)}
-        # Lengths that are drawn may differ.
-        excluded = self._excluded[self.window_of(row).gap_positions]
-        for _ in range(ATTEMPTS if len(positions) else 0):
-            filling = self._filling(row)
-            if filling.text not in others and not any(map(repeats_itself, filling.written)):
-                break
-            state = self._state[row]
-            least_sure = int(positions[self._probability[row][positions].argmin()])
-            excluded.append(((least_sure,), (int(state.ids[least_sure]),)))
-            run = self._run_without(row, excluded)
-            yield from self._advance(run, [run.sampler.remask(state, positions)], redraw=True)
-            yield from self._redraw(row, excluded)
-        self._texts[row] = self._filling(row).text
-
-    def _redraw(self, row: int, excluded: Sequence[Exclusion] = ()) -> Iterator[Step]:
-        """Draw again what is invalid UTF-8 (tokens of parts of characters come in any order), then what joins badly."""
+        Then the last token of what is not to be written again.
+        """
         if self.checkpoint.mask_id is None:
             return
         for attempt in range(REDRAWS + 1):
@@ -296,15 +268,30 @@ class Infilling:
             if not len(broken):
                 break
             last = [(tuple(broken.tolist()), self._tokenizer.broken_tokens)]
-            run = self._run_without(row, [*excluded, *(last if attempt == REDRAWS else [])])
-            yield from self._advance(run, [run.sampler.remask(state, broken)], redraw=True)
+            yield from self._draw_again(row, broken, last if attempt == REDRAWS else [])
         window = self.window_of(row)
-        while edges := self._edges.faulty(window, state := self._state[row], texts := self.written(state)):
-            spoiling = [self._edges.spoiling_tokens(window, state, edge, texts) for edge in edges]
-            spoilt = [((e.position,), tokens) for e, tokens in zip(edges, spoiling, strict=True)]
-            run = self._run_without(row, [*excluded, *spoilt])
-            positions = torch.tensor([edge.position for edge in edges], device="cpu")
-            yield from self._advance(run, [run.sampler.remask(state, positions)], redraw=True)
+        while True:
+            state, texts = self._state[row], self.written(self._state[row])
+            if edges := self._edges.faulty(window, state, texts):
+                spoiling = [self._edges.spoiling_tokens(window, state, edge, texts) for edge in edges]
+                positions = torch.tensor([edge.position for edge in edges], device="cpu")
+                exclusions = [((edge.position,), tokens) for edge, tokens in zip(edges, spoiling, strict=True)]
+                yield from self._draw_again(row, positions, exclusions)
+            elif exclusion := self._written_before(state):
+                yield from self._draw_again(row, torch.tensor(exclusion[0], device="cpu"), [exclusion])
+            else:
+                break
+
+    def _written_before(self, state: State) -> Exclusion | None:
+        """What is to be drawn again of a canvas that writes nothing new."""
+        return None if self._others is None else self._others.exclusion(self.window_of(state.row), state)
+
+    def _draw_again(self, row: int, positions: Tensor, exclusions: Sequence[Exclusion]) -> Iterator[Step]:
+        """Draw positions (k,) of a row again, on its canvas with these exclusions too, and return no other to MASK."""
+        canvas, asked = self.canvas_of(row), replace(self.request.asked, remask=None, eta=None)
+        canvas = replace(canvas, exclusions=(*canvas.exclusions, *exclusions))
+        run = Run(self.checkpoint, replace(self.request, asked=asked), canvas)
+        yield from self._advance(run, [run.sampler.remask(self._state[row], positions)], redraw=True)
 
     def _broken(self, state: State) -> Tensor:
         """Positions of tokens that are invalid UTF-8 by themselves, in gaps that are invalid: (k,)."""
@@ -314,12 +301,6 @@ class Infilling:
             if not is_text(b"".join(pieces)):
                 broken += [i for i, piece in zip(place, pieces, strict=True) if state.free[i] and not is_text(piece)]
         return torch.tensor(broken, dtype=torch.long, device="cpu")
-
-    def _run_without(self, row: int, exclusions: Sequence[Exclusion]) -> Run:
-        """A run on the canvas of a row that has these exclusions too, and returns no other token to MASK."""
-        canvas, asked = self.canvas_of(row), replace(self.request.asked, remask=None, eta=None)
-        canvas = replace(canvas, exclusions=(*canvas.exclusions, *exclusions))
-        return Run(self.checkpoint, replace(self.request, asked=asked), canvas)
 
     @property
     def _tokenizer(self) -> Tokenizer:
@@ -409,8 +390,8 @@ def infill(
     `gaps`: character offsets `(start, end)`, or `Gap(start, end, tokens=..., one_line=..., without=...)`. Options are
     those of `generate`: `length` is the canvas, `num_samples` candidates are `ranked`; a prompt or suffix is the
     document's own; `strength` and `by` keep a part of what stands in the gaps (`generation.partial`).
-    With `defaults="checkpoint"` they are its settings of gaps, and a candidate that writes nothing new is drawn again,
-    as in the command (docs/infilling.md, Candidates).
+    With `defaults="checkpoint"` they are its settings of gaps, and what stood there, or what a candidate before has
+    written, is not written again, as in the command (docs/infilling.md, Candidates).
     Line ends are written as the document writes them, LF or CRLF. A token that does not fit its place (it doubles a
     word, leaves a quote open) is drawn again (docs/theory.md, section 15).
     Raises `UsageError` for gaps or options out of range.

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from sedd_cli.ranges import counted
 from sedd_cli.render.inert import inert
 from sedd_cli.tui.scene import Scene
-from sedd_cli.tui.style import MASK, texts_of, writes_again
+from sedd_cli.tui.style import MASK, texts_of, why_last
 from sedd_cli.tui.token_text import percent_to_tenth
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class BranchEntries:
         best = None
         if len(ranked) > 1:
             # What stood there fits well as a rule, and is not what was asked for.
-            best = min((nats for branch, nats in ranked.items() if not writes_again(branch)), default=math.inf)
+            best = min((nats for branch, nats in ranked.items() if not why_last(branch)), default=math.inf)
         entries = []
         for branch in scene.branches:
             state = branch.last, branch.nats, best
@@ -64,7 +64,7 @@ class BranchEntries:
 def _entry(branch: "Branch", best: float | None) -> BranchEntry:
     facts = []
     if best is not None and branch.nats is not None:
-        facts.append("what stood there" if writes_again(branch) else fit(branch.nats, best))
+        facts.append(why_last(branch) or fit(branch.nats, best))
     if (sure := certainty(branch)) is not None:
         facts.append(f"{percent_to_tenth(sure)} sure on average")
     if branch.parent is not None:

@@ -17,7 +17,7 @@ from sedd_cli.tui.scene import Scene
 from sedd_cli.tui.screens.branches_dialog import BranchesDialog
 from sedd_cli.tui.session import EditingSession
 from sedd_cli.tui.start import run_sentence
-from sedd_cli.tui.style import lengths_note, ranking_message, writes_again
+from sedd_cli.tui.style import lengths_note, ranking_message, texts_of, writes_again
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -325,7 +325,9 @@ class RunControl:
             return
         from sedd_cli.generation.filling import rank
 
-        best_first = sorted(message.branches, key=lambda branch: rank(writes_again(branch), branch.nats or 0.0))
+        best_first = sorted(
+            message.branches, key=lambda branch: rank(writes_again(branch), texts_of(branch), branch.nats or 0.0)
+        )
         best, scene, first = best_first[0], self._scene, message.branches[0]
         # Whoever has looked elsewhere or accepted something meanwhile keeps what is shown.
         at_end = scene.at == first.last or (self.playing and self.speed is None and not self._replaying)

@@ -11,6 +11,7 @@ from sedd_cli.render.labels import network_label, step_label
 from sedd_cli.render.palette import GLOW, certainty_step, order_step
 from sedd_cli.text.draft import Draft, Mark
 from sedd_cli.text.line_ends import newline_of
+from sedd_cli.text.repetition import repeats_itself
 from sedd_cli.text.words import begins_word
 from sedd_cli.tui.gap_numbers import length_label, number_of, numbered, numbered_span, sign_of
 from sedd_cli.tui.page_layout import Page, Replacement, Steady, Token
@@ -277,6 +278,13 @@ def writes_again(branch: "Branch") -> bool:
 
     job = branch.job
     return isinstance(job, Infilling) and texts_of(branch) == [job.document[g.start : g.end] for g in job.sized_gaps]
+
+
+def why_last(branch: "Branch") -> str:
+    """Why a candidate comes after the others, however likely it is; "" if it does not."""
+    if writes_again(branch):
+        return "what stood there"
+    return "says words twice in a row" if any(map(repeats_itself, texts_of(branch))) else ""
 
 
 def lengths_note(draft: Draft, job: "Job") -> str:

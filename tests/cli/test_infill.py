@@ -502,13 +502,15 @@ def test_candidates_are_listed_with_what_they_wrote(sedd: Sedd, shallow: Checkpo
         assert filling.text[start:end].strip().replace("\n", "␊").startswith(shown[:30])
 
 
-def test_candidates_that_change_nothing_come_last(built_in: Checkpoint) -> None:
+def test_candidates_that_change_nothing_or_repeat_themselves_come_last(built_in: Checkpoint) -> None:
     def wrote(text: str, nats: float) -> Filling:
         return Filling(text, [(0, len(text))], 0, 0, 7, 1, True, [], built_in, length_nats=nats)
 
     fillings = [wrote("a red", 0.1), wrote("a blue", 9.0), wrote("a green", 2.0)]
     assert [filling.text for filling in ranked(fillings, "a red")] == ["a green", "a blue", "a red"]
     assert [filling.text for filling in ranked(fillings, "a")] == ["a red", "a green", "a blue"]
+    fillings.append(wrote("a cat and a cat and", 0.0))
+    assert [filling.text for filling in ranked(fillings, "a red")][2:] == ["a cat and a cat and", "a red"]
 
 
 def test_a_candidate_is_shown_inert_and_in_one_line(built_in: Checkpoint) -> None:

@@ -28,7 +28,6 @@ from sedd_cli.models.network import ScoreNetwork
 from sedd_cli.text.gap_style import GapStyle
 from sedd_cli.text.gaps import Length
 from sedd_cli.text.line_ends import newline_of, with_newlines
-from sedd_cli.text.repetition import repeats_itself
 from sedd_cli.text.tokenizer import Tokenizer
 from tests.diffusion.oracle import UNLIKELY, Oracle, Space, chi_square_p, index_of
 
@@ -465,13 +464,22 @@ def test_what_was_kept_stays_where_something_new_is_written(built_in: Checkpoint
     assert filling.redrawn and filling.written[0].startswith("went to the ") and filling.text != document
 
 
-def test_words_written_twice_are_drawn_again(built_in: Checkpoint) -> None:
-    document = "They had fun. They had fun. They had"
+def test_a_candidate_is_new_however_it_is_run(built_in: Checkpoint) -> None:
+    """Call by call, as a user steps, a candidate writes what it writes in one go."""
+    request = Request(seed=1, steps=8, num_samples=3, temperature=0.2)
+    whole, stepped = (Infilling(built_in, request, GIRL, [Gap(30, 36)], differs=True) for _ in range(2))
+    list(whole.steps())
+    for row in stepped.rows:
+        state = stepped.start(row)
+        while not stepped.done(state):
+            state = next(iter(stepped.resume([state]))).state
+    texts = [filling.text for filling in whole.fillings()]
+    assert [filling.text for filling in stepped.fillings()] == texts and len({GIRL, *texts}) == 4
 
-    def repeating(**differs: bool) -> int:
-        request = Request(seed=1, steps=4, num_samples=24, temperature=0.0)
-        run = Infilling(built_in, request, document, [Gap(len(document), len(document), 12)], **differs)
-        list(run.steps())
-        return sum(repeats_itself(filling.written[0]) for filling in run.fillings())
 
-    assert repeating(differs=True) < repeating()
+def test_what_alone_fits_is_written_again(built_in: Checkpoint) -> None:
+    """No other token closes the bracket."""
+    document = "Tom had a dog (and a cat) at home. He was happy."
+    at = document.index(")")
+    for filling in infill(built_in, document, [(at, at + 1)], seed=1, num_samples=3, defaults="checkpoint"):
+        assert filling.complete and filling.text == document
