@@ -126,7 +126,7 @@ def test_windows_of_a_long_document_are_filled_each_with_numbers_of_its_own(shal
     list(run.steps())
     (filling,) = run.fillings()
     assert len(run.windows) == 3
-    written = [filling.text[slice(*span)] for span in filling.spans]
+    written = filling.written
     assert len(set(written)) > 1
     assert rest_of(filling.text, filling.spans) == rest_of(document, [(i + 42, i + 60) for i in at])
 
@@ -263,7 +263,7 @@ def test_a_gap_behind_a_blank_holds_words_and_no_second_blank(built_in: Checkpoi
         assert all(built_in.tokenizer.bytes_of(int(state.ids[p.start])).startswith(b" ") for p in window.gap_positions)
         assert filling.text.startswith("Tim had a ") and " with it. They had fun." in filling.text
         written = [built_in.tokenizer.decode(state.ids[p.start : p.stop].tolist()) for p in window.gap_positions]
-        assert [filling.text[slice(*span)] for span in filling.spans] == [text[1:] for text in written]
+        assert filling.written == [text[1:] for text in written]
 
 
 def test_only_the_first_token_of_a_gap_must_begin_with_the_blank(built_in: Checkpoint) -> None:
@@ -353,7 +353,7 @@ def test_what_is_written_joins_the_text_beside_it(built_in: Checkpoint, newline:
     run = Infilling(built_in, Request(seed=1, steps=16, num_samples=24), document, gaps)
     list(run.steps())
     for filling in run.fillings():
-        first, before_word, line, quoted, behind_word = written = [filling.text[slice(*span)] for span in filling.spans]
+        first, before_word, line, quoted, behind_word = written = filling.written
         assert all(text.strip() for text in written)
         assert not first[0].isspace() and not line[0].isspace() and not quoted[0].isspace()
         assert before_word[-1].isspace() and line[-1].isspace() and not first[-1].isspace()
@@ -383,10 +383,10 @@ def test_sentences_end_where_they_did(built_in: Checkpoint) -> None:
     document = "Tom ran up the hill. He had a red kite.\n\nThe kite flew away. [[...]]\n\nIt was late. Tom went home.\n"
     rewritten, marker, end = (document.index(text) for text in ("He had", "[[...", " Tom went"))
     gaps = [Gap(rewritten, rewritten + 18), Gap(marker, marker + 7, (4, 8)), Gap(end, end, 1)]
-    run = Infilling(built_in, Request(seed=1, num_samples=8, temperature=1.5), document, gaps)
+    run = Infilling(built_in, Request(seed=1, steps=8, num_samples=8, temperature=1.5), document, gaps)
     list(run.steps())
     for filling in run.fillings():
-        sentence, new, word = (filling.text[slice(*span)] for span in filling.spans)
+        sentence, new, word = filling.written
         assert sentence.rstrip("\"'")[-1] in ".!?" and new.rstrip("\"'")[-1] in ".!?" and len(word.split()) == 1
 
 
@@ -395,9 +395,10 @@ def test_what_is_inserted_within_a_sentence_has_no_stop(built_in: Checkpoint) ->
 
     def written(original: str, tokens: Length) -> list[str]:
         gap = Gap(len(before), len(before + original), tokens)
-        run = Infilling(built_in, Request(seed=1, num_samples=8, temperature=1.5), before + original + after, [gap])
+        request = Request(seed=1, steps=8, num_samples=8, temperature=1.5)
+        run = Infilling(built_in, request, before + original + after, [gap])
         list(run.steps())
-        return [filling.text[slice(*filling.spans[0])] for filling in run.fillings()]
+        return [filling.written[0] for filling in run.fillings()]
 
     def stops(texts: list[str]) -> int:
         return sum(any(stop in text for stop in ".!?") for text in texts)
