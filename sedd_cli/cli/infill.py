@@ -112,8 +112,9 @@ def infill(
     """Rewrite parts of a document; outside them not one byte changes.
 
     The document goes to stdout and nothing else does. Several candidates (-n) are ranked by how likely what they
-    wrote is, given the rest; those that say words twice in a row, or write what stood there, come last. Where one
-    writes what stood there, or what one before it wrote, its last token is drawn again, but with --exact.
+    wrote is, given the rest; those that say words twice in a row, or write what stood there, come last. Where a gap is
+    filled with what stood there, or a candidate writes what one before it wrote, its last token is drawn again, but
+    with --exact.
 
     For example: sedd infill story.txt --unit words --mask 20:24 --diff
 

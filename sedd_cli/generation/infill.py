@@ -42,8 +42,8 @@ class Infilling:
     Window w of candidate r, of a document of W windows, is canvas `r W + w`: it takes the random numbers of that row.
     `gaps` are those that were asked for, in order. Where lengths are drawn (`generation.padding`), `windows` and
     `sized_gaps` are those of the first candidate.
-    `padding`: whether they are, by a checkpoint that can. `differs`: whether what stood there, or what a candidate
-    before has written, is not written again (`generation.others`).
+    `padding`: whether they are, by a checkpoint that can. `differs`: whether what stood in a gap, or what a
+    candidate before has written, is not written again (`generation.others`).
     """
 
     def __init__(
@@ -102,10 +102,9 @@ class Infilling:
         self._state: dict[int, State] = {}
         self._nfe: dict[int, int] = defaultdict(int)
         self._redrawn: dict[int, int] = defaultdict(int)
-        self._others: Others | None = None
-        if differs and len(self.windows) == 1:
-            original = [document[gap.start : gap.end] for gap in self.sized_gaps]
-            self._others = Others(original, self._state, self.written, self._edges)
+        original = [document[gap.start : gap.end] for gap in self.sized_gaps]
+        others = Others(original, len(self.windows), self._state, self.written, self._edges)
+        self._others = others if differs else None
 
     def _run_of(self, row: int) -> Run:
         """The run that fills a canvas of this size. Canvases of one size share it, and so network calls."""
@@ -213,7 +212,7 @@ class Infilling:
             return True
         if len(self._broken(state)) or self._edges.faulty(self.window_of(state.row), state, self.written(state)):
             return False
-        return self._written_before(state) is None
+        return not self._written_before(state)
 
     def calls_needed(self) -> int:
         """Network calls of all candidates without redraws; an upper bound unless `exact_calls`."""
@@ -274,17 +273,17 @@ class Infilling:
             state, texts = self._state[row], self.written(self._state[row])
             if edges := self._edges.faulty(window, state, texts):
                 spoiling = [self._edges.spoiling_tokens(window, state, edge, texts) for edge in edges]
-                positions = torch.tensor([edge.position for edge in edges], device="cpu")
-                exclusions = [((edge.position,), tokens) for edge, tokens in zip(edges, spoiling, strict=True)]
-                yield from self._draw_again(row, positions, exclusions)
-            elif exclusion := self._written_before(state):
-                yield from self._draw_again(row, torch.tensor(exclusion[0], device="cpu"), [exclusion])
-            else:
+                exclusions: list[Exclusion] = [
+                    ((edge.position,), tokens) for edge, tokens in zip(edges, spoiling, strict=True)
+                ]
+            elif not (exclusions := self._written_before(state)):
                 break
+            positions = torch.tensor([position for (position,), _ in exclusions], device="cpu")
+            yield from self._draw_again(row, positions, exclusions)
 
-    def _written_before(self, state: State) -> Exclusion | None:
+    def _written_before(self, state: State) -> list[Exclusion]:
         """What is to be drawn again of a canvas that writes nothing new."""
-        return None if self._others is None else self._others.exclusion(self.window_of(state.row), state)
+        return [] if self._others is None else self._others.exclusions(self.window_of(state.row), state)
 
     def _draw_again(self, row: int, positions: Tensor, exclusions: Sequence[Exclusion]) -> Iterator[Step]:
         """Draw positions (k,) of a row again, on its canvas with these exclusions too, and return no other to MASK."""

@@ -12,42 +12,54 @@ from sedd_cli.text.windows import Window
 
 @dataclass(frozen=True)
 class Others:
-    """The texts that are not to be written again in the gaps of one window, and what is drawn again where one is.
+    """The texts that are not to be written again in the gaps of a document, and what is drawn again where one is.
 
-    `original`: what stood in the gaps. `states`: those of the candidates by row, as they stand; `written` reads one. A
-    candidate is to differ from those of the rows before its own. What is drawn again is the last token that it wrote.
+    `original`: what stood in the gaps, `windows`: the number of windows around them. `states`: those of canvases, as
+    they stand, by their index (`Infilling`); `written` reads one. A gap is to differ from what stood in it, and a
+    window from that of the candidates before its own. The last token written in the gap or window is drawn again.
     """
 
     original: Sequence[str]
+    windows: int
     states: Mapping[int, State]
     written: Callable[[State], list[str]]
     edges: Edges
-    _last: dict[int, int] = field(default_factory=dict, init=False)
+    _drawn: dict[int, list[int]] = field(default_factory=dict, init=False)
+    """Positions by row, in the order in which their tokens were drawn; of several at once the likeliest first."""
     _read: dict[int, tuple[State, list[str]]] = field(default_factory=dict, init=False)
-    _settled: dict[int, State] = field(default_factory=dict, init=False)
-    """States in whose last place nothing else fits."""
+    _settled: dict[tuple[int, int], State] = field(default_factory=dict, init=False)
+    """States by row and position, where nothing else fits that place."""
 
     def note(self, step: Step) -> None:
-        """Note the token that a call wrote; of several the least likely."""
-        if len(step.changed):
-            self._last[step.row] = int(step.changed[step.probability.nan_to_num(1.0).argmin()])
+        """Note the tokens that a call wrote."""
+        order = step.probability.nan_to_num(1.0).argsort(descending=True)
+        self._drawn.setdefault(step.row, []).extend(step.changed[order].tolist())
 
-    def exclusion(self, window: Window, state: State) -> Exclusion | None:
-        """The place of the last token of a full canvas that writes nothing new, and the tokens not to stand there.
+    def exclusions(self, window: Window, state: State) -> list[Exclusion]:
+        """Where a full canvas that writes nothing new is drawn again, and the tokens not to stand there.
 
         None where it is new, where nothing else fits, and behind as many draws as a gap's edge is given.
         """
-        row, position = state.row, self._last.get(state.row)
-        if position is None or not state.free[position] or state.visits[position] >= EDGE_REDRAWS:
-            return None
-        texts, before = self.written(state), [row for row in self.states if row < state.row]
-        if self._settled.get(row) is state or texts not in (self.original, *map(self._text, before)):
+        texts, drawn = self.written(state), self._drawn.get(state.row, [])
+        again = [i for i, text in enumerate(texts, window.first) if text == self.original[i]]
+        places = [[p for p in drawn if p in window.gap_positions[i - window.first]] for i in again]
+        before = [row for row in self.states if row in range(state.row % self.windows, state.row, self.windows)]
+        if not again and texts in map(self._text, before):
+            places.append(drawn)
+        found = (self._exclusion(window, state, place[-1], texts, before) for place in places if place)
+        return [exclusion for exclusion in found if exclusion is not None]
+
+    def _exclusion(
+        self, window: Window, state: State, position: int, texts: Sequence[str], before: Sequence[int]
+    ) -> Exclusion | None:
+        key = state.row, position
+        if not state.free[position] or state.visits[position] >= EDGE_REDRAWS or self._settled.get(key) is state:
             return None
         alike = (self.states[row] for row in before if _alike(self.states[row], state, position))
         taken = {int(one.ids[position]) for one in (state, *alike)}
         tokens = self.edges.unfit_tokens(window, state, position, texts, taken)
         if tokens is None:
-            self._settled[row] = state
+            self._settled[key] = state
             return None
         return (position,), tokens
 

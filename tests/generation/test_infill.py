@@ -451,6 +451,17 @@ def test_candidates_are_something_new_where_the_checkpoints_settings_are_taken(b
     assert all(rest_of(filling.text, filling.spans) == rest_of(GIRL, [gap]) for filling in new)
 
 
+def test_each_of_several_gaps_is_something_new(built_in: Checkpoint) -> None:
+    document = f"{GIRL} {STORY * 4}{GIRL}"
+    spans = [(at, at + 6) for at in (30, document.rindex("little girl"))]
+    request = Request(seed=1, steps=8, num_samples=3, length=64, temperature=0.2)
+    run = Infilling(built_in, request, document, [Gap(*span) for span in spans], differs=True)
+    list(run.steps())
+    written = [filling.written for filling in run.fillings()]
+    assert len(run.windows) == 2 and all("little" not in texts for texts in written)
+    assert all(len(set(candidates)) == 3 for candidates in zip(*written, strict=True))
+
+
 def test_what_was_kept_stays_where_something_new_is_written(built_in: Checkpoint) -> None:
     """Of a gap whose first words a user has kept, the last one alone is drawn again."""
     assert built_in.tokenizer is not None
