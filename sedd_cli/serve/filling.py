@@ -148,7 +148,7 @@ class _Filler:
         """The same with so many steps, in the same order, without corrections or the like."""
         asked = SamplingOptions(**{**_law_of(infilling.request.asked), "steps": steps, "seed": infilling.request.seed})
         gaps = [Gap(gap.start, gap.end, gap.tokens, gap.one_line, gap.without) for gap in infilling.sized_gaps]
-        return Infilling(self.checkpoint, Request(**asdict(asked)), self.asked.document, gaps)
+        return Infilling(self.checkpoint, Request(**asdict(asked)), self.asked.document, gaps, differs=True)
 
 
 def _afresh(state: State) -> State:
