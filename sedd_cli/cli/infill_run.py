@@ -173,7 +173,7 @@ def summarise(filled: Filled, terminal: Terminal) -> None:
     if finished and fillings and _wrote_again(fillings[0], infilling):
         terminal.info(f"what stood there was written again: {_advice(filled)}")
     calls, redrawn = sum(f.nfe for f in fillings), sum(f.redrawn for f in fillings)
-    again = f" ({redrawn} of them to redraw what was no text, joined badly or stood there before)" if redrawn else ""
+    again = f" ({redrawn} of them to redraw what was no text, joined badly or was nothing new)" if redrawn else ""
     lengths = "the comparison of lengths, then " if infilling.chosen_lengths else ""
     ranking = ", then the ranking" if len(fillings) > 1 and finished else ""
     terminal.info(

@@ -25,7 +25,7 @@ EDGE_REDRAWS = 3
 class Misfit(NamedTuple):
     """A position in a gap (of a window) whose token is a fault of this kind; `faults` are all those of the gap.
 
-    None: it is no fault, and is drawn again all the same.
+    `kind` is None where the token is no fault, and another is to stand there all the same.
     """
 
     gap: int

@@ -103,8 +103,7 @@ class Infilling:
         self._nfe: dict[int, int] = defaultdict(int)
         self._redrawn: dict[int, int] = defaultdict(int)
         original = [document[gap.start : gap.end] for gap in self.sized_gaps]
-        others = Others(original, len(self.windows), self._state, self.written, self._edges)
-        self._others = others if differs else None
+        self._others = Others(original, len(self.windows), self._state, self.written, self._edges) if differs else None
 
     def _run_of(self, row: int) -> Run:
         """The run that fills a canvas of this size. Canvases of one size share it, and so network calls."""
