@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from statistics import mean as average
+from typing import Any
 
 from sedd_cli import Checkpoint, Gap, Request, load_checkpoint
 from sedd_cli.evaluation.infill_data import read_sources
@@ -27,12 +28,17 @@ from sedd_cli.evaluation.spans import ONE_LINE, Cut, cuts_of
 from sedd_cli.evaluation.tables import Value, as_table
 from sedd_cli.generation.infill import Infilling
 
-SETTINGS: Mapping[str, Mapping[str, object]] = {
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "top-p 0.82": {"top_p": 0.82},
     "temperature 0.5": {"temperature": 0.5},
     "order confidence, top-p 0.82": {"order": "confidence", "top_p": 0.82},
     "order confidence, top-p 0.82, temperature 0.7": {"order": "confidence", "top_p": 0.82, "temperature": 0.7},
-    "the same, each to differ": {"order": "confidence", "top_p": 0.82, "temperature": 0.7, "differs": True},
+    "order confidence, top-p 0.82, temperature 0.7, differs": {
+        "order": "confidence",
+        "top_p": 0.82,
+        "temperature": 0.7,
+        "differs": True,
+    },
     "order confidence, top-p 0.82, temperature 0.5": {"order": "confidence", "top_p": 0.82, "temperature": 0.5},
     "order confidence, temperature 0": {"order": "confidence", "temperature": 0.0},
     "order entropy, top-p 0.82": {"order": "entropy", "top_p": 0.82},
@@ -56,12 +62,11 @@ class Outcome:
     seconds: float = 0.0
 
 
-def fill(checkpoint: Checkpoint, cut: Cut, row: int, options: Mapping[str, object]) -> list[str]:
-    """The candidates of a gap, as they come."""
-    sampling = {name: value for name, value in options.items() if name != "differs"}
-    request = Request(seed=0, row=CANDIDATES * row, num_samples=CANDIDATES, **sampling)  # type: ignore[arg-type]
+def fill(checkpoint: Checkpoint, cut: Cut, row: int, *, differs: bool = False, **options: Any) -> list[str]:
+    """The candidates of a gap, as they come; `differs`: see `Infilling`."""
+    request = Request(seed=0, row=CANDIDATES * row, num_samples=CANDIDATES, **options)
     gap = Gap(cut.at, cut.at + len(cut.truth), one_line=cut.span_kind in ONE_LINE)
-    run = Infilling(checkpoint, request, cut.filled(cut.truth), [gap], differs=bool(options.get("differs")))
+    run = Infilling(checkpoint, request, cut.filled(cut.truth), [gap], differs=differs)
     for _ in run.steps():
         pass
     return [filling.written[0] for filling in run.fillings()]
@@ -107,7 +112,7 @@ def main() -> None:
             (truth,) = judge.rate([judged(cut, cut.truth)])
             for name, options in SETTINGS.items():
                 found, started = outcomes[name], time.monotonic()
-                texts = fill(checkpoint, cut, number, options)
+                texts = fill(checkpoint, cut, number, **options)
                 found.seconds += time.monotonic() - started
                 ratings = judge.rate([judged(cut, text) for text in texts])
                 found.nats.append(average(rating.nats for rating in ratings) - truth.nats)
