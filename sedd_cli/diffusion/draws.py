@@ -33,6 +33,9 @@ class Drawn(NamedTuple):
     top: TopTokens | None = None
 
 
+NUCLEUS = 256
+"""Likeliest tokens that are looked at first for the smallest set that holds `top_p`."""
+
 Exclusion = tuple[tuple[int, ...], tuple[int, ...]]
 """Positions of a canvas, and tokens that are not drawn there."""
 
@@ -100,11 +103,26 @@ class LogitsProcessor:
             kept = logits.topk(self.top_k, dim=-1)
             logits = torch.full_like(logits, -torch.inf).scatter_(-1, kept.indices, kept.values)
         if self.top_p is not None and self.top_p < 1:
-            ordered, order = logits.sort(dim=-1, descending=True)
-            p = ordered.softmax(-1)
-            outside = p.cumsum(-1) - p >= self.top_p
-            logits = logits.masked_fill(torch.zeros_like(outside).scatter_(-1, order, outside), -torch.inf)
+            logits = _nucleus(logits, self.top_p)
         return logits
+
+
+def _nucleus(logits: Tensor, top_p: float) -> Tensor:
+    """(n, V) with all but the smallest set of likeliest tokens that holds `top_p` at -inf.
+
+    Most often a few hundred tokens hold it: they are found in a tenth of the time that sorting all takes.
+    """
+    V = logits.shape[-1]
+    norm = logits.logsumexp(-1, keepdim=True)
+    for k in sorted({min(NUCLEUS, V), V}):
+        kept = logits.topk(k, dim=-1)
+        p = (kept.values - norm).exp()
+        before = p.cumsum(-1) - p
+        if k == V or bool((before[:, -1] >= top_p).all()):
+            break
+    return torch.full_like(logits, -torch.inf).scatter_(
+        -1, kept.indices, kept.values.masked_fill(before >= top_p, -torch.inf)
+    )
 
 
 def _exclude_at(logits: Tensor, position: Tensor, positions: Sequence[int], tokens: Sequence[int]) -> Tensor:

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sedd_cli.diffusion.draws import LogitsProcessor, draw, invert
+from sedd_cli.diffusion.draws import NUCLEUS, LogitsProcessor, draw, invert
 from sedd_cli.diffusion.randomness import MONTE_CARLO, uniforms
 from sedd_cli.errors import UsageError
 from tests.diffusion.oracle import UNLIKELY, chi_square_p, randn
@@ -177,6 +177,18 @@ def shares(logits_processor: LogitsProcessor, logits: Tensor = LOGITS, N: int = 
 )
 def test_shaping_bends_the_law_as_documented(logits_processor: LogitsProcessor, expected: list[float]) -> None:
     assert shares(logits_processor) == pytest.approx(expected, abs=2e-4)
+
+
+def test_top_p_keeps_the_smallest_set_of_any_number_of_tokens() -> None:
+    """A peaked row beside a flat one, whose set is larger than what is looked at first."""
+    flat = torch.linspace(0.0, 1.0, 4 * NUCLEUS, dtype=torch.float64)
+    logits = torch.stack([flat, 20 * flat])
+    for rows, top_p in ((logits, 0.9), (logits[1:], 0.9), (logits, 1e-9)):
+        p = rows.softmax(-1)
+        kept = LogitsProcessor(top_p=top_p).apply(rows).isfinite()
+        likelier = (p[:, None, :] * (p[:, None, :] > p[:, :, None])).sum(-1)
+        assert torch.equal(kept, likelier < top_p)
+    assert int(LogitsProcessor(top_p=0.9).apply(logits)[0].isfinite().sum()) > 2 * NUCLEUS
 
 
 @pytest.mark.parametrize("temperature", [0.3, 0.7, 2.0, 50.0])
