@@ -1,5 +1,7 @@
 """The `sedd` command: the one place where errors become exit codes."""
 
+import atexit
+import gc
 import sys
 
 from sedd_cli.cli.terminal import Terminal
@@ -16,6 +18,8 @@ class GlobalOptions:
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 failed, 2 usage, 3 not found or not loadable, 130 interrupted."""
     global_options = GlobalOptions()
+    # On its way out Python searches all objects for garbage, torch's too, again and again: 0.2 s.
+    atexit.register(gc.freeze)
     try:
         _run(sys.argv[1:], global_options)
     except KeyboardInterrupt:
