@@ -69,6 +69,11 @@ class LogitsProcessor:
     def changes_law(self) -> bool:
         return self.temperature != 1.0 or self.top_k is not None or (self.top_p is not None and self.top_p < 1)
 
+    @property
+    def truncates(self) -> bool:
+        """Whether some tokens are never drawn, by how unlikely they are."""
+        return self.temperature == 0 or self.top_k is not None or (self.top_p is not None and self.top_p < 1)
+
     def excludes(self, token: Tensor, position: Tensor) -> Tensor:
         """Whether each token (n,) is one of `exclusions` at `position` (n,): (n,) bool."""
         excluded = torch.zeros_like(token, dtype=torch.bool)
@@ -113,16 +118,20 @@ def _nucleus(logits: Tensor, top_p: float) -> Tensor:
     Most often a few hundred tokens hold it: they are found in a tenth of the time that sorting all takes.
     """
     V = logits.shape[-1]
-    norm = logits.logsumexp(-1, keepdim=True)
-    for k in sorted({min(NUCLEUS, V), V}):
-        kept = logits.topk(k, dim=-1)
-        p = (kept.values - norm).exp()
-        before = p.cumsum(-1) - p
-        if k == V or bool((before[:, -1] >= top_p).all()):
-            break
-    return torch.full_like(logits, -torch.inf).scatter_(
-        -1, kept.indices, kept.values.masked_fill(before >= top_p, -torch.inf)
-    )
+    out, more = _within(logits, top_p, min(NUCLEUS, V))
+    # By row: of tokens that are equally likely a search of all may keep others, and no row depends on another.
+    if V > NUCLEUS and bool(more.any()):
+        out[more] = _within(logits[more], top_p, V)[0]
+    return out
+
+
+def _within(logits: Tensor, top_p: float, k: int) -> tuple[Tensor, Tensor]:
+    """As `_nucleus` among the k likeliest tokens, and whether more are needed: (n, V), (n,) bool."""
+    kept = logits.topk(k, dim=-1)
+    p = (kept.values - logits.logsumexp(-1, keepdim=True)).exp()
+    before = p.cumsum(-1) - p
+    values = kept.values.masked_fill(before >= top_p, -torch.inf)
+    return torch.full_like(logits, -torch.inf).scatter_(-1, kept.indices, values), before[:, -1] < top_p
 
 
 def _exclude_at(logits: Tensor, position: Tensor, positions: Sequence[int], tokens: Sequence[int]) -> Tensor:

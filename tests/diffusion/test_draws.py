@@ -191,6 +191,14 @@ def test_top_p_keeps_the_smallest_set_of_any_number_of_tokens() -> None:
     assert int(LogitsProcessor(top_p=0.9).apply(logits)[0].isfinite().sum()) > 2 * NUCLEUS
 
 
+def test_what_top_p_keeps_of_equally_likely_tokens_does_not_depend_on_the_rows_beside_it() -> None:
+    ties = (3 * torch.randn(8, 4 * NUCLEUS, generator=torch.Generator().manual_seed(0))).bfloat16().double()
+    flat = torch.zeros(1, 4 * NUCLEUS, dtype=torch.float64)
+    processor = LogitsProcessor(top_p=0.85)
+    beside = processor.apply(torch.cat([ties, flat]))
+    assert torch.equal(beside[:-1], torch.cat([processor.apply(row[None]) for row in ties]))
+
+
 @pytest.mark.parametrize("temperature", [0.3, 0.7, 2.0, 50.0])
 def test_temperature_raises_probabilities_to_its_inverse(temperature: float) -> None:
     expected = (LOGITS / temperature).softmax(0).tolist()
