@@ -21,8 +21,9 @@ class Unmasking:
     An end of the text is no surer than `eos_confidence`.
 
     `remask`: return written positions to MASK (ReMDM, 2503.00307), as many as `eta` says. `correct`: updates that draw
-    a written position again from its conditional (Gibbs), which change no law. `block`: write blocks of so many
-    positions from left to right, `horizon` MASKs after a block being visible (None: all).
+    a written position again from its conditional (Gibbs), which change no law. `revise`: rounds that read what is
+    written, and write anew what the truncated law never draws there given the rest (`samplers.revised`). `block`: write
+    blocks of so many positions from left to right, `horizon` MASKs after a block being visible (None: all).
 
     Raises `UsageError` for a value out of range, and for two that exclude each other.
     """
@@ -34,6 +35,7 @@ class Unmasking:
     remask: RemaskName | None = None
     eta: float | None = None
     correct: int = 0
+    revise: int = 0
     block: int | None = None
     horizon: int | None = None
 
@@ -46,6 +48,7 @@ class Unmasking:
         SHARE_OR_0.check("eos-confidence", self.eos_confidence)
         SHARE.check("eta", self.eta)
         FROM_0.check("correct", self.correct)
+        FROM_0.check("revise", self.revise)
         FROM_1.check("block", self.block)
         FROM_0.check("horizon", self.horizon)
         self._check_pairs()
@@ -56,6 +59,8 @@ class Unmasking:
                 f"remask {self.remask} chooses its own times, which order {self.order} would overrule",
                 "Leave one of them out.",
             )
+        if self.remask is not None and self.revise:
+            raise UsageError("remask and revise both mask again what is written", "Leave one of them out.")
         if self.per_call is not None and self.threshold is not None:
             raise UsageError("per-call and threshold both say how many tokens a call writes", "Leave one of them out.")
         if self.order == "random" and self.per_call is not None:
@@ -86,4 +91,4 @@ class Unmasking:
     @property
     def changes_law(self) -> bool:
         """Whether samples are other than those of the process; `correct` alone keeps its law."""
-        return self.order != "random" or self.remask is not None or self.block is not None
+        return self.order != "random" or self.remask is not None or self.block is not None or self.revise > 0

@@ -56,7 +56,8 @@ def with_defaults(
         if not ordered or _misfit(checkpoint, values | ordered):
             return Defaulted(Request(**values))
         values, taken = values | ordered, [*ordered]
-    for name, value in settings.items():
+    # Revise goes with a truncation, whichever comes first in the file.
+    for name, value in sorted(settings.items(), key=lambda item: item[0] == "revise"):
         if name in given or name in taken:
             continue
         if name not in KNOWN:

@@ -266,6 +266,16 @@ class SamplingOptions:
             range=FROM_0,
         ),
     ] = 0
+    revise: Annotated[
+        int,
+        Option(
+            help="Read the text N times, and write anew what --top-p or --top-k excludes there, given the rest.",
+            metavar="N",
+            commands=EVERYWHERE,
+            panel="order",
+            range=FROM_0,
+        ),
+    ] = 0
     block: Annotated[
         int | None,
         Option(
@@ -341,6 +351,7 @@ class SamplingKeywords(TypedDict, total=False):
     remask: RemaskName | None
     eta: float | None
     correct: int
+    revise: int
     block: int | None
     horizon: int | None
     strength: float

@@ -7,7 +7,7 @@ from sedd_cli.models.checkpoint import Checkpoint
 from sedd_cli.models.formats.facts import Facts
 from sedd_cli.models.hub_ids import cached_repository
 
-OURS = ("order", "sampler", "steps", "block", "eos_confidence", "remask", "correct")
+OURS = ("order", "sampler", "steps", "block", "eos_confidence", "remask", "correct", "revise")
 """Keys that no autoregressive checkpoint has."""
 SHARED = ("temperature", "top_p")
 """Keys that adapted checkpoints inherit from an autoregressive file: they count beside ours, or with `do_sample`."""

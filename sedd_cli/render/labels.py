@@ -14,8 +14,13 @@ def run_title(checkpoint: str, sampler: str, steps: int, seed: int) -> str:
     return f"sedd  {checkpoint}  {sampler} {steps}  seed {seed}"
 
 
-def step_label(step: int, steps: int, sampler: str, updates: int | None = None) -> str:
-    """The label of step number `step` of so many `updates`: the steps of a grid and the denoising step, or others."""
+def step_label(step: int, steps: int, sampler: str, updates: int | None = None, *, wrote: bool = True) -> str:
+    """The label of step number `step` of so many `updates`: the steps of a grid and the denoising step, or others.
+
+    One behind them that `wrote` nothing reads what is written (`diffusion.samplers.revised`).
+    """
+    if updates is not None and step > updates and not wrote:
+        return "reading"
     if sampler in TOKEN_BY_TOKEN:
         return f"token {step}" if updates is None else f"token {step}/{updates}"
     if updates not in (None, steps + 1):

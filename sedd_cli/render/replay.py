@@ -57,7 +57,9 @@ def moment_label(sample: RecordedSample, moment: RecordedMoment) -> str:
         return "start"
     if not isinstance(line, StepLine):
         return f"edited: {line.edit}"
-    return step_label(line.step, header.steps, header.sampler, updates=sample.layout(line.row).steps)
+    return step_label(
+        line.step, header.steps, header.sampler, updates=sample.layout(line.row).steps, wrote=bool(line.positions)
+    )
 
 
 def default_speed(sample: RecordedSample) -> float:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from sedd_cli.generation.options import TABLE
 from sedd_cli.serve.api_error import ApiError
-from sedd_cli.serve.limits import MOST_GAPS, MOST_ROWS, MOST_STEPS, MOST_STOPS
+from sedd_cli.serve.limits import MOST_GAPS, MOST_ROUNDS, MOST_ROWS, MOST_STEPS, MOST_STOPS
 from sedd_cli.text.offsets import OffsetUnit
 
 OF_THE_TEXT = ("length", "num_samples", "prompt", "suffix", "strength", "by", "batch_size")
@@ -18,7 +18,7 @@ OPTION_OF_EDIT_KEY: Mapping[str, str] = {**OPTION_OF_KEY, "strength": "strength"
 """The same of a document's."""
 AT_LINE_END, WITHIN_LINE = 24, 8
 """Tokens that are written at a cursor, at the most."""
-MOST: Mapping[str, int] = {"n": MOST_ROWS, "steps": MOST_STEPS, "correct": MOST_STEPS}
+MOST: Mapping[str, int] = {"n": MOST_ROWS, "steps": MOST_STEPS, "correct": MOST_STEPS, "revise": MOST_ROUNDS}
 """The largest values that are accepted."""
 NOT_GIVEN: Mapping[str, Callable[[Any], bool]] = {"seed": lambda seed: seed < 0, "top_k": lambda k: k < 1}
 """Values by which clients of llama.cpp's server ask for none."""

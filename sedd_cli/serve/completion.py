@@ -188,7 +188,8 @@ class _Row:
     def _keeps_what_stands(self) -> bool:
         """Whether a token that is written stays as it is."""
         asked = self.run.request.asked
-        return self.run.checkpoint.mask_id is not None and asked.remask is None and not asked.correct
+        redrawn = asked.remask is not None or asked.correct or asked.revise
+        return self.run.checkpoint.mask_id is not None and not redrawn
 
     def _stands_whole(self, ids: Tensor) -> bool:
         """Post what stands; whether the text has reached its end, whatever is masked behind that."""

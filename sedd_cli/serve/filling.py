@@ -153,7 +153,7 @@ class _Filler:
 
 def _afresh(state: State) -> State:
     """A canvas as it is, at the beginning of a run."""
-    return replace(state, step=0, reached=1.0, corrections=0, block=0)
+    return replace(state, step=0, reached=1.0, corrections=0, readings=0, block=0)
 
 
 def _law_of(request: Request) -> dict[str, Any]:

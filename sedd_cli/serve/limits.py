@@ -6,6 +6,8 @@ MOST_ROWS = 64
 """Texts of one request."""
 MOST_STEPS = 10_000
 """Of a request: grids are made in memory."""
+MOST_ROUNDS = 64
+"""Of reading a text again."""
 MOST_GAPS = 256
 """Of a document."""
 MOST_FILLED = 1024

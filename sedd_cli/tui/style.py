@@ -205,7 +205,8 @@ def timeline_state(
     if branch is None or scene.moment is None:
         finding = playing and any(not isinstance(mark.tokens, int | None) for mark in scene.draft.masked)
         return TimelineState(progress="finding how many tokens fit" if finding else _idle_label(scene.draft))
-    at, exact, left = scene.at, branch.job.exact_calls, branch.calls_left(branch.last)
+    at, left = scene.at, branch.calls_left(branch.last)
+    exact = branch.job.exact_calls or not left
     made, needed = branch.calls_made(at), branch.calls_made(branch.last) + left
     share = share_done(made, needed, exact) if left or at < branch.last else "done"
     notes = [scene.moment.edit] if scene.moment.edit else []
@@ -223,18 +224,18 @@ def timeline_state(
         share,
         f"{share}, {time_left(left * seconds_per_call, exact)}" if left and seconds_per_call else share,
         tuple(notes),
-        _figures(branch, at, needed),
+        _figures(branch, at, needed, exact),
         tuple(moment.masked for moment in branch.moments),
         tuple(moment.entropy for moment in branch.moments),
     )
 
 
-def _figures(branch: "Branch", at: int, needed: int) -> tuple[str, ...]:
-    """Step, time, MASKs, calls and bound at a moment; `needed`: calls of the finished run."""
+def _figures(branch: "Branch", at: int, needed: int, exact: bool) -> tuple[str, ...]:
+    """Step, time, MASKs, calls and bound at a moment; `needed`: calls of the finished run, at most unless `exact`."""
     moment = branch.moments[at]
     size = sum(int(state.free.sum()) for state in branch.moments[0].states)
     figures = [f"masks {moment.masked}/{size}"]
-    figures.append(f"calls {branch.calls_made(at)}/{'' if branch.job.exact_calls else '≤'}{needed}")
+    figures.append(f"calls {branch.calls_made(at)}/{'' if exact else '≤'}{needed}")
     if moment.step is not None:
         figures = [_step_label(branch, moment.step), f"t {moment.step.t:.2f}", *figures]
     if branch.nats is not None:
@@ -256,7 +257,8 @@ def _idle_label(draft: Draft) -> str:
 
 def _step_label(branch: "Branch", step: "Step") -> str:
     request = branch.job.request
-    return step_label(step.step, request.steps, request.sampler, branch.job.sampler_of(step.row).num_updates)
+    updates = branch.job.sampler_of(step.row).num_updates
+    return step_label(step.step, request.steps, request.sampler, updates, wrote=len(step.changed) > 0)
 
 
 def texts_of(branch: "Branch") -> list[str]:

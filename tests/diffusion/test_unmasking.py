@@ -258,7 +258,98 @@ def test_the_corrected_law_stays_and_a_wrong_one_comes_nearer() -> None:
     assert chi_square_p(counts_of(ids, TOKENS), SPACE.given(given)) > UNLIKELY
 
 
+NUCLEUS = LogitsProcessor(top_p=0.6)
+
+
+def outside(ids: Tensor, position: int) -> Tensor:
+    """Whether the token there is outside the nucleus given all others: (B,) bool."""
+    c = SPACE.conditional(ids.index_fill(1, torch.tensor([position]), MASK))[:, position]
+    own = c.gather(1, ids[:, position, None])
+    return (c * (c > own)).sum(1) >= 0.6
+
+
+def test_a_round_masks_what_the_nucleus_excludes_given_the_rest() -> None:
+    """Four positions are read one by one, as each group has one; what is masked stays so for the next."""
+    sampler = sampler_of(revise=1, logits_processor=NUCLEUS)
+    states = start_states(sampler, ALL_MASK, ALL_MASK == MASK, 60)
+    written = run_states(sampler_of(logits_processor=NUCLEUS), Oracle(SPACE, ABSORBING), states)
+    expected, ids = 0, ids_of(written)
+    for position in range(L):
+        masked = outside(ids, position)
+        ids[masked, position] = MASK
+        expected += int(masked.sum())
+    network, read = Oracle(SPACE, ABSORBING), written
+    for _ in range(L):
+        read = [after for after, change in sampler.advance(read, network) if not len(change.positions)]
+    assert torch.equal(ids_of(read), ids) and 5 < expected < 60
+    ends = ids_of(run_states(sampler, network, read))
+    stayed = ids != MASK
+    assert torch.equal(ends[stayed], ids[stayed]) and bool((ends != MASK).all())
+
+
+def test_rounds_leave_only_what_the_nucleus_holds_given_the_rest() -> None:
+    shares = []
+    for rounds in (0, 1, 6):
+        ids = drawn(sampler_of(revise=rounds, logits_processor=NUCLEUS))
+        shares.append(float(torch.stack([outside(ids, i) for i in range(L)]).any(0).double().mean()))
+    assert shares[0] > 3 * shares[1] > 3 * shares[2]
+    given = torch.tensor([MASK, 1, MASK, 2])
+    ids = drawn(sampler_of(given, revise=2, logits_processor=NUCLEUS), given, rows=50)
+    assert torch.equal(ids[:, [1, 3]], given[[1, 3]].expand(50, -1))
+    wide = LogitsProcessor(top_p=1 - 1e-12)
+    assert torch.equal(drawn(sampler_of(revise=3, logits_processor=wide)), drawn(sampler_of(logits_processor=wide)))
+
+
+def test_blocks_are_read_by_themselves() -> None:
+    """MASKs of later blocks do not send a block back, steps count on behind each other, and readings behind those."""
+    sampler, network = (
+        sampler_of(name="first-hitting", block=2, revise=1, logits_processor=NUCLEUS),
+        Oracle(SPACE, ABSORBING),
+    )
+    assert isinstance(sampler, Blocks) and sampler.num_updates == L and sampler.num_readings == 8
+    for state in start_states(sampler, ALL_MASK, ALL_MASK == MASK, 30):
+        readings = []
+        while not sampler.done(state):
+            before, ((state, change),) = state, sampler.advance([state], network)
+            if not len(change.positions):
+                readings.append(change.step - L)
+                masked = int((state.ids[:2] == MASK).sum())
+                assert before.block or not masked or state.reached == pytest.approx(masked / 2)
+        # Positions 0 and 1 are read by the first and second reading of block 0, 2 and 3 by the last two of block 1.
+        assert readings == [0, 1, 6, 7]
+
+
+def test_a_reading_masks_no_more_than_a_quarter_of_what_it_reads() -> None:
+    """Where hardly anything fits, as in the texts of a network that was not trained, a run still ends."""
+    size = 64
+    free = torch.ones(size, dtype=torch.bool)
+    sampler = make_sampler(ABSORBING, NOISE, steps=1, free=free, logits_processor=GREEDY, unmasking=Unmasking(revise=1))
+
+    class Contrary(Oracle):
+        """Whatever stands at even positions, something else is likely at all."""
+
+        def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
+            row, position = where.nonzero().unbind(1)
+            self.calls += 1
+            yield Scored(row, position, F.one_hot(torch.full_like(row, self.calls % TOKENS), TOKENS).double().log())
+
+        calls = 0
+
+    network = Contrary(SPACE, ABSORBING)
+    state = sampler.start(torch.full((size,), MASK), free, 0, 0)
+    ((state, _),) = sampler.advance([state], network)
+    for reading in range(1, 5):
+        ((state, _),) = sampler.advance([state], network)
+        assert int((state.ids == MASK).sum()) <= 4 * reading
+    while not sampler.done(state):
+        ((state, _),) = sampler.advance([state], network)
+    assert bool((state.ids != MASK).all())
+
+
 EVERY = [
+    {"revise": 2, "logits_processor": NUCLEUS},
+    {"order": "confidence", "revise": 1, "correct": 2, "logits_processor": NUCLEUS},
+    {"block": 2, "revise": 2, "correct": 1, "logits_processor": NUCLEUS},
     {"order": "margin"},
     {"order": "entropy", "threshold": 0.5},
     *REMASKS,
@@ -385,6 +476,7 @@ def test_a_block_that_was_begun_goes_on_after_an_earlier_one_was_changed() -> No
         (ABSORBING, "first-hitting", "normalised", {"order": "margin"}, "takes the place of the sampler first-hitting"),
         (ABSORBING, "euler", "normalised", {"remask": "cap"}, "takes the place of the sampler euler"),
         (ABSORBING, "tweedie", "normalised", {"block": 2, "horizon": 1}, "leaves out what stands after a gap"),
+        (ABSORBING, "tweedie", "normalised", {"revise": 1}, "and they exclude nothing"),
     ],
 )
 def test_what_does_not_fit_is_refused(
@@ -412,6 +504,8 @@ def test_what_does_not_fit_is_refused(
         ({"order": "margin", "threshold": 1.5}, "threshold must be"),
         ({"block": 0}, "block must be"),
         ({"correct": -1}, "correct must be"),
+        ({"revise": -1}, "revise must be"),
+        ({"revise": 1, "remask": "cap"}, "both mask again"),
     ],
     ids=str,
 )

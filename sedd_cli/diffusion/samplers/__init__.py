@@ -16,6 +16,7 @@ from sedd_cli.diffusion.samplers.corrected import Corrected
 from sedd_cli.diffusion.samplers.masked import MaskedSampler
 from sedd_cli.diffusion.samplers.ordered import make_ordered
 from sedd_cli.diffusion.samplers.remasking import make_remasking
+from sedd_cli.diffusion.samplers.revised import Revised
 from sedd_cli.diffusion.samplers.setup import Setup
 from sedd_cli.diffusion.samplers.state import Change, Sampler, State
 from sedd_cli.diffusion.schedules import Discrete, Schedule
@@ -66,6 +67,11 @@ def make_sampler(
         raise UsageError(f"the sampler {name} needs a D3PM, a chain of T steps", "Use tweedie.")
     unmasking = unmasking or Unmasking()
     _check_unmasking(unmasking, process, name, score, trained_block)
+    if unmasking.revise and not (logits_processor or LogitsProcessor()).truncates:
+        raise UsageError(
+            "revise writes anew what top-p, top-k or temperature 0 excludes, and they exclude nothing",
+            "Add --top-p 0.9, for example.",
+        )
     module, function = (entry.raw_factories if score == "raw" else entry.factories)[process_name].split(":")
     factory = getattr(import_module(f"{__name__}.{module}"), function)
     in_columns = _in_columns(process, logits_processor or LogitsProcessor())
@@ -80,10 +86,13 @@ def _blocks_or_run(setup: Setup, factory: Callable[[Setup], Sampler]) -> Sampler
         unmasking = setup.unmasking
         make = make_ordered if unmasking.order != "random" else make_remasking if unmasking.remask else factory
         run = make(setup)
-        if not unmasking.correct:
-            return run
-        assert isinstance(run, MaskedSampler)
-        return Corrected(run, setup.noise, unmasking.correct)
+        if unmasking.correct:
+            assert isinstance(run, MaskedSampler)
+            run = Corrected(run, setup.noise, unmasking.correct)
+        if unmasking.revise:
+            assert isinstance(setup.process, Absorbing)
+            run = Revised(run, setup.process, setup.noise, setup.logits_processor, unmasking.revise)
+        return run
 
     return make_blocks(setup, make_run) if setup.block and setup.free_count else make_run(setup)
 

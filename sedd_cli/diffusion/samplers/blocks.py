@@ -55,6 +55,10 @@ class Blocks(Sampler):
         return sum(run.num_updates for run in self.runs)
 
     @property
+    def num_readings(self) -> int:
+        return sum(run.num_readings for run in self.runs)
+
+    @property
     def exact_calls(self) -> bool:
         return all(run.exact_calls for run in self.runs)
 
@@ -78,13 +82,12 @@ class Blocks(Sampler):
     def advance(self, states: Sequence[State], network: Network) -> list[tuple[State, Change]]:
         pieces = [self._current(s) for s in states]
         (block,) = {piece.block for piece in pieces}
-        made = sum(run.num_updates for run in self.runs[:block])
         shown = UpTo(network, self.noise, self.process.mask_id, self._end(block, len(states[0].ids)))
         advanced = zip(states, self.runs[block].advance(pieces, shown), shown.sigma, strict=True)
         return [
             (
                 replace(after, free=state.free),
-                change._replace(step=made + change.step, t=time_of(self.noise, sigma), sigma=float(sigma)),
+                change._replace(step=self._step(block, change), t=time_of(self.noise, sigma), sigma=float(sigma)),
             )
             for state, (after, change), sigma in advanced
         ]
@@ -120,16 +123,26 @@ class Blocks(Sampler):
             if masked:
                 begun = masked < int(free.sum())
                 piece = self._remask_inside(self._ended(block, state), NOWHERE) if begun else self._fresh(block, state)
+                # What is written there was not read, or not as it will be.
+                piece = replace(piece, readings=0)
                 yield replace(piece, free=state.free & self._inside(block, state))
 
+    def _step(self, block: int, change: Change) -> int:
+        """The number among all of a step of a block's run, or of a reading, whose numbers follow those of steps."""
+        before, reading = self.runs[:block], change.step - self.runs[block].num_updates
+        if reading < 0 or len(change.positions):
+            return sum(run.num_updates for run in before) + change.step
+        return self.num_updates + sum(run.num_readings for run in before) + reading
+
     def _fresh(self, block: int, state: State) -> State:
-        return replace(state, block=block, step=0, reached=1.0, corrections=0)
+        return replace(state, block=block, step=0, reached=1.0, corrections=0, readings=0)
 
     def _ended(self, block: int, state: State) -> State:
         """The state at the end of a block's run."""
         run = self.runs[block]
         step = run.num_updates - run.num_corrections
-        return replace(state, block=block, step=step, reached=0.0, corrections=run.num_corrections)
+        corrections, readings = run.num_corrections, run.num_readings
+        return replace(state, block=block, step=step, reached=0.0, corrections=corrections, readings=readings)
 
     def _current(self, state: State) -> State:
         """The first block that has a call left, as its run has it; the last begun if none has."""
@@ -148,7 +161,14 @@ class Blocks(Sampler):
 
 def _run_like(state: State, other: State) -> State:
     """The canvas of a state at the place in the run of another."""
-    return replace(state, block=other.block, step=other.step, reached=other.reached, corrections=other.corrections)
+    return replace(
+        state,
+        block=other.block,
+        step=other.step,
+        reached=other.reached,
+        corrections=other.corrections,
+        readings=other.readings,
+    )
 
 
 def make_blocks(setup: Setup, make_run: Callable[[Setup], Sampler]) -> Blocks:

@@ -36,8 +36,10 @@ class State:
     """float64: the probability with which positions were written; of samplers that read it."""
     corrections: int = 0
     """Gibbs updates made."""
+    readings: int = 0
+    """Readings made of what is written (`revised`)."""
     block: int = 0
-    """The block that is being written; `step`, `reached` and `corrections` are those of its run."""
+    """The block that is being written; `step`, `reached`, `corrections` and `readings` are those of its run."""
     num_top: int = 0
     """How many of the likeliest tokens each call reports beside every one that it writes; changes no draw."""
 
@@ -81,6 +83,11 @@ class Sampler(ABC):
     @property
     def num_corrections(self) -> int:
         """Gibbs updates among `num_updates`."""
+        return 0
+
+    @property
+    def num_readings(self) -> int:
+        """Readings of what is written (`revised`): they are numbered behind `num_updates`, and write nothing."""
         return 0
 
     def done(self, state: State) -> bool:
