@@ -23,6 +23,7 @@ from frontier import Comparison, compare
 
 from sedd_cli import Checkpoint, Request, Run, UsageError, load_checkpoint
 from sedd_cli.atomic import write_file
+from sedd_cli.diffusion.samplers.revised import GROUPS
 from sedd_cli.evaluation.frontier_plot import Curve, plot_frontier
 from sedd_cli.evaluation.judge_loader import load_judge
 from sedd_cli.evaluation.judge_model import JudgeInput, JudgeModel, Rating
@@ -37,6 +38,8 @@ AT_ONCE = 8
 """Texts of a file."""
 COUNTED = 16
 """Texts whose mean number of calls is brought near the number asked."""
+REWRITTEN = 0.075
+"""The share of the tokens that a round of `revise` writes anew, about: as many more steps."""
 REAL = "real text"
 
 
@@ -59,6 +62,8 @@ class Way:
         options = {**self.options, "correct": correct, "seed": SEED, "length": length, "num_samples": COUNTED}
         if not {"order", "remask"} & set(options) and not correct and calls >= length:
             return Request(**options, sampler="first-hitting")
+        if "revise" in options:
+            return Request(**options, steps=round((calls - GROUPS) / (1 + REWRITTEN)))
         run = Run(checkpoint, Request(**options, steps=calls))
         if not run.sampler.exact_calls:
             return run.request.asked
@@ -73,6 +78,7 @@ PLAIN = tuple(Way(f"temperature {t:g}", {"temperature": t}) for t in (1.0, 0.85,
 WAYS = (
     *PLAIN,
     Way("top-p 0.9", {"top_p": 0.9}),
+    Way("top-p 0.9, revise", {"top_p": 0.9, "revise": 1}),
     *(Way(f"order {order}", {"order": order}) for order in ("confidence", "margin", "entropy")),
     *(Way(f"remask {kind}", {"remask": kind}) for kind in ("cap", "rescale", "confidence", "loop")),
     Way("correct, a quarter of the calls", {}, 0.25),

@@ -30,7 +30,7 @@ def test_every_way_makes_the_calls_that_are_asked(shallow: Checkpoint, way: orde
     for calls in (8,) if "remask" in way.options else (8, 64):
         run = Run(shallow, way.request(shallow, calls, 64))
         made = run.calls_needed() / orders.COUNTED
-        assert abs(made - calls) <= 1 or way.chooses_calls
+        assert abs(made - calls) <= 1 or way.chooses_calls or "revise" in way.options
         assert run.request.asked.correct == round(way.corrected * calls)
 
 
