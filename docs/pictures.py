@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 Cell = tuple[str, Style | None]
 
 PROMPT, SEED, HALFWAY = "Once upon a time", 0, 0.55
-CAST_SIZE, CAST_STEPS, CAST_SEED, FRAMES_PER_SECOND = (100, 26), 64, 2, 10
+CAST_SIZE, CAST_STEPS, CAST_SEED, FRAMES_PER_SECOND = (100, 26), 64, 1, 10
 GAPS = ("red ball", "The cat was sad because she was\nhungry")
 STEPS, MOMENT, LATER = 128, 55, 75
-CHANGED, CHOSEN = " brown", "white"
+CHANGED, CHOSEN = " mean", "small"
 STORY = """\
 Once upon a time there was a little dog named Max. Max had a big red ball. He loved to play with it.
 

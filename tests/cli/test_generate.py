@@ -89,7 +89,7 @@ def test_row_is_the_text_of_that_row(sedd: Sedd) -> None:
 
 
 def test_json(sedd: Sedd, shallow: Checkpoint) -> None:
-    record = json.loads(sedd("generate", "Once", "--json", "-n", "2", *QUICK).stdout)
+    record = json.loads(sedd("generate", "Once", "--json", "-n", "2", "--revise", "0", *QUICK).stdout)
     assert record["schema_version"] == 1
     assert record["model"] == {"name": shallow.name, "sha256": shallow.hash, "precision": "float32"}
     assert record["settings"]["steps"] == 8 and record["settings"]["seed"] == 7
@@ -186,7 +186,8 @@ def test_a_long_canvas_earns_a_warning(sedd: Sedd) -> None:
 
 
 def test_steps_that_decide_nothing_are_named(sedd: Sedd) -> None:
-    done = sedd("generate", "--order", "confidence", "--per-call", "4", "--steps", "64", "--length", "8")
+    options = ("--order", "confidence", "--per-call", "4", "--revise", "0", "--steps", "64", "--length", "8")
+    done = sedd("generate", *options)
     assert "per-call says how many calls there are: --steps 64 has no effect" in done.stderr
     assert "2 network calls" in done.stderr
 

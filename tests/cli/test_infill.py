@@ -440,7 +440,7 @@ def test_one_of_a_thing_is_counted_in_the_singular(sedd: Sedd) -> None:
     result = sedd("infill", "-", *QUICK, stdin=b"Once upon a time there was a little [[1-2]]. He was happy.")
     one = sedd("infill", "-", "--mask", "5:9", "--tokens", "1", *QUICK, stdin=b"Once upon a time.")
     assert re.search(r"gets (1 token|2 tokens) \(", result.stderr) and " 1 network call," in one.stderr
-    assert " 1 network call," in sedd("generate", "--length", "1", "--steps", "1", "--no-live").stderr
+    assert " 1 network call," in sedd("generate", "--length", "1", "--revise", "0", "--no-live").stderr
     scored = sedd("score", "-", "--order", "left-to-right", stdin=b"a")
     assert "1 token, 1 network call\n" in scored.stderr
 

@@ -107,9 +107,16 @@ def test_a_repository_has_the_settings_of_its_examples_not_inherited_ones(tmp_pa
     assert defaulted.taken == tuple(AUTHORS[repository]) and not defaulted.left_out
 
 
+def test_revise_goes_with_a_truncation_whichever_comes_first(tmp_path: Path) -> None:
+    checkpoint = with_file(tmp_path, {"do_sample": True, "top_p": 0.9, "infill": {"revise": 2}})
+    assert with_defaults(checkpoint, Request(), (), filling=True).options == Request(top_p=0.9, revise=2)
+    whole = with_defaults(checkpoint, Request(top_p=1.0), ("top_p",), filling=True)
+    assert whole.options == Request(top_p=1.0) and "revise 2" in whole.left_out[0]
+
+
 def test_the_library_takes_none_unless_it_is_asked_to(tmp_path: Path, built_in: Checkpoint) -> None:
     options, settings = {"steps": 8, "length": 24, "seed": 2}, authors_settings(built_in)
-    assert settings.keys() == {"top_p"}
+    assert settings.keys() == {"top_p", "revise"}
     own, exact = generate(built_in, defaults="checkpoint", **options), generate(built_in, **options)  # type: ignore[arg-type]
     assert own[0].text == generate(built_in, **settings, **options)[0].text != exact[0].text  # type: ignore[arg-type]
     gap = [(5, 14)]
@@ -126,11 +133,14 @@ def test_the_library_takes_none_unless_it_is_asked_to(tmp_path: Path, built_in: 
 
 
 def test_the_command_names_what_it_takes_and_exact_takes_nothing(sedd: Sedd, built_in: Checkpoint) -> None:
-    top_p = authors_settings(built_in)["top_p"]
+    top_p, rounds = (str(authors_settings(built_in)[name]) for name in ("top_p", "revise"))
     quick = ("generate", "--steps", "8", "--length", "24", "--seed", "2", "--no-live")
     own, exact = sedd(*quick), sedd(*quick, "--exact")
-    assert f"top-p {top_p}: the settings of tinystories; --exact" in own.stderr and "top-p" not in exact.stderr
-    assert own.stdout == sedd(*quick, "--exact", "--top-p", str(top_p)).stdout != exact.stdout
+    assert (
+        f"top-p {top_p}, revise {rounds}: the settings of tinystories; --exact" in own.stderr
+        and "top-p" not in exact.stderr
+    )
+    assert own.stdout == sedd(*quick, "--exact", "--top-p", top_p, "--revise", rounds).stdout != exact.stdout
     told = sedd(*quick, "--top-p", "0.5", "--order", "confidence").stderr
     assert "top-p 0.5, order confidence: the texts do not follow the model's own law" in told
     assert "do not follow" not in sedd(*quick, "--top-p", "1").stderr
