@@ -289,15 +289,16 @@ def test_a_round_masks_what_the_nucleus_excludes_given_the_rest() -> None:
 
 def test_rounds_leave_only_what_the_nucleus_holds_given_the_rest() -> None:
     shares = []
-    for rounds in (0, 1, 6):
-        ids = drawn(sampler_of(revise=rounds, logits_processor=NUCLEUS))
+    for rounds in (0, 1, 5):
+        ids = drawn(sampler_of(revise=rounds, logits_processor=NUCLEUS), rows=150)
         shares.append(float(torch.stack([outside(ids, i) for i in range(L)]).any(0).double().mean()))
     assert shares[0] > 3 * shares[1] > 3 * shares[2]
     given = torch.tensor([MASK, 1, MASK, 2])
     ids = drawn(sampler_of(given, revise=2, logits_processor=NUCLEUS), given, rows=50)
     assert torch.equal(ids[:, [1, 3]], given[[1, 3]].expand(50, -1))
     wide = LogitsProcessor(top_p=1 - 1e-12)
-    assert torch.equal(drawn(sampler_of(revise=3, logits_processor=wide)), drawn(sampler_of(logits_processor=wide)))
+    revised, plain = (drawn(sampler_of(revise=n, logits_processor=wide), rows=20) for n in (2, 0))
+    assert torch.equal(revised, plain)
 
 
 def test_blocks_are_read_by_themselves() -> None:

@@ -155,6 +155,8 @@ async def test_the_timeline_is_clicked_and_dragged(opened: Opened) -> None:
             await seat.until(lambda at=at: seat.scene.at == at)
         # The button is held, wherever the mouse is.
         await seat.pilot.hover("#canvas", offset=cell(seat, 0, 0))
+        await seat.until(lambda: seat.scene.at < visited[-1])
+        await seat.pilot.hover("#timeline", offset=bar(seat, 0))
         await seat.until(lambda: seat.scene.at == 0)
         await seat.pilot.mouse_up("#timeline", offset=bar(seat, 0))
         await seat.pilot.hover("#timeline", offset=bar(seat, 3))
