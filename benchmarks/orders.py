@@ -60,10 +60,10 @@ class Way:
         """The request whose texts take so many calls, as nearly as its number of steps can bring it."""
         correct = round(self.corrected * calls)
         options = {**self.options, "correct": correct, "seed": SEED, "length": length, "num_samples": COUNTED}
-        if not {"order", "remask"} & set(options) and not correct and calls >= length:
-            return Request(**options, sampler="first-hitting")
         if "revise" in options:
             return Request(**options, steps=round((calls - GROUPS) / (1 + REWRITTEN)))
+        if not {"order", "remask"} & set(options) and not correct and calls >= length:
+            return Request(**options, sampler="first-hitting")
         run = Run(checkpoint, Request(**options, steps=calls))
         if not run.sampler.exact_calls:
             return run.request.asked

@@ -67,7 +67,7 @@ class LogitsProcessor:
 
     @property
     def changes_law(self) -> bool:
-        return self.temperature != 1.0 or self.top_k is not None or (self.top_p is not None and self.top_p < 1)
+        return self.temperature != 1.0 or self.truncates
 
     @property
     def truncates(self) -> bool:
@@ -115,7 +115,7 @@ class LogitsProcessor:
 def _nucleus(logits: Tensor, top_p: float) -> Tensor:
     """(n, V) with all but the smallest set of likeliest tokens that holds `top_p` at -inf.
 
-    Most often a few hundred tokens hold it: they are found in a tenth of the time that sorting all takes.
+    Most often a few hundred tokens hold it: they are found in less time than sorting all takes.
     """
     V = logits.shape[-1]
     out, more = _within(logits, top_p, min(NUCLEUS, V))

@@ -327,14 +327,14 @@ def test_a_reading_masks_no_more_than_a_quarter_of_what_it_reads() -> None:
     sampler = make_sampler(ABSORBING, NOISE, steps=1, free=free, logits_processor=GREEDY, unmasking=Unmasking(revise=1))
 
     class Contrary(Oracle):
-        """Whatever stands at even positions, something else is likely at all."""
+        """At each call another token is the only likely one, everywhere."""
+
+        calls = 0
 
         def log_scores(self, x: Tensor, sigma: Tensor, where: Tensor) -> Iterator[Scored]:
             row, position = where.nonzero().unbind(1)
             self.calls += 1
             yield Scored(row, position, F.one_hot(torch.full_like(row, self.calls % TOKENS), TOKENS).double().log())
-
-        calls = 0
 
     network = Contrary(SPACE, ABSORBING)
     state = sampler.start(torch.full((size,), MASK), free, 0, 0)

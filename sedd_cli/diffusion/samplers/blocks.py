@@ -104,11 +104,8 @@ class Blocks(Sampler):
 
     def _remask_inside(self, state: State, positions: Tensor) -> State:
         """Remask positions (k,) of the state's block, by its run."""
-        inside = self._inside(state.block, state)
-        # MASKs of other blocks do not count.
-        hidden = replace(state, ids=state.ids.masked_fill(~inside, -1), free=state.free & inside)
-        after = self.runs[state.block].remask(hidden, positions)
-        return replace(after, ids=torch.where(inside, after.ids, state.ids), free=state.free)
+        inside = replace(state, free=state.free & self._inside(state.block, state))
+        return replace(self.runs[state.block].remask(inside, positions), free=state.free)
 
     def _pieces(self, state: State) -> Iterator[State]:
         """The state as the run of its block has it, and then the blocks after it that hold MASK.

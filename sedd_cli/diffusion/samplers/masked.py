@@ -102,7 +102,8 @@ class MaskedSampler(Sampler):
         fresh = replace(
             state, ids=ids, free=free, visits=visits, reveal_level=reveal_level, token_uniform=token_uniform
         )
-        return self.reenter(fresh, positions, float((ids == self.mask_id).double().mean()))
+        # MASKs of later blocks are none of this run's.
+        return self.reenter(fresh, positions, float(self.masked(fresh).double().mean()))
 
     @abstractmethod
     def reenter(self, state: State, positions: Tensor, masked_fraction: float) -> State:

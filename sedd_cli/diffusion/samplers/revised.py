@@ -78,7 +78,9 @@ class Revised(Sampler):
         excluded = self._excluded(call.ids, shown, sigma, where, network)
         return [
             (
-                self._masked(replace(s, readings=reading + 1), excluded[row]),
+                self.inner.remask(replace(s, readings=reading + 1), excluded[row])
+                if len(excluded[row])
+                else replace(s, readings=reading + 1),
                 call.change(row, self.num_updates + reading, time_of(self.noise, sigma[row]), float(sigma[row])),
             )
             for row, (s, reading) in enumerate(zip(states, readings, strict=True))
@@ -98,14 +100,6 @@ class Revised(Sampler):
             probability[at] = logits.softmax(1).gather(1, column).masked_fill(kept, torch.inf).squeeze(1).cpu()
         most = [_most(int(row.sum())) for row in where]
         return [p.argsort()[: min(n, int(p.isfinite().sum()))] for p, n in zip(probability, most, strict=True)]
-
-    def _masked(self, state: State, positions: Tensor) -> State:
-        if not len(positions):
-            return state
-        # The sampler goes back to where as much is masked: MASKs of later blocks do not count.
-        hidden = ~state.free & (state.ids == self.process.mask_id)
-        after = self.inner.remask(replace(state, ids=state.ids.masked_fill(hidden, -1)), positions)
-        return replace(after, ids=after.ids.masked_fill(hidden, self.process.mask_id))
 
     def _next(self, state: State) -> int | None:
         """The reading that comes before the next call of the sampler. One that has begun a round ends it first."""
